@@ -1,0 +1,59 @@
+"""Question answering that quotes.
+
+The public names load lazily: ``import quoth`` brings neither torch nor an engine.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quoth.data import read_examples
+    from quoth.errors import QuothError
+    from quoth.evaluation import Report, evaluate, score
+    from quoth.reader import Reader
+    from quoth.records import Answer, Example, Gold, Prediction, Span
+    from quoth.training import train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Answer": "quoth.records",
+    "Example": "quoth.records",
+    "Gold": "quoth.records",
+    "Prediction": "quoth.records",
+    "QuothError": "quoth.errors",
+    "Reader": "quoth.reader",
+    "Report": "quoth.evaluation",
+    "Span": "quoth.records",
+    "evaluate": "quoth.evaluation",
+    "read_examples": "quoth.data",
+    "score": "quoth.evaluation",
+    "train": "quoth.training",
+}
+
+__all__ = [
+    "Answer",
+    "Example",
+    "Gold",
+    "Prediction",
+    "QuothError",
+    "Reader",
+    "Report",
+    "Span",
+    "evaluate",
+    "read_examples",
+    "score",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'quoth' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

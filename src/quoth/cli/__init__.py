@@ -1,0 +1,105 @@
+"""The command line: one file a command group, imported when it is called.
+
+A command module imports only typer and ``quoth.cli.console`` at its top; what it works with, it imports when it runs.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+# Command -> the module in this folder that holds it. The order is that of the help.
+COMMANDS = {
+    "ask": "ask",
+    "data": "data",
+    "train": "train",
+    "predict": "predict",
+    "score": "score",
+    "evaluate": "evaluate",
+    "export": "export",
+}
+
+
+class Commands(TyperGroup):
+    """The top group, which imports a command's module when that command is asked for."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # Only the names are looked at: for "Did you mean 'ask'?".
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the commands in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import and return one command, or ``None`` for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(f"quoth.cli.{COMMANDS[cmd_name]}").app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="quoth",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def top(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error. May stand anywhere."),
+) -> None:
+    """Question answering that quotes: train, measure, shrink and run readers that answer with a span of the text."""
+    if version:
+        from quoth import __version__
+
+        typer.echo(f"quoth {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 fine, 1 problems found, 2 wrong use."""
+    from quoth.cli.console import visible
+    from quoth.errors import ConfigError, MissingExtraError, QuothError
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the encoding of a terminal or pipe cannot hold is written as an escape, not refused.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    ours = words[: words.index("--")] if "--" in words else words
+    debug = "--debug" in ours
+    words = [word for word in ours if word != "--debug"] + words[len(ours) :]
+    try:
+        app(args=words)
+    except BrokenPipeError:
+        # The reader of our output left (`quoth ... | head`). Keep Python from flushing into the broken pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("quoth: interrupted", err=True)
+        sys.exit(130)
+    except (QuothError, OSError) as error:
+        if debug:
+            raise
+        typer.echo(f"quoth: {visible(describe(error))}", err=True)
+        sys.exit(2 if isinstance(error, ConfigError | MissingExtraError) else 1)
+
+
+def describe(error: Exception) -> str:
+    """Return what went wrong, in a sentence."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    return str(error)

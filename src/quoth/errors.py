@@ -1,0 +1,83 @@
+"""Everything that Quoth raises on purpose.
+
+    QuothError
+    ├── DataError        a data file or hub data set that cannot be read as it stands; lists every problem
+    ├── PredictionsError a predictions file that cannot be scored
+    ├── ConfigError      a recipe, a flag or an argument that makes no sense
+    ├── InputError       a question or context that cannot be read
+    │   └── QuestionTooLongError
+    ├── TokenizerError   a tokenizer that cannot be loaded, or that failed on a text
+    ├── ReaderError      a reader folder that is missing, incomplete or damaged
+    ├── TrainingError    a run that cannot start, resume or go on
+    ├── ExportError      an export that failed or did not hold its parity or F1 gate
+    └── MissingExtraError  a part of Quoth that needs an extra which is not installed
+
+Every message is a sentence: where, what must be, but what is, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class QuothError(Exception):
+    """Base of all errors that Quoth raises on purpose."""
+
+
+class DataError(QuothError):
+    """A data file cannot be read as it stands.
+
+    Attributes:
+        problems: Every problem found, one sentence each, in the order of the file.
+    """
+
+    shown = 10
+
+    def __init__(self, source: str, problems: Sequence[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        head = "\n".join(self.problems[: self.shown])
+        rest = len(self.problems) - self.shown
+        if rest > 0:
+            head += f"\n... and {rest} more. List every problem with: quoth data check {source}"
+        super().__init__(head)
+
+
+class PredictionsError(QuothError):
+    """A predictions file cannot be scored."""
+
+
+class ConfigError(QuothError):
+    """A recipe, a flag or an argument makes no sense."""
+
+
+class InputError(QuothError):
+    """A question or a context cannot be read."""
+
+
+class QuestionTooLongError(InputError):
+    """A question leaves no room for its context in one window."""
+
+
+class TokenizerError(QuothError):
+    """A tokenizer cannot be loaded, or failed on a text."""
+
+
+class ReaderError(QuothError):
+    """A reader folder is missing, incomplete or damaged."""
+
+
+class TrainingError(QuothError):
+    """A training run cannot start, resume or go on."""
+
+
+class ExportError(QuothError):
+    """An export failed, or did not hold its gate."""
+
+
+class MissingExtraError(QuothError):
+    """A part of Quoth needs an extra that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what} needs the extra [{extra}]: pip install 'quoth[{extra}]'")

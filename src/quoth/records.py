@@ -1,0 +1,115 @@
+"""The records that travel from a data file to a report: Span, Gold, Example, Answer, Prediction.
+
+All are frozen. Positions are code points of one context, half-open, as Python slices are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A piece of one context, in code points, half-open.
+
+    Raises:
+        ValueError: If not ``0 <= start <= end``.
+    """
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"a span must have 0 <= start <= end, but is {self.start} to {self.end}")
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def of(self, context: str) -> str:
+        """Return the text of the span."""
+        return context[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """One annotated answer: its text, and the code point of the context where it starts."""
+
+    text: str
+    start: int
+
+    @property
+    def span(self) -> Span:
+        """Where the gold stands in its context."""
+        return Span(self.start, self.start + len(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question with its context.
+
+    Attributes:
+        id: Unique within a data set.
+        question: As written in the data, outer white space included.
+        context: The text that is to answer it.
+        golds: ``None`` if unlabelled, ``()`` if the context does not answer the question, else its annotated answers.
+        title: The article that the context comes from, or ``""``.
+    """
+
+    id: str
+    question: str
+    context: str
+    golds: tuple[Gold, ...] | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One quoted answer.
+
+    Attributes:
+        text: Exactly ``context[span.start:span.end]``.
+        span: Its place, in code points of its context.
+        score: Sum of its start and end logits. Comparable between windows of one example, not between readers.
+        probability: Share of this span in a softmax over all legal spans of all windows and "no answer", at the
+            reader's temperature; in [0, 1].
+        window_index: Which window of the example gave the score.
+        context_index: Which of the contexts it quotes, where several were given.
+    """
+
+    text: str
+    span: Span
+    score: float
+    probability: float
+    window_index: int = 0
+    context_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """All that a reader says about one example.
+
+    Attributes:
+        id: The example's id.
+        answers: Best first, each span at most once. What they would be even where the reader abstains.
+        null_score: Score of "no answer": the least over all windows of the sum of the two logits of the CLS token.
+            ``None`` if nothing was read (an empty context).
+        no_answer: Whether the reader abstains.
+        reason: Why there is no answer, in a sentence; ``None`` if there is one.
+    """
+
+    id: str
+    answers: tuple[Answer, ...]
+    null_score: float | None
+    no_answer: bool
+    reason: str | None = None
+
+    @property
+    def best(self) -> Answer | None:
+        """The best answer, or ``None`` if the reader abstains."""
+        return None if self.no_answer or not self.answers else self.answers[0]
+
+    @property
+    def text(self) -> str:
+        """Text of the best answer, or ``""`` for no answer, as SQuAD's prediction files have it."""
+        return self.best.text if self.best else ""
