@@ -1,0 +1,225 @@
+"""From logits to answers: an exact search over every legal span of an example, and a softmax over all of them.
+
+The windows of an example overlap, and a span in the overlap stands in two of them. So the search goes over the spans
+of the whole context, not of the windows: ``grid[i, k]`` is the score of the span of ``k + 1`` tokens that starts at
+the context's token ``i``, the best that any window gives it. Nothing is merged afterwards, nothing is counted twice,
+and a top-k of k spans has k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from quoth.errors import ConfigError
+from quoth.reading.batches import SpanLogits, WindowBatch
+from quoth.reading.windows import Window
+from quoth.records import Answer, Prediction, Span
+from quoth.text import widen_to_graphemes, widen_to_words
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeSettings:
+    """How answers are chosen.
+
+    Attributes:
+        max_answer_tokens: The longest answer, in tokens.
+        top_k: How many answers a prediction holds at most.
+        null_threshold: Abstain where the null score exceeds the best answer's by more than this; ``None``: never.
+        temperature: Divides scores before the softmax; above 0.
+        whole_words: Widen an answer that starts or ends inside a word.
+
+    Raises:
+        ConfigError: If a number is out of its range.
+    """
+
+    max_answer_tokens: int = 30
+    top_k: int = 1
+    null_threshold: float | None = None
+    temperature: float = 1.0
+    whole_words: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_answer_tokens < 1:
+            raise ConfigError(f"max_answer_tokens must be at least 1, but is {self.max_answer_tokens}")
+        if self.top_k < 1:
+            raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
+        if not self.temperature > 0:
+            raise ConfigError(f"temperature must be above 0, but is {self.temperature}")
+
+    def with_(self, **changes: object) -> DecodeSettings:
+        """Return a copy with some settings changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowLogits:
+    """The logits of one window, cut out of its batch.
+
+    Attributes:
+        window: The window.
+        start, end: Logits of the context's tokens in the window, ``(len(window.context_tokens),)`` float32.
+        null: Sum of the two logits of the CLS token.
+        context_index: Which of several contexts the window is of.
+    """
+
+    window: Window
+    start: NDArray[np.float32]
+    end: NDArray[np.float32]
+    null: float
+    context_index: int = 0
+
+
+def unbatch(batch: WindowBatch, logits: SpanLogits) -> list[WindowLogits]:
+    """Cut the logits of each window out of its batch, so that the batch can be forgotten."""
+    rows = []
+    for row, window in enumerate(batch.windows):
+        tokens = window.context_tokens
+        rows.append(
+            WindowLogits(
+                window=window,
+                start=logits.start[row, tokens.start : tokens.end].copy(),
+                end=logits.end[row, tokens.start : tokens.end].copy(),
+                null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
+            )
+        )
+    return rows
+
+
+def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSettings) -> Prediction:
+    """Find the best answers of one example over all windows of all its contexts.
+
+    A span is legal if it lies in one context and one window, has at most ``max_answer_tokens`` tokens, and starts and
+    ends with a token that is more than white space. Answers that would cut a grapheme (or, with ``whole_words``, a
+    word) are widened; spans that then are the same place count once, with the best score.
+
+    Args:
+        example_id: Goes into the prediction.
+        windows: All windows of the example; those of one context one after the other, in their order.
+        settings: How answers are chosen.
+
+    Returns:
+        At most ``top_k`` answers, best first; ties go to the earlier context, then the earlier start, then the
+        shorter span.
+
+    Source:
+        Devlin et al. 2019, BERT, section 4.2 and 4.3: the score of a span is the sum of its two logits, and the null
+        score that of the CLS token. The minimum over windows is that of the SQuAD v2.0 baseline of the same authors.
+    """
+    grids = [_grid(group, settings.max_answer_tokens) for group in _by_context(windows)]
+    scores = np.concatenate([grid.ravel() for _, grid in grids]) if grids else np.empty(0)
+    null_score = min((window.null for window in windows), default=None)
+    if null_score is None or not np.isfinite(scores).any():
+        return Prediction(example_id, (), null_score, True, "the context holds no text to quote")
+    log_total = _log_sum_exp(np.append(scores, null_score) / settings.temperature)
+    answers = _best_answers(grids, scores, settings, log_total)
+    margin = null_score - answers[0].score
+    abstains = settings.null_threshold is not None and margin > settings.null_threshold
+    reason = (
+        f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "
+        f"threshold of {settings.null_threshold:.2f}"
+        if abstains
+        else None
+    )
+    return Prediction(example_id, answers, null_score, abstains, reason)
+
+
+def _by_context(windows: Sequence[WindowLogits]) -> list[list[WindowLogits]]:
+    groups: list[list[WindowLogits]] = []
+    for window in windows:
+        if groups and groups[-1][0].context_index == window.context_index:
+            groups[-1].append(window)
+        else:
+            groups.append([window])
+    return groups
+
+
+def _grid(group: list[WindowLogits], longest: int) -> tuple[list[WindowLogits], Floats]:
+    """Return the scores of all spans of one context, ``(tokens, longest)`` float64; -inf where illegal."""
+    offsets = group[0].window.context.offsets
+    empty = offsets[:, 0] >= offsets[:, 1]
+    grid = np.full((len(offsets), longest), -np.inf)
+    for item in group:
+        first = item.window.first_token
+        last = first + len(item.start)
+        # Past the window's last token nothing can end: the padding is -inf.
+        ends = np.full(len(item.end) + longest - 1, -np.inf)
+        ends[: len(item.end)] = np.where(empty[first:last], -np.inf, item.end)
+        starts = np.where(empty[first:last], -np.inf, item.start)
+        spans = starts[:, None] + sliding_window_view(ends, longest)
+        np.maximum(grid[first:last], spans, out=grid[first:last])
+    return group, grid
+
+
+def _log_sum_exp(values: Floats) -> float:
+    top = values.max()
+    return float(top + np.log(np.exp(values - top).sum()))
+
+
+def _best_answers(
+    grids: list[tuple[list[WindowLogits], Floats]], scores: Floats, settings: DecodeSettings, log_total: float
+) -> tuple[Answer, ...]:
+    """Take spans from the best on, until there are ``top_k`` different answers."""
+    wanted = 4 * settings.top_k
+    while True:
+        answers: dict[tuple[int, Span], Answer] = {}
+        order = _largest(scores, wanted)
+        for flat in order.tolist():
+            answer = _answer(grids, flat, settings, log_total)
+            answers.setdefault((answer.context_index, answer.span), answer)
+            if len(answers) == settings.top_k:
+                return tuple(answers.values())
+        if len(order) < wanted:
+            return tuple(answers.values())
+        wanted *= 4
+
+
+def _largest(scores: Floats, count: int) -> NDArray[np.intp]:
+    """Return the indices of the ``count`` largest finite scores, best first, ties by index."""
+    if count < len(scores):
+        least = np.partition(scores, -count)[-count]
+        candidates = np.flatnonzero(scores >= least)
+    else:
+        candidates = np.arange(len(scores))
+    candidates = candidates[np.isfinite(scores[candidates])]
+    return candidates[np.argsort(-scores[candidates], kind="stable")][:count]
+
+
+def _answer(
+    grids: list[tuple[list[WindowLogits], Floats]], flat: int, settings: DecodeSettings, log_total: float
+) -> Answer:
+    """Turn one cell of the grids into an answer."""
+    for group, grid in grids:  # noqa: B007 - the last one looked at is the one that holds the cell
+        if flat < grid.size:
+            break
+        flat -= grid.size
+    start, extra = divmod(flat, grid.shape[1])
+    score = float(grid[start, extra])
+    context = group[0].window.example.context
+    offsets = group[0].window.context.offsets
+    span = widen_to_graphemes(context, Span(int(offsets[start, 0]), int(offsets[start + extra, 1])))
+    if settings.whole_words:
+        span = widen_to_words(context, span)
+    return Answer(
+        text=span.of(context),
+        span=span,
+        score=score,
+        probability=float(np.exp(score / settings.temperature - log_total)),
+        window_index=_window_of(group, start, start + extra, score),
+        context_index=group[0].context_index,
+    )
+
+
+def _window_of(group: list[WindowLogits], first: int, last: int, score: float) -> int:
+    """Return the first window that gives the span this score."""
+    for item in group:
+        start, end = first - item.window.first_token, last - item.window.first_token
+        if start >= 0 and end < len(item.start) and float(item.start[start]) + float(item.end[end]) == score:
+            return item.window.index
+    raise AssertionError("no window gives the score that the grid holds")  # pragma: no cover

@@ -1,0 +1,106 @@
+"""How a data set splits into windows, and what is lost on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from quoth.reading.align import covering_tokens
+from quoth.reading.windows import Window, Windower
+from quoth.records import Example
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSurvey:
+    """What became of a data set.
+
+    Attributes:
+        examples: How many examples.
+        windows: How many windows they make.
+        several_windows: Examples of more than one window.
+        no_window: Examples whose context holds no token; they are answered "no answer".
+        targets: Windows that hold a gold whole.
+        golds: Annotated answers.
+        golds_widened: Golds that start or end inside a token.
+        golds_lost: Golds that no window holds whole, or that no token touches.
+        lost_ids: Examples all of whose golds are lost: nothing of them is trained as an answer.
+        tokens: Tokens of all windows, special ones included.
+        longest: Tokens of the longest window.
+        padded_share: Share of padding, were every window padded to ``max_tokens``; in [0, 1].
+    """
+
+    examples: int
+    windows: int
+    several_windows: int
+    no_window: int
+    targets: int
+    golds: int
+    golds_widened: int
+    golds_lost: int
+    lost_ids: tuple[str, ...]
+    tokens: int
+    longest: int
+    padded_share: float
+    max_tokens: int
+    overlap: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as JSON values."""
+        return {**asdict(self), "lost_ids": list(self.lost_ids)}
+
+
+def survey(examples: Iterable[Example], windower: Windower) -> WindowSurvey:
+    """Cut a data set into windows and count what comes of it; in constant memory.
+
+    Raises:
+        InputError, QuestionTooLongError: As :meth:`Windower.windows`.
+    """
+    count = dict.fromkeys(
+        ("examples", "windows", "several_windows", "no_window", "targets", "golds", "tokens", "longest"), 0
+    )
+    widened = lost = 0
+    lost_ids: list[str] = []
+    kept = list(examples)
+    for example, windows in zip(kept, windower.each(kept), strict=True):
+        golds = example.golds or ()
+        states = [_state(windows, gold_index, example) for gold_index in range(len(golds))]
+        widened += states.count("widened")
+        lost += states.count("lost")
+        if golds and all(state == "lost" for state in states):
+            lost_ids.append(example.id)
+        count["examples"] += 1
+        count["windows"] += len(windows)
+        count["several_windows"] += len(windows) > 1
+        count["no_window"] += not windows
+        count["targets"] += sum(window.target is not None for window in windows)
+        count["golds"] += len(golds)
+        count["tokens"] += sum(map(len, windows))
+        count["longest"] = max(count["longest"], *map(len, windows), 0)
+    full = count["windows"] * windower.max_tokens
+    return WindowSurvey(
+        **count,
+        golds_widened=widened,
+        golds_lost=lost,
+        lost_ids=tuple(lost_ids),
+        padded_share=1 - count["tokens"] / full if full else 0.0,
+        max_tokens=windower.max_tokens,
+        overlap=windower.overlap,
+    )
+
+
+def _state(windows: list[Window], gold_index: int, example: Example) -> str:
+    """Tell whether a gold is "exact", "widened" to whole tokens, or "lost"."""
+    if not windows:
+        return "lost"
+    span = (example.golds or ())[gold_index].span
+    offsets = windows[0].context.offsets
+    tokens = covering_tokens(offsets, span)
+    if tokens is None or not any(_holds(window, tokens) for window in windows):
+        return "lost"
+    exact = offsets[tokens[0], 0] == span.start and offsets[tokens[1] - 1, 1] == span.end
+    return "exact" if exact else "widened"
+
+
+def _holds(window: Window, tokens: tuple[int, int]) -> bool:
+    return window.first_token <= tokens[0] and tokens[1] <= window.first_token + len(window.context_tokens)
