@@ -1,0 +1,85 @@
+"""PyTorch: runs a Hugging Face folder, or a model in training, as it is. Needs the extra [torch]."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from quoth.errors import ReaderError, TokenizerError
+from quoth.reading import SpanLogits, Tokenizer, WindowBatch
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class TorchEngine:
+    """Runs a question-answering model of transformers.
+
+    Attributes:
+        model: The model, on its device.
+        precision: "float32", or what autocast computes in.
+        takes_types: Whether the model takes token type ids.
+    """
+
+    name = "torch"
+
+    def __init__(self, model: Any, *, precision: str = "float32") -> None:
+        """Wrap a model; it stays in the mode (training or not) and on the device that it is in."""
+        self.model = model
+        self.precision = precision
+        taken = inspect.signature(model.forward).parameters
+        # A model of one type (RoBERTa) has a table of one row: anything but 0 would be out of range.
+        types = getattr(model.config, "type_vocab_size", 2)
+        self.takes_types = "token_type_ids" in taken and (types is None or types > 1)
+
+    @classmethod
+    def load(cls, folder: Path, *, precision: str = "float32") -> TorchEngine:
+        """Load ``model.safetensors`` and ``config.json`` of a folder.
+
+        Raises:
+            ReaderError: If the folder holds no question-answering model in safetensors.
+        """
+        from transformers import AutoModelForQuestionAnswering
+
+        try:
+            model = AutoModelForQuestionAnswering.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+            )
+        except (OSError, ValueError) as error:
+            raise ReaderError(
+                f"{folder}: must hold a question-answering model, but cannot be loaded: {error}"
+            ) from error
+        return cls(model.eval(), precision=precision)
+
+    def run(self, batch: WindowBatch) -> SpanLogits:
+        """Compute the logits of one batch."""
+        device = self.model.device
+        feeds = {"input_ids": torch.from_numpy(batch.ids), "attention_mask": torch.from_numpy(batch.mask)}
+        if self.takes_types:
+            feeds["token_type_ids"] = torch.from_numpy(batch.type_ids)
+        autocast = torch.autocast(device.type, dtype=_DTYPES[self.precision], enabled=self.precision != "float32")
+        with torch.inference_mode(), autocast:
+            output = self.model(**{name: tensor.to(device) for name, tensor in feeds.items()})
+        return SpanLogits(
+            output.start_logits.float().cpu().numpy(),
+            output.end_logits.float().cpu().numpy(),
+        )
+
+
+def load_tokenizer(source: str) -> Tokenizer:
+    """Load the tokenizer of a folder or a hub name; a vocabulary without ``tokenizer.json`` is converted.
+
+    Raises:
+        TokenizerError: If there is none, or it cannot be converted.
+    """
+    if (Path(source) / "tokenizer.json").is_file():
+        return Tokenizer.load(source)
+    from transformers import AutoTokenizer
+
+    try:
+        loaded = AutoTokenizer.from_pretrained(source)
+        return Tokenizer(loaded.backend_tokenizer, loaded.init_kwargs)
+    except (OSError, ValueError, AttributeError) as error:
+        raise TokenizerError(f"{source}: must have a tokenizer, but it cannot be loaded: {error}") from error

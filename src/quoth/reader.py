@@ -1,0 +1,160 @@
+"""The front door: a tokenizer, an engine and settings that together answer questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from quoth.engines import Engine
+from quoth.errors import InputError
+from quoth.reading import (
+    DecodeSettings,
+    Tokenizer,
+    Window,
+    WindowBatch,
+    Windower,
+    WindowLogits,
+    by_token_budget,
+    decode,
+    unbatch,
+)
+from quoth.records import Example, Prediction
+from quoth.store import ReaderFolder, ReaderSettings, open_engine, shipped_folder
+
+# Examples read ahead, so that windows of like length meet in a batch. Bounds the memory, whatever the input.
+_LOOK_AHEAD = 256
+# Tokens of a batch, padding included. Longer batches no longer gain speed on a CPU, but cost memory.
+_BATCH_TOKENS = 4096
+
+
+class Reader:
+    """Answers questions by quoting.
+
+    Attributes:
+        settings: Sizes of windows and how answers are chosen; ``settings.decode`` holds threshold and temperature.
+        engine: What runs the network.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, engine: Engine, settings: ReaderSettings) -> None:
+        """Put a reader together; most callers want :meth:`load`."""
+        self.settings = settings
+        self.engine = engine
+        self._windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
+
+    @classmethod
+    def load(cls, source: str | Path | None = None, *, threads: int | None = None) -> Reader:
+        """Load a reader.
+
+        Args:
+            source: A reader folder or a Hugging Face folder; the shipped reader if ``None``.
+            threads: Threads of the engine; all usable cores if ``None``.
+
+        Raises:
+            ReaderError: If the folder is missing, incomplete or damaged.
+            MissingExtraError: If only torch can run it, and torch is not installed.
+
+        Example:
+            >>> reader = Reader.load()
+            >>> reader.answer("Who wrote it?", "It was written by Ada Lovelace.").text
+            'Ada Lovelace'
+        """
+        folder = shipped_folder() if source is None else ReaderFolder.open(source)
+        tokenizer = Tokenizer.load(folder.path)
+        return cls(tokenizer, open_engine(folder, threads=threads), folder.settings(tokenizer.max_tokens))
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer."""
+        return self._windower.tokenizer
+
+    def answer(
+        self,
+        question: str,
+        context: str | Sequence[str],
+        *,
+        top_k: int = 1,
+        null_threshold: float | None = None,
+        max_answer_tokens: int | None = None,
+    ) -> Prediction:
+        """Answer one question from one context, or from several: the best answers among all of them.
+
+        Args:
+            question: The question.
+            context: The text to quote from, or several.
+            top_k: How many answers to return at most.
+            null_threshold: Overrides the reader's; ``math.inf``: never abstain.
+            max_answer_tokens: Overrides the reader's.
+
+        Returns:
+            Answers best first; ``context_index`` tells which context each one quotes. With no text to read,
+            ``no_answer`` is true and ``reason`` says why.
+
+        Raises:
+            InputError: If the question is empty.
+            QuestionTooLongError: If the question leaves no room for a context.
+        """
+        if not question.strip():
+            raise InputError("the question must not be empty")
+        contexts = [context] if isinstance(context, str) else list(context)
+        examples = [Example("question", question, text) for text in contexts]
+        settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
+        read = self._read(list(self._windower.each(examples)))
+        logits = [replace(item, context_index=index) for index, items in enumerate(read) for item in items]
+        return decode("question", logits, settings)
+
+    def answer_all(
+        self,
+        examples: Iterable[Example],
+        *,
+        top_k: int = 1,
+        null_threshold: float | None = None,
+        max_answer_tokens: int | None = None,
+    ) -> Iterator[Prediction]:
+        """Answer many questions, in their order; the input may be endless, and memory does not grow with it.
+
+        Args:
+            examples: The questions with their contexts; golds are not looked at.
+            top_k: As in :meth:`answer`.
+            null_threshold: As in :meth:`answer`.
+            max_answer_tokens: As in :meth:`answer`.
+
+        Raises:
+            InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
+        """
+        settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
+        examples = iter(examples)
+        while block := list(islice(examples, _LOOK_AHEAD)):
+            read = self._read(list(self._windower.each(block)))
+            for example, items in zip(block, read, strict=True):
+                yield decode(example.id, items, settings)
+
+    def _decode_settings(
+        self, top_k: int, null_threshold: float | None, max_answer_tokens: int | None
+    ) -> DecodeSettings:
+        stored = self.settings.decode
+        return replace(
+            stored,
+            top_k=top_k,
+            null_threshold=stored.null_threshold if null_threshold is None else null_threshold,
+            max_answer_tokens=max_answer_tokens or stored.max_answer_tokens,
+        )
+
+    def _read(self, examples: list[list[Window]]) -> list[list[WindowLogits]]:
+        """Run the network over the windows of some examples, in batches of like length."""
+        windows = [window for group in examples for window in group]
+        logits: dict[int, WindowLogits] = {}
+        for indices in by_token_budget(windows, _BATCH_TOKENS):
+            batch = WindowBatch.of([windows[index] for index in indices], self.tokenizer.pad_id)
+            logits.update(zip(indices, unbatch(batch, self.engine.run(batch)), strict=True))
+        ordered = iter(range(len(windows)))
+        return [[logits[next(ordered)] for _ in group] for group in examples]
+
+    def __repr__(self) -> str:
+        settings = self.settings
+        return (
+            f"Reader(engine={self.engine.name!r}, precision={self.engine.precision!r}, "
+            f"max_tokens={settings.max_tokens}, overlap={settings.overlap}, "
+            f"null_threshold={settings.decode.null_threshold})"
+        )

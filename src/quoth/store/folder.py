@@ -1,0 +1,168 @@
+"""The folder of a reader: what lies in it, whether it is whole, and which engine runs it.
+
+    reader/
+    ├── quoth.json          format version, settings, what it was trained on, scores, sha256 of each file
+    ├── tokenizer.json
+    ├── model.onnx          float, or int8
+    ├── model.safetensors, config.json     where it is to be trained further
+    └── README.md           model card
+
+A plain Hugging Face folder has no ``quoth.json``; its settings come from its tokenizer and its config.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from quoth.engines import Engine
+from quoth.errors import MissingExtraError, ReaderError
+from quoth.store.settings import ReaderSettings
+
+FORMAT = 1
+MANIFEST = "quoth.json"
+# What a manifest vouches for, where it is there.
+_HASHED = ("tokenizer.json", "tokenizer_config.json", "model.onnx", "model.safetensors", "config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderFolder:
+    """A folder that holds a reader.
+
+    Attributes:
+        path: The folder.
+        manifest: The content of ``quoth.json``; empty for a plain Hugging Face folder.
+        config: The content of ``config.json``; empty if there is none.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: str | Path) -> ReaderFolder:
+        """Open a folder and check its hashes.
+
+        Raises:
+            ReaderError: If it is missing, incomplete, damaged, or of a newer format.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise ReaderError(f"{path}: must be the folder of a reader, but {_what(path)}")
+        folder = cls.open_unchecked(path)
+        if folder.manifest:
+            folder._check()
+        elif not (path / "tokenizer.json").is_file() and not folder.config and not (path / "model.onnx").is_file():
+            raise ReaderError(
+                f"{path}: must hold a reader (quoth.json, tokenizer.json and model.onnx; or a Hugging Face folder with "
+                "tokenizer.json, config.json and model.safetensors), but holds none of these"
+            )
+        return folder
+
+    @classmethod
+    def open_unchecked(cls, path: Path) -> ReaderFolder:
+        """Open a folder that is being made, whatever is in it."""
+        return cls(path, _json(path / MANIFEST), _json(path / "config.json"))
+
+    def _check(self) -> None:
+        found = self.manifest.get("format")
+        if found != FORMAT:
+            raise ReaderError(
+                f"{self.path / MANIFEST}: format must be {FORMAT}, but is {found!r}. Is it of a newer Quoth?"
+            )
+        hashes = self.manifest.get("files", {})
+        for name, wanted in hashes.items() if isinstance(hashes, dict) else ():
+            file = self.path / name
+            if not file.is_file():
+                raise ReaderError(f"{file}: must be there, as {MANIFEST} says, but is missing. Copy the whole folder.")
+            if sha256(file) != wanted:
+                raise ReaderError(f"{file}: is not the file that {MANIFEST} vouches for (its sha256 differs)")
+
+    def settings(self, tokenizer_limit: int | None = None) -> ReaderSettings:
+        """Return the stored settings; for a plain folder the defaults, cut to what its model can take.
+
+        Args:
+            tokenizer_limit: The longest window that the tokenizer's configuration allows.
+        """
+        if self.manifest:
+            return ReaderSettings.from_json(self.manifest, str(self.path / MANIFEST))
+        positions = self.config.get("max_position_embeddings")
+        limits = [limit for limit in (tokenizer_limit, positions) if isinstance(limit, int) and limit > 0]
+        longest = min([384, *limits])
+        return ReaderSettings(max_tokens=longest, overlap=min(128, longest // 3))
+
+    def write_manifest(self, settings: ReaderSettings, facts: Mapping[str, Any]) -> ReaderFolder:
+        """Write ``quoth.json``, whole or not at all, with the hashes of the files that are there now.
+
+        Args:
+            settings: The reader's settings.
+            facts: What else to say of it: precision, what it was trained on, scores.
+        """
+        present = [name for name in _HASHED if (self.path / name).is_file()]
+        manifest = {
+            "format": FORMAT,
+            **settings.to_json(),
+            **facts,
+            "files": {name: sha256(self.path / name) for name in present},
+        }
+        part = self.path / f".{MANIFEST}.part"
+        part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(self.path / MANIFEST)
+        return ReaderFolder(self.path, manifest, self.config)
+
+
+def shipped_folder() -> ReaderFolder:
+    """Return the folder of the reader that comes with the package."""
+    return ReaderFolder.open(Path(str(files("quoth") / "shipped")))
+
+
+def open_engine(folder: ReaderFolder, *, threads: int | None = None) -> Engine:
+    """Start the engine that runs a folder: ONNX Runtime where it holds ``model.onnx``, else torch.
+
+    Raises:
+        ReaderError: If the folder holds no weights.
+        MissingExtraError: If only torch can run it, and torch is not installed.
+    """
+    model = folder.path / "model.onnx"
+    if model.is_file():
+        from quoth.engines.onnx import OnnxEngine
+
+        return OnnxEngine(model, precision=str(folder.manifest.get("precision", "float32")), threads=threads)
+    if not (folder.path / "model.safetensors").is_file():
+        raise ReaderError(f"{folder.path}: must hold model.onnx or model.safetensors, but holds neither")
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise MissingExtraError(
+            f"{folder.path} holds no model.onnx (`quoth export {folder.path} -o DIR` makes one); to run it as it is",
+            "torch",
+        )
+    from quoth.engines.torch import TorchEngine
+
+    return TorchEngine.load(folder.path)
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _what(path: Path) -> str:
+    return "is a file" if path.exists() else "there is no such folder"
+
+
+def _json(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ReaderError(f"{file}: must be JSON, but cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise ReaderError(f"{file}: must be a JSON object, but is {type(document).__name__}")
+    return document

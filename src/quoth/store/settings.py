@@ -1,0 +1,66 @@
+"""The settings of a reader, as ``quoth.json`` stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from quoth.errors import ConfigError, ReaderError
+from quoth.reading import DecodeSettings
+
+_DECODE = ("max_answer_tokens", "null_threshold", "temperature", "whole_words")
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderSettings:
+    """How a reader cuts windows and chooses answers.
+
+    Attributes:
+        max_tokens: The longest window, special tokens included.
+        overlap: Tokens of the context that neighbouring windows share.
+        decode: How answers are chosen.
+    """
+
+    max_tokens: int = 384
+    overlap: int = 128
+    decode: DecodeSettings = field(default_factory=DecodeSettings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the two parts of ``quoth.json`` that hold settings."""
+        decode = asdict(self.decode)
+        return {
+            "windows": {"max_tokens": self.max_tokens, "overlap": self.overlap},
+            "decode": {name: decode[name] for name in _DECODE},
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any], where: str) -> ReaderSettings:
+        """Read the settings back; what is not there has its default.
+
+        Raises:
+            ReaderError: If a value has the wrong type, is out of range, or has an unknown name.
+        """
+        windows, decode = document.get("windows", {}), document.get("decode", {})
+        if not isinstance(windows, dict) or not isinstance(decode, dict):
+            raise ReaderError(f"{where}: windows and decode must be objects")
+        _check(windows, {"max_tokens": int, "overlap": int}, f"{where}: windows")
+        kinds = {"max_answer_tokens": int, "null_threshold": float, "temperature": float, "whole_words": bool}
+        _check(decode, kinds, f"{where}: decode")
+        assert {item.name for item in fields(DecodeSettings)} >= set(kinds)
+        try:
+            return cls(**windows, decode=DecodeSettings(**decode))
+        except ConfigError as error:
+            raise ReaderError(f"{where}: {error}") from error
+
+
+def _check(values: dict[str, Any], kinds: dict[str, type], where: str) -> None:
+    for name, value in values.items():
+        if name not in kinds:
+            raise ReaderError(f"{where}.{name}: is unknown; known are {', '.join(kinds)}. Is it of a newer Quoth?")
+        kind = kinds[name]
+        if value is None and name == "null_threshold":
+            continue
+        fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
+        if not fits:
+            raise ReaderError(f"{where}.{name}: must be of type {kind.__name__}, but is {value!r}")
