@@ -1,0 +1,68 @@
+"""``quoth train``: one typed configuration, whose field docs are the help."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from quoth.cli.console import note
+from quoth.training.config import TrainConfig, field_help, load_recipe
+
+app = typer.Typer(add_completion=False)
+
+
+def train(**flags: Any) -> None:
+    """Fine-tune an encoder on SQuAD-style data, and write a reader folder.
+
+    Every setting may stand in a recipe (TOML) too; a flag wins over the recipe. A run that was stopped goes on with
+    the same command and --resume.
+
+    Example: [cyan]quoth train train.json --dev dev.json --base distilbert-base-cased --out runs/1[/cyan]
+    """
+    data, dev, out = flags.pop("data"), flags.pop("dev"), flags.pop("out")
+    recipe, resume = flags.pop("recipe"), flags.pop("resume")
+    values = load_recipe(recipe) if recipe else {}
+    values.update({name: value for name, value in flags.items() if value is not None})
+    TrainConfig.of(values, str(recipe) if recipe else "quoth train")
+    from quoth.training import train as run
+
+    result = run(data, dev=dev, out=out, resume=resume, **values)
+    if result.lost:
+        note(f"{len(result.lost)} questions trained without an answer: no window holds theirs whole.")
+    if result.f1 is not None:
+        note(f"EM {result.exact:.2f}, F1 {result.f1:.2f} on {dev} (step {result.step}).")
+    typer.echo(str(result.folder))
+
+
+def _parameters() -> list[inspect.Parameter]:
+    """Make the parameters of the command: the files, then a flag for each field of the configuration."""
+
+    def parameter(name: str, kind: Any, marker: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+        annotation = Annotated[kind, marker]
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+    files = [
+        parameter("data", str, typer.Argument(metavar="TRAIN", help="Training data: a file, or hub:NAME:SPLIT.")),
+        parameter("out", Path, typer.Option(help="Folder of the reader; checkpoints lie below it.")),
+        parameter("dev", str | None, typer.Option(help="Data to evaluate on while training."), None),
+        parameter("recipe", Path | None, typer.Option(help="TOML file of settings."), None),
+        parameter("resume", bool, typer.Option("--resume", help="Go on from the newest checkpoint."), False),
+    ]
+    for name, (kind, text, default) in field_help().items():
+        flag = name.replace("_", "-")
+        names = [f"--{flag}/--no-{flag}"] if kind is bool else [f"--{flag}"]
+        shown = "" if default in (None, inspect.Parameter.empty) or kind is type(None) else f" [default: {default}]"
+        if name == "base":
+            shown = ""
+        option = typer.Option(*names, help=text + shown, show_default=False)
+        files.append(parameter(name, kind | None, option, None))
+    return files
+
+
+# typer reads signature and annotations; both are made from the configuration, so that a flag can never lag behind it.
+train.__signature__ = inspect.Signature(_parameters(), return_annotation=None)  # type: ignore[attr-defined]
+train.__annotations__ = {item.name: item.annotation for item in _parameters()}
+app.command()(train)

@@ -1,0 +1,57 @@
+"""What the machine computes in, and how fast it may."""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+
+from quoth.engines import usable_cores
+from quoth.errors import ConfigError
+
+
+def choose_precision(wanted: str) -> str:
+    """Return "float32", "bfloat16" or "float16".
+
+    "auto" is bfloat16 where the device really has it (AMX or AVX512-BF16 on a CPU; Ampere and later GPUs), else float16
+    with loss scaling on a CUDA GPU, else float32.
+
+    Raises:
+        ConfigError: If float16 is wanted without a CUDA GPU: its gradients would vanish.
+    """
+    if torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return wanted if wanted != "auto" else "bfloat16" if native else "float16"
+    if wanted == "float16":
+        raise ConfigError("precision must be float32 or bfloat16 without a CUDA GPU, but is float16")
+    if wanted != "auto":
+        return wanted
+    if torch.backends.mps.is_available():
+        return "float32"
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if native else "float32"
+
+
+def on_cpu() -> bool:
+    """Tell whether training runs on the CPU."""
+    return not torch.cuda.is_available() and not torch.backends.mps.is_available()
+
+
+def keep_memory() -> None:
+    """Tell glibc's malloc to keep what it has: the large tensors of each step are then not mapped and cleared anew.
+
+    A fifth of the time of a step on a CPU, measured (docs/log.md). Other C libraries are left as they are.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # as in glibc's malloc.h
+    mallopt(mmap_threshold, 2**31 - 1)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 2**28)
+
+
+def use_threads(threads: int | None) -> None:
+    """Give torch its threads; all usable cores if ``None``."""
+    torch.set_num_threads(threads or usable_cores())

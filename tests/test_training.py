@@ -1,0 +1,257 @@
+"""Training on a CPU with an encoder of a few thousand weights: real runs of seconds."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import little
+from quoth.errors import ConfigError, TrainingError
+from quoth.reading import Tokenizer, Windower
+from quoth.records import Gold
+
+pytestmark = pytest.mark.torch
+TINY = Path(__file__).parent / "tiny"
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    return little.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
+
+
+def run(base, out, data=None, **settings):
+    from quoth.training import train
+
+    settings = {
+        "base": str(base),
+        "max_tokens": 64,
+        "overlap": 16,
+        "batch_size": 8,
+        "epochs": 1.0,
+        "precision": "float32",
+        "tracking": False,
+        "threads": 1,
+        **settings,
+    }
+    return train(little.examples(64) if data is None else data, out=out, **settings)
+
+
+@pytest.fixture(scope="session")
+def learned(base, tmp_path_factory):
+    """One run long enough to learn by heart, with evaluations on the way."""
+    out = tmp_path_factory.mktemp("learned") / "reader"
+    return run(base, out, epochs=40.0, learning_rate=2e-3, dev=little.examples(64), eval_steps=100)
+
+
+def weights(folder):
+    from safetensors.numpy import load_file
+
+    return load_file(Path(folder) / "model.safetensors")
+
+
+def test_a_reader_learns_its_lesson(learned):
+    assert learned.f1 > 60
+    history = json.loads((learned.folder / "history.json").read_text())
+    losses = [row["loss"] for row in history if "loss" in row]
+    assert losses[-1] < losses[0] / 2
+    f1s = [row["eval_f1"] for row in history if "eval_f1" in row]
+    assert len(f1s) >= 3
+    assert learned.f1 == max(f1s), "the best weights are kept, not the last"
+
+
+def test_the_folder_answers_as_training_said(learned):
+    import quoth
+
+    report = quoth.evaluate(quoth.Reader.load(learned.folder), little.examples(64))
+    assert report.f1 == pytest.approx(learned.f1, abs=1e-6)
+    manifest = json.loads((learned.folder / "quoth.json").read_text())
+    assert manifest["scores"]["dev"]["f1"] == pytest.approx(learned.f1)
+    assert manifest["trained_on"]["config"]["seed"] == 0
+    assert manifest["trained_on"]["questions"] == 64
+
+
+def test_transformers_loads_the_folder(learned):
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    model = AutoModelForQuestionAnswering.from_pretrained(learned.folder)
+    tokenizer = AutoTokenizer.from_pretrained(learned.folder)
+    output = model(**tokenizer("Where does Ada live ?", "Ada lives in Rome .", return_tensors="pt"))
+    assert output.start_logits.shape == output.end_logits.shape
+
+
+def test_one_step_moves_every_parameter(base, tmp_path):
+    from transformers import AutoModelForQuestionAnswering
+
+    result = run(base, tmp_path / "out", max_steps=1, learning_rate=1e-2, warmup=0.0)
+    before = AutoModelForQuestionAnswering.from_pretrained(base).state_dict()
+    after = weights(result.folder)
+    still = [
+        name
+        for name, value in after.items()
+        if "qa_outputs" not in name and np.array_equal(value, before[name].numpy())
+    ]
+    # A key's bias shifts all scores of a query alike, so its gradient is zero but for rounding.
+    assert [name for name in still if "key.bias" not in name] == []
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(base, tmp_path):
+    first, second, other = (
+        weights(run(base, tmp_path / name, max_steps=4, seed=seed).folder)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert any(not np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_a_resumed_run_ends_with_the_same_weights(base, tmp_path):
+    from transformers import TrainerCallback
+
+    class Stop(TrainerCallback):
+        def on_save(self, args, state, control, **_):
+            if state.global_step == 4:
+                raise KeyboardInterrupt
+
+    settings = {"epochs": 1.0, "save_steps": 2, "hidden_dropout": 0.1}
+    whole = weights(run(base, tmp_path / "whole", **settings).folder)
+    with pytest.raises(KeyboardInterrupt):
+        run(base, tmp_path / "cut", callbacks=[Stop()], **settings)
+    cut = weights(run(base, tmp_path / "cut", resume=True, **settings).folder)
+    assert all(np.array_equal(whole[name], cut[name]) for name in whole)
+
+
+def test_a_half_written_checkpoint_is_not_resumed(base, tmp_path):
+    from quoth.training.trainer import COMPLETE, newest_checkpoint
+
+    run(base, tmp_path / "out", save_steps=2, keep_checkpoints=3)
+    checkpoints = tmp_path / "out" / "checkpoints"
+    newest = newest_checkpoint(checkpoints)
+    assert newest.name == "checkpoint-8"
+    (newest / COMPLETE).unlink()
+    assert newest_checkpoint(checkpoints).name == "checkpoint-6"
+
+
+def test_two_runs_are_never_mixed(base, tmp_path):
+    run(base, tmp_path / "out", max_steps=1)
+    with pytest.raises(TrainingError, match="holds a run already"):
+        run(base, tmp_path / "out", max_steps=1)
+    with pytest.raises(TrainingError, match="another configuration: max_steps was 1 and is 2"):
+        run(base, tmp_path / "out", max_steps=2, resume=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("dear diary")
+    with pytest.raises(TrainingError, match="holds something else"):
+        run(base, tmp_path / "mine")
+
+
+def test_early_stopping_on_f1(base, tmp_path):
+    result = run(
+        base, tmp_path / "out", epochs=50.0, learning_rate=1e-9, dev=little.examples(8), eval_steps=2, patience=2
+    )
+    history = json.loads((result.folder / "history.json").read_text())
+    assert max(row["step"] for row in history) <= 8
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "error", "words"),
+    [
+        ([], {}, TrainingError, "at least one question"),
+        ([replace(little.examples(1)[0], golds=None)], {}, TrainingError, "unlabelled"),
+        (None, {"base": "no/such/folder"}, TrainingError, "no/such/folder: must be a model folder"),
+        (None, {"max_tokens": 4}, ConfigError, "max_tokens must be at least"),
+        (None, {"precision": "float16"}, ConfigError, "float32 or bfloat16"),
+    ],
+    ids=["empty", "unlabelled", "no base", "small window", "float16"],
+)
+def test_a_run_that_cannot_start_says_why(base, tmp_path, data, settings, error, words):
+    with pytest.raises(error, match=words):
+        run(base, tmp_path / "out", data=data, **settings)
+    assert not (tmp_path / "out").exists(), "a run that did not start leaves nothing behind"
+
+
+def test_lost_golds_are_counted(base, tmp_path):
+    example = little.examples(1)[0]
+    long = replace(example, id="long", golds=(Gold(example.context, 0),))
+    result = run(base, tmp_path / "out", data=[example, long], max_tokens=16, overlap=2, max_steps=1)
+    assert result.lost == ("long",)
+
+
+def test_the_last_window_decides_nothing_alone():
+    """Targets of the loss: inclusive ends; the CLS token where a window holds no gold."""
+    from quoth.training.features import Collator
+
+    windower = Windower(Tokenizer.load(TINY / "wordpiece"), max_tokens=24, overlap=4)
+    windows = [window for example in little.examples(12) for window in windower.windows(example)]
+    tensors = Collator(pad_id=0, takes_types=True)(windows)
+    assert any(window.target is None for window in windows)
+    for row, window in enumerate(windows):
+        start, end = int(tensors["start_positions"][row]), int(tensors["end_positions"][row])
+        if window.target is None:
+            assert start == end == window.cls
+        else:
+            assert (start, end) == (window.target.start, window.target.end - 1)
+            first, last = window.offsets[start], window.offsets[end]
+            assert window.example.context[first[0] : last[1]] == window.example.golds[0].text
+    assert tensors["input_ids"].shape[1] == max(map(len, windows))
+
+
+def test_batches_hold_similar_lengths_and_every_window_once():
+    from quoth.training.features import SimilarLengthSampler
+
+    lengths = [(7 * index) % 301 + 10 for index in range(1003)]
+    sampler = SimilarLengthSampler(lengths, 8, seed=3)
+    order = list(sampler)
+    assert sorted(order) == list(range(len(lengths)))
+    batches = [[lengths[index] for index in order[at : at + 8]] for at in range(0, len(order), 8)]
+    padded = sum(max(batch) * len(batch) for batch in batches)
+    shuffled = sum(max(lengths[at : at + 8]) * 8 for at in range(0, len(lengths), 8))
+    assert padded < 1.1 * sum(lengths) < shuffled
+    assert list(sampler) == order
+    sampler.set_epoch(1)
+    assert list(sampler) != order
+    first, last = batches[0], batches[-2]
+    assert math.isclose(sum(first), sum(last), rel_tol=30), "long and short batches are mixed"
+
+
+def test_mlflow_sees_the_run_and_an_active_run_is_joined(base, tmp_path):
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.create_experiment("ours", artifact_location=(tmp_path / "artifacts").as_uri())
+    common = {"tracking": True, "experiment": "ours", "max_steps": 2, "dev": little.examples(8), "eval_steps": 1}
+    run(base, tmp_path / "one", run_name="first", **common)
+    client = mlflow.MlflowClient()
+    (experiment,) = client.search_experiments(filter_string="name = 'ours'")
+    (found,) = client.search_runs([experiment.experiment_id])
+    assert found.info.run_name == "first"
+    assert found.info.status == "FINISHED"
+    assert found.data.params["learning_rate"] == "5e-05"
+    assert found.data.params["questions"] == "64"
+    assert {"exact", "f1", "train_seconds"} <= set(found.data.metrics)
+    artifacts = {item.path for item in client.list_artifacts(found.info.run_id, "reader")}
+    assert {"reader/quoth.json", "reader/model.safetensors", "reader/tokenizer.json"} <= artifacts
+
+    mlflow.set_experiment("ours")
+    with mlflow.start_run(run_name="mine") as mine:
+        run(base, tmp_path / "two", **common)
+        assert mlflow.active_run().info.run_id == mine.info.run_id, "joined, and left open"
+    assert {each.info.run_name for each in client.search_runs([experiment.experiment_id])} == {"first", "mine"}
+
+
+def test_a_failed_run_is_marked_as_failed(base, tmp_path):
+    import mlflow
+    from transformers import TrainerCallback
+
+    class Fail(TrainerCallback):
+        def on_step_end(self, *_, **__):
+            raise RuntimeError("the power is out")
+
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.create_experiment("ours", artifact_location=(tmp_path / "artifacts").as_uri())
+    with pytest.raises(RuntimeError):
+        run(base, tmp_path / "out", tracking=True, experiment="ours", callbacks=[Fail()])
+    assert mlflow.active_run() is None
+    client = mlflow.MlflowClient()
+    (experiment,) = client.search_experiments(filter_string="name = 'ours'")
+    assert client.search_runs([experiment.experiment_id])[0].info.status == "FAILED"
