@@ -1,0 +1,24 @@
+"""Export: torch -> ONNX -> int8, behind a parity check and an F1 gate. Needs the extra [export]."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from quoth.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from quoth.export.run import ExportResult, export
+
+__all__ = ["ExportResult", "export"]
+
+
+def __getattr__(name: str) -> Any:
+    # The run brings torch and onnx; asking for help must not.
+    if name not in __all__:
+        raise AttributeError(f"module 'quoth.export' has no attribute {name!r}")
+    if any(find_spec(module) is None for module in ("torch", "transformers", "onnx", "onnxscript")):
+        raise MissingExtraError("exporting", "export")
+    from quoth.export import run
+
+    return getattr(run, name)
