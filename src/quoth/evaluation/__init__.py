@@ -1,0 +1,135 @@
+"""How well a reader answers: official exact match and F1, one row a question, totals from the rows."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+from quoth.errors import DataError, PredictionsError
+from quoth.evaluation.metrics import Rules, exact_and_f1
+from quoth.evaluation.predictions import prediction_files, read_predictions
+from quoth.evaluation.report import Report, Row, Slice
+from quoth.records import Example, Gold, Prediction
+
+__all__ = [
+    "AnswersAll",
+    "Report",
+    "Row",
+    "Rules",
+    "Slice",
+    "evaluate",
+    "exact_and_f1",
+    "prediction_files",
+    "read_predictions",
+    "score",
+]
+
+
+class AnswersAll(Protocol):
+    """Whatever answers a stream of examples: a ``Reader``, or anything else with this method."""
+
+    def answer_all(self, examples: Iterable[Example], /) -> Iterator[Prediction]:
+        """Yield one prediction an example, in their order."""
+
+
+class _Outcome(NamedTuple):
+    """What the rules need of one labelled example; its context is long, and not kept."""
+
+    id: str
+    golds: tuple[Gold, ...]
+    text: str | None
+
+
+def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | Iterable[Prediction]) -> Report:
+    """Score predictions, made by any system, against the golds of a data set.
+
+        >>> score(examples, {"56be4db0": "Denver Broncos"}).f1
+        100.0
+
+    Args:
+        examples: The data set. Unlabelled examples are left out and counted.
+        predictions: Texts by example id, ``None`` or ``""`` for no answer; or predictions of a reader.
+
+    Returns:
+        One row for each labelled example, in their order. A missing prediction counts as wrong, an unknown id is
+        ignored; the report says how many of each there are.
+
+    Raises:
+        DataError: If no example is labelled.
+
+    Source: the official evaluation scripts of SQuAD v1.1 and v2.0; Rajpurkar et al. 2016, section 6.1, and 2018.
+    """
+    texts: Mapping[str, str | None]
+    texts = predictions if isinstance(predictions, Mapping) else {each.id: each.text for each in predictions}
+    outcomes, known, unlabelled = [], set(), 0
+    for example in examples:
+        known.add(example.id)
+        if example.golds is None:
+            unlabelled += 1
+        else:
+            text = (texts[example.id] or "") if example.id in texts else None
+            outcomes.append(_Outcome(example.id, example.golds, text))
+    return _report(outcomes, len(texts.keys() - known), unlabelled)
+
+
+def evaluate(
+    reader: AnswersAll, examples: Iterable[Example], *, progress: Callable[[int], None] | None = None
+) -> Report:
+    """Predict and score in one pass, in memory that grows only by a small row for each question.
+
+    Args:
+        reader: What answers. It is asked only what is labelled.
+        examples: The data set, a list or a stream. Unlabelled examples are left out and counted.
+        progress: Called after each question with the number of questions answered so far.
+
+    Returns:
+        The same report as ``score`` gives for the same predictions.
+
+    Raises:
+        DataError: If no example is labelled.
+        PredictionsError: If the reader's answers are not in the order of the examples.
+    """
+    waiting: deque[Example] = deque()  # given to the reader, not answered yet
+    unlabelled = 0
+
+    def labelled() -> Iterator[Example]:
+        nonlocal unlabelled
+        for example in examples:
+            if example.golds is None:
+                unlabelled += 1
+            else:
+                waiting.append(example)
+                yield example
+
+    outcomes: list[_Outcome] = []
+    for prediction in reader.answer_all(labelled()):
+        outcomes.append(_outcome(waiting.popleft(), prediction))
+        if progress is not None:
+            progress(len(outcomes))
+    outcomes.extend(_Outcome(example.id, example.golds or (), None) for example in waiting)
+    return _report(outcomes, 0, unlabelled)
+
+
+def _outcome(example: Example, prediction: Prediction) -> _Outcome:
+    if prediction.id != example.id:
+        raise PredictionsError(
+            f"the reader must answer in the order of the examples, but answered {prediction.id} before {example.id}"
+        )
+    return _Outcome(example.id, example.golds or (), prediction.text)
+
+
+def _report(outcomes: list[_Outcome], unknown: int, unlabelled: int) -> Report:
+    """Score by v2.0's rules if any question is unanswerable, else by v1.1's."""
+    if not outcomes:
+        found = "all of them are unlabelled" if unlabelled else "there are none"
+        raise DataError("data", [f"data must hold labelled questions to be scored, but {found}"])
+    rules: Rules = "v1.1" if all(outcome.golds for outcome in outcomes) else "v2.0"
+    return Report(tuple(_row(outcome, rules) for outcome in outcomes), rules, unknown, unlabelled)
+
+
+def _row(outcome: _Outcome, rules: Rules) -> Row:
+    exact, f1 = False, 0.0
+    if outcome.text is not None:
+        exact, f1 = exact_and_f1(outcome.text, [gold.text for gold in outcome.golds], rules)
+    return Row(outcome.id, exact, f1, outcome.text, bool(outcome.golds))

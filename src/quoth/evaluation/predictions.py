@@ -1,0 +1,179 @@
+"""SQuAD's prediction files: read from any system, written as a stream, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from quoth.errors import PredictionsError
+from quoth.evaluation.report import some
+from quoth.records import Prediction
+
+_NOTHING_READ = 1e9  # null odds where nothing was read: surely no answer, but finite, since JSON has no infinity
+
+
+def read_predictions(path: str | Path, *, note: Callable[[str], None] | None = None) -> dict[str, str]:
+    """Read predictions: ``{id: text}``, or the hub metric's ``[{"id": ..., "prediction_text": ...}]``.
+
+    The file is UTF-8 JSON, and may be gzipped. ``null`` counts as no answer.
+
+    Args:
+        path: The file.
+        note: Called with a sentence about what is odd but can be read: an id that comes twice.
+
+    Returns:
+        Texts by id, ``""`` for no answer, in the order of the file. Of a repeated id, the last text counts, as it does
+        for the official scorers.
+
+    Raises:
+        PredictionsError: If it is not such a file; the message names the entries.
+        OSError: If it cannot be opened.
+    """
+    repeated: dict[str, None] = {}
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        entries: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in entries:
+                repeated[key] = None
+            entries[key] = value
+        return entries
+
+    document = _parse(path, collect)
+    entries = collect(_hub_entries(path, document)) if isinstance(document, list) else document
+    if not isinstance(entries, dict):
+        raise PredictionsError(f"{path}: predictions must be a JSON object of texts by id, but are {_kind(document)}")
+    wrong = [f"{key} ({_kind(value)})" for key, value in entries.items() if not isinstance(value, str | None)]
+    if wrong:
+        raise PredictionsError(f"{path}: each prediction must be a text or null, but is not for {some(wrong)}")
+    if repeated and note:
+        note(f"{path}: ids that come more than once, whose last text counts: {some([*repeated])}")
+    return {key: value or "" for key, value in entries.items()}
+
+
+@contextmanager
+def prediction_files(
+    predictions: Path, nbest: Path | None = None, null_odds: Path | None = None
+) -> Iterator[Callable[[Prediction], None]]:
+    """Open SQuAD's prediction files, and yield what adds one prediction to each of them.
+
+    Nothing is held in memory. The files appear when the block ends well, and stay as they were if it does not.
+
+        with prediction_files(Path("predictions.json")) as write:
+            for prediction in reader.answer_all(examples):
+                write(prediction)
+
+    Args:
+        predictions: Gets ``{id: text}``, ``""`` for no answer.
+        nbest: Gets ``{id: [{"text", "probability", "score", "start", "end"}]}``, all answers, best first,
+            also where the reader abstains; places are code points, half-open.
+        null_odds: Gets ``{id: null score - best score}``, higher where no answer is likelier; for the official v2.0
+            scorer's ``--na-prob-file``.
+    """
+    with ExitStack() as stack:
+        texts, lists, odds = (
+            stack.enter_context(_json_object(path)) if path else None for path in (predictions, nbest, null_odds)
+        )
+
+        def write(prediction: Prediction) -> None:
+            if texts:
+                texts(prediction.id, prediction.text)
+            if lists:
+                lists(prediction.id, _nbest(prediction))
+            if odds:
+                odds(prediction.id, _null_odds(prediction))
+
+        yield write
+
+
+def _parse(path: str | Path, collect: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> object:
+    try:
+        content = Path(path).read_bytes()
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
+        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=collect)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise PredictionsError(f"{path}: must be a whole gzip file, but is damaged ({error})") from error
+    except UnicodeDecodeError as error:
+        raise PredictionsError(f"{path}: must be UTF-8, but byte {error.start} is not") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise PredictionsError(f"{path}: must be JSON, but is not at {where} ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise PredictionsError(f"{path}: must be a JSON object of texts by id, but {error}") from error
+
+
+def _hub_entries(path: str | Path, entries: list[Any]) -> list[tuple[str, Any]]:
+    wrong = [
+        f"entry {number}"
+        for number, entry in enumerate(entries, start=1)
+        if not (isinstance(entry, dict) and isinstance(entry.get("id"), str) and "prediction_text" in entry)
+    ]
+    if wrong:
+        raise PredictionsError(f"{path}: each entry must have an id and a prediction_text, but not so {some(wrong)}")
+    return [(entry["id"], entry["prediction_text"]) for entry in entries]
+
+
+def _kind(value: object) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _nbest(prediction: Prediction) -> list[dict[str, Any]]:
+    return [
+        {
+            "text": answer.text,
+            "probability": float(answer.probability),
+            "score": float(answer.score),
+            "start": answer.span.start,
+            "end": answer.span.end,
+        }
+        for answer in prediction.answers
+    ]
+
+
+def _null_odds(prediction: Prediction) -> float:
+    if prediction.null_score is None or not prediction.answers:
+        return _NOTHING_READ
+    return float(prediction.null_score - prediction.answers[0].score)
+
+
+@contextmanager
+def _json_object(path: Path) -> Iterator[Callable[[str, object], None]]:
+    """Write a JSON object entry by entry, one a line, in ASCII so that any text survives, lone surrogates included."""
+    with _whole_file(path) as file:
+        before = "{\n"
+
+        def add(key: str, value: object) -> None:
+            nonlocal before
+            file.write(f"{before}{json.dumps(key)}: {json.dumps(value)}")
+            before = ",\n"
+
+        yield add
+        file.write("{}\n" if before == "{\n" else "\n}\n")
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[TextIO]:
+    """Write a file beside its place and move it there at the end; a pipe or a device is written as it stands."""
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+        return
+    target = path.resolve()  # of a link, what it points to
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            yield file
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,181 @@
+"""``quoth score``, ``evaluate`` and ``predict``: what they print, where, and how they exit."""
+
+import json
+
+import pytest
+
+from quoth.cli import main
+
+DATA = {
+    "version": "v2.0",
+    "data": [
+        {
+            "title": "Animals",
+            "paragraphs": [
+                {
+                    "context": "The black cat sat on the mat.",
+                    "qas": [
+                        {"id": "q1", "question": "Who sat?", "answers": [{"text": "black cat", "answer_start": 4}]},
+                        {"id": "q2", "question": "Where?", "answers": [{"text": "the mat", "answer_start": 21}]},
+                        {"id": "q3", "question": "Why?", "answers": [], "is_impossible": True},
+                    ],
+                }
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "data.json").write_text(json.dumps(DATA), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def quoth(capsys):
+    """Run the command line; return its exit status, stdout and stderr."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words])
+        return stopped.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def predictions(folder, texts):
+    path = folder / "predictions.json"
+    path.write_text(texts if isinstance(texts, str) else json.dumps(texts), encoding="utf-8")
+    return path
+
+
+def test_score_prints_one_json_document(quoth, folder):
+    path = predictions(folder, {"q1": "the cat", "q2": "mat", "q3": ""})
+    status, out, err = quoth("score", folder / "data.json", path, "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out) == {
+        "exact": pytest.approx(200 / 3),
+        "f1": pytest.approx(100 * (2 / 3 + 2) / 3),
+        "total": 3,
+        "HasAns_exact": 50.0,
+        "HasAns_f1": pytest.approx(100 * (2 / 3 + 1) / 2),
+        "HasAns_total": 2,
+        "NoAns_exact": 100.0,
+        "NoAns_f1": 100.0,
+        "NoAns_total": 1,
+        "missing": [],
+        "unknown": 0,
+        "unlabelled": 0,
+        "rules": "v2.0",
+    }
+
+
+def test_score_notes_missing_and_unknown_ids_and_exits_fine(quoth, folder):
+    path = predictions(folder, {"q1": "black cat", "q9": "dog", "q8": "bird"})
+    status, out, err = quoth("score", folder / "data.json", path, "--json")
+    totals = json.loads(out)
+    assert status == 0
+    assert (totals["total"], totals["missing"], totals["unknown"]) == (3, ["q2", "q3"], 2)
+    assert err.splitlines() == [
+        "questions without a prediction, counted as wrong: 2 of 3 (q2, q3)",
+        "predictions for unknown ids, ignored: 2",
+    ]
+
+
+def test_score_notes_repeated_ids(quoth, folder):
+    path = predictions(folder, '{"q1": "cat", "q1": "black cat", "q2": "mat", "q3": null}')
+    status, out, err = quoth("score", folder / "data.json", path, "--json")
+    assert (status, json.loads(out)["exact"]) == (0, 100.0)
+    assert err == f"{path}: ids that come more than once, whose last text counts: q1\n"
+
+
+def test_score_prints_a_table(quoth, folder):
+    status, out, err = quoth("score", folder / "data.json", predictions(folder, {"q1": "cat", "q2": "mat"}))
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["number", "all", "answerable", "unanswerable", "SQuAD"]
+    assert "33.33 [" in out
+    assert "\x1b" not in out
+    assert err == "questions without a prediction, counted as wrong: 1 of 3 (q3)\n"
+
+
+def test_score_of_bad_predictions_exits_1_with_a_sentence(quoth, folder):
+    path = predictions(folder, {"q1": 7})
+    status, out, err = quoth("score", folder / "data.json", path)
+    assert (status, out) == (1, "")
+    assert err == f"quoth: {path}: each prediction must be a text or null, but is not for q1 (a number)\n"
+    status, out, err = quoth("score", folder / "data.json", folder / "none.json")
+    assert (status, out, err) == (1, "", f"quoth: {folder / 'none.json'}: no such file or directory\n")
+
+
+def test_score_of_unlabelled_data_exits_1(quoth, folder):
+    (folder / "plain.jsonl").write_text('{"id": "1", "question": "Who?", "context": "Me."}\n', encoding="utf-8")
+    status, out, err = quoth("score", folder / "plain.jsonl", predictions(folder, {"1": "Me"}))
+    assert (status, out) == (1, "")
+    assert "data must hold labelled questions to be scored, but all of them are unlabelled" in err
+
+
+@pytest.mark.parametrize("words", [["score"], ["score", "data.json"], ["evaluate"], ["predict", "data.json"]])
+def test_too_few_arguments_are_wrong_use(quoth, words):
+    status, out, err = quoth(*words)
+    assert (status, out) == (2, "")
+    assert "Usage:" in err
+
+
+@pytest.mark.parametrize("command", ["score", "evaluate", "predict"])
+def test_the_help_teaches_with_an_example(quoth, command):
+    status, out, _ = quoth(command, "--help")
+    assert status == 0
+    assert f"Example: quoth {command} dev-" in out
+
+
+def test_predict_refuses_to_write_two_things_to_one_file(quoth, folder):
+    out_file = folder / "out.json"
+    status, _, err = quoth("predict", folder / "data.json", "-o", out_file, "--nbest", out_file)
+    assert status == 2
+    assert err == "quoth: --output, --nbest and --null-odds must be different files, but two are the same\n"
+
+
+@pytest.mark.parametrize("words", [["evaluate"], ["predict", "-o", "out.json"]])
+def test_a_reader_that_is_not_there_exits_1(quoth, folder, words):
+    status, out, err = quoth(*words, folder / "data.json", "--reader", folder / "no-reader")
+    assert (status, out) == (1, "")
+    assert err.startswith("quoth: ")
+    assert "no-reader" in err
+
+
+@pytest.fixture(scope="module")
+def tiny_reader(tmp_path_factory):
+    """A Hugging Face folder with a random reader of the words of ``DATA``: it answers, and always the same."""
+    import torch
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertForQuestionAnswering
+
+    folder = tmp_path_factory.mktemp("reader")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    words = [*special, "the", "black", "cat", "sat", "on", "mat", "who", "where", "why", ".", "?"]
+    tokenizer = BertWordPieceTokenizer({word: number for number, word in enumerate(words)})
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertForQuestionAnswering(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.torch
+def test_evaluate_prints_what_score_prints_of_what_predict_wrote(quoth, folder, tiny_reader):
+    data, out_file, nbest, odds = (folder / name for name in ("data.json", "out.json", "nbest.json", "odds.json"))
+    files = ["-o", out_file, "--nbest", nbest, "--null-odds", odds, "--top-k", "3"]
+    status, out, err = quoth("predict", data, "--reader", tiny_reader, *files)
+    assert (status, out) == (0, "")
+    assert err.endswith(f"3 questions answered: {out_file}\n")
+    texts, lists, scores = (json.loads(path.read_text(encoding="utf-8")) for path in (out_file, nbest, odds))
+    assert list(texts) == list(lists) == list(scores) == ["q1", "q2", "q3"]
+    assert {id: answers[0]["text"] for id, answers in lists.items()} == texts
+    assert [len(answers) for answers in lists.values()] == [3, 3, 3]
+    context = DATA["data"][0]["paragraphs"][0]["context"]
+    assert all(context[a["start"] : a["end"]] == a["text"] for answers in lists.values() for a in answers)
+
+    status, evaluated, _ = quoth("evaluate", data, "--reader", tiny_reader, "--json")
+    assert (status, json.loads(evaluated)["total"]) == (0, 3)
+    assert quoth("score", data, out_file, "--json") == (0, evaluated, "")

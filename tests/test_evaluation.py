@@ -1,0 +1,465 @@
+"""Metrics against the official scorers, reports, prediction files."""
+
+import gzip
+import json
+import os
+import stat
+import threading
+import time
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import official_squad
+from quoth.errors import DataError, PredictionsError
+from quoth.evaluation import (
+    Report,
+    Row,
+    evaluate,
+    exact_and_f1,
+    prediction_files,
+    read_predictions,
+    score,
+)
+from quoth.records import Answer, Example, Gold, Prediction, Span
+
+
+def example(id, *golds, context="some context"):
+    return Example(id, "a question?", context, tuple(Gold(text, 0) for text in golds))
+
+
+def prediction(id, text, *, null_score=0.5, no_answer=False):
+    answers = (Answer(text, Span(3, 3 + len(text)), 4.5, 0.75),) if text else ()
+    return Prediction(id, answers, null_score, no_answer or not text)
+
+
+class Canned:
+    """A reader that knows its answers by heart, and reads some questions ahead as a batching reader does."""
+
+    def __init__(self, texts, ahead=3):
+        self.texts = texts
+        self.ahead = ahead
+        self.asked = []
+
+    def answer_all(self, examples):
+        waiting = []
+        for each in examples:
+            self.asked.append(each.id)
+            waiting.append(each.id)
+            if len(waiting) == self.ahead:
+                yield from self._read(waiting)
+                waiting = []
+        yield from self._read(waiting)
+
+    def _read(self, ids):
+        return [prediction(id, self.texts[id]) for id in ids]
+
+
+def examples_of(dataset):
+    return [
+        Example(
+            qa["id"], "", paragraph["context"], tuple(Gold(a["text"], a.get("answer_start", 0)) for a in qa["answers"])
+        )
+        for article in dataset
+        for paragraph in article["paragraphs"]
+        for qa in paragraph["qas"]
+    ]
+
+
+# --- one prediction
+
+
+@pytest.mark.parametrize(
+    ("text", "golds", "v1", "v2"),
+    [
+        ("The  Cat!", ["cat"], (True, 1.0), (True, 1.0)),
+        ("black cat", ["the cat", "a black dog"], (False, 2 / 3), (False, 2 / 3)),
+        ("dog", ["cat"], (False, 0.0), (False, 0.0)),
+        ("cat cat", ["cat"], (False, 2 / 3), (False, 2 / 3)),
+        # What normalises to nothing agrees with nothing: an F1 of 0 in v1.1, of 1 in v2.0.
+        ("the", ["..."], (True, 0.0), (True, 1.0)),
+        # v2.0 leaves such golds out where others stay.
+        ("", ["...", "cat"], (True, 0.0), (False, 0.0)),
+        ("cat", ["the"], (False, 0.0), (False, 0.0)),
+        ("Ünïcode “x”", ["ünïcode “X”."], (True, 1.0), (True, 1.0)),
+    ],
+)
+def test_metrics_of_one_prediction(text, golds, v1, v2):
+    assert exact_and_f1(text, golds, "v1.1") == pytest.approx(v1)
+    assert exact_and_f1(text, golds, "v2.0") == pytest.approx(v2)
+
+
+def test_unanswerable_under_v2():
+    assert exact_and_f1("", [], "v2.0") == (True, 1.0)
+    assert exact_and_f1("cat", [], "v2.0") == (False, 0.0)
+
+
+# --- the official scorers as oracle
+
+WORDS = ["cat", "dog", "black", "1,000", "$5", "the-cat", "日本", "é", "É", "İ", "ß", "ǆ", "a\u0301"]
+NOTHINGS = ["a", "an", "the", "The", "AN", "!", "...", "—", "“", "\u00a0", "\u200b", "\ud800", ""]
+TEXTS = st.one_of(st.lists(st.sampled_from(WORDS + NOTHINGS), max_size=5).map(" ".join), st.text(max_size=8))
+
+
+@st.composite
+def data_and_predictions(draw, least_golds):
+    """Nested data, and predictions of which some echo a gold, some are missing and some unknown."""
+    counts = draw(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=3), min_size=1, max_size=3))
+    dataset, texts, number = [], {}, 0
+    for article in counts:
+        paragraphs = []
+        for questions in article:
+            qas = []
+            for _ in range(questions):
+                golds = draw(st.lists(TEXTS, min_size=least_golds, max_size=4))
+                qas.append({"id": f"q{number}", "answers": [{"text": gold} for gold in golds]})
+                texts[f"q{number}"] = draw(st.sampled_from(golds) | TEXTS if golds else TEXTS)
+                number += 1
+            paragraphs.append({"context": "", "qas": qas})
+        dataset.append({"paragraphs": paragraphs})
+    if not number:
+        dataset[0]["paragraphs"][0]["qas"].append({"id": "q0", "answers": [{"text": "cat"}]})
+        texts["q0"] = draw(TEXTS)
+    missing = draw(st.sets(st.sampled_from(sorted(texts))))
+    return dataset, texts, missing
+
+
+@given(data_and_predictions(least_golds=1))
+def test_equals_the_official_v1_scorer(case):
+    dataset, texts, missing = case
+    given = {id: text for id, text in texts.items() if id not in missing} | {"unknown": "cat"}
+    report = score(examples_of(dataset), given)
+    assert report.rules == "v1.1"
+    assert_totals(report, official_squad.evaluate_v1(dataset, given))
+    assert (set(report.missing), report.unknown) == (missing, 1)
+
+
+@given(data_and_predictions(least_golds=0))
+def test_equals_the_official_v2_scorer(case):
+    dataset, texts, missing = case
+    dataset.append({"paragraphs": [{"context": "", "qas": [{"id": "none", "answers": []}]}]})
+    texts["none"] = ""
+    examples = examples_of(dataset)
+    report = score(examples, texts | {"unknown": "cat"})
+    assert report.rules == "v2.0"
+    assert_totals(report, official_squad.evaluate_v2(dataset, texts))
+    # The official scorer stops at a missing prediction; it counts as a surely wrong one does.
+    given = {id: text for id, text in texts.items() if id not in missing}
+    if missing:
+        with pytest.raises(KeyError):
+            official_squad.evaluate_v2(dataset, given)
+    wrong = texts | dict.fromkeys(missing, "not to be drawn")
+    assert_totals(score(examples, given), official_squad.evaluate_v2(dataset, wrong))
+
+
+def assert_totals(report, official):
+    ours = report.to_json()
+    assert {key: ours[key] for key in official} == pytest.approx(official, rel=0, abs=1e-9)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "rules"), [("squad-v1.1-dev.json", "v1.1"), ("squad-v2.0-dev.json", "v2.0")])
+def test_equals_the_official_scorers_on_dev(squad_folder, tmp_path, name, rules):
+    dataset = json.loads((squad_folder / name).read_text(encoding="utf-8"))["data"]
+    examples = examples_of(dataset)
+    path = tmp_path / "predictions.json"
+    path.write_text(json.dumps(imagined(examples) | {"unknown": "x"}), encoding="utf-8")
+    began = time.process_time()
+    texts = read_predictions(path)
+    report = score(examples, texts)
+    assert time.process_time() - began < 2
+    assert report.rules == rules
+    assert 20 < report.exact < report.f1 < 80
+    official = official_squad.evaluate_v1 if rules == "v1.1" else official_squad.evaluate_v2
+    assert_totals(report, official(dataset, texts))
+
+    fewer = {id: text for number, (id, text) in enumerate(texts.items()) if number % 50}
+    report = score(examples, fewer)
+    assert len(report.missing) == len(texts) - len(fewer)
+    assert_totals(report, official(dataset, dict.fromkeys(report.missing, "never said") | fewer))
+    if rules == "v1.1":
+        assert_totals(report, official(dataset, fewer))
+
+
+def imagined(examples):
+    """Predictions as systems make them: right, nearly right, silent and wrong."""
+    texts = {}
+    for number, each in enumerate(examples):
+        golds = [gold.text for gold in each.golds] or [each.context[:20]]
+        words = golds[-1].split()
+        kinds = [golds[0], "The " + golds[-1] + ".", " ".join(words[:2]), "", each.context[:40], " ".join(words * 2)]
+        texts[each.id] = kinds[number % len(kinds)]
+    return texts
+
+
+def test_the_figure_of_the_seed():
+    golds = {"1": "Strawberry", "2": "Agroindustry", "3": "Red"}
+    texts = {"1": "Strawberry", "2": "Agriculture industry", "3": "Red"}
+    report = score([example(id, gold) for id, gold in golds.items()], texts)
+    assert (report.exact, report.f1) == (66.66666666666667, 66.66666666666667)
+
+
+# --- score and evaluate
+
+
+def test_every_question_has_a_row():
+    report = score([example("1", "cat"), example("2"), example("3", "dog")], {"3": "black dog", "2": None, "9": "x"})
+    assert report.rows == (
+        Row("1", False, 0.0, None, True),
+        Row("2", True, 1.0, "", False),
+        Row("3", False, pytest.approx(2 / 3), "black dog", True),
+    )
+    assert report.to_json() == {
+        "exact": pytest.approx(100 / 3),
+        "f1": pytest.approx(100 * 5 / 9),
+        "total": 3,
+        "HasAns_exact": 0.0,
+        "HasAns_f1": pytest.approx(100 / 3),
+        "HasAns_total": 2,
+        "NoAns_exact": 100.0,
+        "NoAns_f1": 100.0,
+        "NoAns_total": 1,
+        "missing": ["1"],
+        "unknown": 1,
+        "unlabelled": 0,
+        "rules": "v2.0",
+    }
+
+
+def test_a_missing_prediction_is_wrong_even_where_no_answer_is_right():
+    assert score([example("1")], {}).exact == 0.0
+
+
+def test_parts_that_are_not_there_have_no_keys():
+    assert "NoAns_total" not in score([example("1", "cat")], {}).to_json()
+    assert "HasAns_total" not in score([example("1")], {}).to_json()
+
+
+def test_predictions_of_a_reader_can_be_scored():
+    records = [prediction("1", "cat"), prediction("2", "dog", no_answer=True)]
+    report = score([example("1", "cat"), example("2")], records)
+    assert (report.exact, report.missing) == (100.0, ())
+
+
+def test_unlabelled_questions_are_left_out_and_counted():
+    unlabelled = Example("2", "why?", "because")
+    report = score([example("1", "cat"), unlabelled], {"1": "cat", "2": "because"})
+    assert (report.total, report.exact, report.unlabelled, report.unknown) == (1, 100.0, 1, 0)
+    reader = Canned({"1": "cat"})
+    assert evaluate(reader, [unlabelled, example("1", "cat")]) == report
+    assert reader.asked == ["1"]
+
+
+@pytest.mark.parametrize("examples", [[], [Example("1", "why?", "because")]])
+def test_nothing_labelled_is_an_error(examples):
+    with pytest.raises(DataError, match="data must hold labelled questions to be scored, but"):
+        score(examples, {"1": "because"})
+    with pytest.raises(DataError, match="data must hold labelled questions to be scored, but"):
+        evaluate(Canned({}), examples)
+
+
+def test_evaluate_gives_the_report_of_score():
+    texts = {"1": "cat", "2": "", "3": "black dog", "4": "x", "5": ""}
+    examples = [example("1", "cat"), example("2"), example("3", "dog"), example("4"), example("5", "dog")]
+    done = []
+    report = evaluate(Canned(texts), iter(examples), progress=done.append)
+    assert report == score(examples, texts)
+    assert done == [1, 2, 3, 4, 5]
+
+
+def test_evaluate_refuses_answers_out_of_order():
+    class Backwards(Canned):
+        def _read(self, ids):
+            return super()._read(ids)[::-1]
+
+    with pytest.raises(PredictionsError, match="in the order of the examples, but answered 2 before 1"):
+        evaluate(Backwards({"1": "cat", "2": "dog"}), [example("1", "cat"), example("2", "dog")])
+
+
+def test_evaluate_counts_silence_as_failure():
+    class Tired(Canned):
+        def _read(self, ids):
+            return super()._read(ids)[:1]
+
+    report = evaluate(Tired({"1": "cat", "2": "dog"}), [example("1", "cat"), example("2", "dog")])
+    assert (report.exact, report.missing) == (50.0, ("2",))
+
+
+def test_evaluate_keeps_no_contexts():
+    count, length = 200, 100_000
+    stream = (example(str(number), "cat", context=f"{number} " + "x" * length) for number in range(count))
+    reader = Canned({str(number): "cat" for number in range(count)})
+    tracemalloc.start()
+    try:
+        report = evaluate(reader, stream)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.total == count
+    assert peak < 10 * length
+
+
+# --- the report as a text
+
+
+def test_the_report_reads_well():
+    rows = [Row(str(n), n < 60, 0.5 + n / 200, "x", True) for n in range(100)]
+    rows += [Row(f"none {n}", n < 10, float(n < 10), None, False) for n in range(20)]
+    text = str(Report(tuple(rows), "v2.0", unknown=3, unlabelled=1_200))
+    assert text.splitlines()[0].split() == ["number", "exact", "match", "F1"]
+    assert [line.split()[:2] for line in text.splitlines()[1:4]] == [
+        ["all", "questions"],
+        ["answerable", "100"],
+        ["unanswerable", "20"],
+    ]
+    assert "58.33 [" in text
+    assert "questions without a prediction, counted as wrong: 20 of 120 (none 0, none 1, " in text
+    assert ", none 9 and 10 more)\n" in text
+    assert "predictions for unknown ids, ignored: 3" in text
+    assert "unlabelled questions, left out: 1,200" in text
+
+
+def test_intervals_are_those_of_the_bootstrap():
+    values = [1.0] * 300 + [0.5] * 100 + [0.0] * 100
+    report = Report(tuple(Row(str(n), value == 1, value, "x", True) for n, value in enumerate(values)))
+    # Of 500 answers, the standard error of EM is 100 * sqrt(0.6 * 0.4 / 500), and 95 % is 1.96 of them either side.
+    assert report.exact_interval == pytest.approx((60 - 4.29, 60 + 4.29), abs=0.5)
+    assert report.f1_interval == pytest.approx((70 - 3.51, 70 + 3.51), abs=0.5)
+    assert Report(report.rows).f1_interval == report.f1_interval
+    assert Report(report.rows[:1]).exact_interval == (100.0, 100.0)
+
+
+# --- files
+
+
+def written(tmp_path, content):
+    path = tmp_path / "predictions.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"1": "cat", "2": null, "3": ""}',
+        '[{"id": "1", "prediction_text": "cat"}, {"id": "2", "prediction_text": null, "no_answer_probability": 1.0},'
+        ' {"id": "3", "prediction_text": ""}]',
+        b'\xef\xbb\xbf{"1": "cat", "2": null, "3": ""}',
+        gzip.compress(b'{"1": "cat", "2": null, "3": ""}'),
+    ],
+    ids=["squad", "hub", "byte order mark", "gzip"],
+)
+def test_reads_predictions(tmp_path, content):
+    assert read_predictions(written(tmp_path, content)) == {"1": "cat", "2": "", "3": ""}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"1": "cat", "1": "dog"}',
+        '[{"id": "1", "prediction_text": "cat"}, {"id": "1", "prediction_text": "dog"}]',
+    ],
+)
+def test_the_last_of_a_repeated_id_counts_and_is_noted(tmp_path, content):
+    notes = []
+    assert read_predictions(written(tmp_path, content), note=notes.append) == {"1": "dog"}
+    assert [note.split(": ", 1)[1] for note in notes] == ["ids that come more than once, whose last text counts: 1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"1": "cat",\n "2": }', r"must be JSON, but is not at line 2, column 7 \(Expecting value\)"),
+        ('{"1": 7, "2": "cat", "3": ["x"], "4": true}', r"but is not for 1 \(a number\), 3 \(a list\), 4 \(true or"),
+        (json.dumps(dict.fromkeys(range(5_000), 1)), r"9 \(a number\) and 4,990 more"),
+        ('"cat"', "must be a JSON object of texts by id, but are a text"),
+        ('[{"id": "1", "prediction_text": "cat"}, {"id": 2, "prediction_text": "x"}, {"id": "3"}, "y"]',
+         "must have an id and a prediction_text, but not so entry 2, entry 3, entry 4"),
+        ('{"1": "caf\xe9"}'.encode("latin-1"), "must be UTF-8, but byte 10 is not"),
+        ('{"1": "cat"}'.encode("utf-16"), "must be UTF-8, but byte 0 is not"),
+        (gzip.compress(b'{"1": "cat"}')[:-9], "must be a whole gzip file, but is damaged"),
+        ("[" * 200_000, "must be a JSON object of texts by id, but"),
+        ("", "must be JSON, but is not at line 1, column 1"),
+    ],
+)  # fmt: skip
+def test_says_what_is_wrong_with_predictions(tmp_path, content, message):
+    with pytest.raises(PredictionsError, match=message) as caught:
+        read_predictions(written(tmp_path, content))
+    assert str(caught.value).startswith(str(tmp_path / "predictions.json"))
+    assert "\n" not in str(caught.value)
+
+
+def test_writes_the_three_files(tmp_path):
+    best = Answer("cat", Span(0, 3), 4.5, 0.75)
+    second = Answer('a "cat" \ud800', Span(7, 9), 1.0, 0.125)
+    predictions = [
+        Prediction("1", (best, second), 0.5, no_answer=False),
+        Prediction("2", (second,), 3.0, no_answer=True),
+        Prediction("3", (), None, no_answer=True, reason="the context is empty"),
+    ]
+    paths = [tmp_path / name for name in ("predictions.json", "nbest.json", "odds.json")]
+    with prediction_files(*paths) as write:
+        for each in predictions:
+            write(each)
+    texts, nbest, odds = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    first, other = (
+        {"text": a.text, "probability": a.probability, "score": a.score, "start": a.span.start, "end": a.span.end}
+        for a in (best, second)
+    )
+    assert texts == {"1": "cat", "2": "", "3": ""}
+    assert nbest == {"1": [first, other], "2": [other], "3": []}
+    assert odds == {"1": -4.0, "2": 2.0, "3": 1e9}
+    assert read_predictions(paths[0]) == texts
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths}
+    assert all(stat.S_IMODE(path.stat().st_mode) & stat.S_IRUSR for path in paths)
+
+
+def test_no_predictions_are_an_empty_object(tmp_path):
+    with prediction_files(tmp_path / "predictions.json"):
+        pass
+    assert json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8")) == {}
+
+
+def test_a_failure_leaves_the_old_file_alone(tmp_path):
+    path = written(tmp_path, '{"1": "old"}')
+
+    def fail_halfway():
+        with prediction_files(path, tmp_path / "nbest.json") as write:
+            write(prediction("1", "new"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_halfway()
+    assert read_predictions(path) == {"1": "old"}
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    target = written(tmp_path, "{}")
+    link = tmp_path / "link.json"
+    link.symlink_to(target)
+    with prediction_files(link) as write:
+        write(prediction("1", "cat"))
+    assert link.is_symlink()
+    assert read_predictions(target) == {"1": "cat"}
+
+
+def test_a_pipe_stays_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = []
+    listener = threading.Thread(target=lambda: read.append(pipe.read_text(encoding="utf-8")), daemon=True)
+    listener.start()
+    with prediction_files(pipe) as write:
+        write(prediction("1", "cat"))
+    listener.join(timeout=10)
+    assert [json.loads(text) for text in read] == [{"1": "cat"}]
+    assert pipe.is_fifo()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder") as caught, prediction_files(tmp_path / "no" / "p"):
+        pass
+    assert caught.value.filename == str(tmp_path / "no")
