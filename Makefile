@@ -1,0 +1,79 @@
+# make demo      ask the shipped reader some questions          make test      the suite, but for its long tests
+# make check     all that a commit must pass                    make test-all  the long tests
+# make help      every target
+
+PYTHON ?= python3
+# Other Pythons on which the base install is tested by test-all, e.g. PYTHONS="python3.12 python3.13".
+PYTHONS ?=
+# The folder of the full data sets, for the tests and measurements that want them.
+export QUOTH_DATA
+# Quoth never asks a hub here; libraries that would, must not.
+export HF_HUB_OFFLINE = 1
+export TOKENIZERS_PARALLELISM = true
+
+BASE = .venv
+FULL = .venv-full
+STAMP = pyproject.toml constraints.txt tools/environment.py
+
+.PHONY: help demo test test-base test-all test-pythons check lint types format tiny clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+$(BASE)/.made: $(STAMP)
+	@echo "Making $(BASE): the base install, without torch ..."
+	@$(PYTHON) tools/environment.py $(BASE) "" test
+	@touch $@
+
+$(FULL)/.made: $(STAMP)
+	@echo "Making $(FULL): everything, torch too; this takes some minutes ..."
+	@$(PYTHON) tools/environment.py $(FULL) all test,check
+	@touch $@
+
+## demo          ask the shipped reader some questions about bundled texts (base install)
+demo: $(BASE)/.made
+	@$(BASE)/bin/python examples/demo.py
+
+## test          the whole suite but its long tests
+test: $(FULL)/.made
+	$(FULL)/bin/python -m pytest -m "not long"
+
+## test-base     what must work without torch, in an environment without it
+test-base: $(BASE)/.made
+	$(BASE)/bin/python -m pytest -m "not long and not torch"
+
+## test-pythons  test-base on each of PYTHONS
+test-pythons:
+	@for python in $(PYTHONS); do \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \
+	  $(MAKE) test-base PYTHON=$$python BASE=.venv-$$version || exit 1; \
+	done
+
+## test-all      the long tests: training that is killed, real data, every Python of PYTHONS
+test-all: $(FULL)/.made test-pythons
+	$(FULL)/bin/python -m pytest -m long
+
+## lint          ruff: style, imports, docstrings
+lint: $(FULL)/.made
+	$(FULL)/bin/ruff check .
+	$(FULL)/bin/ruff format --check .
+
+## types         mypy, strict
+types: $(FULL)/.made
+	$(FULL)/bin/mypy
+
+## format        let ruff mend what it can
+format: $(FULL)/.made
+	$(FULL)/bin/ruff check --fix .
+	$(FULL)/bin/ruff format .
+
+## check         lint, types, test and test-base (layers and docs are tests)
+check: lint types test test-base
+
+## tiny          make the tiny readers of the tests again
+tiny: $(FULL)/.made
+	$(FULL)/bin/python tests/tiny/make.py
+
+## clean         remove what make made
+clean:
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
