@@ -1,0 +1,15 @@
+"""Data: files and hub data sets to examples and back, with every bad row named.
+
+    nested SQuAD JSON ─┐
+    JSONL, CSV, TSV   ─┼─▶ Row ─▶ check ─▶ Example ─▶ describe · split · write_squad
+    Parquet, hub      ─┘
+
+Each format only yields rows; one check turns the rows of all formats into examples. Nothing is dropped or repaired.
+"""
+
+from quoth.data.describe import Description, Lengths, describe
+from quoth.data.read import read_examples
+from quoth.data.split import read_titles, split
+from quoth.data.squad import write_squad
+
+__all__ = ["Description", "Lengths", "describe", "read_examples", "read_titles", "split", "write_squad"]

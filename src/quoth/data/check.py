@@ -1,0 +1,165 @@
+"""The check: rows of any format to examples, with everything that is wrong noted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from quoth.data.rows import Problems, Row, missing, near_miss, shown
+from quoth.records import Example, Gold
+
+_PLACES = 3  # how many places of a misplaced answer a sentence names
+
+
+def check(rows: Iterable[Row], problems: Problems) -> list[Example]:
+    """Return the examples of the good rows, in their order, and note each thing that is wrong with the others."""
+    examples: list[Example] = []
+    seen: dict[str, str] = {}
+    contexts: dict[str, str] = {}  # flat files repeat a context for each question; it is kept once
+    for row in rows:
+        wrong: list[str] = []
+        example = _example(row.fields, contexts, wrong)
+        where = row.where
+        if example.id:
+            first = seen.setdefault(example.id, where)
+            if first != where:
+                wrong.append(f"id must be unique, but {first} has it too")
+        if not wrong:
+            examples.append(example)
+            continue
+        if example.id:
+            where += f", id {example.id if example.id.isprintable() else shown(example.id)}"
+        for message in wrong:
+            problems.add(where, message)
+    return examples
+
+
+def _example(fields: Mapping[str, Any], contexts: dict[str, str], wrong: list[str]) -> Example:
+    identifier = _identifier(fields, wrong)
+    question = _text(fields, "question", wrong)
+    if question is not None and not question.strip():
+        wrong.append("question must not be empty" + (", but is only white space" if question else ""))
+    context = _text(fields, "context", wrong)
+    if context is not None:
+        context = contexts.setdefault(context, context)
+    title = "" if fields.get("title") is None else _text(fields, "title", wrong)
+    golds = _golds(fields, context, wrong)
+    return Example(identifier, question or "", context or "", golds, title or "")
+
+
+def _identifier(fields: Mapping[str, Any], wrong: list[str]) -> str:
+    value = fields.get("id")
+    if type(value) is int:
+        return str(value)
+    text = _text(fields, "id", wrong)
+    if text == "":
+        wrong.append("id must not be empty")
+    return text or ""
+
+
+def _text(fields: Mapping[str, Any], key: str, wrong: list[str]) -> str | None:
+    value = fields.get(key)
+    if isinstance(value, str):
+        return value
+    wrong.append(f"{key} must be text, but is {shown(value)}" if key in fields else missing("key", key, fields))
+    return None
+
+
+def _golds(fields: Mapping[str, Any], context: str | None, wrong: list[str]) -> tuple[Gold, ...] | None:
+    """Return the golds: ``None`` without ``answers``, ``()`` where they are empty or the question is impossible."""
+    impossible = fields.get("is_impossible")
+    if impossible is not None and not isinstance(impossible, bool):
+        wrong.append(f"is_impossible must be true or false, but is {shown(impossible)}")
+    answers = fields.get("answers")
+    if answers is None:
+        if "answers" not in fields and near_miss("answers", fields) is not None:
+            wrong.append(missing("key", "answers", fields))
+        return () if impossible is True else None
+    listed = _listed(answers, wrong)
+    if listed is None:
+        return None
+    if impossible is True and listed:
+        wrong.append(f"answers must be empty where is_impossible is true, but there are {len(listed)}")
+    if impossible is False and not listed:
+        wrong.append("is_impossible must be true where answers are empty, but is false")
+    golds = []
+    for number, answer in enumerate(listed, 1):
+        found: list[str] = []
+        gold = _gold(answer, context, found)
+        wrong.extend(f"answer {number}: {message}" if len(listed) > 1 else message for message in found)
+        if gold is not None:
+            golds.append(gold)
+    return tuple(golds)
+
+
+def _listed(answers: object, wrong: list[str]) -> list[object] | None:
+    """Return the answers as SQuAD has them, a list of objects; the hub has an object of lists."""
+    if isinstance(answers, list):
+        return answers
+    if not isinstance(answers, dict):
+        wrong.append(f"answers must be a list or an object of lists, but is {shown(answers)}")
+        return None
+    lists = []
+    for key in ("text", "answer_start"):
+        value = answers.get(key)
+        if isinstance(value, list):
+            lists.append(value)
+        elif key in answers:
+            wrong.append(f"answers: {key} must be a list, but is {shown(value)}")
+        else:
+            wrong.append(f"answers: {missing('key', key, answers)}")
+    if len(lists) < 2:
+        return None
+    texts, starts = lists
+    if len(texts) != len(starts):
+        wrong.append(f"answers must have as many answer_start as text ({len(texts)}), but have {len(starts)}")
+        return None
+    return [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
+
+
+def _gold(answer: object, context: str | None, wrong: list[str]) -> Gold | None:
+    if not isinstance(answer, dict):
+        wrong.append(f"an answer must be an object with text and answer_start, but is {shown(answer)}")
+        return None
+    text, start = answer.get("text"), answer.get("answer_start")
+    if isinstance(text, str) and type(start) is int:
+        gold = Gold(text, start)
+        if text and not text.isspace() and start >= 0 and (context is None or context.startswith(text, start)):
+            return gold
+        wrong.append(_misplaced(gold, context))
+        return None
+    for key in ("text", "answer_start"):
+        if key not in answer:
+            wrong.append(f"answers: {missing('key', key, answer)}")
+    if "text" in answer and not isinstance(text, str):
+        wrong.append(f"the answer's text must be text, but is {shown(text)}")
+    if "answer_start" in answer and type(start) is not int:
+        wrong.append(f"answer_start must be a whole number, but is {shown(start)}")
+    return None
+
+
+def _misplaced(gold: Gold, context: str | None) -> str:
+    """Say what is wrong with a gold's text or place, and where its text does stand."""
+    text, start = gold.text, gold.start
+    if not text or text.isspace():
+        return "the answer's text must not be empty" + (", but is only white space" if text else "")
+    if start < 0:
+        message = f"answer_start must be at least 0, but is {shown(start)}"
+    elif context is not None and start >= len(context):
+        message = f"answer_start must be below the context's length ({len(context)}), but is {shown(start)}"
+    else:
+        there = (context or "")[start : start + len(text)]
+        message = f"the text at answer_start {start} must be {shown(text)}, but is {shown(there)}"
+    return message if context is None else f"{message}; {_places(text, context)}"
+
+
+def _places(text: str, context: str) -> str:
+    places: list[str] = []
+    place = context.find(text)
+    while place >= 0 and len(places) <= _PLACES:
+        places.append(str(place))
+        place = context.find(text, place + 1)
+    if not places:
+        return "the context does not hold the text"
+    more = " and more" if len(places) > _PLACES else ""
+    return f"the text stands at {', '.join(places[:_PLACES])}{more}"

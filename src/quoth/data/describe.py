@@ -1,0 +1,111 @@
+"""What is in a data set: counts, lengths, where the answers stand, and one example in full."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from quoth.records import Example
+from quoth.text import replace_surrogates
+
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long texts are: the least, the mean, four percentiles and the most; all 0 where there are no texts."""
+
+    least: int
+    mean: float
+    p50: int
+    p90: int
+    p95: int
+    p99: int
+    most: int
+
+    @classmethod
+    def of(cls, lengths: Sequence[int]) -> Lengths:
+        """Sum up the lengths of some texts."""
+        if not lengths:
+            return cls(0, 0.0, 0, 0, 0, 0, 0)
+        p50, p90, p95, p99 = (int(value) for value in np.percentile(lengths, [50, 90, 95, 99], method="nearest"))
+        return cls(min(lengths), float(np.mean(lengths)), p50, p90, p95, p99, max(lengths))
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is in a data set. Words are what white space parts.
+
+    Attributes:
+        articles: Different titles, but for ``""``.
+        contexts: Different contexts.
+        questions: All examples.
+        unanswerable: Examples whose golds are ``()``.
+        unlabelled: Examples whose golds are ``None``.
+        outer_white_space: Questions with white space before or after them.
+        golds_per_question: Number of golds -> number of labelled questions with so many, least first.
+        context_characters: Lengths of the different contexts, in code points.
+        context_words: Lengths of the different contexts, in words.
+        question_words: Lengths of the questions, in words.
+        answer_words: Lengths of all golds, in words.
+        answer_position: Where golds start: how many in each tenth of their context, ten counts.
+        example: The first example.
+    """
+
+    articles: int
+    contexts: int
+    questions: int
+    unanswerable: int
+    unlabelled: int
+    outer_white_space: int
+    golds_per_question: dict[int, int]
+    context_characters: Lengths
+    context_words: Lengths
+    question_words: Lengths
+    answer_words: Lengths
+    answer_position: tuple[int, ...]
+    example: Example | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; lone surrogates, which no terminal or pipe can take, become U+FFFD."""
+        document: dict[str, Any] = json.loads(replace_surrogates(json.dumps(asdict(self), ensure_ascii=False)))
+        return document
+
+
+def describe(examples: Iterable[Example]) -> Description:
+    """Count and measure a data set."""
+    examples = list(examples)
+    contexts = {example.context for example in examples}
+    golds = [gold for example in examples for gold in example.golds or ()]
+    per_question = Counter(len(example.golds) for example in examples if example.golds is not None)
+    return Description(
+        articles=len({example.title for example in examples} - {""}),
+        contexts=len(contexts),
+        questions=len(examples),
+        unanswerable=sum(example.golds == () for example in examples),
+        unlabelled=sum(example.golds is None for example in examples),
+        outer_white_space=sum(example.question != example.question.strip() for example in examples),
+        golds_per_question=dict(sorted(per_question.items())),
+        context_characters=Lengths.of([len(context) for context in contexts]),
+        context_words=_words(contexts),
+        question_words=_words(example.question for example in examples),
+        answer_words=_words(gold.text for gold in golds),
+        answer_position=_positions(examples),
+        example=examples[0] if examples else None,
+    )
+
+
+def _words(texts: Iterable[str]) -> Lengths:
+    return Lengths.of([len(text.split()) for text in texts])
+
+
+def _positions(examples: Iterable[Example]) -> tuple[int, ...]:
+    bins = Counter(
+        BINS * gold.start // max(1, len(example.context)) for example in examples for gold in example.golds or ()
+    )
+    return tuple(bins[number] for number in range(BINS))

@@ -1,0 +1,93 @@
+"""Parquet files and data sets of the Hugging Face hub: what the extra [hub] reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answers
+from quoth.errors import ConfigError, MissingExtraError
+
+PREFIX = "hub:"
+_ROWS = 1000  # turned into Python values at a time
+
+
+class _Batch(Protocol):
+    """Some rows of an Arrow table."""
+
+    def to_pylist(self) -> list[dict[str, Any]]: ...
+
+
+def read_parquet(data: bytes, problems: Problems) -> Iterator[Row]:
+    """Yield the rows of a Parquet file.
+
+    Raises:
+        MissingExtraError: Without pyarrow.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtraError("reading Parquet", "hub") from None
+    try:
+        file = parquet.ParquetFile(pa.BufferReader(data))
+        names = file.schema_arrow.names
+        if not check_columns(names, problems):
+            return
+        table = file.read(columns=[name for name in COLUMNS if name in names])
+        table.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
+        problems.add("", f"must be Parquet that pyarrow {pa.__version__} reads, but: {_one_line(error)}")
+        return
+    yield from merge_answers(_rows(table.to_batches(_ROWS)), problems)
+
+
+def read_hub(source: str, problems: Problems) -> Iterator[Row]:
+    """Yield the rows of ``hub:name:split`` or ``hub:name:config:split``; a name may be a folder of data files.
+
+    Raises:
+        ConfigError: If the source does not name a data set and a split.
+        MissingExtraError: Without datasets.
+    """
+    name, config, split = parse_source(source)
+    try:
+        from datasets import load_dataset
+        from datasets.exceptions import DatasetsError
+    except ImportError:
+        raise MissingExtraError("reading hub data sets", "hub") from None
+    try:
+        dataset = load_dataset(name, config, split=split)
+    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+        problems.add("", f"must be a data set that can be loaded, but: {_one_line(error)}")
+        return
+    names = dataset.column_names
+    if check_columns(names, problems):
+        dataset = dataset.select_columns([name for name in COLUMNS if name in names]).with_format("arrow")
+        yield from merge_answers(_rows(dataset.iter(_ROWS)), problems)
+
+
+def parse_source(source: str) -> tuple[str, str | None, str]:
+    """Return the name, the configuration if there is one, and the split that a hub source names.
+
+    Raises:
+        ConfigError: If one of them is missing or empty.
+    """
+    name, _, split = source.removeprefix(PREFIX).rpartition(":")
+    config: str | None = None
+    if ":" in name and not Path(name).exists():
+        name, _, config = name.partition(":")
+    if not name or not split or config == "":
+        example = "hub:rajpurkar/squad:validation"
+        raise ConfigError(f"{source}: must be hub:NAME:SPLIT or hub:NAME:CONFIG:SPLIT, such as {example}")
+    return name, config, split
+
+
+def _rows(batches: Iterable[_Batch]) -> Iterator[Row]:
+    rows = (fields for batch in batches for fields in batch.to_pylist())
+    for number, fields in enumerate(rows, 1):
+        yield Row(f"row {number}", fields)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
