@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in ours
     words = [word for word in ours if word != "--debug"] + words[len(ours) :]
     try:
-        app(args=words)
+        app(args=words, prog_name="quoth")
     except BrokenPipeError:
         # The reader of our output left (`quoth ... | head`). Keep Python from flushing into the broken pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,237 @@
+"""``quoth ask``: the main job. Answers a question by quoting, highlighted in the text."""
+
+from __future__ import annotations
+
+import codecs
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quoth.cli.console import note, print_json, stdout
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from quoth.records import Answer, Prediction
+
+app = typer.Typer(add_completion=False)
+
+_NO_CONTEXT = (
+    "ask: must have a text to quote from, but has none. "
+    "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth ask QUESTION"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One context: what to call it, and its text."""
+
+    name: str
+    text: str
+
+
+@app.command()
+def ask(
+    question: Annotated[
+        str,
+        typer.Argument(metavar="QUESTION", help="The question; after -- if it begins with a dash.", show_default=False),
+    ],
+    context: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|-", help="Text to quote from, in UTF-8; - is standard input. May be given again."),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from, as it is. May be given again.")
+    ] = None,
+    reader: Annotated[
+        str | None, typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
+    ] = None,
+    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to show at most.")] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    null_threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Say 'no answer' where its score is above the best answer's by more than X; inf: never.",
+            show_default="the reader's",
+        ),
+    ] = None,
+    max_answer_tokens: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The longest answer, in tokens.", show_default="the reader's")
+    ] = None,
+) -> None:
+    """Answer a question by quoting from one text or several: the best answer among them, highlighted.
+
+    Prints the answer, its probability and place (file:line:column and code points, end not included), and the text
+    around it. Piped, the answer stands in double square brackets there, without colour.
+
+    Code points are those of the file as it is, line ends included; a byte order mark at its start is not counted.
+
+    Exit 0 also where there is no answer, 1 if a text cannot be read, 2 for wrong use.
+
+    Example: [cyan]quoth ask "Who kept the light?" --context log.txt --top-k 3[/cyan]
+    """
+    from quoth.errors import ConfigError
+
+    if null_threshold is not None and math.isnan(null_threshold):
+        raise ConfigError("--null-threshold must be a number, inf or -inf, but is nan")
+    sources = _sources(context or [], text or [])
+    from quoth.reader import Reader
+
+    loaded = Reader.load(reader)
+    prediction = loaded.answer(
+        question,
+        [source.text for source in sources],
+        top_k=top_k,
+        null_threshold=null_threshold,
+        # No span is longer than a window.
+        max_answer_tokens=max_answer_tokens and min(max_answer_tokens, loaded.settings.max_tokens),
+    )
+    if json:
+        print_json(_document(question, prediction, sources))
+    else:
+        _print_prediction(prediction, sources)
+
+
+def _sources(files: list[str], texts: list[str]) -> list[Source]:
+    """Read all contexts; whatever cannot be read is named in one error."""
+    from quoth.errors import ConfigError, InputError
+
+    if not files and not texts:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise ConfigError(_NO_CONTEXT)
+        files = ["-"]
+    if files.count("-") > 1:
+        raise ConfigError("--context - must be given once at most, but is given more often")
+    sources, problems = [], []
+    for file in files:
+        try:
+            sources.append(Source("stdin" if file == "-" else file, _read(file)))
+        except ValueError as error:
+            problems.append(f"{file or repr(file)}: {error}")
+    if problems:
+        raise InputError("\n".join(problems))
+    sources += [Source(f"text{number}" if texts[1:] else "text", text) for number, text in enumerate(texts, 1)]
+    if len(sources) > 1:
+        for source in sources:
+            if not source.text.strip():
+                note(f"{source.name}: holds no text to quote")
+    return sources
+
+
+def _read(file: str) -> str:
+    """Return the text of a file.
+
+    Raises:
+        ValueError: If there is none; what must be, but is.
+    """
+    try:
+        data = _stdin() if file == "-" else Path(file).read_bytes()
+    except IsADirectoryError:
+        raise ValueError("must be a file, but is a folder; name the files in it") from None
+    except FileNotFoundError:
+        raise ValueError("must be a file, but there is none of this name") from None
+    except OSError as error:
+        raise ValueError(f"must be a file to read, but: {(error.strerror or str(error)).lower()}") from None
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        if b"\0" in data:
+            raise ValueError("must be text in UTF-8, but is binary; extract its text first") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        found = f"the byte 0x{data[error.start]:02x} in line {line}"
+        raise ValueError(f"must be text in UTF-8, but holds {found}; save it as UTF-8") from None
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise ValueError("must be open, but is closed")
+    if sys.stdin.isatty():
+        note("Reading the text from the terminal; end it with Ctrl-D.")
+    return sys.stdin.buffer.read()
+
+
+def _document(question: str, prediction: Prediction, sources: list[Source]) -> dict[str, Any]:
+    answers = [_answer_document(answer, sources[answer.context_index]) for answer in prediction.answers]
+    return {
+        "question": question,
+        "answers": answers,
+        "best": answers[0] if prediction.best else None,
+        "no_answer": prediction.no_answer,
+        "reason": prediction.reason,
+        "null_score": _finite(prediction.null_score),
+    }
+
+
+def _answer_document(answer: Answer, source: Source) -> dict[str, Any]:
+    from quoth.text import utf16_span
+
+    start_utf16, end_utf16 = utf16_span(source.text, answer.span)
+    return {
+        "text": answer.text,
+        "start": answer.span.start,
+        "end": answer.span.end,
+        "start_utf16": start_utf16,
+        "end_utf16": end_utf16,
+        "score": _finite(answer.score),
+        "probability": _finite(answer.probability),
+        "context": source.name,
+        "context_index": answer.context_index,
+        "window_index": answer.window_index,
+    }
+
+
+def _finite(number: float | None) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _print_prediction(prediction: Prediction, sources: list[Source]) -> None:
+    from rich.text import Text
+
+    from quoth.cli.draw import one_line
+
+    console = stdout()
+    if prediction.best:
+        console.print(Text(one_line(prediction.best.text), "bold"))
+    else:
+        reason = prediction.reason or ""
+        console.print(Text("No answer", "bold"))
+        console.print(Text(f"{reason[:1].upper()}{reason[1:]}."))
+    for rank, answer in enumerate(prediction.answers):
+        if rank == 0:
+            _print_first(console, answer, sources[answer.context_index], closest=prediction.no_answer)
+        else:
+            _print_next(console, answer, sources[answer.context_index], rank)
+
+
+def _print_first(console: Console, answer: Answer, source: Source, *, closest: bool) -> None:
+    """Print the best answer's place and the text around it."""
+    from rich.text import Text
+
+    from quoth.cli.draw import Mark, one_line, passage, percent, place, put
+
+    where = f"{percent(answer.probability)} · {place(source.text, answer.span, source.name)}"
+    if closest:
+        console.print(Text.assemble("\nClosest: ", (one_line(answer.text), "bold")))
+    put(console, Text(where, "dim"))
+    console.print()
+    put(console, passage(source.text, answer.span, Mark.of(console)), indent=2)
+
+
+def _print_next(console: Console, answer: Answer, source: Source, rank: int) -> None:
+    """Print a further answer in one line."""
+    from rich.text import Text
+
+    from quoth.cli.draw import one_line, percent, place, put
+
+    if rank == 1:
+        console.print("\nNext best")
+    where = place(source.text, answer.span, source.name)
+    line = (f"{percent(answer.probability):>6}  ", (one_line(answer.text), "bold"), (f" · {where}", "dim"))
+    put(console, Text.assemble(*line), indent=2)
