@@ -138,7 +138,7 @@ class Reader:
             stored,
             top_k=top_k,
             null_threshold=stored.null_threshold if null_threshold is None else null_threshold,
-            max_answer_tokens=max_answer_tokens or stored.max_answer_tokens,
+            max_answer_tokens=stored.max_answer_tokens if max_answer_tokens is None else max_answer_tokens,
         )
 
     def _read(self, examples: list[list[Window]]) -> list[list[WindowLogits]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import string
-import unicodedata
 
 import regex
 
@@ -14,11 +13,15 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _GRAPHEME = regex.compile(r"\X")
+# Two such characters, side by side, always stand in two graphemes: no rule of UAX 29 joins them.
+_TWO_PLAIN = regex.compile(r"\p{Grapheme_Cluster_Break=Other}{2}")
+_TWO_PLAIN_BACKWARDS = regex.compile(f"(?r){_TWO_PLAIN.pattern}")
 
-# Scripts written without spaces between words, so that a letter beside a letter says nothing about words.
-_UNSPACED = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}]"
-)
+# Letters, digits and their marks (Mn and Mc: a Devanagari word is full of them); but not of the scripts that are
+# written without spaces between words, where a letter beside a letter says nothing about words.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
+_WORD = regex.compile(rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+", regex.V1)
+_WORD_BACKWARDS = regex.compile(f"(?r){_WORD.pattern}", regex.V1)
 
 
 def normalize_answer(text: str) -> str:
@@ -64,37 +67,23 @@ def widen_to_words(context: str, span: Span) -> Span:
     """Widen a span so that it cuts no word, in scripts that put spaces between words."""
     start, end = span.start, span.end
     if start < end:
-        while start > 0 and _inside_word(context[start - 1], context[start]):
-            start -= 1
-        while end < len(context) and _inside_word(context[end - 1], context[end]):
-            end += 1
+        before = _WORD_BACKWARDS.match(context, 0, start) if _WORD.match(context, start, start + 1) else None
+        start = before.start() if before else start
+        after = _WORD.match(context, end) if _WORD_BACKWARDS.match(context, end - 1, end) else None
+        end = after.end() if after else end
     return span if (start, end) == (span.start, span.end) else Span(start, end)
 
 
-def _inside_word(left: str, right: str) -> bool:
-    return _is_letter(left) and _is_letter(right)
-
-
-def _is_letter(character: str) -> bool:
-    if character.isascii():
-        return character.isalnum()
-    # Mn and Mc belong to the letter before them: a Devanagari word is full of them.
-    return unicodedata.category(character)[0] in "LMN" and not _UNSPACED.match(character)
-
-
 def _surely_boundary(context: str, position: int) -> bool:
-    """Tell without a regex, for the usual case: two ASCII characters never form a grapheme, but for CR LF."""
-    left, right = context[position - 1], context[position]
-    return left.isascii() and right.isascii() and not (left == "\r" and right == "\n")
+    """Tell for the usual case, without a look at the rest of the text, that no grapheme reaches over a position."""
+    return _TWO_PLAIN.match(context, position - 1) is not None
 
 
 def _grapheme_start(context: str, position: int) -> int:
     """Return where the grapheme around a position starts; the position itself if it is a boundary."""
-    # Clusters can be long (flags, families), but none reaches over a line or a plain ASCII character boundary.
-    begin = position
-    while begin > 0 and not (begin < position and _surely_boundary(context, begin)):
-        begin -= 1
-    for match in _GRAPHEME.finditer(context, begin):
+    # Clusters can be long (flags, families), but none reaches over a sure boundary.
+    sure = _TWO_PLAIN_BACKWARDS.search(context, 0, position)
+    for match in _GRAPHEME.finditer(context, sure.start() + 1 if sure else 0):
         if match.end() > position:
             return match.start()
     return position

@@ -39,6 +39,7 @@ def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = (cgroup / "cpu.max").read_text(encoding="ascii").split()
-    except (OSError, ValueError):
+        allowed = affinity if quota == "max" else math.ceil(int(quota) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):
         return affinity
-    return affinity if quota == "max" else max(1, min(affinity, math.ceil(int(quota) / int(period))))
+    return max(1, min(affinity, allowed))

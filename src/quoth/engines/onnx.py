@@ -42,6 +42,7 @@ class OnnxEngine:
         import onnxruntime
 
         self.precision = precision
+        self._model = model
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
         options.log_severity_level = 3
@@ -64,7 +65,18 @@ class OnnxEngine:
         self._feeds = {name: _FEEDS[name] for name in inputs}
 
     def run(self, batch: WindowBatch) -> SpanLogits:
-        """Compute the logits of one batch."""
+        """Compute the logits of one batch.
+
+        Raises:
+            ReaderError: If the network fails, as it does on a window longer than it was made for.
+        """
         feeds = {name: getattr(batch, field) for name, field in self._feeds.items()}
-        start, end = cast("list[NDArray[np.float32]]", self._session.run(["start_logits", "end_logits"], feeds))
+        try:
+            start, end = cast("list[NDArray[np.float32]]", self._session.run(["start_logits", "end_logits"], feeds))
+        except Exception as error:
+            rows, tokens = batch.ids.shape
+            raise ReaderError(
+                f"{self._model}: must read {rows} windows of {tokens} tokens, but failed: {error}. "
+                "Are the windows longer, or the token ids larger, than the network was made for?"
+            ) from error
         return SpanLogits(start, end)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +41,26 @@ class TorchEngine:
         """Load ``model.safetensors`` and ``config.json`` of a folder.
 
         Raises:
-            ReaderError: If the folder holds no question-answering model in safetensors.
+            ReaderError: If the folder holds no question-answering model in safetensors, or only a part of one.
         """
+        from safetensors import SafetensorError
         from transformers import AutoModelForQuestionAnswering
 
         try:
-            model = AutoModelForQuestionAnswering.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
-            )
-        except (OSError, ValueError) as error:
+            with quietly():
+                model, info = AutoModelForQuestionAnswering.from_pretrained(
+                    folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+                )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ReaderError(
                 f"{folder}: must hold a question-answering model, but cannot be loaded: {error}"
             ) from error
+        if info["missing_keys"]:
+            # transformers fills the gaps with random weights: an encoder alone would answer at random.
+            raise ReaderError(
+                f"{folder}: must hold a trained question-answering model, but lacks "
+                f"{', '.join(sorted(info['missing_keys']))}. Train one with: quoth train --base {folder}"
+            )
         return cls(model.eval(), precision=precision)
 
     def run(self, batch: WindowBatch) -> SpanLogits:
@@ -66,6 +76,22 @@ class TorchEngine:
             output.start_logits.float().cpu().numpy(),
             output.end_logits.float().cpu().numpy(),
         )
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep transformers from drawing bars and tables while it loads or saves."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def load_tokenizer(source: str) -> Tokenizer:

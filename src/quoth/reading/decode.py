@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from quoth.errors import ConfigError
+from quoth.errors import ConfigError, ReaderError
 from quoth.reading.batches import SpanLogits, WindowBatch
 from quoth.reading.windows import Window
 from quoth.records import Answer, Prediction, Span
@@ -77,10 +77,20 @@ class WindowLogits:
 
 
 def unbatch(batch: WindowBatch, logits: SpanLogits) -> list[WindowLogits]:
-    """Cut the logits of each window out of its batch, so that the batch can be forgotten."""
+    """Cut the logits of each window out of its batch, so that the batch can be forgotten.
+
+    Raises:
+        ReaderError: If one is NaN or plus infinity: there is no best among such.
+    """
     rows = []
     for row, window in enumerate(batch.windows):
         tokens = window.context_tokens
+        largest = np.maximum(logits.start[row, : len(window)].max(), logits.end[row, : len(window)].max())
+        if not largest < np.inf:
+            raise ReaderError(
+                f"question {window.example.id}: the network must give finite logits, but gave {largest}. "
+                "Was it computed in half precision? Use float32 or bfloat16"
+            )
         rows.append(
             WindowLogits(
                 window=window,
@@ -142,6 +152,7 @@ def _by_context(windows: Sequence[WindowLogits]) -> list[list[WindowLogits]]:
 
 def _grid(group: list[WindowLogits], longest: int) -> tuple[list[WindowLogits], Floats]:
     """Return the scores of all spans of one context, ``(tokens, longest)`` float64; -inf where illegal."""
+    longest = min(longest, max(len(item.start) for item in group))
     offsets = group[0].window.context.offsets
     empty = offsets[:, 0] >= offsets[:, 1]
     grid = np.full((len(offsets), longest), -np.inf)
@@ -166,13 +177,28 @@ def _best_answers(
     grids: list[tuple[list[WindowLogits], Floats]], scores: Floats, settings: DecodeSettings, log_total: float
 ) -> tuple[Answer, ...]:
     """Take spans from the best on, until there are ``top_k`` different answers."""
+    places = [_Places(group, settings.whole_words) for group, _ in grids]
+    sizes = np.cumsum([grid.size for _, grid in grids])
     wanted = 4 * settings.top_k
     while True:
         answers: dict[tuple[int, Span], Answer] = {}
         order = _largest(scores, wanted)
         for flat in order.tolist():
-            answer = _answer(grids, flat, settings, log_total)
-            answers.setdefault((answer.context_index, answer.span), answer)
+            index = int(np.searchsorted(sizes, flat, side="right"))
+            group, grid = grids[index]
+            first, extra = divmod(flat - int(sizes[index]) + grid.size, grid.shape[1])
+            span = places[index].span(first, first + extra)
+            if (index, span) in answers:
+                continue
+            score = float(scores[flat])
+            answers[index, span] = Answer(
+                text=span.of(group[0].window.example.context),
+                span=span,
+                score=score,
+                probability=float(np.exp(score / settings.temperature - log_total)),
+                window_index=_window_of(group, first, first + extra, score),
+                context_index=group[0].context_index,
+            )
             if len(answers) == settings.top_k:
                 return tuple(answers.values())
         if len(order) < wanted:
@@ -191,29 +217,38 @@ def _largest(scores: Floats, count: int) -> NDArray[np.intp]:
     return candidates[np.argsort(-scores[candidates], kind="stable")][:count]
 
 
-def _answer(
-    grids: list[tuple[list[WindowLogits], Floats]], flat: int, settings: DecodeSettings, log_total: float
-) -> Answer:
-    """Turn one cell of the grids into an answer."""
-    for group, grid in grids:  # noqa: B007 - the last one looked at is the one that holds the cell
-        if flat < grid.size:
-            break
-        flat -= grid.size
-    start, extra = divmod(flat, grid.shape[1])
-    score = float(grid[start, extra])
-    context = group[0].window.example.context
-    offsets = group[0].window.context.offsets
-    span = widen_to_graphemes(context, Span(int(offsets[start, 0]), int(offsets[start + extra, 1])))
-    if settings.whole_words:
-        span = widen_to_words(context, span)
-    return Answer(
-        text=span.of(context),
-        span=span,
-        score=score,
-        probability=float(np.exp(score / settings.temperature - log_total)),
-        window_index=_window_of(group, start, start + extra, score),
-        context_index=group[0].context_index,
-    )
+class _Places:
+    """Where the spans of one context stand in its text, widened.
+
+    How far a token's start moves does not depend on where the span ends, and the other way round. So each is worked
+    out once: in a text without a blank, every span is widened to the whole of it.
+    """
+
+    def __init__(self, group: list[WindowLogits], whole_words: bool) -> None:
+        self._window = group[0].window
+        self._whole_words = whole_words
+        self._starts: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+
+    def span(self, first: int, last: int) -> Span:
+        """Return the place of the span from one token of the context to another, both inclusive."""
+        if first not in self._starts or last not in self._ends:
+            offsets = self._window.context.offsets
+            exact = Span(int(offsets[first, 0]), int(offsets[last, 1]))
+            wide = _widened(self._window.example.context, exact, self._whole_words)
+            self._starts[first], self._ends[last] = wide.start, wide.end
+        return Span(self._starts[first], self._ends[last])
+
+
+def _widened(context: str, span: Span, whole_words: bool) -> Span:
+    """Widen a span until it cuts no grapheme and no word: each may give the other more to do."""
+    while True:
+        wider = widen_to_graphemes(context, span)
+        if whole_words:
+            wider = widen_to_words(context, wider)
+        if wider == span:
+            return span
+        span = wider
 
 
 def _window_of(group: list[WindowLogits], first: int, last: int, score: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import tee
 from typing import Any
 
 from quoth.reading.align import covering_tokens
@@ -51,7 +52,7 @@ class WindowSurvey:
 
 
 def survey(examples: Iterable[Example], windower: Windower) -> WindowSurvey:
-    """Cut a data set into windows and count what comes of it; in constant memory.
+    """Cut a data set into windows and count what comes of it; in memory that does not grow with it.
 
     Raises:
         InputError, QuestionTooLongError: As :meth:`Windower.windows`.
@@ -61,8 +62,8 @@ def survey(examples: Iterable[Example], windower: Windower) -> WindowSurvey:
     )
     widened = lost = 0
     lost_ids: list[str] = []
-    kept = list(examples)
-    for example, windows in zip(kept, windower.each(kept), strict=True):
+    examples, again = tee(examples)
+    for windows, example in zip(windower.each(examples), again, strict=True):
         golds = example.golds or ()
         states = [_state(windows, gold_index, example) for gold_index in range(len(golds))]
         widened += states.count("widened")

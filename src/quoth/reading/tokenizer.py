@@ -7,7 +7,8 @@ the tokenizer's own post-processor shows. So a context is encoded once, however 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ Ints = NDArray[np.int32]
 # Tried in this order where no tokenizer_config.json names the token.
 _CLS_NAMES = ("[CLS]", "<cls>", "<s>")
 _PAD_NAMES = ("[PAD]", "<pad>")
+_UNKNOWN_NAMES = ("[UNK]", "<unk>")
 # A configuration that says "no limit" says it with a huge number.
 _NO_LIMIT = 1_000_000
 
@@ -51,7 +53,8 @@ class Template:
 
     Attributes:
         prefix, middle, suffix: Ids of the special tokens.
-        types: Token type ids of the five parts, in order; one number a part.
+        special_types: Token type ids of ``prefix``, ``middle`` and ``suffix``, one for each of their tokens.
+        text_types: Token type ids of the question's tokens and of the context's.
         cls_in_prefix: Index of the CLS token in ``prefix``, or ``None`` if it stands in ``suffix``.
         cls_in_suffix: Index of the CLS token in ``suffix``, or ``None``.
     """
@@ -59,7 +62,8 @@ class Template:
     prefix: tuple[int, ...]
     middle: tuple[int, ...]
     suffix: tuple[int, ...]
-    types: tuple[int, int, int, int, int]
+    special_types: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    text_types: tuple[int, int]
     cls_in_prefix: int | None
     cls_in_suffix: int | None
 
@@ -81,8 +85,11 @@ class Tokenizer:
 
         Args:
             inner: The tokenizer. Truncation and padding stored in it are switched off.
-            config: What ``tokenizer_config.json`` says; only ``cls_token``, ``pad_token`` and ``model_max_length``
-                are looked at.
+            config: What ``tokenizer_config.json`` says; only ``cls_token``, ``pad_token``, ``unk_token`` and
+                ``model_max_length`` are looked at.
+
+        Raises:
+            TokenizerError: If it fails even on a pair of short texts, or puts the question after the context.
         """
         config = config or {}
         self._inner = tokenizers.Tokenizer.from_str(inner.to_str())
@@ -90,8 +97,12 @@ class Tokenizer:
         self._inner.no_padding()
         # A text that says "[SEP]" means these five characters, not the end of the question.
         self._inner.encode_special_tokens = True
-        self.template = _template(self._inner, _named(config, "cls_token", _CLS_NAMES))
+        with _failing_as("the tokenizer failed on a pair of short texts"):
+            self.template = _template(self._inner, _named(config, "cls_token", _CLS_NAMES))
         self.pad_id = _first_id(self._inner, _named(config, "pad_token", _PAD_NAMES)) or 0
+        self._unknown = _first_id(self._inner, _named(config, "unk_token", _UNKNOWN_NAMES))
+        added = self._inner.get_added_tokens_decoder()
+        self._special = frozenset(number for number, token in added.items() if token.special) - {self._unknown}
         limit = config.get("model_max_length")
         self.max_tokens = int(limit) if isinstance(limit, int) and 0 < limit < _NO_LIMIT else None
 
@@ -109,12 +120,15 @@ class Tokenizer:
                 f"{path}: must hold a tokenizer.json, but holds none. "
                 "Where there is only a vocabulary, make one with: quoth export READER -o DIR"
             )
-        try:
+        with _failing_as(f"{file}: must be a tokenizer.json, but cannot be read"):
             inner = tokenizers.Tokenizer.from_str(file.read_text(encoding="utf-8"))
-        except Exception as error:
-            raise TokenizerError(f"{file}: must be a tokenizer.json, but cannot be read: {error}") from error
         config_file = file.with_name("tokenizer_config.json")
-        config = json.loads(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {}
+        config: Any = {}
+        if config_file.is_file():
+            with _failing_as(f"{config_file}: must be JSON, but cannot be read"):
+                config = json.loads(config_file.read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise TokenizerError(f"{config_file}: must be a JSON object, but is {type(config).__name__}")
         return cls(inner, config)
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
@@ -124,20 +138,21 @@ class Tokenizer:
             TokenizerError: If the tokenizer fails on a text.
         """
         clean = [replace_surrogates(text) for text in texts]
-        try:
+        with _failing_as("the tokenizer failed on a text"):
             encodings = self._inner.encode_batch(clean, add_special_tokens=False)
-        except BaseException as error:
-            # A panic of the Rust code is a BaseException of a type that cannot be imported.
-            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-                raise TokenizerError(f"the tokenizer failed on a text: {error}") from error
-            raise
         return [
             Tokens(
-                np.array(encoding.ids, dtype=np.int32),
+                np.array(self._as_text(encoding.ids), dtype=np.int32),
                 _trimmed(text, np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)),
             )
             for text, encoding in zip(clean, encodings, strict=True)
         ]
+
+    def _as_text(self, ids: list[int]) -> list[int]:
+        """Replace special tokens by the unknown one: a Unigram vocabulary holds "</s>" as it holds any word."""
+        if self._unknown is None or self._special.isdisjoint(ids):
+            return ids
+        return [self._unknown if number in self._special else number for number in ids]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of some tokens, special ones included: for a person to read, never for answers."""
@@ -150,6 +165,20 @@ class Tokenizer:
     def to_json(self) -> str:
         """Return the ``tokenizer.json``, truncation and padding switched off."""
         return str(self._inner.to_str(pretty=True))
+
+
+@contextmanager
+def _failing_as(what: str) -> Iterator[None]:
+    """Turn whatever the tokenizers library raises into a TokenizerError."""
+    try:
+        yield
+    except TokenizerError:
+        raise
+    except BaseException as error:
+        # A panic of the Rust code is a BaseException of a type that cannot be imported.
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise TokenizerError(f"{what}: {error}") from error
+        raise
 
 
 def _trimmed(text: str, offsets: Ints) -> Ints:
@@ -190,14 +219,11 @@ def _template(inner: tokenizers.Tokenizer, cls_names: tuple[str, ...]) -> Templa
     else:
         raise TokenizerError("the tokenizer must encode a pair of texts, but finds no token in any of ours")
     first, second = parts.index(0), parts.index(1)
-    first_end = second - parts[:second][::-1].index(0)
-    second_end = len(parts) - parts[::-1].index(1)
     if first > second:
         raise TokenizerError("the tokenizer must put the question before the context, but puts it after")
+    first_end = second - parts[:second][::-1].index(0)
+    second_end = len(parts) - parts[::-1].index(1)
     ids, types = pair.ids, pair.type_ids
-
-    def type_of(start: int, end: int, otherwise: int) -> int:
-        return types[start] if start < end else otherwise
 
     prefix, suffix = tuple(ids[:first]), tuple(ids[second_end:])
     wanted = [inner.token_to_id(name) for name in cls_names]
@@ -210,13 +236,8 @@ def _template(inner: tokenizers.Tokenizer, cls_names: tuple[str, ...]) -> Templa
         prefix=prefix,
         middle=tuple(ids[first_end:second]),
         suffix=suffix,
-        types=(
-            type_of(0, first, types[first]),
-            types[first],
-            type_of(first_end, second, types[first]),
-            types[second],
-            type_of(second_end, len(ids), types[second]),
-        ),
+        special_types=(tuple(types[:first]), tuple(types[first_end:second]), tuple(types[second_end:])),
+        text_types=(types[first], types[second]),
         cls_in_prefix=in_prefix,
         cls_in_suffix=in_suffix,
     )

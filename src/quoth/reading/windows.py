@@ -140,8 +140,8 @@ class Windower:
             )
         if not len(context):
             return []
-        # Where the overlap no longer fits, half of the room keeps the number of windows sane.
-        step = room - (self.overlap if self.overlap < room else room // 2)
+        # Where a long question leaves little room, neighbours share less, so that windows stay few.
+        step = max(room - self.overlap, -(-room // 4))
         golds = [covering_tokens(context.offsets, gold.span) for gold in example.golds or ()]
         head = np.array([*template.prefix, *question.ids.tolist(), *template.middle], dtype=np.int32)
         windows: list[Window] = []
@@ -170,8 +170,11 @@ class Windower:
 
 
 def _type_ids(template: Template, question: int, context: int) -> Ints:
-    sizes = (len(template.prefix), question, len(template.middle), context, len(template.suffix))
-    return np.repeat(np.array(template.types, dtype=np.int32), sizes)
+    prefix, middle, suffix = template.special_types
+    types = (*prefix, template.text_types[0], *middle, template.text_types[1], *suffix)
+    sizes = np.ones(len(types), dtype=np.int64)
+    sizes[len(prefix)], sizes[-1 - len(suffix)] = question, context
+    return np.repeat(np.array(types, dtype=np.int32), sizes)
 
 
 def _cls(template: Template, suffix_start: int) -> int:

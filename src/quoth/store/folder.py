@@ -56,7 +56,7 @@ class ReaderFolder:
         if not path.is_dir():
             raise ReaderError(f"{path}: must be the folder of a reader, but {_what(path)}")
         folder = cls.open_unchecked(path)
-        if folder.manifest:
+        if (path / MANIFEST).is_file():
             folder._check()
         elif not (path / "tokenizer.json").is_file() and not folder.config and not (path / "model.onnx").is_file():
             raise ReaderError(
@@ -77,7 +77,9 @@ class ReaderFolder:
                 f"{self.path / MANIFEST}: format must be {FORMAT}, but is {found!r}. Is it of a newer Quoth?"
             )
         hashes = self.manifest.get("files", {})
-        for name, wanted in hashes.items() if isinstance(hashes, dict) else ():
+        if not isinstance(hashes, dict):
+            raise ReaderError(f"{self.path / MANIFEST}: files must be an object, but is {hashes!r}")
+        for name, wanted in hashes.items():
             file = self.path / name
             if not file.is_file():
                 raise ReaderError(f"{file}: must be there, as {MANIFEST} says, but is missing. Copy the whole folder.")

@@ -20,11 +20,18 @@ class ReaderSettings:
         max_tokens: The longest window, special tokens included.
         overlap: Tokens of the context that neighbouring windows share.
         decode: How answers are chosen.
+
+    Raises:
+        ConfigError: If the sizes make no sense.
     """
 
     max_tokens: int = 384
     overlap: int = 128
     decode: DecodeSettings = field(default_factory=DecodeSettings)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < self.max_tokens:
+            raise ConfigError(f"overlap must be from 0 to below max_tokens ({self.max_tokens}), but is {self.overlap}")
 
     def to_json(self) -> dict[str, Any]:
         """Return the two parts of ``quoth.json`` that hold settings."""

@@ -1,0 +1,99 @@
+"""What reading must give, worked out slowly: plain loops over every span, every grapheme and every letter."""
+
+import math
+from bisect import bisect_left, bisect_right
+from functools import lru_cache
+
+import numpy as np
+import regex
+
+from quoth.records import Span
+
+_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}]"
+
+
+def grapheme_boundaries(text):
+    return {0, *(match.end() for match in regex.finditer(r"\X", text))}
+
+
+def inside_word(text, position):
+    """Tell whether both sides of a position are letters, of a script that puts blanks between words."""
+    return 0 < position < len(text) and all(
+        regex.match(r"[\p{L}\p{M}\p{N}]", character) and not regex.match(_UNSPACED, character)
+        for character in text[position - 1 : position + 1]
+    )
+
+
+@lru_cache(maxsize=64)
+def _uncut(text, whole_words):
+    """Return the positions of a text where an answer may start or end, in order."""
+    return [
+        position for position in sorted(grapheme_boundaries(text)) if not (whole_words and inside_word(text, position))
+    ]
+
+
+def widened(text, span, whole_words):
+    positions = _uncut(text, whole_words)
+    return Span(positions[bisect_right(positions, span.start) - 1], positions[bisect_left(positions, span.end)])
+
+
+def legal_spans(window, max_answer_tokens):
+    """Yield every legal span of a window: its first and last token, counted in the window's part of the context."""
+    offsets = window.context_offsets.tolist()
+    for start in range(len(offsets)):
+        for end in range(start, min(len(offsets), start + max_answer_tokens)):
+            if offsets[start][0] < offsets[start][1] and offsets[end][0] < offsets[end][1]:
+                yield start, end
+
+
+def places(windows, max_answer_tokens, whole_words):
+    """Return the spans of the context that may be answers."""
+    found = set()
+    for window in windows:
+        offsets = window.context_offsets.tolist()
+        for start, end in legal_spans(window, max_answer_tokens):
+            span = Span(offsets[start][0], offsets[end][1])
+            found.add(widened(window.example.context, span, whole_words))
+    return found
+
+
+def every_answer(items, settings):
+    """Return all answers in their order, as ``(score, context index, span, probability, window index)``; and the null
+    score with its probability.
+    """
+    best, tokens = {}, {}
+    for item in items:
+        window = item.window
+        for start, end in legal_spans(window, settings.max_answer_tokens):
+            score = float(item.start[start]) + float(item.end[end])
+            key = (item.context_index, window.first_token + start, end - start)
+            if score > best.get(key, (-math.inf,))[0]:
+                best[key] = (score, window.index)
+                offsets = window.context_offsets
+                span = Span(int(offsets[start, 0]), int(offsets[end, 1]))
+                tokens[key] = widened(window.example.context, span, settings.whole_words)
+    null = min(item.null for item in items)
+    scaled = [score / settings.temperature for score in (*(score for score, _ in best.values()), null)]
+    top = max(scaled)
+    total = math.fsum(math.exp(value - top) for value in scaled)
+    answers = {}
+    for key in sorted(best, key=lambda key: (-best[key][0], *key)):
+        score, window = best[key]
+        place = (key[0], tokens[key])
+        if place not in answers:
+            answers[place] = (score, *place, math.exp(score / settings.temperature - top) / total, window)
+    return list(answers.values()), null, math.exp(null / settings.temperature - top) / total
+
+
+def seed_best_score(items, max_answer_tokens):
+    """Return the best score that the seed's loop finds (cell 71): 20 best starts by 20 best ends, window by window."""
+    best = -math.inf
+    for item in items:
+        offsets = item.window.context_offsets.tolist()
+        for start in np.argsort(-item.start)[:20].tolist():
+            for end in np.argsort(-item.end)[:20].tolist():
+                empty = offsets[start][0] == offsets[start][1] or offsets[end][0] == offsets[end][1]
+                if empty or end < start or end - start + 1 > max_answer_tokens:
+                    continue
+                best = max(best, float(item.start[start]) + float(item.end[end]))
+    return best

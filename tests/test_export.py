@@ -1,0 +1,152 @@
+"""Export of little models: parity with torch, int8 behind its gate, whole or not at all."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import little
+from quoth import Reader, evaluate
+from quoth.errors import ConfigError, ExportError, ReaderError
+
+pytestmark = pytest.mark.torch
+TINY = Path(__file__).parent / "tiny"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A little reader that answers well enough to have something to lose."""
+    from quoth.training import train
+
+    folder = tmp_path_factory.mktemp("export")
+    little.base(folder / "base", TINY / "wordpiece", hidden=64)
+    settings = {"base": str(folder / "base"), "max_tokens": 64, "overlap": 16, "precision": "float32", "threads": 1}
+    train(
+        little.examples(64),
+        out=folder / "run",
+        epochs=30.0,
+        batch_size=8,
+        learning_rate=2e-3,
+        tracking=False,
+        **settings,
+    )
+    return folder / "run"
+
+
+def test_onnx_says_what_torch_says(trained, tmp_path):
+    from quoth.export import export
+
+    result = export(trained, tmp_path / "out")
+    assert 0 < result.difference < 1e-3
+    assert sorted(path.name for path in result.folder.iterdir()) == ["model.onnx", "quoth.json", "tokenizer.json"]
+    examples = little.examples(40, seed=9)
+    torch_reader, onnx_reader = Reader.load(trained), Reader.load(result.folder)
+    assert (torch_reader.engine.name, onnx_reader.engine.name) == ("torch", "onnxruntime")
+    for one, other in zip(torch_reader.answer_all(examples), onnx_reader.answer_all(examples), strict=True):
+        assert one.best.span == other.best.span
+        assert one.best.score == pytest.approx(other.best.score, abs=1e-3)
+        assert one.null_score == pytest.approx(other.null_score, abs=1e-3)
+
+
+def test_int8_is_smaller_and_as_good(trained, tmp_path):
+    from quoth.export import export
+
+    examples = little.examples(64)
+    whole = export(trained, tmp_path / "float")
+    result = export(trained, tmp_path / "int8", int8=True, gate_data=examples, max_f1_drop=5.0)
+    assert result.float_report.f1 > 60
+    assert result.int8_report.f1 > result.float_report.f1 - 5.0
+    assert result.size < 0.6 * whole.size
+    reader = Reader.load(result.folder)
+    assert reader.engine.precision == "int8"
+    assert evaluate(reader, examples).f1 == pytest.approx(result.int8_report.f1)
+    manifest = json.loads((result.folder / "quoth.json").read_text())
+    assert manifest["scores"]["gate"]["f1"] == pytest.approx(result.int8_report.f1)
+    assert manifest["trained_on"]["questions"] == 64
+
+
+def test_int8_answers_do_not_depend_on_the_batch(trained, tmp_path):
+    from quoth.export import export
+
+    examples = little.examples(30)
+    reader = Reader.load(export(trained, tmp_path / "out", int8=True, gate_data=examples, max_f1_drop=100.0).folder)
+    together = [prediction.best.score for prediction in reader.answer_all(examples)]
+    alone = [reader.answer(example.question, example.context).best.score for example in examples]
+    assert np.allclose(together, alone, atol=1e-4)
+
+
+def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(trained, tmp_path):
+    from quoth.export import export
+
+    with pytest.raises(ExportError, match="int8 must cost at most -100 F1 on the gate data"):
+        export(trained, tmp_path / "out", int8=True, gate_data=little.examples(8), max_f1_drop=-100)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_network_is_not_the_same(trained, tmp_path):
+    """The parity check can fail: two readers of different weights differ."""
+    from quoth.engines.torch import TorchEngine
+    from quoth.export.graph import PARITY, largest_difference
+
+    little.base(tmp_path / "other", TINY / "wordpiece", seed=3, hidden=64)
+    one = TorchEngine.load(trained)
+    from transformers import AutoModelForQuestionAnswering
+
+    other = TorchEngine(AutoModelForQuestionAnswering.from_pretrained(tmp_path / "other").eval())
+    sizes = {"vocabulary": one.model.config.vocab_size, "max_tokens": 64}
+    assert largest_difference(one, one, **sizes) == 0
+    assert largest_difference(one, other, **sizes) > PARITY
+
+
+def test_wrong_use_is_named(trained, tmp_path):
+    from quoth.export import export
+
+    with pytest.raises(ConfigError, match="int8 needs gate data"):
+        export(trained, tmp_path / "out", int8=True)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="must be a new or empty folder"):
+        export(trained, tmp_path / "full")
+    with pytest.raises(ReaderError, match="no such folder"):
+        export(tmp_path / "none", tmp_path / "out")
+    with pytest.raises(ReaderError, match="must hold a question-answering model"):
+        export(TINY / "bpe", tmp_path / "out")
+
+
+def test_a_folder_as_the_seed_saves_it_loads_and_exports(tmp_path):
+    """DistilBERT takes no token types; Trainer's save_model writes no quoth.json."""
+    import torch
+    from transformers import BertTokenizerFast, DistilBertConfig, DistilBertForQuestionAnswering
+
+    from quoth.export import export
+
+    torch.manual_seed(0)
+    tokenizer = BertTokenizerFast(tokenizer_file=str(TINY / "wordpiece" / "tokenizer.json"))
+    config = DistilBertConfig(
+        vocab_size=len(tokenizer), dim=32, hidden_dim=64, n_layers=2, n_heads=2, max_position_embeddings=64
+    )
+    seed = tmp_path / "distilbert_bertqa"
+    DistilBertForQuestionAnswering(config).save_pretrained(seed)
+    tokenizer.save_pretrained(seed)
+    reader = Reader.load(seed)
+    assert reader.settings.max_tokens == 64, "no window is longer than the model's positions"
+    first = reader.answer("Where does Ada live ?", "Ada lives in Rome .")
+    exported = Reader.load(export(seed, tmp_path / "out").folder)
+    second = exported.answer("Where does Ada live ?", "Ada lives in Rome .")
+    assert second.best.span == first.best.span
+    assert second.best.probability == pytest.approx(first.best.probability, abs=1e-4)
+
+
+def test_the_command_prints_what_it_proved(trained, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "quoth", "export", str(trained), "-o", str(tmp_path / "out"), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    document = json.loads(done.stdout)
+    assert 0 < document["largest_difference"] < 1e-3
+    assert document["folder"] == str(tmp_path / "out")

@@ -1,0 +1,174 @@
+"""The front door, with real tokenizers and tiny real networks."""
+
+import itertools
+import math
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oracle import grapheme_boundaries, inside_word, places
+from quoth import Reader
+from quoth.errors import ConfigError, InputError, QuestionTooLongError
+from quoth.reading import Windower
+from quoth.records import Example, Span
+from texts import few, texts
+from tiny_readers import KINDS, tiny_reader, tiny_tokenizer
+
+QUESTION = "Who keeps the lamp?"
+CONTEXT = (
+    "The lighthouse of Cabo Branco was built in 1972 at the easternmost point of the coast. Its lamp turns once every "
+    "twelve seconds, and its beam is seen from a distance of thirty kilometres. The keeper was Ana Ribeiro."
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@few
+@given(context=texts, top_k=st.sampled_from([1, 5, 1000]), whole_words=st.booleans())
+def test_every_text_is_quoted_exactly(kind, context, top_k, whole_words):
+    reader = tiny_reader(kind, whole_words=whole_words)
+    prediction = reader.answer(QUESTION, context, top_k=top_k)
+    answers = prediction.answers
+
+    windows = Windower(tiny_tokenizer(kind), max_tokens=48, overlap=16).windows(Example("q", QUESTION, context))
+    available = places(windows, reader.settings.decode.max_answer_tokens, whole_words)
+    assert len(answers) == min(top_k, len(available))
+    assert {answer.span for answer in answers} <= available
+    assert len({answer.span for answer in answers}) == len(answers)
+
+    assert all(context[answer.span.start : answer.span.end] == answer.text != "" for answer in answers)
+    assert all(first.score >= second.score for first, second in itertools.pairwise(answers))
+    assert all(0 <= answer.probability <= 1 for answer in answers)
+    assert math.fsum(answer.probability for answer in answers) <= 1 + 1e-9
+    ends = {position for answer in answers for position in (answer.span.start, answer.span.end)}
+    assert ends <= grapheme_boundaries(context)
+    assert not whole_words or not any(inside_word(context, position) for position in ends)
+
+    assert prediction.no_answer == (not answers)
+    assert (prediction.best is None) == (prediction.reason is not None) == prediction.no_answer
+    assert prediction.text == (answers[0].text if answers else "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@few
+@given(question=texts)
+def test_every_question_is_answered_or_refused_in_a_sentence(kind, question):
+    reader = tiny_reader(kind, max_tokens=128)
+    tokens = len(tiny_tokenizer(kind).encode([question.strip()])[0])
+    if 0 < tokens < 128 - len(reader.tokenizer.template):
+        prediction = reader.answer(question, CONTEXT)
+        assert prediction.best.span.of(CONTEXT) == prediction.best.text
+    else:
+        with pytest.raises(InputError, match=r"question: must |the question must not be empty"):
+            reader.answer(question, CONTEXT)
+
+
+@pytest.mark.parametrize("context", ["", "  ", "\n\t\u3000", []])
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_to_read(kind, context):
+    prediction = tiny_reader(kind).answer(QUESTION, context, top_k=3)
+    assert (prediction.answers, prediction.best, prediction.no_answer) == ((), None, True)
+    assert prediction.reason == "the context holds no text to quote"
+
+
+@pytest.mark.parametrize("question", ["", " \n "])
+def test_empty_question(question):
+    with pytest.raises(InputError, match="the question must not be empty"):
+        tiny_reader("bpe").answer(question, CONTEXT)
+
+
+def test_long_question():
+    with pytest.raises(QuestionTooLongError, match="Ask it in fewer words"):
+        tiny_reader("bpe").answer(QUESTION * 20, CONTEXT)
+    with pytest.raises(QuestionTooLongError, match="question 56be: must leave room"):
+        list(tiny_reader("bpe").answer_all([Example("1", QUESTION, CONTEXT), Example("56be", QUESTION * 20, CONTEXT)]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_best_among_several_contexts(kind):
+    reader = tiny_reader(kind)
+    contexts = [CONTEXT[:40], "", CONTEXT, "Ana Ribeiro", "  "]
+    together = reader.answer(QUESTION, contexts, top_k=40)
+    single = [reader.answer(QUESTION, context, top_k=40) for context in contexts]
+    expected = sorted(
+        (-answer.score, index, answer.span) for index, each in enumerate(single) for answer in each.answers
+    )[:40]
+    assert [-answer.score for answer in together.answers] == pytest.approx([e[0] for e in expected], abs=1e-4)
+    assert all(answer.text == answer.span.of(contexts[answer.context_index]) for answer in together.answers)
+    assert together.best.context_index == expected[0][1]
+    assert together.null_score == pytest.approx(min(e.null_score for e in single if e.null_score is not None), abs=1e-4)
+    assert reader.answer(QUESTION, tuple(contexts), top_k=40) == together
+
+
+def test_same_context_twice_gives_the_first():
+    prediction = tiny_reader("wordpiece").answer(QUESTION, [CONTEXT, CONTEXT], top_k=2)
+    assert [answer.context_index for answer in prediction.answers] == [0, 1]
+    assert prediction.answers[0].span == prediction.answers[1].span
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_answers_are_those_one_by_one(kind):
+    reader = tiny_reader(kind)
+    examples = [
+        Example(f"q{n}", QUESTION if n % 3 else "How bright is it?", CONTEXT[n % 50 : 60 + 5 * n] if n % 7 else " ")
+        for n in range(30)
+    ]
+    margins = sorted(p.null_score - p.answers[0].score for p in reader.answer_all(examples) if p.answers)
+    gap = max(itertools.pairwise(margins), key=lambda pair: pair[1] - pair[0])
+    reader = tiny_reader(kind, null_threshold=sum(gap) / 2)
+    predictions = list(reader.answer_all(iter(examples), top_k=4))
+    assert [prediction.id for prediction in predictions] == [example.id for example in examples]
+    assert any(prediction.no_answer for prediction in predictions if prediction.answers)
+    assert any(not prediction.no_answer for prediction in predictions)
+    for prediction, example in zip(predictions, examples, strict=True):
+        alone = reader.answer(example.question, example.context, top_k=4)
+        assert prediction.no_answer == alone.no_answer
+        assert [a.span for a in prediction.answers] == [a.span for a in alone.answers]
+        assert [a.score for a in prediction.answers] == pytest.approx([a.score for a in alone.answers], abs=1e-4)
+        assert [a.probability for a in prediction.answers] == pytest.approx(
+            [a.probability for a in alone.answers], abs=1e-4
+        )
+
+
+def test_input_may_be_endless():
+    def endless():
+        for number in itertools.count():
+            assert number < 1000, "read too far ahead"
+            yield Example(str(number), QUESTION, "Ana Ribeiro")
+
+    predictions = tiny_reader("wordpiece").answer_all(endless())
+    assert [next(predictions).id for _ in range(3)] == ["0", "1", "2"]
+    assert list(tiny_reader("wordpiece").answer_all([])) == []
+
+
+def test_callers_settings_come_first():
+    reader = tiny_reader("wordpiece", null_threshold=math.inf, max_answer_tokens=30, whole_words=False)
+    assert not reader.answer(QUESTION, CONTEXT).no_answer
+    silent = reader.answer(QUESTION, CONTEXT, null_threshold=-math.inf)
+    assert silent.no_answer
+    assert silent.best is None
+    assert silent.answers == reader.answer(QUESTION, CONTEXT).answers
+    (silent,) = reader.answer_all([Example("q", QUESTION, CONTEXT)], null_threshold=-math.inf)
+    assert silent.no_answer
+
+    short = reader.answer(QUESTION, "Ana the keeper", top_k=99, max_answer_tokens=1)
+    tokens = tiny_tokenizer("wordpiece").encode(["Ana the keeper"])[0]
+    assert {answer.span for answer in short.answers} == {Span(start, end) for start, end in tokens.offsets.tolist()}
+    assert reader.settings.decode.max_answer_tokens == 30
+
+
+@pytest.mark.parametrize("wrong", [{"top_k": 0}, {"max_answer_tokens": 0}, {"max_answer_tokens": -1}])
+def test_callers_settings_that_make_no_sense(wrong):
+    reader = tiny_reader("wordpiece")
+    with pytest.raises(ConfigError, match="must be at least 1"):
+        reader.answer(QUESTION, CONTEXT, **wrong)
+    with pytest.raises(ConfigError, match="must be at least 1"):
+        list(reader.answer_all([], **wrong))
+
+
+@pytest.mark.skipif(not (files("quoth") / "shipped" / "quoth.json").is_file(), reason="no reader ships yet")
+def test_shipped_reader_answers_the_seeds_last_cell():
+    context = "Tomorrow the Atlântico is going to have a delicious team lunch!"
+    best = Reader.load().answer("What did the Atlântico is going to have tomorrow?", context).best
+    assert (best.text, best.span) == ("a delicious team lunch", Span(40, 62))

@@ -1,0 +1,88 @@
+"""Batches: padded to their own longest, and never larger than the budget."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quoth.errors import ReaderError
+from quoth.reading import SpanLogits, WindowBatch, Windower, by_token_budget, unbatch
+from quoth.records import Example
+from tiny_readers import KINDS, tiny_tokenizer
+
+
+def windows_of(lengths, kind="wordpiece"):
+    """Make one window for each number of words in the context."""
+    cutter = Windower(tiny_tokenizer(kind), max_tokens=128, overlap=0)
+    return [cutter.windows(Example(str(n), "Who?", "lamp " * n))[0] for n in lengths]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batch_is_padded_to_its_longest(kind):
+    windows = windows_of([3, 12, 7], kind)
+    pad = tiny_tokenizer(kind).pad_id
+    batch = WindowBatch.of(windows, pad)
+    assert batch.ids.shape == batch.type_ids.shape == batch.mask.shape == (3, len(windows[1]))
+    assert {array.dtype for array in (batch.ids, batch.type_ids, batch.mask)} == {np.dtype(np.int64)}
+    assert batch.mask.sum(axis=1).tolist() == [len(window) for window in windows]
+    for row, window in enumerate(batch.windows):
+        assert window is windows[row]
+        size = len(window)
+        assert batch.ids[row, :size].tolist() == window.ids.tolist()
+        assert batch.type_ids[row, :size].tolist() == window.type_ids.tolist()
+        assert batch.mask[row, :size].all()
+        assert (batch.ids[row, size:] == pad).all()
+        assert not batch.mask[row, size:].any()
+        assert not batch.type_ids[row, size:].any()
+
+
+def test_batch_of_nothing():
+    with pytest.raises(ValueError, match="at least one window"):
+        WindowBatch.of([], 0)
+
+
+@given(lengths=st.lists(st.integers(1, 100), max_size=30), budget=st.integers(1, 600))
+def test_budget_holds_and_every_window_is_read_once(lengths, budget):
+    windows = windows_of(lengths)
+    groups = list(by_token_budget(windows, budget))
+    assert sorted(index for group in groups for index in group) == list(range(len(windows)))
+    sizes = [[len(windows[index]) for index in group] for group in groups]
+    assert all(len(group) == 1 or len(group) * max(group) <= budget for group in sizes)
+    flat = [size for group in sizes for size in group]
+    assert flat == sorted(flat, reverse=True)
+    # And none is smaller than it must be.
+    assert all((len(group) + 1) * group[0] > budget for group in sizes[:-1])
+
+
+def test_logits_come_back_to_their_windows():
+    windows = windows_of([3, 12])
+    batch = WindowBatch.of(windows, 0)
+    start = np.arange(batch.ids.size, dtype=np.float32).reshape(batch.ids.shape)
+    for row, item in enumerate(unbatch(batch, SpanLogits(start, -2 * start))):
+        tokens = windows[row].context_tokens
+        assert item.window is windows[row]
+        assert item.start.tolist() == start[row, tokens.start : tokens.end].tolist()
+        assert item.end.tolist() == (-2 * start)[row, tokens.start : tokens.end].tolist()
+        assert item.null == -start[row, 0]
+        assert not np.shares_memory(item.start, start)
+
+
+def test_cls_may_stand_at_the_end():
+    windows = windows_of([3, 12], "unigram")
+    batch = WindowBatch.of(windows, 0)
+    start = np.arange(batch.ids.size, dtype=np.float32).reshape(batch.ids.shape)
+    nulls = [item.null for item in unbatch(batch, SpanLogits(start, start))]
+    assert nulls == [2 * float(start[row, len(window) - 1]) for row, window in enumerate(windows)]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_are_an_error(value):
+    windows = windows_of([3, 12])
+    batch = WindowBatch.of(windows, 0)
+    logits = np.zeros(batch.ids.shape, dtype=np.float32)
+    logits[0, -1] = value  # in the padding of the first: means nothing
+    assert len(unbatch(batch, SpanLogits(logits, logits))) == 2
+    logits[1, 5] = value
+    for start, end in ((logits, logits), (np.zeros_like(logits), logits), (logits, np.zeros_like(logits))):
+        with pytest.raises(ReaderError, match="question 12: the network must give finite logits"):
+            unbatch(batch, SpanLogits(start, end))

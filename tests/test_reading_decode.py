@@ -1,0 +1,223 @@
+"""Decoding: the exact search against brute force, and what becomes of the odd cases."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oracle import every_answer, seed_best_score
+from quoth.errors import ConfigError
+from quoth.reading import DecodeSettings, Windower, WindowLogits, decode
+from quoth.reading.align import covering_tokens
+from quoth.records import Example, Span
+from texts import many, texts
+from tiny_readers import KINDS, tiny_tokenizer
+
+TEAM_LUNCH = "Tomorrow the Atlântico is going to have a delicious team lunch!"
+LIGHTHOUSE = "The lighthouse of Cabo Branco was built in 1972 at the easternmost point of the coast."
+LOGITS = {
+    "normal": lambda rng, size: rng.normal(0, 3, size),
+    "ties": lambda rng, size: rng.integers(-2, 3, size),
+    "flat": lambda rng, size: np.zeros(size),
+    "masked": lambda rng, size: rng.choice([-np.inf, -1e4, 0.0, 4.0], size),
+    "steep": lambda rng, size: rng.normal(0, 300, size),
+}
+
+
+def cut(context, kind="wordpiece", max_tokens=64, overlap=16, question="Who?"):
+    cutter = Windower(tiny_tokenizer(kind), max_tokens=max_tokens, overlap=overlap)
+    return cutter.windows(Example("q1", question, context))
+
+
+def read(windows, start, end, null=0.0, context_index=0):
+    """Give each window the logits that functions of its size make."""
+    return [
+        WindowLogits(
+            window,
+            np.asarray(start(len(window.context_tokens)), dtype=np.float32),
+            np.asarray(end(len(window.context_tokens)), dtype=np.float32),
+            null,
+            context_index,
+        )
+        for window in windows
+    ]
+
+
+@st.composite
+def readings(draw):
+    """Draw windows of one to three contexts, with logits of some kind."""
+    kind = draw(st.sampled_from(KINDS))
+    max_tokens = draw(st.integers(14, 40))
+    overlap = draw(st.integers(0, max_tokens - 1))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    logits = LOGITS[draw(st.sampled_from(sorted(LOGITS)))]
+    items = []
+    for index, context in enumerate(draw(st.lists(texts, min_size=1, max_size=3))):
+        for window in cut(context, kind, max_tokens, overlap):
+            null = float(rng.normal(0, 3))
+            items += read([window], *[lambda size: logits(rng, size)] * 2, null, index)
+    settings = DecodeSettings(
+        max_answer_tokens=draw(st.sampled_from([1, 2, 5, 30, 1000])),
+        top_k=draw(st.sampled_from([1, 3, 20, 100_000])),
+        temperature=draw(st.sampled_from([0.3, 1.0, 4.0])),
+        whole_words=draw(st.booleans()),
+    )
+    return items, settings
+
+
+@many
+@given(readings())
+def test_exact_search_is_brute_force(reading):
+    items, settings = reading
+    prediction = decode("q1", items, settings)
+    if not items:
+        assert (prediction.answers, prediction.null_score, prediction.no_answer) == ((), None, True)
+        return
+    expected, null, null_probability = every_answer(items, settings)
+    assert prediction.null_score == null == min(item.null for item in items)
+    if not expected:
+        assert (prediction.answers, prediction.no_answer) == ((), True)
+        assert prediction.reason == "the context holds no text to quote"
+        return
+    found = [(a.score, a.context_index, a.span, a.window_index) for a in prediction.answers]
+    assert found == [(score, index, span, window) for score, index, span, _, window in expected[: settings.top_k]]
+    probabilities = [answer.probability for answer in prediction.answers]
+    assert probabilities == pytest.approx([p for _, _, _, p, _ in expected[: settings.top_k]], rel=1e-9, abs=1e-12)
+    assert all(0 <= probability <= 1 for probability in probabilities)
+    assert sum(probabilities) + null_probability <= 1 + 1e-9
+    assert prediction.best == prediction.answers[0]
+    contexts = {item.context_index: item.window.example.context for item in items}
+    assert all(answer.text == answer.span.of(contexts[answer.context_index]) for answer in prediction.answers)
+
+
+@many
+@given(readings())
+def test_never_worse_than_the_seeds_loop(reading):
+    items, settings = reading
+    best = decode("q1", items, settings).best
+    assert (best.score if best else -math.inf) >= seed_best_score(items, settings.max_answer_tokens)
+
+
+def test_the_seeds_loop_can_miss_the_best_span():
+    """The reason for the exact search: 20 starts and 20 ends that fit together nowhere."""
+    windows = cut("the " * 60, max_tokens=128)
+    start = np.r_[np.full(20, -5.0), np.full(20, -3.0), np.full(20, 0.0)]
+    end = np.r_[np.full(20, 0.0), np.full(20, -3.0), np.full(20, -5.0)]
+    items = read(windows, lambda _: start, lambda _: end)
+    assert seed_best_score(items, 30) == -math.inf
+    assert decode("q1", items, DecodeSettings()).best.score == -5.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_probabilities_of_all_answers_and_null_are_one(kind):
+    rng = np.random.default_rng(5)
+    items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
+    assert len(items) > 1
+    settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0)
+    answers = decode("q1", items, settings).answers
+    shares = [math.exp(answer.score / 2.0) for answer in answers]
+    total = sum(shares) + math.exp(1.5 / 2.0)
+    assert [answer.probability for answer in answers] == pytest.approx([share / total for share in shares])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_seeds_last_cell(kind):
+    (window,) = cut(TEAM_LUNCH, kind, question="What did the Atlântico is going to have tomorrow?")
+    first, last = covering_tokens(window.context_offsets, Span(40, 62))
+    start, end = np.zeros(len(window.context_tokens)), np.zeros(len(window.context_tokens))
+    start[first], end[last - 1] = 6.0, 5.0
+    best = decode("q1", read([window], lambda _: start, lambda _: end), DecodeSettings()).best
+    assert (best.text, best.span, best.score) == ("a delicious team lunch", Span(40, 62), 11.0)
+
+
+def test_span_in_two_windows_counts_once_with_its_better_score():
+    first, second, *_ = cut(LIGHTHOUSE, max_tokens=20, overlap=8)
+    token = second.first_token  # the first that both hold
+
+    def peak(window, height):
+        logits = np.full(len(window.context_tokens), -9.0)
+        logits[token - window.first_token] = height
+        return lambda _: logits
+
+    items = read([first], peak(first, 1.0), peak(first, 1.5), 3.0)
+    items += read([second], peak(second, 2.0), peak(second, 2.5), 2.0)
+    prediction = decode("q1", items, DecodeSettings(top_k=5))
+    assert (prediction.best.score, prediction.best.window_index) == (4.5, 1)
+    assert prediction.null_score == 2.0
+    assert len({answer.span for answer in prediction.answers}) == 5
+    # The lower of its two scores is in no answer, and in no probability.
+    assert all(answer.score != 2.5 for answer in prediction.answers)
+    assert decode("q1", items[:1], DecodeSettings()).best.score == 2.5
+
+
+def test_ties_go_to_the_earlier_and_shorter():
+    items = read(cut(LIGHTHOUSE), np.zeros, np.zeros)
+    items += read(cut("Cabo"), np.zeros, np.zeros, context_index=1)
+    answers = decode("q1", items, DecodeSettings(top_k=3)).answers
+    assert [answer.text for answer in answers] == ["The", "The lighthouse", "The lighthouse of"]
+    assert {answer.context_index for answer in answers} == {0}
+
+
+def test_answers_are_whole_words_unless_told_otherwise():
+    (window,) = cut(LIGHTHOUSE)
+    inside = LIGHTHOUSE.index("anco")
+    first, last = covering_tokens(window.context_offsets, Span(inside, inside + 3))
+    logits = np.full(len(window.context_tokens), -9.0)
+    logits[first:last] = 3.0
+    items = read([window], lambda _: logits, lambda _: logits)
+    assert decode("q1", items, DecodeSettings()).text == "Branco"
+    assert decode("q1", items, DecodeSettings(whole_words=False)).text == "anc"
+
+
+def test_answer_has_at_most_so_many_tokens():
+    items = read(cut(LIGHTHOUSE), np.ones, np.ones)
+    settings = DecodeSettings(max_answer_tokens=2, whole_words=False, top_k=1000)
+    answers = decode("q1", items, settings).answers
+    tokens = len(items[0].window.context_tokens)
+    assert len(answers) == 2 * tokens - 1
+    # And a bound without end costs no memory.
+    settings = DecodeSettings(max_answer_tokens=10**12, whole_words=False, top_k=10**6)
+    assert len(decode("q1", items, settings).answers) == tokens * (tokens + 1) // 2
+
+
+@pytest.mark.parametrize("context", ["", " \n ", "\u3000"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_text_no_answer(kind, context):
+    items = read(cut(context, kind), np.zeros, np.zeros, -2.0)
+    prediction = decode("q7", items, DecodeSettings(null_threshold=math.inf))
+    assert (prediction.id, prediction.answers, prediction.best, prediction.text) == ("q7", (), None, "")
+    assert prediction.no_answer
+    assert prediction.reason == "the context holds no text to quote"
+    assert prediction.null_score == (-2.0 if items else None)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "abstains"), [(None, False), (math.inf, False), (3.0, False), (2.9, True), (-math.inf, True)]
+)
+def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
+    items = read(cut(LIGHTHOUSE), np.ones, np.ones, 5.0)  # the best answer scores 2
+    prediction = decode("q1", items, DecodeSettings(null_threshold=threshold))
+    assert prediction.no_answer == abstains
+    assert (prediction.best is None) == abstains
+    assert (prediction.reason is not None) == abstains
+    assert prediction.answers[0].text == "The"  # what it would have been
+    if abstains:
+        assert "the null score is 3.00 above the best answer's" in prediction.reason
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_answer_tokens": 0}, "max_answer_tokens must be at least 1, but is 0"),
+        ({"top_k": 0}, "top_k must be at least 1, but is 0"),
+        ({"temperature": 0.0}, "temperature must be above 0, but is 0"),
+        ({"temperature": math.nan}, "temperature must be above 0, but is nan"),
+    ],
+)
+def test_settings_that_make_no_sense(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        DecodeSettings(**settings)
+    with pytest.raises(ConfigError, match=message):
+        DecodeSettings().with_(**settings)

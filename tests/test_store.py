@@ -1,0 +1,204 @@
+"""A reader on disk: settings, hashes, plain Hugging Face folders, and what is said of a damaged one."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from quoth.errors import ConfigError, ReaderError, TokenizerError
+from quoth.reader import Reader
+from quoth.reading import DecodeSettings
+from quoth.store import ReaderFolder, ReaderSettings, open_engine
+from quoth.store.folder import sha256
+from tiny_readers import KINDS, tiny_folder
+
+SETTINGS = ReaderSettings(64, 16, DecodeSettings(max_answer_tokens=12, null_threshold=-1.5, temperature=1.7))
+CONTEXT = "The lighthouse of Cabo Branco was built in 1972."
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A whole reader with its manifest."""
+    path = tiny_folder("wordpiece", tmp_path / "reader")
+    ReaderFolder.open_unchecked(path).write_manifest(SETTINGS, {"precision": "int8", "scores": {"f1": 80.1}})
+    return path
+
+
+def changed(folder, change):
+    """Rewrite the manifest after a change."""
+    file = folder / "quoth.json"
+    manifest = json.loads(file.read_text())
+    change(manifest)
+    file.write_text(json.dumps(manifest))
+    return folder
+
+
+def test_settings_come_back(folder):
+    opened = ReaderFolder.open(folder)
+    assert opened.settings() == SETTINGS
+    assert opened.manifest["scores"] == {"f1": 80.1}
+    reader = Reader.load(folder, threads=1)
+    assert reader.settings == SETTINGS
+    assert reader.engine.precision == "int8"
+    assert (reader.tokenizer.max_tokens, reader.answer("Who?", CONTEXT).id) == (128, "question")
+    assert "precision='int8'" in repr(reader)
+    assert "null_threshold=-1.5" in repr(reader)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [ReaderSettings(), SETTINGS, ReaderSettings(32, 0, DecodeSettings(whole_words=False, null_threshold=float("inf")))],
+)
+def test_settings_survive_json(settings):
+    assert ReaderSettings.from_json(json.loads(json.dumps(settings.to_json())), "here") == settings
+
+
+def test_settings_that_are_not_there_have_their_defaults():
+    assert ReaderSettings.from_json({}, "here") == ReaderSettings()
+    assert ReaderSettings.from_json({"windows": {"overlap": 3}}, "here") == ReaderSettings(overlap=3)
+    decode = {"null_threshold": None, "temperature": 2}
+    assert ReaderSettings.from_json({"decode": decode}, "here").decode == DecodeSettings(temperature=2)
+
+
+def test_top_k_is_the_callers_alone():
+    assert "top_k" not in SETTINGS.to_json()["decode"]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"windows": [1]}, "windows and decode must be objects"),
+        ({"windows": {"max_tokens": "384"}}, r"windows\.max_tokens: must be of type int, but is '384'"),
+        ({"windows": {"max_tokens": 384.0}}, r"windows\.max_tokens: must be of type int, but is 384\.0"),
+        ({"windows": {"overlap": True}}, r"windows\.overlap: must be of type int, but is True"),
+        (
+            {"windows": {"stride": 128}},
+            r"windows\.stride: is unknown; known are max_tokens, overlap\. Is it of a newer",
+        ),
+        ({"windows": {"max_tokens": 64, "overlap": 64}}, r"overlap must be from 0 to below max_tokens \(64\)"),
+        ({"windows": {"max_tokens": 0}}, "overlap must be from 0"),
+        ({"decode": {"whole_words": 1}}, r"decode\.whole_words: must be of type bool, but is 1"),
+        ({"decode": {"temperature": None}}, r"decode\.temperature: must be of type float, but is None"),
+        ({"decode": {"temperature": 0}}, "temperature must be above 0"),
+        ({"decode": {"max_answer_tokens": 0}}, "max_answer_tokens must be at least 1"),
+        ({"decode": {"top_k": 3}}, r"decode\.top_k: is unknown"),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(document, message):
+    with pytest.raises(ReaderError, match=rf"quoth\.json: {message}|quoth\.json: .*{message}"):
+        ReaderSettings.from_json(document, "quoth.json")
+
+
+def test_overlap_must_fit():
+    with pytest.raises(ConfigError, match="overlap must be from 0"):
+        ReaderSettings(64, 64)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "tokenizer_config.json"])
+def test_one_flipped_byte_is_seen(folder, name):
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ReaderError, match=rf"{name}: is not the file that quoth\.json vouches for"):
+        Reader.load(folder)
+
+
+def test_missing_file_is_named(folder):
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ReaderError, match=r"model\.onnx: must be there, as quoth\.json says, but is missing"):
+        Reader.load(folder)
+
+
+def test_manifest_vouches_for_what_is_there(folder):
+    manifest = json.loads((folder / "quoth.json").read_text())
+    assert manifest["format"] == 1
+    assert manifest["files"] == {
+        name: sha256(folder / name) for name in ("tokenizer.json", "tokenizer_config.json", "model.onnx")
+    }
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*manifest["files"], "quoth.json"])
+
+
+def test_newer_format_is_refused(folder):
+    changed(folder, lambda manifest: manifest.update(format=2))
+    with pytest.raises(ReaderError, match=r"quoth\.json: format must be 1, but is 2\. Is it of a newer Quoth\?"):
+        Reader.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{}", "format must be 1, but is None"),
+        ('{"format": 1, "files": []}', r"files must be an object, but is \[\]"),
+        ("{", "must be JSON, but cannot be read"),
+        ("[]", "must be a JSON object, but is list"),
+        ("\x00", "must be JSON"),
+    ],
+)
+def test_damaged_manifest_is_not_taken_for_a_plain_folder(folder, content, message):
+    (folder / "quoth.json").write_text(content)
+    with pytest.raises(ReaderError, match=rf"quoth\.json: {message}"):
+        Reader.load(folder)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(ReaderError, match="nowhere: must be the folder of a reader, but there is no such folder"):
+        Reader.load(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReaderError, match="file: must be the folder of a reader, but is a file"):
+        Reader.load(tmp_path / "file")
+    with pytest.raises(ReaderError, match=r"must hold a reader .* but holds none of these"):
+        Reader.load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_plain_folder_takes_its_settings_from_tokenizer_and_config(kind, tmp_path):
+    reader = Reader.load(tiny_folder(kind, tmp_path), threads=1)
+    assert reader.settings == ReaderSettings(128, 42)  # model_max_length of the tokenizer's configuration
+    assert reader.settings.decode.null_threshold is None
+    (tmp_path / "tokenizer_config.json").unlink()
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 90}')
+    reader = Reader.load(tmp_path, threads=1)
+    assert (reader.settings.max_tokens, reader.settings.overlap) == (90, 30)
+    assert reader.answer("Who?", CONTEXT * 20).best.window_index >= 0
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')
+    assert ReaderFolder.open(tmp_path).settings() == ReaderSettings(384, 128)
+
+
+def test_folder_without_weights_or_tokenizer(tmp_path):
+    with pytest.raises(ReaderError, match=r"must hold model\.onnx or model\.safetensors, but holds neither"):
+        Reader.load(tiny_folder("bpe", tmp_path / "one", "tokenizer.json"))
+    with pytest.raises(TokenizerError, match=r"must hold a tokenizer\.json, but holds none"):
+        Reader.load(tiny_folder("bpe", tmp_path / "two", "model.onnx"))
+
+
+def test_without_torch_a_torch_folder_says_what_to_install(tmp_path):
+    """In an interpreter of its own that finds no torch, whether there is one or not."""
+    folder = tiny_folder("wordpiece", tmp_path, "tokenizer.json", "config.json", "model.safetensors")
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from quoth import Reader; from quoth.errors import MissingExtraError\n"
+        "try: Reader.load(sys.argv[1])\n"
+        "except MissingExtraError as error: print(error.extra, error, sep='|')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    extra, message = done.stdout.split("|")
+    assert extra == "torch"
+    assert "holds no model.onnx" in message
+    assert "pip install 'quoth[torch]'" in message
+
+
+@pytest.mark.torch
+def test_with_torch_a_hugging_face_folder_answers(tmp_path):
+    plain = tiny_folder("wordpiece", tmp_path / "hf", "tokenizer.json", "config.json", "model.safetensors")
+    with_onnx = tiny_folder("wordpiece", tmp_path / "onnx", "tokenizer.json", "config.json", "model.onnx")
+    one, other = Reader.load(plain), Reader.load(with_onnx, threads=1)
+    assert (one.engine.name, other.engine.name) == ("torch", "onnxruntime")
+    assert one.settings == other.settings == ReaderSettings(128, 42)
+    found, expected = one.answer("Who?", CONTEXT, top_k=3), other.answer("Who?", CONTEXT, top_k=3)
+    assert [answer.span for answer in found.answers] == [answer.span for answer in expected.answers]
+    assert found.null_score == pytest.approx(expected.null_score, abs=1e-3)
+
+
+def test_engine_of_a_folder(folder):
+    assert open_engine(ReaderFolder.open(folder), threads=1).name == "onnxruntime"

@@ -1,0 +1,115 @@
+"""Text: normalisation, graphemes, words, UTF-16."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oracle import grapheme_boundaries, inside_word
+from quoth.records import Span
+from quoth.text import normalize_answer, replace_surrogates, utf16_span, widen_to_graphemes, widen_to_words
+from texts import many, texts
+
+
+@st.composite
+def texts_with_span(draw):
+    text = draw(texts)
+    start = draw(st.integers(0, len(text)))
+    return text, Span(start, draw(st.integers(start, len(text))))
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("  The  Broncos! ", "broncos"),
+        ("an apple a day", "apple day"),
+        ("U.S.", "us"),
+        ("theatre", "theatre"),
+        ("a-b", "ab"),
+        ("the", ""),
+        ("“the”", "“ ”"),
+        ("ÁGUA", "água"),
+    ],
+)
+def test_normalisation_is_the_official_one(text, normal):
+    assert normalize_answer(text) == normal
+
+
+@many
+@given(texts)
+def test_surrogates_are_replaced_one_for_one(text):
+    clean = replace_surrogates(text)
+    clean.encode("utf-8")
+    assert len(clean) == len(text)
+    assert all(new == old or "\ud800" <= old <= "\udfff" for new, old in zip(clean, text, strict=True))
+
+
+@many
+@given(texts_with_span())
+def test_utf16_spans_count_code_units(given_text):
+    text, span = given_text
+    units = [len(text[:position].encode("utf-16-le", "surrogatepass")) // 2 for position in (span.start, span.end)]
+    # A pair of lone surrogates is two code points for Python, and two code units too.
+    assert utf16_span(text, span) == tuple(units)
+
+
+def test_utf16_span_of_an_emoji():
+    assert utf16_span("a👍b", Span(1, 3)) == (1, 4)
+
+
+@many
+@given(texts_with_span())
+def test_no_grapheme_is_cut_and_none_is_taken_in_vain(given_text):
+    text, span = given_text
+    boundaries = grapheme_boundaries(text)
+    expected = Span(max(b for b in boundaries if b <= span.start), min(b for b in boundaries if b >= span.end))
+    assert widen_to_graphemes(text, span) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "whole"),
+    [
+        ("cafe\u0301!", Span(0, 4), Span(0, 5)),
+        ("x👨‍👩‍👧y", Span(1, 2), Span(1, 6)),
+        ("🇵🇹🇧🇷", Span(2, 3), Span(2, 4)),
+        ("🇵🇹🇧🇷", Span(1, 2), Span(0, 2)),
+        ("a\r\nb", Span(0, 2), Span(0, 3)),
+        ("plain", Span(1, 3), Span(1, 3)),
+    ],
+)
+def test_graphemes(text, span, whole):
+    assert widen_to_graphemes(text, span) == whole
+
+
+@many
+@given(texts_with_span())
+def test_no_word_is_cut_and_no_other_is_taken(given_text):
+    text, span = given_text
+    wide = widen_to_words(text, span)
+    assert wide.start <= span.start <= span.end <= wide.end
+    if len(span):
+        assert not inside_word(text, wide.start)
+        assert not inside_word(text, wide.end)
+        assert all(inside_word(text, position) for position in range(wide.start + 1, span.start + 1))
+        assert all(inside_word(text, position) for position in range(span.end, wide.end))
+    else:
+        assert wide == span
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "whole"),
+    [
+        ("the lighthouse stands", Span(6, 9), Span(4, 14)),
+        ("the lighthouse stands", Span(4, 14), Span(4, 14)),
+        ("the lighthouse stands", Span(3, 14), Span(3, 14)),
+        ("the lighthouse stands", Span(5, 5), Span(5, 5)),
+        ("Atlântico", Span(2, 4), Span(0, 9)),
+        ("in 1972.", Span(4, 5), Span(3, 7)),
+        ("東京の灯台", Span(1, 2), Span(1, 2)),
+        ("NHK東京", Span(1, 2), Span(0, 3)),
+        ("ประเทศไทย", Span(6, 7), Span(6, 7)),
+        ("हिन्दी भाषा", Span(1, 2), Span(0, 6)),
+        ("don't", Span(0, 3), Span(0, 3)),
+    ],
+)
+def test_words(text, span, whole):
+    assert widen_to_words(text, span) == whole

@@ -1,0 +1,44 @@
+"""The tiny readers of ``tests/tiny``, each loaded once."""
+
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+
+from quoth.engines.onnx import OnnxEngine
+from quoth.reader import Reader
+from quoth.reading import DecodeSettings, Tokenizer
+from quoth.store import ReaderSettings
+
+TINY = Path(__file__).parent / "tiny"
+KINDS = ("wordpiece", "bpe", "unigram")
+# The longest window that their networks take.
+TOKENS = 128
+
+
+@cache
+def tiny_tokenizer(kind):
+    return Tokenizer.load(TINY / kind)
+
+
+@cache
+def tiny_engine(kind):
+    return OnnxEngine(TINY / kind / "model.onnx", threads=1)
+
+
+def tiny_reader(kind, max_tokens=48, overlap=16, **decode):
+    settings = ReaderSettings(max_tokens, overlap, DecodeSettings(**decode))
+    return Reader(tiny_tokenizer(kind), tiny_engine(kind), settings)
+
+
+def tiny_folder(kind, folder, *names):
+    """Copy the named files of a tiny reader into a folder; all but the torch ones if none is named."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names or ("tokenizer.json", "tokenizer_config.json", "model.onnx"):
+        shutil.copy(TINY / kind / name, folder / name)
+    return folder
+
+
+def tokenizer_document(kind):
+    """Return a ``tokenizer.json``, to be changed."""
+    return json.loads((TINY / kind / "tokenizer.json").read_text(encoding="utf-8"))
