@@ -16,7 +16,7 @@ app = typer.Typer(add_completion=False)
 def evaluate(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: a file, or hub:NAME:SPLIT.")],
     reader: Annotated[
-        str | None, typer.Option(metavar="READER", help="Reader folder or hub name.", show_default="the shipped reader")
+        str | None, typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
 ) -> None:

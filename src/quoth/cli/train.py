@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from quoth.cli.console import note
+from quoth.cli.console import note, stderr
 from quoth.training.config import TrainConfig, field_help, load_recipe
 
 app = typer.Typer(add_completion=False)
@@ -29,12 +32,26 @@ def train(**flags: Any) -> None:
     TrainConfig.of(values, str(recipe) if recipe else "quoth train")
     from quoth.training import train as run
 
-    result = run(data, dev=dev, out=out, resume=resume, **values)
+    with _drawn() as draw:
+        result = run(data, dev=dev, out=out, resume=resume, progress=draw, **values)
     if result.lost:
         note(f"{len(result.lost)} questions trained without an answer: no window holds theirs whole.")
     if result.f1 is not None:
         note(f"EM {result.exact:.2f}, F1 {result.f1:.2f} on {dev} (step {result.step}).")
     typer.echo(str(result.folder))
+
+
+@contextmanager
+def _drawn() -> Iterator[Callable[[Any], None]]:
+    """Draw the progress as a bar on a terminal, and as a line every fifty steps elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda progress: note(str(progress)) if progress.step % 50 == 0 else None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    with Progress(BarColumn(), TextColumn("{task.description}"), console=stderr()) as bar:
+        task = bar.add_task("starting")
+        yield lambda now: bar.update(task, total=now.steps, completed=now.step, description=str(now))
 
 
 def _parameters() -> list[inspect.Parameter]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer, TrainerCallback
 
 from quoth.data import read_examples
-from quoth.engines.torch import load_tokenizer
+from quoth.engines.torch import load_tokenizer, quietly
 from quoth.errors import TrainingError
 from quoth.reading import DecodeSettings, Windower
 from quoth.records import Example
@@ -26,6 +26,7 @@ from quoth.store import ReaderFolder, ReaderSettings
 from quoth.training.config import TrainConfig
 from quoth.training.device import choose_precision, keep_memory, on_cpu, use_threads
 from quoth.training.features import WindowDataset
+from quoth.training.progress import Progress, ProgressCallback
 from quoth.training.tracking import MlflowTracker
 from quoth.training.trainer import ReaderTrainer, newest_checkpoint, training_arguments
 
@@ -64,6 +65,7 @@ def train(
     out: str | Path,
     dev: str | Path | Sequence[Example] | None = None,
     resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
     **settings: Any,
 ) -> TrainResult:
@@ -74,6 +76,7 @@ def train(
         out: Folder of the reader. Checkpoints lie below it.
         dev: Examples to evaluate on: they choose the checkpoint, and when to stop.
         resume: Go on from the newest whole checkpoint in ``out``, if there is one.
+        progress: Told after every step where the run stands; ``print`` will do.
         callbacks: Further callbacks of transformers' Trainer.
         settings: Fields of :class:`TrainConfig`; ``base`` is needed.
 
@@ -86,7 +89,8 @@ def train(
     checkpoint = _checkpoint(out, config, resume)
     tracker = MlflowTracker(config) if config.tracking else None
     trainer, facts = _trainer(config, _labelled(data), _labelled(dev or []), out / CHECKPOINTS)
-    for callback in (*callbacks, *([tracker] if tracker else [])):
+    followers = [ProgressCallback(progress)] if progress else []
+    for callback in (*callbacks, *followers, *([tracker] if tracker else [])):
         trainer.add_callback(callback)
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / RUN_FILE, {**config.to_dict(), **facts})
@@ -110,7 +114,8 @@ def _trainer(
         raise TrainingError("the training data must hold at least one question, but holds none")
     precision = choose_precision(config.precision)
     use_threads(config.threads)
-    keep_memory()
+    if config.keep_memory:
+        keep_memory()
     transformers.set_seed(config.seed)
     model, tokenizer = _model(config), load_tokenizer(config.base)
     reader = ReaderSettings(
@@ -164,13 +169,15 @@ def _model(config: TrainConfig) -> Any:
         for name in known if wanted is not None else ():
             setattr(model_config, name, wanted)
     try:
-        return AutoModelForQuestionAnswering.from_pretrained(
-            config.base,
-            config=model_config,
-            dtype=torch.float32,
-            # torch's fused attention is slow backwards on a CPU: docs/log.md has the figures.
-            attn_implementation="eager" if on_cpu() else None,
-        )
+        # That the head is new and the pooler gone is not news.
+        with quietly():
+            return AutoModelForQuestionAnswering.from_pretrained(
+                config.base,
+                config=model_config,
+                dtype=torch.float32,
+                # torch's fused attention is slow backwards on a CPU: docs/log.md has the figures.
+                attn_implementation="eager" if on_cpu() else None,
+            )
     except (OSError, ValueError) as error:
         raise TrainingError(f"{config.base}: must hold weights of an encoder, but cannot be loaded: {error}") from error
 
@@ -191,8 +198,9 @@ def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: flo
     """Write the reader folder, so that transformers loads it too, and return the scores of its weights."""
     scores = _keep_best(trainer)
     config = trainer.config
-    trainer.model.save_pretrained(out)
-    AutoTokenizer.from_pretrained(config.base).save_pretrained(out)
+    with quietly():
+        trainer.model.save_pretrained(out)
+        AutoTokenizer.from_pretrained(config.base).save_pretrained(out)
     (out / "tokenizer.json").write_text(trainer.tokenizer.to_json(), encoding="utf-8")
     _write_json(out / HISTORY_FILE, trainer.state.log_history)
     manifest = {

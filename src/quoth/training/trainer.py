@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from torch.utils.data import Sampler
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from quoth.engines.torch import TorchEngine
 from quoth.evaluation import evaluate
@@ -52,6 +52,8 @@ class ReaderTrainer(Trainer):
             data_collator=Collator(tokenizer.pad_id, engine.takes_types),
             callbacks=[_Checkpoints(), *patience],
         )
+        # With its bar disabled, Trainer prints its logs on stdout, where results go.
+        self.remove_callback(PrinterCallback)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         lengths = [len(window) for window in (train_dataset or self.train_dataset).windows]
@@ -124,6 +126,7 @@ def training_arguments(config: TrainConfig, folder: Path, precision: str, evalua
         metric_for_best_model="eval_f1" if evaluates else None,
         greater_is_better=True if evaluates else None,
         logging_steps=50,
+        disable_tqdm=True,
         report_to="none",
         remove_unused_columns=False,
         dataloader_pin_memory=not on_cpu(),
