@@ -680,3 +680,29 @@ def test_squad_2_dev(squad_folder, tmp_path):
     assert (description.questions, description.unanswerable) == (11_873, 5_945)
     write_squad(examples, tmp_path / "copy.json")
     assert read_examples(tmp_path / "copy.json") == examples
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        answers(("black cat", 999), ("cat", -1), ("", 0)),
+        [{"text": "black cat"}, {"text": "cat"}, {"text": ""}],
+        {"text": ["black cat", "cat", ""]},
+    ],
+    ids=["misplaced", "no starts", "hub"],
+)
+def test_for_scoring_only_the_texts_of_golds_count(tmp_path, given):
+    """The official scorers never look at answer_start, so neither does ``quoth score``."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row(answers=given)))
+    with pytest.raises(DataError, match="answer"):
+        read_examples(path)
+    (example,) = read_examples(path, places=False)
+    assert [gold.text for gold in example.golds] == ["black cat", "cat", ""]
+
+
+def test_for_scoring_texts_must_be_texts_all_the_same(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row(answers=[{"text": 7}, "cat"])))
+    with pytest.raises(DataError, match="an answer's text must be text, but is 7"):
+        read_examples(path, places=False)

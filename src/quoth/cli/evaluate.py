@@ -33,7 +33,7 @@ def evaluate(
     from quoth.evaluation import evaluate as evaluate_reader
     from quoth.reader import Reader
 
-    examples = read_examples(data)
+    examples = read_examples(data, places=False)
     labelled = sum(example.golds is not None for example in examples)
     loaded = Reader.load(reader)
     # Answers come in bursts, a batch at a time: the time left is judged by many of them.

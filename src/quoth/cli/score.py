@@ -35,7 +35,7 @@ def score(
     from quoth.evaluation import read_predictions
     from quoth.evaluation import score as score_predictions
 
-    report = score_predictions(read_examples(data), read_predictions(predictions, note=note))
+    report = score_predictions(read_examples(data, places=False), read_predictions(predictions, note=note))
     print_report(report, json)
 
 

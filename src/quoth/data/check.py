@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 from quoth.data.rows import Problems, Row, missing, near_miss, shown
 from quoth.records import Example, Gold
 
+Golds: TypeAlias = tuple[Gold, ...] | None
+
 _PLACES = 3  # how many places of a misplaced answer a sentence names
 
 
-def check(rows: Iterable[Row], problems: Problems) -> list[Example]:
-    """Return the examples of the good rows, in their order, and note each thing that is wrong with the others."""
+def check(rows: Iterable[Row], problems: Problems, *, places: bool = True) -> list[Example]:
+    """Return the examples of the good rows, in their order, and note each thing that is wrong with the others.
+
+    Without ``places``, golds are texts alone, as for the official scorers: where they stand is not looked at.
+    """
+    golds_of = _golds if places else _gold_texts
     examples: list[Example] = []
     seen: dict[str, str] = {}
     contexts: dict[str, str] = {}  # flat files repeat a context for each question; it is kept once
     for row in rows:
         wrong: list[str] = []
-        example = _example(row.fields, contexts, wrong)
+        example = _example(row.fields, contexts, wrong, golds_of)
         where = row.where
         if example.id:
             first = seen.setdefault(example.id, where)
@@ -34,7 +40,9 @@ def check(rows: Iterable[Row], problems: Problems) -> list[Example]:
     return examples
 
 
-def _example(fields: Mapping[str, Any], contexts: dict[str, str], wrong: list[str]) -> Example:
+def _example(
+    fields: Mapping[str, Any], contexts: dict[str, str], wrong: list[str], golds_of: Callable[..., Golds]
+) -> Example:
     identifier = _identifier(fields, wrong)
     question = _text(fields, "question", wrong)
     if question is not None and not question.strip():
@@ -43,7 +51,7 @@ def _example(fields: Mapping[str, Any], contexts: dict[str, str], wrong: list[st
     if context is not None:
         context = contexts.setdefault(context, context)
     title = "" if fields.get("title") is None else _text(fields, "title", wrong)
-    golds = _golds(fields, context, wrong)
+    golds = golds_of(fields, context, wrong)
     return Example(identifier, question or "", context or "", golds, title or "")
 
 
@@ -65,7 +73,19 @@ def _text(fields: Mapping[str, Any], key: str, wrong: list[str]) -> str | None:
     return None
 
 
-def _golds(fields: Mapping[str, Any], context: str | None, wrong: list[str]) -> tuple[Gold, ...] | None:
+def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: list[str]) -> Golds:
+    """Return the golds with their texts alone; where ``answers`` are missing or no list, as ``_golds``."""
+    answers = fields.get("answers")
+    texts = answers.get("text") if isinstance(answers, dict) else answers
+    if not isinstance(texts, list):
+        return _golds(fields, context, wrong)
+    if not isinstance(answers, dict):
+        texts = [answer.get("text") if isinstance(answer, dict) else answer for answer in texts]
+    wrong.extend(f"an answer's text must be text, but is {shown(text)}" for text in texts if not isinstance(text, str))
+    return tuple(Gold(text, 0) for text in texts if isinstance(text, str))
+
+
+def _golds(fields: Mapping[str, Any], context: str | None, wrong: list[str]) -> Golds:
     """Return the golds: ``None`` without ``answers``, ``()`` where they are empty or the question is impossible."""
     impossible = fields.get("is_impossible")
     if impossible is not None and not isinstance(impossible, bool):

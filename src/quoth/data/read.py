@@ -27,7 +27,7 @@ _READERS: dict[str, Callable[[bytes, Problems], Iterator[Row]]] = {
 }
 
 
-def read_examples(source: str | os.PathLike[str]) -> list[Example]:
+def read_examples(source: str | os.PathLike[str], *, places: bool = True) -> list[Example]:
     """Read a data set, in its order, with every text exactly as written.
 
     A file's format shows in its name or its content: nested SQuAD v1.1 or v2.0 JSON, a JSON list of flat rows, JSON
@@ -38,6 +38,8 @@ def read_examples(source: str | os.PathLike[str]) -> list[Example]:
 
     Args:
         source: A path, or ``hub:name:split`` or ``hub:name:config:split``, where the name may be a local folder.
+        places: Whether golds must stand where ``answer_start`` says. ``False`` for scoring, where only their texts
+            count: then every gold's start is 0, and data that the official scorers take is taken.
 
     Returns:
         At least one example. ``golds`` is ``None`` where the data has no answers, ``()`` where they are empty.
@@ -50,7 +52,7 @@ def read_examples(source: str | os.PathLike[str]) -> list[Example]:
     name = os.fspath(source)
     problems = Problems(name)
     rows = read_hub(name, problems) if name.startswith(PREFIX) else _read_file(Path(name), problems)
-    examples = check(rows, problems)
+    examples = check(rows, problems, places=places)
     if not examples and not problems.found:
         problems.add("", "must hold at least one question, but holds none")
     if problems.found:
