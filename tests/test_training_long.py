@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import little
 from quoth.data import write_squad
@@ -57,6 +56,8 @@ def test_killed_again_and_again_and_resumed_the_weights_are_the_same(work):
         process.communicate()
     done = subprocess.run(command(work, out, "--resume"), check=True, capture_output=True, text=True)
     assert done.stdout.strip() == str(out)
+    from safetensors.numpy import load_file
+
     whole, killed = (load_file(folder / "model.safetensors") for folder in (work / "whole", out))
     assert all(np.array_equal(whole[name], killed[name]) for name in whole)
     scores = [json.loads((folder / "quoth.json").read_text())["scores"] for folder in (work / "whole", out)]
