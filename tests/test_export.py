@@ -41,7 +41,12 @@ def test_onnx_says_what_torch_says(trained, tmp_path):
 
     result = export(trained, tmp_path / "out")
     assert 0 < result.difference < 1e-3
-    assert sorted(path.name for path in result.folder.iterdir()) == ["model.onnx", "quoth.json", "tokenizer.json"]
+    assert sorted(path.name for path in result.folder.iterdir()) == [
+        "README.md",
+        "model.onnx",
+        "quoth.json",
+        "tokenizer.json",
+    ]
     examples = little.examples(40, seed=9)
     torch_reader, onnx_reader = Reader.load(trained), Reader.load(result.folder)
     assert (torch_reader.engine.name, onnx_reader.engine.name) == ("torch", "onnxruntime")

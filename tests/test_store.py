@@ -116,7 +116,7 @@ def test_manifest_vouches_for_what_is_there(folder):
     assert manifest["files"] == {
         name: sha256(folder / name) for name in ("tokenizer.json", "tokenizer_config.json", "model.onnx")
     }
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*manifest["files"], "quoth.json"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*manifest["files"], "quoth.json", "README.md"])
 
 
 def test_newer_format_is_refused(folder):

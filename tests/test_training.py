@@ -71,6 +71,9 @@ def test_the_folder_answers_as_training_said(learned):
     assert manifest["scores"]["dev"]["f1"] == pytest.approx(learned.f1)
     assert manifest["trained_on"]["config"]["seed"] == 0
     assert manifest["trained_on"]["questions"] == 64
+    card = (learned.folder / "README.md").read_text()
+    assert f"F1 {learned.f1:.2f} on 64 questions" in card
+    assert "64 questions, " in card
 
 
 def test_transformers_loads_the_folder(learned):

@@ -29,7 +29,7 @@ def train(**flags: Any) -> None:
     recipe, resume = flags.pop("recipe"), flags.pop("resume")
     values = load_recipe(recipe) if recipe else {}
     values.update({name: value for name, value in flags.items() if value is not None})
-    TrainConfig.of(values, str(recipe) if recipe else "quoth train")
+    TrainConfig.of(values, str(recipe) if recipe else "train")
     from quoth.training import train as run
 
     with _drawn() as draw:

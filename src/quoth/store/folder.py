@@ -23,6 +23,7 @@ from typing import Any
 
 from quoth.engines import Engine
 from quoth.errors import MissingExtraError, ReaderError
+from quoth.store.card import card
 from quoth.store.settings import ReaderSettings
 
 FORMAT = 1
@@ -100,7 +101,7 @@ class ReaderFolder:
         return ReaderSettings(max_tokens=longest, overlap=min(128, longest // 3))
 
     def write_manifest(self, settings: ReaderSettings, facts: Mapping[str, Any]) -> ReaderFolder:
-        """Write ``quoth.json``, whole or not at all, with the hashes of the files that are there now.
+        """Write ``quoth.json``, whole or not at all, with the hashes of the files that are there now; and the card.
 
         Args:
             settings: The reader's settings.
@@ -116,6 +117,7 @@ class ReaderFolder:
         part = self.path / f".{MANIFEST}.part"
         part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         part.replace(self.path / MANIFEST)
+        (self.path / "README.md").write_text(card(manifest), encoding="utf-8")
         return ReaderFolder(self.path, manifest, self.config)
 
 

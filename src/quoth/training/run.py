@@ -96,7 +96,8 @@ def train(
     _write_json(out / RUN_FILE, {**config.to_dict(), **facts})
     with tracker.following(facts) if tracker else nullcontext():
         started = time.monotonic()
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with quietly():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         seconds = time.monotonic() - started
         scores = _write_reader(trainer, facts, seconds, out)
         if tracker:
