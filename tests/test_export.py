@@ -41,6 +41,8 @@ def test_onnx_says_what_torch_says(trained, tmp_path):
 
     result = export(trained, tmp_path / "out")
     assert 0 < result.difference < 1e-3
+    content = (result.folder / "model.onnx").read_bytes()
+    assert b"site-packages" not in content, "no paths of the machine that exported it"
     assert sorted(path.name for path in result.folder.iterdir()) == [
         "README.md",
         "model.onnx",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 
 from quoth.engines import Engine
@@ -66,6 +67,16 @@ def write_onnx(engine: TorchEngine, file: Path) -> None:
             )
         except torch.onnx.errors.OnnxExporterError as error:
             raise ExportError(f"torch cannot export this network: {error}") from error
+    model = onnx.load(file)
+    forget_origin(model)
+    onnx.save(model, file)
+
+
+def forget_origin(model: onnx.ModelProto) -> None:
+    """Take out what torch notes of each node: stack traces, with the paths of the machine that exported it."""
+    for item in (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.value_info):
+        del item.metadata_props[:]
+        item.doc_string = ""
 
 
 def largest_difference(one: Engine, other: Engine, *, vocabulary: int, max_tokens: int) -> float:
