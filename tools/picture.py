@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 ROOT = Path(__file__).parent.parent
-WIDTH = 88
+WIDTH = 96
 ASK = ["ask", "What flew into the glass?", "--context", "examples/texts/lighthouse.txt", "--top-k", "3"]
 
 
