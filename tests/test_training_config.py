@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from quoth.cli import main
 from quoth.errors import ConfigError
 from quoth.training.config import TrainConfig, field_help, load_recipe
 
@@ -74,3 +75,15 @@ def test_only_what_shapes_the_weights_makes_a_run_another():
     same = {**config.to_dict(), "run_name": "x", "threads": 7, "tracking": False}
     assert config.differences(same) == []
     assert config.differences({**same, "seed": 3}) == ["seed was 3 and is 0"]
+
+
+def test_every_field_is_a_flag_that_shows_its_help_and_default(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--help"])
+    assert exit_.value.code == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for name, (_, text, default) in field_help().items():
+        assert f"--{name.replace('_', '-')}" in shown
+        assert text.split()[0] in shown
+        if default is not None and name != "base":
+            assert f"({str(default).lower()})" in shown, name

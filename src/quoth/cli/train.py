@@ -71,10 +71,9 @@ def _parameters() -> list[inspect.Parameter]:
     for name, (kind, text, default) in field_help().items():
         flag = name.replace("_", "-")
         names = [f"--{flag}/--no-{flag}"] if kind is bool else [f"--{flag}"]
-        shown = "" if default in (None, inspect.Parameter.empty) or kind is type(None) else f" [default: {default}]"
-        if name == "base":
-            shown = ""
-        option = typer.Option(*names, help=text + shown, show_default=False)
+        # What a field is without its flag: the recipe's value, or else this.
+        shown = False if name == "base" or default is None else str(default).lower()
+        option = typer.Option(*names, help=text, show_default=shown)
         files.append(parameter(name, kind | None, option, None))
     return files
 
