@@ -76,6 +76,16 @@ def test_the_folder_answers_as_training_said(learned):
     assert "64 questions, " in card
 
 
+def test_a_run_says_where_it_stands_and_what_it_computes_in(base, tmp_path):
+    told = []
+    run(base, tmp_path / "out", max_steps=6, dev=little.examples(8), eval_steps=3, progress=told.append)
+    assert [(now.step, now.steps, now.precision) for now in told] == [(step, 6, "float32") for step in range(1, 7)]
+    assert told[2].f1 is None
+    assert told[3].f1 is not None
+    assert str(told[0]).startswith("step 1 of 6 in float32")
+    assert told[-1].seconds_left == 0
+
+
 def test_transformers_loads_the_folder(learned):
     from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 

@@ -17,6 +17,7 @@ class Progress:
     Attributes:
         step: Steps done.
         steps: Steps in all.
+        precision: What the steps are computed in: "float32", "bfloat16" or "float16".
         seconds_left: Guess from the pace so far; evaluations are part of the pace. ``None`` before the first step.
         loss: Mean loss since the last time it was logged; ``None`` before.
         exact: Exact match of the last evaluation, in [0, 100]; ``None`` before.
@@ -25,13 +26,14 @@ class Progress:
 
     step: int
     steps: int
+    precision: str
     seconds_left: float | None = None
     loss: float | None = None
     exact: float | None = None
     f1: float | None = None
 
     def __str__(self) -> str:
-        parts = [f"step {self.step:,} of {self.steps:,}"]
+        parts = [f"step {self.step:,} of {self.steps:,} in {self.precision}"]
         if self.loss is not None:
             parts.append(f"loss {self.loss:.3f}")
         if self.f1 is not None:
@@ -44,9 +46,10 @@ class Progress:
 class ProgressCallback(TrainerCallback):
     """Tells after every step where the run stands."""
 
-    def __init__(self, tell: Callable[[Progress], None]) -> None:
-        """Take the one who wants to know."""
+    def __init__(self, tell: Callable[[Progress], None], precision: str) -> None:
+        """Take the one who wants to know, and what the run is computed in."""
         self._tell = tell
+        self._precision = precision
         self._last: dict[str, float] = {}
         self._started = 0.0
         self._first_step = 0
@@ -60,7 +63,7 @@ class ProgressCallback(TrainerCallback):
         done = state.global_step - self._first_step
         pace = (time.monotonic() - self._started) / max(done, 1)
         left = pace * (state.max_steps - state.global_step)
-        self._tell(Progress(state.global_step, state.max_steps, left, **self._last))
+        self._tell(Progress(state.global_step, state.max_steps, self._precision, left, **self._last))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Remember the last loss and scores."""

@@ -89,7 +89,7 @@ def train(
     checkpoint = _checkpoint(out, config, resume)
     tracker = MlflowTracker(config) if config.tracking else None
     trainer, facts = _trainer(config, _labelled(data), _labelled(dev or []), out / CHECKPOINTS)
-    followers = [ProgressCallback(progress)] if progress else []
+    followers = [ProgressCallback(progress, facts["computed_in"])] if progress else []
     for callback in (*callbacks, *followers, *([tracker] if tracker else [])):
         trainer.add_callback(callback)
     out.mkdir(parents=True, exist_ok=True)
