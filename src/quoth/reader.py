@@ -25,7 +25,7 @@ from quoth.store import ReaderFolder, ReaderSettings, open_engine, shipped_folde
 
 # Examples read ahead, so that windows of like length meet in a batch. Bounds the memory, whatever the input.
 _LOOK_AHEAD = 256
-# Tokens of a batch, padding included. Longer batches no longer gain speed on a CPU, but cost memory.
+# Tokens of a batch, padding included: ten windows of full length. Bounds the memory of one engine call.
 _BATCH_TOKENS = 4096
 
 

@@ -19,15 +19,16 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections import Counter
 from pathlib import Path
 
-import onnx
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import nn
 from transformers import BertConfig, BertForQuestionAnswering, RobertaConfig, RobertaForQuestionAnswering
+
+from quoth.engines.torch import TorchEngine
+from quoth.export.graph import write_onnx
 
 HERE = Path(__file__).parent
 TOKENS = 128
@@ -125,20 +126,6 @@ def unigram() -> Tokenizer:
     return tokenizer
 
 
-class TwoLogits(nn.Module):
-    """The network with the inputs in the order of the export, and the two logits as a tuple."""
-
-    def __init__(self, model: nn.Module, names: list[str]) -> None:
-        super().__init__()
-        self.model = model
-        self.names = names
-
-    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute the start and end logits, ``(B, T)`` float32."""
-        output = self.model(**dict(zip(self.names, inputs, strict=True)))
-        return output.start_logits, output.end_logits
-
-
 def network(tokenizer: Tokenizer, kind: str) -> nn.Module:
     """Return a network of random weights that fits a tokenizer."""
     torch.manual_seed(2)
@@ -167,32 +154,6 @@ def network(tokenizer: Tokenizer, kind: str) -> nn.Module:
     return model.eval()
 
 
-def write_onnx(model: nn.Module, file: Path, names: list[str]) -> None:
-    """Export a network, without the traces that the exporter leaves in it."""
-    example = tuple(torch.ones(2, 9, dtype=torch.int64) for _ in names)
-    axes = {0: torch.export.Dim("batch", min=1, max=4096), 1: torch.export.Dim("tokens", min=2, max=TOKENS)}
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "model.onnx"
-        torch.onnx.export(
-            TwoLogits(model, names).eval(),
-            example,
-            whole,
-            dynamo=True,
-            external_data=False,
-            input_names=names,
-            output_names=["start_logits", "end_logits"],
-            dynamic_shapes=(tuple(axes for _ in names),),
-            verbose=False,
-        )
-        graph = onnx.load(whole)
-    del graph.metadata_props[:]
-    for item in (graph.graph, *graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output):
-        item.doc_string = ""
-        del item.metadata_props[:]
-    del graph.graph.value_info[:]
-    onnx.save(graph, file)
-
-
 def make(kind: str, tokenizer: Tokenizer, config: dict[str, object]) -> None:
     """Write the folder of one tiny reader."""
     folder = HERE / kind
@@ -200,8 +161,7 @@ def make(kind: str, tokenizer: Tokenizer, config: dict[str, object]) -> None:
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     (folder / "tokenizer_config.json").write_text(json.dumps({**config, "model_max_length": TOKENS}, indent=2) + "\n")
     model = network(tokenizer, kind)
-    types = [] if kind == "bpe" else ["token_type_ids"]
-    write_onnx(model, folder / "model.onnx", ["input_ids", "attention_mask", *types])
+    write_onnx(TorchEngine(model), folder / "model.onnx")
     if kind == "wordpiece":
         model.save_pretrained(folder)
 

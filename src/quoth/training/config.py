@@ -44,7 +44,7 @@ class TrainConfig:
     precision: Annotated[str, "auto, float32, bfloat16 or float16."] = "auto"
     threads: Annotated[int | None, "Threads on a CPU; all usable cores if not given."] = None
     keep_memory: Annotated[
-        bool, "Keep freed memory for the next step: faster on a CPU under Linux, for two to three times the memory."
+        bool, "Keep freed memory for the next step: faster on a CPU under Linux, for much more memory."
     ] = False
     seed: Annotated[int, "Seed of the head's start, the order of batches and the dropout."] = 0
     experiment: Annotated[str, "MLflow experiment."] = "quoth"
