@@ -1,7 +1,6 @@
 """Training on a CPU with an encoder of a few thousand weights: real runs of seconds."""
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 import little
 from quoth.errors import ConfigError, TrainingError
-from quoth.reading import Tokenizer, Windower
 from quoth.records import Gold
 
 pytestmark = pytest.mark.torch
@@ -136,14 +134,14 @@ def test_a_resumed_run_ends_with_the_same_weights(base, tmp_path):
 
 
 def test_a_half_written_checkpoint_is_not_resumed(base, tmp_path):
-    from quoth.training.trainer import COMPLETE, newest_checkpoint
+    from quoth.training.checkpoints import MANIFEST, newest_checkpoint
 
     run(base, tmp_path / "out", save_steps=2, keep_checkpoints=3)
     checkpoints = tmp_path / "out" / "checkpoints"
     newest = newest_checkpoint(checkpoints)
     steps = sorted(int(path.name.rpartition("-")[2]) for path in checkpoints.iterdir())
     assert newest.name == f"checkpoint-{steps[-1]}"
-    (newest / COMPLETE).unlink()
+    (newest / MANIFEST).unlink()
     assert newest_checkpoint(checkpoints).name == f"checkpoint-{steps[-2]}"
 
 
@@ -189,43 +187,6 @@ def test_lost_golds_are_counted(base, tmp_path):
     long = replace(example, id="long", golds=(Gold(example.context, 0),))
     result = run(base, tmp_path / "out", data=[example, long], max_tokens=16, overlap=2, max_steps=1)
     assert result.lost == ("long",)
-
-
-def test_the_last_window_decides_nothing_alone():
-    """Targets of the loss: inclusive ends; the CLS token where a window holds no gold."""
-    from quoth.training.features import Collator
-
-    windower = Windower(Tokenizer.load(TINY / "wordpiece"), max_tokens=24, overlap=4)
-    windows = [window for example in little.examples(12) for window in windower.windows(example)]
-    tensors = Collator(pad_id=0, takes_types=True)(windows)
-    assert any(window.target is None for window in windows)
-    for row, window in enumerate(windows):
-        start, end = int(tensors["start_positions"][row]), int(tensors["end_positions"][row])
-        if window.target is None:
-            assert start == end == window.cls
-        else:
-            assert (start, end) == (window.target.start, window.target.end - 1)
-            first, last = window.offsets[start], window.offsets[end]
-            assert window.example.context[first[0] : last[1]] == window.example.golds[0].text
-    assert tensors["input_ids"].shape[1] == max(map(len, windows))
-
-
-def test_batches_hold_similar_lengths_and_every_window_once():
-    from quoth.training.features import SimilarLengthSampler
-
-    lengths = [(7 * index) % 301 + 10 for index in range(1003)]
-    sampler = SimilarLengthSampler(lengths, 8, seed=3)
-    order = list(sampler)
-    assert sorted(order) == list(range(len(lengths)))
-    batches = [[lengths[index] for index in order[at : at + 8]] for at in range(0, len(order), 8)]
-    padded = sum(max(batch) * len(batch) for batch in batches)
-    shuffled = sum(max(lengths[at : at + 8]) * 8 for at in range(0, len(lengths), 8))
-    assert padded < 1.1 * sum(lengths) < shuffled
-    assert list(sampler) == order
-    sampler.set_epoch(1)
-    assert list(sampler) != order
-    first, last = batches[0], batches[-2]
-    assert math.isclose(sum(first), sum(last), rel_tol=30), "long and short batches are mixed"
 
 
 @pytest.mark.filterwarnings("default")  # mlflow's libraries warn of their own matters
