@@ -42,13 +42,13 @@ class StopSignals:
         self._seen = number
         signal.signal(number, self._before[signal.Signals(number)])
 
-    def received(self) -> str | None:
-        """Return the name of the signal that any process received, or ``None``: the same in every process."""
+    def received(self) -> signal.Signals | None:
+        """Return the signal that any process received, or ``None``: the same in every process."""
         seen = self._seen
         if self._accelerator.num_processes > 1:
             told = torch.tensor([seen], device=self._accelerator.device)
             seen = int(self._accelerator.gather(told).max())
-        return signal.Signals(seen).name if seen else None
+        return signal.Signals(seen) if seen else None
 
 
 @contextmanager

@@ -72,10 +72,10 @@ class TrainResult:
 
 
 def train(
-    data: str | Path | Sequence[Example],
+    data: str | Path | Sequence[str | Path | Example],
     *,
     out: str | Path,
-    dev: str | Path | Sequence[Example] | None = None,
+    dev: str | Path | Sequence[str | Path | Example] | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
@@ -84,7 +84,7 @@ def train(
     """Fine-tune an encoder to answer questions, and write a reader folder.
 
     Args:
-        data: Training examples, or what :func:`quoth.read_examples` reads.
+        data: Training examples, or what :func:`quoth.read_examples` reads, or several of these.
         out: Folder of the reader. Checkpoints lie below it.
         dev: Examples to evaluate on: they choose the checkpoint, and when to stop.
         resume: Go on from the newest whole checkpoint in ``out``, if there is one.
@@ -176,8 +176,10 @@ def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
     return newest_checkpoint(out / CHECKPOINTS)
 
 
-def _labelled(data: str | Path | Sequence[Example]) -> list[Example]:
-    examples = read_examples(data) if isinstance(data, str | Path) else list(data)
+def _labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]:
+    examples: list[Example] = []
+    for item in [data] if isinstance(data, str | Path) else data:
+        examples.extend([item] if isinstance(item, Example) else read_examples(item))
     unlabelled = sum(example.golds is None for example in examples)
     if unlabelled:
         raise TrainingError(f"{unlabelled} of {len(examples)} questions must have answers, but are unlabelled")
