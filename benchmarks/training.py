@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 from harness import record
 
@@ -125,7 +124,7 @@ def run_seed(options: argparse.Namespace) -> dict:
 
 
 def run_ours(options: argparse.Namespace) -> dict:
-    """Train as recipes/shipped.toml does; for the curve, in the seed's order."""
+    """Train as recipes/shipped-1.toml does; for the curve, in the seed's order."""
     import torch
     from accelerate import Accelerator
     from transformers import TrainerCallback, TrainingArguments

@@ -25,7 +25,7 @@ KILLS = 20
 def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     little.base(folder / "base", TINY / "wordpiece")
-    write_squad(little.examples(401), folder / "train.json")
+    write_squad(little.examples(404), folder / "train.json")
     write_squad(little.examples(40, seed=1), folder / "dev.json")
     return folder
 
@@ -131,7 +131,7 @@ def test_told_to_stop_a_run_saves_and_says_how_to_go_on(work, whole, number):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     last = errors.decode().strip().splitlines()[-1]
-    assert last.startswith(f"quoth: stopped by {number.name} after step {newest(out)} of 153, and saved there.")
+    assert last.startswith(f"quoth: stopped by {number.name} after step {newest(out)} of 192, and saved there.")
     assert train(*arguments(work, out), "--resume").returncode == 0
     assert_same(whole, out)
 
@@ -177,7 +177,7 @@ def scores(out):
 
 @pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
 def test_two_processes_learn_what_one_learns(work, launcher):
-    """An epoch of 401 windows in steps of 8: the last step has one window, and a process without any."""
+    """An epoch of 505 windows in steps of 8: the last one has one window, so one process has none."""
     settings = {"epochs": 1, "hidden-dropout": 0, "attention-dropout": 0, "save-steps": 1, "eval-steps": 25}
     one, two = work / "one", work / f"two-{launcher}"
     if not one.exists():
@@ -192,7 +192,7 @@ def test_two_processes_learn_what_one_learns(work, launcher):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(two), "one process says where the reader is"
     expected, found = losses(one), losses(two)
-    assert expected.keys() == found.keys() == set(range(1, 52))
+    assert expected.keys() == found.keys() == set(range(1, 65))
     assert max(abs(expected[step] - found[step]) for step in expected) < 1e-4
     assert scores(one) == pytest.approx(scores(two), abs=2.6), "one question of forty more or less"
     assert json.loads((two / "quoth.json").read_text())["trained_on"]["processes"] == 2

@@ -234,7 +234,7 @@ class ReaderTrainer:
         )
 
     def _is_last(self) -> bool:
-        return self.state.global_step == self.state.max_steps or self._control.should_training_stop
+        return bool(self.state.global_step == self.state.max_steps or self._control.should_training_stop)
 
     def _ends_epoch(self) -> bool:
         return self._is_last() or self.state.global_step % len(self._plan) == 0
