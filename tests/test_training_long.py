@@ -5,6 +5,7 @@ import os
 import random
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,7 +54,8 @@ def arguments(work, out, **settings):
 
 
 def train(*words, **options):
-    return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, **options)
+    command = [sys.executable, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, **options)
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,12 @@ def test_a_second_run_into_the_same_folder_is_refused_without_a_traceback(work, 
 # Two processes
 
 
+def free_port():
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return str(asked.getsockname()[1])
+
+
 def losses(out):
     return {row["step"]: row["loss"] for row in json.loads((out / "history.json").read_text()) if "loss" in row}
 
@@ -183,9 +191,21 @@ def test_two_processes_learn_what_one_learns(work, launcher):
     if not one.exists():
         done = train(*arguments(work, one, **settings))
         assert done.returncode == 0, done.stderr
+    # On a CPU, accelerate starts one process unless it has MPI: its launcher for GPUs starts two on any machine.
+    accelerate = [
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+    ]
     launch = {
-        "torchrun": ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"],
-        "accelerate": ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--main_process_port", "0"],
+        "torchrun": ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
+        "accelerate": ["-m", "accelerate.commands.launch", *accelerate, "--main_process_port", free_port()],
     }[launcher]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = train(*launch, *arguments(work, two, **{**settings, "batch-size": 4}), env=environment)
