@@ -59,11 +59,11 @@ def unanswerable_pairs(examples: Iterable[Example], *, share: float = 0.3, seed:
 
     Returns:
         Unanswerable examples, neighbours in article and context together; their ids are those of the questions with
-        ``-unanswerable`` added. Fewer than wanted where articles are too short.
+        ``-unanswerable`` added. At least one, but fewer than wanted where articles are too short.
 
     Raises:
         ConfigError: If the share is out of its range.
-        DataError: If no article has a second context to ask.
+        DataError: If no question has such a paragraph.
 
     Source: Clark and Gardner 2018, "Simple and effective multi-paragraph reading comprehension", train on paragraphs of
         the same document without the answer, chosen by TF-IDF; Robertson and Zaragoza 2009, "The probabilistic
@@ -80,6 +80,10 @@ def unanswerable_pairs(examples: Iterable[Example], *, share: float = 0.3, seed:
     draw.shuffle(order)
     pairs = (_pair(answerable[index], articles[answerable[index].title], draw) for index in order)
     chosen = list(islice(filter(None, pairs), max(1, round(share * len(answerable)))))
+    if not chosen:
+        raise DataError(
+            "data", ["data must hold a question that some other context of its article leaves open, but hold none"]
+        )
     places = {context: place for place, context in enumerate(dict.fromkeys(each.context for each in answerable))}
     titles = {title: place for place, title in enumerate(articles)}
     return sorted(chosen, key=lambda pair: (titles[pair.title], places[pair.context], pair.id))
@@ -133,9 +137,8 @@ class _Article:
 
     def silent_about(self, example: Example) -> Iterator[tuple[float, str]]:
         """Yield score and text of the contexts that share words with a question and do not answer it, closest first."""
-        same = self._asked[normalize_answer(example.question)]
-        golds = {gold.text for other in same for gold in other.golds or ()}
-        answering = {other.context for other in same}
+        # The contexts that the same question is asked of are among those that hold its golds.
+        golds = {gold.text for same in self._asked[normalize_answer(example.question)] for gold in same.golds or ()}
         scores: defaultdict[int, float] = defaultdict(float)
         # Sorted, since sets of texts have another order in each process, and sums of floats depend on it.
         for term in sorted({*_TERM.findall(example.question.casefold())} - _ASKING):
@@ -143,7 +146,7 @@ class _Article:
                 scores[index] += weight
         for index in sorted(scores, key=lambda index: (-scores[index], index)):
             paragraph = self._paragraphs[index]
-            if paragraph.context not in answering and not any(map(paragraph.holds, golds)):
+            if not any(map(paragraph.holds, golds)):
                 yield scores[index], paragraph.context
 
 
