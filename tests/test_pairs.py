@@ -124,6 +124,7 @@ def test_of_contexts_as_close_as_each_other_all_are_drawn():
         ("the lamp's", "The keeper saw lamps."),
         ("Straße", "The keeper saw a STRASSE."),
         ("Straße, Ana", "The keeper saw STRASSE ANA."),
+        ("STRASSE, Ana", "The keeper saw straße ana."),
         ("1972", "The keeper came in 1972-73."),
         ("The", "The keeper came."),
     ],
