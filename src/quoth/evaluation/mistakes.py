@@ -123,23 +123,25 @@ def _nearest(golds: Sequence[Gold], place: int) -> Gold:
 
 
 def _excerpt(example: Example, prediction: Prediction) -> str:
-    """Return the context around gold and prediction, both marked, and ``…`` for what is left out."""
-    best = prediction.answers[0] if prediction.answers else None
-    place = best.span.start if best else 0
-    marks: list[tuple[int, str]] = []
-    if best:
-        marks += [(best.span.start, "[["), (best.span.end, "]]")]
+    """Return the context around gold and best answer, both marked, with ``…`` for what is left out."""
+    context, best = example.context, prediction.answers[0] if prediction.answers else None
+    marked = [(best.span, "[[", "]]")] if best else []
     if example.golds:
-        gold = _nearest(example.golds, place).span
-        marks += [(gold.start, "{{"), (gold.end, "}}")]
-    pieces, done, shown = [], 0, 0
-    for position, mark in sorted(marks, key=lambda item: item[0]):
-        if position - done > 2 * _REACH:
-            head = example.context[done : done + _REACH] if done else ""
-            pieces += [head, " … ", example.context[position - _REACH : position], mark]
-        else:
-            pieces += [example.context[done:position], mark]
-        done = shown = position
-    tail = example.context[shown : shown + _REACH]
-    pieces += [tail, " …" if shown + _REACH < len(example.context) else ""]
+        marked.append((_nearest(example.golds, best.span.start if best else 0).span, "{{", "}}"))
+    # At one place, what ends comes before what starts; of two that start the longer first, of two that end the shorter.
+    marks = [(span.start, 1, -span.end, left) for span, left, _ in marked]
+    marks += [(span.end, 0, -span.start, right) for span, _, right in marked]
+    pieces, done = [], 0
+    for place, *_, mark in sorted(marks):
+        pieces += [_shortened(context, done, place, keep_head=bool(pieces)), mark]
+        done = place
+    pieces.append(_shortened(context, done, len(context), keep_head=True, keep_tail=False))
     return " ".join("".join(pieces).split())
+
+
+def _shortened(context: str, start: int, end: int, *, keep_head: bool, keep_tail: bool = True) -> str:
+    """Return a part of the context, without its middle, or what is far from the marks, if it is long."""
+    if end - start <= 2 * _REACH:
+        return context[start:end]
+    head = context[start : start + _REACH] if keep_head else ""
+    return f"{head} … {context[end - _REACH : end] if keep_tail else ''}"

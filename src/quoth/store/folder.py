@@ -127,7 +127,12 @@ class ReaderFolder:
     def _card_is_ours(self) -> bool:
         """Tell whether the card may be written anew: not if somebody wrote or edited it."""
         file = self.path / "README.md"
-        return not file.exists() or bool(self.manifest and file.read_text(encoding="utf-8") == card(self.manifest))
+        if not file.exists():
+            return True
+        try:
+            return file.read_text(encoding="utf-8") == card(self.manifest)
+        except (KeyError, UnicodeDecodeError):  # a manifest without the settings that a card of ours shows
+            return False
 
     def with_settings(
         self, settings: ReaderSettings, facts: Mapping[str, Any], out: str | Path | None = None
