@@ -148,12 +148,12 @@ class Report(Slice):
     @cached_property
     def best_exact(self) -> BestThreshold | None:
         """The best exact match of any null threshold; ``None`` without null scores, or if all is answerable."""
-        return self._best([row.confidence.exact if row.confidence else not row.answerable for row in self.rows])
+        return self._best([row.confidence.exact if row.confidence else row.exact for row in self.rows])
 
     @cached_property
     def best_f1(self) -> BestThreshold | None:
         """The best F1 of any null threshold; ``None`` without null scores, or if all is answerable."""
-        return self._best([row.confidence.f1 if row.confidence else not row.answerable for row in self.rows])
+        return self._best([row.confidence.f1 if row.confidence else row.f1 for row in self.rows])
 
     def _best(self, scores: Sequence[float]) -> BestThreshold | None:
         if self.calibration is None or self.no_answer is None or self.missing:
