@@ -104,7 +104,7 @@ def fit_threshold(
     silent = 1.0 - np.cumsum(np.bincount(group, np.where(has, 0.0, 1.0 - score))) / (~has).sum()
     costs = answered[-1] - answered
     means = np.where(costs <= (np.inf if max_cost is None else max_cost / 100 + 1e-12), (answered + silent) / 2, -1.0)
-    best = len(means) - 1 - int(means[::-1].argmax())
+    best = int(np.flatnonzero(means >= means.max() - 1e-12)[-1])  # equal but for rounding is equal
     threshold = None if best == len(levels) - 1 else float((levels[best] + levels[best + 1]) / 2)
     given = odds <= levels[best]
     return ThresholdFit(
