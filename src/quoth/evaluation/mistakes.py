@@ -131,7 +131,8 @@ def _excerpt(example: Example, prediction: Prediction) -> str:
     # At one place, what ends comes before what starts; of two that start the longer first, of two that end the shorter.
     marks = [(span.start, 1, -span.end, left) for span, left, _ in marked]
     marks += [(span.end, 0, -span.start, right) for span, _, right in marked]
-    pieces, done = [], 0
+    pieces: list[str] = []
+    done = 0
     for place, *_, mark in sorted(marks):
         pieces += [_shortened(context, done, place, keep_head=bool(pieces)), mark]
         done = place
