@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "predict",
     "score": "score",
     "evaluate": "evaluate",
+    "calibrate": "calibrate",
     "export": "export",
 }
 
