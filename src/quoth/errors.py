@@ -9,6 +9,7 @@
     ├── TokenizerError   a tokenizer that cannot be loaded, or that failed on a text
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
     ├── TrainingError    a run that cannot start, resume or go on
+    │   └── TrainingStoppedError  a run that was told to stop, and saved
     ├── ExportError      an export that failed or did not hold its parity or F1 gate
     └── MissingExtraError  a part of Quoth that needs an extra which is not installed
 
@@ -69,6 +70,10 @@ class ReaderError(QuothError):
 
 class TrainingError(QuothError):
     """A training run cannot start, resume or go on."""
+
+
+class TrainingStoppedError(TrainingError):
+    """A training run was told to stop, and did after it was saved."""
 
 
 class ExportError(QuothError):

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from quoth.errors import MissingExtraError
 from quoth.training.config import TrainConfig, load_recipe
+from quoth.training.sweep_plan import SweepPlan
 
 if TYPE_CHECKING:
     from quoth.training.run import train
+    from quoth.training.sweep import run_sweep
 
-__all__ = ["TrainConfig", "load_recipe", "train"]
+__all__ = ["SweepPlan", "TrainConfig", "load_recipe", "run_sweep", "train"]
+
+# What brings torch and transformers, which the configuration must not: its module, what it is and what it needs.
+_TRAIN = ("torch", "transformers", "accelerate")
+_LATE = {
+    "train": ("quoth.training.run", "training", {"train": _TRAIN}),
+    "run_sweep": ("quoth.training.sweep", "a sweep", {"train": _TRAIN, "sweep": ("optuna",)}),
+}
 
 
 def __getattr__(name: str) -> Any:
-    # The run brings torch and transformers; the configuration must not.
-    if name != "train":
+    if name not in _LATE:
         raise AttributeError(f"module 'quoth.training' has no attribute {name!r}")
-    if any(find_spec(module) is None for module in ("torch", "transformers", "accelerate")):
-        raise MissingExtraError("training", "train")
-    from quoth.training.run import train
-
-    return train
+    module, what, extras = _LATE[name]
+    for extra, needed in extras.items():
+        if any(find_spec(each) is None for each in needed):
+            raise MissingExtraError(what, extra)
+    return getattr(import_module(module), name)

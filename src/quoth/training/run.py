@@ -113,7 +113,7 @@ def train(
     if main:
         out.mkdir(parents=True, exist_ok=True)
         _write_json(out / RUN_FILE, {**config.to_dict(), **facts})
-    with tracker.following(facts) if tracker and main else nullcontext():
+    with tracker.following(out, facts) if tracker and main else nullcontext():
         started = time.monotonic()
         trainer.train(checkpoint)
         seconds = time.monotonic() - started

@@ -22,7 +22,7 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
 from quoth.engines.torch import TorchEngine
-from quoth.errors import TrainingError
+from quoth.errors import TrainingError, TrainingStoppedError
 from quoth.evaluation import score
 from quoth.reader import Reader
 from quoth.reading import Tokenizer
@@ -132,7 +132,7 @@ class ReaderTrainer:
                 stop = signals.received()
                 self._after_step(stop is not None)
                 if stop:
-                    raise TrainingError(
+                    raise TrainingStoppedError(
                         f"stopped by {stop} after step {self.state.global_step} of {self.state.max_steps}, which is "
                         "saved. Go on with --resume."
                     )
