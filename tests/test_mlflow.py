@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from quoth.errors import ReaderError
+import little
+from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, ReaderSettings
-from tiny_readers import tiny_folder
+from tiny_readers import TINY, tiny_folder
 
 mlflow = pytest.importorskip("mlflow")
 # mlflow's libraries warn of their own matters.
@@ -127,6 +128,75 @@ def test_what_is_no_reader_is_not_logged(store, tmp_path):
         track_reader(tmp_path, experiment="ours", run_name="nothing", registered_model=None)
     experiment = store.get_experiment_by_name("ours")
     assert store.search_runs([experiment.experiment_id], "attributes.run_name = 'nothing'") == []
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    return little.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
+
+
+def train(base, out, **settings):
+    from quoth.training import train
+
+    common = {"max_tokens": 64, "overlap": 16, "batch_size": 8, "precision": "float32", "threads": 1}
+    settings = {"experiment": "ours", "max_steps": 2, "dev": little.examples(8), "eval_steps": 1, **common, **settings}
+    return train(little.examples(32), out=out, base=str(base), **settings)
+
+
+def runs(store, name):
+    experiment = store.get_experiment_by_name("ours")
+    return store.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
+
+
+def test_a_run_is_followed_and_its_reader_registered(store, base, tmp_path):
+    result = train(base, tmp_path / "out", run_name="first", registered_model="towns")
+    (found,) = runs(store, "first")
+    assert found.info.status == "FINISHED"
+    assert (found.data.params["learning_rate"], found.data.params["questions"]) == ("5e-05", "32")
+    assert {"exact", "f1", "train_loss", "train_seconds"} <= set(found.data.metrics)
+    assert found.data.metrics["dev_f1"] == result.f1, "that of the weights that are kept"
+    (version,) = store.search_model_versions("name = 'towns'")
+    assert version.run_id == found.info.run_id
+    folder = Path(mlflow.artifacts.download_artifacts("models:/towns/1")) / "artifacts" / "reader"
+    assert (folder / "model.safetensors").read_bytes() == (result.folder / "model.safetensors").read_bytes()
+    assert not (folder / "checkpoints").exists()
+    assert store.list_artifacts(found.info.run_id) == [], "nothing lies there twice"
+    (row,) = mlflow.pyfunc.load_model("models:/towns/1").predict(ROWS[:1])
+    assert seen(row) == expected(ReaderFolder(result.folder), ROWS[0]), "torch serves what has no model.onnx"
+
+
+def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(store, base, tmp_path):
+    from transformers import TrainerCallback
+
+    class Fail(TrainerCallback):
+        def on_step_end(self, args, state, *_, **__):
+            if state.global_step == 2:
+                raise RuntimeError("the power is out")
+
+    with pytest.raises(RuntimeError):
+        train(base, tmp_path / "out", run_name="stopped", callbacks=[Fail()], log_model=False)
+    assert mlflow.active_run() is None
+    (found,) = runs(store, "stopped")
+    assert found.info.status == "FAILED"
+    train(base, tmp_path / "out", run_name="stopped", resume=True, patience=5, log_model=False)
+    (again,) = runs(store, "stopped")
+    assert again.info.run_id == found.info.run_id
+    assert again.info.status == "FINISHED"
+    assert {each.step for each in store.get_metric_history(again.info.run_id, "f1")} == {1, 2}
+
+
+def test_an_active_run_is_joined_and_left_open(store, base, tmp_path):
+    mlflow.set_experiment("ours")
+    with mlflow.start_run(run_name="mine") as mine:
+        train(base, tmp_path / "out", run_name="not this", log_model=False)
+        assert mlflow.active_run().info.run_id == mine.info.run_id
+    assert runs(store, "not this") == []
+    assert "f1" in store.get_run(mine.info.run_id).data.metrics
+
+
+def test_registering_needs_tracking(base, tmp_path):
+    with pytest.raises(ConfigError, match="registered_model needs tracking and log_model"):
+        train(base, tmp_path / "out", registered_model="towns", tracking=False)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.trial import TrialState
 from transformers import TrainerCallback
@@ -118,7 +119,8 @@ class _Sweep:
             self.study.enqueue_trial(left.params, user_attrs=left.user_attrs)
         while (done := len(done_trials(self.study))) < self.plan.trials:
             # A sampler for each trial: a sweep that went on proposes what one that was never killed does.
-            self.study.sampler = optuna.samplers.TPESampler(seed=self.plan.seed + done)
+            seed = int(np.random.SeedSequence([self.plan.seed, done]).generate_state(1)[0])
+            self.study.sampler = optuna.samplers.TPESampler(seed=seed)
             yield self.study.ask()
 
     def _run(self, trial: optuna.Trial, data: Sequence[Example], dev: Sequence[Example]) -> None:
@@ -209,19 +211,20 @@ class _Sweep:
 
 
 class _Pruning(TrainerCallback):
-    """Tells the study each evaluation, and ends a trial that is worse than most."""
+    """Tells the study each evaluation, and ends a trial that is worse than most were at the same place."""
 
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial = trial
-        self._told = 0
+        self._told: set[int] = set()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        scores = [row["eval_f1"] for row in state.log_history if "eval_f1" in row]
-        # Evaluations are counted, not steps: with another batch size, the same step is another place. A trial that
-        # went on tells those of its first life too.
-        for number, f1 in enumerate(scores[self._told :], self._told + 1):
-            self._trial.report(f1, number)
-        self._told = len(scores)
+        # A trial that went on tells the evaluations of its first life too.
+        for row in state.log_history:
+            # With another batch size the same step is another place, so places are told in percent of the run.
+            place = round(100 * row["step"] / state.max_steps)
+            if "eval_f1" in row and place not in self._told:
+                self._told.add(place)
+                self._trial.report(row["eval_f1"], place)
         if state.global_step < state.max_steps and self._trial.should_prune():
             raise optuna.TrialPruned
 

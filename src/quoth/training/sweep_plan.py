@@ -51,8 +51,8 @@ class SweepPlan:
         trials: How many trials there are, failed and pruned ones among them.
         vary: Field of the configuration to the values that are tried.
         seed: Seed of the sampler.
-        prune_after: From so many finished trials on, a trial is stopped where its F1 at an evaluation is below the
-            median of the others at theirs; ``None``: never.
+        prune_after: From so many finished trials on, a trial is stopped where its F1 is below the median of those that
+            were evaluated at the same percentage of their steps; ``None``: never.
     """
 
     trials: int
