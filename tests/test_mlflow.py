@@ -199,6 +199,26 @@ def test_registering_needs_tracking(base, tmp_path):
         train(base, tmp_path / "out", registered_model="towns", tracking=False)
 
 
+def test_a_sweep_is_a_parent_and_its_children(store, base, tmp_path):
+    from quoth.training import SweepPlan, run_sweep
+
+    plan = SweepPlan.of({"trials": 2, "vary": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}})
+    settings = {"dev": little.examples(8), "experiment": "ours", "run_name": "swept", "registered_model": "best"}
+    settings |= {"max_tokens": 64, "overlap": 16, "precision": "float32", "threads": 1, "max_steps": 2}
+    result = run_sweep(plan, little.examples(16), out=tmp_path, base=str(base), **settings)
+    (parent,) = runs(store, "swept")
+    best = result.rows[0]
+    assert parent.data.metrics["f1"] == best.f1
+    assert parent.data.tags["best_trial"] == best.name
+    for row in result.rows:
+        (child,) = runs(store, row.name)
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert float(child.data.params["learning_rate"]) == row.values["learning_rate"]
+        assert child.info.status == parent.info.status == "FINISHED"
+    (version,) = store.search_model_versions("name = 'best'")
+    assert version.run_id == parent.info.run_id, "only the best is logged as a model"
+
+
 @pytest.fixture(scope="module")
 def served(address):
     """``mlflow models serve`` as a user starts it: a process of its own, on a free port; yields a POST to it."""

@@ -16,19 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["SweepPlan", "TrainConfig", "load_recipe", "run_sweep", "train"]
 
-# What brings torch and transformers, which the configuration must not: its module, what it is and what it needs.
-_TRAIN = ("torch", "transformers", "accelerate")
+# What brings torch, which the configuration must not: its module, what it is, and which extra holds what it imports.
 _LATE = {
-    "train": ("quoth.training.run", "training", {"train": _TRAIN}),
-    "run_sweep": ("quoth.training.sweep", "a sweep", {"train": _TRAIN, "sweep": ("optuna",)}),
+    "train": ("quoth.training.run", "training", "train", ("torch", "transformers", "accelerate")),
+    "run_sweep": ("quoth.training.sweep", "a sweep", "sweep", ("torch", "transformers", "accelerate", "optuna")),
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATE:
         raise AttributeError(f"module 'quoth.training' has no attribute {name!r}")
-    module, what, extras = _LATE[name]
-    for extra, needed in extras.items():
-        if any(find_spec(each) is None for each in needed):
-            raise MissingExtraError(what, extra)
+    module, what, extra, needed = _LATE[name]
+    if any(find_spec(each) is None for each in needed):
+        raise MissingExtraError(what, extra)
     return getattr(import_module(module), name)

@@ -65,7 +65,8 @@ class ProgressCallback(TrainerCallback):
         done = state.global_step - self._first_step
         pace = (time.monotonic() - self._started) / max(done, 1)
         left = pace * (state.max_steps - state.global_step)
-        self._tell(Progress(state.global_step, state.max_steps, self._precision, left, **self._last))
+        loss, exact, f1 = (self._last.get(name) for name in ("loss", "exact", "f1"))
+        self._tell(Progress(state.global_step, state.max_steps, self._precision, left, loss, exact, f1))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Remember the last loss and scores."""

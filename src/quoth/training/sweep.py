@@ -81,6 +81,8 @@ def run_sweep(
     config = TrainConfig.of(settings)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("a sweep must run in one process, but was started in several; start it without torchrun")
+    if config.tracking and find_spec("mlflow") is None:
+        raise MissingExtraError("tracking the sweep in MLflow (--no-tracking does without)", "track")
     if not dev:
         raise ConfigError("a sweep must have data to judge its trials by, but has none: --dev DATA")
     examples, judges = (read_examples(each) if isinstance(each, str | Path) else list(each) for each in (data, dev))
@@ -100,6 +102,7 @@ class _Sweep:
 
     def run(self, data: Sequence[Example], dev: Sequence[Example]) -> SweepResult:
         with self._followed(self.config.run_name or "sweep", self.study):
+            self._log_plan()
             for trial in self._trials():
                 self._run(trial, data, dev)
                 self._write_table()
@@ -116,7 +119,9 @@ class _Sweep:
         """Yield the trials that are still to run; first of all the one that was running when the sweep was killed."""
         for left in self.study.get_trials(states=(TrialState.RUNNING,)):
             self.study.tell(left.number, state=TrialState.FAIL)
-            self.study.enqueue_trial(left.params, user_attrs=left.user_attrs)
+            if REASON not in left.user_attrs:
+                known = {name: value for name, value in left.user_attrs.items() if name == _RUN}
+                self.study.enqueue_trial(left.params, user_attrs=known)
         while (done := len(done_trials(self.study))) < self.plan.trials:
             # A sampler for each trial: a sweep that went on proposes what one that was never killed does.
             seed = int(np.random.SeedSequence([self.plan.seed, done]).generate_state(1)[0])
@@ -179,8 +184,6 @@ class _Sweep:
         """Follow the sweep, or a trial, by an MLflow run that its owner remembers."""
         if not self.config.tracking:
             return nullcontext()
-        if find_spec("mlflow") is None:
-            raise MissingExtraError("tracking the sweep in MLflow (--no-tracking does without)", "track")
         from quoth.training.tracking import opened_run
 
         def remember(run: str) -> None:
@@ -194,14 +197,18 @@ class _Sweep:
         (self.out / _TABLE).write_text(table, encoding="utf-8")
         return rows, table
 
+    def _log_plan(self) -> None:
+        if self.config.tracking:
+            from quoth.training.tracking import log_new_params
+
+            log_new_params({f"vary.{name}": str(what) for name, what in self.plan.vary.items()})
+
     def _log(self, best: TrialRow, table: str) -> None:
         """Log what the sweep came to, and the best reader as a model."""
         import mlflow
 
         from quoth.training.registry import log_reader
-        from quoth.training.tracking import log_new_params
 
-        log_new_params({f"vary.{name}": str(what) for name, what in self.plan.vary.items()})
         mlflow.set_tags({"best_trial": best.name, **{f"best.{name}": value for name, value in best.values.items()}})
         mlflow.log_metrics({"f1": best.f1, "exact": best.exact})
         mlflow.log_text(table, _TABLE)
