@@ -30,6 +30,7 @@ ONLY_IN = {
     "transformers": ("engines/torch.py", "training", "export", "dropin.py"),
     "accelerate": ("training",),
     "mlflow": ("training",),
+    "optuna": ("training",),
     "onnx": ("export",),
     "onnxscript": ("export",),
     "nncf": ("export",),

@@ -9,7 +9,7 @@
     ├── TokenizerError   a tokenizer that cannot be loaded, or that failed on a text
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
     ├── TrainingError    a run that cannot start, resume or go on
-    │   └── TrainingStopped  a run that a signal stopped, after it was saved
+    │   └── TrainingStoppedError  a run that a signal stopped, after it was saved
     ├── ExportError      an export that failed or did not hold its parity or F1 gate
     └── MissingExtraError  a part of Quoth that needs an extra which is not installed
 
@@ -72,7 +72,7 @@ class TrainingError(QuothError):
     """A training run cannot start, resume or go on."""
 
 
-class TrainingStopped(TrainingError):  # noqa: N818 - nothing went wrong
+class TrainingStoppedError(TrainingError):
     """A signal stopped a run, after a checkpoint was written.
 
     Attributes:

@@ -14,6 +14,7 @@ import typer
 
 from quoth.cli.console import note, stderr
 from quoth.training.config import TrainConfig, field_help, load_recipe
+from quoth.training.sweep_plan import SweepPlan
 
 app = typer.Typer(add_completion=False)
 
@@ -27,10 +28,13 @@ def train(**flags: Any) -> None:
     Example: [cyan]quoth train train.json --dev dev.json --base distilbert-base-cased --out runs/1[/cyan]
     """
     data, dev, out = flags.pop("data"), flags.pop("dev"), flags.pop("out")
-    recipe, resume = flags.pop("recipe"), flags.pop("resume")
+    recipe, resume, sweep = flags.pop("recipe"), flags.pop("resume"), flags.pop("sweep")
     values = load_recipe(recipe) if recipe else {}
     values.update({name: value for name, value in flags.items() if value is not None})
     TrainConfig.of(values, str(recipe) if recipe else "train")
+    if sweep:
+        _sweep(sweep, data, dev=dev, out=out, resume=resume, **values)
+        return
     from quoth.training import train as run
 
     with _drawn() as draw:
@@ -47,6 +51,18 @@ def train(**flags: Any) -> None:
 def _tells() -> bool:
     """Tell whether this process is the one, of those that torchrun or accelerate started, that tells the user."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def _sweep(file: Path, data: list[str], *, out: Path, **settings: Any) -> None:
+    from quoth.training import run_sweep
+
+    plan = SweepPlan.load(file)
+    with _drawn() as draw:
+        result = run_sweep(plan, data, out=out, progress=draw, **settings)
+    note(result.table)
+    best = result.rows[0]
+    note(f"The best of {len(result.rows)} trials: EM {best.exact:.2f}, F1 {best.f1:.2f}.")
+    typer.echo(str(result.folder))
 
 
 @contextmanager
@@ -76,6 +92,12 @@ def _parameters() -> list[inspect.Parameter]:
         parameter("out", Path, typer.Option(help="Folder of the reader; checkpoints lie below it.")),
         parameter("dev", str | None, typer.Option(help="Data to evaluate on while training."), None),
         parameter("recipe", Path | None, typer.Option(help="TOML file of settings."), None),
+        parameter(
+            "sweep",
+            Path | None,
+            typer.Option(metavar="FILE", help="TOML file of fields to vary: many runs, the best by F1 on --dev."),
+            None,
+        ),
         parameter("resume", bool, typer.Option("--resume", help="Go on from the newest checkpoint."), False),
     ]
     for name, (kind, text, default) in field_help().items():

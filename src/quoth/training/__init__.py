@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from quoth.errors import MissingExtraError
 from quoth.training.config import TrainConfig, load_recipe
+from quoth.training.sweep_plan import SweepPlan
 
 if TYPE_CHECKING:
     from quoth.training.run import train
+    from quoth.training.sweep import run_sweep
 
-__all__ = ["TrainConfig", "load_recipe", "train"]
+__all__ = ["SweepPlan", "TrainConfig", "load_recipe", "run_sweep", "train"]
+
+# What brings torch, which the configuration must not: its module, what it is, and which extra holds what it imports.
+_LATE = {
+    "train": ("quoth.training.run", "training", "train", ("torch", "transformers", "accelerate")),
+    "run_sweep": ("quoth.training.sweep", "a sweep", "sweep", ("torch", "transformers", "accelerate", "optuna")),
+}
 
 
 def __getattr__(name: str) -> Any:
-    # The run brings torch and transformers; the configuration must not.
-    if name != "train":
+    if name not in _LATE:
         raise AttributeError(f"module 'quoth.training' has no attribute {name!r}")
-    if any(find_spec(module) is None for module in ("torch", "transformers", "accelerate")):
-        raise MissingExtraError("training", "train")
-    from quoth.training.run import train
-
-    return train
+    module, what, extra, needed = _LATE[name]
+    if any(find_spec(each) is None for each in needed):
+        raise MissingExtraError(what, extra)
+    return getattr(import_module(module), name)

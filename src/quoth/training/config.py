@@ -13,6 +13,10 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from quoth.errors import ConfigError
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+# Fields that only say where a run is shown; they are no part of what it does.
+SHOWN = frozenset({"tracking", "experiment", "run_name", "log_model", "registered_model"})
+# Fields that may differ where a run goes on: its weights are the same.
+_FREE = SHOWN | {"keep_checkpoints", "threads", "patience", "save_steps", "keep_memory", "compile"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class TrainConfig:
     experiment: Annotated[str, "MLflow experiment."] = "quoth"
     run_name: Annotated[str | None, "MLflow run name."] = None
     tracking: Annotated[bool, "Track the run in MLflow."] = True
+    log_model: Annotated[bool, "Log the reader in MLflow too, as a model that `mlflow models serve` runs."] = True
+    registered_model: Annotated[str | None, "Register it in MLflow under this name, as the next version."] = None
 
     def __post_init__(self) -> None:
         at_least_one = ("batch_size", "accumulation", "max_answer_tokens", "keep_checkpoints", "max_tokens")
@@ -74,6 +80,8 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be above 0, but is {getattr(self, name)}")
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay must be at least 0, but is {self.weight_decay}")
+        if self.registered_model and not (self.tracking and self.log_model):
+            raise ConfigError("registered_model needs tracking and log_model, but one of them is off")
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, but is {self.precision!r}")
 
@@ -106,13 +114,11 @@ class TrainConfig:
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Say which fields that shape the weights differ from those of another run."""
-        free = {"tracking", "experiment", "run_name", "keep_checkpoints", "threads", "patience", "save_steps"}
-        free |= {"keep_memory", "compile"}
         mine = self.to_dict()
         return [
             f"{name} was {other.get(name)!r} and is {mine[name]!r}"
             for name in mine
-            if name not in free and mine[name] != other.get(name)
+            if name not in _FREE and mine[name] != other.get(name)
         ]
 
 

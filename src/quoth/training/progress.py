@@ -22,6 +22,7 @@ class Progress:
         loss: Mean loss since the last time it was logged; ``None`` before.
         exact: Exact match of the last evaluation, in [0, 100]; ``None`` before.
         f1: F1 of the last evaluation, in [0, 100]; ``None`` before.
+        trial: Which trial of a sweep this is; ``None`` outside of sweeps.
     """
 
     step: int
@@ -31,6 +32,7 @@ class Progress:
     loss: float | None = None
     exact: float | None = None
     f1: float | None = None
+    trial: str | None = None
 
     def __str__(self) -> str:
         parts = [f"step {self.step:,} of {self.steps:,} in {self.precision}"]
@@ -40,7 +42,7 @@ class Progress:
             parts.append(f"EM {self.exact:.2f}, F1 {self.f1:.2f}")
         if self.seconds_left is not None and self.step < self.steps:
             parts.append(f"{self.seconds_left / 60:.0f} min left")
-        return ", ".join(parts)
+        return f"{self.trial}: " * bool(self.trial) + ", ".join(parts)
 
 
 class ProgressCallback(TrainerCallback):
@@ -63,7 +65,8 @@ class ProgressCallback(TrainerCallback):
         done = state.global_step - self._first_step
         pace = (time.monotonic() - self._started) / max(done, 1)
         left = pace * (state.max_steps - state.global_step)
-        self._tell(Progress(state.global_step, state.max_steps, self._precision, left, **self._last))
+        loss, exact, f1 = (self._last.get(name) for name in ("loss", "exact", "f1"))
+        self._tell(Progress(state.global_step, state.max_steps, self._precision, left, loss, exact, f1))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Remember the last loss and scores."""

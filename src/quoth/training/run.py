@@ -105,7 +105,7 @@ def train(
     arguments = TrainingArguments(str(out / CHECKPOINTS), use_cpu=on_cpu(), report_to="none", seed=config.seed)
     accelerator = Accelerator(cpu=on_cpu(), mixed_precision=_MIXED[precision])
     main = accelerator.is_main_process
-    trainer, facts = _trainer(config, _labelled(data), _labelled(dev or []), arguments, accelerator)
+    trainer, facts = _trainer(config, labelled(data), labelled(dev or []), arguments, accelerator)
     told = [ProgressCallback(progress, precision)] if progress and main else []
     for callback in (*callbacks, *told, *([tracker] if tracker and main else [])):
         trainer.add_callback(callback)
@@ -113,7 +113,7 @@ def train(
     if main:
         out.mkdir(parents=True, exist_ok=True)
         _write_json(out / RUN_FILE, {**config.to_dict(), **facts})
-    with tracker.following(facts) if tracker and main else nullcontext():
+    with tracker.following(out, facts) if tracker and main else nullcontext():
         started = time.monotonic()
         trainer.train(checkpoint)
         seconds = time.monotonic() - started
@@ -176,7 +176,13 @@ def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
     return newest_checkpoint(out / CHECKPOINTS)
 
 
-def _labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]:
+def labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]:
+    """Read labelled examples from whatever names or holds them.
+
+    Raises:
+        DataError: If the data cannot be read.
+        TrainingError: If an example is unlabelled.
+    """
     examples: list[Example] = []
     for item in [data] if isinstance(data, str | Path) else data:
         examples.extend([item] if isinstance(item, Example) else read_examples(item))

@@ -1,9 +1,10 @@
-"""MLflow: parameters, loss, learning rate, EM, F1, time, and the reader as an artifact. Needs the extra [track]."""
+"""MLflow follows a run: parameters, loss, learning rate, EM, F1, time, and the reader as a model. Needs [track]."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from typing import Any
 from transformers import TrainerCallback
 
 from quoth.errors import MissingExtraError
+from quoth.store import ReaderFolder
 from quoth.training.config import TrainConfig
+from quoth.training.registry import log_reader
 
+# Which MLflow run follows the training run of a folder, so that a resumed one goes on in it.
+_FILE = "mlflow.json"
 # Trainer's names -> ours, as they stand in MLflow.
 _METRICS = {
     "loss": "train_loss",
@@ -38,22 +43,27 @@ class MlflowTracker(TrainerCallback):
         self._config = config
 
     @contextmanager
-    def following(self, facts: Mapping[str, Any]) -> Iterator[None]:
-        """Join or start the run, log its parameters, and end it if it is ours: as failed where training failed."""
+    def following(self, out: Path, facts: Mapping[str, Any]) -> Iterator[None]:
+        """Join or open the run, log its parameters, and end it if it is ours: as failed where training failed.
+
+        Args:
+            out: The folder of the training run. Where it was followed before, the same MLflow run goes on.
+            facts: What to log beside the configuration.
+        """
         import mlflow
 
-        ours = mlflow.active_run() is None
-        if ours:
-            mlflow.set_experiment(self._config.experiment)
-            mlflow.start_run(run_name=self._config.run_name)
-        status = "FAILED"
-        try:
-            mlflow.log_params({**self._config.to_dict(), **facts})
+        parameters = {**self._config.to_dict(), **facts}
+        if mlflow.active_run() is not None:
+            log_new_params(parameters)
             yield
-            status = "FINISHED"
-        finally:
-            if ours:
-                mlflow.end_run(status)
+            return
+
+        def remember(run: str) -> None:
+            (out / _FILE).write_text(json.dumps({"run": run}) + "\n", encoding="utf-8")
+
+        with opened_run(self._config.experiment, self._config.run_name, _known_run(out), remember):
+            log_new_params(parameters)
+            yield
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Log what Trainer logs, under our names."""
@@ -64,10 +74,55 @@ class MlflowTracker(TrainerCallback):
             mlflow.log_metrics(metrics, step=state.global_step)
 
     def log_reader(self, folder: Path, seconds: float) -> None:
-        """Log the time, and the files of the reader as an artifact."""
+        """Log the time, and the reader as a model."""
         import mlflow
 
         mlflow.log_metric("train_seconds", seconds)
-        for file in sorted(folder.iterdir()):
-            if file.is_file():
-                mlflow.log_artifact(str(file), artifact_path="reader")
+        if self._config.log_model:
+            log_reader(ReaderFolder.open(folder), self._config.registered_model)
+
+
+@contextmanager
+def opened_run(experiment: str, name: str | None, known: str | None, remember: Callable[[str], None]) -> Iterator[None]:
+    """Start an MLflow run, or go on with a known one; end it, as failed where an error ends it.
+
+    Args:
+        experiment: The experiment of a new run. A run below one that is active is in the other's.
+        name: The name of a new run.
+        known: The id of a run to go on with. Where the store has none of this id, a new one is started.
+        remember: Told the id of the run.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    parent, before = mlflow.active_run(), None
+    if known:
+        with suppress(MlflowException):
+            before = mlflow.get_run(known)
+    if at := before or parent:
+        # A known run may be of another experiment by now; mlflow wants it to be the active one.
+        mlflow.set_experiment(experiment_id=at.info.experiment_id)
+    else:
+        mlflow.set_experiment(experiment)
+    # Left by an error, mlflow's own context ends the run as failed.
+    with mlflow.start_run(
+        known if before else None, run_name=None if before else name, nested=parent is not None
+    ) as run:
+        remember(run.info.run_id)
+        yield
+
+
+def log_new_params(parameters: Mapping[str, Any]) -> None:
+    """Log the parameters that the active run does not have yet: MLflow refuses to change one."""
+    import mlflow
+
+    run = mlflow.active_run()
+    there = mlflow.get_run(run.info.run_id).data.params if run else {}
+    mlflow.log_params({name: value for name, value in parameters.items() if name not in there})
+
+
+def _known_run(out: Path) -> str | None:
+    try:
+        return str(json.loads((out / _FILE).read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -23,7 +23,7 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
 from quoth.engines.torch import TorchEngine
-from quoth.errors import TrainingError, TrainingStopped
+from quoth.errors import TrainingError, TrainingStoppedError
 from quoth.evaluation import score
 from quoth.reader import Reader
 from quoth.reading import Tokenizer
@@ -227,7 +227,7 @@ class ReaderTrainer:
         self._log_loss()
         self._save()
         state = self.state
-        raise TrainingStopped(
+        raise TrainingStoppedError(
             f"stopped by {stop.name} after step {state.global_step:,} of {state.max_steps:,}, and saved there. "
             "Go on with --resume.",
             stop,

@@ -1,0 +1,114 @@
+"""The script of the MLflow model: MLflow copies it beside the reader's files, and runs it to load the model.
+
+It is not imported anywhere in Quoth. What it needs is the base install, and torch only where the reader has no
+``model.onnx``. docs/tracking.md shows a request and its reply.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from quoth.errors import ConfigError, InputError
+from quoth.reader import Reader
+from quoth.reading import Windower
+from quoth.records import Answer, Example, Prediction
+from quoth.text import utf16_span
+
+
+class ServedReader(PythonModel):
+    """Answers every row of a table, as ``quoth ask`` would."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the reader that was logged with this script."""
+        self._reader = Reader.load(context.artifacts["reader"])
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Answer each row.
+
+        Args:
+            model_input: Columns ``question`` and ``context``, both text.
+            params: ``top_k``, and ``null_threshold``: ``None`` is the reader's own.
+
+        Returns:
+            For each row, in their order, an object with the keys of ``quoth ask --json``.
+
+        Raises:
+            MlflowException: If a row cannot be read; it names all of them, and no row is answered. A server makes it
+                a reply of status 400.
+        """
+        wanted = params or {}
+        examples = [
+            Example(f"of row {row}", question, context)
+            for row, (question, context) in enumerate(zip(model_input["question"], model_input["context"], strict=True))
+        ]
+        problems = [problem for example in examples for problem in _problems(example)]
+        if problems:
+            raise _refusal(problems)
+        try:
+            predictions = self._reader.answer_all(
+                examples, top_k=wanted.get("top_k") or 1, null_threshold=wanted.get("null_threshold")
+            )
+            return [_row(example, each) for example, each in zip(examples, predictions, strict=True)]
+        except ConfigError as error:
+            raise _refusal([str(error)]) from error
+        except InputError as error:
+            raise _refusal(list(self._unreadable(examples))) from error
+
+    def _unreadable(self, examples: list[Example]) -> Iterator[str]:
+        settings = self._reader.settings
+        windower = Windower(self._reader.tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
+        for example in examples:
+            try:
+                windower.windows(example)
+            except InputError as error:
+                yield str(error)
+
+
+def _problems(example: Example) -> Iterator[str]:
+    """Yield what is wrong with a row: a table may hold anything."""
+    for name in ("question", "context"):
+        if not isinstance(value := getattr(example, name), str):
+            yield f"{name} {example.id}: must be text, but is {'missing' if pd.isna(value) else repr(value)}"
+    if isinstance(example.question, str) and not example.question.strip():
+        yield f"question {example.id}: must not be empty"
+
+
+def _refusal(problems: list[str]) -> MlflowException:
+    return MlflowException.invalid_parameter_value("\n".join(problems))
+
+
+def _row(example: Example, prediction: Prediction) -> dict[str, Any]:
+    answers = [_answer(answer, example.context) for answer in prediction.answers]
+    return {
+        "answers": answers,
+        "best": answers[0] if prediction.best else None,
+        "no_answer": prediction.no_answer,
+        "reason": prediction.reason,
+        "null_score": _finite(prediction.null_score),
+    }
+
+
+def _answer(answer: Answer, context: str) -> dict[str, Any]:
+    start_utf16, end_utf16 = utf16_span(context, answer.span)
+    return {
+        "text": answer.text,
+        "start": answer.span.start,
+        "end": answer.span.end,
+        "start_utf16": start_utf16,
+        "end_utf16": end_utf16,
+        "score": _finite(answer.score),
+        "probability": _finite(answer.probability),
+    }
+
+
+def _finite(number: float | None) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return float(number) if number is not None and math.isfinite(number) else None
+
+
+set_model(ServedReader())

@@ -1,0 +1,196 @@
+"""Sweeps: what a file of them may say, and that a real one of tiny trials finds its way, killed or not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import little
+from quoth.data import write_squad
+from quoth.errors import ConfigError, TrainingError
+from quoth.training.sweep_plan import Choices, Range, SweepPlan
+from tiny_readers import TINY
+
+PLAN = {
+    "trials": 3,
+    "vary": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_size": [8, 16]},
+}
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    return little.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
+
+
+def sweep(base, out, plan=PLAN, data=None, **settings):
+    from quoth.training import run_sweep
+
+    common = {"max_tokens": 64, "overlap": 16, "precision": "float32", "threads": 1, "tracking": False}
+    settings = {"dev": little.examples(16, seed=1), "epochs": 1.0, **common, **settings}
+    return run_sweep(SweepPlan.of(plan), data or little.examples(32), out=out, base=str(base), **settings)
+
+
+def values(result):
+    return {row.name: dict(row.values) for row in result.rows}
+
+
+@pytest.fixture(scope="session")
+def swept(base, tmp_path_factory):
+    return sweep(base, tmp_path_factory.mktemp("sweeps") / "plain")
+
+
+def test_a_plan_is_read(tmp_path):
+    file = tmp_path / "sweep.toml"
+    file.write_text(
+        "trials = 8\nseed = 3\nprune_after = 2\n[vary]\nwarmup = { low = 0, high = 0.5 }\n"
+        "batch_size = { low = 8, high = 32, log = true }\nprecision = ['float32', 'bfloat16']\n"
+    )
+    vary = {
+        "warmup": Range(0.0, 0.5),
+        "batch_size": Range(8, 32, log=True),
+        "precision": Choices(("float32", "bfloat16")),
+    }
+    assert SweepPlan.load(file) == SweepPlan(8, vary, seed=3, prune_after=2)
+
+
+def test_all_that_is_wrong_is_named_at_once(tmp_path):
+    file = tmp_path / "sweep.toml"
+    file.write_text(
+        "trails = 8\nseed = -1\n[vary]\nlearning_rat = [1e-4]\nwarmup = { low = 0.5, high = 0.2 }\n"
+        "layer_decay = { low = 0.5, high = 1.5 }\nbatch_size = { low = 8.5, high = 32 }\n"
+        "learning_rate = { low = 1e-4, high = 1e-3, lg = true }\nweight_decay = { low = 0.0, high = 1.0, log = true }\n"
+        "precision = ['float31']\ncompile = { low = 0, high = 1 }\nrun_name = ['a']\nepochs = 3\n"
+        "overlap = []\nmax_grad_norm = { low = 1 }\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        SweepPlan.load(file)
+    lines = [line.removeprefix(f"{file}: ") for line in str(refused.value).splitlines()]
+    assert lines == [
+        "trails is unknown; do you mean trials?",
+        "trials must be given: how many to run",
+        "seed must be a whole number of at least 0, but is -1",
+        "vary: learning_rat is unknown; do you mean learning_rate?",
+        "vary: warmup.low must be below high (0.2), but is 0.5",
+        "vary: layer_decay must be from 0 to 1, but is 1.5",
+        "vary: batch_size must be of type int, but is 8.5",
+        "vary: learning_rate.lg is unknown; do you mean log?",
+        "vary: weight_decay.low must be above 0 where log is true, but is 0.0",
+        "vary: precision must be one of auto, float32, bfloat16, float16, but is 'float31'",
+        "vary: compile must be a list of values: it is no number",
+        "vary: run_name cannot be varied: it only says where a run is shown",
+        "vary: epochs must be a list of values, or low and high, but is 3",
+        "vary: overlap must list at least one value, but lists none",
+        "vary: max_grad_norm must have low and high, but lacks high",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("trials = 2", "at least one field"), ("trials: 2", "must be TOML"), (None, "cannot be read")]
+)
+def test_a_file_that_is_no_plan_is_refused(tmp_path, text, words):
+    if text:
+        (tmp_path / "sweep.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        SweepPlan.load(tmp_path / "sweep.toml")
+
+
+@pytest.mark.torch
+def test_a_sweep_tries_values_and_names_the_best(swept):
+    assert [row.state for row in swept.rows] == ["finished"] * 3
+    assert [row.f1 for row in swept.rows] == sorted((row.f1 for row in swept.rows), reverse=True)
+    assert swept.folder.name == swept.rows[0].name
+    manifest = json.loads((swept.folder / "quoth.json").read_text())
+    assert manifest["scores"]["dev"]["f1"] == swept.rows[0].f1
+    tried = values(swept)
+    assert len({each["learning_rate"] for each in tried.values()}) == 3
+    for name, each in tried.items():
+        config = json.loads((swept.folder.parent / name / "run.json").read_text())
+        assert (config["learning_rate"], config["batch_size"]) == (each["learning_rate"], each["batch_size"])
+        assert 1e-4 <= each["learning_rate"] <= 1e-2
+        assert each["batch_size"] in (8, 16)
+    assert (swept.folder.parent / "sweep.md").read_text() == swept.table
+    assert swept.table.splitlines()[2].startswith(f"| {swept.rows[0].name} | ")
+
+
+@pytest.mark.torch
+def test_a_sweep_goes_on_only_when_told_and_only_as_the_same(swept, base):
+    out = swept.folder.parent
+    with pytest.raises(TrainingError, match="holds a sweep already"):
+        sweep(base, out)
+    other = {**PLAN, "vary": {**PLAN["vary"], "batch_size": [8, 32]}}
+    with pytest.raises(TrainingError, match=r"another sweep: vary was .*\[8, 16\].* and is .*\[8, 32\]"):
+        sweep(base, out, plan=other, resume=True)
+    with pytest.raises(TrainingError, match=r"another sweep: epochs was 1\.0 and is 3\.0"):
+        sweep(base, out, epochs=3.0, resume=True)
+    with pytest.raises(TrainingError, match=r"questions was \[32, 16\] and is \[31, 16\]"):
+        sweep(base, out, data=little.examples(31), resume=True)
+    assert values(sweep(base, out, resume=True)) == values(swept), "nothing is left to do"
+
+
+@pytest.mark.torch
+def test_a_trial_that_is_behind_is_pruned_and_one_that_fails_is_told(base, tmp_path):
+    plan = {"trials": 4, "seed": 1, "prune_after": 1, "vary": {"learning_rate": [1e-9, 5e-3, 1e9]}}
+    result = sweep(base, tmp_path / "out", plan, epochs=4.0, seed=0)
+    states = {row.values["learning_rate"]: row for row in result.rows}
+    assert states[5e-3].state == "finished"
+    assert states[1e-9].state in ("pruned", "finished")
+    assert states[1e9].state == "failed"
+    assert "Lower learning_rate" in states[1e9].reason
+    assert result.folder.name == result.rows[0].name
+    assert "pruned" in result.table
+    assert "failed: the loss became" in result.table
+
+
+@pytest.mark.torch
+def test_a_sweep_whose_trials_all_fail_says_why(base, tmp_path):
+    plan = {"trials": 2, "vary": {"learning_rate": [1e9]}}
+    with pytest.raises(TrainingError, match="one trial at least must finish, but none did: trial-01 the loss became"):
+        sweep(base, tmp_path / "out", plan)
+
+
+@pytest.mark.torch
+def test_a_sweep_needs_something_to_judge_by(base, tmp_path):
+    with pytest.raises(ConfigError, match="--dev"):
+        sweep(base, tmp_path / "out", dev=None)
+    (tmp_path / "notes.txt").write_text("dear diary")
+    with pytest.raises(TrainingError, match="holds something else"):
+        sweep(base, tmp_path)
+
+
+def command(base, folder):
+    """The command line of a sweep long enough to be killed."""
+    write_squad(little.examples(64), folder / "train.json")
+    write_squad(little.examples(16, seed=1), folder / "dev.json")
+    (folder / "sweep.toml").write_text("trials = 3\n[vary]\nlearning_rate = { low = 1e-4, high = 1e-2, log = true }\n")
+    words = ["train", "train.json", "--dev", "dev.json", "--sweep", "sweep.toml", "--base", str(base), "--no-tracking"]
+    words += ["--max-tokens", "64", "--overlap", "16", "--batch-size", "8", "--epochs", "20", "--eval-steps", "20"]
+    return [sys.executable, "-m", "quoth", *words, "--precision", "float32", "--threads", "1"]
+
+
+@pytest.mark.torch
+@pytest.mark.long
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM])
+def test_a_sweep_that_was_killed_goes_on(base, tmp_path, kill):
+    words = command(base, tmp_path)
+    subprocess.run([*words, "--out", "whole"], cwd=tmp_path, capture_output=True, check=True)
+    running = subprocess.Popen([*words, "--out", "killed"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    second = tmp_path / "killed" / "trial-02" / "checkpoints"
+    while not list(second.glob("checkpoint-*")):
+        assert running.poll() is None, "it ended before it was killed"
+        time.sleep(0.01)
+    os.kill(running.pid, kill)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == (-kill if kill == signal.SIGKILL else 1)
+    assert "Traceback" not in told
+    first = (tmp_path / "killed" / "trial-01" / "quoth.json").stat().st_mtime_ns
+    refused = subprocess.run([*words, "--out", "killed"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "Go on with --resume" in refused.stderr
+    subprocess.run([*words, "--out", "killed", "--resume"], cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "killed" / "trial-01" / "quoth.json").stat().st_mtime_ns == first, "done stays done"
+    for name in ("trial-01", "trial-02", "trial-03"):
+        one, other = ((tmp_path / each / name / "model.safetensors").read_bytes() for each in ("whole", "killed"))
+        assert one == other, "as if it had never been killed"
