@@ -125,9 +125,12 @@ def _facts(
     scores = dict(folder.manifest.get("scores", {}))
     if before and after:
         scores["gate"] = {"total": after.total, "f1": after.f1, "exact": after.exact, "float32_f1": before.f1}
+    # Where the settings that go along come from.
+    fitted = {"calibration": folder.manifest["calibration"]} if "calibration" in folder.manifest else {}
     return {
         "precision": "int8" if int8 else "float32",
         "parity": difference,
         "trained_on": folder.manifest.get("trained_on", {}),
+        **fitted,
         "scores": scores,
     }
