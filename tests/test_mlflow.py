@@ -20,7 +20,6 @@ from quoth.reader import Reader
 from quoth.store import ReaderFolder, ReaderSettings
 from tiny_readers import TINY, tiny_folder
 
-mlflow = pytest.importorskip("mlflow")
 # mlflow's libraries warn of their own matters.
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("default")]
 
@@ -34,7 +33,14 @@ ROWS = [
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory):
+def mlflow():
+    import mlflow
+
+    return mlflow
+
+
+@pytest.fixture(scope="session")
+def store(mlflow, tmp_path_factory):
     """An MLflow store of our own, with the experiment "ours"."""
     folder = tmp_path_factory.mktemp("mlflow")
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
@@ -71,7 +77,7 @@ def seen(reply):
     return answers, reply["best"] and reply["best"]["text"]
 
 
-def test_a_logged_reader_answers_as_the_reader_does(address, reader):
+def test_a_logged_reader_answers_as_the_reader_does(mlflow, address, reader):
     model = mlflow.pyfunc.load_model(address)
     replies = model.predict(ROWS, params={"top_k": 3})
     assert [seen(reply) for reply in replies] == [expected(reader, row, top_k=3) for row in ROWS]
@@ -82,7 +88,7 @@ def test_a_logged_reader_answers_as_the_reader_does(address, reader):
     assert context[2 * place["start_utf16"] : 2 * place["end_utf16"]].decode("utf-16-le") == place["text"]
 
 
-def test_all_bad_rows_are_named_and_none_is_answered(address):
+def test_all_bad_rows_are_named_and_none_is_answered(mlflow, address):
     model = mlflow.pyfunc.load_model(address)
     rows = [*ROWS[:2], {"question": " ", "context": CONTEXT}, ROWS[0], {"question": "Who?", "context": None}]
     with pytest.raises(mlflow.MlflowException) as refused:
@@ -96,7 +102,7 @@ def test_all_bad_rows_are_named_and_none_is_answered(address):
         model.predict(ROWS, params={"top_k": -1})
 
 
-def test_the_model_says_what_it_is_and_what_it_needs(store, address, reader):
+def test_the_model_says_what_it_is_and_what_it_needs(mlflow, store, address, reader):
     info = mlflow.models.get_model_info(address)
     assert [item.name for item in info.signature.inputs] == ["question", "context"]
     assert [item.name for item in info.signature.params] == ["top_k", "null_threshold"]
@@ -148,7 +154,7 @@ def runs(store, name):
     return store.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
 
 
-def test_a_run_is_followed_and_its_reader_registered(store, base, tmp_path):
+def test_a_run_is_followed_and_its_reader_registered(mlflow, store, base, tmp_path):
     result = train(base, tmp_path / "out", run_name="first", registered_model="towns")
     (found,) = runs(store, "first")
     assert found.info.status == "FINISHED"
@@ -165,7 +171,7 @@ def test_a_run_is_followed_and_its_reader_registered(store, base, tmp_path):
     assert seen(row) == expected(ReaderFolder(result.folder), ROWS[0]), "torch serves what has no model.onnx"
 
 
-def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(store, base, tmp_path):
+def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(mlflow, store, base, tmp_path):
     from transformers import TrainerCallback
 
     class Fail(TrainerCallback):
@@ -185,7 +191,7 @@ def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(store, base, tmp_
     assert {each.step for each in store.get_metric_history(again.info.run_id, "f1")} == {1, 2}
 
 
-def test_an_active_run_is_joined_and_left_open(store, base, tmp_path):
+def test_an_active_run_is_joined_and_left_open(mlflow, store, base, tmp_path):
     mlflow.set_experiment("ours")
     with mlflow.start_run(run_name="mine") as mine:
         train(base, tmp_path / "out", run_name="not this", log_model=False)
@@ -199,7 +205,7 @@ def test_registering_needs_tracking(base, tmp_path):
         train(base, tmp_path / "out", registered_model="towns", tracking=False)
 
 
-def test_a_sweep_is_a_parent_and_its_children(store, base, tmp_path):
+def test_a_sweep_is_a_parent_and_its_children(mlflow, store, base, tmp_path):
     from quoth.training import SweepPlan, run_sweep
 
     plan = SweepPlan.of({"trials": 2, "vary": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}})
@@ -220,7 +226,7 @@ def test_a_sweep_is_a_parent_and_its_children(store, base, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def served(address):
+def served(mlflow, address):
     """``mlflow models serve`` as a user starts it: a process of its own, on a free port; yields a POST to it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
