@@ -133,3 +133,39 @@ def evaluate_v2(dataset, predictions):
         if qids:
             out |= {f"{prefix}_{k}": v for k, v in make_eval_dict(exact, f1, qids).items()}
     return out
+
+
+def find_best_thresh(preds, scores, na_probs, qid_to_has_ans):
+    num_no_ans = sum(1 for k in qid_to_has_ans if not qid_to_has_ans[k])
+    cur_score = num_no_ans
+    best_score = cur_score
+    best_thresh = 0.0
+    qid_list = sorted(na_probs, key=lambda k: na_probs[k])
+    for qid in qid_list:
+        if qid not in scores:
+            continue
+        if qid_to_has_ans[qid]:
+            diff = scores[qid]
+        elif preds[qid]:
+            diff = -1
+        else:
+            diff = 0
+        cur_score += diff
+        if cur_score > best_score:
+            best_score = cur_score
+            best_thresh = na_probs[qid]
+    return 100.0 * best_score / len(scores), best_thresh
+
+
+def find_all_best_thresh(dataset, preds, na_probs):
+    """The best totals and thresholds, from the raw scores, as the original adds them to its output."""
+    qid_to_has_ans = make_qid_to_has_ans(dataset)
+    exact_raw, f1_raw = get_raw_scores(dataset, preds)
+    best_exact, exact_thresh = find_best_thresh(preds, exact_raw, na_probs, qid_to_has_ans)
+    best_f1, f1_thresh = find_best_thresh(preds, f1_raw, na_probs, qid_to_has_ans)
+    return {
+        "best_exact": best_exact,
+        "best_exact_thresh": exact_thresh,
+        "best_f1": best_f1,
+        "best_f1_thresh": f1_thresh,
+    }

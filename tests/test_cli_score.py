@@ -178,4 +178,7 @@ def test_evaluate_prints_what_score_prints_of_what_predict_wrote(quoth, folder, 
 
     status, evaluated, _ = quoth("evaluate", data, "--reader", tiny_reader, "--json")
     assert (status, json.loads(evaluated)["total"]) == (0, 3)
-    assert quoth("score", data, out_file, "--json") == (0, evaluated, "")
+    status, scored, err = quoth("score", data, out_file, "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(scored).items() <= json.loads(evaluated).items()
+    assert {"ece", "aurc_f1", "best_f1", "best_f1_thresh"} <= json.loads(evaluated).keys()

@@ -34,13 +34,26 @@ ONLY_IN = {
     "onnx": ("export",),
     "onnxscript": ("export",),
     "nncf": ("export",),
+    "matplotlib": ("evaluation", "training"),
     "fastapi": ("serve",),
     "uvicorn": ("serve",),
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("cli",),
 }
-HEAVY = ("torch", "transformers", "onnxruntime", "tokenizers", "numpy", "regex", "rich", "typer", "pyarrow", "datasets")
+HEAVY = (
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "tokenizers",
+    "numpy",
+    "regex",
+    "rich",
+    "typer",
+    "pyarrow",
+    "datasets",
+    "matplotlib",
+)
 
 
 def imports(tree):

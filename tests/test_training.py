@@ -9,6 +9,7 @@ import pytest
 
 import little
 from quoth.errors import ConfigError, TrainingError
+from quoth.reading import Tokenizer, Windower
 from quoth.records import Gold
 
 pytestmark = pytest.mark.torch
@@ -180,6 +181,71 @@ def test_a_run_that_cannot_start_says_why(base, tmp_path, data, settings, error,
     with pytest.raises(error, match=words):
         run(settings.pop("base", base), tmp_path / "out", data=data, **settings)
     assert not (tmp_path / "out").exists(), "a run that did not start leaves nothing behind"
+
+
+def test_a_loss_that_goes_wild_stops_the_run_before_it_is_saved(base, tmp_path):
+    from quoth.training.checkpoints import newest_checkpoint
+
+    with pytest.raises(TrainingError, match=r"the loss became .* lower learning_rate \(it is 1000\)"):
+        run(base, tmp_path / "out", epochs=9.0, learning_rate=1e3, save_steps=8)
+    assert newest_checkpoint(tmp_path / "out" / "checkpoints") is None
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_a_checkpoint_that_changed_hands_is_refused(base, tmp_path):
+    """Its own configuration counts, even where run.json was edited to agree."""
+    run(base, tmp_path / "out", max_steps=4, save_steps=2)
+    file = tmp_path / "out" / "run.json"
+    file.write_text(file.read_text().replace('"max_steps": 4', '"max_steps": 6'))
+    with pytest.raises(TrainingError, match="checkpoint-4: is a checkpoint of another configuration: max_steps was 4"):
+        run(base, tmp_path / "out", max_steps=6, save_steps=2, resume=True)
+
+
+def test_other_threads_are_warned_of(base, tmp_path, caplog):
+    run(base, tmp_path / "out", max_steps=2, threads=1)
+    run(base, tmp_path / "out", max_steps=2, threads=2, resume=True)
+    assert "not bit for bit: threads was 1 and is 2" in caplog.text
+
+
+def test_a_run_that_ended_is_not_trained_again(base, tmp_path):
+    settings = {"epochs": 50.0, "learning_rate": 1e-9, "dev": little.examples(8), "eval_steps": 2, "patience": 2}
+    before = weights(run(base, tmp_path / "out", **settings).folder)
+    told = []
+    after = weights(run(base, tmp_path / "out", resume=True, progress=told.append, **settings).folder)
+    assert told == []
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_the_average_becomes_the_reader(base, tmp_path):
+    import quoth
+
+    dev = little.examples(40, seed=1)
+    settings = {"epochs": 6.0, "learning_rate": 2e-3, "dev": dev, "eval_steps": 24}
+    averaged = run(base, tmp_path / "averaged", average=0.9, **settings)
+    plain = run(base, tmp_path / "plain", **settings)
+    assert any(
+        not np.array_equal(weights(plain.folder)[name], value) for name, value in weights(averaged.folder).items()
+    )
+    report = quoth.evaluate(quoth.Reader.load(averaged.folder), dev)
+    assert report.f1 == pytest.approx(averaged.f1, abs=1e-6), "what is written is what was evaluated"
+
+
+def test_too_little_memory_names_the_batch_and_what_to_lower():
+    import torch
+
+    from quoth.training.config import TrainConfig
+    from quoth.training.features import Collator
+    from quoth.training.guard import explained_memory
+
+    windows = Windower(Tokenizer.load(TINY / "wordpiece"), max_tokens=64, overlap=16).windows(little.examples(1)[0])
+    batch = Collator(0, True)(windows)
+    config = TrainConfig(base="b", batch_size=12, max_tokens=64)
+    size = f"1 windows of {len(windows[0])} tokens"
+    words = rf"{size} does not fit .* Lower batch_size \(it is 12\)"
+    with pytest.raises(TrainingError, match=words), explained_memory(batch, config):
+        torch.empty(2**60)
+    with pytest.raises(RuntimeError, match="size"), explained_memory(batch, config):
+        torch.ones(2) + torch.ones(3)
 
 
 def test_lost_golds_are_counted(base, tmp_path):

@@ -9,7 +9,7 @@
     ├── TokenizerError   a tokenizer that cannot be loaded, or that failed on a text
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
     ├── TrainingError    a run that cannot start, resume or go on
-    │   └── TrainingStoppedError  a run that was told to stop, and saved
+    │   └── TrainingStoppedError  a run that a signal stopped, after it was saved
     ├── ExportError      an export that failed or did not hold its parity or F1 gate
     └── MissingExtraError  a part of Quoth that needs an extra which is not installed
 
@@ -73,7 +73,15 @@ class TrainingError(QuothError):
 
 
 class TrainingStoppedError(TrainingError):
-    """A training run was told to stop, and did after it was saved."""
+    """A signal stopped a run, after a checkpoint was written.
+
+    Attributes:
+        signal: The number of the signal.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        self.signal = signal
+        super().__init__(message)
 
 
 class ExportError(QuothError):

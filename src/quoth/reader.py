@@ -124,11 +124,21 @@ class Reader:
             InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
         """
         settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
+        for example, items in self.read_all(examples):
+            yield decode(example.id, items, settings)
+
+    def read_all(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[WindowLogits]]]:
+        """Yield each example with the logits of its windows, from which :func:`quoth.reading.decode` takes its answers.
+
+        For who wants to look at what the network says, or to choose the settings of the decoding. In the order of the
+        examples, in memory that does not grow with them; no windows of a context without a token.
+
+        Raises:
+            InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
+        """
         examples = iter(examples)
         while block := list(islice(examples, _LOOK_AHEAD)):
-            read = self._read(list(self._windower.each(block)))
-            for example, items in zip(block, read, strict=True):
-                yield decode(example.id, items, settings)
+            yield from zip(block, self._read(list(self._windower.each(block))), strict=True)
 
     def _decode_settings(
         self, top_k: int, null_threshold: float | None, max_answer_tokens: int | None

@@ -96,6 +96,7 @@ class Prediction:
             ``None`` if nothing was read (an empty context).
         no_answer: Whether the reader abstains.
         reason: Why there is no answer, in a sentence; ``None`` if there is one.
+        windows: How many windows were read.
     """
 
     id: str
@@ -103,6 +104,12 @@ class Prediction:
     null_score: float | None
     no_answer: bool
     reason: str | None = None
+    windows: int = 0
+
+    @property
+    def null_odds(self) -> float | None:
+        """Null score minus the best answer's score, what a null threshold is compared with; ``None`` of no answers."""
+        return None if self.null_score is None or not self.answers else self.null_score - self.answers[0].score
 
     @property
     def best(self) -> Answer | None:

@@ -1,4 +1,4 @@
-"""``quoth data``: what is wrong with a data set, what is in it, how it splits into windows, and parts of it."""
+"""``quoth data``: what is wrong with a data set, what is in it, how it splits into windows, parts of it, and pairs."""
 
 from __future__ import annotations
 
@@ -138,6 +138,26 @@ def split(
     out.mkdir(parents=True, exist_ok=True)
     for side, examples in parts.items():
         _write_part(examples, out / f"{_stem(file)}.{side}.json")
+
+
+@app.command()
+def pairs(
+    file: File,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the pairs go.", show_default=False)],
+    share: Annotated[
+        float, typer.Option(metavar="X", help="Pairs for each answerable question, above 0 and at most 1.")
+    ] = 0.3,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the draw.")] = 0,
+) -> None:
+    """Make unanswerable questions: each asked of another paragraph of its article that shares its words but no gold.
+
+    They teach a reader to abstain, and measure whether it does. The file is SQuAD v2.0 JSON and holds the pairs alone.
+
+    Example: [cyan]quoth data pairs train.json -o pairs.json --share 0.3[/cyan]
+    """
+    from quoth.data import read_examples, unanswerable_pairs
+
+    _write_part(unanswerable_pairs(read_examples(file), share=share, seed=seed), out)
 
 
 def _write_part(examples: list[Example], path: Path) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quoth.cli.console import stderr
+from quoth.cli.console import note, stderr
+
+if TYPE_CHECKING:
+    from quoth.records import Example, Prediction
 
 app = typer.Typer(add_completion=False)
 
@@ -18,27 +24,67 @@ def evaluate(
     reader: Annotated[
         str | None, typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
     ] = None,
+    slices: Annotated[
+        bool,
+        typer.Option("--slices", help="Also by question word, length of answer and context, windows, answer position."),
+    ] = False,
+    errors: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write each wrong answer here, with a guess why: JSON lines.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the reliability of the probability here: .svg, .png or .pdf."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
 ) -> None:
     """Measure a reader: answer every labelled question and score the answers, in one pass.
 
-    The same figures as [bold]quoth predict[/bold] and then [bold]quoth score[/bold], without a file between them.
+    The same figures as [bold]quoth predict[/bold] and then [bold]quoth score[/bold], without a file between them; and
+    what the probability is worth (calibration error, risk against coverage), and the best null threshold.
 
-    Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1/reader[/cyan]
+    Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1/reader --slices --errors wrong.jsonl[/cyan]
     """
-    from rich.progress import Progress
-
     from quoth.cli.score import print_report
     from quoth.data import read_examples
     from quoth.evaluation import evaluate as evaluate_reader
+    from quoth.evaluation.plots import check_plot, plot_reliability
     from quoth.reader import Reader
 
-    examples = read_examples(data, places=False)
+    if plot:
+        check_plot(plot)
+    # Only slices and errors look at where golds stand.
+    examples = read_examples(data, places=slices or errors is not None)
     labelled = sum(example.golds is not None for example in examples)
-    loaded = Reader.load(reader)
+    with _mistakes(errors) as each, reading_bar(labelled) as progress:
+        report = evaluate_reader(Reader.load(reader), examples, progress=progress, each=each)
+    print_report(report, json, slices)
+    if plot and report.calibration:
+        plot_reliability(report.calibration, plot)
+        note(f"Reliability plot: {plot}")
+
+
+@contextmanager
+def reading_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far the reading is, on a terminal; yield what takes the number of examples read so far."""
+    from rich.progress import Progress
+
     # Answers come in bursts, a batch at a time: the time left is judged by many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
     with bar:
-        task = bar.add_task("Reading", total=labelled)
-        report = evaluate_reader(loaded, examples, progress=lambda done: bar.update(task, completed=done))
-    print_report(report, json)
+        task = bar.add_task("Reading", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def _mistakes(file: Path | None) -> Iterator[Callable[[Example, Prediction], None] | None]:
+    """Open a file for wrong answers; yield what writes one if it is wrong, or ``None`` without a file."""
+    if file is None:
+        yield None
+        return
+    from quoth.evaluation.mistakes import CAUSES, mistake_file
+
+    with mistake_file(file) as (each, counts):
+        yield each
+    note(f"{sum(counts.values()):,} wrong answers: {file}")
+    for cause, count in counts.most_common():
+        note(f"{count:>8,}  {cause}: {CAUSES[cause]}")

@@ -21,6 +21,12 @@ def score(
     predictions: Annotated[
         Path, typer.Argument(metavar="PREDICTIONS", help="JSON of texts by id; null or an empty text is no answer.")
     ],
+    compare: Annotated[
+        Path | None, typer.Option(metavar="OTHER", help="Other predictions: are they better, or may that be chance?")
+    ] = None,
+    slices: Annotated[
+        bool, typer.Option("--slices", help="Also by question word, length of answer and context, answer position.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
 ) -> None:
     """Score predictions: SQuAD's exact match and F1, equal to the official scorers.
@@ -29,21 +35,47 @@ def score(
 
     A question without a prediction counts as wrong; a prediction with an unknown id is ignored. Both are noted.
 
+    With --compare, a second file is scored on the same questions: the difference in both metrics, its 95 % interval
+    (paired bootstrap over articles) and how often chance alone would give one as large (sign-flip test over articles).
+
     Example: [cyan]quoth score dev-v1.1.json predictions.json --json[/cyan]
     """
     from quoth.data import read_examples
+    from quoth.errors import ConfigError
+    from quoth.evaluation import compare as compare_reports
     from quoth.evaluation import read_predictions
     from quoth.evaluation import score as score_predictions
 
-    report = score_predictions(read_examples(data, places=False), read_predictions(predictions, note=note))
-    print_report(report, json)
+    if compare and slices:
+        raise ConfigError("--compare and --slices cannot be used together: slice each file by itself")
+    # Only slices look at where golds stand.
+    examples = read_examples(data, places=slices)
+    report = score_predictions(examples, read_predictions(predictions, note=note))
+    if compare is None:
+        print_report(report, json, slices)
+        return
+    other = score_predictions(examples, read_predictions(compare, note=note))
+    comparison = compare_reports(report, other, _names(predictions, compare))
+    if json:
+        print_json(comparison.to_json())
+    else:
+        typer.echo(str(comparison))
+    for name, each in zip(comparison.names, (report, other), strict=True):
+        for sentence in each.notes:
+            note(f"{name}: {sentence}")
 
 
-def print_report(report: Report, json: bool) -> None:
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """Call two files by their names, with as many folders as tell them apart."""
+    names = ((first.name, second.name), (str(first), str(second)), ("A", "B"))
+    return next(pair for pair in names if pair[0] != pair[1])
+
+
+def print_report(report: Report, json: bool, slices: bool = False) -> None:
     """Print totals on stdout and notes on stderr; ``quoth evaluate`` prints the same."""
     if json:
-        print_json(report.to_json())
+        print_json(report.to_json(slices=slices))
     else:
-        typer.echo(report.table)
+        typer.echo(f"{report.table}\n\n{report.slice_table}" if slices else report.table)
     for sentence in report.notes:
         note(sentence)

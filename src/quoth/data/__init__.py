@@ -8,8 +8,18 @@ Each format only yields rows; one check turns the rows of all formats into examp
 """
 
 from quoth.data.describe import Description, Lengths, describe
+from quoth.data.pairs import unanswerable_pairs
 from quoth.data.read import read_examples
 from quoth.data.split import read_titles, split
 from quoth.data.squad import write_squad
 
-__all__ = ["Description", "Lengths", "describe", "read_examples", "read_titles", "split", "write_squad"]
+__all__ = [
+    "Description",
+    "Lengths",
+    "describe",
+    "read_examples",
+    "read_titles",
+    "split",
+    "unanswerable_pairs",
+    "write_squad",
+]

@@ -7,17 +7,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from quoth.errors import DataError, PredictionsError
+from quoth.evaluation.calibration import Calibration, Confidence
+from quoth.evaluation.compare import Comparison, compare
 from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.evaluation.predictions import prediction_files, read_predictions
 from quoth.evaluation.report import Report, Row, Slice
-from quoth.records import Example, Gold, Prediction
+from quoth.evaluation.traits import Traits
+from quoth.records import Answer, Example, Gold, Prediction
 
 __all__ = [
     "AnswersAll",
+    "Calibration",
+    "Comparison",
+    "Confidence",
     "Report",
     "Row",
     "Rules",
     "Slice",
+    "Traits",
+    "compare",
     "evaluate",
     "exact_and_f1",
     "prediction_files",
@@ -39,6 +47,18 @@ class _Outcome(NamedTuple):
     id: str
     golds: tuple[Gold, ...]
     text: str | None
+    traits: Traits
+    best: Answer | None = None
+    null_odds: float | None = None
+
+    @classmethod
+    def of(cls, example: Example, prediction: Prediction | str | None) -> _Outcome:
+        golds = example.golds or ()
+        if not isinstance(prediction, Prediction):
+            return cls(example.id, golds, prediction, Traits.of(example))
+        traits = Traits.of(example, prediction.windows or None)
+        best = prediction.answers[0] if prediction.answers else None
+        return cls(example.id, golds, prediction.text, traits, best, prediction.null_odds)
 
 
 def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | Iterable[Prediction]) -> Report:
@@ -60,21 +80,24 @@ def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | I
 
     Source: the official evaluation scripts of SQuAD v1.1 and v2.0; Rajpurkar et al. 2016, section 6.1, and 2018.
     """
-    texts: Mapping[str, str | None]
-    texts = predictions if isinstance(predictions, Mapping) else {each.id: each.text for each in predictions}
-    outcomes, known, unlabelled = [], set(), 0
+    known: Mapping[str, Prediction | str | None]
+    known = predictions if isinstance(predictions, Mapping) else {each.id: each for each in predictions}
+    outcomes, seen, unlabelled = [], set(), 0
     for example in examples:
-        known.add(example.id)
+        seen.add(example.id)
         if example.golds is None:
             unlabelled += 1
         else:
-            text = (texts[example.id] or "") if example.id in texts else None
-            outcomes.append(_Outcome(example.id, example.golds, text))
-    return _report(outcomes, len(texts.keys() - known), unlabelled)
+            outcomes.append(_Outcome.of(example, (known[example.id] or "") if example.id in known else None))
+    return _report(outcomes, len(known.keys() - seen), unlabelled)
 
 
 def evaluate(
-    reader: AnswersAll, examples: Iterable[Example], *, progress: Callable[[int], None] | None = None
+    reader: AnswersAll,
+    examples: Iterable[Example],
+    *,
+    progress: Callable[[int], None] | None = None,
+    each: Callable[[Example, Prediction], None] | None = None,
 ) -> Report:
     """Predict and score in one pass, in memory that grows only by a small row for each question.
 
@@ -82,9 +105,10 @@ def evaluate(
         reader: What answers. It is asked only what is labelled.
         examples: The data set, a list or a stream. Unlabelled examples are left out and counted.
         progress: Called after each question with the number of questions answered so far.
+        each: Called with each labelled example and its prediction, before they are forgotten.
 
     Returns:
-        The same report as ``score`` gives for the same predictions.
+        The same report as ``score`` gives for the same predictions; it also knows what the probabilities are worth.
 
     Raises:
         DataError: If no example is labelled.
@@ -104,19 +128,18 @@ def evaluate(
 
     outcomes: list[_Outcome] = []
     for prediction in reader.answer_all(labelled()):
-        outcomes.append(_outcome(waiting.popleft(), prediction))
+        example = waiting.popleft()
+        if prediction.id != example.id:
+            raise PredictionsError(
+                f"the reader must answer in the order of the examples, but answered {prediction.id} before {example.id}"
+            )
+        outcomes.append(_Outcome.of(example, prediction))
+        if each is not None:
+            each(example, prediction)
         if progress is not None:
             progress(len(outcomes))
-    outcomes.extend(_Outcome(example.id, example.golds or (), None) for example in waiting)
+    outcomes.extend(_Outcome.of(example, None) for example in waiting)
     return _report(outcomes, 0, unlabelled)
-
-
-def _outcome(example: Example, prediction: Prediction) -> _Outcome:
-    if prediction.id != example.id:
-        raise PredictionsError(
-            f"the reader must answer in the order of the examples, but answered {prediction.id} before {example.id}"
-        )
-    return _Outcome(example.id, example.golds or (), prediction.text)
 
 
 def _report(outcomes: list[_Outcome], unknown: int, unlabelled: int) -> Report:
@@ -132,4 +155,15 @@ def _row(outcome: _Outcome, rules: Rules) -> Row:
     exact, f1 = False, 0.0
     if outcome.text is not None:
         exact, f1 = exact_and_f1(outcome.text, [gold.text for gold in outcome.golds], rules)
-    return Row(outcome.id, exact, f1, outcome.text, bool(outcome.golds))
+    confidence = _confidence(outcome, rules)
+    return Row(outcome.id, exact, f1, outcome.text, bool(outcome.golds), outcome.traits, confidence)
+
+
+def _confidence(outcome: _Outcome, rules: Rules) -> Confidence | None:
+    best, odds = outcome.best, outcome.null_odds
+    if best is None or odds is None:
+        return None
+    exact, f1 = False, 0.0
+    if outcome.golds:
+        exact, f1 = exact_and_f1(best.text, [gold.text for gold in outcome.golds], rules)
+    return Confidence(best.probability, odds, exact, f1)

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from quoth.errors import PredictionsError
-from quoth.evaluation.report import some
+from quoth.evaluation.report import NOTHING_READ, some
 from quoth.records import Prediction
-
-_NOTHING_READ = 1e9  # null odds where nothing was read: surely no answer, but finite, since JSON has no infinity
 
 
 def read_predictions(path: str | Path, *, note: Callable[[str], None] | None = None) -> dict[str, str]:
@@ -140,15 +138,13 @@ def _nbest(prediction: Prediction) -> list[dict[str, Any]]:
 
 
 def _null_odds(prediction: Prediction) -> float:
-    if prediction.null_score is None or not prediction.answers:
-        return _NOTHING_READ
-    return float(prediction.null_score - prediction.answers[0].score)
+    return NOTHING_READ if prediction.null_odds is None else float(prediction.null_odds)
 
 
 @contextmanager
 def _json_object(path: Path) -> Iterator[Callable[[str, object], None]]:
     """Write a JSON object entry by entry, one a line, in ASCII so that any text survives, lone surrogates included."""
-    with _whole_file(path) as file:
+    with whole_file(path) as file:
         before = "{\n"
 
         def add(key: str, value: object) -> None:
@@ -161,7 +157,7 @@ def _json_object(path: Path) -> Iterator[Callable[[str, object], None]]:
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
+def whole_file(path: Path) -> Iterator[TextIO]:
     """Write a file beside its place and move it there at the end; a pipe or a device is written as it stands."""
     if path.exists() and not path.is_file():
         with path.open("w", encoding="utf-8") as file:

@@ -5,18 +5,23 @@ A question without a prediction has a row too, so that silence counts as failure
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from typing import Any
 
-import numpy as np
-
+from quoth.evaluation.bootstrap import clusters, interval
+from quoth.evaluation.calibration import Calibration, Confidence
 from quoth.evaluation.metrics import Rules
+from quoth.evaluation.threshold import BestThreshold, best_threshold
+from quoth.evaluation.traits import DIMENSIONS, Traits
 
-_RESAMPLES = 2000
-_SEED = 2016
+_NAME_WIDTH = 24
 _NAMED = 10  # how many ids a sentence names
+NOTHING_READ = (
+    1e9  # null odds where there is nothing to quote: surely no answer, but finite, since JSON has no infinity
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,9 @@ class Row:
         f1: Overlap with the best gold, in [0, 1].
         text: The prediction, ``""`` for no answer; ``None`` if there is none, which counts as wrong.
         answerable: Whether the question has golds.
+        traits: What the question and its context are like.
+        confidence: How sure the reader is of its best answer, and how right that is, whether or not it abstains;
+            ``None`` if the prediction is only a text, or nothing could be quoted. Not looked at by ``==``.
     """
 
     id: str
@@ -36,6 +44,8 @@ class Row:
     f1: float
     text: str | None
     answerable: bool
+    traits: Traits = field(default=Traits(), compare=False)
+    confidence: Confidence | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,13 +71,27 @@ class Slice:
 
     @cached_property
     def exact_interval(self) -> tuple[float, float]:
-        """95 % interval of the exact match, by bootstrap over questions."""
-        return _interval([row.exact for row in self.rows])
+        """95 % interval of the exact match, by bootstrap over articles."""
+        return self._interval([row.exact for row in self.rows])
 
     @cached_property
     def f1_interval(self) -> tuple[float, float]:
-        """95 % interval of F1, by bootstrap over questions."""
-        return _interval([row.f1 for row in self.rows])
+        """95 % interval of F1, by bootstrap over articles."""
+        return self._interval([row.f1 for row in self.rows])
+
+    def _interval(self, values: list[float]) -> tuple[float, float]:
+        low, high = interval(values, clusters([row.traits.title for row in self.rows]))
+        return 100.0 * low, 100.0 * high
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the totals and their intervals."""
+        return {
+            "total": self.total,
+            "exact": self.exact,
+            "exact_interval": list(self.exact_interval),
+            "f1": self.f1,
+            "f1_interval": list(self.f1_interval),
+        }
 
 
 @dataclass(frozen=True)
@@ -100,6 +124,45 @@ class Report(Slice):
         """Ids of the questions without a prediction, in the order of the data."""
         return tuple(row.id for row in self.rows if row.text is None)
 
+    @cached_property
+    def slices(self) -> Mapping[str, Mapping[str, Slice]]:
+        """Slices by question word, answer length, context length, number of windows and answer position.
+
+        Dimension -> label -> slice; labels without a question, and dimensions without a label, are not there.
+        """
+        found: dict[str, dict[str, Slice]] = {}
+        for name, dimension in DIMENSIONS.items():
+            rows: dict[str | None, list[Row]] = {}
+            for row in self.rows:
+                rows.setdefault(dimension.label(row.traits), []).append(row)
+            if parts := {label: Slice(tuple(rows[label])) for label in dimension.labels if label in rows}:
+                found[name] = parts
+        return found
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What the probabilities are worth; ``None`` if the predictions came without."""
+        answers = tuple(row.confidence for row in self.rows if row.confidence)
+        return Calibration(answers) if answers else None
+
+    @cached_property
+    def best_exact(self) -> BestThreshold | None:
+        """The best exact match of any null threshold; ``None`` without null scores, or if all is answerable."""
+        return self._best([row.confidence.exact if row.confidence else row.exact for row in self.rows])
+
+    @cached_property
+    def best_f1(self) -> BestThreshold | None:
+        """The best F1 of any null threshold; ``None`` without null scores, or if all is answerable."""
+        return self._best([row.confidence.f1 if row.confidence else row.f1 for row in self.rows])
+
+    def _best(self, scores: Sequence[float]) -> BestThreshold | None:
+        if self.calibration is None or self.no_answer is None or self.missing:
+            return None
+        return best_threshold(self._null_odds(), scores, [row.answerable for row in self.rows])
+
+    def _null_odds(self) -> list[float]:
+        return [row.confidence.null_odds if row.confidence else NOTHING_READ for row in self.rows]
+
     @property
     def notes(self) -> list[str]:
         """What to know beside the totals, a line each: missing, unknown and unlabelled questions."""
@@ -113,9 +176,16 @@ class Report(Slice):
             notes.append(f"unlabelled questions, left out: {self.unlabelled:,}")
         return notes
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the totals under the official keys, and ``missing`` (ids), ``unknown``, ``unlabelled``, ``rules``."""
-        return {
+    def to_json(self, *, slices: bool = False) -> dict[str, Any]:
+        """Return the totals under the official keys, and ``missing`` (ids), ``unknown``, ``unlabelled``, ``rules``.
+
+        With a reader's predictions also what :meth:`Calibration.to_json` gives; and where questions are unanswerable,
+        ``best_exact``, ``best_exact_thresh``, ``best_f1`` and ``best_f1_thresh``, as the official scorer calls them.
+
+        Args:
+            slices: Add ``slices``: dimension -> label -> totals with intervals.
+        """
+        document: dict[str, Any] = {
             **_totals(self, ""),
             **_totals(self.has_answer, "HasAns_"),
             **_totals(self.no_answer, "NoAns_"),
@@ -124,19 +194,53 @@ class Report(Slice):
             "unlabelled": self.unlabelled,
             "rules": self.rules,
         }
+        if self.best_exact and self.best_f1:
+            document |= {"best_exact": self.best_exact.value, "best_exact_thresh": self.best_exact.threshold}
+            document |= {"best_f1": self.best_f1.value, "best_f1_thresh": self.best_f1.threshold}
+        if self.calibration:
+            document |= self.calibration.to_json()
+        if slices:
+            document["slices"] = {
+                name: {label: part.to_json() for label, part in parts.items()} for name, parts in self.slices.items()
+            }
+        return document
 
     @property
     def table(self) -> str:
-        """The totals with their intervals, a line for each part."""
+        """The totals with their intervals, a line for each part; and what the probabilities are worth."""
         slices: dict[str, Slice] = {"all questions": self}
         if self.has_answer and self.no_answer:
             slices |= {"answerable": self.has_answer, "unanswerable": self.no_answer}
-        head = f"{'':<15}{'number':>9}   {'exact match':<24}F1"
         rules = f"SQuAD {self.rules} rules; in brackets, 95 % intervals"
-        return "\n".join([head, *map(_line, slices, slices.values()), rules])
+        return "\n".join([_head(""), *map(_line, slices, slices.values()), rules, *self._confidence_lines()])
+
+    def _confidence_lines(self) -> list[str]:
+        lines = []
+        if self.best_exact and self.best_f1:
+            exact, f1 = (f"{best.value:.2f} at {best.threshold:.2f}" for best in (self.best_exact, self.best_f1))
+            lines.append(f"best null threshold: exact match {exact}, F1 {f1}")
+        if found := self.calibration:
+            lines.append(
+                f"probability: expected calibration error {found.error:.3f}; area under the risk-coverage curve "
+                f"{found.exact_risk_area:.3f} (exact match), {found.f1_risk_area:.3f} (F1)"
+            )
+        return lines
+
+    @property
+    def slice_table(self) -> str:
+        """The slices with their intervals, a block of lines for each way of slicing."""
+        blocks = ["\n".join([_head(name), *map(_line, parts, parts.values())]) for name, parts in self.slices.items()]
+        return "\n\n".join(blocks)
 
     def __str__(self) -> str:
         return "\n".join([self.table, *self.notes])
+
+    def __repr__(self) -> str:
+        return f"Report(questions={self.total:,}, exact={self.exact:.2f}, f1={self.f1:.2f}, rules={self.rules!r})"
+
+    def _repr_html_(self) -> str:
+        """Show the tables in a notebook."""
+        return f"<pre>{escape(str(self))}\n\n{escape(self.slice_table)}</pre>"
 
 
 def some(names: Sequence[str]) -> str:
@@ -156,25 +260,15 @@ def _totals(part: Slice | None, prefix: str) -> dict[str, float]:
     return {f"{prefix}exact": part.exact, f"{prefix}f1": part.f1, f"{prefix}total": part.total}
 
 
+def _head(name: str) -> str:
+    return f"{name:<{_NAME_WIDTH}}{'number':>8}   {'exact match':<24}F1"
+
+
 def _line(name: str, part: Slice) -> str:
     exact = _figure(part.exact, part.exact_interval)
     f1 = _figure(part.f1, part.f1_interval)
-    return f"{name:<15}{part.total:>9,}   {exact:<24}{f1}"
+    return f"{name:<{_NAME_WIDTH}}{part.total:>8,}   {exact:<24}{f1}"
 
 
 def _figure(value: float, interval: tuple[float, float]) -> str:
     return f"{value:6.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 2.5th and 97.5th percentile of the mean of resampled values, in per cent.
-
-    Values are few and often equal, so a resample of n of them is one multinomial draw of how often each level comes:
-    the same distribution as drawing rows one by one, at a fraction of the cost.
-
-    Source: Efron 1979, "Bootstrap methods: another look at the jackknife".
-    """
-    levels, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
-    draws = np.random.default_rng(_SEED).multinomial(len(values), counts / len(values), size=_RESAMPLES)
-    low, high = np.percentile(100.0 * (draws @ levels) / len(values), [2.5, 97.5])
-    return float(low), float(high)

@@ -19,7 +19,7 @@ from quoth.export.quantize import quantize
 from quoth.reader import Reader
 from quoth.reading import Tokenizer
 from quoth.records import Example
-from quoth.store import ReaderFolder, ReaderSettings
+from quoth.store import ReaderFolder, ReaderSettings, check_new_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,7 @@ def export(
     out = Path(out)
     if int8 and gate_data is None:
         raise ConfigError("int8 needs gate data, on which to prove itself: --gate-data FILE")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out}: must be a new or empty folder, but holds something")
+    check_new_folder(out)
     folder = ReaderFolder.open(source)
     tokenizer = load_tokenizer(str(source))
     settings = folder.settings(tokenizer.max_tokens)

@@ -122,11 +122,10 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
         Devlin et al. 2019, BERT, section 4.2 and 4.3: the score of a span is the sum of its two logits, and the null
         score that of the CLS token. The minimum over windows is that of the SQuAD v2.0 baseline of the same authors.
     """
-    grids = [_grid(group, settings.max_answer_tokens) for group in _by_context(windows)]
-    scores = np.concatenate([grid.ravel() for _, grid in grids]) if grids else np.empty(0)
+    grids, scores = _grids(windows, settings)
     null_score = min((window.null for window in windows), default=None)
     if null_score is None or not np.isfinite(scores).any():
-        return Prediction(example_id, (), null_score, True, "the context holds no text to quote")
+        return Prediction(example_id, (), null_score, True, "the context holds no text to quote", len(windows))
     log_total = _log_sum_exp(np.append(scores, null_score) / settings.temperature)
     answers = _best_answers(grids, scores, settings, log_total)
     margin = null_score - answers[0].score
@@ -137,7 +136,39 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
         if abstains
         else None
     )
-    return Prediction(example_id, answers, null_score, abstains, reason)
+    return Prediction(example_id, answers, null_score, abstains, reason, len(windows))
+
+
+def best_probabilities(
+    windows: Sequence[WindowLogits], settings: DecodeSettings, temperatures: Sequence[float] | Floats
+) -> Floats | None:
+    """Return the best answer's probability as :func:`decode` would give it at several temperatures.
+
+    Args:
+        windows: As for :func:`decode`.
+        settings: As for :func:`decode`; its own temperature is not looked at.
+        temperatures: Above 0, ``(K,)``.
+
+    Returns:
+        In [0, 1], ``(K,)``; ``None`` if there is nothing to quote.
+    """
+    scores = _grids(windows, settings)[1]
+    scores = scores[np.isfinite(scores)]
+    if not len(scores):
+        return None
+    top = scores.max()
+    # Relative to the best answer, so that its own share is 1 over the sum, and nothing can overflow before it is tiny.
+    others = np.append(scores, min(window.null for window in windows)) - top
+    logs = [_log_sum_exp(others / temperature) for temperature in temperatures]
+    return np.asarray(np.exp(-np.array(logs)))
+
+
+def _grids(
+    windows: Sequence[WindowLogits], settings: DecodeSettings
+) -> tuple[list[tuple[list[WindowLogits], Floats]], Floats]:
+    """Return the windows and the scores of each context, and all scores in one row, -inf where illegal."""
+    grids = [_grid(group, settings.max_answer_tokens) for group in _by_context(windows)]
+    return grids, np.concatenate([grid.ravel() for _, grid in grids]) if grids else np.empty(0)
 
 
 def _by_context(windows: Sequence[WindowLogits]) -> list[list[WindowLogits]]:

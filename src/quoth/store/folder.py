@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -22,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from quoth.engines import Engine
-from quoth.errors import MissingExtraError, ReaderError
+from quoth.errors import ConfigError, MissingExtraError, ReaderError
 from quoth.store.card import card
 from quoth.store.settings import ReaderSettings
 
 FORMAT = 1
 MANIFEST = "quoth.json"
+_OURS = ("format", "files")  # what every manifest gets anew
 # What a manifest vouches for, where it is there.
 _HASHED = ("tokenizer.json", "tokenizer_config.json", "model.onnx", "model.safetensors", "config.json")
 
@@ -117,8 +120,63 @@ class ReaderFolder:
         part = self.path / f".{MANIFEST}.part"
         part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         part.replace(self.path / MANIFEST)
-        (self.path / "README.md").write_text(card(manifest), encoding="utf-8")
+        if self._card_is_ours():
+            (self.path / "README.md").write_text(card(manifest), encoding="utf-8")
         return ReaderFolder(self.path, manifest, self.config)
+
+    def _card_is_ours(self) -> bool:
+        """Tell whether the card may be written anew: not if somebody wrote or edited it."""
+        file = self.path / "README.md"
+        if not file.exists():
+            return True
+        try:
+            return file.read_text(encoding="utf-8") == card(self.manifest)
+        except (KeyError, UnicodeDecodeError):  # a manifest without the settings that a card of ours shows
+            return False
+
+    def with_settings(
+        self, settings: ReaderSettings, facts: Mapping[str, Any], out: str | Path | None = None
+    ) -> ReaderFolder:
+        """Store other settings, and what else to say of the reader: here, or in a copy.
+
+        Args:
+            settings: The new settings.
+            facts: Are added to those of the manifest.
+            out: A new or empty folder for the copy, which appears whole or not at all; ``None``: change this one.
+
+        Raises:
+            ConfigError: If ``out`` holds something.
+        """
+        known = {key: value for key, value in self.manifest.items() if key not in (*settings.to_json(), *_OURS)}
+        if out is None:
+            return self.write_manifest(settings, {**known, **facts})
+        out = check_new_folder(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        try:
+            for name in (*_HASHED, "README.md"):
+                if (self.path / name).is_file():
+                    shutil.copyfile(self.path / name, part / name)
+            ReaderFolder(part, self.manifest, self.config).write_manifest(settings, {**known, **facts})
+            part.chmod(0o755)
+            if out.exists():
+                out.rmdir()
+            part.replace(out)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return ReaderFolder.open(out)
+
+
+def check_new_folder(path: str | Path) -> Path:
+    """Return the path of a folder that is new or empty.
+
+    Raises:
+        ConfigError: If something is there.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ConfigError(f"{path}: must be a new or empty folder, but holds something")
+    return path
 
 
 def shipped_folder() -> ReaderFolder:

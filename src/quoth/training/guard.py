@@ -24,7 +24,8 @@ class StopSignals:
 
     def __init__(self, accelerator: Accelerator) -> None:
         """Take the processes that must stop together."""
-        self._accelerator = accelerator
+        # A group of its own, on the CPU: asking must not wait for what a GPU still has to do.
+        self._group = torch.distributed.new_group(backend="gloo") if accelerator.num_processes > 1 else None
         self._seen = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -42,13 +43,14 @@ class StopSignals:
         self._seen = number
         signal.signal(number, self._before[signal.Signals(number)])
 
-    def received(self) -> str | None:
-        """Return the name of the signal that any process received, or ``None``: the same in every process."""
+    def received(self) -> signal.Signals | None:
+        """Return the signal that any process received, or ``None``: the same in every process."""
         seen = self._seen
-        if self._accelerator.num_processes > 1:
-            told = torch.tensor([seen], device=self._accelerator.device)
-            seen = int(self._accelerator.gather(told).max())
-        return signal.Signals(seen).name if seen else None
+        if self._group is not None:
+            told = torch.tensor(seen)
+            torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, self._group)
+            seen = int(told)
+        return signal.Signals(seen) if seen else None
 
 
 @contextmanager

@@ -72,10 +72,10 @@ class TrainResult:
 
 
 def train(
-    data: str | Path | Sequence[Example],
+    data: str | Path | Sequence[str | Path | Example],
     *,
     out: str | Path,
-    dev: str | Path | Sequence[Example] | None = None,
+    dev: str | Path | Sequence[str | Path | Example] | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
@@ -84,7 +84,7 @@ def train(
     """Fine-tune an encoder to answer questions, and write a reader folder.
 
     Args:
-        data: Training examples, or what :func:`quoth.read_examples` reads.
+        data: Training examples, or what :func:`quoth.read_examples` reads, or several of these.
         out: Folder of the reader. Checkpoints lie below it.
         dev: Examples to evaluate on: they choose the checkpoint, and when to stop.
         resume: Go on from the newest whole checkpoint in ``out``, if there is one.
@@ -105,7 +105,7 @@ def train(
     arguments = TrainingArguments(str(out / CHECKPOINTS), use_cpu=on_cpu(), report_to="none", seed=config.seed)
     accelerator = Accelerator(cpu=on_cpu(), mixed_precision=_MIXED[precision])
     main = accelerator.is_main_process
-    trainer, facts = _trainer(config, _labelled(data), _labelled(dev or []), arguments, accelerator)
+    trainer, facts = _trainer(config, labelled(data), labelled(dev or []), arguments, accelerator)
     told = [ProgressCallback(progress, precision)] if progress and main else []
     for callback in (*callbacks, *told, *([tracker] if tracker and main else [])):
         trainer.add_callback(callback)
@@ -176,8 +176,16 @@ def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
     return newest_checkpoint(out / CHECKPOINTS)
 
 
-def _labelled(data: str | Path | Sequence[Example]) -> list[Example]:
-    examples = read_examples(data) if isinstance(data, str | Path) else list(data)
+def labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]:
+    """Read labelled examples from whatever names or holds them.
+
+    Raises:
+        DataError: If the data cannot be read.
+        TrainingError: If an example is unlabelled.
+    """
+    examples: list[Example] = []
+    for item in [data] if isinstance(data, str | Path) else data:
+        examples.extend([item] if isinstance(item, Example) else read_examples(item))
     unlabelled = sum(example.golds is None for example in examples)
     if unlabelled:
         raise TrainingError(f"{unlabelled} of {len(examples)} questions must have answers, but are unlabelled")

@@ -21,13 +21,12 @@ import optuna
 from optuna.trial import TrialState
 from transformers import TrainerCallback
 
-from quoth.data import read_examples
 from quoth.errors import ConfigError, MissingExtraError, TrainingError, TrainingStoppedError
 from quoth.records import Example
 from quoth.store import ReaderFolder
 from quoth.training.config import TrainConfig
 from quoth.training.progress import Progress
-from quoth.training.run import CHECKPOINTS, TrainResult, train
+from quoth.training.run import CHECKPOINTS, TrainResult, labelled, train
 from quoth.training.sweep_plan import Choices, Range, SweepPlan
 from quoth.training.sweep_table import OUTCOME, REASON, TrialRow, done_trials, markdown, trial_name, trial_rows
 
@@ -54,9 +53,9 @@ class SweepResult:
 
 def run_sweep(
     plan: SweepPlan,
-    data: str | Path | Sequence[Example],
+    data: str | Path | Sequence[str | Path | Example],
     *,
-    dev: str | Path | Sequence[Example] | None,
+    dev: str | Path | Sequence[str | Path | Example] | None,
     out: str | Path,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -66,7 +65,7 @@ def run_sweep(
 
     Args:
         plan: What to try.
-        data: Training examples, or what :func:`quoth.read_examples` reads.
+        data: Training examples, or what :func:`quoth.read_examples` reads, or several of these.
         dev: Examples to judge the trials by.
         out: Folder of the sweep; each trial has a folder below it.
         resume: Go on with the sweep in ``out``, if there is one. Its plan may have more trials now.
@@ -85,7 +84,7 @@ def run_sweep(
         raise MissingExtraError("tracking the sweep in MLflow (--no-tracking does without)", "track")
     if not dev:
         raise ConfigError("a sweep must have data to judge its trials by, but has none: --dev DATA")
-    examples, judges = (read_examples(each) if isinstance(each, str | Path) else list(each) for each in (data, dev))
+    examples, judges = labelled(data), labelled(dev)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     record = {"plan": plan.to_dict(), "config": config.to_dict(), "questions": [len(examples), len(judges)]}
     study = _study(Path(out), plan, record, config, resume)

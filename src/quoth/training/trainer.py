@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 import torch
@@ -127,17 +128,17 @@ class ReaderTrainer:
         self._wrapped.train()
         self._tell("on_train_begin")
         with StopSignals(self._accelerator) as signals:
+            if resume_from and self._owes_evaluation():
+                self._evaluate()
+                self._save()
             for rows, batches in self._steps():
-                self._step(rows, batches)
-                stop = signals.received()
-                self._after_step(stop is not None)
-                if stop:
-                    raise TrainingStoppedError(
-                        f"stopped by {stop} after step {self.state.global_step} of {self.state.max_steps}, which is "
-                        "saved. Go on with --resume."
-                    )
                 if self._control.should_training_stop:
                     break
+                self._step(rows, batches)
+                self._tell("on_step_end")
+                if stop := signals.received():
+                    self._stop(stop)
+                self._after_step()
         self._tell("on_train_end")
 
     def _tell(self, event: str, **more: Any) -> None:
@@ -210,39 +211,64 @@ class ReaderTrainer:
         self.state.global_step += 1
         self.state.epoch = self.state.global_step / len(self._plan)
 
-    def _after_step(self, stopping: bool) -> None:
+    def _after_step(self) -> None:
         """Log, evaluate and save where it is due."""
-        config, step = self.config, self.state.global_step
-        self._tell("on_step_end")
-        last = step == self.state.max_steps or self._control.should_training_stop
-        at_end = last or step % len(self._plan) == 0
-        evaluating = bool(self.data.dev) and not stopping
-        evaluating &= last or (step % config.eval_steps == 0 if config.eval_steps else at_end)
-        saving = evaluating or stopping or (step % config.save_steps == 0 if config.save_steps else at_end)
-        if step % LOG_STEPS == 0 or saving or last:
+        step, every = self.state.global_step, self.config.save_steps
+        saving = self._owes_evaluation() or (step % every == 0 if every else self._ends_epoch())
+        if step % LOG_STEPS == 0 or saving or self._is_last():
             self._log_loss()
-        if evaluating:
+        if self._owes_evaluation():
             self._evaluate()
         if saving:
             self._save()
 
+    def _stop(self, stop: Signals) -> None:
+        """Save, and end the run; an evaluation that was due comes when it goes on."""
+        self._log_loss()
+        self._save()
+        state = self.state
+        raise TrainingStoppedError(
+            f"stopped by {stop.name} after step {state.global_step:,} of {state.max_steps:,}, and saved there. "
+            "Go on with --resume.",
+            stop,
+        )
+
+    def _is_last(self) -> bool:
+        return bool(self.state.global_step == self.state.max_steps or self._control.should_training_stop)
+
+    def _ends_epoch(self) -> bool:
+        return self._is_last() or self.state.global_step % len(self._plan) == 0
+
+    def _owes_evaluation(self) -> bool:
+        """Tell whether this step is to be evaluated, and is not yet."""
+        every, step = self.config.eval_steps, self.state.global_step
+        due = self._is_last() or (step % every == 0 if every else self._ends_epoch())
+        return bool(self.data.dev) and due and not self._evaluations(since=step - 1)
+
+    def _evaluations(self, since: int) -> list[dict[str, float]]:
+        return [row for row in self.state.log_history if "eval_f1" in row and row["step"] > since]
+
     def _log_loss(self) -> None:
         losses = self._losses
+        if not losses.steps:
+            return
         mean = float(self._accelerator.reduce(losses.total, "sum")) / losses.steps
-        rate = self._optimizer.param_groups[-1]["lr"]
-        self._refuse_wild(mean)
+        norm, rate = float(losses.norm), self._optimizer.param_groups[-1]["lr"]
+        self._refuse_wild(mean, norm)
         self._losses = _Losses(torch.zeros_like(losses.total))
-        self._log({"loss": mean, "grad_norm": float(losses.norm), "learning_rate": rate})
+        self._log({"loss": mean, "grad_norm": norm, "learning_rate": rate})
 
-    def _refuse_wild(self, loss: float) -> None:
+    def _refuse_wild(self, loss: float, norm: float) -> None:
         """Stop before a checkpoint of weights that are lost is written."""
-        # Guessing evenly costs the logarithm of the length; a loss far above it will not come back.
-        if loss < 2 * math.log(self.config.max_tokens):
+        # Guessing evenly costs the logarithm of the length; a loss far above it will not come back. float16 skips steps
+        # whose gradient is too large for it.
+        tame = math.isfinite(norm) or self._accelerator.mixed_precision == "fp16"
+        if loss < 2 * math.log(self.config.max_tokens) and tame:
             return
         raise TrainingError(
-            f"the loss became {loss:.3g} at step {self.state.global_step}; nothing was saved since it did. "
-            f"Lower learning_rate (it is {self.config.learning_rate:g}), raise warmup, or compute in float32; "
-            "then start a new run, from the last checkpoint's weights or afresh."
+            f"the loss became {loss:.3g} (gradient norm {norm:.3g}) by step {self.state.global_step}, and nothing was "
+            f"saved since. Start again with a lower learning_rate (it is {self.config.learning_rate:g}), more warmup "
+            f"(it is {self.config.warmup:g}), or in float32; the last checkpoint holds the weights before."
         )
 
     def _log(self, metrics: dict[str, float]) -> None:
@@ -275,8 +301,11 @@ class ReaderTrainer:
         state = self.state
         if state.best_metric is None or f1 > state.best_metric:
             state.best_metric, state.best_global_step = f1, state.global_step
-        since = [row for row in state.log_history if "eval_f1" in row and row["step"] > (state.best_global_step or 0)]
-        if self.config.patience and len(since) >= self.config.patience:
+        self._lose_patience()
+
+    def _lose_patience(self) -> None:
+        patience, best = self.config.patience, self.state.best_global_step
+        if patience and best is not None and len(self._evaluations(since=best)) >= patience:
             self._control.should_training_stop = True
 
     def _save(self) -> None:
@@ -295,3 +324,4 @@ class ReaderTrainer:
             folder, self, self._optimizer, (accelerator.process_index, accelerator.num_processes)
         )
         self.state.is_world_process_zero = self.state.is_local_process_zero = accelerator.is_main_process
+        self._lose_patience()

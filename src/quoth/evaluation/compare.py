@@ -1,0 +1,132 @@
+"""Two predictions files in pairs: is one better than the other, or may it be chance?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from quoth.errors import ConfigError
+from quoth.evaluation.bootstrap import Floats, Ints, clusters, interval, sign_flip_test
+from quoth.evaluation.report import Report
+
+_CHANCE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much better the second is than the first.
+
+    Attributes:
+        points: Second minus first, in [-100, 100].
+        interval: Its 95 % interval, by paired bootstrap over articles.
+        p: How often a difference as large would come by chance, were both equally good; in (0, 1].
+    """
+
+    points: float
+    interval: tuple[float, float]
+    p: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two reports on the same questions.
+
+    Attributes:
+        first, second: The reports.
+        names: What to call them.
+    """
+
+    first: Report
+    second: Report
+    names: tuple[str, str] = ("A", "B")
+
+    @cached_property
+    def exact(self) -> Difference:
+        """The difference in exact match."""
+        return self._difference([row.exact for row in self.first.rows], [row.exact for row in self.second.rows])
+
+    @cached_property
+    def f1(self) -> Difference:
+        """The difference in F1."""
+        return self._difference([row.f1 for row in self.first.rows], [row.f1 for row in self.second.rows])
+
+    @cached_property
+    def gained(self) -> int:
+        """Questions that only the second answers exactly."""
+        return sum(b.exact > a.exact for a, b in zip(self.first.rows, self.second.rows, strict=True))
+
+    @cached_property
+    def lost(self) -> int:
+        """Questions that only the first answers exactly."""
+        return sum(a.exact > b.exact for a, b in zip(self.first.rows, self.second.rows, strict=True))
+
+    @cached_property
+    def _articles(self) -> Ints:
+        return clusters([row.traits.title for row in self.first.rows])
+
+    def _difference(self, first: list[bool] | list[float], second: list[bool] | list[float]) -> Difference:
+        differences: Floats = np.array(second, dtype=np.float64) - np.array(first, dtype=np.float64)
+        low, high = interval(differences, self._articles)
+        return Difference(
+            float(100.0 * differences.mean()),
+            (100.0 * low, 100.0 * high),
+            sign_flip_test(differences, self._articles),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return both totals, the differences, and how many questions only one of them answers exactly."""
+        return {
+            "names": list(self.names),
+            "first": self.first.to_json(),
+            "second": self.second.to_json(),
+            "exact": asdict(self.exact),
+            "f1": asdict(self.f1),
+            "gained": self.gained,
+            "lost": self.lost,
+        }
+
+    def __str__(self) -> str:
+        width = max(map(len, self.names)) + 2
+        lines = [f"{'':<{width}}{'exact match':>12}{'F1':>9}"]
+        for name, report in zip(self.names, (self.first, self.second), strict=True):
+            lines.append(f"{name:<{width}}{report.exact:>12.2f}{report.f1:>9.2f}")
+        lines.append(
+            f"Of {self.first.total:,} questions, {self.gained:,} are answered exactly only by {self.names[1]}, and "
+            f"{self.lost:,} only by {self.names[0]}."
+        )
+        lines += [self._sentence("exact match", self.exact), self._sentence("F1", self.f1)]
+        return "\n".join(lines)
+
+    def _sentence(self, metric: str, found: Difference) -> str:
+        first, second = self.names if found.points < 0 else self.names[::-1]
+        low, high = sorted(end if found.points >= 0 else -end for end in found.interval)
+        if found.points == 0.0:
+            how = f"{first} and {second} have the same {metric}"
+        else:
+            how = f"{first} is better than {second} by {abs(found.points):.2f} points of {metric}"
+        verdict = "may well be chance" if found.p > _CHANCE else "is hardly chance"
+        return f"{how} (95 % interval {low:.2f} to {high:.2f}, p = {found.p:.2g}): this {verdict}."
+
+
+def compare(first: Report, second: Report, names: tuple[str, str] = ("A", "B")) -> Comparison:
+    """Compare two reports question by question.
+
+    Intervals and p-values take the articles (titles) as units, since questions of one article stand and fall together.
+    With fewer than six articles no difference can have a p-value below 0.05.
+
+    Args:
+        first: A report, as ``score`` or ``evaluate`` gives it.
+        second: Another one on the same data.
+        names: What to call the two.
+
+    Raises:
+        ConfigError: If they are not on the same questions.
+
+    Source: see :func:`quoth.evaluation.bootstrap.interval` and :func:`quoth.evaluation.bootstrap.sign_flip_test`.
+    """
+    if [row.id for row in first.rows] != [row.id for row in second.rows]:
+        raise ConfigError("only reports on the same questions can be compared, but these are on different ones")
+    return Comparison(first, second, names)

@@ -1,0 +1,148 @@
+"""Wrong answers, each with what is needed to see why: to be read by the hundred, sorted by cause."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from quoth.evaluation.metrics import exact_and_f1
+from quoth.evaluation.predictions import whole_file
+from quoth.records import Example, Gold, Prediction
+from quoth.text import normalize_answer
+
+_REACH = 100  # code points of the context on either side of prediction and gold
+_NEAR = 200  # code points between gold and prediction that a reader of the text would call nearby
+
+# Cause -> what it means; the order is that in which they are tried.
+CAUSES = {
+    "abstained": "the reader abstained, and there is an answer",
+    "should abstain": "there is no answer, and the reader gave one",
+    "spelling": "the gold, but for spaces and for hyphens and other marks that the metrics do not take for punctuation",
+    "too long": "the gold and more around it",
+    "too short": "a part of the gold",
+    "shifted": "overlaps the gold, and each has words that the other has not",
+    "same sentence": "something else of the sentence that holds the gold",
+    "nearby": "something else within 200 code points of the gold",
+    "elsewhere": "something else, farther from the gold",
+}
+
+
+@contextmanager
+def mistake_file(path: str | Path) -> Iterator[tuple[Callable[[Example, Prediction], None], Counter[str]]]:
+    """Open a JSON-lines file for wrong answers; it appears whole, or not at all.
+
+    Yields:
+        What takes an example with its prediction and writes it if it is wrong; and the count of each cause so far.
+    """
+    counts: Counter[str] = Counter()
+    with whole_file(Path(path)) as file:
+
+        def write(example: Example, prediction: Prediction) -> None:
+            if found := mistake(example, prediction):
+                counts[found["cause"]] += 1
+                file.write(json.dumps(found, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n")
+
+        yield write, counts
+
+
+def mistake(example: Example, prediction: Prediction) -> dict[str, Any] | None:
+    """Describe a wrong answer; ``None`` if it is right or the example unlabelled.
+
+    Returns:
+        ``id``, ``title``, ``cause`` (a key of ``CAUSES``), ``question``, ``golds``, ``prediction`` (``""``: abstained),
+        ``best`` (what would have been said), ``same_kind`` (whether it is of the gold's kind: a number, a name, or
+        neither), ``probability``, ``null_odds``, ``f1`` and ``excerpt``: the context around gold and best answer,
+        marked as ``{{gold}}`` and ``[[best]]``.
+    """
+    if example.golds is None:
+        return None
+    exact, f1 = exact_and_f1(prediction.text, [gold.text for gold in example.golds], "v2.0")
+    if exact:
+        return None
+    best = prediction.answers[0] if prediction.answers else None
+    return {
+        "id": example.id,
+        "title": example.title,
+        "cause": _cause(example, prediction),
+        "question": example.question,
+        "golds": list(dict.fromkeys(gold.text for gold in example.golds)),
+        "prediction": prediction.text,
+        "best": best.text if best else "",
+        "same_kind": best is not None and any(_kind(best.text) == _kind(gold.text) for gold in example.golds),
+        "probability": best.probability if best else None,
+        "null_odds": prediction.null_odds,
+        "f1": f1,
+        "excerpt": _excerpt(example, prediction),
+    }
+
+
+def _cause(example: Example, prediction: Prediction) -> str:
+    golds, best = example.golds or (), prediction.best
+    if best is None:
+        return "abstained"
+    if not golds:
+        return "should abstain"
+    if any(_letters(gold.text) == _letters(best.text) for gold in golds):
+        return "spelling"
+    overlapping = [gold for gold in golds if gold.span.start < best.span.end and best.span.start < gold.span.end]
+    if overlapping:
+        return _boundary(overlapping, best.text)
+    gold = _nearest(golds, best.span.start)
+    between = sorted((gold.span, best.span))
+    gap = example.context[between[0].end : between[1].start]
+    if not any(mark in gap for mark in (". ", "? ", "! ", "\n")):
+        return "same sentence"
+    return "nearby" if len(gap) <= _NEAR else "elsewhere"
+
+
+def _boundary(golds: Sequence[Gold], text: str) -> str:
+    words = normalize_answer(text)
+    if any(normalize_answer(gold.text) in words for gold in golds):
+        return "too long"
+    return "too short" if any(words in normalize_answer(gold.text) for gold in golds) else "shifted"
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _kind(text: str) -> str:
+    """Guess what a text is: with a digit a number, all of its longer words capital a name, else other."""
+    if any(map(str.isdigit, text)):
+        return "number"
+    words = [word for word in text.split() if len(word) > 3]
+    return "name" if words and all(word[:1].isupper() for word in words) else "other"
+
+
+def _nearest(golds: Sequence[Gold], place: int) -> Gold:
+    return min(golds, key=lambda gold: abs(gold.start - place))
+
+
+def _excerpt(example: Example, prediction: Prediction) -> str:
+    """Return the context around gold and best answer, both marked, with ``…`` for what is left out."""
+    context, best = example.context, prediction.answers[0] if prediction.answers else None
+    marked = [(best.span, "[[", "]]")] if best else []
+    if example.golds:
+        marked.append((_nearest(example.golds, best.span.start if best else 0).span, "{{", "}}"))
+    # At one place, what ends comes before what starts; of two that start the longer first, of two that end the shorter.
+    marks = [(span.start, 1, -span.end, left) for span, left, _ in marked]
+    marks += [(span.end, 0, -span.start, right) for span, _, right in marked]
+    pieces: list[str] = []
+    done = 0
+    for place, *_, mark in sorted(marks):
+        pieces += [_shortened(context, done, place, keep_head=bool(pieces)), mark]
+        done = place
+    pieces.append(_shortened(context, done, len(context), keep_head=True, keep_tail=False))
+    return " ".join("".join(pieces).split())
+
+
+def _shortened(context: str, start: int, end: int, *, keep_head: bool, keep_tail: bool = True) -> str:
+    """Return a part of the context, without its middle, or what is far from the marks, if it is long."""
+    if end - start <= 2 * _REACH:
+        return context[start:end]
+    head = context[start : start + _REACH] if keep_head else ""
+    return f"{head} … {context[end - _REACH : end] if keep_tail else ''}"

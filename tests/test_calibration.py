@@ -1,0 +1,366 @@
+"""Calibration, thresholds and their fit: against slow arithmetic, the official scorer, and real tiny readers."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import official_squad
+from quoth.cli import main
+from quoth.data import write_squad
+from quoth.errors import ConfigError
+from quoth.evaluation import evaluate, score
+from quoth.evaluation.calibration import calibration_error, reliability, risk_coverage, risk_coverage_area
+from quoth.evaluation.fit import TEMPERATURES, fit
+from quoth.evaluation.threshold import best_threshold, fit_threshold
+from quoth.reader import Reader
+from quoth.reading import Windower, WindowLogits, best_probabilities, decode
+from quoth.records import Answer, Example, Gold, Prediction, Span
+from quoth.store import ReaderFolder, ReaderSettings
+from texts import few
+from tiny_readers import KINDS, tiny_folder, tiny_reader, tiny_tokenizer
+
+LETTERS = "b c d e f g h i"
+TEXT = "The keeper lit the lamp of Cabo Branco in 1972 and Ana Ribeiro wrote it down in the log of the tower"
+
+
+def questions(count, unanswerable=0):
+    """Examples of one text whose golds are its words; the last ones unanswerable; in five articles."""
+    words = [word for word in TEXT.split() if word.lower() != "the"]  # which is no answer to SQuAD v2.0
+    found = []
+    for number in range(count):
+        word = words[number % len(words)]
+        golds = (Gold(word, TEXT.index(word)),) if number < count - unanswerable else ()
+        context = f"{TEXT} {number} ."
+        found.append(Example(f"q{number}", f"Which word {number} ?", context, golds, f"article {number % 5}"))
+    return found
+
+
+# --- calibration error and reliability
+
+
+def test_bins_by_hand():
+    bins = reliability([0.0, 0.05, 0.1, 0.11, 1.0], [0, 1, 1, 0, 1], bins=10)
+    assert [each.total for each in bins] == [3, 1, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert (bins[0].probability, bins[0].accuracy) == (pytest.approx(0.05), pytest.approx(2 / 3))
+    assert (bins[2].probability, bins[2].accuracy, bins[2].gap) == (None, None, 0.0)
+    assert calibration_error(bins) == pytest.approx((3 * (2 / 3 - 0.05) + 0.11 + 0) / 5)
+
+
+outcomes = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
+
+
+@given(outcomes)
+def test_the_error_is_that_of_its_definition(pairs):
+    probabilities, events = zip(*pairs, strict=True)
+    slow = 0.0
+    for number in range(15):
+        inside = [(p, e) for p, e in pairs if number / 15 < p <= (number + 1) / 15 or (number == 0 and p == 0.0)]
+        slow += abs(sum(p for p, _ in inside) - sum(e for _, e in inside)) / len(pairs)
+    found = reliability(probabilities, events)
+    assert calibration_error(found) == pytest.approx(slow, abs=1e-12)
+    assert sum(each.total for each in found) == len(pairs)
+
+
+# --- risk and coverage
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.1, 0.5, 0.9]), st.floats(0, 1)), min_size=1, max_size=40), st.randoms())
+def test_risk_does_not_depend_on_the_order_of_equals(pairs, random):
+    curve = risk_coverage(*zip(*pairs, strict=True))
+    random.shuffle(pairs)
+    assert risk_coverage(*zip(*pairs, strict=True)) == pytest.approx(curve)
+    assert curve[-1] == pytest.approx(sum(risk for _, risk in pairs) / len(pairs))
+
+
+def test_the_area_by_hand():
+    assert risk_coverage([0.9, 0.8, 0.1], [0, 1, 1]).tolist() == pytest.approx([0, 1 / 2, 2 / 3])
+    assert risk_coverage_area([0.1, 0.9, 0.8], [1, 0, 1]) == pytest.approx((0 + 1 / 2 + 2 / 3) / 3)
+    assert risk_coverage_area([0.5, 0.5], [0, 1]) == 0.5
+
+
+# --- the best threshold
+
+
+@st.composite
+def answered(draw):
+    """Examples with predictions of every kind: right, half right, nothing to quote; odds that tie."""
+    examples, predictions = [], []
+    for number in range(draw(st.integers(1, 15))):
+        golds = draw(st.sampled_from([(), ("black cat",), ("cat", "the")]))
+        text = draw(st.sampled_from(["black cat", "cat", "the", "dog", ""]))
+        odds = draw(st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.5]))
+        answers = (Answer(text, Span(0, len(text)), 1.0, draw(st.floats(0, 1))),) if text else ()
+        null_score = 1.0 + odds if text else None
+        examples.append(Example(f"q{number}", "?", "x", tuple(Gold(gold, 0) for gold in golds)))
+        predictions.append(Prediction(f"q{number}", answers, null_score, not text))
+    examples.append(Example("none", "?", "x", ()))
+    predictions.append(Prediction("none", (Answer("dog", Span(0, 3), 0.0, 0.5),), 3.0, False))
+    return examples, predictions
+
+
+@given(answered())
+def test_the_best_threshold_is_the_official_one(case):
+    examples, predictions = case
+    dataset = [
+        {"paragraphs": [{"qas": [{"id": each.id, "answers": [{"text": gold.text} for gold in each.golds]}]}]}
+        for each in examples
+    ]
+    texts = {each.id: each.text for each in predictions}
+    odds = {each.id: 1e9 if each.null_odds is None else each.null_odds for each in predictions}
+    official = official_squad.find_all_best_thresh(dataset, texts, odds)
+    ours = score(examples, predictions).to_json()
+    assert {key: ours[key] for key in official} == official
+
+
+def test_without_null_scores_there_is_no_best_threshold():
+    report = score([Example("1", "?", "x", ()), Example("2", "?", "x", (Gold("x", 0),))], {"1": "", "2": "x"})
+    assert (report.best_f1, report.calibration) == (None, None)
+    assert "best_f1" not in report.to_json()
+
+
+# --- the fit of the threshold
+
+readings = st.lists(
+    st.tuples(st.sampled_from([-1.5, -1.0, 0.0, 0.5, 2.0]), st.sampled_from([0.0, 0.4, 1.0]), st.booleans()),
+    min_size=2,
+    max_size=30,
+).filter(lambda rows: len({has for *_, has in rows}) == 2)
+
+
+def outcome(rows, threshold):
+    """Mean F1 of the two kinds and what the answerable lose, in points, worked out row by row."""
+    has = [0.0 if odds > threshold else f1 for odds, f1, answerable in rows if answerable]
+    none = [1.0 if odds > threshold else 0.0 for odds, _, answerable in rows if not answerable]
+    whole = [f1 for _, f1, answerable in rows if answerable]
+    means = sum(has) / len(has), sum(none) / len(none)
+    return 50 * sum(means), 100 * (sum(whole) - sum(has)) / len(has)
+
+
+@given(readings, st.sampled_from([None, 0.0, 5.0, 40.0]))
+def test_no_threshold_is_better_than_the_fitted_one(rows, max_cost):
+    odds, f1, has = zip(*[(odds, f1 if answerable else 0.0, answerable) for odds, f1, answerable in rows], strict=True)
+    found = fit_threshold(odds, f1, has, max_cost=max_cost)
+    value = math.inf if found.threshold is None else found.threshold
+    assert outcome(rows, value) == pytest.approx((found.f1, found.cost))
+    assert outcome(rows, math.inf)[0] == pytest.approx(found.never_f1)
+    limit = math.inf if max_cost is None else max_cost
+    assert found.cost <= limit + 1e-9
+    for other in (-1.2, -0.5, 0.2, 1.0, math.inf):
+        total, cost = outcome(rows, other)
+        if cost <= limit + 1e-9 and min(odds) <= other:
+            assert total <= found.f1 + 1e-9
+            if total == pytest.approx(found.f1):
+                assert not any(value < each <= other for each in odds), "of equal ones, the one that abstains least"
+
+
+def test_a_threshold_lies_between_two_questions():
+    found = fit_threshold([-1.0, 0.0, 3.0, 4.0], [1, 1, 0, 0], [True, True, False, False])
+    assert (found.threshold, found.f1, found.never_f1, found.kept, found.declined) == (1.5, 100.0, 50.0, 1.0, 1.0)
+    assert fit_threshold([5.0, 4.0], [1.0, 0.0], [True, False], max_cost=0.0).threshold is None
+
+
+@pytest.mark.parametrize(
+    ("has", "cost", "message"),
+    [
+        ([True, True], None, "but none is unanswerable"),
+        ([False, False], None, "but none is answerable"),
+        ([True, False], -1.0, "max_cost must be at least 0"),
+        ([True, False], math.nan, "max_cost must be at least 0"),
+    ],
+)
+def test_a_fit_that_makes_no_sense_is_refused(has, cost, message):
+    with pytest.raises(ConfigError, match=message):
+        fit_threshold([0.0, 1.0], [1.0, 0.0], has, max_cost=cost)
+
+
+# --- the fit of a reader
+
+
+@few
+@given(st.sampled_from(KINDS), st.lists(st.sampled_from([0.25, 0.7, 1.0, 3.0, 50.0]), max_size=4))
+def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures):
+    reader = tiny_reader(kind)
+    for example, windows in reader.read_all(questions(2)):
+        found = best_probabilities(windows, reader.settings.decode, temperatures)
+        settings = [reader.settings.decode.with_(temperature=temperature) for temperature in temperatures]
+        assert list(found) == pytest.approx(
+            [decode(example.id, windows, each).answers[0].probability for each in settings]
+        )
+
+
+def test_nothing_to_quote_has_no_probability():
+    reader = tiny_reader("wordpiece")
+    (_, windows), *_ = reader.read_all([Example("1", "Who?", "   ")])
+    assert best_probabilities(windows, reader.settings.decode, [1.0]) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_figures_of_a_fit_are_those_of_evaluate(kind):
+    examples = questions(40, unanswerable=15)
+    reader = tiny_reader(kind)
+    found = fit(reader, examples[:25], examples[25:])
+    assert (found.questions, found.unanswerable) == (40, 15)
+    before = evaluate(reader, examples[:25])
+    assert before.calibration.error == pytest.approx(found.temperature.ece_before)
+
+    fitted = Reader(reader.tokenizer, reader.engine, found.settings(reader.settings))
+    report = evaluate(fitted, examples)
+    assert evaluate(fitted, examples[:25]).calibration.error == pytest.approx(found.temperature.ece_after)
+    assert (report.has_answer.f1 + report.no_answer.f1) / 2 == pytest.approx(found.threshold.f1)
+    assert report.no_answer.f1 == pytest.approx(100 * found.threshold.declined)
+    assert evaluate(reader, examples[:25]).f1 - report.has_answer.f1 == pytest.approx(found.threshold.cost)
+
+
+class Sampled:
+    """A network whose logits are random, for questions whose golds are drawn from its softmax at a temperature."""
+
+    def __init__(self, temperature, count, seed=0):
+        self.settings = tiny_reader("wordpiece", max_answer_tokens=1).settings
+        self._draw = np.random.default_rng(seed)
+        self._temperature = temperature
+        self.examples = [self._example(number) for number in range(count)]
+
+    def _example(self, number):
+        scores = 3 * self._draw.normal(size=len(LETTERS.split()))
+        shares = np.exp(scores / self._temperature)
+        start = 2 * int(self._draw.choice(len(shares), p=shares / shares.sum()))
+        golds = (Gold(LETTERS[start], start),)
+        return Example(str(number), "b", LETTERS, golds, f"article {number % 10}"), scores
+
+    def read_all(self, examples):
+        known = {example.id: scores for example, scores in self.examples}
+        examples = list(examples)
+        windower = Windower(tiny_tokenizer("wordpiece"), max_tokens=32, overlap=8)
+        for example, (window,) in zip(examples, windower.each(examples), strict=True):
+            half = (known[example.id] / 2).astype(np.float32)
+            yield example, [WindowLogits(window, half, half, null=-100.0)]
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.7])
+def test_the_temperature_is_found_again(temperature):
+    reader = Sampled(temperature, 1000)
+    assert [len(windows[0].start) for _, windows in reader.read_all([reader.examples[0][0]])] == [8]
+    found = fit(reader, [example for example, _ in reader.examples]).temperature
+    assert found.temperature == pytest.approx(temperature, rel=0.2)
+    # A thousand answers in 15 bins are some 0.03 off by chance alone.
+    assert found.ece_after < 0.05 < found.ece_before
+    assert found.ece_after < found.ece_crossvalidated < found.ece_before
+
+
+def test_right_may_mean_less_than_exact():
+    examples = [Example(f"q{n}", "Which ?", TEXT, (Gold(TEXT, 0),), f"a{n}") for n in range(6)]
+    reader = tiny_reader("wordpiece")
+    exact, lenient = fit(reader, examples).temperature, fit(reader, examples, right_f1=1e-9).temperature
+    assert (exact.right_f1, lenient.right_f1) == (1.0, 1e-9)
+    assert exact.ece_before != lenient.ece_before
+    for right_f1 in (0.0, 1.1):
+        with pytest.raises(ConfigError, match="right_f1 must be above 0 and at most 1"):
+            fit(reader, examples, right_f1=right_f1)
+
+
+def test_a_fit_needs_answerable_questions():
+    with pytest.raises(ConfigError, match="answerable questions, but there are none"):
+        fit(tiny_reader("wordpiece"), questions(3, unanswerable=3))
+
+
+def test_temperatures_are_spread_evenly():
+    assert (TEMPERATURES[0], TEMPERATURES[-1]) == (0.25, 4.0)
+    assert 1.0 in TEMPERATURES
+
+
+# --- the command
+
+
+@pytest.fixture
+def quoth(capsys):
+    def run(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return stopped.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A reader folder with a manifest, data and pairs."""
+    folder = tiny_folder("wordpiece", tmp_path / "reader")
+    ReaderFolder.open_unchecked(folder).write_manifest(ReaderSettings(48, 16), {"precision": "float32", "seed": 3})
+    examples = questions(30, unanswerable=10)
+    write_squad(examples[:20], tmp_path / "data.json")
+    write_squad(examples[20:], tmp_path / "pairs.json")
+    return folder, tmp_path / "data.json", tmp_path / "pairs.json"
+
+
+def test_calibrate_stores_what_it_fits(quoth, files):
+    folder, data, pairs = files
+    status, out, err = quoth("calibrate", folder, "--data", data, "--unanswerable", pairs, "--max-cost", "1")
+    assert (status, out) == (0, f"{folder}\n")
+    assert "Temperature " in err
+    assert "Null threshold " in err
+    manifest = json.loads((folder / "quoth.json").read_text(encoding="utf-8"))
+    found = manifest["calibration"]
+    assert manifest["decode"]["temperature"] == found["temperature"]["temperature"] != 1.0
+    assert manifest["decode"]["null_threshold"] == found["null_threshold"]["threshold"]
+    assert (found["data"], found["pairs"], found["questions"], found["unanswerable"]) == (
+        "data.json",
+        "pairs.json",
+        30,
+        10,
+    )
+    assert (manifest["seed"], manifest["windows"]["max_tokens"]) == (3, 48)
+    assert found["null_threshold"]["cost"] <= 1
+    assert f"{found['null_threshold']['threshold']}" in (folder / "README.md").read_text(encoding="utf-8")
+    assert Reader.load(folder, threads=1).settings.decode.temperature == found["temperature"]["temperature"]
+
+
+def test_calibrate_can_leave_the_reader_alone(quoth, files, tmp_path):
+    folder, data, _ = files
+    (folder / "README.md").write_text("My own words.", encoding="utf-8")
+    before = (folder / "quoth.json").read_bytes()
+    status, out, _ = quoth("calibrate", folder, "--data", data, "-o", tmp_path / "new", "--json")
+    document = json.loads(out)
+    assert (status, document["folder"], document["null_threshold"]) == (0, str(tmp_path / "new"), None)
+    assert (folder / "quoth.json").read_bytes() == before
+    assert (tmp_path / "new" / "README.md").read_text(encoding="utf-8") == "My own words."
+    assert Reader.load(tmp_path / "new", threads=1).settings.decode.null_threshold is None
+    status, _, err = quoth("calibrate", folder, "--data", data, "-o", tmp_path / "new")
+    assert status == 2
+    assert "must be a new or empty folder" in err
+
+
+def test_evaluate_says_what_probabilities_are_worth(quoth, files, tmp_path):
+    folder, *_ = files
+    write_squad(questions(30, unanswerable=10), tmp_path / "both.json")
+    words = ("evaluate", tmp_path / "both.json", "--reader", folder)
+    _, out, _ = quoth(*words, "--json")
+    document = json.loads(out)
+    assert 0 <= document["ece"] <= 1
+    assert len(document["reliability"]) == 15
+    assert document["best_f1"] >= document["f1"]
+    assert {"HasAns_f1", "NoAns_f1", "aurc_exact", "aurc_f1", "aurc_f1_by_null_odds"} <= document.keys()
+    _, out, _ = quoth(*words)
+    assert f"expected calibration error {document['ece']:.3f}" in out
+    assert f"F1 {document['best_f1']:.2f} at {document['best_f1_thresh']:.2f}" in out
+
+
+def test_the_reliability_plot_is_drawn(quoth, files, tmp_path):
+    pytest.importorskip("matplotlib")
+    folder, data, _ = files
+    for name, magic in [("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")]:
+        status, _, err = quoth("evaluate", data, "--reader", folder, "--plot", tmp_path / name)
+        assert (status, err) == (0, f"Reliability plot: {tmp_path / name}\n")
+        assert (tmp_path / name).read_bytes().startswith(magic)
+    assert b"probability" in (tmp_path / "plot.svg").read_bytes()
+    status, _, err = quoth("evaluate", data, "--reader", folder, "--plot", tmp_path / "plot.txt")
+    assert status == 2
+    assert "must end in .svg, .png, .pdf" in err
+
+
+def test_the_best_threshold_of_no_questions_to_decline():
+    assert best_threshold([1.0, 2.0], [0.0, 0.0], [True, False]).threshold == 0.0
