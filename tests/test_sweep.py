@@ -139,7 +139,7 @@ def test_a_trial_that_is_behind_is_pruned_and_one_that_fails_is_told(base, tmp_p
     assert states[5e-3].state == "finished"
     assert states[1e-9].state in ("pruned", "finished")
     assert states[1e9].state == "failed"
-    assert "Lower learning_rate" in states[1e9].reason
+    assert "lower learning_rate" in states[1e9].reason
     assert result.folder.name == result.rows[0].name
     assert "pruned" in result.table
     assert "failed: the loss became" in result.table
