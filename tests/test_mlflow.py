@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import little
+from quoth.cli import main
 from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, ReaderSettings
@@ -81,6 +82,10 @@ def test_a_logged_reader_answers_as_the_reader_does(mlflow, address, reader):
     model = mlflow.pyfunc.load_model(address)
     replies = model.predict(ROWS, params={"top_k": 3})
     assert [seen(reply) for reply in replies] == [expected(reader, row, top_k=3) for row in ROWS]
+    for threshold in (-1e9, 0.0):
+        replies = model.predict(ROWS, params={"null_threshold": threshold})
+        assert [seen(reply) for reply in replies] == [expected(reader, row, null_threshold=threshold) for row in ROWS]
+    replies = model.predict(ROWS)
     assert replies[2]["no_answer"]
     assert replies[2]["reason"] == "the context holds no text to quote"
     place = replies[1]["best"]
@@ -136,6 +141,22 @@ def test_what_is_no_reader_is_not_logged(store, tmp_path):
     assert store.search_runs([experiment.experiment_id], "attributes.run_name = 'nothing'") == []
 
 
+def test_the_command_line_logs_a_reader(mlflow, store, reader, tmp_path, capsys):
+    words = ["track", str(reader.path), "--experiment", "ours", "--run-name", "typed", "--registered-model", "typed"]
+    with pytest.raises(SystemExit) as done:
+        main(words)
+    assert not done.value.code
+    (version,) = store.search_model_versions("name = 'typed'")
+    (found,) = runs(store, "typed")
+    assert version.run_id == found.info.run_id
+    address = capsys.readouterr().out.strip()
+    assert mlflow.models.get_model_info(address).run_id == found.info.run_id
+    with pytest.raises(SystemExit) as failed:
+        main(["track", str(tmp_path / "nothing")])
+    assert failed.value.code == 1
+    assert "must be the folder of a reader, but there is no such folder" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
     return little.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
@@ -152,6 +173,13 @@ def train(base, out, **settings):
 def runs(store, name):
     experiment = store.get_experiment_by_name("ours")
     return store.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
+
+
+def logged(mlflow, store, run):
+    """The models that a run logged."""
+    experiment = store.get_experiment_by_name("ours")
+    models = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
+    return [model for model in models if model.source_run_id == run.info.run_id]
 
 
 def test_a_run_is_followed_and_its_reader_registered(mlflow, store, base, tmp_path):
@@ -188,6 +216,7 @@ def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(mlflow, store, ba
     (again,) = runs(store, "stopped")
     assert again.info.run_id == found.info.run_id
     assert again.info.status == "FINISHED"
+    assert logged(mlflow, store, again) == []
     assert {each.step for each in store.get_metric_history(again.info.run_id, "f1")} == {1, 2}
 
 
@@ -221,6 +250,7 @@ def test_a_sweep_is_a_parent_and_its_children(mlflow, store, base, tmp_path):
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert float(child.data.params["learning_rate"]) == row.values["learning_rate"]
         assert child.info.status == parent.info.status == "FINISHED"
+        assert logged(mlflow, store, child) == []
     (version,) = store.search_model_versions("name = 'best'")
     assert version.run_id == parent.info.run_id, "only the best is logged as a model"
 

@@ -10,6 +10,7 @@ import time
 import pytest
 
 import little
+from quoth.cli import main
 from quoth.data import write_squad
 from quoth.errors import ConfigError, TrainingError
 from quoth.training.sweep_plan import Choices, Range, SweepPlan
@@ -96,6 +97,17 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path, text, words):
         (tmp_path / "sweep.toml").write_text(text)
     with pytest.raises(ConfigError, match=words):
         SweepPlan.load(tmp_path / "sweep.toml")
+
+
+def test_the_command_line_names_them_before_it_loads_anything(tmp_path, capsys):
+    (tmp_path / "sweep.toml").write_text("trials = 0\n[vary]\nseeed = [1]\n")
+    words = ["train", "no.json", "--base", "none", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as failed:
+        main([*words, "--sweep", str(tmp_path / "sweep.toml")])
+    assert failed.value.code == 2
+    told = capsys.readouterr().err
+    assert "trials must be a whole number of at least 1, but is 0" in told
+    assert "vary: seeed is unknown; do you mean seed?" in told
 
 
 @pytest.mark.torch
@@ -195,7 +207,7 @@ def test_a_sweep_that_was_killed_goes_on(base, whole, tmp_path, kill):
         time.sleep(0.01)
     os.kill(running.pid, kill)
     _, told = running.communicate(timeout=600)
-    assert running.returncode == (-kill if kill == signal.SIGKILL else 1)
+    assert running.returncode == (-kill if kill == signal.SIGKILL else 128 + kill)
     assert kill == signal.SIGKILL or "stopped by SIGTERM" in told
     assert "Traceback" not in told
     first = (killed / "trial-01" / "quoth.json").stat().st_mtime_ns
