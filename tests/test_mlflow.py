@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 import little
+from quoth.cli import main
 from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, ReaderSettings
 from tiny_readers import TINY, tiny_folder
 
-mlflow = pytest.importorskip("mlflow")
 # mlflow's libraries warn of their own matters.
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("default")]
 
@@ -34,7 +34,14 @@ ROWS = [
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory):
+def mlflow():
+    import mlflow
+
+    return mlflow
+
+
+@pytest.fixture(scope="session")
+def store(mlflow, tmp_path_factory):
     """An MLflow store of our own, with the experiment "ours"."""
     folder = tmp_path_factory.mktemp("mlflow")
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
@@ -71,10 +78,14 @@ def seen(reply):
     return answers, reply["best"] and reply["best"]["text"]
 
 
-def test_a_logged_reader_answers_as_the_reader_does(address, reader):
+def test_a_logged_reader_answers_as_the_reader_does(mlflow, address, reader):
     model = mlflow.pyfunc.load_model(address)
     replies = model.predict(ROWS, params={"top_k": 3})
     assert [seen(reply) for reply in replies] == [expected(reader, row, top_k=3) for row in ROWS]
+    for threshold in (-1e9, 0.0):
+        replies = model.predict(ROWS, params={"null_threshold": threshold})
+        assert [seen(reply) for reply in replies] == [expected(reader, row, null_threshold=threshold) for row in ROWS]
+    replies = model.predict(ROWS)
     assert replies[2]["no_answer"]
     assert replies[2]["reason"] == "the context holds no text to quote"
     place = replies[1]["best"]
@@ -82,7 +93,7 @@ def test_a_logged_reader_answers_as_the_reader_does(address, reader):
     assert context[2 * place["start_utf16"] : 2 * place["end_utf16"]].decode("utf-16-le") == place["text"]
 
 
-def test_all_bad_rows_are_named_and_none_is_answered(address):
+def test_all_bad_rows_are_named_and_none_is_answered(mlflow, address):
     model = mlflow.pyfunc.load_model(address)
     rows = [*ROWS[:2], {"question": " ", "context": CONTEXT}, ROWS[0], {"question": "Who?", "context": None}]
     with pytest.raises(mlflow.MlflowException) as refused:
@@ -96,7 +107,7 @@ def test_all_bad_rows_are_named_and_none_is_answered(address):
         model.predict(ROWS, params={"top_k": -1})
 
 
-def test_the_model_says_what_it_is_and_what_it_needs(store, address, reader):
+def test_the_model_says_what_it_is_and_what_it_needs(mlflow, store, address, reader):
     info = mlflow.models.get_model_info(address)
     assert [item.name for item in info.signature.inputs] == ["question", "context"]
     assert [item.name for item in info.signature.params] == ["top_k", "null_threshold"]
@@ -130,6 +141,22 @@ def test_what_is_no_reader_is_not_logged(store, tmp_path):
     assert store.search_runs([experiment.experiment_id], "attributes.run_name = 'nothing'") == []
 
 
+def test_the_command_line_logs_a_reader(mlflow, store, reader, tmp_path, capsys):
+    words = ["track", str(reader.path), "--experiment", "ours", "--run-name", "typed", "--registered-model", "typed"]
+    with pytest.raises(SystemExit) as done:
+        main(words)
+    assert not done.value.code
+    (version,) = store.search_model_versions("name = 'typed'")
+    (found,) = runs(store, "typed")
+    assert version.run_id == found.info.run_id
+    address = capsys.readouterr().out.strip()
+    assert mlflow.models.get_model_info(address).run_id == found.info.run_id
+    with pytest.raises(SystemExit) as failed:
+        main(["track", str(tmp_path / "nothing")])
+    assert failed.value.code == 1
+    assert "must be the folder of a reader, but there is no such folder" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
     return little.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
@@ -148,7 +175,14 @@ def runs(store, name):
     return store.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
 
 
-def test_a_run_is_followed_and_its_reader_registered(store, base, tmp_path):
+def logged(mlflow, store, run):
+    """The models that a run logged."""
+    experiment = store.get_experiment_by_name("ours")
+    models = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
+    return [model for model in models if model.source_run_id == run.info.run_id]
+
+
+def test_a_run_is_followed_and_its_reader_registered(mlflow, store, base, tmp_path):
     result = train(base, tmp_path / "out", run_name="first", registered_model="towns")
     (found,) = runs(store, "first")
     assert found.info.status == "FINISHED"
@@ -165,7 +199,7 @@ def test_a_run_is_followed_and_its_reader_registered(store, base, tmp_path):
     assert seen(row) == expected(ReaderFolder(result.folder), ROWS[0]), "torch serves what has no model.onnx"
 
 
-def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(store, base, tmp_path):
+def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(mlflow, store, base, tmp_path):
     from transformers import TrainerCallback
 
     class Fail(TrainerCallback):
@@ -182,10 +216,11 @@ def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(store, base, tmp_
     (again,) = runs(store, "stopped")
     assert again.info.run_id == found.info.run_id
     assert again.info.status == "FINISHED"
+    assert logged(mlflow, store, again) == []
     assert {each.step for each in store.get_metric_history(again.info.run_id, "f1")} == {1, 2}
 
 
-def test_an_active_run_is_joined_and_left_open(store, base, tmp_path):
+def test_an_active_run_is_joined_and_left_open(mlflow, store, base, tmp_path):
     mlflow.set_experiment("ours")
     with mlflow.start_run(run_name="mine") as mine:
         train(base, tmp_path / "out", run_name="not this", log_model=False)
@@ -199,7 +234,7 @@ def test_registering_needs_tracking(base, tmp_path):
         train(base, tmp_path / "out", registered_model="towns", tracking=False)
 
 
-def test_a_sweep_is_a_parent_and_its_children(store, base, tmp_path):
+def test_a_sweep_is_a_parent_and_its_children(mlflow, store, base, tmp_path):
     from quoth.training import SweepPlan, run_sweep
 
     plan = SweepPlan.of({"trials": 2, "vary": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}})
@@ -215,12 +250,13 @@ def test_a_sweep_is_a_parent_and_its_children(store, base, tmp_path):
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert float(child.data.params["learning_rate"]) == row.values["learning_rate"]
         assert child.info.status == parent.info.status == "FINISHED"
+        assert logged(mlflow, store, child) == []
     (version,) = store.search_model_versions("name = 'best'")
     assert version.run_id == parent.info.run_id, "only the best is logged as a model"
 
 
 @pytest.fixture(scope="module")
-def served(address):
+def served(mlflow, address):
     """``mlflow models serve`` as a user starts it: a process of its own, on a free port; yields a POST to it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -10,6 +10,7 @@ import time
 import pytest
 
 import little
+from quoth.cli import main
 from quoth.data import write_squad
 from quoth.errors import ConfigError, TrainingError
 from quoth.training.sweep_plan import Choices, Range, SweepPlan
@@ -98,6 +99,17 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path, text, words):
         SweepPlan.load(tmp_path / "sweep.toml")
 
 
+def test_the_command_line_names_them_before_it_loads_anything(tmp_path, capsys):
+    (tmp_path / "sweep.toml").write_text("trials = 0\n[vary]\nseeed = [1]\n")
+    words = ["train", "no.json", "--base", "none", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as failed:
+        main([*words, "--sweep", str(tmp_path / "sweep.toml")])
+    assert failed.value.code == 2
+    told = capsys.readouterr().err
+    assert "trials must be a whole number of at least 1, but is 0" in told
+    assert "vary: seeed is unknown; do you mean seed?" in told
+
+
 @pytest.mark.torch
 def test_a_sweep_tries_values_and_names_the_best(swept):
     assert [row.state for row in swept.rows] == ["finished"] * 3
@@ -139,7 +151,7 @@ def test_a_trial_that_is_behind_is_pruned_and_one_that_fails_is_told(base, tmp_p
     assert states[5e-3].state == "finished"
     assert states[1e-9].state in ("pruned", "finished")
     assert states[1e9].state == "failed"
-    assert "Lower learning_rate" in states[1e9].reason
+    assert "lower learning_rate" in states[1e9].reason
     assert result.folder.name == result.rows[0].name
     assert "pruned" in result.table
     assert "failed: the loss became" in result.table
@@ -161,36 +173,48 @@ def test_a_sweep_needs_something_to_judge_by(base, tmp_path):
         sweep(base, tmp_path)
 
 
-def command(base, folder):
-    """The command line of a sweep long enough to be killed."""
+def start(base, folder, *more):
+    """Start a sweep long enough to be killed, as a user does."""
     write_squad(little.examples(64), folder / "train.json")
     write_squad(little.examples(16, seed=1), folder / "dev.json")
     (folder / "sweep.toml").write_text("trials = 3\n[vary]\nlearning_rate = { low = 1e-4, high = 1e-2, log = true }\n")
     words = ["train", "train.json", "--dev", "dev.json", "--sweep", "sweep.toml", "--base", str(base), "--no-tracking"]
     words += ["--max-tokens", "64", "--overlap", "16", "--batch-size", "8", "--epochs", "20", "--eval-steps", "20"]
-    return [sys.executable, "-m", "quoth", *words, "--precision", "float32", "--threads", "1"]
+    words += ["--precision", "float32", "--threads", "1", "--out", "out", *more]
+    command = [sys.executable, "-m", "quoth", *words]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def whole(base, tmp_path_factory):
+    """A sweep by the command line that nobody killed: its folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    printed, told = start(base, folder).communicate(timeout=600)
+    table = (folder / "out" / "sweep.md").read_text()
+    assert table in told
+    assert printed.strip() == f"out/{table.splitlines()[2].split()[1]}", "the best one's folder, and nothing else"
+    return folder / "out"
 
 
 @pytest.mark.torch
 @pytest.mark.long
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM])
-def test_a_sweep_that_was_killed_goes_on(base, tmp_path, kill):
-    words = command(base, tmp_path)
-    subprocess.run([*words, "--out", "whole"], cwd=tmp_path, capture_output=True, check=True)
-    running = subprocess.Popen([*words, "--out", "killed"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    second = tmp_path / "killed" / "trial-02" / "checkpoints"
-    while not list(second.glob("checkpoint-*")):
+def test_a_sweep_that_was_killed_goes_on(base, whole, tmp_path, kill):
+    running = start(base, tmp_path)
+    killed = tmp_path / "out"
+    while not list((killed / "trial-02").glob("checkpoints/checkpoint-*")):
         assert running.poll() is None, "it ended before it was killed"
         time.sleep(0.01)
     os.kill(running.pid, kill)
-    _, told = running.communicate(timeout=60)
-    assert running.returncode == (-kill if kill == signal.SIGKILL else 1)
+    _, told = running.communicate(timeout=600)
+    assert running.returncode == (-kill if kill == signal.SIGKILL else 128 + kill)
+    assert kill == signal.SIGKILL or "stopped by SIGTERM" in told
     assert "Traceback" not in told
-    first = (tmp_path / "killed" / "trial-01" / "quoth.json").stat().st_mtime_ns
-    refused = subprocess.run([*words, "--out", "killed"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "Go on with --resume" in refused.stderr
-    subprocess.run([*words, "--out", "killed", "--resume"], cwd=tmp_path, capture_output=True, check=True)
-    assert (tmp_path / "killed" / "trial-01" / "quoth.json").stat().st_mtime_ns == first, "done stays done"
+    first = (killed / "trial-01" / "quoth.json").stat().st_mtime_ns
+    again = start(base, tmp_path, "--resume")
+    again.communicate(timeout=600)
+    assert again.returncode == 0
+    assert (killed / "trial-01" / "quoth.json").stat().st_mtime_ns == first, "done stays done"
     for name in ("trial-01", "trial-02", "trial-03"):
-        one, other = ((tmp_path / each / name / "model.safetensors").read_bytes() for each in ("whole", "killed"))
+        one, other = ((folder / name / "model.safetensors").read_bytes() for folder in (whole, killed))
         assert one == other, "as if it had never been killed"

@@ -54,9 +54,9 @@ def _tells() -> bool:
 
 
 def _sweep(file: Path, data: list[str], *, out: Path, **settings: Any) -> None:
+    plan = SweepPlan.load(file)
     from quoth.training import run_sweep
 
-    plan = SweepPlan.load(file)
     with _drawn() as draw:
         result = run_sweep(plan, data, out=out, progress=draw, **settings)
     note(result.table)

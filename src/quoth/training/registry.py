@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import requires, version
 from importlib.util import find_spec
@@ -73,14 +73,7 @@ def log_reader(folder: ReaderFolder, registered_model: str | None = None) -> str
             pip_requirements=requirements(folder),
             registered_model_name=registered_model,
         )
-    scores = folder.manifest.get("scores", {})
-    metrics = {
-        f"{data}_{name}": float(values[name])
-        for data, values in scores.items()
-        for name in ("exact", "f1")
-        if name in values
-    }
-    if metrics:
+    if metrics := _scores(folder):
         mlflow.log_metrics(metrics, model_id=info.model_id)
     return str(info.model_uri)
 
@@ -94,6 +87,18 @@ def requirements(folder: ReaderFolder) -> list[str]:
     names = {each.name for each in asked if each.marker is None or each.marker.evaluate({"extra": extra})}
     # What stands behind a plus is a build of this machine's index (2.13.0+cpu), and unknown elsewhere.
     return sorted(f"{name}=={version(name).partition('+')[0]}" for name in {*names, "quoth", "mlflow", "pandas"})
+
+
+def _scores(folder: ReaderFolder) -> dict[str, float]:
+    """Return EM and F1 on each data set that the manifest tells of: ``dev_f1``."""
+    return {
+        f"{data}_{name}": float(scores[name])
+        for data, scores in folder.manifest.get("scores", {}).items()
+        # Whoever writes a manifest may put other things there too.
+        if isinstance(scores, Mapping)
+        for name in ("exact", "f1")
+        if name in scores
+    }
 
 
 def _signature() -> ModelSignature:
