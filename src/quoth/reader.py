@@ -35,13 +35,14 @@ class Reader:
     Attributes:
         settings: Sizes of windows and how answers are chosen; ``settings.decode`` holds threshold and temperature.
         engine: What runs the network.
+        windower: Cuts examples into windows. It may be used by several threads, as all of a reader may.
     """
 
     def __init__(self, tokenizer: Tokenizer, engine: Engine, settings: ReaderSettings) -> None:
         """Put a reader together; most callers want :meth:`load`."""
         self.settings = settings
         self.engine = engine
-        self._windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
+        self.windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
 
     @classmethod
     def load(cls, source: str | Path | None = None, *, threads: int | None = None) -> Reader:
@@ -67,7 +68,7 @@ class Reader:
     @property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer."""
-        return self._windower.tokenizer
+        return self.windower.tokenizer
 
     def answer(
         self,
@@ -99,8 +100,8 @@ class Reader:
             raise InputError("the question must not be empty")
         contexts = [context] if isinstance(context, str) else list(context)
         examples = [Example("question", question, text) for text in contexts]
-        settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
-        read = self._read(list(self._windower.each(examples)))
+        settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
+        read = self._read(list(self.windower.each(examples)))
         logits = [replace(item, context_index=index) for index, items in enumerate(read) for item in items]
         return decode("question", logits, settings)
 
@@ -123,16 +124,17 @@ class Reader:
         Raises:
             InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
         """
-        settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
+        settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
         examples = iter(examples)
         while block := list(islice(examples, _LOOK_AHEAD)):
-            read = self._read(list(self._windower.each(block)))
+            read = self._read(list(self.windower.each(block)))
             for example, items in zip(block, read, strict=True):
                 yield decode(example.id, items, settings)
 
-    def _decode_settings(
-        self, top_k: int, null_threshold: float | None, max_answer_tokens: int | None
+    def decode_settings(
+        self, top_k: int = 1, null_threshold: float | None = None, max_answer_tokens: int | None = None
     ) -> DecodeSettings:
+        """Return the stored settings with some of them overridden, as :meth:`answer` takes them."""
         stored = self.settings.decode
         return replace(
             stored,
