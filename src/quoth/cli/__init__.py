@@ -23,6 +23,7 @@ COMMANDS = {
     "score": "score",
     "evaluate": "evaluate",
     "export": "export",
+    "serve": "serve",
 }
 
 

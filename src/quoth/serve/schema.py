@@ -32,7 +32,6 @@ Handle = Annotated[
     ),
 ]
 TopK = Annotated[int, Field(ge=1, le=100, description="How many answers to return at most.")]
-# FastAPI would take 1e400 for a number and true for 1; neither is meant.
 NullThreshold = Annotated[
     Annotated[float, Field(allow_inf_nan=False)] | Literal["never"] | None,
     Field(description='Abstain where the null score is above the best by more. "never" abstain; null: as stored.'),
@@ -45,7 +44,7 @@ MaxAnswerTokens = Annotated[
 class Strict(BaseModel):
     """A request: an unknown field is a misspelt one, and is named."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Choice(Strict):
@@ -59,9 +58,11 @@ class Choice(Strict):
 class Source(Strict):
     """What to quote from: exactly one of the three."""
 
-    context: str | None = Field(None, description="The text.", examples=[TEXT])
-    contexts: list[str] | None = Field(None, min_length=1, description="Several texts: the best answers among all.")
-    text: Handle | None = Field(None, description="The handle of a text sent before.")
+    context: str | None = Field(default=None, description="The text.", examples=[TEXT])
+    contexts: list[str] | None = Field(
+        default=None, min_length=1, description="Several texts: the best answers among all."
+    )
+    text: Handle | None = Field(default=None, description="The handle of a text sent before.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Source:
@@ -85,10 +86,16 @@ class AnswerRequest(Choice, Source):
     question: Question
 
 
+class OneQuestion(Strict):
+    """One question of many on one source."""
+
+    question: Question
+
+
 class Row(Source):
     """One row of many."""
 
-    id: str | None = Field(None, max_length=200, description="Comes back with the row's result.")
+    id: str | None = Field(default=None, max_length=200, description="Comes back with the row's result.")
     question: Question
 
 
@@ -105,8 +112,10 @@ class AnswersRequest(Choice, Source):
     )
 
     # Looked at one by one, so that a bad row spoils no other.
-    rows: list[Any] | None = Field(None, min_length=1, description="Objects as of Row: question, its source, an id.")
-    questions: list[Any] | None = Field(None, min_length=1, description="Questions on the one source.")
+    rows: list[Any] | None = Field(
+        default=None, min_length=1, description="Objects as of Row: question, its source, an id."
+    )
+    questions: list[Any] | None = Field(default=None, min_length=1, description="Questions on the one source.")
 
     @model_validator(mode="after")
     def _rows_or_questions(self) -> AnswersRequest:
@@ -134,8 +143,8 @@ class ExplainRequest(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"question": QUESTION, "context": TEXT}]})
 
     question: Question
-    context: str | None = Field(None, description="The text.", examples=[TEXT])
-    text: Handle | None = Field(None, description="The handle of a text sent before.")
+    context: str | None = Field(default=None, description="The text.", examples=[TEXT])
+    text: Handle | None = Field(default=None, description="The handle of a text sent before.")
     top_k: TopK = 5
 
     @model_validator(mode="after")
@@ -230,7 +239,7 @@ class Problem(BaseModel):
     code: str = Field(description="For programs; does not change.", examples=["text_not_found"])
     message: str = Field(description="What must be, but what is.")
     hint: str = Field(description="What to do.")
-    where: str | None = Field(None, description="Which part of the request.", examples=["body.contexts.1"])
+    where: str | None = Field(default=None, description="Which part of the request.", examples=["body.contexts.1"])
 
 
 class ErrorResponse(BaseModel):
@@ -261,7 +270,7 @@ class TextFacts(BaseModel):
 
     handle: str = Field(description="SHA-256 of the text; give it as `text` to /v1/answer.", examples=[HANDLE])
     characters: int = Field(description="Its length in code points.")
-    pages: list[Place] | None = Field(None, description="Each page's place in code points; null without pages.")
+    pages: list[Place] | None = Field(default=None, description="Each page's place in code points; null without pages.")
     expires_in_s: float = Field(
         description="Forgotten after so many seconds without a question, or earlier if space runs out."
     )
@@ -270,7 +279,7 @@ class TextFacts(BaseModel):
 class TextResponse(TextFacts):
     """A text that is kept now."""
 
-    text: str | None = Field(None, description="What was read from the file; null where the text came as JSON.")
+    text: str | None = Field(default=None, description="What was read from the file; null where the text came as JSON.")
 
 
 class StoredText(TextFacts):
@@ -335,29 +344,34 @@ class Health(BaseModel):
 class HostedInputs(BaseModel):
     """A question and its text, as Hugging Face's task names them."""
 
+    model_config = ConfigDict(strict=True)
+
     question: str
     context: str
 
 
 class HostedParameters(BaseModel):
-    """The parameters of that task, with its defaults; lengths in tokens."""
+    """The parameters of that task, with its defaults where they are null or left out; lengths in tokens."""
 
-    top_k: int = Field(1, ge=1, le=100)
-    doc_stride: int = Field(128, ge=0, description="Overlap of neighbouring windows.")
-    max_answer_len: int = Field(15, ge=1, le=512)
-    max_seq_len: int = Field(384, ge=8, description="Longest window.")
-    max_question_len: int = Field(64, ge=1)
-    handle_impossible_answer: bool = Field(False, description="Whether no answer, an empty one, may be returned.")
-    align_to_words: bool = Field(True, description="Widen answers to whole words.")
+    model_config = ConfigDict(strict=True)
+
+    top_k: int | None = Field(default=None, ge=1, le=100, description="How many answers to return at most; 1.")
+    doc_stride: int | None = Field(default=None, ge=0, description="Overlap of neighbouring windows; 128.")
+    max_answer_len: int | None = Field(default=None, ge=1, le=512, description="Longest answer; 15.")
+    max_seq_len: int | None = Field(default=None, ge=1, description="Longest window; 384, or what the reader can take.")
+    max_question_len: int | None = Field(default=None, ge=1, description="Longer questions are cut; 64.")
+    handle_impossible_answer: bool | None = Field(default=None, description="Whether an answer may be empty; false.")
+    align_to_words: bool | None = Field(default=None, description="Whether answers are widened to whole words; true.")
 
 
 class HostedRequest(BaseModel):
     """Hugging Face's hosted question answering."""
 
     model_config = ConfigDict(
+        strict=True,
         json_schema_extra={
             "examples": [{"inputs": {"question": QUESTION, "context": TEXT}, "parameters": {"top_k": 2}}]
-        }
+        },
     )
 
     inputs: HostedInputs

@@ -1,0 +1,225 @@
+"""What each endpoint does, apart from HTTP: requests of the schema in, responses of the schema out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from quoth import __version__
+from quoth.reading import DecodeSettings
+from quoth.records import Answer, Prediction
+from quoth.serve import schema
+from quoth.serve.asking import Desk, Query, Times
+from quoth.serve.hosted import HostedTask
+from quoth.serve.identity import ServedReader
+from quoth.serve.metrics import Metrics
+from quoth.serve.problems import ApiError, of_fields, too_large
+from quoth.serve.settings import ServeSettings
+from quoth.serve.texts import Text, Texts
+from quoth.text import utf16_span
+
+
+class Service:
+    """One reader with its limits and the texts that clients keep here.
+
+    Attributes:
+        settings: The limits.
+        texts: The kept texts.
+    """
+
+    def __init__(self, served: ServedReader, desk: Desk, settings: ServeSettings, metrics: Metrics) -> None:
+        """Put it together."""
+        self.settings = settings
+        self.texts = Texts(settings.text_bytes, settings.text_s)
+        self._served = served
+        self._desk = desk
+        self._metrics = metrics
+        self._name = schema.ReaderName(name=served.name, hash=served.hash)
+
+    async def answer(self, asked: schema.AnswerRequest) -> schema.AnswerResponse:
+        """Answer one question."""
+        query = self._query(asked, asked.question, "body")
+        (prediction,), times = await self._desk.ask([query], self._choice(asked))
+        if isinstance(prediction, ApiError):
+            raise prediction
+        self._metrics.questions(1)
+        result = _result(prediction, query.texts)
+        return schema.AnswerResponse(**dict(result), timing=_timing(times), reader=self._name)
+
+    async def answers(self, asked: schema.AnswersRequest) -> schema.AnswersResponse:
+        """Answer many questions; each has its answers or its own error."""
+        given = asked.rows if asked.rows is not None else asked.questions
+        assert given is not None
+        if len(given) > self.settings.rows:
+            raise too_large("rows of a request", self.settings.rows, len(given), "rows", "body")
+        rows = [self._row(asked, index, row) for index, row in enumerate(given)]
+        predictions, times = await self._desk.ask([row for row in rows if isinstance(row, Query)], self._choice(asked))
+        self._metrics.questions(len(predictions))
+        results, rest = [], iter(predictions)
+        for index, row in enumerate(rows):
+            found = next(rest) if isinstance(row, Query) else row
+            name = _id(given[index])
+            if isinstance(found, ApiError):
+                results.append(schema.RowResult(index=index, id=name, error=found.problem))
+            else:
+                assert isinstance(row, Query)
+                results.append(schema.RowResult(index=index, id=name, result=_result(found, row.texts)))
+        return schema.AnswersResponse(results=results, timing=_timing(times), reader=self._name)
+
+    async def hosted(self, asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
+        """Answer as the hosted task of Hugging Face does: one object for one answer, else a list."""
+        self._check_question(asked.inputs.question, "body.inputs")
+        text = Text.of(self._checked(asked.inputs.context, "body.inputs.context"))
+        task = await self._desk.apart(lambda: HostedTask.of(asked, self._desk.reader))
+        query = Query(task.question, (text,), "body.inputs")
+        (prediction,), _ = await self._desk.ask([query], task.settings, task.windower)
+        if isinstance(prediction, ApiError):
+            raise prediction
+        self._metrics.questions(1)
+        answers = task.answers(prediction)
+        return answers[0] if task.settings.top_k == 1 else answers
+
+    def keep(self, text: Text, *, is_file: bool) -> schema.TextResponse:
+        """Keep a text for a while.
+
+        Args:
+            text: The text.
+            is_file: Whether the client does not know the text yet.
+        """
+        self._checked(text.text, "body")
+        if not self.texts.put(text):
+            raise too_large("bytes of a kept text", self.settings.text_bytes, text.size, "text_bytes", "body")
+        return schema.TextResponse(**self._facts(text), text=text.text if is_file else None)
+
+    def kept(self, handle: str) -> schema.StoredText:
+        """Return a text that was kept."""
+        text = self._text(handle, "path.handle")
+        return schema.StoredText(**self._facts(text), text=text.text)
+
+    def describe(self) -> schema.ReaderResponse:
+        """Tell which reader answers, and within which limits."""
+        reader, decode, limits = self._desk.reader, self._desk.reader.settings.decode, self.settings
+        return schema.ReaderResponse(
+            **dict(self._name),
+            version=__version__,
+            engine=reader.engine.name,
+            precision=reader.engine.precision,
+            max_tokens=reader.settings.max_tokens,
+            overlap=reader.settings.overlap,
+            max_answer_tokens=decode.max_answer_tokens,
+            null_threshold=decode.null_threshold,
+            temperature=decode.temperature,
+            scores=dict(self._served.scores),
+            limits=schema.LimitsResponse(
+                **{name: getattr(limits, name) for name in schema.LimitsResponse.model_fields}
+            ),
+        )
+
+    def _facts(self, text: Text) -> dict[str, Any]:
+        pages = text.pages and [schema.Place(start=page.start, end=page.end) for page in text.pages]
+        return {
+            "handle": text.handle,
+            "characters": len(text.text),
+            "pages": pages or None,
+            "expires_in_s": self.settings.text_s,
+        }
+
+    def _choice(self, asked: schema.Choice) -> DecodeSettings:
+        threshold = math.inf if asked.null_threshold == "never" else asked.null_threshold
+        return self._desk.reader.decode_settings(asked.top_k, threshold, asked.max_answer_tokens)
+
+    def _row(self, asked: schema.AnswersRequest, index: int, row: Any) -> Query | ApiError:
+        """Return one row of many as a query, or what is wrong with it."""
+        try:
+            if asked.questions is not None:
+                where = f"body.questions.{index}"
+                question = schema.OneQuestion.model_validate({"question": row}).question
+                return self._query(asked, question, where)
+            where = f"body.rows.{index}"
+            checked = schema.Row.model_validate(row)
+            return self._query(checked, checked.question, where)
+        except ValidationError as error:
+            return of_fields([{**item, "loc": (where, *item["loc"])} for item in error.errors()])
+        except ApiError as error:
+            return error
+
+    def _query(self, source: schema.Source, question: str, where: str) -> Query:
+        self._check_question(question, where)
+        if source.text is not None:
+            return Query(question, (self._text(source.text, f"{where}.text"),), where)
+        if source.context is not None:
+            return Query(question, (Text("", self._checked(source.context, f"{where}.context")),), where)
+        contexts = source.contexts or []
+        if len(contexts) > self.settings.contexts:
+            raise too_large(
+                "contexts of a question", self.settings.contexts, len(contexts), "contexts", f"{where}.contexts"
+            )
+        self._check_length(sum(map(len, contexts)), f"{where}.contexts")
+        return Query(question, tuple(Text("", context) for context in contexts), where)
+
+    def _text(self, handle: str, where: str) -> Text:
+        text = self.texts.get(handle)
+        if text is None:
+            raise ApiError(
+                404, "text_not_found", "the text must be here, but is not, or not any more",
+                "Send it again with POST /v1/texts.", where,
+            )  # fmt: skip
+        return text
+
+    def _check_question(self, question: str, where: str) -> None:
+        limit = self.settings.question_characters
+        if len(question) > limit:
+            raise too_large(
+                "characters of the question", limit, len(question), "question_characters", f"{where}.question"
+            )
+
+    def _checked(self, text: str, where: str) -> str:
+        self._check_length(len(text), where)
+        return text
+
+    def _check_length(self, characters: int, where: str) -> None:
+        limit = self.settings.context_characters
+        if characters > limit:
+            raise too_large("characters of all texts", limit, characters, "context_characters", where)
+
+
+def _id(row: Any) -> str | None:
+    """Return the id of a row, whatever else is wrong with it."""
+    found = row.get("id") if isinstance(row, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _result(prediction: Prediction, texts: Sequence[Text]) -> schema.Result:
+    return schema.Result(
+        answers=[_quote(answer, texts[answer.context_index]) for answer in prediction.answers],
+        no_answer=prediction.no_answer,
+        reason=prediction.reason,
+        null_score=finite(prediction.null_score),
+    )
+
+
+def _quote(answer: Answer, text: Text) -> schema.Quote:
+    start, end = utf16_span(text.text, answer.span)
+    return schema.Quote(
+        text=answer.text,
+        span=schema.Place(start=answer.span.start, end=answer.span.end),
+        utf16=schema.Place(start=start, end=end),
+        score=finite(answer.score),
+        probability=finite(answer.probability),
+        window=answer.window_index,
+        context=answer.context_index,
+        page=text.page(answer.span.start),
+    )
+
+
+def _timing(times: Times) -> schema.Timing:
+    queue, compute, total = (round(1e3 * seconds, 3) for seconds in (times.queue, times.compute, times.total))
+    return schema.Timing(queue_ms=queue, compute_ms=compute, total_ms=total)
+
+
+def finite(number: float | None) -> float | None:
+    """Return a number, or ``None`` for one that JSON cannot hold."""
+    return number if number is not None and math.isfinite(number) else None
