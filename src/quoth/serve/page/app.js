@@ -1,0 +1,336 @@
+// @ts-check
+/** The page: puts its parts together. */
+
+import { inWords as answerInWords, showAnswer } from "./answer.js";
+import { ApiError, askAbout, call, useToken, withPatience } from "./api.js";
+import { Composer } from "./composer.js";
+import { copy } from "./copy.js";
+import { CorrectionForm, Corrections } from "./correct.js";
+import { abstains } from "./decide.js";
+import { byId, count, narrow } from "./dom.js";
+import { showExplanation } from "./explain.js";
+import { History } from "./history.js";
+import { fromFragment, toFragment } from "./link.js";
+import { clearNotice, inWords, notice } from "./notice.js";
+import { Offsets } from "./offsets.js";
+import { Tabs } from "./tabs.js";
+import { TextView } from "./text-view.js";
+import { themeSwitch } from "./theme.js";
+import { Threshold } from "./threshold.js";
+
+/** @typedef {import("./types.js").Asked} Asked */
+/** @typedef {import("./types.js").Place} Place */
+/** @typedef {import("./types.js").ReaderFacts} ReaderFacts */
+/** @typedef {import("./types.js").Text} Text */
+
+const TOP_K = 6;
+
+class App {
+  constructor() {
+    this.question = /** @type {HTMLTextAreaElement} */ (byId("question"));
+    this.view = new TextView(byId("text"));
+    this.tabs = new Tabs(["text", "found", "fixes"], (name) => this.#tabOpened(name));
+    this.history = new History((asked) => this.#restore(asked));
+    this.corrections = new Corrections();
+    this.form = new CorrectionForm({
+      pick: (place) => this.#mark(place),
+      save: (place) => this.#keepCorrection(place),
+      close: () => this.#closeForm(),
+    });
+    this.composer = new Composer({
+      take: (text, question) => this.#take(text, question),
+      attempt: (work) => this.#attempt(() => work()),
+      keep: () => this.composer.close(),
+    });
+    /** @type {Text | null} */
+    this.text = null;
+    /** @type {Asked | null} */
+    this.asked = null;
+    /** @type {Asked | null} What the view "How it was found" shows. */
+    this.explained = null;
+    this.threshold = new Threshold(null, () => this.#decide());
+    /** @type {ReaderFacts | null} */
+    this.reader = null;
+    this.running = new AbortController();
+  }
+
+  async start() {
+    themeSwitch(byId("theme"));
+    byId("ask").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#ask();
+    });
+    this.question.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#ask();
+    });
+    byId("edit").addEventListener("click", () => this.composer.open(this.text?.content ?? "", true));
+    byId("new").addEventListener("click", () => this.composer.open("", true));
+    byId("share").addEventListener("click", () => this.#share());
+    byId("text").addEventListener("pointerup", () => this.#selected());
+    addEventListener("hashchange", () => this.#openLink());
+    this.corrections.show();
+    await this.#attempt(async () => this.#learn(await call("v1/reader")));
+    await this.#openLink();
+  }
+
+  /** @param {ReaderFacts} reader */
+  #learn(reader) {
+    this.reader = reader;
+    byId("reader").textContent = `Reader: ${reader.name}`;
+    this.threshold = new Threshold(reader.null_threshold, () => this.#decide());
+  }
+
+  /**
+   * Do what may fail, and say so if it does.
+   *
+   * @param {(signal: AbortSignal) => Promise<void>} work  Ended where the next one starts.
+   */
+  async #attempt(work) {
+    this.running.abort();
+    const running = new AbortController();
+    this.running = running;
+    clearNotice();
+    this.#busy(true);
+    try {
+      await withPatience(() => work(running.signal), running.signal, (seconds) => this.#waiting(seconds));
+    } catch (error) {
+      if (!running.signal.aborted) this.#failed(error, work);
+    } finally {
+      if (this.running === running) this.#busy(false);
+    }
+  }
+
+  /** @param {boolean} busy */
+  #busy(busy) {
+    byId("ask").setAttribute("aria-busy", String(busy));
+    byId("ask-button").textContent = busy ? "Asking \u2026" : "Ask";
+  }
+
+  /** @param {number} seconds */
+  #waiting(seconds) {
+    const message = `The server has more questions than it can answer at once. Asking again in ${seconds} s.`;
+    const cancel = () => {
+      this.running.abort();
+      clearNotice();
+      this.#busy(false);
+    };
+    notice({ kind: "wait", title: "Too many questions at once", message, actions: [["Do not wait", cancel]] });
+    if (byId("say").textContent !== "The server is busy; asking again soon.") this.#say("The server is busy; asking again soon.");
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {(signal: AbortSignal) => Promise<void>} work
+   */
+  #failed(error, work) {
+    const said = inWords(error);
+    const again = () => this.#attempt(work);
+    notice({ ...said, actions: [["Try again", again]] });
+    this.#say(`${said.title}. ${said.message}`);
+    if (error instanceof ApiError && error.status === 401) this.#askForToken(again);
+  }
+
+  /** @param {() => void} again */
+  #askForToken(again) {
+    const dialog = /** @type {HTMLDialogElement} */ (byId("token-dialog"));
+    const field = /** @type {HTMLInputElement} */ (byId("token"));
+    const closed = () => {
+      if (dialog.returnValue !== "use") return;
+      useToken(field.value);
+      field.value = "";
+      this.#attempt(async () => this.#learn(await call("v1/reader"))).then(() => this.asked || again());
+    };
+    dialog.addEventListener("close", closed, { once: true });
+    dialog.showModal();
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    byId("say").textContent = text;
+  }
+
+  /**
+   * @param {Text} text
+   * @param {string} [question]
+   */
+  #take(text, question) {
+    const same = this.text?.content === text.content && this.text.title === text.title;
+    if (!same) {
+      this.#forgetAnswer();
+      this.#showText(text);
+    }
+    this.composer.close();
+    this.tabs.open("text");
+    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+    if (question !== undefined) this.question.value = question;
+    if (question) this.#ask();
+    else this.question.focus();
+  }
+
+  /** @param {Text} text */
+  #showText(text) {
+    this.text = text;
+    this.offsets = new Offsets(text.content);
+    const pages = text.pages.map(({ start }) => /** @type {Offsets} */ (this.offsets).toUnit(start));
+    this.view.show(text.content, pages);
+    byId("text-title").textContent = text.title;
+    const facts = [`${count(this.offsets.length)} characters`];
+    if (pages.length) facts.push(`${count(pages.length)} ${pages.length === 1 ? "page" : "pages"}`);
+    byId("text-facts").textContent = facts.join(", ");
+  }
+
+  #forgetAnswer() {
+    this.asked = this.explained = null;
+    this.form.close();
+    for (const id of ["answer", "others", "silence"]) byId(id).hidden = true;
+  }
+
+  #ask() {
+    const question = this.question.value.trim();
+    if (!byId("composer").hidden) {
+      const typed = this.composer.typed();
+      if (!typed) {
+        notice({ kind: "wait", title: "There is no text yet", message: "Paste one, drop a file, or try a sample." });
+        this.#say("There is no text yet.");
+        return;
+      }
+      if (typed.content !== this.text?.content) {
+        this.#take(typed);
+      } else this.composer.close();
+    }
+    const text = this.text;
+    if (!question || !text) {
+      this.question.focus();
+      return;
+    }
+    this.#attempt(async (signal) => {
+      const began = performance.now();
+      const result = await askAbout("v1/answer", text, { question, top_k: TOP_K }, signal);
+      this.#answered({ text, question, result, took: performance.now() - began });
+    });
+  }
+
+  /** @param {Asked} asked */
+  #answered(asked) {
+    this.asked = asked;
+    this.history.add(asked);
+    this.form.close();
+    clearNotice();
+    this.#decide();
+    if (this.tabs.current === "fixes") this.tabs.open("text");
+    if (this.tabs.current === "found") this.#explain();
+    this.#say(answerInWords(asked, this.threshold.value));
+    if (narrow()) byId("answer").scrollIntoView({ block: "start" });
+    else if (asked.result.answers.length) this.view.reveal(0);
+  }
+
+  /** Show what the threshold makes of the scores that are here. */
+  #decide() {
+    this.history.show(this.threshold.value);
+    if (!this.asked) return;
+    this.threshold.show(this.asked.result);
+    showAnswer(this.asked, this.threshold.value, {
+      reveal: (rank) => this.#reveal(rank),
+      correct: () => this.asked && this.form.open(this.asked),
+      say: (text) => this.#say(text),
+    });
+    this.#mark(null);
+  }
+
+  /** @param {number} rank */
+  #reveal(rank) {
+    this.tabs.open("text");
+    if (this.form.isOpen && this.asked) this.form.choose(this.asked.result.answers[rank].utf16);
+    this.view.reveal(rank);
+  }
+
+  /** @param {Place | null} picked  Marked besides the answers. */
+  #mark(picked) {
+    if (!this.asked) return;
+    const { result } = this.asked;
+    const silent = abstains(result, this.threshold.value);
+    const marks = result.answers.map(({ utf16 }, rank) => {
+      return { ...utf16, rank, kind: /** @type {"best" | "other"} */ (rank === 0 && !silent ? "best" : "other") };
+    });
+    this.view.mark(picked ? [{ ...picked, rank: -1, kind: "pick" }, ...marks] : marks);
+  }
+
+  #selected() {
+    if (!this.form.isOpen) return;
+    const place = this.view.selection();
+    if (place) this.form.choose(place);
+  }
+
+  /** @param {Place | null} place */
+  #keepCorrection(place) {
+    if (!this.asked) return;
+    this.corrections.add({ text: this.asked.text, question: this.asked.question, place });
+    this.#closeForm();
+    this.#say(`Kept. ${this.corrections.entries.length} in all; download them under Corrections.`);
+  }
+
+  #closeForm() {
+    this.form.close();
+    this.#mark(null);
+    byId("correct-open").focus();
+  }
+
+  /** @param {Asked} asked */
+  #restore(asked) {
+    if (asked.text !== this.text) this.#showText(asked.text);
+    this.composer.close();
+    this.question.value = asked.question;
+    this.#answered(asked);
+  }
+
+  /** @param {string} name */
+  #tabOpened(name) {
+    if (name === "found" && this.explained !== this.asked) this.#explain();
+    else if (name === "found" && !this.asked) byId("view-found").textContent = "Ask a question first; then this shows how its answer was found.";
+  }
+
+  #explain() {
+    const asked = this.asked;
+    const view = byId("view-found");
+    view.replaceChildren();
+    if (!asked) return;
+    this.#attempt(async (signal) => {
+      const found = await askAbout("v1/explain", asked.text, { question: asked.question, top_k: 1 }, signal);
+      this.explained = asked;
+      const length = new Offsets(asked.text.content).length;
+      if (this.reader) showExplanation(view, found, asked.question, this.reader, length);
+    });
+  }
+
+  async #share() {
+    const text = this.text;
+    if (!text) return;
+    try {
+      const fragment = await toFragment({ question: this.question.value.trim(), content: text.content, title: text.title });
+      history.replaceState(null, "", fragment);
+      const worked = await copy(location.href);
+      byId("share").textContent = worked ? "Link copied" : "Link is in the address bar";
+      this.#say("The link holds question and text. It is not sent to the server.");
+      setTimeout(() => (byId("share").textContent = "Copy link"), 2500);
+    } catch (error) {
+      notice({ title: "Too long for a link", message: error instanceof Error ? error.message : "" });
+    }
+  }
+
+  async #openLink() {
+    if (location.hash.length < 3) return;
+    const fragment = location.hash;
+    try {
+      const shared = await fromFragment(fragment);
+      if (!shared) return;
+      this.#take({ title: shared.title, content: shared.content.toWellFormed(), pages: [], handle: null }, shared.question);
+      history.replaceState(null, "", fragment);
+    } catch {
+      notice({ title: "This link is damaged", message: "It was cut, or changed, on its way. Ask for it again, or paste the text." });
+    }
+  }
+}
+
+new App().start();
