@@ -163,6 +163,11 @@ def _questions(service: Service) -> APIRouter:
         """Many rows, or many questions on one source. Results are in order; a bad row has its own error."""
         return await service.answers(asked)
 
+    @router.post("/v1/explain", summary="How an answer came about", responses=_NOT_KEPT)
+    async def explain(asked: schema.ExplainRequest) -> schema.ExplainResponse:
+        """The windows, their tokens with offsets and logits, and why pairs with better scores lost."""
+        return await service.explain(asked)
+
     return router
 
 

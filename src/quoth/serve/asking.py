@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from quoth.errors import QuothError
 from quoth.reader import Reader
-from quoth.reading import DecodeSettings, Window, Windower, WindowLogits, decode
+from quoth.reading import DecodeSettings, Explanation, Tokenizer, WholeWindow, Window, Windower, decode, explain
 from quoth.records import Example, Prediction
 from quoth.serve.batcher import Batcher, Job, OverloadedError
 from quoth.serve.problems import ApiError, of_quoth, overloaded
@@ -104,20 +104,33 @@ class Desk:
         Raises:
             ApiError: If there is no room or no time for them.
         """
+        return await self._through(queries, windower or self.reader.windower, partial(_decode_all, settings))
+
+    async def explain(self, query: Query, settings: DecodeSettings) -> tuple[Explanation, Times]:
+        """Answer one query, and tell how.
+
+        Raises:
+            ApiError: As :meth:`ask` does, and if the question cannot be read.
+        """
+        finish = partial(_explain, settings, self.reader.tokenizer)
+        return await self._through([query], self.reader.windower, finish)
+
+    async def _through(
+        self, queries: Sequence[Query], windower: Windower, finish: Callable[[list[Cut], list[WholeWindow]], T]
+    ) -> tuple[T, Times]:
+        """Take queries all the way, within the deadline."""
         began = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._settings.deadline_s
+        deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
         try:
             async with asyncio.timeout_at(deadline):
-                cuts = await self._cut(queries, windower or self.reader.windower)
+                cuts = await self._cut(queries, windower)
                 job = await self._read([window for cut in cuts for group in cut.windows for window in group], deadline)
-                logits = job.done.result() if job else []
-                answers = await self.apart(partial(_decode_all, cuts, logits, settings))
+                found = await self.apart(partial(finish, cuts, job.done.result() if job else []))
         except TimeoutError:
             raise self._too_late() from None
         queue = job.started - job.arrived if job else 0.0
         compute = job.finished - job.started if job else 0.0
-        return answers, Times(queue, compute, time.perf_counter() - began)
+        return found, Times(queue, compute, time.perf_counter() - began)
 
     async def apart(self, work: Callable[[], T]) -> T:
         """Do some work off the event loop."""
@@ -188,11 +201,23 @@ def cut_all(windower: Windower, queries: Sequence[Query], most_tokens: int, left
 
 
 def _decode_all(
-    cuts: Sequence[Cut], logits: Sequence[WindowLogits], settings: DecodeSettings
+    settings: DecodeSettings, cuts: Sequence[Cut], read: Sequence[WholeWindow]
 ) -> list[Prediction | ApiError]:
-    answers: list[Prediction | ApiError] = []
-    rest = iter(logits)
-    for cut in cuts:
-        read = [replace(next(rest), context_index=index) for index, group in enumerate(cut.windows) for _ in group]
-        answers.append(cut.error or decode("question", read, settings))
-    return answers
+    rest = iter(read)
+    return [cut.error or decode("question", [whole.logits for whole in _of_cut(cut, rest)], settings) for cut in cuts]
+
+
+def _explain(
+    settings: DecodeSettings, tokenizer: Tokenizer, cuts: Sequence[Cut], read: Sequence[WholeWindow]
+) -> Explanation:
+    (cut,) = cuts
+    if cut.error:
+        raise cut.error
+    contexts = [text.text for text in cut.query.texts]
+    return explain(cut.query.question, contexts, _of_cut(cut, iter(read)), settings, tokenizer)
+
+
+def _of_cut(cut: Cut, rest: Iterator[WholeWindow]) -> list[WholeWindow]:
+    """Take the windows of one query, each with the index of its context."""
+    wholes = [(index, next(rest)) for index, group in enumerate(cut.windows) for _ in group]
+    return [replace(whole, logits=replace(whole.logits, context_index=index)) for index, whole in wholes]

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from quoth.engines import Engine
-from quoth.reading import Window, WindowBatch, WindowLogits, unbatch
+from quoth.reading import WholeWindow, Window, WindowBatch, unbatch_whole
 
 # Windows are alike if the shorter is at least so much of the longer: the rest would be padding.
 _LIKE = 0.75
@@ -65,12 +65,12 @@ class Job:
     deadline: float
     urgent: float
     turn: int
-    done: asyncio.Future[list[WindowLogits]]
+    done: asyncio.Future[list[WholeWindow]]
     arrived: float
     started: float = 0.0
     finished: float = 0.0
     waiting: deque[int] = field(default_factory=deque)
-    logits: dict[int, WindowLogits] = field(default_factory=dict)
+    logits: dict[int, WholeWindow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Those of like length one after the other.
@@ -222,9 +222,9 @@ class Batcher:
                 job.finished = now
                 job.done.set_result([job.logits[number] for number in range(len(job.windows))])
 
-    def _compute(self, windows: list[Window]) -> list[WindowLogits]:
+    def _compute(self, windows: list[Window]) -> list[WholeWindow]:
         batch = WindowBatch.of(windows, self._pad_id)
-        return unbatch(batch, self._engine.run(batch))
+        return unbatch_whole(batch, self._engine.run(batch))
 
 
 class _Draft:

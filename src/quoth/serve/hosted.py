@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from quoth.errors import ConfigError
 from quoth.reader import Reader
-from quoth.reading import DecodeSettings, Tokenizer, Windower
+from quoth.reading import DecodeSettings, Tokenizer, Windower, null_probability
 from quoth.records import Prediction
 from quoth.serve.problems import ApiError
 from quoth.serve.schema import HostedAnswer, HostedParameters, HostedRequest
@@ -63,19 +63,10 @@ class HostedTask:
             for answer in prediction.answers
         ]
         if self.may_be_empty or not answers:
-            answers.append(HostedAnswer(answer="", score=self._null_probability(prediction), start=0, end=0))
+            share = null_probability(prediction, self.settings.temperature)
+            answers.append(HostedAnswer(answer="", score=1.0 if share is None else share, start=0, end=0))
         answers.sort(key=lambda answer: -answer.score)
         return answers[: self.settings.top_k]
-
-    def _null_probability(self, prediction: Prediction) -> float:
-        if not prediction.answers or prediction.null_score is None:
-            return 1.0
-        best = prediction.answers[0]
-        if best.probability == 0:
-            return 1.0
-        # Both are shares of one softmax, so their ratio is that of their exponentials.
-        log = math.log(best.probability) + (prediction.null_score - best.score) / self.settings.temperature
-        return min(1.0, math.exp(log))
 
 
 def _windower(asked: HostedParameters, reader: Reader) -> Windower:

@@ -137,7 +137,7 @@ class TextRequest(Strict):
     text: str = Field(description="The text.", examples=[TEXT])
 
 
-class ExplainRequest(Strict):
+class ExplainRequest(Choice):
     """A question whose way to its answer is to be shown."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"question": QUESTION, "context": TEXT}]})
@@ -145,7 +145,6 @@ class ExplainRequest(Strict):
     question: Question
     context: str | None = Field(default=None, description="The text.", examples=[TEXT])
     text: Handle | None = Field(default=None, description="The handle of a text sent before.")
-    top_k: TopK = 5
 
     @model_validator(mode="after")
     def _one_source(self) -> ExplainRequest:
@@ -288,6 +287,24 @@ class StoredText(TextFacts):
     text: str
 
 
+class ExplainedQuote(Quote):
+    """One answer, and the tokens of its window that it comes from."""
+
+    first_token: int = Field(description="Which token of its window starts it; its start logit is half of the score.")
+    last_token: int = Field(description="Which token ends it, itself included; its end logit is the other half.")
+
+
+class LostQuote(BaseModel):
+    """A start and an end with a better score than the last answer, which are no answer all the same."""
+
+    text: str
+    why: str = Field(description="Why it lost, in a sentence.")
+    score: float | None
+    window: int
+    first_token: int
+    last_token: int
+
+
 class ExplainedWindow(BaseModel):
     """One window, its tokens in columns of equal length."""
 
@@ -298,12 +315,19 @@ class ExplainedWindow(BaseModel):
     in_context: list[bool] = Field(description="Whether the token is one of the context's.")
     start_logits: list[float | None]
     end_logits: list[float | None]
-    null_score: float | None = Field(description="The CLS token's two logits together.")
+    cls: int = Field(description="Which token is CLS, whose two logits add up to the null score.")
+    null_score: float | None = Field(description="This window's score of no answer.")
 
 
-class ExplainResponse(Result):
+class ExplainResponse(BaseModel):
     """How an answer came about."""
 
+    answers: list[ExplainedQuote] = Field(description="Best first.")
+    no_answer: bool
+    reason: str | None
+    null_score: float | None
+    null_probability: float | None = Field(description="Share of no answer among all legal spans and itself.")
+    lost: list[LostQuote] = Field(description="The best pairs of tokens that lost, best first.")
     windows: list[ExplainedWindow]
     timing: Timing
     reader: ReaderName
@@ -315,6 +339,8 @@ class LimitsResponse(BaseModel):
     body_bytes: int
     context_characters: int
     question_characters: int
+    explain_characters: int
+    file_bytes: int
     contexts: int
     rows: int
     deadline_s: float

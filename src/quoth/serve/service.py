@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from quoth import __version__
 from quoth.reading import DecodeSettings
-from quoth.records import Answer, Prediction
 from quoth.serve import schema
 from quoth.serve.asking import Desk, Query, Times
 from quoth.serve.hosted import HostedTask
@@ -19,7 +17,7 @@ from quoth.serve.metrics import Metrics
 from quoth.serve.problems import ApiError, of_fields, too_large
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text, Texts
-from quoth.text import utf16_span
+from quoth.serve.wire import explained, result
 
 
 class Service:
@@ -46,8 +44,8 @@ class Service:
         if isinstance(prediction, ApiError):
             raise prediction
         self._metrics.questions(1)
-        result = _result(prediction, query.texts)
-        return schema.AnswerResponse(**dict(result), timing=_timing(times), reader=self._name)
+        found = result(prediction, query.texts)
+        return schema.AnswerResponse(**dict(found), timing=_timing(times), reader=self._name)
 
     async def answers(self, asked: schema.AnswersRequest) -> schema.AnswersResponse:
         """Answer many questions; each has its answers or its own error."""
@@ -66,8 +64,19 @@ class Service:
                 results.append(schema.RowResult(index=index, id=name, error=found.problem))
             else:
                 assert isinstance(row, Query)
-                results.append(schema.RowResult(index=index, id=name, result=_result(found, row.texts)))
+                results.append(schema.RowResult(index=index, id=name, result=result(found, row.texts)))
         return schema.AnswersResponse(results=results, timing=_timing(times), reader=self._name)
+
+    async def explain(self, asked: schema.ExplainRequest) -> schema.ExplainResponse:
+        """Answer one question, and tell how the answers came about."""
+        self._check_question(asked.question, "body")
+        text = self._text(asked.text, "body.text") if asked.text else Text("", asked.context or "")
+        limit = self.settings.explain_characters
+        if len(text.text) > limit:
+            raise too_large("characters of an explained text", limit, len(text.text), "explain_characters", "body")
+        explanation, times = await self._desk.explain(Query(asked.question, (text,)), self._choice(asked))
+        self._metrics.questions(1)
+        return explained(explanation, text, _timing(times), self._name)
 
     async def hosted(self, asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
         """Answer as the hosted task of Hugging Face does: one object for one answer, else a list."""
@@ -192,34 +201,6 @@ def _id(row: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _result(prediction: Prediction, texts: Sequence[Text]) -> schema.Result:
-    return schema.Result(
-        answers=[_quote(answer, texts[answer.context_index]) for answer in prediction.answers],
-        no_answer=prediction.no_answer,
-        reason=prediction.reason,
-        null_score=finite(prediction.null_score),
-    )
-
-
-def _quote(answer: Answer, text: Text) -> schema.Quote:
-    start, end = utf16_span(text.text, answer.span)
-    return schema.Quote(
-        text=answer.text,
-        span=schema.Place(start=answer.span.start, end=answer.span.end),
-        utf16=schema.Place(start=start, end=end),
-        score=finite(answer.score),
-        probability=finite(answer.probability),
-        window=answer.window_index,
-        context=answer.context_index,
-        page=text.page(answer.span.start),
-    )
-
-
 def _timing(times: Times) -> schema.Timing:
     queue, compute, total = (round(1e3 * seconds, 3) for seconds in (times.queue, times.compute, times.total))
     return schema.Timing(queue_ms=queue, compute_ms=compute, total_ms=total)
-
-
-def finite(number: float | None) -> float | None:
-    """Return a number, or ``None`` for one that JSON cannot hold."""
-    return number if number is not None and math.isfinite(number) else None
