@@ -4,9 +4,11 @@
 import { copy } from "./copy.js";
 import { abstains } from "./decide.js";
 import { byId, count, h, narrow, percent, vary } from "./dom.js";
+import { offsetsOf } from "./offsets.js";
 
 /** @typedef {import("./types.js").Asked} Asked */
 /** @typedef {import("./types.js").Quote} Quote */
+/** @typedef {import("./types.js").Text} Text */
 
 /**
  * @typedef {object} AnswerActions
@@ -38,7 +40,7 @@ export function showAnswer(asked, threshold, actions) {
 export function inWords({ result, text }, threshold) {
   const best = result.answers[0];
   if (abstains(result, threshold)) return "No answer: the text does not seem to answer that.";
-  return `Answer: ${best.text}. ${percent(best.probability)} sure. ${placeInWords(best, text.content.length)}.`;
+  return `Answer: ${best.text}. ${percent(best.probability)} sure. ${placeInWords(best, text)}.`;
 }
 
 /**
@@ -55,7 +57,7 @@ function found(asked, actions) {
       h("span", { class: "probability", title: "Share among all spans of the text, and no answer" }, percent(best.probability)),
     ),
     h("p", { class: "quote", dir: "auto" }, h("mark", {}, best.text)),
-    h("p", { class: "place" }, placeInWords(best, asked.text.content.length)),
+    h("p", { class: "place" }, placeInWords(best, asked.text)),
     h(
       "div",
       { class: "actions" },
@@ -94,7 +96,7 @@ function correctButton(actions) {
 function copyButton(asked, best, actions) {
   const button = h("button", { type: "button", class: "quiet", id: "copy" }, "Copy quote");
   button.addEventListener("click", async () => {
-    const place = placeInWords(best, asked.text.content.length);
+    const place = placeInWords(best, asked.text);
     const worked = await copy(`\u201c${best.text}\u201d (${asked.text.title}, ${place[0].toLowerCase()}${place.slice(1)})`);
     button.textContent = worked ? "Copied" : "Could not copy";
     actions.say(worked ? "Copied, with its place." : "The browser did not allow copying.");
@@ -124,11 +126,11 @@ function inTime(milliseconds) {
  * Say where a quote stands, as people count: from 1, the last one included.
  *
  * @param {Quote} quote
- * @param {number} length
+ * @param {Text} text
  */
-export function placeInWords({ span, page }, length) {
+export function placeInWords({ span, page }, text) {
   const place = `${count(span.start + 1)}\u2013${count(span.end)}`;
-  return page ? `Page ${page}, characters ${place}` : `Characters ${place} of ${count(length)}`;
+  return page ? `Page ${page}, characters ${place}` : `Characters ${place} of ${count(offsetsOf(text).length)}`;
 }
 
 /**

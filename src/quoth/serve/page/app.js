@@ -7,12 +7,12 @@ import { Composer } from "./composer.js";
 import { copy } from "./copy.js";
 import { CorrectionForm, Corrections } from "./correct.js";
 import { abstains } from "./decide.js";
-import { byId, count, narrow } from "./dom.js";
+import { byId, count, h, narrow } from "./dom.js";
 import { showExplanation } from "./explain.js";
 import { History } from "./history.js";
 import { fromFragment, toFragment } from "./link.js";
 import { clearNotice, inWords, notice } from "./notice.js";
-import { Offsets } from "./offsets.js";
+import { offsetsOf } from "./offsets.js";
 import { Tabs } from "./tabs.js";
 import { TextView } from "./text-view.js";
 import { themeSwitch } from "./theme.js";
@@ -172,13 +172,27 @@ class App {
   /** @param {Text} text */
   #showText(text) {
     this.text = text;
-    this.offsets = new Offsets(text.content);
-    const pages = text.pages.map(({ start }) => /** @type {Offsets} */ (this.offsets).toUnit(start));
+    const offsets = offsetsOf(text);
+    const pages = text.pages.map(({ start }) => offsets.toUnit(start));
     this.view.show(text.content, pages);
     byId("text-title").textContent = text.title;
-    const facts = [`${count(this.offsets.length)} characters`];
+    const facts = [`${count(offsets.length)} characters`];
     if (pages.length) facts.push(`${count(pages.length)} ${pages.length === 1 ? "page" : "pages"}`);
     byId("text-facts").textContent = facts.join(", ");
+    this.#suggest();
+  }
+
+  /** Offer the questions of a sample that were not asked last. */
+  #suggest() {
+    const others = (this.text?.questions ?? []).filter((question) => question !== this.question.value.trim());
+    const ask = (/** @type {string} */ question) => {
+      this.question.value = question;
+      this.#ask();
+    };
+    byId("suggestions").replaceChildren(
+      ...others.map((question) => h("button", { type: "button", onclick: () => ask(question) }, question)),
+    );
+    byId("suggestions").hidden = others.length === 0;
   }
 
   #forgetAnswer() {
@@ -216,6 +230,7 @@ class App {
   #answered(asked) {
     this.asked = asked;
     this.history.add(asked);
+    this.#suggest();
     this.form.close();
     clearNotice();
     this.#decide();
@@ -299,8 +314,7 @@ class App {
     this.#attempt(async (signal) => {
       const found = await askAbout("v1/explain", asked.text, { question: asked.question, top_k: 1 }, signal);
       this.explained = asked;
-      const length = new Offsets(asked.text.content).length;
-      if (this.reader) showExplanation(view, found, asked.question, this.reader, length);
+      if (this.reader) showExplanation(view, found, asked.question, this.reader, offsetsOf(asked.text).length);
     });
   }
 

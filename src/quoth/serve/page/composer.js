@@ -34,7 +34,7 @@ export class Composer {
       file.value = "";
     });
     this.#takeDrops();
-    showSamples(({ title, text, questions }) => take({ title, content: text, pages: [], handle: null }, questions[0]));
+    showSamples(({ title, text, questions }) => take({ title, content: text, pages: [], handle: null, questions }, questions[0]));
   }
 
   /** @returns {Text | null} What stands in the field. */

@@ -2,6 +2,7 @@
 /** Python counts code points, JavaScript counts UTF-16 units. */
 
 /** @typedef {import("./types.js").Place} Place */
+/** @typedef {import("./types.js").Text} Text */
 
 /** The two ways to count one text. */
 export class Offsets {
@@ -36,6 +37,21 @@ export class Offsets {
   units({ start, end }) {
     return { start: this.toUnit(start), end: this.toUnit(end) };
   }
+}
+
+/** @type {WeakMap<Text, Offsets>} */
+const counted = new WeakMap();
+
+/**
+ * Return the offsets of a text, counted once.
+ *
+ * @param {Text} text
+ * @returns {Offsets}
+ */
+export function offsetsOf(text) {
+  const known = counted.get(text) ?? new Offsets(text.content);
+  counted.set(text, known);
+  return known;
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 /** Corrections as a SQuAD v2.0 file, which `quoth data check` and `quoth train` take. */
 
-import { Offsets } from "./offsets.js";
+import { offsetsOf } from "./offsets.js";
 
 /** @typedef {import("./types.js").Correction} Correction */
 
@@ -16,7 +16,7 @@ export function toSquad(corrections, prefix) {
   corrections.forEach(({ text, question, place }, index) => {
     const paragraphs = getOrMake(articles, text.title, () => new Map());
     const questions = getOrMake(paragraphs, text.content, () => []);
-    const answers = place ? [goldOf(text.content, place)] : [];
+    const answers = place ? [goldOf(text, place)] : [];
     questions.push({ id: `${prefix}-${index + 1}`, question, answers, is_impossible: place === null });
   });
   const data = [...articles].map(([title, paragraphs]) => ({
@@ -27,11 +27,11 @@ export function toSquad(corrections, prefix) {
 }
 
 /**
- * @param {string} content
+ * @param {import("./types.js").Text} text
  * @param {import("./types.js").Place} place
  */
-function goldOf(content, { start, end }) {
-  return { text: content.slice(start, end), answer_start: new Offsets(content).toCodePoint(start) };
+function goldOf(text, { start, end }) {
+  return { text: text.content.slice(start, end), answer_start: offsetsOf(text).toCodePoint(start) };
 }
 
 /**

@@ -91,7 +91,7 @@ export class TextView {
     // What lies below a better mark has no piece of its own: its neighbour is as near as can be.
     const found = [...marks].filter((mark) => Number(mark.dataset.rank) === rank);
     const first = found[0] ?? marks[0];
-    first?.scrollIntoView({ block: "center" });
+    if (first && !isInView(first)) first.scrollIntoView({ block: "center" });
     for (const mark of found) {
       mark.classList.add("shown");
       mark.addEventListener("animationend", () => mark.classList.remove("shown"), { once: true });
@@ -118,6 +118,12 @@ export class TextView {
     const words = text.trim();
     return words ? { start: start + left, end: start + left + words.length } : null;
   }
+}
+
+/** @param {HTMLElement} element */
+function isInView(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
 }
 
 /**

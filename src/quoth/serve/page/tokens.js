@@ -33,7 +33,7 @@ export class TokenMap {
     );
     this.element.addEventListener("pointerover", (event) => this.#point(event));
     this.element.addEventListener("keydown", (event) => this.#key(event));
-    const first = this.tokens.findIndex((token) => token.classList.contains("answer"));
+    const first = this.tokens.findIndex((token) => token.classList.contains("quoted"));
     this.#select(Math.max(0, first), false);
   }
 
@@ -50,7 +50,7 @@ export class TokenMap {
       "span",
       {
         id: `token-${this.window.index}-${index}`,
-        class: quoted ? "token answer" : "token",
+        class: quoted ? "token quoted" : "token",
         role: "option",
         "aria-selected": "false",
         "aria-label": this.#inWords(index),

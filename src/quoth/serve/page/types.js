@@ -45,6 +45,7 @@
  * @property {string} content
  * @property {Place[]} pages  In code points; empty without pages.
  * @property {string | null} handle  What the server knows it by; null until it was sent.
+ * @property {string[]} [questions]  To try, of a sample.
  *
  * @typedef {object} Asked  One question with what came of it.
  * @property {Text} text
