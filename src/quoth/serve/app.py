@@ -27,7 +27,7 @@ from quoth.serve.documents import DocumentLimits, read_document
 from quoth.serve.guard import Guard
 from quoth.serve.identity import ServedReader
 from quoth.serve.metrics import Metrics
-from quoth.serve.problems import ApiError, failed, refuse
+from quoth.serve.problems import ApiError, checked, failed, refuse
 from quoth.serve.service import Service
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
@@ -206,8 +206,7 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
     async def keep(request: Request) -> schema.TextResponse:
         """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text comes back. Ask by its handle."""
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-            asked = schema.TextRequest.model_validate(await _json_of(request))
-            return service.keep(Text.of(asked.text), is_file=False)
+            return service.keep(Text.of(checked(schema.TextRequest, await _json_of(request)).text), is_file=False)
         async with request.form(max_files=1, max_fields=1) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile) or not file.filename:

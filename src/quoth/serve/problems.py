@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from quoth.errors import (
@@ -22,6 +23,8 @@ from quoth.errors import (
     TokenizerError,
 )
 from quoth.serve.schema import ErrorResponse, Problem
+
+M = TypeVar("M", bound=BaseModel)
 
 # A refusal lists no more problems of one request than these.
 _SHOWN = 10
@@ -114,6 +117,18 @@ _PLAIN = {
     404: ("not_found", "See /docs for the paths that there are."),
     405: ("method_not_allowed", "See /docs for the methods that there are."),
 }
+
+
+def checked(model: type[M], document: Any, where: str = "body") -> M:
+    """Check a part of a request.
+
+    Raises:
+        ApiError: If a field is not what it must be.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise of_fields([{**item, "loc": (where, *item["loc"])} for item in error.errors()]) from None
 
 
 def of_fields(errors: Sequence[Mapping[str, Any]]) -> ApiError:

@@ -54,9 +54,20 @@ def serve(source: str | None, settings: ServeSettings, listening: Callable[[str]
     make = _Application(source, settings)
     # Made here even where the workers make their own: what is wrong with the reader is raised now, not in their logs.
     app = make()
-    config = uvicorn.Config(
-        app if settings.workers == 1 else make,
-        factory=settings.workers > 1,
+    config = server_config(app if settings.workers == 1 else make, settings)
+    with _listen(settings) as sockets:
+        listening(_url(settings, sockets))
+        if settings.workers > 1:
+            Multiprocess(config, [sockets]).run()
+        else:
+            uvicorn.Server(config).run([sockets])
+
+
+def server_config(app: Guard | _Application, settings: ServeSettings) -> uvicorn.Config:
+    """Return how uvicorn is to serve an application, or what makes one in each worker."""
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, _Application),
         http=partial(BoundedProtocol, read_s=settings.read_s),  # type: ignore[arg-type]
         ws="none",
         workers=settings.workers,
@@ -69,12 +80,6 @@ def serve(source: str | None, settings: ServeSettings, listening: Callable[[str]
         server_header=False,
         proxy_headers=False,
     )
-    with _listen(settings) as sockets:
-        listening(_url(settings, sockets))
-        if settings.workers > 1:
-            Multiprocess(config, [sockets]).run()
-        else:
-            uvicorn.Server(config).run([sockets])
 
 
 def _listen(settings: ServeSettings) -> socket.socket:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pydantic import ValidationError
-
 from quoth import __version__
 from quoth.reading import DecodeSettings
 from quoth.serve import schema
@@ -14,7 +12,7 @@ from quoth.serve.asking import Desk, Query, Times
 from quoth.serve.hosted import HostedTask
 from quoth.serve.identity import ServedReader
 from quoth.serve.metrics import Metrics
-from quoth.serve.problems import ApiError, of_fields, too_large
+from quoth.serve.problems import ApiError, checked, too_large
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text, Texts
 from quoth.serve.wire import explained, result
@@ -142,16 +140,12 @@ class Service:
 
     def _row(self, asked: schema.AnswersRequest, index: int, row: Any) -> Query | ApiError:
         """Return one row of many as a query, or what is wrong with it."""
+        where = f"body.rows.{index}" if asked.questions is None else f"body.questions.{index}"
         try:
             if asked.questions is not None:
-                where = f"body.questions.{index}"
-                question = schema.OneQuestion.model_validate({"question": row}).question
-                return self._query(asked, question, where)
-            where = f"body.rows.{index}"
-            checked = schema.Row.model_validate(row)
-            return self._query(checked, checked.question, where)
-        except ValidationError as error:
-            return of_fields([{**item, "loc": (where, *item["loc"])} for item in error.errors()])
+                return self._query(asked, checked(schema.OneQuestion, {"question": row}, where).question, where)
+            found = checked(schema.Row, row, where)
+            return self._query(found, found.question, where)
         except ApiError as error:
             return error
 
