@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count, repeat
 
 from quoth.engines import Engine
 from quoth.reading import WholeWindow, Window, WindowBatch, unbatch_whole
@@ -75,6 +75,11 @@ class Job:
     def __post_init__(self) -> None:
         # Those of like length one after the other.
         self.waiting.extend(sorted(range(len(self.windows)), key=lambda index: -len(self.windows[index])))
+
+    @property
+    def next_length(self) -> int:
+        """Length of the window that is its next."""
+        return len(self.windows[self.waiting[0]])
 
 
 class Batcher:
@@ -178,10 +183,10 @@ class Batcher:
         batch = _Draft(self._batch_tokens)
         batch.take(line[0])
         first = batch.longest
-        while True:
-            waiting = [job for job in line if job.waiting]
-            waiting.sort(key=lambda job: abs(len(job.windows[job.waiting[0]]) - first))
-            if not sum(batch.take(job) for job in waiting):
+        # A round takes one window of each job; in the first, that of the first job is taken already.
+        for jobs in chain([line[1:]], repeat(line)):
+            ready = sorted((job for job in jobs if job.waiting), key=lambda job: abs(job.next_length - first))
+            if not sum(map(batch.take, ready)) and jobs is line:
                 break
         for job in {id(job): job for job, _ in batch.rows}.values():
             job.turn = next(self._turns)
@@ -237,8 +242,7 @@ class _Draft:
 
     def take(self, job: Job) -> bool:
         """Take the next window of a job, if it fits and is like the others."""
-        index = job.waiting[0]
-        length = len(job.windows[index])
+        length = job.next_length
         shortest, longest = min(self.shortest or length, length), max(self.longest, length)
         fits = (len(self.rows) + 1) * longest <= self._budget and shortest >= _LIKE * longest
         if self.rows and not fits:
