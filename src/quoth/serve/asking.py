@@ -120,6 +120,8 @@ class Desk:
     ) -> tuple[T, Times]:
         """Take queries all the way, within the deadline."""
         began = time.perf_counter()
+        # Where no room is for a single token more, nothing need be cut to know it.
+        self._make_room()
         deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
         try:
             async with asyncio.timeout_at(deadline):
@@ -144,13 +146,19 @@ class Desk:
         finally:
             left.set()
 
+    def _make_room(self) -> None:
+        try:
+            self._batcher.make_room(1)
+        except OverloadedError as full:
+            raise _full(full) from None
+
     async def _read(self, windows: list[Window], deadline: float) -> Job | None:
         if not windows:
             return None
         try:
             job = self._batcher.submit(windows, deadline)
         except OverloadedError as full:
-            raise overloaded("the queue must have room for the request, but is full", full.retry_s) from None
+            raise _full(full) from None
         # A job that is cancelled, as by the client's leaving, is dropped by the batcher.
         await job.done
         return job
@@ -160,6 +168,10 @@ class Desk:
             504, "deadline_s_limit", f"the answer must be there within {self._settings.deadline_s:g} s, but is not",
             "Ask about less text at once, or start the server with a higher --deadline-s.",
         )  # fmt: skip
+
+
+def _full(full: OverloadedError) -> ApiError:
+    return overloaded("the queue must have room for the request, but is full", full.retry_s)
 
 
 def cut_one(windower: Windower, query: Query) -> Cut:

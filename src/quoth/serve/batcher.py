@@ -8,8 +8,8 @@ batch at a time. A batch is formed when the engine is free:
 - windows of like length join it, from as many jobs as there are, one each a round, up to the budget of tokens;
 - a job that has waited half of its time goes before the turns, the most urgent first.
 
-The queue takes no more than the engine has lately done in half a deadline. So a job that is taken in is in time,
-however many come after it, and a job that would not be is refused at once.
+The queue takes no more than the engine has lately done in a quarter of a deadline. A job that is taken in is in time,
+however many come after it and even if the machine gets slower, and a job that would not be is refused at once.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from quoth.reading import WholeWindow, Window, WindowBatch, unbatch_whole
 _LIKE = 0.75
 # The speed is that of the last batches, the newest weighing so much.
 _NEWEST = 0.2
+# The queue takes what the engine does in so much of a deadline.
+_QUEUED = 0.25
 # Batches of full size that the speed is first judged by.
 _WARM_UP = 3
 
@@ -115,6 +117,9 @@ class Batcher:
         self._jobs: list[Job] = []
         self._turns = count()
         self._arrival = asyncio.Event()
+        # When the last batch came out, and whether others waited when it went in.
+        self._ended = 0.0
+        self._is_busy = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
 
     async def warm_up(self, window: Window) -> None:
@@ -137,10 +142,8 @@ class Batcher:
             OverloadedError: If the queue has no room for it.
         """
         loop = asyncio.get_running_loop()
-        self._drop(loop.time())
         tokens = sum(map(len, windows))
-        if self._jobs and self.tokens + tokens > self.capacity:
-            raise OverloadedError(self.tokens / self.rate)
+        self.make_room(tokens)
         urgent = deadline - self._deadline_s / 2
         job = Job(windows, deadline, urgent, next(self._turns), loop.create_future(), time.perf_counter())
         self._jobs.append(job)
@@ -148,10 +151,20 @@ class Batcher:
         self._arrival.set()
         return job
 
+    def make_room(self, tokens: int) -> None:
+        """Make sure that so many tokens may join those that wait; alone, any number may.
+
+        Raises:
+            OverloadedError: If there is no room.
+        """
+        self._drop(asyncio.get_running_loop().time())
+        if self._jobs and self.tokens + tokens > self.capacity:
+            raise OverloadedError(self.tokens / self.rate)
+
     @property
     def capacity(self) -> float:
-        """Most tokens that may wait now: what the engine does in half a deadline, if that is less than the bound."""
-        return min(self._queue_tokens, self.rate * self._deadline_s / 2)
+        """Most tokens that may wait now: what the engine does in time, if that is less than the bound."""
+        return min(self._queue_tokens, self.rate * self._deadline_s * _QUEUED)
 
     @property
     def jobs(self) -> int:
@@ -208,6 +221,9 @@ class Batcher:
 
     async def _run_batch(self, batch: list[tuple[Job, int]]) -> None:
         before = time.perf_counter()
+        # Where there was always something to do, what lay between two batches is part of how long the next one takes.
+        since = self._ended if self._is_busy else before
+        self._is_busy = bool(self._jobs)
         windows = [job.windows[index] for job, index in batch]
         running = asyncio.get_running_loop().run_in_executor(self._thread, self._compute, windows)
         await asyncio.wait([running])
@@ -217,9 +233,9 @@ class Batcher:
                 if not job.done.done():
                     job.done.set_exception(error)
             return
-        now = time.perf_counter()
+        now = self._ended = time.perf_counter()
         tokens = sum(map(len, windows))
-        self.rate += _NEWEST * (tokens / max(now - before, 1e-6) - self.rate)
+        self.rate += _NEWEST * (tokens / max(now - since, 1e-6) - self.rate)
         self._observe(len(batch), tokens, now - before)
         for (job, index), logits in zip(batch, running.result(), strict=True):
             job.logits[index] = logits

@@ -27,6 +27,8 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 # These are asked by machines and by people who have no token yet; they tell nothing of what others ask.
 _OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json", "/page")
+# Asked however much there is to do.
+_WATCHERS = ("/healthz", "/readyz", "/metrics")
 # Metrics have a label for each of these paths, and one for all others: a client cannot make labels.
 _ENDPOINTS = frozenset(
     ("/", "/v1/answer", "/v1/answers", "/v1/texts", "/v1/explain", "/v1/reader", "/metrics", "/healthz", "/readyz")
@@ -67,7 +69,8 @@ class Guard:
             return
         exchange = _Exchange(scope, receive, send, self._settings, self._headers)
         began = time.perf_counter()
-        self._held += 1
+        held = scope["path"] not in _WATCHERS
+        self._held += held
         try:
             refused = self._refusal(scope)
             if refused is None:
@@ -75,7 +78,7 @@ class Guard:
             else:
                 await exchange.run(refused.response())
         finally:
-            self._held -= 1
+            self._held -= held
             endpoint = _endpoint(scope["path"])
             self._metrics.request(endpoint, _method(scope), exchange.status, time.perf_counter() - began)
 
@@ -97,7 +100,7 @@ class Guard:
                 )
                 refused.headers = {"WWW-Authenticate": "Bearer"}
                 return refused
-        if self._held > self._settings.requests and path not in ("/healthz", "/readyz", "/metrics"):
+        if self._held > self._settings.requests and path not in _WATCHERS:
             return overloaded(f"at most {self._settings.requests:,} requests are held at once, and so many are", 1.0)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > body_limit(scope, self._settings):
