@@ -25,7 +25,7 @@ import { offsetsOf } from "./offsets.js";
 export function showAnswer(asked, threshold, actions) {
   const { result } = asked;
   const silent = abstains(result, threshold);
-  byId("answer").replaceChildren(...(silent ? silence(asked, actions) : found(asked, actions)), took(asked));
+  byId("answer").replaceChildren(...(silent ? silence(asked, actions) : found(asked, actions)));
   byId("answer").hidden = false;
   byId("answer").dataset.kind = silent ? "none" : "found";
   showOthers(result.answers, silent ? 0 : 1, actions);
@@ -58,6 +58,7 @@ function found(asked, actions) {
     ),
     h("p", { class: "quote", dir: "auto" }, h("mark", {}, best.text)),
     h("p", { class: "place" }, placeInWords(best, asked.text)),
+    took(asked),
     h(
       "div",
       { class: "actions" },
@@ -72,13 +73,15 @@ function found(asked, actions) {
  * @param {Asked} asked
  * @param {AnswerActions} actions
  */
-function silence({ result }, actions) {
+function silence(asked, actions) {
+  const { result } = asked;
   const best = result.answers[0];
-  const closest = best ? [h("p", { class: "place" }, "Its best guess: ", h("q", { dir: "auto" }, short(best.text)), ` ${percent(best.probability)}`)] : [];
+  const closest = best ? [h("p", { class: "place" }, "Its best guess: ", h("q", { dir: "auto" }, short(best.text)), `, ${percent(best.probability)}`)] : [];
   return [
     h("div", { class: "answer-head" }, h("h2", { id: "answer-title" }, "No answer")),
     h("p", { class: "quote silent" }, "The text does not seem to answer that."),
     ...closest,
+    took(asked),
     h("div", { class: "actions" }, correctButton(actions)),
   ];
 }
@@ -143,6 +146,7 @@ function showOthers(answers, first, actions) {
   const fold = /** @type {HTMLDetailsElement} */ (byId("others"));
   if (fold.hidden) fold.open = !narrow();
   fold.hidden = others.length === 0;
+  byId("others-title").textContent = first ? "Other candidates" : "Candidates";
   byId("candidates").replaceChildren(
     ...others.map((quote, index) =>
       h(

@@ -24,6 +24,8 @@ import { Threshold } from "./threshold.js";
 /** @typedef {import("./types.js").Text} Text */
 
 const TOP_K = 6;
+// Candidates below this probability get a mark that hardly shows.
+const UNLIKELY = 0.05;
 
 class App {
   constructor() {
@@ -39,7 +41,7 @@ class App {
     });
     this.composer = new Composer({
       take: (text, question) => this.#take(text, question),
-      attempt: (work) => this.#attempt(() => work()),
+      attempt: (work) => this.#attempt(() => work(), "Reading \u2026"),
       keep: () => this.composer.close(),
     });
     /** @type {Text | null} */
@@ -86,26 +88,27 @@ class App {
    * Do what may fail, and say so if it does.
    *
    * @param {(signal: AbortSignal) => Promise<void>} work  Ended where the next one starts.
+   * @param {string} [label]  Of the button, meanwhile.
    */
-  async #attempt(work) {
+  async #attempt(work, label = "Asking \u2026") {
     this.running.abort();
     const running = new AbortController();
     this.running = running;
     clearNotice();
-    this.#busy(true);
+    this.#busy(label);
     try {
       await withPatience(() => work(running.signal), running.signal, (seconds) => this.#waiting(seconds));
     } catch (error) {
       if (!running.signal.aborted) this.#failed(error, work);
     } finally {
-      if (this.running === running) this.#busy(false);
+      if (this.running === running) this.#busy(null);
     }
   }
 
-  /** @param {boolean} busy */
-  #busy(busy) {
-    byId("ask").setAttribute("aria-busy", String(busy));
-    byId("ask-button").textContent = busy ? "Asking \u2026" : "Ask";
+  /** @param {string | null} label  Null: nothing is on its way. */
+  #busy(label) {
+    byId("ask").setAttribute("aria-busy", String(label !== null));
+    byId("ask-button").textContent = label ?? "Ask";
   }
 
   /** @param {number} seconds */
@@ -114,7 +117,7 @@ class App {
     const cancel = () => {
       this.running.abort();
       clearNotice();
-      this.#busy(false);
+      this.#busy(null);
     };
     notice({ kind: "wait", title: "Too many questions at once", message, actions: [["Do not wait", cancel]] });
     if (byId("say").textContent !== "The server is busy; asking again soon.") this.#say("The server is busy; asking again soon.");
@@ -237,7 +240,7 @@ class App {
     if (this.tabs.current === "fixes") this.tabs.open("text");
     if (this.tabs.current === "found") this.#explain();
     this.#say(answerInWords(asked, this.threshold.value));
-    if (narrow()) byId("answer").scrollIntoView({ block: "start" });
+    if (narrow()) byId("ask").scrollIntoView({ block: "start" });
     else if (asked.result.answers.length) this.view.reveal(0);
   }
 
@@ -266,8 +269,9 @@ class App {
     if (!this.asked) return;
     const { result } = this.asked;
     const silent = abstains(result, this.threshold.value);
-    const marks = result.answers.map(({ utf16 }, rank) => {
-      return { ...utf16, rank, kind: /** @type {"best" | "other"} */ (rank === 0 && !silent ? "best" : "other") };
+    const marks = result.answers.map(({ utf16, probability }, rank) => {
+      const other = (probability ?? 0) < UNLIKELY ? "unlikely" : "other";
+      return { ...utf16, rank, kind: /** @type {"best" | "other" | "unlikely"} */ (rank === 0 && !silent ? "best" : other) };
     });
     this.view.mark(picked ? [{ ...picked, rank: -1, kind: "pick" }, ...marks] : marks);
   }
@@ -310,11 +314,18 @@ class App {
     const asked = this.asked;
     const view = byId("view-found");
     view.replaceChildren();
-    if (!asked) return;
+    if (!asked || !this.reader) return;
+    const { reader } = this;
+    const { length } = offsetsOf(asked.text);
+    const most = reader.limits.explain_characters;
+    if (length > most) {
+      view.textContent = `This server explains answers for texts of up to ${count(most)} characters; this one has ${count(length)}.`;
+      return;
+    }
     this.#attempt(async (signal) => {
       const found = await askAbout("v1/explain", asked.text, { question: asked.question, top_k: 1 }, signal);
       this.explained = asked;
-      if (this.reader) showExplanation(view, found, asked.question, this.reader, offsetsOf(asked.text).length);
+      showExplanation(view, found, reader, length);
     });
   }
 

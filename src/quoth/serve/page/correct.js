@@ -25,7 +25,7 @@ export class CorrectionForm {
     this.field = h("input", { type: "text", id: "right-words", autocomplete: "off", spellcheck: "false", dir: "auto" });
     this.where = h("span", { role: "status" });
     this.next = h("button", { type: "button", onclick: () => this.#show(this.at + 1) }, "Next place");
-    this.use = h("button", { type: "submit", class: "primary" }, "Keep as the answer");
+    this.use = h("button", { type: "submit", class: "primary" }, "Keep");
     this.field.addEventListener("input", () => this.#typed());
     const form = h(
       "form",
@@ -38,7 +38,7 @@ export class CorrectionForm {
         "div",
         { class: "actions" },
         this.use,
-        h("button", { type: "button", id: "no-answer", onclick: () => actions.save(null) }, "The text does not answer"),
+        h("button", { type: "button", id: "no-answer", onclick: () => actions.save(null) }, "No answer in the text"),
         h("button", { type: "button", class: "quiet", onclick: actions.close }, "Cancel"),
       ),
     );

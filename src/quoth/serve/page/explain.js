@@ -12,28 +12,26 @@ import { TokenMap } from "./tokens.js";
 /**
  * @param {HTMLElement} container
  * @param {Explanation} found
- * @param {string} question
  * @param {ReaderFacts} reader
  * @param {number} length  Of the text, in code points.
  */
-export function showExplanation(container, found, question, reader, length) {
+export function showExplanation(container, found, reader, length) {
   const best = found.answers[0];
   const tokens = h("section", { "aria-labelledby": "tokens-title" });
   const choose = (/** @type {number} */ index) => showTokens(tokens, found.windows[index], best);
   container.replaceChildren(
-    h("div", { class: "found" }, windows(found, question, reader, length, choose), tokens, decision(found)),
+    h("div", { class: "found" }, windows(found, reader, length, choose), tokens, decision(found)),
   );
   choose(best?.window ?? 0);
 }
 
 /**
  * @param {Explanation} found
- * @param {string} question
  * @param {ReaderFacts} reader
  * @param {number} length
  * @param {(index: number) => void} choose
  */
-function windows(found, question, reader, length, choose) {
+function windows(found, reader, length, choose) {
   const many = found.windows.length;
   const said =
     many === 1
@@ -66,10 +64,13 @@ function windows(found, question, reader, length, choose) {
     "section",
     { "aria-labelledby": "windows-title" },
     h("h3", { id: "windows-title" }, many === 1 ? "One window" : `${many} windows`),
-    h("p", { class: "muted" }, `\u201c${question}\u201d`),
     h("p", {}, said),
-    row,
-    h("div", { class: "ruler", "aria-hidden": "true" }, h("span", {}, "1"), h("span", {}, `${count(length)} characters`)),
+    h(
+      "figure",
+      {},
+      row,
+      h("div", { class: "ruler", "aria-hidden": "true" }, h("span", {}, "1"), h("span", {}, `${count(length)} characters`)),
+    ),
   );
 }
 
@@ -112,6 +113,7 @@ function showTokens(section, window, best) {
     map.detail,
     map.tops(),
   );
+  map.reveal();
 }
 
 /** @param {Explanation} found */

@@ -114,6 +114,12 @@ export class TokenMap {
     this.#select(Math.min(last, Math.max(0, to)), true);
   }
 
+  /** Scroll to the token that is selected, without moving the page. */
+  reveal() {
+    const token = this.tokens[this.at ?? 0];
+    if (token) this.element.scrollTop = token.offsetTop - this.element.offsetTop - this.element.clientHeight / 2;
+  }
+
   legend() {
     return h(
       "p",

@@ -38,7 +38,7 @@
  * @property {number} max_tokens
  * @property {number} overlap
  * @property {number | null} null_threshold  Null: it never abstains.
- * @property {{ body_bytes: number, context_characters: number, question_characters: number }} limits
+ * @property {{ context_characters: number, explain_characters: number }} limits
  *
  * @typedef {object} Text  The text that is asked.
  * @property {string} title
