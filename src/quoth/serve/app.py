@@ -57,6 +57,12 @@ _NOT_KEPT: dict[int | str, dict[str, Any]] = {
 }
 
 
+_NO_FILE: dict[int | str, dict[str, Any]] = {
+    415: {"model": schema.ErrorResponse, "description": "Neither JSON nor a file of a kind that is read here."},
+    501: {"model": schema.ErrorResponse, "description": "What reads this kind of file is not installed here."},
+}
+
+
 def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
     """Return the application for one reader.
 
@@ -202,7 +208,7 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
         }
     }
 
-    @router.post("", summary="Keep a text", openapi_extra=body)
+    @router.post("", summary="Keep a text", openapi_extra=body, responses=_NO_FILE)
     async def keep(request: Request) -> schema.TextResponse:
         """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text comes back. Ask by its handle."""
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
