@@ -15,7 +15,7 @@ BASE = .venv
 FULL = .venv-full
 STAMP = pyproject.toml constraints.txt tools/environment.py
 
-.PHONY: help demo test test-base test-all test-pythons check lint types format tiny clean
+.PHONY: help demo test test-base test-all test-pythons check lint types format reader tiny clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -69,6 +69,10 @@ format: $(FULL)/.made
 
 ## check         lint, types, test and test-base (layers and docs are tests)
 check: lint types test test-base
+
+## reader        make the shipped reader again, from base weights; hours (ARGS="--max-steps 20" for a look)
+reader: $(FULL)/.made
+	$(FULL)/bin/python tools/make_reader.py $(ARGS)
 
 ## tiny          make the tiny readers of the tests again
 tiny: $(FULL)/.made

@@ -1,7 +1,6 @@
 """Training on a CPU with an encoder of a few thousand weights: real runs of seconds."""
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,14 +135,14 @@ def test_a_resumed_run_ends_with_the_same_weights(base, tmp_path):
 
 
 def test_a_half_written_checkpoint_is_not_resumed(base, tmp_path):
-    from quoth.training.trainer import COMPLETE, newest_checkpoint
+    from quoth.training.checkpoints import MANIFEST, newest_checkpoint
 
     run(base, tmp_path / "out", save_steps=2, keep_checkpoints=3)
     checkpoints = tmp_path / "out" / "checkpoints"
     newest = newest_checkpoint(checkpoints)
     steps = sorted(int(path.name.rpartition("-")[2]) for path in checkpoints.iterdir())
     assert newest.name == f"checkpoint-{steps[-1]}"
-    (newest / COMPLETE).unlink()
+    (newest / MANIFEST).unlink()
     assert newest_checkpoint(checkpoints).name == f"checkpoint-{steps[-2]}"
 
 
@@ -184,48 +183,76 @@ def test_a_run_that_cannot_start_says_why(base, tmp_path, data, settings, error,
     assert not (tmp_path / "out").exists(), "a run that did not start leaves nothing behind"
 
 
+def test_a_loss_that_goes_wild_stops_the_run_before_it_is_saved(base, tmp_path):
+    from quoth.training.checkpoints import newest_checkpoint
+
+    with pytest.raises(TrainingError, match=r"the loss became .* lower learning_rate \(it is 1000\)"):
+        run(base, tmp_path / "out", epochs=9.0, learning_rate=1e3, save_steps=8)
+    assert newest_checkpoint(tmp_path / "out" / "checkpoints") is None
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_a_checkpoint_that_changed_hands_is_refused(base, tmp_path):
+    """Its own configuration counts, even where run.json was edited to agree."""
+    run(base, tmp_path / "out", max_steps=4, save_steps=2)
+    file = tmp_path / "out" / "run.json"
+    file.write_text(file.read_text().replace('"max_steps": 4', '"max_steps": 6'))
+    with pytest.raises(TrainingError, match="checkpoint-4: is a checkpoint of another configuration: max_steps was 4"):
+        run(base, tmp_path / "out", max_steps=6, save_steps=2, resume=True)
+
+
+def test_other_threads_are_warned_of(base, tmp_path, caplog):
+    run(base, tmp_path / "out", max_steps=2, threads=1)
+    run(base, tmp_path / "out", max_steps=2, threads=2, resume=True)
+    assert "not bit for bit: threads was 1 and is 2" in caplog.text
+
+
+def test_a_run_that_ended_is_not_trained_again(base, tmp_path):
+    settings = {"epochs": 50.0, "learning_rate": 1e-9, "dev": little.examples(8), "eval_steps": 2, "patience": 2}
+    before = weights(run(base, tmp_path / "out", **settings).folder)
+    told = []
+    after = weights(run(base, tmp_path / "out", resume=True, progress=told.append, **settings).folder)
+    assert told == []
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_the_average_becomes_the_reader(base, tmp_path):
+    import quoth
+
+    dev = little.examples(40, seed=1)
+    settings = {"epochs": 6.0, "learning_rate": 2e-3, "dev": dev, "eval_steps": 24}
+    averaged = run(base, tmp_path / "averaged", average=0.9, **settings)
+    plain = run(base, tmp_path / "plain", **settings)
+    assert any(
+        not np.array_equal(weights(plain.folder)[name], value) for name, value in weights(averaged.folder).items()
+    )
+    report = quoth.evaluate(quoth.Reader.load(averaged.folder), dev)
+    assert report.f1 == pytest.approx(averaged.f1, abs=1e-6), "what is written is what was evaluated"
+
+
+def test_too_little_memory_names_the_batch_and_what_to_lower():
+    import torch
+
+    from quoth.training.config import TrainConfig
+    from quoth.training.features import Collator
+    from quoth.training.guard import explained_memory
+
+    windows = Windower(Tokenizer.load(TINY / "wordpiece"), max_tokens=64, overlap=16).windows(little.examples(1)[0])
+    batch = Collator(0, True)(windows)
+    config = TrainConfig(base="b", batch_size=12, max_tokens=64)
+    size = f"1 windows of {len(windows[0])} tokens"
+    words = rf"{size} does not fit .* Lower batch_size \(it is 12\)"
+    with pytest.raises(TrainingError, match=words), explained_memory(batch, config):
+        torch.empty(2**60)
+    with pytest.raises(RuntimeError, match="size"), explained_memory(batch, config):
+        torch.ones(2) + torch.ones(3)
+
+
 def test_lost_golds_are_counted(base, tmp_path):
     example = little.examples(1)[0]
     long = replace(example, id="long", golds=(Gold(example.context, 0),))
     result = run(base, tmp_path / "out", data=[example, long], max_tokens=16, overlap=2, max_steps=1)
     assert result.lost == ("long",)
-
-
-def test_the_last_window_decides_nothing_alone():
-    """Targets of the loss: inclusive ends; the CLS token where a window holds no gold."""
-    from quoth.training.features import Collator
-
-    windower = Windower(Tokenizer.load(TINY / "wordpiece"), max_tokens=24, overlap=4)
-    windows = [window for example in little.examples(12) for window in windower.windows(example)]
-    tensors = Collator(pad_id=0, takes_types=True)(windows)
-    assert any(window.target is None for window in windows)
-    for row, window in enumerate(windows):
-        start, end = int(tensors["start_positions"][row]), int(tensors["end_positions"][row])
-        if window.target is None:
-            assert start == end == window.cls
-        else:
-            assert (start, end) == (window.target.start, window.target.end - 1)
-            first, last = window.offsets[start], window.offsets[end]
-            assert window.example.context[first[0] : last[1]] == window.example.golds[0].text
-    assert tensors["input_ids"].shape[1] == max(map(len, windows))
-
-
-def test_batches_hold_similar_lengths_and_every_window_once():
-    from quoth.training.features import SimilarLengthSampler
-
-    lengths = [(7 * index) % 301 + 10 for index in range(1003)]
-    sampler = SimilarLengthSampler(lengths, 8, seed=3)
-    order = list(sampler)
-    assert sorted(order) == list(range(len(lengths)))
-    batches = [[lengths[index] for index in order[at : at + 8]] for at in range(0, len(order), 8)]
-    padded = sum(max(batch) * len(batch) for batch in batches)
-    shuffled = sum(max(lengths[at : at + 8]) * 8 for at in range(0, len(lengths), 8))
-    assert padded < 1.1 * sum(lengths) < shuffled
-    assert list(sampler) == order
-    sampler.set_epoch(1)
-    assert list(sampler) != order
-    first, last = batches[0], batches[-2]
-    assert math.isclose(sum(first), sum(last), rel_tol=30), "long and short batches are mixed"
 
 
 @pytest.mark.filterwarnings("default")  # mlflow's libraries warn of their own matters

@@ -12,6 +12,7 @@
     ├── TokenizerError   a tokenizer that cannot be loaded, or that failed on a text
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
     ├── TrainingError    a run that cannot start, resume or go on
+    │   └── TrainingStopped  a run that a signal stopped, after it was saved
     ├── ExportError      an export that failed or did not hold its parity or F1 gate
     └── MissingExtraError  a part of Quoth that needs an extra which is not installed
 
@@ -84,6 +85,18 @@ class ReaderError(QuothError):
 
 class TrainingError(QuothError):
     """A training run cannot start, resume or go on."""
+
+
+class TrainingStopped(TrainingError):  # noqa: N818 - nothing went wrong
+    """A signal stopped a run, after a checkpoint was written.
+
+    Attributes:
+        signal: The number of the signal.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        self.signal = signal
+        super().__init__(message)
 
 
 class ExportError(QuothError):

@@ -72,9 +72,9 @@ def top(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 fine, 1 problems found, 2 wrong use."""
+    """Run the command line and exit: 0 fine, 1 problems found, 2 wrong use, 128 and more: stopped by a signal."""
     from quoth.cli.console import visible
-    from quoth.errors import ConfigError, MissingExtraError, QuothError
+    from quoth.errors import ConfigError, MissingExtraError, QuothError, TrainingStopped
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What the encoding of a terminal or pipe cannot hold is written as an escape, not refused.
@@ -96,6 +96,8 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         typer.echo(f"quoth: {visible(describe(error))}", err=True)
+        if isinstance(error, TrainingStopped):
+            sys.exit(128 + error.signal)
         sys.exit(2 if isinstance(error, ConfigError | MissingExtraError) else 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ def train(**flags: Any) -> None:
     """Fine-tune an encoder on SQuAD-style data, and write a reader folder.
 
     Every setting may stand in a recipe (TOML) too; a flag wins over the recipe. A run that was stopped goes on with
-    the same command and --resume.
+    the same command and --resume. For several processes, start it with torchrun -m quoth train, or accelerate launch.
 
     Example: [cyan]quoth train train.json --dev dev.json --base distilbert-base-cased --out runs/1[/cyan]
     """
@@ -34,11 +35,18 @@ def train(**flags: Any) -> None:
 
     with _drawn() as draw:
         result = run(data, dev=dev, out=out, resume=resume, progress=draw, **values)
+    if not _tells():
+        return
     if result.lost:
         note(f"{len(result.lost)} questions trained without an answer: no window holds theirs whole.")
     if result.f1 is not None:
         note(f"EM {result.exact:.2f}, F1 {result.f1:.2f} on {dev} (step {result.step}).")
     typer.echo(str(result.folder))
+
+
+def _tells() -> bool:
+    """Tell whether this process is the one, of those that torchrun or accelerate started, that tells the user."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -62,7 +70,9 @@ def _parameters() -> list[inspect.Parameter]:
         return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
     files = [
-        parameter("data", str, typer.Argument(metavar="TRAIN", help="Training data: a file, or hub:NAME:SPLIT.")),
+        parameter(
+            "data", list[str], typer.Argument(metavar="TRAIN...", help="Training data: files, or hub:NAME:SPLIT.")
+        ),
         parameter("out", Path, typer.Option(help="Folder of the reader; checkpoints lie below it.")),
         parameter("dev", str | None, typer.Option(help="Data to evaluate on while training."), None),
         parameter("recipe", Path | None, typer.Option(help="TOML file of settings."), None),

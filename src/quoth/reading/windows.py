@@ -40,7 +40,7 @@ class Window:
         context: All tokens of the whole context, shared by its windows.
         first_token: Which token of the whole context stands at ``context_tokens.start``.
         cls: Where the CLS token stands, whose logits score "no answer".
-        target: The tokens of the first gold that the window holds whole, or ``None``.
+        targets: The tokens of each gold that the window holds whole, in the order of the golds.
     """
 
     example: Example
@@ -51,10 +51,15 @@ class Window:
     context: Tokens
     first_token: int
     cls: int
-    target: TokenRange | None = None
+    targets: tuple[TokenRange, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def target(self) -> TokenRange | None:
+        """The tokens of the first gold that the window holds whole, or ``None``."""
+        return self.targets[0] if self.targets else None
 
     @property
     def context_offsets(self) -> Ints:
@@ -170,9 +175,8 @@ class Windower:
                     context=context,
                     first_token=start,
                     cls=_cls(template, end + shift),
-                    target=next(
-                        (TokenRange(g[0] + shift, g[1] + shift) for g in golds if g and start <= g[0] and g[1] <= end),
-                        None,
+                    targets=tuple(
+                        TokenRange(g[0] + shift, g[1] + shift) for g in golds if g and start <= g[0] and g[1] <= end
                     ),
                 )
             )

@@ -26,8 +26,14 @@ class TrainConfig:
     base: Annotated[str, "Encoder to start from: a folder, or a name on the hub."]
     epochs: Annotated[float, "Passes over the training data."] = 2.0
     max_steps: Annotated[int | None, "Stop after this many steps, whatever the epochs."] = None
-    learning_rate: Annotated[float, "Highest learning rate, reached after the warm-up; falls linearly to 0."] = 5e-5
+    learning_rate: Annotated[float, "Highest learning rate, reached after the warm-up."] = 5e-5
     warmup: Annotated[float, "Share of the steps over which the learning rate rises, from 0 to 1."] = 0.06
+    cooldown: Annotated[
+        float | None, "Share of the steps, at the end, over which it falls to 0; from the warm-up on if not given."
+    ] = None
+    layer_decay: Annotated[float, "Factor of the learning rate from each layer to the one below it, up to 1."] = 1.0
+    average: Annotated[float | None, "Decay of a moving average of the weights, which becomes the reader."] = None
+    every_place: Annotated[bool, "Take every place where an answer's text stands in its context as right."] = False
     weight_decay: Annotated[float, "AdamW's weight decay; biases and norms are left out."] = 0.01
     max_grad_norm: Annotated[float, "Clip gradients to this norm."] = 1.0
     batch_size: Annotated[int, "Windows of one batch on one device."] = 16
@@ -43,6 +49,7 @@ class TrainConfig:
     patience: Annotated[int | None, "Stop early after this many evaluations without a better F1."] = None
     precision: Annotated[str, "auto, float32, bfloat16 or float16."] = "auto"
     threads: Annotated[int | None, "Threads on a CPU; all usable cores if not given."] = None
+    compile: Annotated[bool, "Compile the model: a slow first minute, then faster steps on a GPU."] = False
     keep_memory: Annotated[
         bool, "Keep freed memory for the next step: faster on a CPU under Linux, for much more memory."
     ] = False
@@ -58,7 +65,7 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, but is {value}")
-        for name in ("warmup", "attention_dropout", "hidden_dropout"):
+        for name in ("warmup", "cooldown", "layer_decay", "average", "attention_dropout", "hidden_dropout"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"{name} must be from 0 to 1, but is {value}")
@@ -99,16 +106,8 @@ class TrainConfig:
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Say which fields that shape the weights differ from those of another run."""
-        free = {
-            "tracking",
-            "experiment",
-            "run_name",
-            "keep_checkpoints",
-            "threads",
-            "patience",
-            "save_steps",
-            "keep_memory",
-        }
+        free = {"tracking", "experiment", "run_name", "keep_checkpoints", "threads", "patience", "save_steps"}
+        free |= {"keep_memory", "compile"}
         mine = self.to_dict()
         return [
             f"{name} was {other.get(name)!r} and is {mine[name]!r}"

@@ -1,15 +1,16 @@
-"""From windows to the tensors of the loss, in batches of similar length."""
+"""From examples to the tensors of the loss: windows with all their targets, and batches of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from quoth.reading import Window, WindowBatch, Windower
-from quoth.records import Example
+from quoth.records import Example, Gold
 
 
 class WindowDataset(Dataset[Window]):
@@ -37,70 +38,104 @@ class WindowDataset(Dataset[Window]):
         return self.windows[index]
 
 
+def with_every_place(example: Example) -> Example:
+    """Return the example with a gold wherever the text of one stands in the context as whole words.
+
+    An answer that stands in its context several times was annotated in one of the places only, and often not in the
+    one that answers: the loss should not punish the others.
+    """
+    golds = list(example.golds or ())
+    for text in dict.fromkeys(gold.text for gold in golds):
+        known = {gold.start for gold in golds if gold.text == text}
+        places = re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", example.context) if text else ()
+        golds.extend(Gold(text, place.start()) for place in places if place.start() not in known)
+    return replace(example, golds=tuple(golds)) if example.golds else example
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBatch:
+    """Tensors of one forward and backward pass over B windows of at most T tokens, with at most G targets each.
+
+    Attributes:
+        inputs: What the model takes, by name: ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, each
+            ``(B, T)`` int64.
+        legal: Where an answer may start or end: the tokens of the context, and CLS; ``(B, T)`` bool.
+        targets: First and last token (both inclusive) of each right answer, ``(B, G, 2)`` int64; -1 in the padding.
+    """
+
+    inputs: dict[str, torch.Tensor]
+    legal: torch.Tensor
+    targets: torch.Tensor
+
+    def pinned(self) -> TrainingBatch:
+        """Return the batch in page-locked memory, from where a GPU fetches it without waiting."""
+        inputs = {name: tensor.pin_memory() for name, tensor in self.inputs.items()}
+        return TrainingBatch(inputs, self.legal.pin_memory(), self.targets.pin_memory())
+
+    def to(self, device: torch.device) -> TrainingBatch:
+        """Return the batch on a device."""
+        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
+        return TrainingBatch(
+            inputs, self.legal.to(device, non_blocking=True), self.targets.to(device, non_blocking=True)
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Pads windows to the longest of their batch and adds the targets that transformers' models take.
+    """Pads windows to the longest of their batch, and says where their right answers stand.
 
-    ``start_positions`` and ``end_positions`` are ``(B,)`` int64, both inclusive, as the loss of transformers'
-    question-answering models wants them (the one place in Quoth where an end is). A window without a target points
-    both at its CLS token, which is how these models learn "not here".
+    A window without a target has one all the same: its CLS token, which is how readers learn "not here".
 
-    Source: Devlin et al. 2019, section 4.3.
+    Source: Devlin et al. 2019, sections 4.2 and 4.3.
     """
 
     pad_id: int
     takes_types: bool
 
-    def __call__(self, windows: Sequence[Window]) -> dict[str, torch.Tensor]:
+    def __call__(self, windows: Sequence[Window]) -> TrainingBatch:
         """Make the tensors of one batch."""
         batch = WindowBatch.of(windows, self.pad_id)
-        ranges = [(w.target.start, w.target.end - 1) if w.target else (w.cls, w.cls) for w in windows]
-        targets = torch.tensor(ranges, dtype=torch.int64)
-        tensors = {
-            "input_ids": torch.from_numpy(batch.ids),
-            "attention_mask": torch.from_numpy(batch.mask),
-            "start_positions": targets[:, 0],
-            "end_positions": targets[:, 1],
-        }
+        legal = torch.zeros(batch.ids.shape, dtype=torch.bool)
+        most = max(len(window.targets) for window in windows)
+        targets = torch.full((len(windows), max(most, 1), 2), -1)
+        for row, window in enumerate(windows):
+            legal[row, window.cls] = True
+            legal[row, window.context_tokens.start : window.context_tokens.end] = True
+            places = [(target.start, target.end - 1) for target in window.targets] or [(window.cls, window.cls)]
+            targets[row, : len(places)] = torch.tensor(places)
+        inputs = {"input_ids": torch.from_numpy(batch.ids), "attention_mask": torch.from_numpy(batch.mask)}
         if self.takes_types:
-            tensors["token_type_ids"] = torch.from_numpy(batch.type_ids)
-        return tensors
+            inputs["token_type_ids"] = torch.from_numpy(batch.type_ids)
+        return TrainingBatch(inputs, legal, targets)
 
 
-class SimilarLengthSampler(Sampler[int]):
-    """Orders windows so that each batch holds similar lengths, and batches come in random order.
+class StepPlan:
+    """Which windows each step trains on: similar lengths together, steps in random order.
 
-    Windows are shuffled, cut into pools of ``pool`` batches, sorted by length within a pool, and the batches of all
-    pools are shuffled. The order depends on the seed and the epoch alone, so a resumed run sees what it would have.
+    Windows are shuffled, cut into pools of ``pool`` steps, sorted by length within a pool, and the steps of all pools
+    are shuffled. The plan depends on the seed and the epoch alone: every process of a run makes the same one and takes
+    its share of each step, and a resumed run goes on with what it would have seen.
     """
 
     pool = 50
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        """Take the lengths of all windows, in tokens."""
+    def __init__(self, lengths: Sequence[int], step_windows: int, seed: int) -> None:
+        """Take the lengths of all windows, in tokens, and the windows of one step of all processes together."""
         self._lengths = torch.tensor(lengths)
-        self._batch_size = batch_size
+        self._step_windows = step_windows
         self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        """Return the steps of an epoch."""
+        return -(-len(self._lengths) // self._step_windows)
 
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
+    def epoch(self, epoch: int) -> list[list[int]]:
+        """Return the windows of each step of an epoch."""
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
         shuffled = torch.randperm(len(self._lengths), generator=generator)
-        batches: list[torch.Tensor] = []
-        for pool in torch.split(shuffled, self._batch_size * self.pool):
+        steps: list[torch.Tensor] = []
+        for pool in torch.split(shuffled, self._step_windows * self.pool):
             ordered = pool[self._lengths[pool].argsort(stable=True)]
-            batches.extend(torch.split(ordered, self._batch_size))
-        # The one short batch stays last: any other place would shift the borders of all batches after it.
-        full = [batch for batch in batches if len(batch) == self._batch_size]
-        short = [batch for batch in batches if len(batch) < self._batch_size]
-        for index in torch.randperm(len(full), generator=generator).tolist():
-            yield from full[index].tolist()
-        for batch in short:
-            yield from batch.tolist()
+            steps.extend(torch.split(ordered, self._step_windows))
+        order = torch.randperm(len(steps), generator=generator).tolist()
+        return [steps[index].tolist() for index in order]

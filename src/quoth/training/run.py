@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from accelerate import Accelerator
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer, TrainerCallback
+from transformers import (
+    AutoConfig,
+    AutoModelForQuestionAnswering,
+    AutoTokenizer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from quoth.data import read_examples
 from quoth.engines.torch import load_tokenizer, quietly
@@ -23,12 +28,15 @@ from quoth.errors import TrainingError
 from quoth.reading import DecodeSettings, Windower
 from quoth.records import Example
 from quoth.store import ReaderFolder, ReaderSettings
+from quoth.training.attention import use_attention
+from quoth.training.checkpoints import newest_checkpoint
 from quoth.training.config import TrainConfig
 from quoth.training.device import choose_precision, keep_memory, on_cpu, use_threads
-from quoth.training.features import WindowDataset
+from quoth.training.features import WindowDataset, with_every_place
 from quoth.training.progress import Progress, ProgressCallback
+from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
 from quoth.training.tracking import MlflowTracker
-from quoth.training.trainer import ReaderTrainer, newest_checkpoint, training_arguments
+from quoth.training.trainer import ReaderTrainer, RunData
 
 # The configuration of the run, written before its first step: what a resumed run must agree with.
 RUN_FILE = "run.json"
@@ -36,6 +44,10 @@ HISTORY_FILE = "history.json"
 CHECKPOINTS = "checkpoints"
 # Dropout of hidden states and of attention weights, as the families' configs call them.
 _HIDDEN_DROPOUT = ("hidden_dropout_prob", "dropout", "hidden_dropout")
+# Our names of what is computed in -> accelerate's, and back.
+_MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+_PRECISIONS = {theirs: ours for ours, theirs in _MIXED.items()}
+_SCORES = {"exact": "exact", "f1": "f1", "total": "questions"}
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
@@ -60,10 +72,10 @@ class TrainResult:
 
 
 def train(
-    data: str | Path | Sequence[Example],
+    data: str | Path | Sequence[str | Path | Example],
     *,
     out: str | Path,
-    dev: str | Path | Sequence[Example] | None = None,
+    dev: str | Path | Sequence[str | Path | Example] | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
@@ -72,7 +84,7 @@ def train(
     """Fine-tune an encoder to answer questions, and write a reader folder.
 
     Args:
-        data: Training examples, or what :func:`quoth.read_examples` reads.
+        data: Training examples, or what :func:`quoth.read_examples` reads, or several of these.
         out: Folder of the reader. Checkpoints lie below it.
         dev: Examples to evaluate on: they choose the checkpoint, and when to stop.
         resume: Go on from the newest whole checkpoint in ``out``, if there is one.
@@ -88,50 +100,65 @@ def train(
     config, out = TrainConfig.of(settings), Path(out)
     checkpoint = _checkpoint(out, config, resume)
     tracker = MlflowTracker(config) if config.tracking else None
-    trainer, facts = _trainer(config, _labelled(data), _labelled(dev or []), out / CHECKPOINTS)
-    followers = [ProgressCallback(progress, facts["computed_in"])] if progress else []
-    for callback in (*callbacks, *followers, *([tracker] if tracker else [])):
+    precision = choose_precision(config.precision)
+    # In this order: the arguments, which callbacks of transformers see, put accelerate's state back to none.
+    arguments = TrainingArguments(str(out / CHECKPOINTS), use_cpu=on_cpu(), report_to="none", seed=config.seed)
+    accelerator = Accelerator(cpu=on_cpu(), mixed_precision=_MIXED[precision])
+    main = accelerator.is_main_process
+    trainer, facts = _trainer(config, _labelled(data), _labelled(dev or []), arguments, accelerator)
+    told = [ProgressCallback(progress, precision)] if progress and main else []
+    for callback in (*callbacks, *told, *([tracker] if tracker and main else [])):
         trainer.add_callback(callback)
-    out.mkdir(parents=True, exist_ok=True)
-    _write_json(out / RUN_FILE, {**config.to_dict(), **facts})
-    with tracker.following(facts) if tracker else nullcontext():
+    accelerator.wait_for_everyone()  # nobody writes before everybody has looked
+    if main:
+        out.mkdir(parents=True, exist_ok=True)
+        _write_json(out / RUN_FILE, {**config.to_dict(), **facts})
+    with tracker.following(facts) if tracker and main else nullcontext():
         started = time.monotonic()
-        with quietly():
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        trainer.train(checkpoint)
         seconds = time.monotonic() - started
-        scores = _write_reader(trainer, facts, seconds, out)
-        if tracker:
+        if main:
+            _write_reader(trainer, facts, seconds, out)
+        if tracker and main:
             tracker.log_reader(out, seconds)
-    step = trainer.state.best_global_step or trainer.state.global_step
-    lost = tuple(trainer.train_dataset.lost)
-    return TrainResult(out, scores.get("exact"), scores.get("f1"), step, seconds, lost)
+    accelerator.wait_for_everyone()
+    scores, step = _scores(trainer), trainer.state.best_global_step or trainer.state.global_step
+    return TrainResult(out, scores.get("exact"), scores.get("f1"), step, seconds, tuple(trainer.data.windows.lost))
 
 
 def _trainer(
-    config: TrainConfig, examples: Sequence[Example], dev: Sequence[Example], checkpoints: Path
+    config: TrainConfig,
+    examples: Sequence[Example],
+    dev: Sequence[Example],
+    arguments: TrainingArguments,
+    accelerator: Accelerator,
 ) -> tuple[ReaderTrainer, dict[str, Any]]:
     """Put a run together, and say what it is made of."""
     if not examples:
         raise TrainingError("the training data must hold at least one question, but holds none")
-    precision = choose_precision(config.precision)
     use_threads(config.threads)
     if config.keep_memory:
         keep_memory()
     transformers.set_seed(config.seed)
-    model, tokenizer = _model(config), load_tokenizer(config.base)
+    model, tokenizer = load_model(config), load_tokenizer(config.base)
     reader = ReaderSettings(
         config.max_tokens, config.overlap, DecodeSettings(max_answer_tokens=config.max_answer_tokens)
     )
+    if config.every_place:
+        examples = [with_every_place(example) for example in examples]
     windows = WindowDataset(examples, Windower(tokenizer, max_tokens=config.max_tokens, overlap=config.overlap))
-    arguments = training_arguments(config, checkpoints, precision, bool(dev))
     facts = {
         "questions": len(examples),
         "windows": len(windows),
         "lost": len(windows.lost),
         "dev_questions": len(dev),
-        "computed_in": precision,
+        "computed_in": _PRECISIONS[accelerator.mixed_precision],
+        "processes": accelerator.num_processes,
     }
-    return ReaderTrainer(model, config, tokenizer, reader, (windows, dev), arguments), facts
+    # Each process drops other weights.
+    torch.manual_seed(config.seed + 1_000_003 * accelerator.process_index)
+    data = RunData(windows, dev, tokenizer, reader)
+    return ReaderTrainer(model, config, data, accelerator, arguments), facts
 
 
 def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
@@ -149,15 +176,17 @@ def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
     return newest_checkpoint(out / CHECKPOINTS)
 
 
-def _labelled(data: str | Path | Sequence[Example]) -> list[Example]:
-    examples = read_examples(data) if isinstance(data, str | Path) else list(data)
+def _labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]:
+    examples: list[Example] = []
+    for item in [data] if isinstance(data, str | Path) else data:
+        examples.extend([item] if isinstance(item, Example) else read_examples(item))
     unlabelled = sum(example.golds is None for example in examples)
     if unlabelled:
         raise TrainingError(f"{unlabelled} of {len(examples)} questions must have answers, but are unlabelled")
     return examples
 
 
-def _model(config: TrainConfig) -> Any:
+def load_model(config: TrainConfig) -> Any:
     """Load the encoder under a fresh head (or a reader that is to be trained further)."""
     try:
         model_config = AutoConfig.from_pretrained(config.base)
@@ -172,58 +201,59 @@ def _model(config: TrainConfig) -> Any:
     try:
         # That the head is new and the pooler gone is not news.
         with quietly():
-            return AutoModelForQuestionAnswering.from_pretrained(
-                config.base,
-                config=model_config,
-                dtype=torch.float32,
-                # torch's fused attention is slow backwards on a CPU: docs/log.md has the figures.
-                attn_implementation="eager" if on_cpu() else None,
-            )
+            model = AutoModelForQuestionAnswering.from_pretrained(config.base, config=model_config, dtype=torch.float32)
     except (OSError, ValueError) as error:
         raise TrainingError(f"{config.base}: must hold weights of an encoder, but cannot be loaded: {error}") from error
+    if on_cpu():
+        use_attention(model)
+    return model
 
 
-def _keep_best(trainer: ReaderTrainer) -> dict[str, float]:
-    """Put the best checkpoint's weights back, and return its scores; nothing without an evaluation."""
+def _scores(trainer: ReaderTrainer) -> dict[str, float]:
+    """Return the scores of the weights that are kept; nothing without an evaluation."""
     state = trainer.state
-    if state.best_global_step is None:
-        return {}
-    if state.best_global_step != state.global_step and state.best_model_checkpoint:
-        weights = load_file(Path(state.best_model_checkpoint) / "model.safetensors")
-        trainer.model.load_state_dict(weights)
-    best = next(row for row in state.log_history if row.get("step") == state.best_global_step and "eval_f1" in row)
-    return {"exact": best["eval_exact"], "f1": best["eval_f1"], "total": best["eval_questions"]}
+    rows = [row for row in state.log_history if "eval_f1" in row and row["step"] == state.best_global_step]
+    return {name: rows[0][f"eval_{key}"] for name, key in _SCORES.items()} if rows else {}
 
 
-def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: float, out: Path) -> dict[str, float]:
-    """Write the reader folder, so that transformers loads it too, and return the scores of its weights."""
-    scores = _keep_best(trainer)
-    config = trainer.config
+def _keep_best(trainer: ReaderTrainer) -> None:
+    """Put the weights that become the reader into the model: the best, or else the last; averaged, if they are."""
+    state = trainer.state
+    if state.best_global_step in (None, state.global_step):
+        if trainer.average:
+            trainer.average.swap()
+        return
+    best = trainer.checkpoints / f"checkpoint-{state.best_global_step}"
+    trainer.model.load_state_dict(load_file(best / (AVERAGE if trainer.average else WEIGHTS)), strict=False)
+
+
+def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: float, out: Path) -> None:
+    """Write the reader folder, so that transformers loads it too."""
+    config, scores = trainer.config, _scores(trainer)
+    _keep_best(trainer)
     with quietly():
         trainer.model.save_pretrained(out)
         AutoTokenizer.from_pretrained(config.base).save_pretrained(out)
-    (out / "tokenizer.json").write_text(trainer.tokenizer.to_json(), encoding="utf-8")
+    (out / "tokenizer.json").write_text(trainer.data.tokenizer.to_json(), encoding="utf-8")
     _write_json(out / HISTORY_FILE, trainer.state.log_history)
     manifest = {
         "precision": "float32",
-        "trained_on": _provenance(config, facts, trainer.state.global_step, seconds),
+        "trained_on": {
+            "config": config.to_dict(),
+            **facts,
+            "steps": trainer.state.global_step,
+            "seconds": round(seconds),
+            **_provenance(facts["processes"]),
+        },
         "scores": {"dev": scores} if scores else {},
     }
-    ReaderFolder.open_unchecked(out).write_manifest(trainer.reader_settings, manifest)
-    return scores
+    ReaderFolder.open_unchecked(out).write_manifest(trainer.data.settings, manifest)
 
 
-def _provenance(config: TrainConfig, facts: Mapping[str, Any], steps: int, seconds: float) -> dict[str, Any]:
-    libraries = ("torch", "transformers", "accelerate", "tokenizers", "quoth")
-    return {
-        "config": config.to_dict(),
-        **facts,
-        "steps": steps,
-        "seconds": round(seconds),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in libraries},
-    }
+def _provenance(processes: int) -> dict[str, Any]:
+    made = made_with(processes)
+    versions = {name: made.pop(name) for name in ("torch", "transformers", "accelerate", "tokenizers", "quoth")}
+    return {"threads": made["threads"], "python": made["python"], "versions": versions}
 
 
 def _write_json(file: Path, document: Any) -> None:

@@ -1,137 +1,327 @@
-"""transformers' Trainer, with our batches, our evaluation, and checkpoints that say when they are whole."""
+"""The training loop: what happens in each step, when a run evaluates and saves, and how it goes on after a stop.
+
+It runs in one process or in many (``torchrun``, ``accelerate launch``): each takes its share of every step, and the
+loss is the sum over all of them divided by the windows of the whole step.
+"""
 
 from __future__ import annotations
 
-import json
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
-from torch.utils.data import Sampler
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from transformers import TrainerCallback, TrainingArguments
+from transformers.trainer_callback import TrainerControl, TrainerState
 
 from quoth.engines.torch import TorchEngine
-from quoth.evaluation import evaluate
+from quoth.errors import TrainingError, TrainingStopped
+from quoth.evaluation import score
 from quoth.reader import Reader
 from quoth.reading import Tokenizer
 from quoth.records import Example
 from quoth.store import ReaderSettings
+from quoth.training.checkpoints import clear_checkpoints, write_checkpoint
 from quoth.training.config import TrainConfig
-from quoth.training.device import on_cpu
-from quoth.training.features import Collator, SimilarLengthSampler, WindowDataset
+from quoth.training.features import Collator, StepPlan, TrainingBatch, WindowDataset
+from quoth.training.guard import StopSignals, explained_memory
+from quoth.training.loss import span_losses
+from quoth.training.optimizer import WeightAverage, adamw, rate_factor
+from quoth.training.snapshot import random_state, read_snapshot, snapshot
 
-# Written into a checkpoint after everything else. Trainer writes checkpoints in place: one without this is half done.
-COMPLETE = "complete"
+LOG_STEPS = 50
+# accelerate's names of what is computed in -> ours.
+_PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
-class ReaderTrainer(Trainer):
-    """Trainer that samples similar lengths and evaluates EM and F1 by answering, in constant memory."""
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """What a run reads: windows to train on, examples to evaluate on, and how a reader of them is set.
+
+    Attributes:
+        windows: The training windows.
+        dev: Labelled examples; none: no evaluation.
+        tokenizer: The tokenizer of both.
+        settings: Sizes of windows, and how answers are chosen.
+    """
+
+    windows: WindowDataset
+    dev: Sequence[Example]
+    tokenizer: Tokenizer
+    settings: ReaderSettings
+
+
+@dataclass(slots=True)
+class _Losses:
+    """The losses since the last log, on their device: a number is fetched from there only when it is shown."""
+
+    total: torch.Tensor
+    steps: int = 0
+    norm: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+
+
+class ReaderTrainer:
+    """Trains one model on windows, and evaluates EM and F1 by answering.
+
+    Attributes:
+        model: The model, not wrapped.
+        average: The moving average of its weights, if the configuration wants one.
+        checkpoints: Where checkpoints are written.
+        state: Where the run stands, as callbacks of transformers see it.
+    """
 
     def __init__(
         self,
         model: Any,
         config: TrainConfig,
-        tokenizer: Tokenizer,
-        settings: ReaderSettings,
-        data: tuple[WindowDataset, Sequence[Example]],
+        data: RunData,
+        accelerator: Accelerator,
         arguments: TrainingArguments,
+        callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
-        """Put the run together; ``data`` is the training windows and the dev examples (none: no evaluation)."""
-        windows, self._dev = data
+        """Put the run together; every process does the same."""
+        self.model, self.config, self.data = model, config, data
+        self._accelerator = accelerator
+        self.checkpoints = Path(arguments.output_dir)
         engine = TorchEngine(model)
-        self.tokenizer = tokenizer
-        self.reader_settings = settings
-        self.config = config
-        patience = [EarlyStoppingCallback(config.patience)] if config.patience and self._dev else []
-        super().__init__(
-            model=model,
-            args=arguments,
-            train_dataset=windows,
-            eval_dataset=self._dev if self._dev else None,
-            data_collator=Collator(tokenizer.pad_id, engine.takes_types),
-            callbacks=[_Checkpoints(), *patience],
+        self._collator = Collator(data.tokenizer.pad_id, engine.takes_types)
+        share = config.batch_size * config.accumulation
+        lengths = [len(window) for window in data.windows.windows]
+        self._plan = StepPlan(lengths, share * accelerator.num_processes, config.seed)
+        steps = config.max_steps or max(1, math.ceil(config.epochs * len(self._plan)))
+        wrapped = torch.compile(model, dynamic=True) if config.compile else model
+        self._wrapped, self._optimizer = accelerator.prepare(wrapped, adamw(model, config))
+        self.average = WeightAverage(model, config.average) if config.average else None
+        main = accelerator.is_main_process
+        self.state = TrainerState(
+            max_steps=steps, logging_steps=LOG_STEPS, is_world_process_zero=main, is_local_process_zero=main
         )
-        # With its bar disabled, Trainer prints its logs on stdout, where results go.
-        self.remove_callback(PrinterCallback)
+        self._control = TrainerControl()
+        self._arguments = arguments
+        self._callbacks = list(callbacks)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        lengths = [len(window) for window in (train_dataset or self.train_dataset).windows]
-        return SimilarLengthSampler(lengths, self._train_batch_size, self.config.seed)
+    def add_callback(self, callback: TrainerCallback) -> None:
+        """Tell a callback of transformers' Trainer too what happens."""
+        self._callbacks.append(callback)
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Answer the dev questions with the weights as they are now, and log EM and F1."""
+    def train(self, resume_from: Path | None = None) -> None:
+        """Train to the end, or until a signal or a callback says stop.
+
+        Args:
+            resume_from: The folder of a whole checkpoint.
+
+        Raises:
+            TrainingError: If the loss goes wild, memory runs out, a checkpoint cannot be written, or the run was told
+                to stop; what was saved stays.
+        """
+        if resume_from:
+            self._resume(resume_from)
+        self._losses = _Losses(torch.zeros((), device=self._accelerator.device))
+        self._wrapped.train()
+        self._tell("on_train_begin")
+        with StopSignals(self._accelerator) as signals:
+            if resume_from and self._owes_evaluation():
+                self._evaluate()
+                self._save()
+            for rows, batches in self._steps():
+                if self._control.should_training_stop:
+                    break
+                self._step(rows, batches)
+                self._tell("on_step_end")
+                if stop := signals.received():
+                    self._stop(stop)
+                self._after_step()
+        self._tell("on_train_end")
+
+    def _tell(self, event: str, **more: Any) -> None:
+        for callback in self._callbacks:
+            told = getattr(callback, event)(
+                self._arguments, self.state, self._control, model=self.model, optimizer=self._optimizer, **more
+            )
+            self._control = told or self._control
+
+    def _steps(self) -> Iterator[tuple[int, list[TrainingBatch]]]:
+        """Yield of each step to come the windows of all processes, and the batches of this one.
+
+        Batches are made one step ahead, in a thread of their own.
+        """
+        accelerator = self._accelerator
+        pin = accelerator.device.type == "cuda"
+
+        def make(rows: Sequence[int]) -> list[TrainingBatch]:
+            # A process without a window in the last step of an epoch computes one all the same, and counts it as none.
+            mine = rows[accelerator.process_index :: accelerator.num_processes] or rows[:1]
+            size = self.config.batch_size
+            parts = [mine[start : start + size] for start in range(0, len(mine), size)]
+            batches = [self._collator([self.data.windows[index] for index in part]) for part in parts]
+            return [batch.pinned() for batch in batches] if pin else batches
+
+        with ThreadPoolExecutor(1, "quoth-batches") as ahead:
+            waiting = None
+            for rows in self._rows():
+                made = ahead.submit(make, rows)
+                if waiting:
+                    yield waiting[0], waiting[1].result()
+                waiting = (len(rows), made)
+            if waiting:
+                yield waiting[0], waiting[1].result()
+
+    def _rows(self) -> Iterator[list[int]]:
+        """Yield the windows of each step that is still to be done."""
+        step = self.state.global_step
+        while step < self.state.max_steps:
+            epoch, done = divmod(step, len(self._plan))
+            for rows in self._plan.epoch(epoch)[done : done + self.state.max_steps - step]:
+                step += 1
+                yield rows
+
+    def _step(self, rows: int, batches: Sequence[TrainingBatch]) -> None:
+        """Move the weights once; ``rows`` is how many windows all processes have in this step."""
+        accelerator, optimizer = self._accelerator, self._optimizer
+        factor = rate_factor(self.config, self.state.global_step, self.state.max_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * factor * group["scale"]
+        idle = rows <= accelerator.process_index
+        for index, batch in enumerate(batches):
+            apart = index + 1 < len(batches)
+            with accelerator.no_sync(self._wrapped) if apart else nullcontext(), explained_memory(batch, self.config):
+                moved = batch.to(accelerator.device)
+                with accelerator.autocast():
+                    output = self._wrapped(**moved.inputs)
+                losses = span_losses(output.start_logits, output.end_logits, moved.legal, moved.targets)
+                loss = losses.sum() * (0.0 if idle else 1.0 / rows)
+                # Gradients of processes are averaged; the loss is a sum over them.
+                accelerator.backward(loss * accelerator.num_processes)
+            self._losses.total += loss.detach()
+        norm = accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+        self._losses.norm = norm if norm is not None else self._losses.norm
+        self._losses.steps += 1
+        optimizer.step()
+        optimizer.zero_grad()
+        if self.average:
+            self.average.update()
+        self.state.global_step += 1
+        self.state.epoch = self.state.global_step / len(self._plan)
+
+    def _after_step(self) -> None:
+        """Log, evaluate and save where it is due."""
+        step, every = self.state.global_step, self.config.save_steps
+        saving = self._owes_evaluation() or (step % every == 0 if every else self._ends_epoch())
+        if step % LOG_STEPS == 0 or saving or self._is_last():
+            self._log_loss()
+        if self._owes_evaluation():
+            self._evaluate()
+        if saving:
+            self._save()
+
+    def _stop(self, stop: Signals) -> None:
+        """Save, and end the run; an evaluation that was due comes when it goes on."""
+        self._log_loss()
+        self._save()
+        state = self.state
+        raise TrainingStopped(
+            f"stopped by {stop.name} after step {state.global_step:,} of {state.max_steps:,}, and saved there. "
+            "Go on with --resume.",
+            stop,
+        )
+
+    def _is_last(self) -> bool:
+        return bool(self.state.global_step == self.state.max_steps or self._control.should_training_stop)
+
+    def _ends_epoch(self) -> bool:
+        return self._is_last() or self.state.global_step % len(self._plan) == 0
+
+    def _owes_evaluation(self) -> bool:
+        """Tell whether this step is to be evaluated, and is not yet."""
+        every, step = self.config.eval_steps, self.state.global_step
+        due = self._is_last() or (step % every == 0 if every else self._ends_epoch())
+        return bool(self.data.dev) and due and not self._evaluations(since=step - 1)
+
+    def _evaluations(self, since: int) -> list[dict[str, float]]:
+        return [row for row in self.state.log_history if "eval_f1" in row and row["step"] > since]
+
+    def _log_loss(self) -> None:
+        losses = self._losses
+        if not losses.steps:
+            return
+        mean = float(self._accelerator.reduce(losses.total, "sum")) / losses.steps
+        norm, rate = float(losses.norm), self._optimizer.param_groups[-1]["lr"]
+        self._refuse_wild(mean, norm)
+        self._losses = _Losses(torch.zeros_like(losses.total))
+        self._log({"loss": mean, "grad_norm": norm, "learning_rate": rate})
+
+    def _refuse_wild(self, loss: float, norm: float) -> None:
+        """Stop before a checkpoint of weights that are lost is written."""
+        # Guessing evenly costs the logarithm of the length; a loss far above it will not come back. float16 skips steps
+        # whose gradient is too large for it.
+        tame = math.isfinite(norm) or self._accelerator.mixed_precision == "fp16"
+        if loss < 2 * math.log(self.config.max_tokens) and tame:
+            return
+        raise TrainingError(
+            f"the loss became {loss:.3g} (gradient norm {norm:.3g}) by step {self.state.global_step}, and nothing was "
+            f"saved since. Start again with a lower learning_rate (it is {self.config.learning_rate:g}), more warmup "
+            f"(it is {self.config.warmup:g}), or in float32; the last checkpoint holds the weights before."
+        )
+
+    def _log(self, metrics: dict[str, float]) -> None:
+        self.state.log_history.append({"epoch": self.state.epoch, "step": self.state.global_step, **metrics})
+        self._tell("on_log", logs=metrics)
+
+    def _evaluate(self) -> None:
+        """Answer the dev questions, each process its share, and log EM and F1 of all of them."""
         started = time.monotonic()
-        model = self.accelerator.unwrap_model(self.model)
-        was_training = model.training
-        model.eval()
+        accelerator, dev = self._accelerator, self.data.dev
+        self.model.eval()
+        if self.average:
+            self.average.swap()
         try:
-            engine = TorchEngine(model, precision=_autocast(self.args))
-            report = evaluate(Reader(self.tokenizer, engine, self.reader_settings), self._dev)
+            engine = TorchEngine(self.model, precision=_PRECISIONS[accelerator.mixed_precision])
+            reader = Reader(self.data.tokenizer, engine, self.data.settings)
+            mine = dev[accelerator.process_index :: accelerator.num_processes]
+            answers = gather_object([(each.id, each.text) for each in reader.answer_all(mine)])
         finally:
-            model.train(was_training)
-        metrics = {
-            "eval_exact": report.exact,
-            "eval_f1": report.f1,
-            "eval_questions": float(report.total),
-            "eval_seconds": round(time.monotonic() - started, 1),
-        }
-        self.log(metrics)
-        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
+            if self.average:
+                self.average.swap()
+            self.model.train()
+        report = score(dev, dict(answers))
+        metrics = {"eval_exact": report.exact, "eval_f1": report.f1, "eval_questions": float(report.total)}
+        self._log({**metrics, "eval_seconds": round(time.monotonic() - started, 1)})
+        self._tell("on_evaluate", metrics=metrics)
+        self._remember_best(report.f1)
 
+    def _remember_best(self, f1: float) -> None:
+        state = self.state
+        if state.best_metric is None or f1 > state.best_metric:
+            state.best_metric, state.best_global_step = f1, state.global_step
+        self._lose_patience()
 
-class _Checkpoints(TrainerCallback):
-    """Writes a checkpoint at each evaluation, so that the best one is kept, and marks each as whole."""
+    def _lose_patience(self) -> None:
+        patience, best = self.config.patience, self.state.best_global_step
+        if patience and best is not None and len(self._evaluations(since=best)) >= patience:
+            self._control.should_training_stop = True
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        control.should_save = True
-        return control
+    def _save(self) -> None:
+        accelerator, state = self._accelerator, self.state
+        states = gather_object([random_state()])
+        if accelerator.is_main_process:
+            files = snapshot(self, self._optimizer, states)
+            write_checkpoint(self.checkpoints, state.global_step, files)
+            clear_checkpoints(self.checkpoints, self.config.keep_checkpoints, state.best_global_step)
+        accelerator.wait_for_everyone()
+        self._tell("on_save")
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        (folder / COMPLETE).write_text(json.dumps({"step": state.global_step}) + "\n", encoding="utf-8")
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint of a run, or ``None``."""
-    whole = [path for path in folder.glob("checkpoint-*") if (path / COMPLETE).is_file()]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def training_arguments(config: TrainConfig, folder: Path, precision: str, evaluates: bool) -> TrainingArguments:
-    """Say our configuration in Trainer's words."""
-    every = "steps" if config.eval_steps else "epoch"
-    return TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=config.epochs,
-        max_steps=config.max_steps or -1,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="linear",
-        # Below 1, Trainer takes it as a share of all steps.
-        warmup_steps=config.warmup if config.warmup < 1 else 0.999999,
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.max_grad_norm,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.accumulation,
-        seed=config.seed,
-        use_cpu=on_cpu(),
-        bf16=precision == "bfloat16",
-        fp16=precision == "float16",
-        eval_strategy=every if evaluates else "no",
-        eval_steps=config.eval_steps,
-        save_strategy="steps" if config.save_steps else "epoch",
-        save_steps=config.save_steps or 500,
-        save_total_limit=config.keep_checkpoints,
-        metric_for_best_model="eval_f1" if evaluates else None,
-        greater_is_better=True if evaluates else None,
-        logging_steps=50,
-        disable_tqdm=True,
-        report_to="none",
-        remove_unused_columns=False,
-        dataloader_pin_memory=not on_cpu(),
-    )
-
-
-def _autocast(arguments: TrainingArguments) -> str:
-    return "bfloat16" if arguments.bf16 else "float16" if arguments.fp16 else "float32"
+    def _resume(self, folder: Path) -> None:
+        accelerator = self._accelerator
+        self.state = read_snapshot(
+            folder, self, self._optimizer, (accelerator.process_index, accelerator.num_processes)
+        )
+        self.state.is_world_process_zero = self.state.is_local_process_zero = accelerator.is_main_process
+        self._lose_patience()

@@ -1,0 +1,58 @@
+"""Attention that is fast to train on a CPU: plain matrix products, with nothing cast on the way.
+
+torch's fused attention is slow backwards on a CPU, and transformers' eager one goes through float32 under autocast:
+scores of ``(B, heads, T, T)`` are then written and read twice as often as needed. docs/log.md has the figures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import dropout as drop
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
+
+NAME = "quoth"
+
+
+def attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend, as transformers' attention interface asks for it.
+
+    Args:
+        module: The layer; whether it is training matters.
+        query: ``(B, heads, T, size)``.
+        key: As ``query``.
+        value: As ``query``.
+        attention_mask: Added to the scores, or ``None``.
+        scaling: Factor of the scores; one over the root of ``size`` if ``None``.
+        dropout: Share of attention weights that are dropped in training.
+
+    Source: Vaswani et al. 2017, section 3.2.1.
+    """
+    scores = torch.matmul(query * (query.size(-1) ** -0.5 if scaling is None else scaling), key.transpose(2, 3))
+    if attention_mask is not None:
+        scores = scores + attention_mask.to(scores.dtype)
+    with torch.autocast(scores.device.type, enabled=False):
+        weights = torch.softmax(scores, -1)
+    if dropout:
+        weights = drop(weights, dropout, module.training)
+    return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
+
+
+def use_attention(model: Any) -> None:
+    """Let a model attend this way, where its family can."""
+    if not getattr(model, "_supports_attention_backend", False):
+        return
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, eager_mask)
+    model.set_attn_implementation(NAME)

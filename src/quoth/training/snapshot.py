@@ -1,0 +1,130 @@
+"""What a checkpoint holds: everything that the next step depends on. No pickle is ever read."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save
+from transformers.trainer_callback import TrainerState
+
+from quoth.errors import TrainingError
+
+if TYPE_CHECKING:
+    from quoth.training.trainer import ReaderTrainer
+
+WEIGHTS = "model.safetensors"
+AVERAGE = "average.safetensors"
+_OPTIMIZER = "optimizer.safetensors"
+_RANDOM = "random.safetensors"
+_STATE = "state.json"
+_LOG = logging.getLogger(__name__)
+
+
+def snapshot(
+    trainer: ReaderTrainer, optimizer: torch.optim.Optimizer, random: Sequence[Mapping[str, torch.Tensor]]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each file of a checkpoint.
+
+    Args:
+        trainer: The run.
+        optimizer: Its optimizer.
+        random: :func:`random_state` of each process.
+    """
+    yield WEIGHTS, save(_parameters(trainer.model))
+    if trainer.average:
+        yield AVERAGE, save({name: value.contiguous() for name, value in trainer.average.weights.items()})
+    yield _OPTIMIZER, save(_moments(trainer.model, optimizer))
+    yield _RANDOM, save({f"{rank}/{part}": state for rank, each in enumerate(random) for part, state in each.items()})
+    document = {
+        "config": trainer.config.to_dict(),
+        "made_with": made_with(len(random)),
+        "average_steps": trainer.average.seen if trainer.average else 0,
+        "trainer": asdict(trainer.state),
+    }
+    yield _STATE, (json.dumps(document, indent=1) + "\n").encode()
+
+
+def read_snapshot(
+    folder: Path, trainer: ReaderTrainer, optimizer: torch.optim.Optimizer, process: tuple[int, int]
+) -> TrainerState:
+    """Put a run back to where a checkpoint was written, and return its state.
+
+    Warns where threads, processes or versions differ: the weights are then not bit for bit those of a run that was
+    never stopped.
+
+    Args:
+        folder: A whole checkpoint.
+        trainer: The run.
+        optimizer: Its optimizer.
+        process: Which process this is, from 0, and of how many.
+
+    Raises:
+        TrainingError: If the checkpoint is of another configuration.
+    """
+    rank, processes = process
+    document = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    different = trainer.config.differences(document["config"])
+    if different:
+        raise TrainingError(f"{folder}: is a checkpoint of another configuration: {'; '.join(different)}")
+    trainer.model.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+    if trainer.average:
+        trainer.average.load(load_file(folder / AVERAGE), document["average_steps"])
+    _put_moments(trainer.model, optimizer, load_file(folder / _OPTIMIZER))
+    random = load_file(folder / _RANDOM)
+    if f"{rank}/cpu" in random:
+        torch.set_rng_state(random[f"{rank}/cpu"])
+    if f"{rank}/cuda" in random and torch.cuda.is_available():
+        torch.cuda.set_rng_state(random[f"{rank}/cuda"])
+    before, now = document["made_with"], made_with(processes)
+    changes = [f"{name} was {before.get(name)} and is {now[name]}" for name in now if now[name] != before.get(name)]
+    if changes:
+        _LOG.warning("%s: goes on, but not bit for bit: %s", folder, "; ".join(changes))
+    return TrainerState(**document["trainer"])
+
+
+def random_state() -> dict[str, torch.Tensor]:
+    """Return the state of torch's random numbers in this process, uint8, by device."""
+    states = {"cpu": torch.get_rng_state()}
+    return {**states, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else states
+
+
+def made_with(processes: int) -> dict[str, Any]:
+    """Return what the bits of a run depend on beside its configuration and data."""
+    libraries = ("torch", "transformers", "accelerate", "tokenizers", "quoth")
+    return {
+        "processes": processes,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "python": platform.python_version(),
+        **{name: version(name) for name in libraries},
+    }
+
+
+def _parameters(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().contiguous() for name, value in model.named_parameters()}
+
+
+def _moments(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Return the optimizer's state by the name of the parameter that each part belongs to."""
+    return {
+        f"{name}/{part}": value.contiguous()
+        for name, parameter in model.named_parameters()
+        for part, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def _put_moments(model: torch.nn.Module, optimizer: torch.optim.Optimizer, moments: Mapping[str, torch.Tensor]) -> None:
+    for name, parameter in model.named_parameters():
+        parts = {key.rpartition("/")[2]: value for key, value in moments.items() if key.rpartition("/")[0] == name}
+        if parts:
+            # Steps stay where the optimizer has them (on the CPU, or beside the weights where it is fused on a GPU).
+            optimizer.state[parameter] = {part: value.to(parameter.device) for part, value in parts.items()}
