@@ -186,6 +186,20 @@ def test_an_answer_is_marked_at_its_characters(page):
     assert page.all("#text mark.other, #text mark.unlikely")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "One line.\r\n\r\n\r\n    indented\n\tand tabbed  \n \n\n\nمرحبا 🥁\u200d",
+        "\n\n  leading\n\n\n",
+        "Broken at a width, as mail and many files of plain text are, here\nand continued on the next line.\n\nEnd",
+    ],
+)
+def test_the_text_is_shown_character_for_character(page, text):
+    page.paste(text)
+    page.find("#composer button[type=submit]").click()
+    assert page.text_of("#text") == text.replace("\r\n", "\n")
+
+
 def test_an_answer_far_down_is_scrolled_into_view(page):
     page.paste("\n\n".join([*["Nothing of note happened on that day, and the sea was calm."] * 80, TEXT]))
     page.ask(QUESTION)

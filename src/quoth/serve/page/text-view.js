@@ -11,7 +11,7 @@ import { h } from "./dom.js";
 /** @typedef {import("./types.js").Place} Place */
 /** @typedef {Place & { kind: "best" | "other" | "unlikely" | "pick", rank: number }} Mark  In UTF-16 units; rank from 0. */
 
-const GAP = /\n[ \t]*\n\s*/g;
+const GAP = /\n[ \t]*\n(?:[ \t]*\n)*/g;
 // From so many paragraphs on, only those in view are laid out.
 const LONG = 300;
 
