@@ -13,6 +13,8 @@ from quoth.reader import Reader
 from quoth.text import utf16_span
 from serving import QUESTION, TEXT, TINY, process
 
+pytestmark = pytest.mark.serve
+
 BIRD = "Seen from the boat 🐦🐦: the black cat sat on the mat, and it was tired."
 
 

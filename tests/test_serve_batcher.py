@@ -15,6 +15,8 @@ from quoth.serve.batcher import Batcher, OverloadedError
 from serving import SlowEngine
 from tiny_readers import tiny_engine, tiny_tokenizer
 
+pytestmark = pytest.mark.serve
+
 TOKENIZER = tiny_tokenizer("wordpiece")
 CUTTER = Windower(TOKENIZER, max_tokens=100, overlap=0)
 SHORT = 3

@@ -15,6 +15,8 @@ import pytest
 
 from serving import QUESTION, TEXT, SlowEngine, everything, process, read, request, thread
 
+pytestmark = pytest.mark.serve
+
 ANSWER = {"question": QUESTION, "context": TEXT}
 
 

@@ -9,7 +9,7 @@ from serving import process
 schemathesis = pytest.importorskip("schemathesis")
 positive_data_acceptance = pytest.importorskip("schemathesis.specs.openapi.checks").positive_data_acceptance
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.serve]
 
 PATHS = [
     ("POST", "/"), ("POST", "/v1/answer"), ("POST", "/v1/answers"), ("POST", "/v1/explain"), ("POST", "/v1/texts"),
