@@ -202,6 +202,8 @@ def wrk(url: str, path: str, bodies: Path, seconds: float, connections: int) -> 
             f"serving: {url}{path} must answer every request, but refused {seen['refused']} and broke {seen['broken']} "
             f"of {seen['requests']} on {connections} connections. On a slow machine, try --flags='--deadline-s 300'"
         )
+    if not seen["requests"]:
+        sys.exit(f"serving: {url}{path} must answer in {seconds:g} s, but answered nothing. Give it more --seconds")
     return {"speed": seen["requests"] / seen["seconds"], **{name: seen[name] for name in ("p50", "p95", "p99")}}
 
 
