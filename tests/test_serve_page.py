@@ -198,6 +198,9 @@ def test_the_text_is_shown_character_for_character(page, text):
     page.paste(text)
     page.find("#composer button[type=submit]").click()
     assert page.text_of("#text") == text.replace("\r\n", "\n")
+    # What is hidden between paragraphs ends with a line: the indent after it is shown.
+    hidden = [gap.get_attribute("textContent") for gap in page.all("#text .gap")]
+    assert all(gap.endswith("\n") and not gap.strip() for gap in hidden)
 
 
 def test_an_answer_far_down_is_scrolled_into_view(page):
@@ -582,6 +585,8 @@ def test_a_token_is_asked_for(driver):
         page = Page.__new__(Page)
         page.driver = driver
         page.until(lambda: page.shows("#token-dialog"), "the dialog")
+        page.find("#token").send_keys("wrong", Keys.ENTER)
+        page.until(lambda: page.shows("#token-dialog") and "right token" in page.text_of("#notice"), "the dialog again")
         page.find("#token").send_keys("sesame", Keys.ENTER)
         page.until(lambda: page.text_of("#reader"), "the reader")
         page.paste(TEXT)

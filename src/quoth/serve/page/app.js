@@ -2,17 +2,17 @@
 /** The page: puts its parts together. */
 
 import { inWords as answerInWords, showAnswer } from "./answer.js";
-import { ApiError, askAbout, call, useToken, withPatience } from "./api.js";
+import { askAbout, call } from "./api.js";
+import { Attempts, say } from "./attempts.js";
 import { Composer } from "./composer.js";
-import { copy } from "./copy.js";
 import { CorrectionForm, Corrections } from "./correct.js";
 import { abstains } from "./decide.js";
 import { byId, count, h, narrow } from "./dom.js";
 import { showExplanation } from "./explain.js";
 import { History } from "./history.js";
-import { fromFragment, toFragment } from "./link.js";
-import { clearNotice, inWords, notice } from "./notice.js";
+import { clearNotice, notice } from "./notice.js";
 import { offsetsOf } from "./offsets.js";
+import { openLink, share } from "./share.js";
 import { Tabs } from "./tabs.js";
 import { TextView } from "./text-view.js";
 import { themeSwitch } from "./theme.js";
@@ -34,6 +34,7 @@ class App {
     this.tabs = new Tabs(["text", "found", "fixes"], (name) => this.#tabOpened(name));
     this.history = new History((asked) => this.#restore(asked));
     this.corrections = new Corrections();
+    this.attempts = new Attempts();
     this.form = new CorrectionForm({
       pick: (place) => this.#mark(place),
       save: (place) => this.#keepCorrection(place),
@@ -41,7 +42,7 @@ class App {
     });
     this.composer = new Composer({
       take: (text, question) => this.#take(text, question),
-      attempt: (work) => this.#attempt(() => work(), "Reading \u2026"),
+      attempt: (work) => this.attempts.run(() => work(), "Reading \u2026"),
       keep: () => this.composer.close(),
     });
     /** @type {Text | null} */
@@ -53,7 +54,6 @@ class App {
     this.threshold = new Threshold(null, () => this.#decide());
     /** @type {ReaderFacts | null} */
     this.reader = null;
-    this.running = new AbortController();
   }
 
   async start() {
@@ -69,89 +69,21 @@ class App {
     });
     byId("edit").addEventListener("click", () => this.composer.open(this.text?.content ?? "", true));
     byId("new").addEventListener("click", () => this.composer.open("", true));
-    byId("share").addEventListener("click", () => this.#share());
+    byId("share").addEventListener("click", () => this.text && share(this.text, this.question.value.trim()));
     byId("text").addEventListener("pointerup", () => this.#selected());
-    addEventListener("hashchange", () => this.#openLink());
+    const open = () => openLink((text, question) => this.#take(text, question));
+    addEventListener("hashchange", open);
     this.corrections.show();
-    await this.#attempt(async () => this.#learn(await call("v1/reader")));
-    await this.#openLink();
+    await this.attempts.run(() => this.#learn());
+    await open();
   }
 
-  /** @param {ReaderFacts} reader */
-  #learn(reader) {
+  /** Ask which reader answers here. */
+  async #learn() {
+    const reader = /** @type {ReaderFacts} */ (await call("v1/reader"));
     this.reader = reader;
     byId("reader").textContent = `Reader: ${reader.name}`;
     this.threshold = new Threshold(reader.null_threshold, () => this.#decide());
-  }
-
-  /**
-   * Do what may fail, and say so if it does.
-   *
-   * @param {(signal: AbortSignal) => Promise<void>} work  Ended where the next one starts.
-   * @param {string} [label]  Of the button, meanwhile.
-   */
-  async #attempt(work, label = "Asking \u2026") {
-    this.running.abort();
-    const running = new AbortController();
-    this.running = running;
-    clearNotice();
-    this.#busy(label);
-    try {
-      await withPatience(() => work(running.signal), running.signal, (seconds) => this.#waiting(seconds));
-    } catch (error) {
-      if (!running.signal.aborted) this.#failed(error, work);
-    } finally {
-      if (this.running === running) this.#busy(null);
-    }
-  }
-
-  /** @param {string | null} label  Null: nothing is on its way. */
-  #busy(label) {
-    byId("ask").setAttribute("aria-busy", String(label !== null));
-    byId("ask-button").textContent = label ?? "Ask";
-  }
-
-  /** @param {number} seconds */
-  #waiting(seconds) {
-    const message = `The server has more questions than it can answer at once. Asking again in ${seconds} s.`;
-    const cancel = () => {
-      this.running.abort();
-      clearNotice();
-      this.#busy(null);
-    };
-    notice({ kind: "wait", title: "Too many questions at once", message, actions: [["Do not wait", cancel]] });
-    if (byId("say").textContent !== "The server is busy; asking again soon.") this.#say("The server is busy; asking again soon.");
-  }
-
-  /**
-   * @param {unknown} error
-   * @param {(signal: AbortSignal) => Promise<void>} work
-   */
-  #failed(error, work) {
-    const said = inWords(error);
-    const again = () => this.#attempt(work);
-    notice({ ...said, actions: [["Try again", again]] });
-    this.#say(`${said.title}. ${said.message}`);
-    if (error instanceof ApiError && error.status === 401) this.#askForToken(again);
-  }
-
-  /** @param {() => void} again */
-  #askForToken(again) {
-    const dialog = /** @type {HTMLDialogElement} */ (byId("token-dialog"));
-    const field = /** @type {HTMLInputElement} */ (byId("token"));
-    const closed = () => {
-      if (dialog.returnValue !== "use") return;
-      useToken(field.value);
-      field.value = "";
-      this.#attempt(async () => this.#learn(await call("v1/reader"))).then(() => this.asked || again());
-    };
-    dialog.addEventListener("close", closed, { once: true });
-    dialog.showModal();
-  }
-
-  /** @param {string} text */
-  #say(text) {
-    byId("say").textContent = text;
   }
 
   /**
@@ -210,7 +142,7 @@ class App {
       const typed = this.composer.typed();
       if (!typed) {
         notice({ kind: "wait", title: "There is no text yet", message: "Paste one, drop a file, or try a sample." });
-        this.#say("There is no text yet.");
+        say("There is no text yet.");
         return;
       }
       if (typed.content !== this.text?.content) {
@@ -222,7 +154,8 @@ class App {
       this.question.focus();
       return;
     }
-    this.#attempt(async (signal) => {
+    this.attempts.run(async (signal) => {
+      if (!this.reader) await this.#learn();
       const began = performance.now();
       const result = await askAbout("v1/answer", text, { question, top_k: TOP_K }, signal);
       this.#answered({ text, question, result, took: performance.now() - began });
@@ -239,7 +172,7 @@ class App {
     this.#decide();
     if (this.tabs.current === "fixes") this.tabs.open("text");
     if (this.tabs.current === "found") this.#explain();
-    this.#say(answerInWords(asked, this.threshold.value));
+    say(answerInWords(asked, this.threshold.value));
     if (narrow()) byId("ask").scrollIntoView({ block: "start" });
     else if (asked.result.answers.length) this.view.reveal(0);
   }
@@ -252,7 +185,7 @@ class App {
     showAnswer(this.asked, this.threshold.value, {
       reveal: (rank) => this.#reveal(rank),
       correct: () => this.asked && this.form.open(this.asked),
-      say: (text) => this.#say(text),
+      say,
     });
     this.#mark(null);
   }
@@ -287,7 +220,7 @@ class App {
     if (!this.asked) return;
     this.corrections.add({ text: this.asked.text, question: this.asked.question, place });
     this.#closeForm();
-    this.#say(`Kept. ${this.corrections.entries.length} in all; download them under Corrections.`);
+    say(`Kept. ${this.corrections.entries.length} in all; download them under Corrections.`);
   }
 
   #closeForm() {
@@ -322,39 +255,11 @@ class App {
       view.textContent = `This server explains answers for texts of up to ${count(most)} characters; this one has ${count(length)}.`;
       return;
     }
-    this.#attempt(async (signal) => {
+    this.attempts.run(async (signal) => {
       const found = await askAbout("v1/explain", asked.text, { question: asked.question, top_k: 1 }, signal);
       this.explained = asked;
       showExplanation(view, found, reader, length);
     });
-  }
-
-  async #share() {
-    const text = this.text;
-    if (!text) return;
-    try {
-      const fragment = await toFragment({ question: this.question.value.trim(), content: text.content, title: text.title });
-      history.replaceState(null, "", fragment);
-      const worked = await copy(location.href);
-      byId("share").textContent = worked ? "Link copied" : "Link is in the address bar";
-      this.#say("The link holds question and text. It is not sent to the server.");
-      setTimeout(() => (byId("share").textContent = "Copy link"), 2500);
-    } catch (error) {
-      notice({ title: "Too long for a link", message: error instanceof Error ? error.message : "" });
-    }
-  }
-
-  async #openLink() {
-    if (location.hash.length < 3) return;
-    const fragment = location.hash;
-    try {
-      const shared = await fromFragment(fragment);
-      if (!shared) return;
-      this.#take({ title: shared.title, content: shared.content.toWellFormed(), pages: [], handle: null }, shared.question);
-      history.replaceState(null, "", fragment);
-    } catch {
-      notice({ title: "This link is damaged", message: "It was cut, or changed, on its way. Ask for it again, or paste the text." });
-    }
   }
 }
 
