@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
@@ -188,3 +189,23 @@ def test_shipped_reader_on_squad_dev(squad_folder):
     assert report.total == 10570
     assert report.exact == pytest.approx(70.88, abs=0.3)
     assert report.f1 == pytest.approx(80.82, abs=0.3)
+
+
+def test_several_threads_may_use_one_reader():
+    reader = tiny_reader("wordpiece")
+    # More contexts than are remembered, so that some are forgotten while others are looked up.
+    contexts = [f"{CONTEXT} {number}" for number in range(2 * Windower.remembered_contexts)]
+    expected = [reader.answer(QUESTION, context) for context in contexts]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            assert list(pool.map(lambda context: reader.answer(QUESTION, context), contexts)) == expected
+
+
+def test_contexts_are_remembered_up_to_a_number_of_tokens():
+    class Forgetful(Windower):
+        remembered_tokens = 100
+
+    cutter = Forgetful(tiny_tokenizer("wordpiece"), max_tokens=48, overlap=16)
+    for number in range(9):
+        cutter.windows(Example("q", QUESTION, f"{number} {CONTEXT}"))
+    assert 1 <= len(cutter._contexts) <= 2

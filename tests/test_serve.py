@@ -4,6 +4,7 @@ import concurrent.futures
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
 
@@ -208,6 +209,7 @@ def test_it_tells_which_reader_answers_and_within_which_limits(server, reader):
         ("/v1/answer", {"question": QUESTION, "text": "../../etc/passwd"}, 422, "body.text"),
         ("/v1/answers", {"rows": [{}], "questions": ["?"]}, 422, "body"),
         ("/v1/answers", {"questions": ["?"] * 501, "context": TEXT}, 413, "body"),
+        ("/v1/answers", {"questions": ["?"], "text": "0" * 64}, 404, "body.text"),
         ("/v1/explain", {"question": QUESTION, "context": "a " * 30_000}, 413, "body"),
         ("/v1/texts", {"text": "a" * 500_001}, 413, "body"),
         ("/v1/texts", {"text": 1}, 422, "body.text"),
@@ -447,3 +449,10 @@ def test_what_cannot_be_served_is_said(flags, what):
     assert done.returncode in (1, 2)
     assert what in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        words = [sys.executable, "-m", "quoth", "serve", "--port", str(taken.getsockname()[1]), "--reader", TINY]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "Take another with --port" in done.stderr) == (2, True)

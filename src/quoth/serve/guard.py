@@ -85,7 +85,11 @@ class Guard:
     def _refusal(self, scope: MutableMapping[str, Any]) -> ApiError | None:
         """Return why this request is not looked at, if so."""
         path: str = scope["path"]
-        is_open = path in _OPEN or path.startswith(("/docs/", "/page/")) or (path == "/" and scope["method"] == "GET")
+        is_open = (
+            path in _OPEN
+            or path.startswith(("/docs/", "/page/"))
+            or (path == "/" and scope["method"] in ("GET", "HEAD"))
+        )
         headers = Headers(scope=scope)
         # A browser asks whether it may ask without saying who it is.
         preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers

@@ -51,7 +51,9 @@ class Service:
         assert given is not None
         if len(given) > self.settings.rows:
             raise too_large("rows of a request", self.settings.rows, len(given), "rows", "body")
-        rows = [self._row(asked, index, row) for index, row in enumerate(given)]
+        # Of many questions on one source, a source that is wrong spoils all: it is the request's own.
+        shared = self._source(asked, "body") if asked.rows is None else None
+        rows = [self._row(shared, index, row) for index, row in enumerate(given)]
         predictions, times = await self._desk.ask([row for row in rows if isinstance(row, Query)], self._choice(asked))
         self._metrics.questions(len(predictions))
         results, rest = [], iter(predictions)
@@ -138,30 +140,34 @@ class Service:
         threshold = math.inf if asked.null_threshold == "never" else asked.null_threshold
         return self._desk.reader.decode_settings(asked.top_k, threshold, asked.max_answer_tokens)
 
-    def _row(self, asked: schema.AnswersRequest, index: int, row: Any) -> Query | ApiError:
+    def _row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query | ApiError:
         """Return one row of many as a query, or what is wrong with it."""
-        where = f"body.rows.{index}" if asked.questions is None else f"body.questions.{index}"
+        where = f"body.rows.{index}" if shared is None else f"body.questions.{index}"
         try:
-            if asked.questions is not None:
-                return self._query(asked, checked(schema.OneQuestion, {"question": row}, where).question, where)
-            found = checked(schema.Row, row, where)
-            return self._query(found, found.question, where)
+            if shared is None:
+                found = checked(schema.Row, row, where)
+                return self._query(found, found.question, where)
+            question = checked(schema.OneQuestion, {"question": row}, where).question
+            self._check_question(question, where)
+            return Query(question, shared, where)
         except ApiError as error:
             return error
 
     def _query(self, source: schema.Source, question: str, where: str) -> Query:
         self._check_question(question, where)
+        return Query(question, self._source(source, where), where)
+
+    def _source(self, source: schema.Source, where: str) -> tuple[Text, ...]:
+        """Return the texts to quote from."""
         if source.text is not None:
-            return Query(question, (self._text(source.text, f"{where}.text"),), where)
+            return (self._text(source.text, f"{where}.text"),)
         if source.context is not None:
-            return Query(question, (Text("", self._checked(source.context, f"{where}.context")),), where)
-        contexts = source.contexts or []
-        if len(contexts) > self.settings.contexts:
-            raise too_large(
-                "contexts of a question", self.settings.contexts, len(contexts), "contexts", f"{where}.contexts"
-            )
+            return (Text("", self._checked(source.context, f"{where}.context")),)
+        contexts, most = source.contexts or [], self.settings.contexts
+        if len(contexts) > most:
+            raise too_large("contexts of a question", most, len(contexts), "contexts", f"{where}.contexts")
         self._check_length(sum(map(len, contexts)), f"{where}.contexts")
-        return Query(question, tuple(Text("", context) for context in contexts), where)
+        return tuple(Text("", context) for context in contexts)
 
     def _text(self, handle: str, where: str) -> Text:
         text = self.texts.get(handle)
