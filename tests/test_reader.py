@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
@@ -192,13 +193,21 @@ def test_shipped_reader_on_squad_dev(squad_folder):
 
 
 def test_several_threads_may_use_one_reader():
-    reader = tiny_reader("wordpiece")
-    # More contexts than are remembered, so that some are forgotten while others are looked up.
-    contexts = [f"{CONTEXT} {number}" for number in range(2 * Windower.remembered_contexts)]
-    expected = [reader.answer(QUESTION, context) for context in contexts]
-    with ThreadPoolExecutor(8) as pool:
-        for _ in range(3):
-            assert list(pool.map(lambda context: reader.answer(QUESTION, context), contexts)) == expected
+    # Fewer remembered contexts than there are, so that some are forgotten while others are looked up; and threads that often change.
+    class Forgetful(Windower):
+        remembered_contexts = 50
+
+    cutter = Forgetful(tiny_tokenizer("wordpiece"), max_tokens=48, overlap=16)
+    examples = [Example("q", "Who?", f"{number}") for number in range(120)]
+    lengths = [len(cutter.windows(example)) for example in examples]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda example: len(cutter.windows(example)), examples * 30))
+    finally:
+        sys.setswitchinterval(before)
+    assert found == lengths * 30
 
 
 def test_contexts_are_remembered_up_to_a_number_of_tokens():
