@@ -27,7 +27,7 @@ $(BASE)/.made: $(STAMP)
 
 $(FULL)/.made: $(STAMP)
 	@echo "Making $(FULL): everything, torch too; this takes some minutes ..."
-	@$(PYTHON) tools/environment.py $(FULL) all test,check
+	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve
 	@touch $@
 
 ## demo          ask the shipped reader some questions about bundled texts (base install)
@@ -38,9 +38,9 @@ demo: $(BASE)/.made
 test: $(FULL)/.made
 	$(FULL)/bin/python -m pytest -m "not long"
 
-## test-base     what must work without torch, in an environment without it
+## test-base     what must work without torch or any other extra, in an environment without them
 test-base: $(BASE)/.made
-	$(BASE)/bin/python -m pytest -m "not long and not torch"
+	$(BASE)/bin/python -m pytest -m "not long and not torch and not serve" --ignore-glob="*/test_serve*.py"
 
 ## test-pythons  test-base on each of PYTHONS
 test-pythons:

@@ -8,6 +8,7 @@ import pytest
 from quoth.engines import usable_cores
 from quoth.engines.onnx import OnnxEngine
 from quoth.errors import ReaderError
+from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, Windower
 from quoth.records import Example
 from tiny_readers import KINDS, TINY, tiny_engine, tiny_folder, tiny_tokenizer
@@ -120,6 +121,20 @@ def test_torch_gives_no_types_to_a_network_of_one():
     together, _ = batches("bpe")
     wrong_types = WindowBatch(together.ids, np.ones_like(together.ids), together.mask, together.windows)
     assert engine.run(wrong_types).start.shape == together.ids.shape
+
+
+def test_the_shipped_reader_reads_a_window_the_same_in_any_batch():
+    reader = Reader.load(threads=1)
+    texts = [CONTEXT[:size] for size in range(4, len(CONTEXT), 3)]
+    windows = [reader.windower.windows(Example("q", "Who?", text))[0] for text in texts]
+    assert {len(window) % 2 for window in windows} == {0, 1}
+    for number in (2, 3, 7):
+        batch = WindowBatch.of(windows[-number:], reader.tokenizer.pad_id)
+        together = reader.engine.run(batch)
+        for row, window in enumerate(batch.windows):
+            single = reader.engine.run(WindowBatch.of([window], reader.tokenizer.pad_id))
+            np.testing.assert_array_equal(together.start[row, : len(window)], single.start[0])
+            np.testing.assert_array_equal(together.end[row, : len(window)], single.end[0])
 
 
 @pytest.mark.torch

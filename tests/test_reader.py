@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
@@ -188,3 +190,31 @@ def test_shipped_reader_on_squad_dev(squad_folder):
     assert report.total == 10570
     assert report.exact == pytest.approx(70.88, abs=0.3)
     assert report.f1 == pytest.approx(80.82, abs=0.3)
+
+
+def test_several_threads_may_use_one_reader():
+    # Fewer remembered contexts than there are, so that some are forgotten while others are looked up; and threads that often change.
+    class Forgetful(Windower):
+        remembered_contexts = 50
+
+    cutter = Forgetful(tiny_tokenizer("wordpiece"), max_tokens=48, overlap=16)
+    examples = [Example("q", "Who?", f"{number}") for number in range(120)]
+    lengths = [len(cutter.windows(example)) for example in examples]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda example: len(cutter.windows(example)), examples * 30))
+    finally:
+        sys.setswitchinterval(before)
+    assert found == lengths * 30
+
+
+def test_contexts_are_remembered_up_to_a_number_of_tokens():
+    class Forgetful(Windower):
+        remembered_tokens = 100
+
+    cutter = Forgetful(tiny_tokenizer("wordpiece"), max_tokens=48, overlap=16)
+    for number in range(9):
+        cutter.windows(Example("q", QUESTION, f"{number} {CONTEXT}"))
+    assert 1 <= len(cutter._contexts) <= 2

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from quoth.errors import QuothError
     from quoth.evaluation import Report, evaluate, score
     from quoth.reader import Reader
+    from quoth.reading import Explanation
     from quoth.records import Answer, Example, Gold, Prediction, Span
     from quoth.training import train
 
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Answer": "quoth.records",
     "Example": "quoth.records",
+    "Explanation": "quoth.reading",
     "Gold": "quoth.records",
     "Prediction": "quoth.records",
     "QuothError": "quoth.errors",
@@ -36,6 +38,7 @@ _HOMES = {
 __all__ = [
     "Answer",
     "Example",
+    "Explanation",
     "Gold",
     "Prediction",
     "QuothError",

@@ -5,7 +5,10 @@
     ├── PredictionsError a predictions file that cannot be scored
     ├── ConfigError      a recipe, a flag or an argument that makes no sense
     ├── InputError       a question or context that cannot be read
-    │   └── QuestionTooLongError
+    │   ├── QuestionTooLongError
+    │   └── DocumentError        a file that gives no text
+    │       ├── DocumentKindError     of a kind that is not read
+    │       └── DocumentTooLargeError     larger, or longer to read, than the limits allow
     ├── TokenizerError   a tokenizer that cannot be loaded, or that failed on a text
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
     ├── TrainingError    a run that cannot start, resume or go on
@@ -58,6 +61,18 @@ class InputError(QuothError):
 
 class QuestionTooLongError(InputError):
     """A question leaves no room for its context in one window."""
+
+
+class DocumentError(InputError):
+    """A file gives no text: it is damaged, locked or empty, or not what its name says."""
+
+
+class DocumentKindError(DocumentError):
+    """A file is of a kind that is not read."""
+
+
+class DocumentTooLargeError(DocumentError):
+    """A file is larger, or takes longer to read, than the limits allow."""
 
 
 class TokenizerError(QuothError):

@@ -11,14 +11,19 @@ from quoth.engines import Engine
 from quoth.errors import InputError
 from quoth.reading import (
     DecodeSettings,
+    Explanation,
+    SpanLogits,
     Tokenizer,
+    WholeWindow,
     Window,
     WindowBatch,
     Windower,
     WindowLogits,
     by_token_budget,
     decode,
+    explain,
     unbatch,
+    unbatch_whole,
 )
 from quoth.records import Example, Prediction
 from quoth.store import ReaderFolder, ReaderSettings, open_engine, shipped_folder
@@ -35,13 +40,14 @@ class Reader:
     Attributes:
         settings: Sizes of windows and how answers are chosen; ``settings.decode`` holds threshold and temperature.
         engine: What runs the network.
+        windower: Cuts examples into windows. It may be used by several threads, as all of a reader may.
     """
 
     def __init__(self, tokenizer: Tokenizer, engine: Engine, settings: ReaderSettings) -> None:
         """Put a reader together; most callers want :meth:`load`."""
         self.settings = settings
         self.engine = engine
-        self._windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
+        self.windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
 
     @classmethod
     def load(cls, source: str | Path | None = None, *, threads: int | None = None) -> Reader:
@@ -67,7 +73,7 @@ class Reader:
     @property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer."""
-        return self._windower.tokenizer
+        return self.windower.tokenizer
 
     def answer(
         self,
@@ -95,14 +101,48 @@ class Reader:
             InputError: If the question is empty.
             QuestionTooLongError: If the question leaves no room for a context.
         """
-        if not question.strip():
-            raise InputError("the question must not be empty")
-        contexts = [context] if isinstance(context, str) else list(context)
-        examples = [Example("question", question, text) for text in contexts]
-        settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
-        read = self._read(list(self._windower.each(examples)))
+        examples = _examples(question, context)
+        settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
+        read = self._read(list(self.windower.each(examples)))
         logits = [replace(item, context_index=index) for index, items in enumerate(read) for item in items]
         return decode("question", logits, settings)
+
+    def explain(
+        self,
+        question: str,
+        context: str | Sequence[str],
+        *,
+        top_k: int = 3,
+        null_threshold: float | None = None,
+        max_answer_tokens: int | None = None,
+    ) -> Explanation:
+        """Tell how the answers came about: windows, tokens, logits, and why better-scoring pairs of tokens lost.
+
+        Args:
+            question: As in :meth:`answer`, like all the others.
+            context: The text to quote from, or several.
+            top_k: How many answers to explain at most.
+            null_threshold: Overrides the reader's.
+            max_answer_tokens: Overrides the reader's.
+
+        Returns:
+            The explanation; its ``prediction`` is exactly what :meth:`answer` returns.
+
+        Raises:
+            InputError, QuestionTooLongError: As in :meth:`answer`.
+        """
+        examples = _examples(question, context)
+        settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
+        windows = list(self.windower.each(examples))
+        whole: dict[int, WholeWindow] = {}
+        for indices, batch, logits in self._run([window for group in windows for window in group]):
+            whole.update(zip(indices, unbatch_whole(batch, logits), strict=True))
+        order = [index for index, group in enumerate(windows) for _ in group]
+        read = [
+            replace(whole[number], logits=replace(whole[number].logits, context_index=index))
+            for number, index in enumerate(order)
+        ]
+        return explain(question, [example.context for example in examples], read, settings, self.tokenizer)
 
     def answer_all(
         self,
@@ -123,7 +163,7 @@ class Reader:
         Raises:
             InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
         """
-        settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
+        settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
         for example, items in self.read_all(examples):
             yield decode(example.id, items, settings)
 
@@ -138,11 +178,12 @@ class Reader:
         """
         examples = iter(examples)
         while block := list(islice(examples, _LOOK_AHEAD)):
-            yield from zip(block, self._read(list(self._windower.each(block))), strict=True)
+            yield from zip(block, self._read(list(self.windower.each(block))), strict=True)
 
-    def _decode_settings(
-        self, top_k: int, null_threshold: float | None, max_answer_tokens: int | None
+    def decode_settings(
+        self, top_k: int = 1, null_threshold: float | None = None, max_answer_tokens: int | None = None
     ) -> DecodeSettings:
+        """Return the stored settings with some of them overridden, as :meth:`answer` takes them."""
         stored = self.settings.decode
         return replace(
             stored,
@@ -155,11 +196,16 @@ class Reader:
         """Run the network over the windows of some examples, in batches of like length."""
         windows = [window for group in examples for window in group]
         logits: dict[int, WindowLogits] = {}
-        for indices in by_token_budget(windows, _BATCH_TOKENS):
-            batch = WindowBatch.of([windows[index] for index in indices], self.tokenizer.pad_id)
-            logits.update(zip(indices, unbatch(batch, self.engine.run(batch)), strict=True))
+        for indices, batch, spans in self._run(windows):
+            logits.update(zip(indices, unbatch(batch, spans), strict=True))
         ordered = iter(range(len(windows)))
         return [[logits[next(ordered)] for _ in group] for group in examples]
+
+    def _run(self, windows: list[Window]) -> Iterator[tuple[list[int], WindowBatch, SpanLogits]]:
+        """Run the network over windows; yield the indices of those of a batch, the batch and its logits."""
+        for indices in by_token_budget(windows, _BATCH_TOKENS):
+            batch = WindowBatch.of([windows[index] for index in indices], self.tokenizer.pad_id)
+            yield indices, batch, self.engine.run(batch)
 
     def __repr__(self) -> str:
         settings = self.settings
@@ -168,3 +214,10 @@ class Reader:
             f"max_tokens={settings.max_tokens}, overlap={settings.overlap}, "
             f"null_threshold={settings.decode.null_threshold})"
         )
+
+
+def _examples(question: str, context: str | Sequence[str]) -> list[Example]:
+    if not question.strip():
+        raise InputError("the question must not be empty")
+    contexts = [context] if isinstance(context, str) else list(context)
+    return [Example("question", question, text) for text in contexts]

@@ -25,6 +25,7 @@ COMMANDS = {
     "calibrate": "calibrate",
     "export": "export",
     "track": "track",
+    "serve": "serve",
 }
 
 

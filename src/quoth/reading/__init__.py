@@ -2,17 +2,26 @@
 
 from quoth.reading.batches import SpanLogits, WindowBatch, by_token_budget
 from quoth.reading.decode import DecodeSettings, WindowLogits, best_probabilities, decode, unbatch
+from quoth.reading.explain import WholeWindow, explain, null_probability, unbatch_whole
+from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
 from quoth.reading.survey import WindowSurvey, survey
 from quoth.reading.tokenizer import Template, Tokenizer, Tokens
 from quoth.reading.windows import TokenRange, Window, Windower
 
 __all__ = [
     "DecodeSettings",
+    "ExplainedAnswer",
+    "ExplainedToken",
+    "ExplainedWindow",
+    "Explanation",
+    "Loss",
+    "LostPair",
     "SpanLogits",
     "Template",
     "TokenRange",
     "Tokenizer",
     "Tokens",
+    "WholeWindow",
     "Window",
     "WindowBatch",
     "WindowLogits",
@@ -21,6 +30,9 @@ __all__ = [
     "best_probabilities",
     "by_token_budget",
     "decode",
+    "explain",
+    "null_probability",
     "survey",
     "unbatch",
+    "unbatch_whole",
 ]

@@ -266,12 +266,12 @@ class _Places:
         if first not in self._starts or last not in self._ends:
             offsets = self._window.context.offsets
             exact = Span(int(offsets[first, 0]), int(offsets[last, 1]))
-            wide = _widened(self._window.example.context, exact, self._whole_words)
+            wide = widened(self._window.example.context, exact, self._whole_words)
             self._starts[first], self._ends[last] = wide.start, wide.end
         return Span(self._starts[first], self._ends[last])
 
 
-def _widened(context: str, span: Span, whole_words: bool) -> Span:
+def widened(context: str, span: Span, whole_words: bool) -> Span:
     """Widen a span until it cuts no grapheme and no word: each may give the other more to do."""
     while True:
         wider = widen_to_graphemes(context, span)

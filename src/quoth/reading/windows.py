@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from threading import Lock
 
 import numpy as np
 
@@ -76,14 +77,18 @@ class Window:
 class Windower:
     """Cuts examples into windows. Only the context is ever split; the question is stripped and stands in each.
 
+    Several threads may use one.
+
     Attributes:
         tokenizer: The tokenizer.
         max_tokens: The longest window, special tokens included.
         overlap: Tokens of the context that neighbouring windows share; less where a long question leaves less room.
     """
 
-    # A context asked many times is encoded once, as long as no more than this many others come between.
+    # A context asked many times is encoded once, as long as no more than this many others come between, or contexts of
+    # this many tokens (about 30 bytes each, with their text).
     remembered_contexts = 64
+    remembered_tokens = 1_000_000
 
     def __init__(self, tokenizer: Tokenizer, *, max_tokens: int = 384, overlap: int = 128) -> None:
         """Set the sizes.
@@ -102,6 +107,7 @@ class Windower:
         self.max_tokens = max_tokens
         self.overlap = overlap
         self._contexts: OrderedDict[str, Tokens] = OrderedDict()
+        self._lock = Lock()
 
     def windows(self, example: Example) -> list[Window]:
         """Cut one example; no windows if its context holds no token.
@@ -123,15 +129,21 @@ class Windower:
                 yield self._cut(example, question, contexts[example.context])
 
     def _encode_contexts(self, texts: Sequence[str]) -> dict[str, Tokens]:
-        known = {text: self._contexts[text] for text in texts if text in self._contexts}
+        with self._lock:
+            known = {text: self._contexts[text] for text in texts if text in self._contexts}
         new = list(dict.fromkeys(text for text in texts if text not in known))
         known.update(zip(new, self.tokenizer.encode(new), strict=True))
+        with self._lock:
+            self._remember(known)
+        return known
+
+    def _remember(self, known: dict[str, Tokens]) -> None:
         for text, tokens in known.items():
             self._contexts[text] = tokens
             self._contexts.move_to_end(text)
-        while len(self._contexts) > self.remembered_contexts:
-            self._contexts.popitem(last=False)
-        return known
+        held = sum(map(len, self._contexts.values()))
+        while len(self._contexts) > self.remembered_contexts or held > self.remembered_tokens:
+            held -= len(self._contexts.popitem(last=False)[1])
 
     def _cut(self, example: Example, question: Tokens, context: Tokens) -> list[Window]:
         if not len(question):

@@ -1,0 +1,274 @@
+"""Serving: questions a second and latency at 1, 8 and 64 connections, against the reader itself and against peers.
+
+    python benchmarks/serving.py --data squad-v1.1-dev.json [--peer-python PEER/bin/python --peer-model FOLDER]
+
+One run, one machine, loopback only. The load is made by wrk (Debian: `apt-get install wrk`), which is compiled, and
+posts the same questions of SQuAD's dev set to each server in turn. `Reader.answer_all` answers them in a process of its
+own. `peer_pipeline.py` tells how to make the peer's environment. Bounded by --seconds for each of the measurements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+from harness import record
+
+HERE = Path(__file__).parent
+CONNECTIONS = (1, 8, 64)
+# Bars of the project.
+LEAST_SHARE, MOST_ADDED_MS, LEAST_PIPELINE, LEAST_MLFLOW = 0.75, 3.0, 5.0, 2.0
+STARTING_S = 180
+
+
+def main() -> None:
+    """Measure, and print what was measured."""
+    options = arguments()
+    if shutil.which("wrk") is None:
+        sys.exit("serving: wrk must be installed, but is not: apt-get install wrk")
+    reader = None if options.reader == "shipped" else options.reader
+    with tempfile.TemporaryDirectory() as folder:
+        bodies = Path(folder) / "bodies"
+        questions = sample(options)
+        bodies.write_text("".join(json.dumps(each) + "\n" for each in questions), encoding="utf-8")
+        with quoth(reader, options) as url:
+            alone = latencies(url, questions, options.seconds)
+            tables = {"quoth serve": load(url, "/v1/answer", bodies, options.seconds)}
+        # In between: a machine that gets slower or faster meets both sides.
+        in_process = child("answer_all", options, questions)
+        with quoth(reader, options) as url:
+            again = load(url, "/v1/answer", bodies, options.seconds, (64,))[64]
+        tables["quoth serve"][64] = better(tables["quoth serve"][64], again)
+        if options.peer_python:
+            command = [options.peer_python, str(HERE / "peer_pipeline.py"), options.peer_model]
+            with peer(command, options.peer_port, "/readyz") as url:
+                tables["FastAPI around the pipeline of transformers 4"] = load(
+                    url, "/v1/answer", bodies, options.seconds
+                )
+        if options.mlflow_model:
+            command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
+            command += ["--model-uri", options.mlflow_model, "--host", "127.0.0.1", "--port"]
+            rows = Path(folder) / "rows"
+            rows.write_text("".join(json.dumps({"dataframe_records": [each]}) + "\n" for each in questions))
+            with peer(command, options.peer_port, "/ping") as url:
+                tables["mlflow models serve"] = load(url, "/invocations", rows, options.seconds)
+    report(options, tables, alone, in_process)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="SQuAD v1.1 dev")
+    parser.add_argument("--reader", default="shipped", help="folder of a reader; the one that ships")
+    parser.add_argument("--questions", type=int, default=400, help="how many questions are asked, again and again")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--peer-python", help="Python of an environment with transformers below 5")
+    parser.add_argument("--peer-model", help="Hugging Face folder of the same network in float32")
+    parser.add_argument("--peer-port", type=int, default=8765)
+    parser.add_argument("--mlflow-model", help="URI of the same reader as an MLflow model")
+    parser.add_argument("--flags", default="", help="more flags of quoth serve, in one string")
+    parser.add_argument("--no-record", action="store_true", help="print only, leave docs/benchmarks.md as it is")
+    parser.add_argument("--child", choices=["answer_all"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        answer_all(options)
+        sys.exit()
+    if bool(options.peer_python) != bool(options.peer_model):
+        parser.error("--peer-python and --peer-model go together")
+    return options
+
+
+def sample(options: argparse.Namespace) -> list[dict[str, str]]:
+    """Return random questions with their contexts, the same each time."""
+    from quoth.data import read_examples
+
+    picked = random.Random(0).sample(list(read_examples(options.data)), options.questions)
+    return [{"question": example.question, "context": example.context} for example in picked]
+
+
+def child(name: str, options: argparse.Namespace, questions: list[dict[str, str]]) -> dict[str, float]:
+    """Run one side in a process of its own, and return what it says."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--child", name]
+    done = subprocess.run(command, input=json.dumps(questions), stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def answer_all(options: argparse.Namespace) -> None:
+    """Print how many questions a second the reader answers by itself, and how long one takes."""
+    from quoth import Example, Reader
+
+    questions = json.loads(sys.stdin.read())
+    examples = [Example(str(number), each["question"], each["context"]) for number, each in enumerate(questions)]
+    reader = Reader.load(None if options.reader == "shipped" else options.reader)
+    list(reader.answer_all(examples[:32]))
+    # answer_all gathers 256 examples: whole rounds, as many as fit into the time.
+    began, answered = time.perf_counter(), 0
+    while time.perf_counter() - began < options.seconds or not answered:
+        answered += sum(1 for _ in reader.answer_all(examples))
+    speed = answered / (time.perf_counter() - began)
+    one = []
+    end = time.perf_counter() + options.seconds / 2
+    for each in questions:
+        before = time.perf_counter()
+        reader.answer(each["question"], each["context"])
+        one.append(1e3 * (time.perf_counter() - before))
+        if time.perf_counter() > end:
+            break
+    print(json.dumps({"speed": speed, "p50": statistics.median(one), "asked": len(one)}))
+
+
+@contextmanager
+def quoth(reader: str | None, options: argparse.Namespace) -> Iterator[str]:
+    """Run ``quoth serve``; yield its URL."""
+    command = [sys.executable, "-m", "quoth", "serve", "--port", "0", *options.flags.split()]
+    command += ["--reader", reader] if reader else []
+    with started(command, stderr=subprocess.PIPE) as process:
+        url = ""
+        for line in process.stderr:
+            if "Listening on " in line:
+                url = line.split()[-1]
+                break
+        wait(f"{url}/readyz", process)
+        yield url
+
+
+@contextmanager
+def peer(command: list[str], port: int, path: str) -> Iterator[str]:
+    """Run another server; yield its URL."""
+    with started([*command, str(port)]) as process:
+        wait(f"http://127.0.0.1:{port}{path}", process)
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def started(command: list[str], **more: int) -> Iterator[subprocess.Popen[str]]:
+    """Run a process and all that it starts; end them."""
+    with subprocess.Popen(command, text=True, start_new_session=True, **more) as process:
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait(url: str, process: subprocess.Popen[str]) -> None:
+    """Wait until a server answers."""
+    until = time.monotonic() + STARTING_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    sys.exit(f"serving: {url} must answer, but does not")
+
+
+def load(
+    url: str, path: str, bodies: Path, seconds: float, connections: tuple[int, ...] = CONNECTIONS
+) -> dict[int, dict[str, float]]:
+    """Post bodies over so many connections at once; return what wrk saw for each."""
+    found = {}
+    wrk(url, path, bodies, min(2.0, seconds), 8)  # warm
+    for count in connections:
+        found[count] = wrk(url, path, bodies, seconds, count)
+    return found
+
+
+def wrk(url: str, path: str, bodies: Path, seconds: float, connections: int) -> dict[str, float]:
+    """Run wrk once, with one thread: it costs little, and the cores are the server's."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "60s"]
+    command += ["-s", str(HERE / "wrk.lua"), url, "--", path, str(bodies)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 120)
+    seen = json.loads(done.stdout.splitlines()[-1])
+    if seen["refused"] or seen["broken"]:
+        sys.exit(
+            f"serving: {url}{path} must answer every request, but refused {seen['refused']} and broke {seen['broken']} "
+            f"of {seen['requests']} on {connections} connections. On a slow machine, try --flags='--deadline-s 300'"
+        )
+    if not seen["requests"]:
+        sys.exit(f"serving: {url}{path} must answer in {seconds:g} s, but answered nothing. Give it more --seconds")
+    return {"speed": seen["requests"] / seen["seconds"], **{name: seen[name] for name in ("p50", "p95", "p99")}}
+
+
+def better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    """Return the faster of two measurements."""
+    return max(one, other, key=lambda each: each["speed"])
+
+
+def latencies(url: str, questions: list[dict[str, str]], seconds: float) -> dict[str, float]:
+    """Return medians of one client, in milliseconds: of answers, and of an endpoint that does nothing."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"))
+
+    def ask(method: str, path: str, body: str | None) -> float:
+        before = time.perf_counter()
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        connection.getresponse().read()
+        return 1e3 * (time.perf_counter() - before)
+
+    answers, empty = [], []
+    end = time.perf_counter() + seconds
+    for each in questions:
+        answers.append(ask("POST", "/v1/answer", json.dumps(each)))
+        empty.append(ask("GET", "/healthz", None))
+        if time.perf_counter() > end:
+            break
+    connection.close()
+    return {"answer": statistics.median(answers), "empty": statistics.median(empty), "asked": len(answers)}
+
+
+def report(
+    options: argparse.Namespace,
+    tables: dict[str, dict[int, dict[str, float]]],
+    alone: dict[str, float],
+    in_process: dict[str, float],
+) -> None:
+    """Print the tables and the ratios, in Markdown."""
+    lines = ["| server | connections | questions/s | p50 ms | p95 ms | p99 ms |", "|---|---|---|---|---|---|"]
+    for name, table in tables.items():
+        for count, seen in table.items():
+            figures = " | ".join(f"{seen[key]:,.1f}" for key in ("speed", "p50", "p95", "p99"))
+            lines.append(f"| {name} | {count} | {figures} |")
+    ours, *peers = (table[64]["speed"] for table in tables.values())
+    share = ours / in_process["speed"]
+    added = alone["answer"] - in_process["p50"] - alone["empty"]
+    lines += [
+        "",
+        f"- `Reader.answer_all` on the same questions: {in_process['speed']:.1f} a second; with 64 connections the "
+        f"server does {share:.2f} of it (at least {LEAST_SHARE}): {verdict(share >= LEAST_SHARE)}",
+        f"- one client: {alone['answer']:.1f} ms an answer (median), `Reader.answer` {in_process['p50']:.1f} ms, an "
+        f"empty endpoint {alone['empty']:.2f} ms: {added:.2f} ms added (at most {MOST_ADDED_MS}): "
+        f"{verdict(added <= MOST_ADDED_MS)}",
+    ]
+    for name, speed in zip(list(tables)[1:], peers, strict=True):
+        bar = LEAST_MLFLOW if "mlflow" in name else LEAST_PIPELINE
+        lines.append(f"- {ours / speed:.1f} times {name} (at least {bar}): {verdict(ours >= bar * speed)}")
+    if options.no_record:
+        print("\n".join(lines))
+    else:
+        record("Serving, against the reader itself and against peers", lines)
+
+
+def verdict(holds: bool) -> str:
+    """Say whether a bar holds."""
+    return "holds" if holds else "**does not hold**"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""From logits to an explanation: the answers that ``decode`` finds, and the pairs of tokens that it passed over.
+
+``decode`` looks at legal spans only. Here every start is paired with every end of a window, the question's and the
+special tokens' too, and each pair that scores better than the last answer is named with the reason why it lost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from heapq import nlargest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quoth.reading.batches import SpanLogits, WindowBatch
+from quoth.reading.decode import DecodeSettings, WindowLogits, decode, unbatch, widened
+from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
+from quoth.reading.tokenizer import Tokenizer
+from quoth.reading.windows import Window
+from quoth.records import Answer, Prediction, Span
+
+Indices = NDArray[np.intp]
+
+# Reasons that show in the tokens alone, in the order in which they are looked at; what is left is legal.
+_PLAIN = (Loss.OUTSIDE, Loss.CROSSING, Loss.TOO_LONG, Loss.BLANK)
+# Pairs that an explanation names; of the others it tells how many there are.
+_MOST_LOST = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeWindow:
+    """The logits of all tokens of one window.
+
+    Attributes:
+        logits: Those of the context's tokens, as ``decode`` takes them.
+        start, end: Those of every token, ``(T,)`` float32.
+    """
+
+    logits: WindowLogits
+    start: NDArray[np.float32]
+    end: NDArray[np.float32]
+
+
+def unbatch_whole(batch: WindowBatch, logits: SpanLogits) -> list[WholeWindow]:
+    """Cut the logits of each window out of its batch, those of the question and of special tokens too.
+
+    Raises:
+        ReaderError: As :func:`quoth.reading.unbatch` does.
+    """
+    return [
+        WholeWindow(item, logits.start[row, : len(item.window)], logits.end[row, : len(item.window)])
+        for row, item in enumerate(unbatch(batch, logits))
+    ]
+
+
+def explain(
+    question: str,
+    contexts: Sequence[str],
+    windows: Sequence[WholeWindow],
+    settings: DecodeSettings,
+    tokenizer: Tokenizer,
+) -> Explanation:
+    """Explain the answers to one question.
+
+    Args:
+        question: The question.
+        contexts: Its contexts.
+        windows: All windows of all contexts, as :func:`quoth.reading.decode` wants them.
+        settings: How answers are chosen.
+        tokenizer: Made the windows.
+    """
+    prediction = decode("question", [item.logits for item in windows], settings)
+    finder = _Finder(windows, settings)
+    answers = tuple(map(finder.explained, prediction.answers))
+    lost, counts = finder.lost(prediction)
+    return Explanation(
+        question=question,
+        contexts=tuple(contexts),
+        windows=tuple(_windows(question, windows, tokenizer)),
+        prediction=prediction,
+        answers=answers,
+        null_probability=null_probability(prediction, settings.temperature),
+        lost=tuple(lost),
+        lost_counts=dict(counts.most_common()),
+        temperature=settings.temperature,
+        null_threshold=settings.null_threshold,
+        max_answer_tokens=settings.max_answer_tokens,
+        whole_words=settings.whole_words,
+    )
+
+
+def null_probability(prediction: Prediction, temperature: float) -> float | None:
+    """Return the share of "no answer" in the softmax; ``None`` if nothing was read."""
+    if prediction.null_score is None:
+        return None
+    best = prediction.answers[0] if prediction.answers else None
+    if best is None or best.probability == 0.0:
+        return 1.0
+    # Both are shares of the same sum, so their ratio is that of their exponentials.
+    return min(1.0, math.exp(math.log(best.probability) + (prediction.null_score - best.score) / temperature))
+
+
+class _Finder:
+    """Finds the tokens of answers, and the pairs of tokens that lost."""
+
+    def __init__(self, windows: Sequence[WholeWindow], settings: DecodeSettings) -> None:
+        self._windows = windows
+        self._settings = settings
+        self._by_index = {(item.logits.context_index, item.logits.window.index): item.logits for item in windows}
+
+    def explained(self, answer: Answer) -> ExplainedAnswer:
+        """Return an answer with its tokens: the first legal pair of its window with its score and its place."""
+        item = self._by_index[answer.context_index, answer.window_index]
+        pairs: list[tuple[int, int]] = []
+        for extra in range(min(self._settings.max_answer_tokens, len(item.start))):
+            scores = item.start[: len(item.start) - extra].astype(np.float64) + item.end[extra:]
+            pairs += [(first, first + extra) for first in np.flatnonzero(scores == answer.score).tolist()]
+        shift = item.window.context_tokens.start
+        for first, last in sorted(pairs):
+            exact = _exact(item, first, last)
+            if len(exact) and self._place(item, exact) == answer.span:
+                return ExplainedAnswer(answer, first + shift, last + shift, exact)
+        raise AssertionError("no pair of tokens gives the answer")  # pragma: no cover
+
+    def lost(self, prediction: Prediction) -> tuple[list[LostPair], Counter[Loss]]:
+        """Return the best pairs that score better than the last answer (without one, than null), and a count of all."""
+        pairs: list[LostPair] = []
+        counts: Counter[Loss] = Counter()
+        floor = prediction.answers[-1].score if prediction.answers else prediction.null_score
+        if floor is None:
+            return pairs, counts
+        found = {(answer.context_index, answer.span): answer.score for answer in prediction.answers}
+        for item in self._windows:
+            scores, firsts, lasts = _better(item, floor)
+            kinds = self._plain_losses(item.logits.window, firsts, lasts)
+            for number, loss in enumerate(_PLAIN):
+                these = np.flatnonzero(kinds == number)
+                counts[loss] += len(these)
+                best = these[np.argsort(-scores[these], kind="stable")[:_MOST_LOST]]
+                pairs += [_pair(loss, item.logits, int(firsts[i]), int(lasts[i]), float(scores[i])) for i in best]
+            for i in np.flatnonzero(kinds == len(_PLAIN)):
+                if loss_or_none := self._legal_loss(item.logits, int(firsts[i]), int(lasts[i]), found):
+                    counts[loss_or_none] += 1
+                    pairs.append(_pair(loss_or_none, item.logits, int(firsts[i]), int(lasts[i]), float(scores[i])))
+        return nlargest(_MOST_LOST, pairs, key=lambda pair: pair.score), +counts
+
+    def _plain_losses(self, window: Window, firsts: Indices, lasts: Indices) -> Indices:
+        """Return for each pair of tokens the index in ``_PLAIN`` of why it is not legal; its length for legal ones."""
+        tokens, offsets = window.context_tokens, window.offsets
+        low, high = np.minimum(firsts, lasts), np.maximum(firsts, lasts)
+        blank = offsets[:, 0] >= offsets[:, 1]
+        conditions = [
+            (low < tokens.start) | (high >= tokens.end),
+            lasts < firsts,
+            lasts - firsts >= self._settings.max_answer_tokens,
+            blank[firsts] | blank[lasts],
+        ]
+        return np.select(conditions, range(len(_PLAIN)), len(_PLAIN))
+
+    def _legal_loss(
+        self, item: WindowLogits, first: int, last: int, found: dict[tuple[int, Span], float]
+    ) -> Loss | None:
+        """Return why a legal pair lost, or ``None`` if it is an answer."""
+        first, last = first - item.window.context_tokens.start, last - item.window.context_tokens.start
+        score = _score(item, first, last)
+        shift = item.window.first_token
+        for other in self._by_index.values():
+            begin, end = first + shift - other.window.first_token, last + shift - other.window.first_token
+            holds = other.context_index == item.context_index and begin >= 0 and end < len(other.start)
+            if holds and _score(other, begin, end) > score:
+                return Loss.OTHER_WINDOW
+        place = self._place(item, _exact(item, first, last))
+        return Loss.SAME_PLACE if found[item.context_index, place] > score else None
+
+    def _place(self, item: WindowLogits, exact: Span) -> Span:
+        return widened(item.window.example.context, exact, self._settings.whole_words)
+
+
+def _better(item: WholeWindow, floor: float) -> tuple[NDArray[np.float64], Indices, Indices]:
+    """Return the pairs of a window with a score above a floor: scores, firsts, lasts. The null pair is none."""
+    start, end = item.start.astype(np.float64), item.end.astype(np.float64)
+    # Only these can be in such a pair: a small table, also for a long window.
+    starts, ends = np.flatnonzero(start + end.max() > floor), np.flatnonzero(end + start.max() > floor)
+    scores = start[starts][:, None] + end[ends]
+    rows, columns = np.nonzero(scores > floor)
+    scores, firsts, lasts = scores[rows, columns], starts[rows], ends[columns]
+    keep = (firsts != item.logits.window.cls) | (lasts != firsts)
+    return scores[keep], firsts[keep], lasts[keep]
+
+
+def _pair(loss: Loss, item: WindowLogits, first: int, last: int, score: float) -> LostPair:
+    window = item.window
+    start, end = int(window.offsets[first, 0]), int(window.offsets[last, 1])
+    text = "" if loss in (Loss.OUTSIDE, Loss.CROSSING) else window.example.context[start:end]
+    return LostPair(loss, score, window.index, item.context_index, first, last, text)
+
+
+def _score(item: WindowLogits, first: int, last: int) -> float:
+    return float(item.start[first]) + float(item.end[last])
+
+
+def _exact(item: WindowLogits, first: int, last: int) -> Span:
+    """Return the code points of a pair of context tokens; an empty span if either token is empty."""
+    (start, first_end), (last_start, end) = item.window.context_offsets[[first, last]].tolist()
+    return Span(start, end) if start < first_end and last_start < end else Span(start, start)
+
+
+def _windows(question: str, windows: Sequence[WholeWindow], tokenizer: Tokenizer) -> Iterator[ExplainedWindow]:
+    stripped = question.strip()
+    (encoded,) = tokenizer.encode([stripped])
+    words = [stripped[start:end] for start, end in encoded.offsets.tolist()]
+    for item in windows:
+        window = item.logits.window
+        full = window.context_offsets
+        full = full[full[:, 0] < full[:, 1]]
+        yield ExplainedWindow(
+            index=window.index,
+            context_index=item.logits.context_index,
+            span=Span(int(full[:, 0].min()), int(full[:, 1].max())) if len(full) else Span(0, 0),
+            tokens=tuple(_tokens(item, words, tokenizer)),
+            cls=window.cls,
+            null_score=item.logits.null,
+        )
+
+
+def _tokens(item: WholeWindow, words: list[str], tokenizer: Tokenizer) -> Iterator[ExplainedToken]:
+    window = item.logits.window
+    tokens = window.context_tokens
+    question = len(tokenizer.template.prefix)
+    for index, number in enumerate(window.ids.tolist()):
+        piece = tokenizer.token(number)
+        token = ExplainedToken(piece, piece, "special", None, float(item.start[index]), float(item.end[index]))
+        if tokens.start <= index < tokens.end:
+            span = Span(*window.offsets[index].tolist())
+            token = replace(token, text=span.of(window.example.context), part="context", span=span)
+        elif question <= index < question + len(words):
+            token = replace(token, text=words[index - question], part="question")
+        yield token

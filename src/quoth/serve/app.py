@@ -1,0 +1,294 @@
+"""The ASGI application: paths, their documentation, and what runs while it is up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from quoth import __version__
+from quoth.errors import QuothError
+from quoth.serve import schema
+from quoth.serve.asking import Desk
+from quoth.serve.assets import asset_routes
+from quoth.serve.batcher import Batcher
+from quoth.serve.documents import DocumentLimits, read_document
+from quoth.serve.guard import Guard
+from quoth.serve.identity import ServedReader
+from quoth.serve.metrics import Metrics
+from quoth.serve.problems import ApiError, checked, failed, refuse
+from quoth.serve.service import Service
+from quoth.serve.settings import ServeSettings
+from quoth.serve.texts import Text
+
+DESCRIPTION = (
+    "Answers questions by quoting. Positions count code points, half-open, unless they say UTF-16. Every error says "
+    "what must be, what is, and what to do. `POST /` speaks Hugging Face's hosted question-answering task."
+)
+# Each parses in a process of its own that may take a gigabyte.
+_FILES_AT_ONCE = 2
+# Texts whose time is over are forgotten at least so often, in seconds.
+_EXPIRE_S = 60.0
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": schema.ErrorResponse, "description": what}
+    for status, what in {
+        400: "No JSON.",
+        401: "The token is missing or wrong, where the server asks for one.",
+        408: "The body came too slowly.",
+        413: "Something is above its limit; the code says what.",
+        422: "A field is not what it must be.",
+        503: "The queue is full: Retry-After says when to come back.",
+        504: "The deadline passed.",
+    }.items()
+}
+_NOT_KEPT: dict[int | str, dict[str, Any]] = {
+    404: {"model": schema.ErrorResponse, "description": "The text is not kept here, or not any more: send it again."}
+}
+
+
+_NO_FILE: dict[int | str, dict[str, Any]] = {
+    415: {"model": schema.ErrorResponse, "description": "Neither JSON nor a file of a kind that is read here."},
+    501: {"model": schema.ErrorResponse, "description": "What reads this kind of file is not installed here."},
+}
+
+
+def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
+    """Return the application for one reader.
+
+    Args:
+        served: The reader.
+        settings: The limits.
+    """
+    metrics = Metrics()
+    batcher = Batcher(
+        served.reader.engine, served.reader.tokenizer.pad_id, batch_tokens=settings.batch_tokens,
+        queue_tokens=settings.queue_tokens, deadline_s=settings.deadline_s, observe=metrics.batch,
+    )  # fmt: skip
+    desk = Desk(served.reader, batcher, settings)
+    service = Service(served, desk, settings, metrics)
+    _watch(metrics, batcher, service, served)
+    app = FastAPI(
+        title="Quoth", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
+        openapi_url="/openapi.json", lifespan=partial(_running, batcher, desk, service),
+    )  # fmt: skip
+    for router in _routers(app, service, desk, metrics):
+        app.include_router(router)
+    for kind in (HTTPException, RequestValidationError, QuothError):
+        app.add_exception_handler(kind, refuse)
+    app.add_exception_handler(Exception, failed)
+    if settings.cors:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors, allow_methods=["*"], allow_headers=["*"])
+    if settings.token is not None:
+        _document_token(app)
+    return Guard(app, settings, metrics, {"Quoth-Version": __version__, "Quoth-Reader": served.hash})
+
+
+@asynccontextmanager
+async def _running(batcher: Batcher, desk: Desk, service: Service, app: FastAPI) -> AsyncIterator[None]:
+    """Run the batcher and warm it up; stop when all requests are answered."""
+    tasks = [asyncio.create_task(work) for work in (batcher.run(), _expire(service))]
+    tasks.append(asyncio.create_task(_warm_up(desk, app)))
+    try:
+        yield
+    finally:
+        app.state.status = "stopping"
+        for task in tasks:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks)
+        desk.close()
+        batcher.close()
+
+
+async def _warm_up(desk: Desk, app: FastAPI) -> None:
+    app.state.status = "starting"
+    await desk.warm_up()
+    app.state.status = "ok"
+
+
+async def _expire(service: Service) -> None:
+    while True:
+        await asyncio.sleep(_EXPIRE_S)
+        service.texts.expire()
+
+
+def _routers(app: FastAPI, service: Service, desk: Desk, metrics: Metrics) -> tuple[APIRouter, ...]:
+    return (
+        _questions(service),
+        _hosted(service),
+        _texts(service, desk),
+        _state(app, service, metrics),
+        asset_routes(),
+    )
+
+
+class _Json(Request):
+    """A request whose JSON is what the standard says: no NaN, no bottomless nesting, no text that is not UTF-8."""
+
+    async def json(self) -> Any:
+        try:
+            return from_json(await self.body(), allow_inf_nan=False)
+        except ValueError as error:
+            raise ApiError(
+                400, "bad_json", f"the body must be JSON in UTF-8, but cannot be read: {error}",
+                "JSON has no NaN, no infinity and no lone surrogates.", "body",
+            ) from None  # fmt: skip
+
+
+class _Route(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(_Json(request.scope, request.receive))
+
+        return handle
+
+
+def _questions(service: Service) -> APIRouter:
+    router = APIRouter(route_class=_Route, tags=["ask"], responses=_ERRORS)
+
+    @router.post("/v1/answer", summary="Answer one question", responses=_NOT_KEPT)
+    async def answer(asked: schema.AnswerRequest) -> schema.AnswerResponse:
+        """One question on one text (`context`), on several (`contexts`), or on a kept one (`text`)."""
+        return await service.answer(asked)
+
+    @router.post("/v1/answers", summary="Answer many questions", responses=_NOT_KEPT)
+    async def answers(asked: schema.AnswersRequest) -> schema.AnswersResponse:
+        """Many rows, or many questions on one source. Results are in order; a bad row has its own error."""
+        return await service.answers(asked)
+
+    @router.post("/v1/explain", summary="How an answer came about", responses=_NOT_KEPT)
+    async def explain(asked: schema.ExplainRequest) -> schema.ExplainResponse:
+        """The windows, their tokens with offsets and logits, and why pairs with better scores lost."""
+        return await service.explain(asked)
+
+    return router
+
+
+def _hosted(service: Service) -> APIRouter:
+    router = APIRouter(route_class=_Route, tags=["ask"], responses=_ERRORS, strict_content_type=False)
+
+    @router.post("/", summary="Hugging Face's hosted task")
+    async def hosted(asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
+        """What `huggingface_hub.InferenceClient(model=URL).question_answering(...)` sends. One object, or a list."""
+        return await service.hosted(asked)
+
+    return router
+
+
+def _texts(service: Service, desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/v1/texts", route_class=_Route, tags=["texts"], responses=_ERRORS)
+    parsers = asyncio.Semaphore(_FILES_AT_ONCE)
+    limits = DocumentLimits(file_bytes=service.settings.file_bytes, characters=service.settings.context_characters)
+    body = {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": schema.TextRequest.model_json_schema()},
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["file"],
+                        "properties": {"file": {"type": "string", "format": "binary"}},
+                    }
+                },
+            },
+        }
+    }
+
+    @router.post("", summary="Keep a text", openapi_extra=body, responses=_NO_FILE)
+    async def keep(request: Request) -> schema.TextResponse:
+        """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text comes back. Ask by its handle."""
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            return service.keep(Text.of(checked(schema.TextRequest, await _json_of(request)).text), is_file=False)
+        async with request.form(max_files=1, max_fields=1) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile) or not file.filename:
+                raise ApiError(
+                    422, "bad_field", "the form must have a file named file, but has none", "Send one.", "body.file"
+                )
+            data, name = await file.read(), file.filename
+        async with parsers:
+            document = await desk.apart(partial(read_document, data, name, limits))
+        return service.keep(Text.of(document.text, document.pages or None), is_file=True)
+
+    @router.get("/{handle}", summary="Get a text back", responses=_NOT_KEPT)
+    async def kept(handle: str = Path(pattern="^[0-9a-f]{64}$", examples=[schema.HANDLE])) -> schema.StoredText:
+        """The text, its pages, and for how long it is kept."""
+        return service.kept(handle)
+
+    return router
+
+
+async def _json_of(request: Request) -> Any:
+    """Return the JSON of a request that says it is JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ApiError(
+            415, "unknown_kind_of_body", "the body must be application/json or multipart/form-data, but is neither",
+            "Say what it is in the Content-Type header.", "body",
+        )  # fmt: skip
+    return await request.json()
+
+
+def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
+    router = APIRouter(tags=["state"])
+
+    @router.get("/v1/reader", summary="Which reader answers")
+    async def reader() -> schema.ReaderResponse:
+        """Its name, its hash, its settings, and the limits of this server."""
+        return service.describe()
+
+    @router.get("/healthz", summary="Is it alive?")
+    async def healthz() -> schema.Health:
+        """Always ok, if there is an answer at all."""
+        return schema.Health(status="ok")
+
+    @router.get("/readyz", summary="Is it loaded and warm?", responses={503: {"model": schema.Health}})
+    async def readyz() -> Response:
+        """200 if questions are answered at full speed, else 503."""
+        status = app.state.status
+        return JSONResponse({"status": status}, 200 if status == "ok" else 503)
+
+    @router.get("/metrics", summary="For Prometheus", response_class=Response)
+    async def read_metrics() -> Response:
+        """Requests, latency, queue, batches, tokens; each worker counts its own."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    return router
+
+
+def _watch(metrics: Metrics, batcher: Batcher, service: Service, served: ServedReader) -> None:
+    metrics.describe(version=__version__, reader=served.name, hash=served.hash)
+    metrics.watch("quoth_queue_tokens", "Tokens that wait for the engine.", lambda: batcher.tokens)
+    metrics.watch("quoth_queue_capacity_tokens", "Most tokens that may wait now.", lambda: batcher.capacity)
+    metrics.watch("quoth_queue_requests", "Requests with windows that wait for the engine.", lambda: batcher.jobs)
+    metrics.watch("quoth_engine_tokens_per_second", "Of the last batches.", lambda: batcher.rate)
+    metrics.watch("quoth_kept_texts", "Texts that clients keep here.", lambda: len(service.texts))
+    metrics.watch("quoth_kept_text_bytes", "Memory that these take.", lambda: service.texts.size)
+
+
+def _document_token(app: FastAPI) -> None:
+    """Let /docs ask for the token."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        schemes = document["components"].setdefault("securitySchemes", {})
+        schemes["token"] = {"type": "http", "scheme": "bearer"}
+        document["security"] = [{"token": []}]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

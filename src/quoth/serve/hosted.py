@@ -1,0 +1,102 @@
+"""Hugging Face's hosted question-answering task: its request turned into ours, our answers into its.
+
+Source: the task's specification in huggingface.js, ``packages/tasks/src/tasks/question-answering``, and the pipeline
+that served it, for the defaults.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from quoth.errors import ConfigError
+from quoth.reader import Reader
+from quoth.reading import DecodeSettings, Tokenizer, Windower, null_probability
+from quoth.records import Prediction
+from quoth.serve.problems import ApiError
+from quoth.serve.schema import HostedAnswer, HostedParameters, HostedRequest
+
+_MAX_SEQ_LEN = 384
+_DOC_STRIDE = 128
+# Beyond it, neighbours share nearly all, and windows are many.
+_MOST_SHARED = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class HostedTask:
+    """One request of the task, as our reader takes it.
+
+    Attributes:
+        question: The question, cut to its longest length.
+        settings: How answers are chosen.
+        windower: Cuts windows of the sizes asked for.
+        may_be_empty: Whether "no answer" is one of the answers.
+    """
+
+    question: str
+    settings: DecodeSettings
+    windower: Windower
+    may_be_empty: bool
+
+    @classmethod
+    def of(cls, request: HostedRequest, reader: Reader) -> HostedTask:
+        """Check a request against what the reader can do.
+
+        Raises:
+            ApiError: If it asks for windows that the reader cannot read.
+        """
+        asked = request.parameters or HostedParameters()
+        if not request.inputs.context.strip():
+            raise _refused("the context must hold text, but holds none", "Send one.", "inputs.context")
+        settings = reader.decode_settings(asked.top_k or 1, math.inf, asked.max_answer_len or 15)
+        return cls(
+            _shortened(request.inputs.question.strip(), asked.max_question_len or 64, reader.tokenizer),
+            replace(settings, whole_words=asked.align_to_words is not False),
+            _windower(asked, reader),
+            bool(asked.handle_impossible_answer),
+        )
+
+    def answers(self, prediction: Prediction) -> list[HostedAnswer]:
+        """Return the answers as the task has them, best first."""
+        answers = [
+            HostedAnswer(answer=answer.text, score=answer.probability, start=answer.span.start, end=answer.span.end)
+            for answer in prediction.answers
+        ]
+        if self.may_be_empty or not answers:
+            share = null_probability(prediction, self.settings.temperature)
+            answers.append(HostedAnswer(answer="", score=1.0 if share is None else share, start=0, end=0))
+        answers.sort(key=lambda answer: -answer.score)
+        return answers[: self.settings.top_k]
+
+
+def _windower(asked: HostedParameters, reader: Reader) -> Windower:
+    """Return what cuts windows of these sizes: the reader's own if they are its own."""
+    longest = reader.settings.max_tokens
+    max_tokens = min(_MAX_SEQ_LEN, longest) if asked.max_seq_len is None else asked.max_seq_len
+    overlap = min(_DOC_STRIDE, max_tokens // 2) if asked.doc_stride is None else asked.doc_stride
+    if max_tokens > longest:
+        raise _refused(
+            f"max_seq_len must be at most {longest} for this reader, but is {max_tokens}", "Leave it out.",
+            "parameters.max_seq_len",
+        )  # fmt: skip
+    if overlap > _MOST_SHARED * max_tokens:
+        raise _refused(
+            f"doc_stride must be at most {_MOST_SHARED} of max_seq_len ({max_tokens}), but is {overlap}",
+            "It is what neighbouring windows share: leave it out.", "parameters.doc_stride",
+        )  # fmt: skip
+    if (max_tokens, overlap) == (reader.windower.max_tokens, reader.windower.overlap):
+        return reader.windower
+    try:
+        return Windower(reader.tokenizer, max_tokens=max_tokens, overlap=overlap)
+    except ConfigError as error:
+        raise _refused(f"max_seq_len: {error}", "Leave it out.", "parameters.max_seq_len") from None
+
+
+def _shortened(question: str, most: int, tokenizer: Tokenizer) -> str:
+    """Cut a question after its first tokens, as the task does."""
+    (tokens,) = tokenizer.encode([question])
+    return question if len(tokens) <= most else question[: int(tokens.offsets[most - 1, 1])]
+
+
+def _refused(message: str, hint: str, where: str) -> ApiError:
+    return ApiError(422, "bad_field", message, hint, f"body.{where}")

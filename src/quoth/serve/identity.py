@@ -1,0 +1,55 @@
+"""A reader with its name and its hash: what every response says of who answered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quoth.reader import Reader
+from quoth.store import ReaderFolder, shipped_folder
+from quoth.store.folder import sha256
+
+# All that answers depend on.
+_FILES = ("tokenizer.json", "tokenizer_config.json", "model.onnx", "model.safetensors", "config.json")
+_HASH_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ServedReader:
+    """A loaded reader, and which one it is.
+
+    Attributes:
+        reader: The reader.
+        name: Name of its folder; never a path.
+        hash: Of its files, its settings and its engine: changes whenever an answer might.
+        scores: As its ``quoth.json`` has them.
+    """
+
+    reader: Reader
+    name: str
+    hash: str
+    scores: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, source: str | Path | None, *, threads: int | None = None) -> ServedReader:
+        """Load a reader; see :meth:`quoth.Reader.load`.
+
+        Raises:
+            ReaderError: If the folder is missing, incomplete or damaged.
+            MissingExtraError: If only torch can run it, and torch is not installed.
+        """
+        reader = Reader.load(source, threads=threads)
+        folder = shipped_folder() if source is None else ReaderFolder.open_unchecked(Path(source))
+        content = {
+            "files": {name: sha256(folder.path / name) for name in _FILES if (folder.path / name).is_file()},
+            "settings": reader.settings.to_json(),
+            "engine": [reader.engine.name, reader.engine.precision],
+        }
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        name = "shipped" if source is None else folder.path.resolve().name
+        scores = folder.manifest.get("scores")
+        return cls(reader, name, digest[:_HASH_DIGITS], scores if isinstance(scores, dict) else {})

@@ -1,0 +1,63 @@
+"""What is counted, for Prometheus; in a registry of its own, never the library's global one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_WINDOWS = (1, 2, 4, 8, 16, 32, 64)
+_TOKENS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+
+
+class Metrics:
+    """All metrics of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._requests = Counter(
+            "quoth_requests", "Requests that ended.", ["endpoint", "method", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "quoth_request_seconds", "From the headers to the last byte.", ["endpoint"],
+            buckets=_SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self._questions = Counter("quoth_questions", "Questions that were answered.", registry=self.registry)
+        self._windows = Histogram(
+            "quoth_batch_windows", "Windows of one engine call.", buckets=_WINDOWS, registry=self.registry
+        )
+        self._batch_tokens = Histogram(
+            "quoth_batch_tokens", "Tokens of one engine call, without padding.", buckets=_TOKENS, registry=self.registry
+        )
+        self._tokens = Counter("quoth_tokens", "Tokens that the engine read.", registry=self.registry)
+        self._engine = Counter("quoth_engine_seconds", "Seconds in the engine.", registry=self.registry)
+        self._info = Info("quoth_build", "Version and reader.", registry=self.registry)
+
+    def describe(self, **facts: str) -> None:
+        """Say what is running."""
+        self._info.info(facts)
+
+    def watch(self, name: str, what: str, value: Callable[[], float]) -> None:
+        """Ask for a number whenever metrics are read."""
+        Gauge(name, what, registry=self.registry).set_function(value)
+
+    def request(self, endpoint: str, method: str, status: str, seconds: float) -> None:
+        """Count a request that ended; ``status`` is its code, or "gone" where the client left."""
+        self._requests.labels(endpoint, method, status).inc()
+        self._seconds.labels(endpoint).observe(seconds)
+
+    def questions(self, number: int) -> None:
+        """Count questions."""
+        self._questions.inc(number)
+
+    def batch(self, windows: int, tokens: int, seconds: float) -> None:
+        """Count a batch."""
+        self._windows.observe(windows)
+        self._batch_tokens.observe(tokens)
+        self._tokens.inc(tokens)
+        self._engine.inc(seconds)
+
+    def text(self) -> bytes:
+        """Return all of it as Prometheus reads it."""
+        return generate_latest(self.registry)

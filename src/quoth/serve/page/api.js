@@ -1,0 +1,155 @@
+// @ts-check
+/** The server, and what can go wrong on the way to it. */
+
+/** @typedef {import("./types.js").Text} Text */
+
+const TOKEN = "quoth-token";
+
+/** A request that failed, in words for a person. */
+export class ApiError extends Error {
+  /**
+   * @param {{ status: number, code: string, message: string, hint?: string, retryAfter?: number | null }} facts
+   *   status: of HTTP, 0 if nobody answered; retryAfter: seconds.
+   */
+  constructor({ status, code, message, hint = "", retryAfter = null }) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.hint = hint;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** @param {string} token */
+export function useToken(token) {
+  sessionStorage.setItem(TOKEN, token);
+}
+
+/**
+ * Send a request and return what comes, parsed.
+ *
+ * @param {string} path  Relative to the page, so that it may be served below any path.
+ * @param {{ body?: BodyInit | object, signal?: AbortSignal }} [options]  A body that is no form is sent as JSON.
+ * @returns {Promise<any>}
+ * @throws {ApiError | DOMException} The latter, an AbortError, if the signal ended it.
+ */
+export async function call(path, { body, signal } = {}) {
+  /** @type {Record<string, string>} */
+  const headers = { accept: "application/json" };
+  const token = sessionStorage.getItem(TOKEN);
+  if (token) headers.authorization = `Bearer ${token}`;
+  const form = body instanceof FormData;
+  if (body && !form) headers["content-type"] = "application/json";
+  const sent = /** @type {BodyInit | undefined} */ (form || !body ? body : JSON.stringify(body));
+  let response;
+  try {
+    response = await fetch(path, { method: body ? "POST" : "GET", headers, body: sent, signal });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError({
+      status: 0,
+      code: "unreachable",
+      message: "The server does not answer.",
+      hint: "Is quoth serve still running? The text and the question are kept here.",
+    });
+  }
+  if (!response.ok) throw await failure(response);
+  return response.json();
+}
+
+/** @param {Response} response */
+async function failure(response) {
+  const after = Number(response.headers.get("retry-after"));
+  const facts = { status: response.status, retryAfter: after > 0 ? after : null };
+  try {
+    const { error } = await response.json();
+    return new ApiError({ ...facts, code: error.code, message: error.message, hint: error.hint });
+  } catch {
+    return new ApiError({ ...facts, code: "unknown", message: `The server answered with status ${response.status}.` });
+  }
+}
+
+/**
+ * Ask about a text; it is sent if the server has not got it, or has forgotten it.
+ *
+ * @param {string} path  v1/answer or v1/explain.
+ * @param {Text} text  Its handle is set.
+ * @param {object} request  All but the text.
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function askAbout(path, text, request, signal) {
+  const known = text.handle !== null;
+  if (!known) await send(text, signal);
+  try {
+    return await call(path, { body: { ...request, text: text.handle }, signal });
+  } catch (error) {
+    if (!known || !(error instanceof ApiError) || error.status !== 404) throw error;
+    await send(text, signal);
+    return call(path, { body: { ...request, text: text.handle }, signal });
+  }
+}
+
+/**
+ * @param {Text} text
+ * @param {AbortSignal} [signal]
+ */
+async function send(text, signal) {
+  text.handle = (await call("v1/texts", { body: { text: text.content }, signal })).handle;
+}
+
+/**
+ * Have the server read a file.
+ *
+ * @param {File} file
+ * @returns {Promise<Text>}
+ */
+export async function readFile(file) {
+  const form = new FormData();
+  form.append("file", file);
+  const read = await call("v1/texts", { body: form });
+  return { title: file.name, content: read.text, pages: read.pages ?? [], handle: read.handle };
+}
+
+/**
+ * Do something; where the server is busy, wait as long as it says and do it again.
+ *
+ * @template T
+ * @param {() => Promise<T>} work
+ * @param {AbortSignal} signal  Ends the waiting too.
+ * @param {(seconds: number) => void} waiting  Told the seconds left, each second.
+ * @param {number} [tries]
+ * @returns {Promise<T>}
+ */
+export async function withPatience(work, signal, waiting, tries = 4) {
+  for (let left = tries; ; left -= 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.retryAfter === null || left <= 1) throw error;
+      for (let seconds = Math.ceil(error.retryAfter); seconds > 0; seconds -= 1) {
+        waiting(seconds);
+        await pause(1000, signal);
+      }
+    }
+  }
+}
+
+/**
+ * @param {number} milliseconds
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", end);
+      resolve();
+    }, milliseconds);
+    signal.addEventListener("abort", end, { once: true });
+  });
+}

@@ -1,0 +1,99 @@
+// @ts-check
+/** Where a text comes in: pasted, dropped, chosen from a disk, or a sample. */
+
+import { readFile } from "./api.js";
+import { byId } from "./dom.js";
+import { showSamples } from "./samples.js";
+
+/** @typedef {import("./types.js").Text} Text */
+
+const TITLE_LENGTH = 60;
+
+export class Composer {
+  /**
+   * @param {object} actions
+   * @param {(text: Text, question?: string) => void} actions.take  A text is there; with a question, ask it.
+   * @param {(work: () => Promise<void>) => void} actions.attempt  Do what may fail.
+   * @param {() => void} actions.keep  Go back to the text that was there.
+   */
+  constructor({ take, attempt, keep }) {
+    this.take = take;
+    this.attempt = attempt;
+    this.field = /** @type {HTMLTextAreaElement} */ (byId("paste"));
+    const file = /** @type {HTMLInputElement} */ (byId("file"));
+    byId("composer").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = this.typed();
+      if (text) take(text);
+      else this.field.focus();
+    });
+    byId("choose").addEventListener("click", () => file.click());
+    byId("keep").addEventListener("click", keep);
+    file.addEventListener("change", () => {
+      if (file.files?.[0]) this.#read(file.files[0]);
+      file.value = "";
+    });
+    this.#takeDrops();
+    showSamples(({ title, text, questions }) => take({ title, content: text, pages: [], handle: null, questions }, questions[0]));
+  }
+
+  /** @returns {Text | null} What stands in the field. */
+  typed() {
+    const content = this.field.value.toWellFormed();
+    return content.trim() ? { title: titleOf(content), content, pages: [], handle: null } : null;
+  }
+
+  /**
+   * @param {string} content  What to start from.
+   * @param {boolean} canKeep  Whether there is a text to go back to.
+   */
+  open(content, canKeep) {
+    byId("composer").hidden = false;
+    byId("reading").hidden = true;
+    byId("keep").hidden = !canKeep;
+    byId("samples").hidden = content !== "";
+    this.field.value = content;
+    this.field.focus();
+  }
+
+  close() {
+    byId("composer").hidden = true;
+    byId("reading").hidden = false;
+  }
+
+  /** @param {File} file */
+  #read(file) {
+    this.attempt(async () => this.take(await readFile(file)));
+  }
+
+  #takeDrops() {
+    const veil = byId("drop");
+    const holdsFile = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
+    addEventListener("dragenter", (event) => {
+      if (holdsFile(event)) veil.hidden = false;
+    });
+    addEventListener("dragover", (event) => {
+      if (holdsFile(event)) event.preventDefault();
+    });
+    addEventListener("dragleave", (event) => {
+      if (event.relatedTarget === null) veil.hidden = true;
+    });
+    addEventListener("drop", (event) => {
+      veil.hidden = true;
+      const file = event.dataTransfer?.files[0];
+      if (!file) return;
+      event.preventDefault();
+      this.#read(file);
+    });
+  }
+}
+
+/**
+ * Name a text by its first line.
+ *
+ * @param {string} content
+ */
+export function titleOf(content) {
+  const line = content.trim().split("\n", 1)[0].replace(/^#+\s*/, "");
+  return line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1).trimEnd()}\u2026`.toWellFormed() : line;
+}

@@ -1,0 +1,135 @@
+// @ts-check
+/** How an answer was found: the windows over the text, and each token's two logits. */
+
+import { count, h, percent, signed, vary } from "./dom.js";
+import { TokenMap } from "./tokens.js";
+
+/** @typedef {import("./types.js").Explanation} Explanation */
+/** @typedef {import("./types.js").ReaderFacts} ReaderFacts */
+/** @typedef {import("./types.js").Window} Window */
+/** @typedef {import("./types.js").Quote} Quote */
+
+/**
+ * @param {HTMLElement} container
+ * @param {Explanation} found
+ * @param {ReaderFacts} reader
+ * @param {number} length  Of the text, in code points.
+ */
+export function showExplanation(container, found, reader, length) {
+  const best = found.answers[0];
+  const tokens = h("section", { "aria-labelledby": "tokens-title" });
+  const choose = (/** @type {number} */ index) => showTokens(tokens, found.windows[index], best);
+  container.replaceChildren(
+    h("div", { class: "found" }, windows(found, reader, length, choose), tokens, decision(found)),
+  );
+  choose(best?.window ?? 0);
+}
+
+/**
+ * @param {Explanation} found
+ * @param {ReaderFacts} reader
+ * @param {number} length
+ * @param {(index: number) => void} choose
+ */
+function windows(found, reader, length, choose) {
+  const many = found.windows.length;
+  const said =
+    many === 1
+      ? "The reader sees question and text as one row of tokens. This text fits into one window."
+      : `The reader sees at most ${count(reader.max_tokens)} tokens at a time, so the text is read through ${many} windows. Neighbours share ${reader.overlap} tokens, so that no answer is cut in two.`;
+  const won = found.answers[0]?.window;
+  const row = h("div", { class: "windows", role: "radiogroup", "aria-label": "Windows" });
+  const buttons = found.windows.map((window, index) => windowButton(window, length, index === won ? found.answers[0] : undefined));
+  const select = (/** @type {number} */ chosen, /** @type {boolean} */ focus) => {
+    buttons.forEach((button, index) => {
+      button.setAttribute("aria-checked", String(index === chosen));
+      button.tabIndex = index === chosen ? 0 : -1;
+    });
+    if (focus) buttons[chosen].focus();
+    choose(chosen);
+  };
+  buttons.forEach((button, index) => {
+    button.addEventListener("click", () => select(index, false));
+    button.addEventListener("keydown", (event) => {
+      const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      select((index + step + many) % many, true);
+    });
+  });
+  row.append(...buttons);
+  buttons[won ?? 0]?.setAttribute("aria-checked", "true");
+  buttons.forEach((button, index) => (button.tabIndex = index === (won ?? 0) ? 0 : -1));
+  return h(
+    "section",
+    { "aria-labelledby": "windows-title" },
+    h("h3", { id: "windows-title" }, many === 1 ? "One window" : `${many} windows`),
+    h("p", {}, said),
+    h(
+      "figure",
+      {},
+      row,
+      h("div", { class: "ruler", "aria-hidden": "true" }, h("span", {}, "1"), h("span", {}, `${count(length)} characters`)),
+    ),
+  );
+}
+
+/**
+ * @param {Window} window
+ * @param {number} length
+ * @param {Quote | undefined} answer  If this window gave the best one.
+ */
+function windowButton({ index, span, tokens, null_score }, length, answer) {
+  const label = `Window ${index + 1}, characters ${count(span.start + 1)} to ${count(span.end)}, ${tokens.length} tokens, no answer scores ${signed(null_score)}${answer ? ", holds the answer" : ""}`;
+  const made = h(
+    "button",
+    { type: "button", role: "radio", "aria-checked": "false", "aria-label": label, title: label, class: answer ? "won" : "" },
+    h("span", {}, `${index + 1}`),
+  );
+  const inside = Math.max(1, span.end - span.start);
+  vary(made, { "--from": span.start / length, "--width": inside / length });
+  if (answer) {
+    vary(made, { "--answer": (answer.span.start - span.start) / inside, "--answer-width": (answer.span.end - answer.span.start) / inside });
+  }
+  return made;
+}
+
+/**
+ * @param {HTMLElement} section
+ * @param {Window} window
+ * @param {Quote | undefined} best
+ */
+function showTokens(section, window, best) {
+  const map = new TokenMap(window, best?.window === window.index ? best : undefined);
+  section.replaceChildren(
+    h("h3", { id: "tokens-title" }, `The tokens of window ${window.index + 1}`),
+    h(
+      "p",
+      {},
+      "For each token the network gives two logits: how well an answer would start here, and how well it would end here. The first token stands for \u201cno answer\u201d.",
+    ),
+    map.legend(),
+    map.element,
+    map.detail,
+    map.tops(),
+  );
+  map.reveal();
+}
+
+/** @param {Explanation} found */
+function decision(found) {
+  const best = found.answers[0];
+  const lines = best
+    ? [
+        `The pair with the highest sum of start and end wins, over all windows. Its score is ${signed(best.score)}.`,
+        `\u201cNo answer\u201d scores ${signed(found.null_score)}, the lowest that any window gives it.`,
+        `A softmax over all pairs, and \u201cno answer\u201d, makes ${percent(best.probability)} of that.`,
+      ]
+    : [found.reason ?? "There was no text to quote."];
+  return h(
+    "section",
+    { "aria-labelledby": "sum-title" },
+    h("h3", { id: "sum-title" }, "From logits to an answer"),
+    h("div", { class: "sum" }, ...lines.map((line) => h("p", {}, line))),
+  );
+}

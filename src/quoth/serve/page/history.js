@@ -1,0 +1,46 @@
+// @ts-check
+/** What was asked in this tab. It is kept nowhere else, and gone with the tab. */
+
+import { short } from "./answer.js";
+import { abstains } from "./decide.js";
+import { byId, h, narrow } from "./dom.js";
+
+/** @typedef {import("./types.js").Asked} Asked */
+
+const MOST = 50;
+
+export class History {
+  /** @param {(asked: Asked) => void} restore */
+  constructor(restore) {
+    /** @type {Asked[]} The newest first. */
+    this.entries = [];
+    this.restore = restore;
+  }
+
+  /** @param {Asked} asked */
+  add(asked) {
+    const same = (/** @type {Asked} */ old) => old.question === asked.question && old.text.content === asked.text.content;
+    this.entries = [asked, ...this.entries.filter((old) => !same(old))].slice(0, MOST);
+  }
+
+  /** @param {number | null} threshold */
+  show(threshold) {
+    const fold = /** @type {HTMLDetailsElement} */ (byId("earlier"));
+    if (fold.hidden) fold.open = !narrow();
+    fold.hidden = this.entries.length < 2;
+    byId("history").replaceChildren(
+      ...this.entries.map((asked) =>
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            { type: "button", onclick: () => this.restore(asked) },
+            h("span", {}, asked.question),
+            h("span", { class: "said", dir: "auto" }, abstains(asked.result, threshold) ? "No answer" : short(asked.result.answers[0].text)),
+          ),
+        ),
+      ),
+    );
+  }
+}

@@ -1,0 +1,56 @@
+// @ts-check
+/** What went wrong, or takes longer, and what to do about it. */
+
+import { ApiError } from "./api.js";
+import { byId, h } from "./dom.js";
+
+/**
+ * @param {{ kind?: "error" | "wait", title: string, message?: string, hint?: string, actions?: [string, () => void][] }} said
+ */
+export function notice({ kind = "error", title, message = "", hint = "", actions = [] }) {
+  const box = byId("notice");
+  box.dataset.kind = kind;
+  byId("notice-title").textContent = title;
+  for (const [id, text] of [["notice-message", message], ["notice-hint", hint]]) {
+    byId(id).textContent = text;
+    byId(id).hidden = !text;
+  }
+  byId("notice-actions").replaceChildren(
+    ...actions.map(([label, act]) => h("button", { type: "button", onclick: act }, label)),
+  );
+  box.hidden = false;
+}
+
+export function clearNotice() {
+  byId("notice").hidden = true;
+}
+
+/**
+ * Put an error into a title of our own, and the server's words.
+ *
+ * @param {unknown} error
+ * @returns {{ title: string, message: string, hint: string }}
+ */
+export function inWords(error) {
+  if (!(error instanceof ApiError)) {
+    return { title: "Something went wrong", message: error instanceof Error ? error.message : String(error), hint: "" };
+  }
+  const { status, message, hint } = error;
+  const titles = new Map([
+    [0, "No connection"],
+    [401, "A token is needed"],
+    [404, "The text was forgotten"],
+    [413, "That is too long"],
+    [415, "This kind of file is not read"],
+    [503, "Too many questions at once"],
+    [504, "That took too long"],
+  ]);
+  const title = titles.get(status) ?? (status >= 500 ? "The server stumbled" : "That could not be read");
+  return { title, message: sentence(message), hint: sentence(hint) };
+}
+
+/** @param {string} text */
+function sentence(text) {
+  if (!text) return "";
+  return `${text[0].toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
+}

@@ -1,0 +1,87 @@
+// @ts-check
+/** Python counts code points, JavaScript counts UTF-16 units. */
+
+/** @typedef {import("./types.js").Place} Place */
+/** @typedef {import("./types.js").Text} Text */
+
+/** The two ways to count one text. */
+export class Offsets {
+  /** @param {string} text */
+  constructor(text) {
+    /** @type {number[]} Where the characters of two units start, in units. */
+    this.pairs = [];
+    for (const found of text.matchAll(/[\u{10000}-\u{10ffff}]/gu)) this.pairs.push(found.index);
+    this.length = text.length - this.pairs.length;
+  }
+
+  /**
+   * @param {number} unit  Not in the middle of a character.
+   * @returns {number} Code points before it.
+   */
+  toCodePoint(unit) {
+    return unit - firstNot(this.pairs.length, (index) => this.pairs[index] < unit);
+  }
+
+  /**
+   * @param {number} point
+   * @returns {number} UTF-16 units before it.
+   */
+  toUnit(point) {
+    return point + firstNot(this.pairs.length, (index) => this.pairs[index] - index < point);
+  }
+
+  /**
+   * @param {Place} place  In code points.
+   * @returns {Place} In UTF-16 units.
+   */
+  units({ start, end }) {
+    return { start: this.toUnit(start), end: this.toUnit(end) };
+  }
+}
+
+/** @type {WeakMap<Text, Offsets>} */
+const counted = new WeakMap();
+
+/**
+ * Return the offsets of a text, counted once.
+ *
+ * @param {Text} text
+ * @returns {Offsets}
+ */
+export function offsetsOf(text) {
+  const known = counted.get(text) ?? new Offsets(text.content);
+  counted.set(text, known);
+  return known;
+}
+
+/**
+ * Return the first index below `size` that does not hold, where those that hold come first; `size` if all do.
+ *
+ * @param {number} size
+ * @param {(index: number) => boolean} holds
+ */
+function firstNot(size, holds) {
+  let low = 0;
+  let high = size;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Return every place of some words in a text, in UTF-16 units.
+ *
+ * @param {string} text
+ * @param {string} words
+ * @returns {Place[]}
+ */
+export function placesOf(text, words) {
+  const places = [];
+  for (let start = words ? text.indexOf(words) : -1; start >= 0; start = text.indexOf(words, start + 1)) {
+    places.push({ start, end: start + words.length });
+  }
+  return places;
+}

@@ -1,0 +1,151 @@
+// @ts-check
+/**
+ * The text to read, with its marks.
+ *
+ * The text nodes below the container, one after the other, are the text itself, character for character, whatever is
+ * marked: so a selection is a place in the text, and back.
+ */
+
+import { h } from "./dom.js";
+
+/** @typedef {import("./types.js").Place} Place */
+/** @typedef {Place & { kind: "best" | "other" | "unlikely" | "pick", rank: number }} Mark  In UTF-16 units; rank from 0. */
+
+const GAP = /\n[ \t]*\n(?:[ \t]*\n)*/g;
+// From so many paragraphs on, only those in view are laid out.
+const LONG = 300;
+
+export class TextView {
+  /** @param {HTMLElement} container */
+  constructor(container) {
+    this.container = container;
+    this.content = "";
+    /** @type {(Place & { element: HTMLElement, marked: boolean })[]} */
+    this.paragraphs = [];
+  }
+
+  /**
+   * @param {string} content
+   * @param {number[]} pages  Where each page starts, in UTF-16 units.
+   */
+  show(content, pages) {
+    this.content = content;
+    const starts = paragraphStarts(content, pages);
+    // A page without text starts where the next one does, which then is the one to name.
+    const named = new Map(pages.map((start, index) => [start, index + 1]));
+    this.paragraphs = starts.map((start, index) => {
+      const end = starts[index + 1] ?? content.length;
+      const flows = isHardWrapped(content.slice(start, end));
+      const element = h("p", { class: flows ? "flow" : "", dir: "auto", "data-page": named.get(start) });
+      return { start, end, element, marked: true };
+    });
+    this.container.classList.toggle("long", starts.length > LONG);
+    this.mark([]);
+    this.container.replaceChildren(...this.paragraphs.map(({ element }) => element));
+  }
+
+  /** @param {Mark[]} marks  The best first. */
+  mark(marks) {
+    for (const paragraph of this.paragraphs) {
+      const here = marks.filter((mark) => mark.start < paragraph.end && mark.end > paragraph.start);
+      if (!here.length && !paragraph.marked) continue;
+      paragraph.element.replaceChildren(...this.#pieces(paragraph, here));
+      paragraph.marked = here.length > 0;
+    }
+  }
+
+  /**
+   * Cut a paragraph where marks start and end; a piece is shown as the best mark over it.
+   *
+   * @param {Place} paragraph
+   * @param {Mark[]} marks
+   */
+  #pieces({ start, end }, marks) {
+    const words = end - (/\s*$/.exec(this.content.slice(start, end))?.[0].length ?? 0);
+    const cuts = new Set([start, words, end]);
+    for (const mark of marks) for (const cut of [mark.start, mark.end]) if (cut > start && cut < words) cuts.add(cut);
+    const sorted = [...cuts].sort((one, other) => one - other);
+    /** @type {{ top: Mark | undefined, text: string, gap: boolean }[]} */
+    const pieces = [];
+    sorted.slice(0, -1).forEach((from, index) => {
+      const text = this.content.slice(from, sorted[index + 1]);
+      const gap = from >= words;
+      const top = gap ? undefined : marks.find((mark) => mark.start <= from && mark.end > from);
+      const last = pieces.at(-1);
+      if (last && last.top === top && last.gap === gap) last.text += text;
+      else pieces.push({ top, text, gap });
+    });
+    return pieces.map(({ top, text, gap }) => {
+      if (gap) return h("span", { class: "gap" }, text);
+      return top ? h("mark", { class: top.kind, "data-rank": top.rank }, text) : document.createTextNode(text);
+    });
+  }
+
+  /**
+   * Scroll a mark into view, and let it shine for a moment.
+   *
+   * @param {number} rank
+   */
+  reveal(rank) {
+    const marks = /** @type {NodeListOf<HTMLElement>} */ (this.container.querySelectorAll("mark"));
+    // What lies below a better mark has no piece of its own: its neighbour is as near as can be.
+    const found = [...marks].filter((mark) => Number(mark.dataset.rank) === rank);
+    const first = found[0] ?? marks[0];
+    if (first && !isInView(first)) first.scrollIntoView({ block: "center" });
+    for (const mark of found) {
+      mark.classList.add("shown");
+      mark.addEventListener("animationend", () => mark.classList.remove("shown"), { once: true });
+    }
+  }
+
+  /**
+   * Return what is selected in the text, without white space around it; null if nothing is.
+   *
+   * @returns {Place | null}
+   */
+  selection() {
+    const selected = getSelection();
+    if (!selected || !selected.rangeCount || selected.isCollapsed) return null;
+    const range = selected.getRangeAt(0).cloneRange();
+    if (!this.container.contains(range.startContainer) || !range.intersectsNode(this.container)) return null;
+    const before = document.createRange();
+    before.setStart(this.container, 0);
+    before.setEnd(range.startContainer, range.startOffset);
+    const start = before.toString().length;
+    if (!this.container.contains(range.endContainer)) range.setEnd(this.container, this.container.childNodes.length);
+    const text = range.toString();
+    const left = text.length - text.trimStart().length;
+    const words = text.trim();
+    return words ? { start: start + left, end: start + left + words.length } : null;
+  }
+}
+
+/** @param {HTMLElement} element */
+function isInView(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
+}
+
+/**
+ * @param {string} content
+ * @param {number[]} pages
+ */
+function paragraphStarts(content, pages) {
+  const starts = new Set([0, ...pages.filter((page) => page < content.length)]);
+  for (const gap of content.matchAll(GAP)) {
+    const start = gap.index + gap[0].length;
+    if (start < content.length) starts.add(start);
+  }
+  return [...starts].sort((one, other) => one - other);
+}
+
+/**
+ * Tell whether the lines of a paragraph were broken at a width, and so may be broken elsewhere here.
+ *
+ * @param {string} paragraph
+ */
+export function isHardWrapped(paragraph) {
+  const lines = paragraph.trimEnd().split("\n");
+  const full = lines.slice(0, -1);
+  return full.length > 0 && full.every((line) => line.length >= 45 && line.length <= 200 && !/^\s|\t/.test(line));
+}

@@ -1,0 +1,26 @@
+// @ts-check
+/** Light or dark: as the system has it, until somebody says otherwise. Loaded first, so that nothing flashes. */
+
+const KEY = "quoth-theme";
+const root = document.documentElement;
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+
+const stored = localStorage.getItem(KEY);
+if (stored === "light" || stored === "dark") root.dataset.theme = stored;
+
+/** @param {HTMLElement} button */
+export function themeSwitch(button) {
+  const label = () => {
+    button.textContent = isDark() ? "Light" : "Dark";
+    button.setAttribute("aria-label", `${isDark() ? "Light" : "Dark"} colours`);
+  };
+  button.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    localStorage.setItem(KEY, root.dataset.theme);
+    label();
+  });
+  system.addEventListener("change", label);
+  label();
+}

@@ -1,0 +1,61 @@
+// @ts-check
+/**
+ * What travels between the modules. Only types: nothing here runs.
+ *
+ * @typedef {{ start: number, end: number }} Place  Half-open.
+ *
+ * @typedef {object} Quote  One answer, as /v1/answer has it.
+ * @property {string} text
+ * @property {Place} span  In code points.
+ * @property {Place} utf16  In UTF-16 units, as strings count here.
+ * @property {number | null} score
+ * @property {number | null} probability
+ * @property {number} window
+ * @property {number | null} [page]
+ *
+ * @typedef {object} Result  What is said about one question.
+ * @property {Quote[]} answers  Best first.
+ * @property {number | null} null_score
+ * @property {boolean} no_answer
+ * @property {string | null} reason
+ * @property {{ queue_ms: number, compute_ms: number, total_ms: number }} timing
+ *
+ * @typedef {object} Window  One window of /v1/explain; its columns have equal length.
+ * @property {number} index
+ * @property {Place} span
+ * @property {string[]} tokens
+ * @property {[number, number][]} offsets
+ * @property {boolean[]} in_context
+ * @property {(number | null)[]} start_logits
+ * @property {(number | null)[]} end_logits
+ * @property {number | null} null_score
+ *
+ * @typedef {Result & { windows: Window[] }} Explanation
+ *
+ * @typedef {object} ReaderFacts  Of /v1/reader.
+ * @property {string} name
+ * @property {string} version
+ * @property {number} max_tokens
+ * @property {number} overlap
+ * @property {number | null} null_threshold  Null: it never abstains.
+ * @property {{ context_characters: number, explain_characters: number }} limits
+ *
+ * @typedef {object} Text  The text that is asked.
+ * @property {string} title
+ * @property {string} content
+ * @property {Place[]} pages  In code points; empty without pages.
+ * @property {string | null} handle  What the server knows it by; null until it was sent.
+ * @property {string[]} [questions]  To try, of a sample.
+ *
+ * @typedef {object} Asked  One question with what came of it.
+ * @property {Text} text
+ * @property {string} question
+ * @property {Result} result
+ * @property {number} took  Milliseconds, seen from here.
+ *
+ * @typedef {object} Correction
+ * @property {Text} text
+ * @property {string} question
+ * @property {Place | null} place  In UTF-16 units; null: the text does not answer.
+ */
+export {};

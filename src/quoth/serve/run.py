@@ -1,0 +1,128 @@
+"""The process: a socket, one or several workers, and an end without a lost answer."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from quoth.engines import usable_cores
+from quoth.errors import ConfigError
+from quoth.serve.app import create_app
+from quoth.serve.guard import Guard
+from quoth.serve.identity import ServedReader
+from quoth.serve.protocol import BoundedProtocol
+from quoth.serve.settings import ServeSettings
+
+# Waiting connections that the system holds for us.
+_BACKLOG = 2048
+# A request that was taken in is answered before we end: its deadline, and some seconds to send the answer.
+_GRACE_S = 5
+# A worker that does not stir for so long is replaced. Loading a reader on a busy machine takes some seconds.
+_HEALTH_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Application:
+    """Makes the application where it runs: in a worker, after its start. Can be pickled."""
+
+    source: str | None
+    settings: ServeSettings
+
+    def __call__(self) -> Guard:
+        threads = self.settings.threads or max(1, usable_cores() // self.settings.workers)
+        return create_app(ServedReader.load(self.source, threads=threads), self.settings)
+
+
+def serve(source: str | None, settings: ServeSettings, listening: Callable[[str], None]) -> None:
+    """Serve until a signal ends it.
+
+    Args:
+        source: The reader; the shipped one if ``None``.
+        settings: Where to listen, and the limits.
+        listening: Told the URL once connections are accepted.
+
+    Raises:
+        ConfigError: If nobody can listen there.
+        ReaderError: If the reader cannot be loaded.
+    """
+    make = _Application(source, settings)
+    # Made here even where the workers make their own: what is wrong with the reader is raised now, not in their logs.
+    app = make()
+    config = server_config(app if settings.workers == 1 else make, settings)
+    with _listen(settings) as sockets:
+        listening(_url(settings, sockets))
+        if settings.workers > 1:
+            Multiprocess(config, [sockets]).run()
+        else:
+            uvicorn.Server(config).run([sockets])
+
+
+def server_config(app: Guard | _Application, settings: ServeSettings) -> uvicorn.Config:
+    """Return how uvicorn is to serve an application, or what makes one in each worker."""
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, _Application),
+        http=partial(BoundedProtocol, read_s=settings.read_s),  # type: ignore[arg-type]
+        ws="none",
+        workers=settings.workers,
+        backlog=_BACKLOG,
+        limit_concurrency=settings.connections,
+        timeout_worker_healthcheck=_HEALTH_S,
+        timeout_graceful_shutdown=int(settings.deadline_s) + _GRACE_S,
+        log_config=LOGGING,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+
+
+def _listen(settings: ServeSettings) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        raise ConfigError(
+            f"--host {settings.host} --port {settings.port}: must be an address of this machine that is free, but: "
+            f"{(error.strerror or str(error)).lower()}. Take another with --port"
+        ) from error
+    listener.listen(_BACKLOG)
+    listener.set_inheritable(True)
+    return listener
+
+
+def _url(settings: ServeSettings, listener: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
+
+
+class NoText(logging.Filter):
+    """Keeps what people ask out of the log: of an error only its type and its places are told, never its message."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten a record that carries an error."""
+        if record.exc_info and record.exc_info[0]:
+            trace, places = record.exc_info[2], []
+            while trace:
+                places.append(f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}")
+                trace = trace.tb_next
+            record.msg = f"{record.msg} {record.exc_info[0].__name__} at {' < '.join(reversed(places[-8:]))}"
+            record.exc_info = record.exc_text = None
+        return True
+
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"no_text": {"()": NoText}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_text"]}},
+    "loggers": {name: {"handlers": ["stderr"], "level": "WARNING"} for name in ("uvicorn", "asyncio")},
+}

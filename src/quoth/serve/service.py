@@ -1,0 +1,206 @@
+"""What each endpoint does, apart from HTTP: requests of the schema in, responses of the schema out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from quoth import __version__
+from quoth.reading import DecodeSettings
+from quoth.serve import schema
+from quoth.serve.asking import Desk, Query, Times
+from quoth.serve.hosted import HostedTask
+from quoth.serve.identity import ServedReader
+from quoth.serve.metrics import Metrics
+from quoth.serve.problems import ApiError, checked, too_large
+from quoth.serve.settings import ServeSettings
+from quoth.serve.texts import Text, Texts
+from quoth.serve.wire import explained, result
+
+
+class Service:
+    """One reader with its limits and the texts that clients keep here.
+
+    Attributes:
+        settings: The limits.
+        texts: The kept texts.
+    """
+
+    def __init__(self, served: ServedReader, desk: Desk, settings: ServeSettings, metrics: Metrics) -> None:
+        """Put it together."""
+        self.settings = settings
+        self.texts = Texts(settings.text_bytes, settings.text_s)
+        self._served = served
+        self._desk = desk
+        self._metrics = metrics
+        self._name = schema.ReaderName(name=served.name, hash=served.hash)
+
+    async def answer(self, asked: schema.AnswerRequest) -> schema.AnswerResponse:
+        """Answer one question."""
+        query = self._query(asked, asked.question, "body")
+        (prediction,), times = await self._desk.ask([query], self._choice(asked))
+        if isinstance(prediction, ApiError):
+            raise prediction
+        self._metrics.questions(1)
+        found = result(prediction, query.texts)
+        return schema.AnswerResponse(**dict(found), timing=_timing(times), reader=self._name)
+
+    async def answers(self, asked: schema.AnswersRequest) -> schema.AnswersResponse:
+        """Answer many questions; each has its answers or its own error."""
+        given = asked.rows if asked.rows is not None else asked.questions
+        assert given is not None
+        if len(given) > self.settings.rows:
+            raise too_large("rows of a request", self.settings.rows, len(given), "rows", "body")
+        # Of many questions on one source, a source that is wrong spoils all: it is the request's own.
+        shared = self._source(asked, "body") if asked.rows is None else None
+        rows = [self._row(shared, index, row) for index, row in enumerate(given)]
+        predictions, times = await self._desk.ask([row for row in rows if isinstance(row, Query)], self._choice(asked))
+        self._metrics.questions(len(predictions))
+        results, rest = [], iter(predictions)
+        for index, row in enumerate(rows):
+            found = next(rest) if isinstance(row, Query) else row
+            name = _id(given[index])
+            if isinstance(found, ApiError):
+                results.append(schema.RowResult(index=index, id=name, error=found.problem))
+            else:
+                assert isinstance(row, Query)
+                results.append(schema.RowResult(index=index, id=name, result=result(found, row.texts)))
+        return schema.AnswersResponse(results=results, timing=_timing(times), reader=self._name)
+
+    async def explain(self, asked: schema.ExplainRequest) -> schema.ExplainResponse:
+        """Answer one question, and tell how the answers came about."""
+        self._check_question(asked.question, "body")
+        text = self._text(asked.text, "body.text") if asked.text else Text("", asked.context or "")
+        limit = self.settings.explain_characters
+        if len(text.text) > limit:
+            raise too_large("characters of an explained text", limit, len(text.text), "explain_characters", "body")
+        explanation, times = await self._desk.explain(Query(asked.question, (text,)), self._choice(asked))
+        self._metrics.questions(1)
+        return explained(explanation, text, _timing(times), self._name)
+
+    async def hosted(self, asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
+        """Answer as the hosted task of Hugging Face does: one object for one answer, else a list."""
+        self._check_question(asked.inputs.question, "body.inputs")
+        text = Text.of(self._checked(asked.inputs.context, "body.inputs.context"))
+        task = await self._desk.apart(lambda: HostedTask.of(asked, self._desk.reader))
+        query = Query(task.question, (text,), "body.inputs")
+        (prediction,), _ = await self._desk.ask([query], task.settings, task.windower)
+        if isinstance(prediction, ApiError):
+            raise prediction
+        self._metrics.questions(1)
+        answers = task.answers(prediction)
+        return answers[0] if task.settings.top_k == 1 else answers
+
+    def keep(self, text: Text, *, is_file: bool) -> schema.TextResponse:
+        """Keep a text for a while.
+
+        Args:
+            text: The text.
+            is_file: Whether the client does not know the text yet.
+        """
+        self._checked(text.text, "body")
+        if not self.texts.put(text):
+            raise too_large("bytes of a kept text", self.settings.text_bytes, text.size, "text_bytes", "body")
+        return schema.TextResponse(**self._facts(text), text=text.text if is_file else None)
+
+    def kept(self, handle: str) -> schema.StoredText:
+        """Return a text that was kept."""
+        text = self._text(handle, "path.handle")
+        return schema.StoredText(**self._facts(text), text=text.text)
+
+    def describe(self) -> schema.ReaderResponse:
+        """Tell which reader answers, and within which limits."""
+        reader, decode, limits = self._desk.reader, self._desk.reader.settings.decode, self.settings
+        return schema.ReaderResponse(
+            **dict(self._name),
+            version=__version__,
+            engine=reader.engine.name,
+            precision=reader.engine.precision,
+            max_tokens=reader.settings.max_tokens,
+            overlap=reader.settings.overlap,
+            max_answer_tokens=decode.max_answer_tokens,
+            null_threshold=decode.null_threshold,
+            temperature=decode.temperature,
+            scores=dict(self._served.scores),
+            limits=schema.LimitsResponse(
+                **{name: getattr(limits, name) for name in schema.LimitsResponse.model_fields}
+            ),
+        )
+
+    def _facts(self, text: Text) -> dict[str, Any]:
+        pages = text.pages and [schema.Place(start=page.start, end=page.end) for page in text.pages]
+        return {
+            "handle": text.handle,
+            "characters": len(text.text),
+            "pages": pages or None,
+            "expires_in_s": self.settings.text_s,
+        }
+
+    def _choice(self, asked: schema.Choice) -> DecodeSettings:
+        threshold = math.inf if asked.null_threshold == "never" else asked.null_threshold
+        return self._desk.reader.decode_settings(asked.top_k, threshold, asked.max_answer_tokens)
+
+    def _row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query | ApiError:
+        """Return one row of many as a query, or what is wrong with it."""
+        where = f"body.rows.{index}" if shared is None else f"body.questions.{index}"
+        try:
+            if shared is None:
+                found = checked(schema.Row, row, where)
+                return self._query(found, found.question, where)
+            question = checked(schema.OneQuestion, {"question": row}, where).question
+            self._check_question(question, where)
+            return Query(question, shared, where)
+        except ApiError as error:
+            return error
+
+    def _query(self, source: schema.Source, question: str, where: str) -> Query:
+        self._check_question(question, where)
+        return Query(question, self._source(source, where), where)
+
+    def _source(self, source: schema.Source, where: str) -> tuple[Text, ...]:
+        """Return the texts to quote from."""
+        if source.text is not None:
+            return (self._text(source.text, f"{where}.text"),)
+        if source.context is not None:
+            return (Text("", self._checked(source.context, f"{where}.context")),)
+        contexts, most = source.contexts or [], self.settings.contexts
+        if len(contexts) > most:
+            raise too_large("contexts of a question", most, len(contexts), "contexts", f"{where}.contexts")
+        self._check_length(sum(map(len, contexts)), f"{where}.contexts")
+        return tuple(Text("", context) for context in contexts)
+
+    def _text(self, handle: str, where: str) -> Text:
+        text = self.texts.get(handle)
+        if text is None:
+            raise ApiError(
+                404, "text_not_found", "the text must be here, but is not, or not any more",
+                "Send it again with POST /v1/texts.", where,
+            )  # fmt: skip
+        return text
+
+    def _check_question(self, question: str, where: str) -> None:
+        limit = self.settings.question_characters
+        if len(question) > limit:
+            raise too_large(
+                "characters of the question", limit, len(question), "question_characters", f"{where}.question"
+            )
+
+    def _checked(self, text: str, where: str) -> str:
+        self._check_length(len(text), where)
+        return text
+
+    def _check_length(self, characters: int, where: str) -> None:
+        limit = self.settings.context_characters
+        if characters > limit:
+            raise too_large("characters of all texts", limit, characters, "context_characters", where)
+
+
+def _id(row: Any) -> str | None:
+    """Return the id of a row, whatever else is wrong with it."""
+    found = row.get("id") if isinstance(row, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _timing(times: Times) -> schema.Timing:
+    queue, compute, total = (round(1e3 * seconds, 3) for seconds in (times.queue, times.compute, times.total))
+    return schema.Timing(queue_ms=queue, compute_ms=compute, total_ms=total)

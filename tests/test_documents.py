@@ -1,0 +1,191 @@
+"""Files that people upload: what they say, where their pages are, and that nothing in them breaks the server."""
+
+import codecs
+import io
+import re
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from little_files import docx, pdf, with_member
+from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
+from quoth.serve.documents import Document, DocumentLimits, read_document
+
+pytestmark = pytest.mark.serve
+
+
+@pytest.mark.parametrize("name", ["a.txt", "A.TXT", "some/../where.md", "a.b.markdown"])
+def test_plain_text_is_kept_as_it_is(name):
+    text = "# Keys\n\n* 3 of them 🔑\tare *brass*.\n"
+    assert read_document(text.encode(), name) == Document(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_says_the_encoding(encoding):
+    assert read_document("Zoë\r\n🥁\rend".encode(encoding), "a.txt").text == "Zoë\n🥁\nend"
+
+
+def test_a_wrong_encoding_is_named_with_its_line():
+    with pytest.raises(DocumentError, match=r"line 2 must be UTF-8, but holds the byte 0xeb; save the file as UTF-8"):
+        read_document("Dear\nZoë".encode("latin-1"), "a.txt")
+    with pytest.raises(DocumentError, match="line 1 must be UTF-16, but"):
+        read_document(codecs.BOM_UTF16_LE + b"\x00\xd8a", "a.txt")
+    with pytest.raises(DocumentError, match="NUL characters"):
+        read_document("Zo".encode("utf-16-le"), "a.txt")
+
+
+def test_html_is_laid_out_as_text():
+    page = (
+        b"<!doctype html><title>no</title><body><h1>Two  <b>keys</b>\n here</h1><!-- no --><p>One<br>two"
+        b"<script>no()</script>, three.<style>no</style></p>four<table><tr><th>a<td>b</tr><tr><td>c</td>\n<td>d</td>"
+        b"</tr></table><pre>x\n  y</pre><ul><li>p<li>q</ul><textarea>no</textarea>&lt;i&gt; &amp; caf\xc3\xa9"
+    )
+    wanted = "Two keys here\n\nOne\ntwo, three.\n\nfour\n\na\tb\nc\td\n\nx\n  y\n\np\nq\n\n<i> & café"
+    assert read_document(page, "a.html").text == wanted
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [("", "utf-8"), ("", "cp1252"), ('<meta charset="iso-8859-2">', "iso-8859-2"), ("<meta charset=no>", "cp1252")],
+)
+def test_html_says_its_encoding(head, encoding):
+    assert read_document(f"{head}<p>Zoë".encode(encoding), "a.htm").text == "Zoë"
+
+
+def test_a_word_file_gives_paragraphs_and_tables():
+    data = docx("Two keys\tand\na 🥁", "", "Next", table=[("a", "b"), ("c", "d")])
+    assert read_document(data, "a.docx").text == "Two keys\tand\na 🥁\n\nNext\n\na\tb\nc\td"
+
+
+def test_a_word_file_gives_what_is_inserted_and_not_what_is_deleted():
+    runs = (
+        '<w:ins w:id="1"><w:r><w:t>new</w:t></w:r></w:ins><w:del w:id="2"><w:r><w:delText>old</w:delText></w:r></w:del>'
+        "<w:sdt><w:sdtContent><w:r><w:t> field</w:t></w:r></w:sdtContent></w:sdt>"
+    )
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    body = f'<w:document xmlns:w="{space}"><w:body><w:p>{runs}</w:p></w:body></w:document>'
+    assert read_document(with_member(docx(), "word/document.xml", body), "a.docx").text == "new field"
+
+
+def test_a_pdf_keeps_its_pages():
+    document = read_document(pdf(["One key.", "Brass."], [], ["Two keys."]), "a.pdf")
+    assert document.text == "One key.\nBrass.\n\nTwo keys."
+    assert [span.of(document.text) for span in document.pages] == ["One key.\nBrass.", "", "Two keys."]
+
+
+def test_a_locked_pdf_says_so():
+    from pypdf import PdfWriter
+
+    writer, file = PdfWriter(io.BytesIO(pdf(["One key."]))), io.BytesIO()
+    writer.encrypt("secret", algorithm="RC4-128")
+    writer.write(file)
+    with pytest.raises(DocumentError, match="locked by a password"):
+        read_document(file.getvalue(), "a.pdf")
+
+
+@pytest.mark.parametrize("name", ["a.exe", "a", "", "pdf", "a.doc", "a.p\x00df"])
+def test_other_kinds_are_named(name):
+    with pytest.raises(DocumentKindError, match=r"must be .txt, .md, .html, .docx or .pdf, but"):
+        read_document(b"text", name)
+
+
+@pytest.mark.parametrize("kind", ["html", "docx", "pdf", "txt", "md"])
+def test_a_file_without_text_says_so(kind):
+    data = {"html": b"<p> </p>", "docx": docx(" "), "pdf": pdf([]), "txt": b" \n", "md": b""}[kind]
+    with pytest.raises(DocumentError, match=r"no text.*OCR"):
+        read_document(data, f"a.{kind}")
+
+
+@pytest.mark.parametrize("kind", ["docx", "pdf"])
+def test_a_file_that_is_cut_says_so(kind):
+    whole = docx("Two keys") if kind == "docx" else pdf(["One key."])
+    for data in (b"", b"nonsense", whole[: len(whole) // 2]):
+        with pytest.raises(DocumentError, match=r"damaged|no text"):
+            read_document(data, f"a.{kind}")
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "limits", "message"),
+    [
+        (b"123456", "a.txt", DocumentLimits(file_bytes=5), "at most 5 bytes, but has 6"),
+        (b"123456", "a.txt", DocumentLimits(characters=5), "at most 5 characters, but has 6; split"),
+        (pdf(["a"], ["b"], ["c"]), "a.pdf", DocumentLimits(pages=2), "at most 2 pages, but has 3"),
+        (pdf(["a"]), "a.pdf", DocumentLimits(seconds=0.01), "within 0.01 s, but this .pdf file takes longer"),
+    ],
+)
+def test_limits_are_named(data, name, limits, message):
+    with pytest.raises(DocumentTooLargeError, match=message):
+        read_document(data, name, limits)
+
+
+def test_a_zip_bomb_is_not_unpacked():
+    bomb = with_member(docx("a"), "word/media/image1.png", bytes(60_000_000))
+    assert len(bomb) < 200_000
+    with pytest.raises(DocumentTooLargeError, match="unpack to at most 50,000,000 bytes, but unpacks to 60"):
+        read_document(bomb, "a.docx", DocumentLimits(unpacked_bytes=50_000_000))
+
+
+def test_a_pdf_bomb_ends_in_its_own_process():
+    def packed(shown):
+        stream = zlib.compress(b"BT /F1 12 Tf (a key) Tj ET " + shown, 9)
+        head = b"4 0 obj\n<< /Filter /FlateDecode /Length %d >>\nstream\n" % len(stream)
+        return re.sub(rb"4 0 obj.*?endstream", lambda _: head + stream + b"\nendstream", pdf(["a"]), flags=re.DOTALL)
+
+    limits = DocumentLimits(memory_bytes=400_000_000, seconds=20)
+    assert read_document(packed(b""), "a.pdf", limits).text == "a key"
+    with pytest.raises(DocumentError):
+        read_document(packed(bytes(400_000_000)), "a.pdf", limits)
+
+
+@given(data=st.binary(max_size=200), name=st.sampled_from(["a.txt", "a.md", "a.exe"]))
+def test_any_bytes_give_a_document_or_the_error(data, name):
+    gives_a_document_or_the_error(data, name)
+
+
+# A process each: few here, and more where a test may take its time.
+@pytest.mark.parametrize("kind", ["html", "docx", "pdf"])
+@given(draw=st.data())
+@settings(max_examples=3)
+def test_any_parsed_bytes_give_a_document_or_the_error(kind, draw):
+    gives_a_document_or_the_error(draw.draw(broken(kind)), f"a.{kind}")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["html", "docx", "pdf"])
+@given(draw=st.data())
+@settings(max_examples=60)
+def test_many_parsed_bytes_give_a_document_or_the_error(kind, draw):
+    gives_a_document_or_the_error(draw.draw(broken(kind)), f"a.{kind}")
+
+
+def gives_a_document_or_the_error(data, name):
+    try:
+        document = read_document(data, name)
+    except DocumentError as error:
+        said = str(error)
+    else:
+        said = document.text
+        assert all(0 <= page.start <= page.end <= len(said) for page in document.pages)
+    assert said.strip()
+    said.encode()
+    assert "\0" not in said
+
+
+def broken(kind):
+    """Files of a kind with some bytes changed, in some place; or any bytes."""
+    sound = {
+        "html": b"<table><tr><td>a<td>b</table><pre>x\n y</pre><svg><p>c</svg><meta charset=utf-16>&#0;&#xd800;",
+        "docx": docx("a key", table=[("a", "b")]),
+        "pdf": pdf(["One key."], ["Two keys."]),
+    }[kind]
+    changes = st.lists(st.tuples(st.integers(0, len(sound)), st.binary(max_size=8)), min_size=1, max_size=5)
+
+    def change(places):
+        data = sound
+        for place, new in places:
+            data = data[:place] + new + data[place + len(new) :]
+        return data
+
+    return st.one_of(st.binary(max_size=300), changes.map(change))

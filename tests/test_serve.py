@@ -1,0 +1,458 @@
+"""The API of ``quoth serve``, asked of a real process: answers, texts, errors, what it tells of itself."""
+
+import concurrent.futures
+import io
+import json
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from quoth.reader import Reader
+from quoth.text import utf16_span
+from serving import QUESTION, TEXT, TINY, process
+
+pytestmark = pytest.mark.serve
+
+BIRD = "Seen from the boat 🐦🐦: the black cat sat on the mat, and it was tired."
+
+
+@pytest.fixture(scope="module")
+def server():
+    with process() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader.load(TINY, threads=1)
+
+
+def answered(prediction, context):
+    """What the server must say of a prediction over one context."""
+    return [
+        {
+            "text": answer.text,
+            "span": {"start": answer.span.start, "end": answer.span.end},
+            "utf16": dict(zip(("start", "end"), utf16_span(context, answer.span), strict=True)),
+            "score": answer.score,
+            "probability": answer.probability,
+            "window": answer.window_index,
+            "context": answer.context_index,
+            "page": None,
+        }
+        for answer in prediction.answers
+    ]
+
+
+def test_an_answer_is_that_of_the_reader_to_the_bit(server, reader):
+    status, headers, found = server.post("/v1/answer", {"question": QUESTION, "context": BIRD, "top_k": 4})
+    assert status == 200
+    assert found["answers"] == answered(reader.answer(QUESTION, BIRD, top_k=4), BIRD)
+    assert (
+        found["answers"][0]["utf16"] != found["answers"][0]["span"]
+        or "🐦" not in BIRD[: found["answers"][0]["span"]["end"]]
+    )
+    assert set(found["timing"]) == {"queue_ms", "compute_ms", "total_ms"}
+    assert found["reader"]["hash"] == headers["Quoth-Reader"]
+    assert headers["Quoth-Version"]
+
+
+def test_one_of_several_contexts_is_quoted(server, reader):
+    contexts = ["Nothing here.", TEXT * 20, ""]
+    _, _, found = server.post("/v1/answer", {"question": QUESTION, "contexts": contexts, "top_k": 3})
+    expected = reader.answer(QUESTION, contexts, top_k=3)
+    assert [(item["context"], item["window"], item["score"]) for item in found["answers"]] == [
+        (answer.context_index, answer.window_index, answer.score) for answer in expected.answers
+    ]
+
+
+@pytest.mark.parametrize(("threshold", "abstains"), [(-1e9, True), (1e9, False), ("never", False), (None, False)])
+def test_the_threshold_is_the_callers(server, threshold, abstains):
+    _, _, found = server.post("/v1/answer", {"question": QUESTION, "context": TEXT, "null_threshold": threshold})
+    assert found["no_answer"] is abstains
+    assert (found["reason"] is not None) is abstains
+    assert found["answers"]  # what it would be
+
+
+def test_a_context_without_text_has_no_answer_and_a_reason(server):
+    status, _, found = server.post("/v1/answer", {"question": QUESTION, "context": " \n"})
+    assert (status, found["no_answer"], found["answers"], found["null_score"]) == (200, True, [], None)
+    assert "no text" in found["reason"]
+
+
+def test_long_answers_are_cut_as_asked(server):
+    _, _, found = server.post("/v1/answer", {"question": QUESTION, "context": TEXT, "max_answer_tokens": 1, "top_k": 5})
+    assert all(" " not in answer["text"] for answer in found["answers"])
+
+
+def test_rows_come_back_in_order_and_a_bad_one_spoils_no_other(server, reader):
+    rows = [
+        {"id": "a", "question": QUESTION, "context": TEXT},
+        {"id": "b", "question": " ", "context": TEXT},
+        {"id": "c", "question": QUESTION},
+        {"id": "d", "question": QUESTION, "text": "0" * 64},
+        "no object",
+        {"id": "e", "question": "Who was tired?", "contexts": [BIRD, TEXT]},
+        {"id": "f", "question": "word " * 200, "context": TEXT},
+        {"id": "g", "question": "?" * 3000, "context": TEXT},
+    ]
+    status, _, found = server.post("/v1/answers", {"rows": rows})
+    assert status == 200
+    results = found["results"]
+    assert [item["index"] for item in results] == list(range(8))
+    assert [item["id"] for item in results] == ["a", "b", "c", "d", None, "e", "f", "g"]
+    codes = [item["error"] and item["error"]["code"] for item in results]
+    assert codes == [
+        None, "question_empty", "bad_field", "text_not_found", "bad_field", None, "question_too_long",
+        "question_characters_limit",
+    ]  # fmt: skip
+    assert results[2]["error"]["where"].startswith("body.rows.2")
+    assert results[0]["result"]["answers"] == answered(reader.answer(QUESTION, TEXT), TEXT)
+    assert results[5]["result"]["answers"][0]["text"] == reader.answer("Who was tired?", [BIRD, TEXT]).text
+
+
+def test_many_questions_on_one_text(server, reader):
+    questions = [QUESTION, "Who was tired?", 3, ""]
+    _, _, found = server.post("/v1/answers", {"questions": questions, "context": TEXT, "top_k": 2})
+    for question, item in zip(questions[:2], found["results"], strict=False):
+        assert item["result"]["answers"] == answered(reader.answer(question, TEXT, top_k=2), TEXT)
+    assert [item["error"]["code"] for item in found["results"][2:]] == ["bad_field", "question_empty"]
+
+
+def test_a_text_is_sent_once_and_asked_often(server, reader):
+    status, _, kept = server.post("/v1/texts", {"text": BIRD})
+    assert (status, kept["characters"], kept["text"], kept["pages"]) == (200, len(BIRD), None, None)
+    assert server.post("/v1/texts", {"text": BIRD})[2]["handle"] == kept["handle"]
+    _, _, found = server.post("/v1/answer", {"question": QUESTION, "text": kept["handle"]})
+    assert found["answers"] == answered(reader.answer(QUESTION, BIRD), BIRD)
+    assert server.get(f"/v1/texts/{kept['handle']}")[2]["text"] == BIRD
+    status, _, refused = server.get(f"/v1/texts/{'0' * 64}")
+    assert (status, refused["error"]["code"]) == (404, "text_not_found")
+
+
+def upload(server, name, data, field="file"):
+    edge = "edge"
+    body = io.BytesIO()
+    disposition = f'form-data; name="{field}"; filename="{name}"'
+    body.write(f"--{edge}\r\nContent-Disposition: {disposition}\r\n\r\n".encode())
+    body.write(data + f"\r\n--{edge}--\r\n".encode())
+    headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
+    return server.call("POST", "/v1/texts", body.getvalue(), headers)
+
+
+def test_a_file_is_parsed_and_kept(server):
+    status, _, kept = upload(server, "../notes.md", f"# Cats\r\n\r\n{TEXT}".encode())
+    assert status == 200
+    assert kept["text"] == f"# Cats\n\n{TEXT}"
+    _, _, found = server.post("/v1/answer", {"question": QUESTION, "text": kept["handle"]})
+    assert found["answers"][0]["text"] in kept["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "status", "code"),
+    [
+        ("program.exe", b"MZ", 415, "unknown_kind_of_file"),
+        ("broken.pdf", b"%PDF-1.7 and nothing more", 422, "unreadable_file"),
+        ("empty.txt", b" ", 422, "unreadable_file"),
+        ("long.txt", b"long " * 200_000, 413, "file_too_large"),
+        ("", b"text", 422, "bad_field"),
+    ],
+)
+def test_a_file_that_gives_no_text_is_refused(server, name, data, status, code):
+    found = upload(server, name, data)
+    assert (found[0], found[2]["error"]["code"]) == (status, code)
+
+
+def test_an_explanation_shows_every_token(server, reader):
+    status, _, found = server.post("/v1/explain", {"question": QUESTION, "context": BIRD * 8, "top_k": 2})
+    assert status == 200
+    expected = reader.explain(QUESTION, BIRD * 8, top_k=2)
+    assert len(found["windows"]) == len(expected.windows) > 1
+    for window, theirs in zip(found["windows"], expected.windows, strict=True):
+        assert window["tokens"] == [token.piece for token in theirs.tokens]
+        assert window["start_logits"] == [token.start for token in theirs.tokens]
+        assert window["end_logits"] == [token.end for token in theirs.tokens]
+        assert window["in_context"] == [token.part == "context" for token in theirs.tokens]
+        assert {len(window[name]) for name in ("tokens", "offsets", "in_context", "start_logits")} == {
+            len(theirs.tokens)
+        }
+    best = found["answers"][0]
+    window = found["windows"][best["window"]]
+    assert window["start_logits"][best["first_token"]] + window["end_logits"][best["last_token"]] == best["score"]
+    assert [lost["why"] for lost in found["lost"]] == [pair.loss.sentence for pair in expected.lost]
+
+
+def test_it_tells_which_reader_answers_and_within_which_limits(server, reader):
+    _, _, found = server.get("/v1/reader")
+    assert (found["name"], found["max_tokens"]) == ("wordpiece", reader.settings.max_tokens)
+    assert found["limits"]["context_characters"] == 500_000
+    assert "/" not in found["name"]
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "status", "where"),
+    [
+        ("/v1/answer", {"question": QUESTION}, 422, "body"),
+        ("/v1/answer", {"question": QUESTION, "context": TEXT, "text": "0" * 64}, 422, "body"),
+        ("/v1/answer", {"question": QUESTION, "context": TEXT, "topk": 3}, 422, "body.topk"),
+        ("/v1/answer", {"question": QUESTION, "context": TEXT, "top_k": True}, 422, "body.top_k"),
+        ("/v1/answer", {"question": QUESTION, "context": TEXT, "top_k": "3"}, 422, "body.top_k"),
+        ("/v1/answer", {"question": QUESTION, "context": TEXT, "null_threshold": "sometimes"}, 422, None),
+        ("/v1/answer", {"question": " ", "context": TEXT}, 422, "body.question"),
+        ("/v1/answer", {"question": "word " * 200, "context": TEXT}, 422, "body.question"),
+        ("/v1/answer", {"question": "a" * 3000, "context": TEXT}, 413, "body.question"),
+        ("/v1/answer", {"question": QUESTION, "context": "a " * 300_000}, 413, "body.context"),
+        ("/v1/answer", {"question": QUESTION, "contexts": ["a"] * 101}, 413, "body.contexts"),
+        ("/v1/answer", {"question": QUESTION, "text": "../../etc/passwd"}, 422, "body.text"),
+        ("/v1/answers", {"rows": [{}], "questions": ["?"]}, 422, "body"),
+        ("/v1/answers", {"questions": ["?"] * 501, "context": TEXT}, 413, "body"),
+        ("/v1/answers", {"questions": ["?"], "text": "0" * 64}, 404, "body.text"),
+        ("/v1/explain", {"question": QUESTION, "context": "a " * 30_000}, 413, "body"),
+        ("/v1/texts", {"text": "a" * 500_001}, 413, "body"),
+        ("/v1/texts", {"text": 1}, 422, "body.text"),
+        ("/v1/nothing", {}, 404, None),
+        ("/healthz", {}, 405, None),
+    ],
+)
+def test_errors_have_one_shape_and_say_where(server, path, document, status, where):
+    found, headers, body = server.post(path, document)
+    assert found == status
+    assert set(body) == {"error"}
+    assert {"code", "message", "hint"} <= set(body["error"])
+    if where:
+        assert body["error"]["where"] == where
+    assert headers["Quoth-Version"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b'{"question": NaN, "context": "a"}', b'{"question": "a", "context": "\\ud800"}', b"[" * 100_000,
+        b'{"question": "\xff", "context": "a"}', b'{"question": "a", "context": "a", "null_threshold": 1e400}',
+        b"null", b"[]", b'"a"', b'{"question": "a", "question": "b"}', b"\x00",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/v1/answer", "/v1/texts", "/"])
+def test_what_is_no_json_is_refused_clearly(server, path, body):
+    status, _, found = server.call("POST", path, body)
+    assert status in (400, 422)
+    assert found["error"]["hint"]
+
+
+def test_another_kind_of_body_is_refused(server):
+    body = json.dumps({"question": QUESTION, "context": TEXT})
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        for path in ("/v1/answer", "/v1/texts", "/"):
+            assert server.call("POST", path, body, {"Content-Type": kind})[0] in (415, 422)
+
+
+def test_metrics_count(server):
+    before = server.metric("quoth_questions_total"), server.metric('quoth_requests_total{endpoint="/v1/answer"')
+    server.post("/v1/answer", {"question": QUESTION, "context": TEXT})
+    server.post("/v1/answer", {"question": QUESTION})
+    assert server.metric("quoth_questions_total") == before[0] + 1
+    assert server.metric('quoth_requests_total{endpoint="/v1/answer"') == before[1] + 2
+    assert server.metric("quoth_tokens_total") > 0
+    assert server.metric("quoth_batch_windows_count") > 0
+    text = server.get("/metrics")[2]
+    for name in (
+        "quoth_request_seconds_bucket",
+        "quoth_queue_tokens",
+        "quoth_engine_seconds_total",
+        "quoth_build_info",
+    ):
+        assert name in text
+    server.get("/nothing/at/all")
+    assert "/nothing" not in server.get("/metrics")[2]
+
+
+def test_the_description_has_examples_that_work(server):
+    _, _, description = server.get("/openapi.json")
+    assert description["openapi"].startswith("3.1")
+    tried = 0
+    for path, methods in description["paths"].items():
+        content = methods.get("post", {}).get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        if "$ref" in schema:
+            schema = description["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        for example in schema.get("examples", []):
+            assert server.post(path, example)[0] == 200
+            tried += 1
+    assert tried >= 5
+
+
+@pytest.mark.parametrize(
+    "path", ["/docs", "/docs/start.js", "/docs/ui/swagger-ui-bundle.js", "/docs/ui/swagger-ui.css"]
+)
+def test_the_documentation_comes_from_here_alone(server, path):
+    status, headers, text = server.get(path)
+    assert status == 200
+    assert "default-src 'none'; script-src 'self';" in headers["Content-Security-Policy"]
+    if path == "/docs":
+        assert not re.search(r"https?://", text)
+        assert "<script>" not in text
+    etag = headers["ETag"]
+    assert server.get(path, **{"If-None-Match": etag})[0] == 304
+
+
+def test_the_page_is_at_the_root(server):
+    status, headers, text = server.get("/")
+    assert (status, "<html" in text) == (200, True)
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    for outside in ("/page/../app.py", "/page/%2e%2e/app.py", "/page/..%2fapp.py", "/docs/../app.py"):
+        assert server.get(outside)[0] == 404
+
+
+def test_nobody_elses_page_may_ask_unless_told(server):
+    headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    assert "Access-Control-Allow-Origin" not in server.call("OPTIONS", "/v1/answer", headers=headers)[1]
+    assert "Access-Control-Allow-Origin" not in server.get("/v1/reader", Origin="https://elsewhere.example")[1]
+
+
+HUB_CLIENT = """
+import json, sys
+from huggingface_hub import InferenceClient
+url, question, context, parameters = sys.argv[1:]
+found = InferenceClient(model=url).question_answering(question=question, context=context, **json.loads(parameters))
+items = found if isinstance(found, list) else [found]
+print(json.dumps([[item.answer, item.score, item.start, item.end] for item in items]))
+print(isinstance(found, list))
+"""
+
+
+def hosted(server, context=TEXT, **parameters):
+    """Ask as people ask Hugging Face: with its own client, in a process of its own."""
+    words = [sys.executable, "-c", HUB_CLIENT, server.url, QUESTION, context, json.dumps(parameters)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env={"HF_HUB_OFFLINE": "0"})
+    assert done.returncode == 0, done.stderr
+    answers, is_list = done.stdout.splitlines()
+    return json.loads(answers), is_list == "True"
+
+
+def test_the_client_of_hugging_face_works_unchanged(server, reader):
+    pytest.importorskip("huggingface_hub")
+    answers, is_list = hosted(server)
+    best = reader.answer(QUESTION, TEXT, max_answer_tokens=15).best
+    assert answers == [[best.text, best.probability, best.span.start, best.span.end]]
+    assert not is_list
+    answers, is_list = hosted(server, top_k=3, max_answer_len=2)
+    assert is_list
+    expected = reader.answer(QUESTION, TEXT, top_k=3, max_answer_tokens=2)
+    assert answers == [[a.text, a.probability, a.span.start, a.span.end] for a in expected.answers]
+
+
+def ask_hosted(server, context=TEXT, **parameters):
+    document = {"inputs": {"question": QUESTION, "context": context}, "parameters": parameters}
+    return server.call("POST", "/", json.dumps(document), {})
+
+
+def test_the_parameters_of_the_hosted_task_take_effect(server):
+    _, _, whole = ask_hosted(server, top_k=5)
+    _, _, cut = ask_hosted(server, top_k=5, align_to_words=False)
+    assert [item["answer"] for item in whole] != [item["answer"] for item in cut]
+    before = server.metric("quoth_batch_windows_sum")
+    ask_hosted(server, TEXT * 10, max_seq_len=32, doc_stride=4)
+    few = server.metric("quoth_batch_windows_sum") - before
+    ask_hosted(server, TEXT * 10, max_seq_len=32, doc_stride=16)
+    assert server.metric("quoth_batch_windows_sum") - before - few > few > 1
+    _, _, empty = ask_hosted(server, top_k=100, handle_impossible_answer=True)
+    assert [item for item in empty if item["answer"] == ""] == [
+        {"answer": "", "score": empty_score(empty), "start": 0, "end": 0}
+    ]
+    assert sum(item["score"] for item in empty) <= 1 + 1e-9
+    assert not any(item["answer"] == "" for item in ask_hosted(server, top_k=100)[2])
+    assert ask_hosted(server, max_question_len=1)[0] == 200
+
+
+def empty_score(answers):
+    return next(item["score"] for item in answers if item["answer"] == "")
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"max_seq_len": 10_000}, {"max_seq_len": 3}, {"doc_stride": 10_000}, {"top_k": 0}]
+)
+def test_what_the_reader_cannot_do_for_the_hosted_task_is_refused(server, parameters):
+    status, _, found = ask_hosted(server, **parameters)
+    assert (status, found["error"]["code"]) == (422, "bad_field")
+    assert next(iter(parameters)) in found["error"]["message"]
+
+
+def test_many_at_once_are_each_answered_as_alone(server, reader):
+    texts = [f"{'Words before it. ' * (index % 7)}{TEXT} {index}" for index in range(60)]
+    with concurrent.futures.ThreadPoolExecutor(30) as pool:
+        found = list(pool.map(lambda text: server.post("/v1/answer", {"question": QUESTION, "context": text}), texts))
+    for text, (status, _, body) in zip(texts, found, strict=True):
+        expected = answered(reader.answer(QUESTION, text), text)
+        assert status == 200
+        # float32: the last bits depend on the batch; the int8 reader that ships has no such freedom (below).
+        assert body["answers"][0]["span"] == expected[0]["span"]
+        assert body["answers"][0]["score"] == pytest.approx(expected[0]["score"], abs=1e-4)
+
+
+@pytest.mark.long
+def test_the_shipped_reader_answers_in_any_batch_what_it_answers_alone():
+    texts = [f"{'Rain fell. ' * (3 * (index % 9))}{BIRD} {index}" for index in range(24)]
+    alone = Reader.load(threads=1)
+    with process(reader=None) as server, concurrent.futures.ThreadPoolExecutor(24) as pool:
+        found = list(
+            pool.map(lambda text: server.post("/v1/answer", {"question": QUESTION, "context": text, "top_k": 3}), texts)
+        )
+        assert server.metric("quoth_batch_windows_count") < server.metric("quoth_batch_windows_sum")
+    for text, (_, _, body) in zip(texts, found, strict=True):
+        assert body["answers"] == answered(alone.answer(QUESTION, text, top_k=3), text)
+
+
+def test_a_token_is_asked_of_all_but_the_open_paths():
+    with process(QUOTH_TOKEN="s3cret") as server:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "s3cret"}):
+            for path in ("/v1/reader", "/metrics", "/v1/texts/" + "0" * 64):
+                status, given, found = server.get(path, **headers)
+                assert (status, found["error"]["code"]) == (401, "unauthorized")
+                assert given["WWW-Authenticate"] == "Bearer"
+            assert server.post("/v1/answer", {"question": QUESTION, "context": TEXT}, **headers)[0] == 401
+            assert server.post("/", {}, **headers)[0] == 401
+        right = {"Authorization": "Bearer s3cret"}
+        assert server.post("/v1/answer", {"question": QUESTION, "context": TEXT}, **right)[0] == 200
+        for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
+            assert server.get(path)[0] == 200
+        assert server.get("/openapi.json")[2]["components"]["securitySchemes"]
+
+
+def test_every_other_host_without_a_token_is_warned_of():
+    with process("--host", "0.0.0.0") as server:
+        assert any(b"QUOTH_TOKEN" in line for line in server.log)
+
+
+def test_a_page_that_is_told_of_may_ask():
+    with process("--cors", "https://pages.example") as server:
+        given = server.get("/v1/reader", Origin="https://pages.example")[1]
+        assert given["Access-Control-Allow-Origin"] == "https://pages.example"
+        assert "Access-Control-Allow-Origin" not in server.get("/v1/reader", Origin="https://elsewhere.example")[1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [
+        (["--port", "99999"], "--port must be at most 65535"),
+        (["--rows", "0"], "--rows must be at least 1"),
+        (["--deadline-s", "nan"], "--deadline-s must be above 0 seconds"),
+        (["--host", "no.such.host.invalid"], "--host no.such.host.invalid"),
+        (["--reader", "nowhere"], "nowhere: must be the folder of a reader"),
+    ],
+)
+def test_what_cannot_be_served_is_said(flags, what):
+    words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--reader", TINY, *flags]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode in (1, 2)
+    assert what in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        words = [sys.executable, "-m", "quoth", "serve", "--port", str(taken.getsockname()[1]), "--reader", TINY]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "Take another with --port" in done.stderr) == (2, True)

@@ -1,0 +1,224 @@
+"""The batcher: what goes into a batch, in which order, and what is refused. On a real engine, without a server."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager, suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quoth.reading import WindowBatch, Windower, unbatch
+from quoth.records import Example
+from quoth.serve.batcher import Batcher, OverloadedError
+from serving import SlowEngine
+from tiny_readers import tiny_engine, tiny_tokenizer
+
+pytestmark = pytest.mark.serve
+
+TOKENIZER = tiny_tokenizer("wordpiece")
+CUTTER = Windower(TOKENIZER, max_tokens=100, overlap=0)
+SHORT = 3
+
+
+def windows(count, words=SHORT):
+    """Windows of like length: one of as many words, as often as wanted."""
+    return CUTTER.windows(Example("q", "Where?", "cat " * words))[:1] * count
+
+
+LENGTH = len(windows(1)[0])
+
+
+def batcher(engine=None, batch_tokens=4 * LENGTH, queue_tokens=10_000, deadline_s=30.0, **more):
+    made = Batcher(
+        engine or SlowEngine(), TOKENIZER.pad_id, batch_tokens=batch_tokens, queue_tokens=queue_tokens,
+        deadline_s=deadline_s, **more,
+    )  # fmt: skip
+    made.rate = 1e9
+    return made
+
+
+@asynccontextmanager
+async def running(made):
+    task = asyncio.create_task(made.run())
+    try:
+        yield made
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        made.close()
+
+
+def names(made, jobs, now=0.0):
+    """Take all batches; tell of each how many windows it has of which job."""
+    found = []
+    while batch := made.next_batch(now):
+        found.append("".join("abcdefgh"[jobs.index(job)] for job, _ in batch))
+    return found
+
+
+def later(seconds):
+    return asyncio.get_running_loop().time() + seconds
+
+
+def run(test):
+    asyncio.run(test)
+
+
+def test_a_job_gets_the_logits_that_the_engine_gives():
+    async def scene():
+        seen = []
+        async with running(batcher(observe=lambda *facts: seen.append(facts))) as made:
+            mine = [*windows(3), *windows(2, words=30), *windows(1, words=9)]
+            job = made.submit(mine, later(30))
+            found = await job.done
+            assert [item.logits.window for item in found] == mine
+            for item in found:
+                batch = WindowBatch.of([item.logits.window], TOKENIZER.pad_id)
+                (alone,) = unbatch(batch, tiny_engine("wordpiece").run(batch))
+                np.testing.assert_allclose(item.logits.start, alone.start, atol=1e-4)
+                assert item.logits.null == pytest.approx(alone.null, abs=1e-4)
+            assert 0 < job.arrived <= job.started < job.finished
+            assert made.tokens == made.jobs == 0
+            assert sum(count for count, _, _ in seen) == 6
+            assert sum(tokens for _, tokens, _ in seen) == sum(map(len, mine))
+
+    run(scene())
+
+
+def test_a_long_job_and_short_ones_take_turns():
+    async def scene():
+        made = batcher()
+        jobs = [made.submit(windows(9), later(30)), *(made.submit(windows(1), later(30)) for _ in range(6))]
+        assert names(made, jobs) == ["abcd", "efga", "aaaa", "aaa"]
+        made.close()
+
+    run(scene())
+
+
+def test_a_late_short_job_waits_for_no_more_than_one_batch():
+    async def scene():
+        made = batcher()
+        jobs = [made.submit(windows(400), later(30))]
+        assert len(made.next_batch(0.0)) == 4
+        jobs.append(made.submit(windows(1), later(30)))
+        assert "b" in names(made, jobs)[0]
+        made.close()
+
+    run(scene())
+
+
+def test_only_windows_of_like_length_meet():
+    async def scene():
+        made = batcher(batch_tokens=1_000)
+        jobs = [made.submit(windows(2, words), later(30)) for words in (3, 40, 4, 38)]
+        assert names(made, jobs) == ["acac", "bdbd"]
+        made.close()
+
+    run(scene())
+
+
+def test_a_job_that_has_waited_half_its_time_goes_first_the_most_urgent_before_all():
+    async def scene():
+        made = batcher(batch_tokens=LENGTH, deadline_s=10)
+        jobs = [made.submit(windows(2), 1e9 + deadline) for deadline in (1000.0, 4.0, 3.0)]
+        assert names(made, jobs, now=1e9) == ["c", "c", "b", "b", "a", "a"]
+        made.close()
+
+    run(scene())
+
+
+def test_what_nobody_waits_for_is_never_read():
+    async def scene():
+        engine = SlowEngine(0.02)
+        async with running(batcher(engine)) as made:
+            gone = made.submit(windows(40), later(30))
+            staying = made.submit(windows(1), later(30))
+            late = made.submit(windows(4), later(-1))
+            gone.done.cancel()
+            await staying.done
+            assert late.done.cancelled()
+            assert made.tokens == 0
+            assert sum(len(batch.windows) for batch in engine.batches) == 1
+
+    run(scene())
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back():
+    async def scene():
+        made = batcher(queue_tokens=5 * LENGTH)
+        made.rate = LENGTH / 2.0
+        made.submit(windows(2), later(30))
+        before = time.perf_counter()
+        with pytest.raises(OverloadedError) as refused:
+            made.submit(windows(4), later(30))
+        assert time.perf_counter() - before < 0.01
+        assert refused.value.retry_s == pytest.approx(4.0)
+        assert made.jobs == 1
+        made.close()
+
+    run(scene())
+
+
+def test_no_more_is_taken_in_than_a_quarter_of_a_deadline_can_do():
+    async def scene():
+        made = batcher(deadline_s=20.0)
+        made.rate = 2.0 * LENGTH  # ten windows in a quarter of a deadline
+        for _ in range(10):
+            made.submit(windows(1), later(10))
+        with pytest.raises(OverloadedError):
+            made.submit(windows(1), later(10))
+        made.close()
+
+    run(scene())
+
+
+def test_an_engine_that_fails_fails_its_batch_alone():
+    class Breaking(SlowEngine):
+        def run(self, batch):
+            if len(batch.windows) == 3:
+                raise FloatingPointError("broken")
+            return super().run(batch)
+
+    async def scene():
+        async with running(batcher(Breaking(), batch_tokens=3 * LENGTH)) as made:
+            broken = made.submit(windows(3), later(30))
+            with pytest.raises(FloatingPointError):
+                await broken.done
+            fine = made.submit(windows(2), later(30))
+            assert len(await fine.done) == 2
+
+    run(scene())
+
+
+def test_the_speed_is_measured():
+    async def scene():
+        made = Batcher(
+            SlowEngine(0.05), TOKENIZER.pad_id, batch_tokens=10 * LENGTH, queue_tokens=10_000, deadline_s=30.0
+        )
+        await made.warm_up(windows(1)[0])
+        assert 50 * LENGTH < made.rate < 10 * LENGTH / 0.05
+        made.close()
+
+    run(scene())
+
+
+@settings(max_examples=40)
+@given(st.lists(st.lists(st.integers(1, 60), min_size=1, max_size=8), min_size=1, max_size=8), st.integers(20, 300))
+def test_every_window_is_read_once_within_the_budget(jobs, budget):
+    async def scene():
+        made = batcher(batch_tokens=budget, queue_tokens=1_000_000)
+        queued = [made.submit([window for words in job for window in windows(1, words)], 1e12) for job in jobs]
+        read = []
+        while batch := made.next_batch(0.0):
+            lengths = [len(job.windows[index]) for job, index in batch]
+            assert len(batch) == 1 or len(batch) * max(lengths) <= budget
+            assert min(lengths) >= 0.75 * max(lengths)
+            read += [(queued.index(job), index) for job, index in batch]
+        assert sorted(read) == [(number, index) for number, job in enumerate(jobs) for index in range(len(job))]
+        assert made.tokens == 0
+        made.close()
+
+    run(scene())

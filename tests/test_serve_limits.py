@@ -1,0 +1,379 @@
+"""Clients that are slow, huge, broken or gone, and a server that has too much to do."""
+
+import concurrent.futures
+import http.client
+import json
+import re
+import signal
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from serving import QUESTION, TEXT, SlowEngine, everything, process, read, request, thread
+
+pytestmark = pytest.mark.serve
+
+ANSWER = {"question": QUESTION, "context": TEXT}
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server that waits for nobody longer than a second."""
+    with process("--read-s", "1", "--body-bytes", "100000", "--file-bytes", "200000") as running:
+        yield running
+
+
+def status(connection):
+    """Read one response from a socket."""
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return read(response)
+
+
+def lives(server):
+    return server.post("/v1/answer", ANSWER)[0] == 200
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(server):
+    head = b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000000\r\n\r\n"
+    with server.raw(head) as connection:
+        code, headers, found = status(connection)
+    assert (code, found["error"]["code"]) == (413, "body_bytes_limit")
+    assert headers["Connection"] == "close"
+
+
+def memory(server):
+    facts = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"VmHWM:\s+(\d+)", facts)[1]) * 1024
+
+
+def test_a_hundred_megabytes_are_refused_and_take_no_memory(server):
+    before = memory(server)
+    connection = http.client.HTTPConnection(*server.address, timeout=60)
+    connection.request("POST", "/v1/answer", b"x" * 100_000_000, {"Content-Type": "application/json"})
+    code, _, found = read(connection.getresponse())
+    connection.close()
+    assert (code, found["error"]["code"]) == (413, "body_bytes_limit")
+    assert memory(server) - before < 20_000_000
+    assert lives(server)
+
+
+def test_a_body_without_a_length_is_refused_while_it_comes(server):
+    def pieces():
+        for _ in range(1_000):
+            yield b" " * 10_000
+
+    connection = http.client.HTTPConnection(*server.address, timeout=60)
+    connection.request("POST", "/v1/texts", pieces(), {"Content-Type": "application/json"}, encode_chunked=True)
+    code, _, found = read(connection.getresponse())
+    connection.close()
+    assert (code, found["error"]["code"]) == (413, "body_bytes_limit")
+    assert lives(server)
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/answer HT", request("/v1/answer", ANSWER)[:60]])
+def test_a_head_that_does_not_come_closes_the_connection(server, sent):
+    before = time.monotonic()
+    with server.raw(sent) as connection:
+        assert everything(connection) == b""
+    assert 0.5 < time.monotonic() - before < 10
+
+
+def test_a_head_that_drips_does_not_hold_the_connection(server):
+    before = time.monotonic()
+    with server.raw(b"GET /healthz HTTP/1.1\r\n") as connection:
+        assert cut_off(connection, b"X-Slow: 1\r\n", pause=0.1)
+    assert time.monotonic() - before < 10
+
+
+def cut_off(connection, line, pause=0.0, times=1_000):
+    """Send a line again and again; tell whether the connection ends on the way."""
+    for _ in range(times):
+        try:
+            connection.sendall(line)
+        except OSError:
+            return True
+        time.sleep(pause)
+    return False
+
+
+def test_a_second_request_may_not_drip_either(server):
+    with server.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") as connection:
+        assert status(connection)[0] == 200
+        before = time.monotonic()
+        connection.sendall(b"GET /hea")
+        assert everything(connection) == b""
+    assert time.monotonic() - before < 10
+
+
+def test_a_body_that_drips_gets_an_answer_and_an_end(server):
+    with server.raw(request("/v1/answer", ANSWER)[:-5]) as connection:
+        code, headers, found = status(connection)
+        assert (code, found["error"]["code"]) == (408, "too_slow")
+        assert headers["Connection"] == "close"
+    assert lives(server)
+
+
+def test_a_head_without_end_is_refused(server):
+    with server.raw(b"GET /healthz HTTP/1.1\r\n") as connection:
+        assert cut_off(connection, b"X-More: " + b"a" * 1_000 + b"\r\n", times=10_000)
+    assert lives(server)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/9.9\r\n\r\n", b"\r\n\r\n\r\n", b"\x00" * 1000,
+        b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n", b"BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)  # fmt: skip
+def test_what_is_no_http_ends_the_connection_and_nothing_else(server, data):
+    with server.raw(data) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 500 " not in everything(connection)
+    assert lives(server)
+
+
+def test_requests_sent_one_behind_the_other_are_answered_in_order(server):
+    questions = ["Where did the cat sit?", "Who was tired?", " ", "What colour?"]
+    data = b"".join(request("/v1/answer", {"question": question, "context": TEXT}) for question in questions)
+    with server.raw(data) as connection:
+        stream = connection.makefile("rb")
+        found = [one_response(stream) for _ in questions]
+    assert [code for code, _ in found] == [200, 200, 422, 200]
+    for question, (_, body) in list(zip(questions, found, strict=True))[:2]:
+        assert body["answers"] == server.post("/v1/answer", {"question": question, "context": TEXT})[2]["answers"]
+
+
+def one_response(stream):
+    """Read one response off a stream that goes on."""
+    code = int(stream.readline().split()[1])
+    headers = http.client.parse_headers(stream)
+    return code, json.loads(stream.read(int(headers["Content-Length"])))
+
+
+def test_a_thousand_connections_that_say_nothing_keep_nobody_out(server):
+    idle = [server.raw() for _ in range(300)]
+    try:
+        assert lives(server)
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_a_client_that_resets_its_connection_breaks_nothing(server):
+    for _ in range(20):
+        connection = server.raw(request("/v1/answer", {"question": QUESTION, "context": TEXT * 200}))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    assert lives(server)
+
+
+def test_the_work_of_a_departed_client_is_dropped():
+    engine = SlowEngine()
+    with thread(engine, batch_tokens=64) as server:
+        engine.free.clear()
+        staying = server.raw(request("/v1/answer", ANSWER))
+        server.wait_for("quoth_requests_held", 1)
+        leaving = server.raw(request("/v1/answer", {"question": QUESTION, "context": TEXT * 300}))
+        server.wait_for("quoth_queue_requests", 1)
+        leaving.close()
+        server.wait_for("quoth_requests_held", 1)
+        engine.free.set()
+        assert status(staying)[0] == 200
+        assert len(engine.batches) <= 2
+        assert server.metric('quoth_requests_total{endpoint="/v1/answer",method="POST",status="gone"') == 1
+        staying.close()
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back():
+    engine = SlowEngine()
+    with thread(engine, batch_tokens=64, queue_tokens=400) as server:
+        engine.free.clear()
+        with concurrent.futures.ThreadPoolExecutor(30) as pool:
+            waiting = [pool.submit(server.post, "/v1/answer", ANSWER) for _ in range(30)]
+            done, _ = concurrent.futures.wait(waiting, 1.5)
+            refused = [item.result() for item in done]
+            assert 0 < len(refused) < 30
+            for code, headers, found in refused:
+                assert (code, found["error"]["code"]) == (503, "overloaded")
+                assert int(headers["Retry-After"]) >= 1
+            before = time.perf_counter()
+            assert server.post("/v1/answer", ANSWER)[0] == 503
+            assert time.perf_counter() - before < 1
+            assert server.metric("quoth_queue_tokens") <= 400
+            assert server.get("/healthz")[0] == 200
+            engine.free.set()
+            codes = [item.result()[0] for item in waiting]
+        assert codes.count(200) == 30 - len(refused)
+        assert lives(server)
+
+
+def test_no_more_requests_are_held_than_allowed():
+    engine = SlowEngine()
+    with thread(engine, requests=3) as server:
+        engine.free.clear()
+        held = [server.raw(request("/v1/answer", ANSWER)) for _ in range(3)]
+        server.wait_for("quoth_requests_held", 3)
+        code, headers, found = server.post("/v1/answer", ANSWER)
+        assert (code, found["error"]["code"], headers["Retry-After"]) == (503, "overloaded", "1")
+        engine.free.set()
+        assert [status(connection)[0] for connection in held] == [200, 200, 200]
+        for connection in held:
+            connection.close()
+
+
+def test_a_request_has_a_deadline():
+    engine = SlowEngine(0.05)
+    with thread(engine, deadline_s=0.4, batch_tokens=48, queue_tokens=100_000) as server:
+        code, _, found = server.post("/v1/answer", {"question": QUESTION, "context": TEXT * 100})
+        assert (code, found["error"]["code"]) == (504, "deadline_s_limit")
+        time.sleep(0.2)
+        assert len(engine.batches) < 15
+        assert lives(server)
+
+
+def test_more_work_than_the_queue_may_ever_hold_is_refused_as_too_large():
+    with thread(SlowEngine(), queue_tokens=1_000) as server:
+        code, _, found = server.post("/v1/answers", {"questions": [QUESTION] * 60, "context": TEXT})
+        assert (code, found["error"]["code"]) == (413, "queue_tokens_limit")
+
+
+def test_a_request_of_hundreds_of_windows_does_not_starve_short_ones():
+    engine = SlowEngine(0.02)
+    with thread(engine, batch_tokens=100) as server, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        long = pool.submit(server.post, "/v1/answer", {"question": QUESTION, "context": TEXT * 200})
+        while len(engine.batches) < 3:
+            time.sleep(0.01)
+        for _ in range(5):
+            before = time.perf_counter()
+            assert lives(server)
+            assert time.perf_counter() - before < 1
+            assert not long.done()
+        assert long.result()[0] == 200
+        assert len(engine.batches) > 40
+
+
+@pytest.mark.long
+def test_at_ten_times_its_capacity_all_that_is_taken_in_is_answered_in_time():
+    engine = SlowEngine(0.02)
+    deadline = 2.0
+    with thread(engine, deadline_s=deadline, batch_tokens=200) as server:
+        end = time.monotonic() + 6
+        found = []
+
+        def insist():
+            while time.monotonic() < end:
+                before = time.perf_counter()
+                code = server.post("/v1/answer", {"question": QUESTION, "context": TEXT * 8})[0]
+                found.append((code, time.perf_counter() - before))
+
+        crowd = [threading.Thread(target=insist) for _ in range(40)]
+        for one in crowd:
+            one.start()
+        for one in crowd:
+            one.join()
+    codes = [code for code, _ in found]
+    assert set(codes) == {200, 503}
+    assert codes.count(200) > 20
+    assert max(seconds for code, seconds in found if code == 200) < deadline + 1
+
+
+@pytest.mark.long
+def test_memory_is_flat_under_overload():
+    with process("--queue-tokens", "20000", "--batch-tokens", "64") as server:
+        document = {"question": QUESTION, "context": TEXT * 60}
+
+        def batter(_):
+            return server.post("/v1/answer", document)[0]
+
+        with concurrent.futures.ThreadPoolExecutor(64) as pool:
+            assert set(pool.map(batter, range(300))) <= {200, 503}
+            before = memory(server)
+            assert set(pool.map(batter, range(1500))) <= {200, 503}
+        assert memory(server) - before < 30_000_000
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
+def test_a_signal_ends_it_when_all_it_holds_is_answered(number):
+    with process("--batch-tokens", "48") as server:
+        document = {"question": QUESTION, "context": TEXT * 60}
+        asked = [server.raw(request("/v1/answer", document)) for _ in range(12)]
+        idle = server.raw()
+        server.wait_for("quoth_requests_held", 12)
+        server.process.send_signal(number)
+        codes = [status(connection)[0] for connection in asked]
+        assert codes == [200] * 12
+        assert server.process.wait(30) == 0
+        with pytest.raises(ConnectionRefusedError):
+            server.raw()
+        for connection in (*asked, idle):
+            connection.close()
+        assert b"Traceback" not in b"".join(server.log)
+
+
+@pytest.mark.long
+def test_workers_share_a_port_and_end_together():
+    with process("--workers", "2") as server:
+        children = [int(word) for word in children_of(server.process.pid)]
+        assert len(children) >= 2
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            codes = list(pool.map(lambda _: server.post("/v1/answer", ANSWER)[0], range(40)))
+        assert codes == [200] * 40
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+        until = time.monotonic() + 20
+        while any(Path(f"/proc/{child}").exists() for child in children):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
+def children_of(process_id):
+    return Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
+
+
+def test_no_text_of_anybody_is_logged():
+    secret = "xyzzy-plugh"
+    with process() as server:
+        for document in (
+            {"question": secret, "context": f"{TEXT} {secret}"},
+            {"question": f"{secret} " * 200, "context": TEXT},
+            {"question": secret, "context": TEXT, secret: 1},
+            {"question": secret, "text": secret},
+        ):
+            server.post("/v1/answer", document)
+            server.post(f"/{secret}?{secret}", document)
+        server.call("POST", "/v1/answer", f'{{"question": "{secret}'.encode())
+        with server.raw(secret.encode() * 10_000) as connection:
+            connection.shutdown(socket.SHUT_WR)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == 0
+    assert secret.encode() not in b"".join(server.log)
+
+
+def test_a_broken_engine_is_an_error_without_text_in_the_log(capfd):
+    class Broken(SlowEngine):
+        broken = False
+
+        def run(self, batch):
+            if self.broken:
+                raise FloatingPointError(batch.windows[0].example.question)
+            return super().run(batch)
+
+    engine = Broken()
+    with thread(engine) as server:
+        engine.broken = True
+        code, _, found = server.post("/v1/answer", {"question": "xyzzy?", "context": TEXT})
+        assert (code, found["error"]["code"]) == (500, "internal_error")
+        engine.broken = False
+        assert lives(server)
+    logged = capfd.readouterr().err
+    assert "FloatingPointError at " in logged
+    assert "xyzzy" not in logged

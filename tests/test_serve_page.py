@@ -1,0 +1,615 @@
+"""The page in a real Chromium, against a real server with the reader that ships."""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from little_browser import NPM, ROOT, Keys, axe_findings, chromium, errors, looks_like, press_keys, serving
+from little_files import docx, pdf
+
+pytestmark = [pytest.mark.long, pytest.mark.serve, pytest.mark.browser]
+
+# The emoji are two UTF-16 units each, and one of them seven code points.
+EMOJI = "🥁🎉 Drums! 👩‍👩‍👧 "
+TEXT = f"{EMOJI}The glass cracked in the night. A goose had flown into it, and Tam Ferris fed it on oatmeal."
+QUESTION = "Who fed the goose?"
+ATTACK = "<img src=x onerror='window.hacked=1'><script>window.hacked=2</script>"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def driver():
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(driver, server):
+    """The page, as somebody sees it who comes for the first time; that nothing was refused or thrown is looked at."""
+    yield Page(driver, server)
+    complaints = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+    assert complaints == []
+
+
+class Page:
+    """What a person does and sees."""
+
+    def __init__(self, driver, server, path="/"):
+        self.driver = driver
+        driver.get("about:blank")
+        driver.get_log("browser")
+        driver.get(f"{server.url}{path}")
+        self.until(lambda: self.find("#sample-list button") and self.text_of("#reader"), "samples and reader")
+
+    def find(self, selector):
+        return self.driver.find_element("css selector", selector)
+
+    def all(self, selector):
+        return self.driver.find_elements("css selector", selector)
+
+    def text_of(self, selector):
+        """The text as it is, whether shown or not."""
+        return self.run("return document.querySelector(arguments[0]).textContent", selector)
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def wait(self, script):
+        """Run a script that ends in a promise, and return what it gives."""
+        wrapped = f"const done = arguments[0]; (async () => {{ {script} }})().then(done, (e) => done(`failed: ${{e}}`))"
+        return self.driver.execute_async_script(wrapped)
+
+    def until(self, holds, what, seconds=30):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with contextlib.suppress(errors()):
+                if found := holds():
+                    return found
+            time.sleep(0.05)
+        raise AssertionError(f"{what} must appear within {seconds} s, but does not; the page says: {self.said()}")
+
+    def said(self):
+        return self.run("return document.body.innerText")
+
+    def shows(self, selector):
+        return self.run("return !!document.querySelector(arguments[0])?.checkVisibility()", selector)
+
+    def paste(self, text):
+        # As a paste does it: chromedriver types no emoji.
+        self.run("document.querySelector('#paste').value = arguments[0]", text)
+
+    def ask(self, question):
+        before = self.run("return performance.now()")
+        field = self.find("#question")
+        field.clear()
+        field.send_keys(question, Keys.ENTER)
+        self.answered(before)
+
+    def answered(self, since=0):
+        """Wait for an answer that came after a moment, and until nothing is on its way."""
+        script = """
+            const asked = performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('/v1/answer'));
+            return !document.querySelector('#answer').hidden && document.querySelector('#ask').ariaBusy !== 'true' &&
+                asked.some((entry) => entry.startTime > arguments[0])"""
+        self.until(lambda: self.run(script, since), "an answer")
+
+    def sent(self, path):
+        """How often something was asked of the server."""
+        script = "return performance.getEntriesByType('resource').filter((e) => e.name.endsWith(arguments[0])).length"
+        return self.run(script, path)
+
+    def best_mark(self):
+        return self.marked("best")
+
+    def slide(self, value):
+        self.run(
+            "const s = document.querySelector('#slider'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))",
+            value,
+        )
+
+    def upload(self, file):
+        self.find("#file").send_keys(str(file))
+        self.until(lambda: self.shows("#reading"), "the text of the file")
+
+    def select(self, words):
+        """Select some words, as a mouse does, in whatever pieces they are shown."""
+        self.run(
+            """
+            const text = document.querySelector('#text'), all = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+            let left = text.textContent.indexOf(arguments[0]), right = left + arguments[0].length;
+            const range = document.createRange();
+            for (let seen = 0, node = all.nextNode(); node; seen += node.length, node = all.nextNode()) {
+                if (seen <= left && left < seen + node.length) range.setStart(node, left - seen);
+                if (seen < right && right <= seen + node.length) range.setEnd(node, right - seen);
+            }
+            getSelection().removeAllRanges(); getSelection().addRange(range);
+            text.dispatchEvent(new PointerEvent('pointerup'));""",
+            words,
+        )
+
+    def marked(self, kind):
+        """The marked words, and where they stand in UTF-16 units, counted in the document; None if there are none."""
+        return self.run(
+            """
+            const marks = [...document.querySelectorAll(`#text mark.${arguments[0]}`)], range = document.createRange();
+            if (!marks.length) return null;
+            range.setStart(document.querySelector('#text'), 0); range.setEndBefore(marks[0]);
+            const start = range.toString().length, words = marks.map((mark) => mark.textContent).join('');
+            return [words, start, start + words.length]""",
+            kind,
+        )
+
+    def correct(self, words):
+        self.find("#correct-open").click()
+        self.find("#right-words").clear()
+        self.find("#right-words").send_keys(words)
+        self.find("#correct button[type=submit]").click()
+
+    def download(self):
+        self.find("#tab-fixes").click()
+        self.find("#download").click()
+        return self.downloaded()
+
+    def downloaded(self):
+        self.until(lambda: list(self.driver.downloads.glob("*.json")), "the download")
+        file = self.driver.downloads / "corrections.json"
+        kept = file.with_name("taken")
+        shutil.move(file, kept)
+        return kept
+
+
+def test_an_answer_is_marked_at_its_characters(page):
+    page.paste(TEXT)
+    page.ask(QUESTION)
+    words, start, end = page.best_mark()
+    assert words == "Tam Ferris"
+    units = TEXT.encode("utf-16-le")
+    assert units[2 * start : 2 * end].decode("utf-16-le") == "Tam Ferris"
+    assert page.run("return document.querySelector('#text').textContent") == TEXT
+    assert "Tam Ferris" in page.text_of("#answer .quote")
+    first = TEXT.index("Tam Ferris") + 1
+    assert f"Characters {first}\u2013{first + 9} of {len(TEXT)}" in page.text_of("#answer")
+    assert page.text_of("#say").startswith("Answer: Tam Ferris. ")
+    assert len(page.all("#candidates button")) == 5
+    assert page.all("#text mark.other, #text mark.unlikely")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "One line.\r\n\r\n\r\n    indented\n\tand tabbed  \n \n\n\nمرحبا 🥁\u200d",
+        "\n\n  leading\n\n\n",
+        "Broken at a width, as mail and many files of plain text are, here\nand continued on the next line.\n\nEnd",
+    ],
+)
+def test_the_text_is_shown_character_for_character(page, text):
+    page.paste(text)
+    page.find("#composer button[type=submit]").click()
+    assert page.text_of("#text") == text.replace("\r\n", "\n")
+    # What is hidden between paragraphs ends with a line: the indent after it is shown.
+    hidden = [gap.get_attribute("textContent") for gap in page.all("#text .gap")]
+    assert all(gap.endswith("\n") and not gap.strip() for gap in hidden)
+
+
+def test_an_answer_far_down_is_scrolled_into_view(page):
+    page.paste("\n\n".join([*["Nothing of note happened on that day, and the sea was calm."] * 80, TEXT]))
+    page.ask(QUESTION)
+    page.until(
+        lambda: page.run("""
+            const box = document.querySelector('#text mark.best').getBoundingClientRect();
+            return box.top > 0 && box.bottom < innerHeight && scrollY > 500"""),
+        "the mark, in view",
+    )
+
+
+def test_a_text_is_sent_once_and_again_when_it_was_forgotten(driver):
+    with serving("--text-bytes", "1000") as small:
+        page = Page(driver, small)
+        page.paste(TEXT)
+        page.ask(QUESTION)
+        page.ask("What cracked?")
+        assert page.sent("/v1/texts") == 1
+        body = json.dumps({"text": "x" * 900}).encode()
+        request = urllib.request.Request(f"{small.url}/v1/texts", body, {"content-type": "application/json"})
+        urllib.request.urlopen(request).close()
+        page.ask(QUESTION)
+        assert page.sent("/v1/texts") == 2
+        assert page.best_mark()[0] == "Tam Ferris"
+
+
+def test_the_slider_decides_here(page):
+    page.paste(TEXT)
+    page.ask(QUESTION)
+    asked = page.sent("/v1/answer")
+    result = page.wait(
+        f"return (await fetch('v1/answer', {{method: 'POST', headers: {{'content-type': 'application/json'}}, "
+        f"body: JSON.stringify({{question: {json.dumps(QUESTION)}, context: {json.dumps(TEXT)}}})}})).json()"
+    )
+    margin = result["null_score"] - result["answers"][0]["score"]
+    assert "Never says" in page.text_of("#threshold output")  # as stored in the reader that ships
+    for threshold, kind in [(margin - 0.2, "none"), (margin + 0.2, "found"), (-20, "none"), (20.1, "found")]:
+        page.slide(threshold)
+        assert page.run("return document.querySelector('#answer').dataset.kind") == kind
+        assert bool(page.best_mark()) == (kind == "found")
+    page.slide(-20)
+    assert "does not seem to answer" in page.text_of("#answer")
+    page.find("#reset").click()
+    assert page.best_mark()[0] == "Tam Ferris"
+    assert page.sent("/v1/answer") == asked + 1  # the test's own
+
+
+@pytest.mark.parametrize("kind", ["txt", "md", "html", "docx", "pdf"])
+def test_files_are_read(page, tmp_path, kind):
+    said = "The glass cracked. Tam Ferris fed the goose."
+    content = {
+        "txt": said.encode(),
+        "md": f"# Log\n\n{said}".encode(),
+        "html": f"<h1>Log</h1><p>{said}</p>".encode(),
+        "docx": docx("Log", said),
+        "pdf": pdf(["The first page."], ["The glass cracked.", "Tam Ferris fed the goose."]),
+    }[kind]
+    file = tmp_path / f"log.{kind}"
+    file.write_bytes(content)
+    page.upload(file)
+    assert page.text_of("#text-title") == f"log.{kind}"
+    page.ask(QUESTION)
+    assert page.best_mark()[0] == "Tam Ferris"
+    assert page.sent("/v1/texts") == 1
+    if kind == "pdf":
+        assert page.text_of("#text-facts").endswith("2 pages")
+        assert "Page 2, characters" in page.text_of("#answer")
+        assert [p.get_attribute("data-page") for p in page.all("#text p[data-page]")] == ["1", "2"]
+
+
+def test_a_file_is_dropped(page):
+    page.run("""
+        const dropped = new DataTransfer();
+        dropped.items.add(new File(['Tam Ferris fed the goose.'], 'a.txt'));
+        dispatchEvent(new DragEvent('dragenter', { dataTransfer: dropped, bubbles: true }));""")
+    assert page.shows("#drop")
+    page.run("""
+        const dropped = new DataTransfer();
+        dropped.items.add(new File(['Tam Ferris fed the goose.'], 'a.txt'));
+        dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, bubbles: true, cancelable: true }));""")
+    page.until(lambda: page.text_of("#text") == "Tam Ferris fed the goose.", "the text")
+    assert not page.shows("#drop")
+
+
+def test_a_file_that_cannot_be_read_says_why(driver, server, tmp_path):
+    page = Page(driver, server)
+    file = tmp_path / "broken.pdf"
+    file.write_bytes(b"nonsense")
+    page.find("#file").send_keys(str(file))
+    page.until(lambda: "damaged, or not what its name says" in page.text_of("#notice"), "the reason")
+
+
+def test_samples_are_one_click_away(page):
+    for index in range(4):
+        page.find("#new").click() if page.shows("#new") else None
+        before = page.run("return performance.now()")
+        page.all("#sample-list button")[index].click()
+        page.answered(before)
+        assert page.best_mark()
+    page.find("#suggestions button").click()
+    page.until(lambda: len(page.all("#history button")) == 5, "the history")
+    page.all("#history button")[4].click()
+    assert page.text_of("#text-title") == "The light on Corran Skerry"
+    assert page.find("#question").get_attribute("value") == "What flew into the glass?"
+    assert page.best_mark()[0] == "A goose"
+
+
+def test_the_samples_are_those_of_the_examples():
+    def words(text):
+        return " ".join(text.split())
+
+    samples = json.loads((ROOT / "src/quoth/serve/page/samples.json").read_text(encoding="utf-8"))
+    examples = [file.read_text(encoding="utf-8") for file in (ROOT / "examples/texts").glob("*.txt")]
+    assert sorted(words(sample["text"]) for sample in samples) == sorted(words(text) for text in examples)
+
+
+def test_corrections_become_squad_that_quoth_takes(page):
+    page.paste(f"{TEXT} Tam Ferris slept.")
+    page.ask(QUESTION)
+    page.correct("Tam")
+    page.ask("What cracked?")
+    page.find("#correct-open").click()
+    # Selected with the mouse, over the emoji.
+    page.select("🥁🎉 Drums")
+    assert page.find("#right-words").get_attribute("value") == "🥁🎉 Drums"
+    page.find("#correct button[type=submit]").click()
+    page.ask("What does it cost?")
+    page.find("#correct-open").click()
+    page.find("#no-answer").click()
+    assert page.text_of("#tab-fixes") == "Corrections (3)"
+    file = page.download()
+    data = json.loads(file.read_text(encoding="utf-8"))
+    assert data["version"] == "v2.0"
+    (article,) = data["data"]
+    (paragraph,) = article["paragraphs"]
+    context = paragraph["context"]
+    golds = [[(gold["text"], gold["answer_start"]) for gold in qa["answers"]] for qa in paragraph["qas"]]
+    assert golds == [[("Tam", context.index("Tam"))], [("🥁🎉 Drums", 0)], []]
+    assert [qa["is_impossible"] for qa in paragraph["qas"]] == [False, False, True]
+    checked = subprocess.run(
+        [sys.executable, "-m", "quoth", "data", "check", str(file.rename(file.with_name("corrections.json")))],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr + checked.stdout
+    (page.driver.downloads / "corrections.json").unlink()
+
+
+def test_one_of_several_places_is_chosen(page):
+    page.paste("Tam slept. Tam Ferris fed the goose. Tam read.")
+    page.ask(QUESTION)
+    page.find("#correct-open").click()
+    page.find("#right-words").clear()
+    page.find("#right-words").send_keys("Tam")
+    assert "Place 1 of 3" in page.text_of("#correct .where")
+    page.find("#correct .where button").click()
+    assert page.marked("pick") == ["Tam", 11, 14]
+    page.find("#right-words").send_keys(" Lin")
+    assert "Not in the text" in page.text_of("#correct .where")
+    assert not page.find("#correct button[type=submit]").is_enabled()
+
+
+def test_how_it_was_found_is_shown(page):
+    page.paste("\n\n".join(["Nothing of note happened on that day, and the sea was calm."] * 60 + [TEXT]))
+    page.ask(QUESTION)
+    page.find("#tab-found").click()
+    page.until(lambda: page.all("#view-found .token"), "the tokens")
+    windows = page.all("#view-found [role=radio]")
+    assert len(windows) >= 3
+    assert windows[-1].get_attribute("aria-checked") == "true"
+    assert [t.text for t in page.all("#view-found .token.quoted")] == ["tam", "ferris"]
+    hottest = page.run("return document.querySelector('.token[data-start=\"9\"] span').textContent")
+    assert hottest == page.run("return document.querySelector('.tops th').textContent") == "tam"
+    windows[0].click()
+    assert not page.all("#view-found .token.quoted")
+    page.find("#view-found .tokens").send_keys(Keys.END)
+    assert "[SEP]" in page.text_of("#view-found .detail")
+
+
+def test_markup_in_texts_stays_text(page, tmp_path):
+    page.paste(f"{ATTACK} {TEXT} {ATTACK}")
+    page.ask(f"{QUESTION} {ATTACK}")
+    page.find("#tab-found").click()
+    page.until(lambda: page.all("#view-found .token"), "the tokens")
+    page.correct("<img src=x onerror='window.hacked=1'>")
+    page.find("#tab-fixes").click()
+    assert page.text_of("#view-fixes .right") == "<img src=x onerror='window.hacked=1'>"
+    file = tmp_path / "<img src=x onerror=window.hacked=1>.html"
+    file.write_text(f"<p>{ATTACK} Tam Ferris fed the goose. &lt;script&gt;window.hacked=3&lt;/script&gt;</p>")
+    page.find("#new").click()
+    page.find("#file").send_keys(str(file))
+    page.until(lambda: page.text_of("#text-title") == file.name, "the file")
+    assert page.text_of("#text") == "Tam Ferris fed the goose. <script>window.hacked=3</script>"
+    page.ask(QUESTION)
+    assert page.run("return [window.hacked, document.images.length, document.scripts.length]") == [None, 0, 2]
+
+
+def test_the_policy_refuses_what_slips_in(driver, server):
+    page = Page(driver, server)
+    page.wait("""
+        const script = document.createElement('script'); script.append('window.hacked = 1');
+        try { document.body.append(script) } catch {}
+        try { document.body.innerHTML += '<i>slips in</i>' } catch (refused) { window.refused = refused.name }
+        const image = new Image(); image.src = 'http://127.0.0.1:9/'; document.body.append(image);
+        return new Promise((done) => setTimeout(() => done(true), 300))""")
+    assert page.run("return [window.hacked, window.refused]") == [None, "TypeError"]
+    complaints = " ".join(entry["message"] for entry in driver.get_log("browser"))
+    assert "TrustedScript" in complaints
+    assert "img-src" in complaints
+
+
+def test_keys_suffice(page):
+    def focused():
+        return page.run("return document.activeElement.id")
+
+    def press(*keys):
+        press_keys(page.driver, *keys)
+
+    def tab_to(name, most=40):
+        for _ in range(most):
+            press(Keys.TAB)
+            seen = page.run("""
+                const style = getComputedStyle(document.activeElement);
+                return document.activeElement === document.body || style.outlineStyle !== 'none'""")
+            assert seen, f"focus must be visible on {page.run('return document.activeElement.outerHTML')}"
+            if focused() == name:
+                return
+        raise AssertionError(f"#{name} must be reached by the tab key, but is not")
+
+    press(Keys.TAB)
+    assert page.run("return document.activeElement.className") == "skip"
+    press(Keys.ENTER)
+    assert focused() == "question"
+    tab_to("paste")
+    press("Tam Ferris fed the goose.")
+    page.run("document.querySelector('.skip').focus()")
+    press(Keys.ENTER, QUESTION, Keys.ENTER)
+    page.answered()
+    tab_to("correct-open")
+    press(Keys.ENTER)
+    assert focused() == "right-words"
+    press("Tam", Keys.ENTER)
+    assert focused() == "correct-open"
+    tab_to("slider")
+    press(Keys.HOME)
+    assert "No answer" in page.text_of("#answer")
+    tab_to("tab-text")
+    press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert focused() == "tab-fixes"
+    tab_to("download")
+    press(Keys.ENTER)
+    assert "Tam Ferris" in page.downloaded().read_text(encoding="utf-8")
+
+
+def states(page):
+    """Bring the page into each of its states, and name it."""
+    yield "empty"
+    page.find("#ask-button").click()
+    yield "no text"
+    page.all("#sample-list button")[0].click()
+    page.answered()
+    yield "answer"
+    page.find("#correct-open").click()
+    yield "correcting"
+    page.find("#no-answer").click()
+    page.find("#tab-fixes").click()
+    yield "corrections"
+    page.slide(-20)
+    page.find("#tab-found").click()
+    page.until(lambda: page.all("#view-found .token"), "the tokens")
+    yield "how it was found, no answer"
+    page.find("#suggestions button").click()
+    page.until(lambda: page.all("#history button"), "the history")
+    page.find("#edit").click()
+    yield "editing"
+    page.run("document.querySelector('#token-dialog').showModal()")
+    yield "token"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1360, False), (1360, True), (390, False), (390, True)])
+def test_axe_finds_nothing_serious(driver, server, width, dark):
+    looks_like(driver, width, 844 if width < 600 else 900, dark=dark)
+    try:
+        page = Page(driver, server)
+        found = {state: axe_findings(driver) for state in states(page)}
+        assert {state: list_ for state, list_ in found.items() if list_} == {}
+        assert page.run("return document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        looks_like(driver, 1360, 900)
+        driver.execute_script("window.onbeforeunload = null")
+
+
+def test_the_theme_is_switched_and_remembered(page):
+    def paper():
+        return page.run("return getComputedStyle(document.documentElement).backgroundColor")
+
+    light = paper()
+    page.find("#theme").click()
+    dark = paper()
+    assert dark != light
+    page.driver.refresh()
+    page.until(lambda: page.text_of("#theme") == "Light", "the switch")
+    assert paper() == dark
+    page.find("#theme").click()
+    assert paper() == light
+    page.run("localStorage.clear()")
+
+
+@pytest.mark.parametrize("text", [TEXT, "\n\n".join(f"{index}: {TEXT}" for index in range(40))])
+def test_a_link_restores_question_and_text(driver, server, text):
+    page = Page(driver, server)
+    page.paste(text)
+    page.ask(QUESTION)
+    page.find("#share").click()
+    page.until(lambda: "#" in driver.current_url, "the fragment")
+    link = driver.current_url
+    assert ("#z=" in link) == (len(text) > 500)
+    again = Page(driver, server, link.removeprefix(server.url))
+    again.answered()
+    assert again.text_of("#text") == text
+    assert again.find("#question").get_attribute("value") == QUESTION
+    assert again.best_mark()[0] == "Tam Ferris"
+
+
+def test_a_link_that_would_be_too_long_or_is_damaged_says_so(driver, server):
+    page = Page(driver, server)
+    page.run("""
+        const bytes = crypto.getRandomValues(new Uint8Array(30000));
+        const letters = Array.from(bytes, (byte) => String.fromCharCode(97 + byte % 26));
+        document.querySelector('#paste').value = letters.join('')""")
+    page.find("#composer button[type=submit]").click()
+    page.find("#share").click()
+    page.until(lambda: "at most 16,000 characters" in page.text_of("#notice"), "the reason")
+    damaged = Page(driver, server, "/#z=AAAA")
+    damaged.until(lambda: "This link is damaged" in damaged.text_of("#notice"), "the reason")
+    # A little link that unpacks to much.
+    bomb = damaged.wait("""
+        const packed = new Blob(['t=' + 'a'.repeat(2e7)]).stream().pipeThrough(new CompressionStream('deflate-raw'));
+        const bytes = new Uint8Array(await new Response(packed).arrayBuffer());
+        const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+        return btoa(binary).replaceAll('+', '-').replaceAll('/', '_')""")
+    bombed = Page(driver, server, f"/#z={bomb}")
+    bombed.until(lambda: "This link is damaged" in bombed.text_of("#notice"), "the reason")
+
+
+def test_a_busy_server_is_asked_again(driver):
+    with serving("--requests", "12") as busy:
+        page = Page(driver, busy)
+        page.paste(TEXT)
+        with contextlib.ExitStack() as held:
+            for _ in range(12):
+                slow = held.enter_context(socket.create_connection(("127.0.0.1", busy.port)))
+                slow.sendall(b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            time.sleep(0.3)
+            page.find("#question").send_keys(QUESTION, Keys.ENTER)
+            page.until(lambda: "Asking again in" in page.text_of("#notice"), "the notice")
+            assert page.run("return document.querySelector('#notice').dataset.kind") == "wait"
+        page.answered()
+        assert not page.shows("#notice")
+        assert page.best_mark()[0] == "Tam Ferris"
+
+
+def test_a_server_that_is_gone_is_named_and_found_again(driver):
+    with serving() as first:
+        page = Page(driver, first)
+        page.paste(TEXT)
+        port = first.port
+    page.find("#question").send_keys(QUESTION, Keys.ENTER)
+    page.until(lambda: "The server does not answer" in page.text_of("#notice"), "the notice")
+    assert page.text_of("#text") == TEXT
+    with serving(port=port):
+        page.find("#notice-actions button").click()
+        page.answered()
+        assert page.best_mark()[0] == "Tam Ferris"
+        assert not page.shows("#notice")
+
+
+def test_a_token_is_asked_for(driver):
+    with serving(token="sesame") as closed:
+        driver.get(closed.url)
+        page = Page.__new__(Page)
+        page.driver = driver
+        page.until(lambda: page.shows("#token-dialog"), "the dialog")
+        page.find("#token").send_keys("wrong", Keys.ENTER)
+        page.until(lambda: page.shows("#token-dialog") and "right token" in page.text_of("#notice"), "the dialog again")
+        page.find("#token").send_keys("sesame", Keys.ENTER)
+        page.until(lambda: page.text_of("#reader"), "the reader")
+        page.paste(TEXT)
+        page.ask(QUESTION)
+        assert page.best_mark()[0] == "Tam Ferris"
+
+
+def test_offsets_count_as_python_does(page):
+    texts = ["", "abc", EMOJI, "a😀b😀😀c", "😀" * 50 + "é" * 50]
+    for text in texts:
+        units, points = [], []
+        for index in range(len(text) + 1):
+            points.append(index)
+            units.append(len(text[:index].encode("utf-16-le")) // 2)
+        counted = page.wait(f"""
+            const {{ Offsets }} = await import('./page/offsets.js');
+            const offsets = new Offsets({json.dumps(text)});
+            const units = {points}.map((point) => offsets.toUnit(point));
+            return [units, {units}.map((unit) => offsets.toCodePoint(unit)), offsets.length]""")
+        assert counted == [units, points, len(text)]
+
+
+def test_the_modules_keep_their_types():
+    compiler = NPM / "typescript" / "bin" / "tsc"
+    done = subprocess.run(["node", compiler, "-p", NPM.parent], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

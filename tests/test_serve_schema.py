@@ -1,0 +1,49 @@
+"""Every request that the description of the API allows, and many that it does not: never a broken server."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from quoth.serve.schema import ErrorResponse
+from serving import process
+
+schemathesis = pytest.importorskip("schemathesis")
+positive_data_acceptance = pytest.importorskip("schemathesis.specs.openapi.checks").positive_data_acceptance
+
+pytestmark = [pytest.mark.long, pytest.mark.serve]
+
+PATHS = [
+    ("POST", "/"), ("POST", "/v1/answer"), ("POST", "/v1/answers"), ("POST", "/v1/explain"), ("POST", "/v1/texts"),
+    ("GET", "/v1/texts/{handle}"), ("GET", "/v1/reader"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def description():
+    with process() as server:
+        yield schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+
+
+def test_every_path_is_tried(description):
+    found = [result.ok() for result in description.get_all_operations()]
+    assert sorted((operation.method.upper(), operation.path) for operation in found) == sorted(PATHS)
+
+
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_whatever_is_asked_the_server_does_not_break(description, method, path, mode):
+    operation = description[path][method]
+    mode = schemathesis.GenerationMode(mode)
+    if mode is schemathesis.GenerationMode.NEGATIVE and not (operation.body or operation.path_parameters):
+        return  # nothing of it can be wrong
+
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+    @given(operation.as_strategy(generation_mode=mode))
+    def ask(case):
+        response = case.call()
+        assert response.status_code < 500
+        if response.status_code >= 400:
+            ErrorResponse.model_validate(response.json())
+        # What a schema cannot say (a question of blanks, two sources) may be refused though the schema allows it.
+        case.validate_response(response, excluded_checks=[positive_data_acceptance])
+
+    ask()

@@ -1,0 +1,85 @@
+"""Make docs/serve-*.png: the page of ``quoth serve``, asked for real in a headless Chromium.
+
+python tools/screenshots.py
+"""
+
+import io
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from little_browser import chromium, serving  # noqa: E402
+
+# Of one picture, so that the repository stays small.
+MOST_BYTES = 200_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: its name, the size and colours of the page, and what is clicked before."""
+
+    name: str
+    width: int
+    height: int
+    dark: bool
+    clicks: tuple[str, ...]
+    wait_for: str
+
+
+LIGHTHOUSE, LOAF = "#sample-list li:nth-child(1) button", "#sample-list li:nth-child(3) button"
+PICTURES = (
+    Picture("serve-light", 1280, 860, False, (LIGHTHOUSE,), "#text mark.best"),
+    Picture("serve-dark", 1280, 860, True, (LOAF,), "#text mark.best"),
+    Picture("serve-phone", 390, 844, False, (LIGHTHOUSE,), "#text mark.best"),
+    Picture("serve-found", 1280, 860, False, (LIGHTHOUSE, "#tab-found"), ".token.quoted"),
+)
+
+
+def take(url: str, picture: Picture) -> bytes:
+    """Open the page, click, and wait until it shows what it should."""
+    with chromium(picture.width, picture.height, dark=picture.dark) as driver:
+        driver.get(url)
+        for selector in (*picture.clicks, picture.wait_for):
+            found = until(lambda selector=selector: driver.find_elements("css selector", selector))
+            if selector != picture.wait_for:
+                found[0].click()
+        driver.execute_script("document.activeElement.blur(); window.getSelection().removeAllRanges()")
+        time.sleep(1)  # for what fades, and for fonts
+        return driver.get_screenshot_as_png()
+
+
+def with_few_colours(png: bytes) -> bytes:
+    """Return a picture with 256 colours: a third of the size, and no eye sees it."""
+    small = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+def until(find: Callable[[], list]) -> list:
+    """Return what is found, once something is."""
+    for _ in range(300):
+        if found := find():
+            return found
+        time.sleep(0.1)
+    raise TimeoutError("the page must show what is waited for within 30 s, but does not")
+
+
+def main() -> None:
+    """Make every picture."""
+    with serving() as server:
+        for picture in PICTURES:
+            png = with_few_colours(take(server.url, picture))
+            if len(png) > MOST_BYTES:
+                raise ValueError(f"{picture.name}: must have at most {MOST_BYTES:,} bytes, but has {len(png):,}")
+            (ROOT / "docs" / f"{picture.name}.png").write_bytes(png)
+
+
+if __name__ == "__main__":
+    main()
