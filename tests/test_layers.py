@@ -14,7 +14,7 @@ SOURCE = Path(quoth.__file__).parent
 
 # Lowest first. A room imports from its own layer or below.
 LAYERS = (
-    ("errors", "records", "text"),
+    ("errors", "drawing", "records", "text"),
     ("data", "reading"),
     ("engines",),
     ("store",),

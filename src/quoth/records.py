@@ -113,3 +113,9 @@ class Prediction:
     def text(self) -> str:
         """Text of the best answer, or ``""`` for no answer, as SQuAD's prediction files have it."""
         return self.best.text if self.best else ""
+
+    def _repr_html_(self) -> str:
+        """Draw itself in a notebook."""
+        from quoth.drawing import prediction_html
+
+        return prediction_html(self)

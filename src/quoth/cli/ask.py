@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _NO_CONTEXT = (
-    "ask: must have a text to quote from, but has none. "
-    "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth ask QUESTION"
+    "{0}: must have a text to quote from, but has none. "
+    "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth {0} QUESTION"
 )
 
 
@@ -79,7 +79,7 @@ def ask(
 
     if null_threshold is not None and math.isnan(null_threshold):
         raise ConfigError("--null-threshold must be a number, inf or -inf, but is nan")
-    sources = _sources(context or [], text or [])
+    sources = read_sources(context or [], text or [])
     from quoth.reader import Reader
 
     loaded = Reader.load(reader)
@@ -97,13 +97,13 @@ def ask(
         _print_prediction(prediction, sources)
 
 
-def _sources(files: list[str], texts: list[str]) -> list[Source]:
-    """Read all contexts; whatever cannot be read is named in one error."""
+def read_sources(files: list[str], texts: list[str], command: str = "ask") -> list[Source]:
+    """Read all contexts, standard input if none is named; whatever cannot be read is named in one error."""
     from quoth.errors import ConfigError, InputError
 
     if not files and not texts:
         if sys.stdin is None or sys.stdin.isatty():
-            raise ConfigError(_NO_CONTEXT)
+            raise ConfigError(_NO_CONTEXT.format(command))
         files = ["-"]
     if files.count("-") > 1:
         raise ConfigError("--context - must be given once at most, but is given more often")

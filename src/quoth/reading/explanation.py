@@ -232,6 +232,18 @@ class Explanation:
             "windows": [window.to_json() for window in self.windows],
         }
 
+    def to_html(self) -> str:
+        """Return it as one HTML file that needs nothing else: a lesson on how the answer came about."""
+        from quoth.drawing import explanation_page
+
+        return explanation_page(self)
+
+    def _repr_html_(self) -> str:
+        """Draw itself in a notebook."""
+        from quoth.drawing import explanation_html
+
+        return explanation_html(self)
+
 
 def _place(span: Span | None) -> dict[str, int | None]:
     return {"start": span.start if span else None, "end": span.end if span else None}

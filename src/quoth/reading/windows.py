@@ -67,6 +67,12 @@ class Window:
         offsets[self.context_tokens.start : self.context_tokens.end] = self.context_offsets
         return offsets
 
+    def _repr_html_(self) -> str:
+        """Draw itself in a notebook."""
+        from quoth.drawing import window_html
+
+        return window_html(self)
+
 
 class Windower:
     """Cuts examples into windows. Only the context is ever split; the question is stripped and stands in each.
