@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quoth.data import read_examples
+    from quoth.dropin import patch_transformers, pipeline
     from quoth.errors import QuothError
     from quoth.evaluation import Report, evaluate, score
     from quoth.reader import Reader
@@ -30,6 +31,8 @@ _HOMES = {
     "Report": "quoth.evaluation",
     "Span": "quoth.records",
     "evaluate": "quoth.evaluation",
+    "patch_transformers": "quoth.dropin",
+    "pipeline": "quoth.dropin",
     "read_examples": "quoth.data",
     "score": "quoth.evaluation",
     "train": "quoth.training",
@@ -46,6 +49,8 @@ __all__ = [
     "Report",
     "Span",
     "evaluate",
+    "patch_transformers",
+    "pipeline",
     "read_examples",
     "score",
     "train",

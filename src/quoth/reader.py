@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -22,11 +23,12 @@ from quoth.reading import (
     by_token_budget,
     decode,
     explain,
+    lost_letters,
     unbatch,
     unbatch_whole,
 )
 from quoth.records import Example, Prediction
-from quoth.store import ReaderFolder, ReaderSettings, open_engine, shipped_folder
+from quoth.store import ReaderSettings, find_folder, open_engine
 
 # Examples read ahead, so that windows of like length meet in a batch. Bounds the memory, whatever the input.
 _LOOK_AHEAD = 256
@@ -49,15 +51,26 @@ class Reader:
         self._windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
 
     @classmethod
-    def load(cls, source: str | Path | None = None, *, threads: int | None = None) -> Reader:
-        """Load a reader.
+    def load(
+        cls,
+        source: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> Reader:
+        """Load a reader. Warns of a tokenizer whose offsets lose letters.
 
         Args:
-            source: A reader folder or a Hugging Face folder; the shipped reader if ``None``.
+            source: A reader folder, a Hugging Face folder or a name on the hub, as ``deepset/roberta-base-squad2``; the
+                shipped reader if ``None``.
             threads: Threads of the engine; all usable cores if ``None``.
+            revision: Of a name on the hub: a branch, a tag or a commit.
+            token: To log in to the hub with; the stored login if ``None``.
 
         Raises:
-            ReaderError: If the folder is missing, incomplete or damaged.
+            ReaderError: If the folder is missing, incomplete or damaged, or the hub has none of this name.
+            TokenizerError: If there is no ``tokenizer.json``.
             MissingExtraError: If only torch can run it, and torch is not installed.
 
         Example:
@@ -65,8 +78,14 @@ class Reader:
             >>> reader.answer("Who wrote it?", "It was written by Ada Lovelace.").text
             'Ada Lovelace'
         """
-        folder = shipped_folder() if source is None else ReaderFolder.open(source)
+        folder = find_folder(source, revision=revision, token=token)
         tokenizer = Tokenizer.load(folder.path)
+        if lost := lost_letters(tokenizer):
+            warnings.warn(
+                f"{folder.path}: the tokenizer's offsets lose letters (of {', '.join(map(repr, lost[:3]))}), so "
+                "answers may be cut. Delete its tokenizer.json and make a sound one with: quoth export FOLDER -o DIR",
+                stacklevel=2,
+            )
         return cls(tokenizer, open_engine(folder, threads=threads), folder.settings(tokenizer.max_tokens))
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,18 +39,26 @@ class TorchEngine:
 
     @classmethod
     def load(cls, folder: Path, *, precision: str = "float32") -> TorchEngine:
-        """Load ``model.safetensors`` and ``config.json`` of a folder.
+        """Load ``model.safetensors`` and ``config.json`` of a folder; or the weights of an old ``pytorch_model.bin``.
 
         Raises:
-            ReaderError: If the folder holds no question-answering model in safetensors, or only a part of one.
+            ReaderError: If the folder holds no question-answering model, or only a part of one.
         """
         from safetensors import SafetensorError
-        from transformers import AutoModelForQuestionAnswering
+        from transformers import AutoConfig, AutoModelForQuestionAnswering
 
+        old = folder / "pytorch_model.bin"
+        options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+        source: Path | None = folder
+        if old.is_file() and not any(folder.glob("model*.safetensors")):
+            options = {"state_dict": _weights_only(old)}
+            source = None
         try:
             with quietly():
+                if source is None:
+                    options["config"] = AutoConfig.from_pretrained(folder, local_files_only=True)
                 model, info = AutoModelForQuestionAnswering.from_pretrained(
-                    folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+                    source, dtype=torch.float32, output_loading_info=True, **options
                 )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ReaderError(
@@ -76,6 +85,23 @@ class TorchEngine:
             output.start_logits.float().cpu().numpy(),
             output.end_logits.float().cpu().numpy(),
         )
+
+
+def _weights_only(file: Path) -> dict[str, torch.Tensor]:
+    """Read an old checkpoint, which is a pickle; code in it is refused, never run.
+
+    Raises:
+        ReaderError: If it holds anything but weights.
+    """
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise ReaderError(
+            f"{file}: must hold weights alone, but holds something else, which is not run, or is damaged: {error}"
+        ) from error
+    if not isinstance(state, dict):
+        raise ReaderError(f"{file}: must hold weights by their names, but holds {type(state).__name__}")
+    return state
 
 
 @contextmanager

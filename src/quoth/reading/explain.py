@@ -82,7 +82,7 @@ def explain(
         windows=tuple(_windows(question, windows, tokenizer)),
         prediction=prediction,
         answers=answers,
-        null_probability=_null_probability(prediction, settings.temperature),
+        null_probability=null_probability(prediction, settings.temperature),
         lost=tuple(lost),
         lost_counts=dict(counts.most_common()),
         temperature=settings.temperature,
@@ -92,7 +92,16 @@ def explain(
     )
 
 
-def _null_probability(prediction: Prediction, temperature: float) -> float | None:
+def null_probability(prediction: Prediction, temperature: float) -> float | None:
+    """Return the share of "no answer" in the softmax that gave the answers' probabilities.
+
+    Args:
+        prediction: The prediction.
+        temperature: What its scores were divided by.
+
+    Returns:
+        A number in [0, 1]; ``None`` if nothing was read.
+    """
     if prediction.null_score is None:
         return None
     best = prediction.answers[0] if prediction.answers else None

@@ -1,6 +1,6 @@
-"""A reader on disk: the layout of its folder, its settings and its hashes."""
+"""A reader on disk: the layout of its folder, its settings and its hashes, and where the hub keeps it."""
 
-from quoth.store.folder import ReaderFolder, open_engine, shipped_folder
+from quoth.store.folder import ReaderFolder, find_folder, open_engine, open_torch, shipped_folder
 from quoth.store.settings import ReaderSettings
 
-__all__ = ["ReaderFolder", "ReaderSettings", "open_engine", "shipped_folder"]
+__all__ = ["ReaderFolder", "ReaderSettings", "find_folder", "open_engine", "open_torch", "shipped_folder"]
