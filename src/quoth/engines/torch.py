@@ -48,18 +48,18 @@ class TorchEngine:
         from transformers import AutoConfig, AutoModelForQuestionAnswering
 
         old = folder / "pytorch_model.bin"
-        options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
-        source: Path | None = folder
-        if old.is_file() and not any(folder.glob("model*.safetensors")):
-            options = {"state_dict": _weights_only(old)}
-            source = None
+        state = None if any(folder.glob("model*.safetensors")) or not old.is_file() else _weights_only(old)
+        options = {"dtype": torch.float32, "output_loading_info": True}
         try:
             with quietly():
-                if source is None:
-                    options["config"] = AutoConfig.from_pretrained(folder, local_files_only=True)
-                model, info = AutoModelForQuestionAnswering.from_pretrained(
-                    source, dtype=torch.float32, output_loading_info=True, **options
-                )
+                if state is None:
+                    model, info = AutoModelForQuestionAnswering.from_pretrained(
+                        folder, use_safetensors=True, local_files_only=True, **options
+                    )
+                else:
+                    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+                    kind = type(AutoModelForQuestionAnswering.from_config(config))
+                    model, info = kind.from_pretrained(None, config=config, state_dict=state, **options)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ReaderError(
                 f"{folder}: must hold a question-answering model, but cannot be loaded: {error}"
