@@ -14,7 +14,7 @@ SOURCE = Path(quoth.__file__).parent
 
 # Lowest first. A room imports from its own layer or below.
 LAYERS = (
-    ("errors", "drawing", "records", "text"),
+    ("drawing", "errors", "names", "records", "text"),
     ("data", "reading"),
     ("engines",),
     ("store",),

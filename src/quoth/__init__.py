@@ -5,6 +5,7 @@ The public names load lazily: ``import quoth`` brings neither torch nor an engin
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'quoth' has no attribute {name!r}")
+        # With name and obj, Python suggests the name that was meant.
+        raise AttributeError(f"module 'quoth' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from quoth.engines import Engine
 from quoth.errors import InputError
+from quoth.names import suggests_names
 from quoth.reading import (
     DecodeSettings,
     Explanation,
@@ -51,6 +52,7 @@ class Reader:
         self._windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
 
     @classmethod
+    @suggests_names
     def load(
         cls,
         source: str | Path | None = None,
@@ -93,6 +95,7 @@ class Reader:
         """The tokenizer."""
         return self._windower.tokenizer
 
+    @suggests_names
     def answer(
         self,
         question: str,
@@ -118,6 +121,12 @@ class Reader:
         Raises:
             InputError: If the question is empty.
             QuestionTooLongError: If the question leaves no room for a context.
+
+        Example:
+            >>> reader = Reader.load()
+            >>> best = reader.answer("Who wrote it?", "It was written by Ada Lovelace in 1843.").best
+            >>> best.text, best.span
+            ('Ada Lovelace', Span(start=18, end=30))
         """
         examples = _examples(question, context)
         settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
@@ -125,6 +134,7 @@ class Reader:
         logits = [replace(item, context_index=index) for index, items in enumerate(read) for item in items]
         return decode("question", logits, settings)
 
+    @suggests_names
     def explain(
         self,
         question: str,
@@ -148,6 +158,11 @@ class Reader:
 
         Raises:
             InputError, QuestionTooLongError: As in :meth:`answer`.
+
+        Example:
+            >>> explanation = Reader.load().explain("Who wrote it?", "It was written by Ada Lovelace in 1843.")
+            >>> explanation.answers[0].answer.text, len(explanation.windows)
+            ('Ada Lovelace', 1)
         """
         examples = _examples(question, context)
         settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
@@ -162,6 +177,7 @@ class Reader:
         ]
         return explain(question, [example.context for example in examples], read, settings, self.tokenizer)
 
+    @suggests_names
     def answer_all(
         self,
         examples: Iterable[Example],
@@ -180,6 +196,11 @@ class Reader:
 
         Raises:
             InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
+
+        Example:
+            >>> examples = [Example("1", "Who wrote it?", "Ada wrote it."), Example("2", "When?", "In 1843.")]
+            >>> [prediction.text for prediction in Reader.load().answer_all(examples)]
+            ['Ada', '1843']
         """
         settings = self._decode_settings(top_k, null_threshold, max_answer_tokens)
         examples = iter(examples)

@@ -48,7 +48,8 @@ def ask(
         list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from, as it is. May be given again.")
     ] = None,
     reader: Annotated[
-        str | None, typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
+        str | None,
+        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to show at most.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

@@ -9,6 +9,7 @@ import types
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 from quoth.records import Example
@@ -47,6 +48,9 @@ class Parameters:
             ValueError: If a number is out of its range.
         """
         known = {field.name for field in fields(self)}
+        for name in given.keys() - known - {"topk"}:
+            if close := get_close_matches(name, known, 1, 0.75):
+                warnings.warn(f"{name} is no parameter and has no effect; did you mean {close[0]}?", stacklevel=4)
         changes = {name: value for name, value in given.items() if name in known and value is not None}
         if given.get("topk") is not None and "top_k" not in changes:
             warnings.warn("topk parameter is deprecated, use top_k instead", UserWarning, stacklevel=4)

@@ -58,7 +58,7 @@ def patch_transformers(*, compat: bool = False) -> Patch:
         ConfigError: If this transformers keeps its tasks in another way.
 
     Example:
-        >>> with patch_transformers():
+        >>> with patch_transformers():  # doctest: +SKIP
         ...     from transformers import pipeline
         ...     qa = pipeline("question-answering", model="deepset/roberta-base-squad2")
     """

@@ -19,7 +19,7 @@ from quoth.export.quantize import quantize
 from quoth.reader import Reader
 from quoth.reading import Tokenizer
 from quoth.records import Example
-from quoth.store import ReaderFolder, ReaderSettings
+from quoth.store import ReaderFolder, ReaderSettings, find_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def export(
         raise ConfigError("int8 needs gate data, on which to prove itself: --gate-data FILE")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out}: must be a new or empty folder, but holds something")
-    folder = ReaderFolder.open(source)
-    tokenizer = load_tokenizer(str(source))
+    folder = find_folder(source)
+    tokenizer = load_tokenizer(str(folder.path))
     settings = folder.settings(tokenizer.max_tokens)
     engine = TorchEngine.load(folder.path)
     out.parent.mkdir(parents=True, exist_ok=True)
