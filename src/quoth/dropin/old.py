@@ -145,7 +145,8 @@ def _collect(
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     shares: NDArray[np.float32] = np.exp(logits - logits.max())
-    return shares / shares.sum()
+    shares /= shares.sum()
+    return shares
 
 
 def _best_pairs(

@@ -69,9 +69,10 @@ class Window:
 
     def __repr__(self) -> str:
         """Say which piece it is; its numbers are many."""
+        last = self.first_token + len(self.context_tokens)
         return (
             f"Window(example={self.example.id!r}, index={self.index}, tokens={len(self)}, "
-            f"context_tokens={self.first_token} to {self.first_token + len(self.context_tokens)} of {len(self.context)})"
+            f"context_tokens={self.first_token} to {last} of {len(self.context)})"
         )
 
     def _repr_html_(self) -> str:

@@ -74,24 +74,23 @@ def hub_folder(
 
 def _wanted_on_hub(name: str, revision: str | None, token: str | bool | None) -> list[str] | None:
     """Return which files to get; ``None`` if the hub cannot be asked, so that only the cache is left."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub import HfApi, errors
 
     try:
         return wanted_files(HfApi().list_repo_files(name, revision=revision, token=token))
-    except GatedRepoError as error:
+    except errors.GatedRepoError as error:
         raise ReaderError(
             f"{name}: must be open to you, but its owner asks for your consent first. Give it on the hub, and log in "
             "with: hf auth login"
         ) from error
-    except RevisionNotFoundError as error:
+    except errors.RevisionNotFoundError as error:
         raise ReaderError(f"{name}: revision must be a branch, a tag or a commit of it, but is {revision!r}") from error
-    except RepositoryNotFoundError as error:
+    except errors.RepositoryNotFoundError as error:
         raise ReaderError(
             f"{name}: must be the folder of a reader, or the name of one on the hub, but there is neither. If it is "
             "private, log in with: hf auth login"
         ) from error
-    except (OSError, HTTPError):
+    except (OSError, errors.HTTPError):  # type: ignore[attr-defined]  # the base of what its HTTP client raises
         return None
 
 
