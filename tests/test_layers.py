@@ -14,7 +14,7 @@ SOURCE = Path(quoth.__file__).parent
 
 # Lowest first. A room imports from its own layer or below.
 LAYERS = (
-    ("errors", "records", "text"),
+    ("drawing", "errors", "names", "records", "text"),
     ("data", "reading"),
     ("engines",),
     ("store",),
@@ -26,8 +26,8 @@ LAYERS = (
 LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 # Which rooms or files may import what is heavy, or speaks to a person.
 ONLY_IN = {
-    "torch": ("engines/torch.py", "training", "export", "dropin.py"),
-    "transformers": ("engines/torch.py", "training", "export", "dropin.py"),
+    "torch": ("engines/torch.py", "training", "export", "dropin"),
+    "transformers": ("engines/torch.py", "training", "export", "dropin"),
     "accelerate": ("training",),
     "mlflow": ("training",),
     "optuna": ("training",),

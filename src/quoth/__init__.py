@@ -5,11 +5,13 @@ The public names load lazily: ``import quoth`` brings neither torch nor an engin
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quoth.data import read_examples
+    from quoth.dropin import patch_transformers, pipeline
     from quoth.errors import QuothError
     from quoth.evaluation import Report, evaluate, score
     from quoth.reader import Reader
@@ -30,6 +32,8 @@ _HOMES = {
     "Report": "quoth.evaluation",
     "Span": "quoth.records",
     "evaluate": "quoth.evaluation",
+    "patch_transformers": "quoth.dropin",
+    "pipeline": "quoth.dropin",
     "read_examples": "quoth.data",
     "score": "quoth.evaluation",
     "train": "quoth.training",
@@ -46,6 +50,8 @@ __all__ = [
     "Report",
     "Span",
     "evaluate",
+    "patch_transformers",
+    "pipeline",
     "read_examples",
     "score",
     "train",
@@ -54,7 +60,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'quoth' has no attribute {name!r}")
+        # With name and obj, Python suggests the name that was meant.
+        raise AttributeError(f"module 'quoth' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from quoth.engines import Engine
 from quoth.errors import InputError
+from quoth.names import suggests_names
 from quoth.reading import (
     DecodeSettings,
     Explanation,
@@ -22,11 +24,12 @@ from quoth.reading import (
     by_token_budget,
     decode,
     explain,
+    lost_letters,
     unbatch,
     unbatch_whole,
 )
 from quoth.records import Example, Prediction
-from quoth.store import ReaderFolder, ReaderSettings, open_engine, shipped_folder
+from quoth.store import ReaderSettings, find_folder, open_engine
 
 # Examples read ahead, so that windows of like length meet in a batch. Bounds the memory, whatever the input.
 _LOOK_AHEAD = 256
@@ -50,15 +53,27 @@ class Reader:
         self.windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
 
     @classmethod
-    def load(cls, source: str | Path | None = None, *, threads: int | None = None) -> Reader:
-        """Load a reader.
+    @suggests_names
+    def load(
+        cls,
+        source: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> Reader:
+        """Load a reader. Warns of a tokenizer whose offsets lose letters.
 
         Args:
-            source: A reader folder or a Hugging Face folder; the shipped reader if ``None``.
+            source: A reader folder, a Hugging Face folder or a name on the hub, as ``deepset/roberta-base-squad2``; the
+                shipped reader if ``None``.
             threads: Threads of the engine; all usable cores if ``None``.
+            revision: Of a name on the hub: a branch, a tag or a commit.
+            token: To log in to the hub with; the stored login if ``None``.
 
         Raises:
-            ReaderError: If the folder is missing, incomplete or damaged.
+            ReaderError: If the folder is missing, incomplete or damaged, or the hub has none of this name.
+            TokenizerError: If there is no ``tokenizer.json``.
             MissingExtraError: If only torch can run it, and torch is not installed.
 
         Example:
@@ -66,8 +81,14 @@ class Reader:
             >>> reader.answer("Who wrote it?", "It was written by Ada Lovelace.").text
             'Ada Lovelace'
         """
-        folder = shipped_folder() if source is None else ReaderFolder.open(source)
+        folder = find_folder(source, revision=revision, token=token)
         tokenizer = Tokenizer.load(folder.path)
+        if lost := lost_letters(tokenizer):
+            warnings.warn(
+                f"{folder.path}: the tokenizer's offsets lose letters (of {', '.join(map(repr, lost[:3]))}), so "
+                "answers may be cut. Delete its tokenizer.json and make a sound one with: quoth export FOLDER -o DIR",
+                stacklevel=2,
+            )
         return cls(tokenizer, open_engine(folder, threads=threads), folder.settings(tokenizer.max_tokens))
 
     @property
@@ -75,6 +96,7 @@ class Reader:
         """The tokenizer."""
         return self.windower.tokenizer
 
+    @suggests_names
     def answer(
         self,
         question: str,
@@ -100,6 +122,12 @@ class Reader:
         Raises:
             InputError: If the question is empty.
             QuestionTooLongError: If the question leaves no room for a context.
+
+        Example:
+            >>> reader = Reader.load()
+            >>> best = reader.answer("Who wrote it?", "It was written by Ada Lovelace in 1843.").best
+            >>> best.text, best.span
+            ('Ada Lovelace', Span(start=18, end=30))
         """
         examples = _examples(question, context)
         settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
@@ -107,6 +135,7 @@ class Reader:
         logits = [replace(item, context_index=index) for index, items in enumerate(read) for item in items]
         return decode("question", logits, settings)
 
+    @suggests_names
     def explain(
         self,
         question: str,
@@ -130,6 +159,11 @@ class Reader:
 
         Raises:
             InputError, QuestionTooLongError: As in :meth:`answer`.
+
+        Example:
+            >>> explanation = Reader.load().explain("Who wrote it?", "It was written by Ada Lovelace in 1843.")
+            >>> explanation.answers[0].answer.text, len(explanation.windows)
+            ('Ada Lovelace', 1)
         """
         examples = _examples(question, context)
         settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
@@ -144,6 +178,7 @@ class Reader:
         ]
         return explain(question, [example.context for example in examples], read, settings, self.tokenizer)
 
+    @suggests_names
     def answer_all(
         self,
         examples: Iterable[Example],
@@ -162,6 +197,11 @@ class Reader:
 
         Raises:
             InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
+
+        Example:
+            >>> examples = [Example("1", "Who wrote it?", "Ada wrote it."), Example("2", "When?", "In 1843.")]
+            >>> [prediction.text for prediction in Reader.load().answer_all(examples)]
+            ['Ada', '1843']
         """
         settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
         for example, items in self.read_all(examples):

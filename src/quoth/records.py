@@ -120,3 +120,15 @@ class Prediction:
     def text(self) -> str:
         """Text of the best answer, or ``""`` for no answer, as SQuAD's prediction files have it."""
         return self.best.text if self.best else ""
+
+    def __str__(self) -> str:
+        """Say the best answer with its probability and place, or why there is none."""
+        if best := self.best:
+            return f"{best.text} ({best.probability:.1%}, code points {best.span.start} to {best.span.end})"
+        return f"no answer: {self.reason}"
+
+    def _repr_html_(self) -> str:
+        """Draw itself in a notebook."""
+        from quoth.drawing import prediction_html
+
+        return prediction_html(self)

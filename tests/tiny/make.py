@@ -8,9 +8,12 @@ no test needs torch to have a reader.
 
 | folder | tokenizer | pair | network, 128 tokens |
 |---|---|---|---|
-| wordpiece | WordPiece, BERT's, cased | ``[CLS] q [SEP] c [SEP]``, types 0 0 0 1 1 | BERT; as safetensors too |
+| wordpiece | WordPiece, BERT's, cased | ``[CLS] q [SEP] c [SEP]``, types 0 0 0 1 1 | BERT |
 | bpe | byte-level BPE, blanks in the offsets | ``<s> q </s></s> c </s>``, no types | RoBERTa |
 | unigram | Unigram, Metaspace | ``q <sep> c <sep> <cls>``, types 0 0 1 1 2 | BERT with three types |
+| albert | the same | ``<cls> q <sep> c <sep>``, types 0 0 0 1 1 | ALBERT |
+
+All but ``unigram`` hold their weights as safetensors too, so that transformers can be asked the same questions.
 
 The weights mean nothing. The head's are made larger, so that the logits differ from token to token.
 """
@@ -25,7 +28,14 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import nn
-from transformers import BertConfig, BertForQuestionAnswering, RobertaConfig, RobertaForQuestionAnswering
+from transformers import (
+    AlbertConfig,
+    AlbertForQuestionAnswering,
+    BertConfig,
+    BertForQuestionAnswering,
+    RobertaConfig,
+    RobertaForQuestionAnswering,
+)
 
 from quoth.engines.torch import TorchEngine
 from quoth.export.graph import write_onnx
@@ -126,6 +136,15 @@ def unigram() -> Tokenizer:
     return tokenizer
 
 
+def albert() -> Tokenizer:
+    """Return a tokenizer as ALBERT's is, in small."""
+    tokenizer = unigram()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<cls> $A <sep>", pair="<cls> $A <sep> $B:1 <sep>:1", special_tokens=[("<sep>", 4), ("<cls>", 3)]
+    )
+    return tokenizer
+
+
 def network(tokenizer: Tokenizer, kind: str) -> nn.Module:
     """Return a network of random weights that fits a tokenizer."""
     torch.manual_seed(2)
@@ -140,6 +159,9 @@ def network(tokenizer: Tokenizer, kind: str) -> nn.Module:
         # RoBERTa counts positions from the one after the padding's id.
         positions = {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1, "pad_token_id": 1}
         model = RobertaForQuestionAnswering(RobertaConfig(**sizes, **positions))
+    elif kind == "albert":
+        positions = {"max_position_embeddings": TOKENS, "type_vocab_size": 2, "pad_token_id": 5}
+        model = AlbertForQuestionAnswering(AlbertConfig(**sizes, **positions, embedding_size=16))
     else:
         types, pad = (3, 5) if kind == "unigram" else (2, 0)
         model = BertForQuestionAnswering(
@@ -148,7 +170,7 @@ def network(tokenizer: Tokenizer, kind: str) -> nn.Module:
     with torch.no_grad():
         model.qa_outputs.weight *= 20
         for name, weights in model.named_parameters():
-            if ".attention." in name and "LayerNorm" not in name:
+            if ".attention." in name and "norm" not in name.lower():
                 # So that a token's logits depend on the others, and batches, masks and types matter.
                 weights *= 10
     return model.eval()
@@ -162,7 +184,7 @@ def make(kind: str, tokenizer: Tokenizer, config: dict[str, object]) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps({**config, "model_max_length": TOKENS}, indent=2) + "\n")
     model = network(tokenizer, kind)
     write_onnx(TorchEngine(model), folder / "model.onnx")
-    if kind == "wordpiece":
+    if kind != "unigram":
         model.save_pretrained(folder)
 
 
@@ -170,3 +192,4 @@ if __name__ == "__main__":
     make("wordpiece", wordpiece(), {"cls_token": "[CLS]", "pad_token": "[PAD]"})
     make("bpe", bpe(), {"cls_token": "<s>", "pad_token": "<pad>"})
     make("unigram", unigram(), {"cls_token": "<cls>", "pad_token": "<pad>"})
+    make("albert", albert(), {"cls_token": "<cls>", "pad_token": "<pad>"})

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 # Command -> the module in this folder that holds it. The order is that of the help.
 COMMANDS = {
     "ask": "ask",
+    "explain": "explain",
     "data": "data",
     "train": "train",
     "predict": "predict",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _NO_CONTEXT = (
-    "ask: must have a text to quote from, but has none. "
-    "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth ask QUESTION"
+    "{0}: must have a text to quote from, but has none. "
+    "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth {0} QUESTION"
 )
 
 
@@ -48,7 +48,8 @@ def ask(
         list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from, as it is. May be given again.")
     ] = None,
     reader: Annotated[
-        str | None, typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
+        str | None,
+        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to show at most.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -79,7 +80,7 @@ def ask(
 
     if null_threshold is not None and math.isnan(null_threshold):
         raise ConfigError("--null-threshold must be a number, inf or -inf, but is nan")
-    sources = _sources(context or [], text or [])
+    sources = read_sources(context or [], text or [])
     from quoth.reader import Reader
 
     loaded = Reader.load(reader)
@@ -97,13 +98,13 @@ def ask(
         _print_prediction(prediction, sources)
 
 
-def _sources(files: list[str], texts: list[str]) -> list[Source]:
-    """Read all contexts; whatever cannot be read is named in one error."""
+def read_sources(files: list[str], texts: list[str], command: str = "ask") -> list[Source]:
+    """Read all contexts, standard input if none is named; whatever cannot be read is named in one error."""
     from quoth.errors import ConfigError, InputError
 
     if not files and not texts:
         if sys.stdin is None or sys.stdin.isatty():
-            raise ConfigError(_NO_CONTEXT)
+            raise ConfigError(_NO_CONTEXT.format(command))
         files = ["-"]
     if files.count("-") > 1:
         raise ConfigError("--context - must be given once at most, but is given more often")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from quoth.drawing.safe import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-# What could move the cursor, change colours or turn the reading direction of all that follows; and lone surrogates,
-# which no encoding can hold. Line feed and tab stay.
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+__all__ = ["note", "print_json", "stderr", "stdout", "visible"]
 
 
 def print_json(document: Any) -> None:
@@ -30,23 +29,6 @@ def print_json(document: Any) -> None:
 def note(message: str) -> None:
     """Print a note on stderr, so that results can be piped."""
     typer.echo(message, err=True)
-
-
-def visible(text: str) -> str:
-    r"""Replace, one for one, each character that a terminal would obey rather than show.
-
-    Control characters become their pictures, the others U+FFFD.
-
-    Example:
-        >>> visible("\x1b[31m")
-        '␛[31m'
-    """
-    return _UNSAFE.sub(_picture, text)
-
-
-def _picture(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
 
 
 def stdout() -> Console:

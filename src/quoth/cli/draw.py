@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from quoth.cli.console import visible
+from quoth.drawing.safe import percent, visible
 from quoth.records import Span
+
+__all__ = ["Mark", "one_line", "passage", "percent", "place", "put"]
 
 # Code points that an excerpt shows on either side of the answer, at most.
 REACH = 240
@@ -89,13 +91,6 @@ def place(context: str, span: Span, name: str) -> str:
     if "\f" in context:
         parts.append(f"page {context.count(chr(12), 0, span.start) + 1}")
     return " · ".join(parts)
-
-
-def percent(probability: float) -> str:
-    """Write a probability with one decimal, never rounded to 0 or 1 unless it is: ``<0.1%``, ``97.3%``, ``>99.9%``."""
-    if 0 < probability < 0.001:
-        return "<0.1%"
-    return ">99.9%" if 0.999 < probability < 1 else f"{probability:.1%}"
 
 
 def put(console: Console, text: Text, *, indent: int = 0) -> None:

@@ -22,7 +22,8 @@ app = typer.Typer(add_completion=False)
 def evaluate(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: a file, or hub:NAME:SPLIT.")],
     reader: Annotated[
-        str | None, typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
+        str | None,
+        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
     slices: Annotated[
         bool,

@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def export(
     reader: Annotated[
-        str, typer.Argument(metavar="READER", help="Folder with model.safetensors and config.json, as trained.")
+        str, typer.Argument(metavar="READER", help="Folder with weights and config.json, or a name on the hub.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The new folder. It appears whole, or not at all.")],
     int8: Annotated[bool, typer.Option("--int8", help="Quantise the weights: a fourth of the bytes.")] = False,

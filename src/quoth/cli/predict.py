@@ -18,7 +18,8 @@ def predict(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Questions, labelled or not: a file, or hub:NAME:SPLIT.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the answers go: texts by id.")],
     reader: Annotated[
-        str | None, typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
+        str | None,
+        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
     nbest: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the best answers of each question here, too.")

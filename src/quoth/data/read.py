@@ -33,9 +33,6 @@ def read_examples(source: str | os.PathLike[str], *, places: bool = True) -> lis
     A file's format shows in its name or its content: nested SQuAD v1.1 or v2.0 JSON, a JSON list of flat rows, JSON
     lines, CSV, TSV or Parquet, each also gzipped.
 
-        read_examples("dev-v1.1.json")
-        read_examples("hub:rajpurkar/squad:validation")
-
     Args:
         source: A path, or ``hub:name:split`` or ``hub:name:config:split``, where the name may be a local folder.
         places: Whether golds must stand where ``answer_start`` says. ``False`` for scoring, where only their texts
@@ -48,6 +45,12 @@ def read_examples(source: str | os.PathLike[str], *, places: bool = True) -> lis
         DataError: If anything is wrong with the data; it lists every problem.
         ConfigError: If a hub source names no split.
         MissingExtraError: If Parquet or the hub is wanted without the extra [hub].
+
+    Example:
+        >>> examples = read_examples("hub:rajpurkar/squad:validation")  # doctest: +SKIP
+        >>> examples = read_examples("dev-v1.1.json")
+        Traceback (most recent call last):
+        quoth.errors.DataError: dev-v1.1.json: there is no such file
     """
     name = os.fspath(source)
     problems = Problems(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,19 +39,27 @@ class TorchEngine:
 
     @classmethod
     def load(cls, folder: Path, *, precision: str = "float32") -> TorchEngine:
-        """Load ``model.safetensors`` and ``config.json`` of a folder.
+        """Load ``model.safetensors`` and ``config.json`` of a folder; or the weights of an old ``pytorch_model.bin``.
 
         Raises:
-            ReaderError: If the folder holds no question-answering model in safetensors, or only a part of one.
+            ReaderError: If the folder holds no question-answering model, or only a part of one.
         """
         from safetensors import SafetensorError
-        from transformers import AutoModelForQuestionAnswering
+        from transformers import AutoConfig, AutoModelForQuestionAnswering
 
+        old = folder / "pytorch_model.bin"
+        state = None if any(folder.glob("model*.safetensors")) or not old.is_file() else _weights_only(old)
+        options = {"dtype": torch.float32, "output_loading_info": True}
         try:
             with quietly():
-                model, info = AutoModelForQuestionAnswering.from_pretrained(
-                    folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
-                )
+                if state is None:
+                    model, info = AutoModelForQuestionAnswering.from_pretrained(
+                        folder, use_safetensors=True, local_files_only=True, **options
+                    )
+                else:
+                    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+                    kind = type(AutoModelForQuestionAnswering.from_config(config))
+                    model, info = kind.from_pretrained(None, config=config, state_dict=state, **options)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ReaderError(
                 f"{folder}: must hold a question-answering model, but cannot be loaded: {error}"
@@ -76,6 +85,23 @@ class TorchEngine:
             output.start_logits.float().cpu().numpy(),
             output.end_logits.float().cpu().numpy(),
         )
+
+
+def _weights_only(file: Path) -> dict[str, torch.Tensor]:
+    """Read an old checkpoint, which is a pickle; code in it is refused, never run.
+
+    Raises:
+        ReaderError: If it holds anything but weights.
+    """
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise ReaderError(
+            f"{file}: must hold weights alone, but holds something else, which is not run, or is damaged: {error}"
+        ) from error
+    if not isinstance(state, dict):
+        raise ReaderError(f"{file}: must hold weights by their names, but holds {type(state).__name__}")
+    return state
 
 
 @contextmanager

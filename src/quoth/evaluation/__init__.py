@@ -64,9 +64,6 @@ class _Outcome(NamedTuple):
 def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | Iterable[Prediction]) -> Report:
     """Score predictions, made by any system, against the golds of a data set.
 
-        >>> score(examples, {"56be4db0": "Denver Broncos"}).f1
-        100.0
-
     Args:
         examples: The data set. Unlabelled examples are left out and counted.
         predictions: Texts by example id, ``None`` or ``""`` for no answer; or predictions of a reader.
@@ -79,6 +76,11 @@ def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | I
         DataError: If no example is labelled.
 
     Source: the official evaluation scripts of SQuAD v1.1 and v2.0; Rajpurkar et al. 2016, section 6.1, and 2018.
+
+    Example:
+        >>> examples = [Example("56be4db0", "Who won?", "The Denver Broncos won.", (Gold("Denver Broncos", 4),))]
+        >>> score(examples, {"56be4db0": "Denver Broncos!"}).f1
+        100.0
     """
     known: Mapping[str, Prediction | str | None]
     known = predictions if isinstance(predictions, Mapping) else {each.id: each for each in predictions}
@@ -113,6 +115,12 @@ def evaluate(
     Raises:
         DataError: If no example is labelled.
         PredictionsError: If the reader's answers are not in the order of the examples.
+
+    Example:
+        >>> from quoth import Reader
+        >>> examples = [Example("1", "Who wrote it?", "Ada Lovelace wrote it.", (Gold("Ada Lovelace", 0),))]
+        >>> evaluate(Reader.load(), examples).exact
+        100.0
     """
     waiting: deque[Example] = deque()  # given to the reader, not answered yet
     unlabelled = 0

@@ -66,7 +66,9 @@ def write_onnx(engine: TorchEngine, file: Path) -> None:
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            raise ExportError(f"torch cannot export this network: {error}") from error
+            # The first line of the cause says what; the rest is advice to those who write networks.
+            reason = str(error.__cause__ or error).partition("\n")[0]
+            raise ExportError(f"torch cannot export this network: {reason}") from error
     model = onnx.load(file)
     forget_origin(model)
     onnx.save(model, file)

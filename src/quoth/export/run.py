@@ -19,7 +19,7 @@ from quoth.export.quantize import quantize
 from quoth.reader import Reader
 from quoth.reading import Tokenizer
 from quoth.records import Example
-from quoth.store import ReaderFolder, ReaderSettings, check_new_folder
+from quoth.store import ReaderFolder, ReaderSettings, check_new_folder, find_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ def export(
     if int8 and gate_data is None:
         raise ConfigError("int8 needs gate data, on which to prove itself: --gate-data FILE")
     check_new_folder(out)
-    folder = ReaderFolder.open(source)
-    tokenizer = load_tokenizer(str(source))
+    folder = find_folder(source)
+    tokenizer = load_tokenizer(str(folder.path))
     settings = folder.settings(tokenizer.max_tokens)
     engine = TorchEngine.load(folder.path)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from quoth.reading.batches import SpanLogits, WindowBatch, by_token_budget
 from quoth.reading.decode import DecodeSettings, WindowLogits, best_probabilities, decode, unbatch
 from quoth.reading.explain import WholeWindow, explain, null_probability, unbatch_whole
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
+from quoth.reading.offsets import lost_letters
 from quoth.reading.survey import WindowSurvey, survey
 from quoth.reading.tokenizer import Template, Tokenizer, Tokens
 from quoth.reading.windows import TokenRange, Window, Windower
@@ -31,6 +32,7 @@ __all__ = [
     "by_token_budget",
     "decode",
     "explain",
+    "lost_letters",
     "null_probability",
     "survey",
     "unbatch",

@@ -93,7 +93,15 @@ def explain(
 
 
 def null_probability(prediction: Prediction, temperature: float) -> float | None:
-    """Return the share of "no answer" in the softmax; ``None`` if nothing was read."""
+    """Return the share of "no answer" in the softmax that gave the answers' probabilities.
+
+    Args:
+        prediction: The prediction.
+        temperature: What its scores were divided by.
+
+    Returns:
+        A number in [0, 1]; ``None`` if nothing was read.
+    """
     if prediction.null_score is None:
         return None
     best = prediction.answers[0] if prediction.answers else None

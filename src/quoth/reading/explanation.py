@@ -232,6 +232,31 @@ class Explanation:
             "windows": [window.to_json() for window in self.windows],
         }
 
+    def __repr__(self) -> str:
+        """Say what it explains; its numbers are many."""
+        return (
+            f"Explanation(question={self.question!r}, answer={self.prediction.text!r}, windows={len(self.windows)}, "
+            f"answers={len(self.answers)}, lost={sum(self.lost_counts.values())})"
+        )
+
+    def __str__(self) -> str:
+        """Say the best answer, and why others lost."""
+        lines = [str(self.prediction)]
+        lines += [f"lost: {count} that {loss.sentence}" for loss, count in self.lost_counts.items()]
+        return "\n".join(lines)
+
+    def to_html(self) -> str:
+        """Return it as one HTML file that needs nothing else: a lesson on how the answer came about."""
+        from quoth.drawing import explanation_page
+
+        return explanation_page(self)
+
+    def _repr_html_(self) -> str:
+        """Draw itself in a notebook."""
+        from quoth.drawing import explanation_html
+
+        return explanation_html(self)
+
 
 def _place(span: Span | None) -> dict[str, int | None]:
     return {"start": span.start if span else None, "end": span.end if span else None}

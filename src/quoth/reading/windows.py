@@ -73,6 +73,20 @@ class Window:
         offsets[self.context_tokens.start : self.context_tokens.end] = self.context_offsets
         return offsets
 
+    def __repr__(self) -> str:
+        """Say which piece it is; its numbers are many."""
+        last = self.first_token + len(self.context_tokens)
+        return (
+            f"Window(example={self.example.id!r}, index={self.index}, tokens={len(self)}, "
+            f"context_tokens={self.first_token} to {last} of {len(self.context)})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Draw itself in a notebook."""
+        from quoth.drawing import window_html
+
+        return window_html(self)
+
 
 class Windower:
     """Cuts examples into windows. Only the context is ever split; the question is stripped and stands in each.

@@ -1,6 +1,21 @@
-"""A reader on disk: the layout of its folder, its settings and its hashes."""
+"""A reader on disk: the layout of its folder, its settings and its hashes, and where the hub keeps it."""
 
-from quoth.store.folder import ReaderFolder, check_new_folder, open_engine, shipped_folder
+from quoth.store.folder import (
+    ReaderFolder,
+    check_new_folder,
+    find_folder,
+    open_engine,
+    open_torch,
+    shipped_folder,
+)
 from quoth.store.settings import ReaderSettings
 
-__all__ = ["ReaderFolder", "ReaderSettings", "check_new_folder", "open_engine", "shipped_folder"]
+__all__ = [
+    "ReaderFolder",
+    "ReaderSettings",
+    "check_new_folder",
+    "find_folder",
+    "open_engine",
+    "open_torch",
+    "shipped_folder",
+]

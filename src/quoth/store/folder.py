@@ -7,7 +7,8 @@
     ├── model.safetensors, config.json     where it is to be trained further
     └── README.md           model card
 
-A plain Hugging Face folder has no ``quoth.json``; its settings come from its tokenizer and its config.
+A plain Hugging Face folder has no ``quoth.json``; its settings come from its tokenizer and its config. Its ONNX file
+may lie in ``onnx/``.
 """
 
 from __future__ import annotations
@@ -26,11 +27,25 @@ from typing import Any
 from quoth.engines import Engine
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
 from quoth.store.card import card
+from quoth.store.hub import hub_folder, is_hub_name
 from quoth.store.settings import ReaderSettings
 
 FORMAT = 1
 MANIFEST = "quoth.json"
 _OURS = ("format", "files")  # what every manifest gets anew
+# Where an ONNX file may lie, and what torch can run; the first that is there counts.
+_ONNX = ("model.onnx", "onnx/model.onnx")
+_TORCH = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+# Models that number positions from the one after the padding's id, so that they take fewer than their config says.
+_POSITIONS_FROM_PADDING = (
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "mpnet",
+    "longformer",
+    "data2vec-text",
+)
 # What a manifest vouches for, where it is there.
 _HASHED = ("tokenizer.json", "tokenizer_config.json", "model.onnx", "model.safetensors", "config.json")
 
@@ -62,7 +77,7 @@ class ReaderFolder:
         folder = cls.open_unchecked(path)
         if (path / MANIFEST).is_file():
             folder._check()
-        elif not (path / "tokenizer.json").is_file() and not folder.config and not (path / "model.onnx").is_file():
+        elif not (path / "tokenizer.json").is_file() and not folder.config and not folder.onnx:
             raise ReaderError(
                 f"{path}: must hold a reader (quoth.json, tokenizer.json and model.onnx; or a Hugging Face folder with "
                 "tokenizer.json, config.json and model.safetensors), but holds none of these"
@@ -73,6 +88,11 @@ class ReaderFolder:
     def open_unchecked(cls, path: Path) -> ReaderFolder:
         """Open a folder that is being made, whatever is in it."""
         return cls(path, _json(path / MANIFEST), _json(path / "config.json"))
+
+    @property
+    def onnx(self) -> Path | None:
+        """Its ONNX file, or ``None``."""
+        return next((self.path / name for name in _ONNX if (self.path / name).is_file()), None)
 
     def _check(self) -> None:
         found = self.manifest.get("format")
@@ -99,6 +119,8 @@ class ReaderFolder:
         if self.manifest:
             return ReaderSettings.from_json(self.manifest, str(self.path / MANIFEST))
         positions = self.config.get("max_position_embeddings")
+        if isinstance(positions, int) and self.config.get("model_type") in _POSITIONS_FROM_PADDING:
+            positions -= int(self.config.get("pad_token_id") or 0) + 1
         limits = [limit for limit in (tokenizer_limit, positions) if isinstance(limit, int) and limit > 0]
         longest = min([384, *limits])
         return ReaderSettings(max_tokens=longest, overlap=min(128, longest // 3))
@@ -179,24 +201,58 @@ def check_new_folder(path: str | Path) -> Path:
     return path
 
 
+def find_folder(
+    source: str | Path | None = None, *, revision: str | None = None, token: str | bool | None = None
+) -> ReaderFolder:
+    """Return the folder of a reader, wherever it is.
+
+    Args:
+        source: A folder, or a name on the hub; the shipped reader if ``None``.
+        revision: Of a name on the hub: a branch, a tag or a commit.
+        token: To log in to the hub with.
+
+    Raises:
+        ReaderError: If there is none, or it is incomplete or damaged.
+    """
+    if source is None:
+        return shipped_folder()
+    if is_hub_name(source):
+        source = hub_folder(str(source), revision=revision, token=token)
+    return ReaderFolder.open(source)
+
+
 def shipped_folder() -> ReaderFolder:
     """Return the folder of the reader that comes with the package."""
     return ReaderFolder.open(Path(str(files("quoth") / "shipped")))
 
 
 def open_engine(folder: ReaderFolder, *, threads: int | None = None) -> Engine:
-    """Start the engine that runs a folder: ONNX Runtime where it holds ``model.onnx``, else torch.
+    """Start the engine that runs a folder: ONNX Runtime where it holds an ONNX file, else torch.
 
     Raises:
         ReaderError: If the folder holds no weights.
         MissingExtraError: If only torch can run it, and torch is not installed.
     """
-    model = folder.path / "model.onnx"
-    if model.is_file():
+    if model := folder.onnx:
         from quoth.engines.onnx import OnnxEngine
 
         return OnnxEngine(model, precision=str(folder.manifest.get("precision", "float32")), threads=threads)
-    if not (folder.path / "model.safetensors").is_file():
+    return open_torch(folder)
+
+
+def open_torch(folder: ReaderFolder, *, precision: str = "float32", device: str | None = None) -> Engine:
+    """Run a folder with torch, as it is.
+
+    Args:
+        folder: The folder.
+        precision: What to compute in: "float32", "bfloat16" or "float16".
+        device: Where, as torch names it; the processor if ``None``.
+
+    Raises:
+        ReaderError: If the folder holds no weights.
+        MissingExtraError: If torch is not installed.
+    """
+    if not any((folder.path / name).is_file() for name in _TORCH):
         raise ReaderError(f"{folder.path}: must hold model.onnx or model.safetensors, but holds neither")
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise MissingExtraError(
@@ -205,7 +261,10 @@ def open_engine(folder: ReaderFolder, *, threads: int | None = None) -> Engine:
         )
     from quoth.engines.torch import TorchEngine
 
-    return TorchEngine.load(folder.path)
+    engine = TorchEngine.load(folder.path, precision=precision)
+    if device is not None:
+        engine.model.to(device)
+    return engine
 
 
 def sha256(file: Path) -> str:

@@ -1,0 +1,206 @@
+"""``quoth explain``: how an answer came about. Windows, tokens, logits, the best spans and why others lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quoth.cli.console import note, print_json, stdout
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from quoth.cli.ask import Source
+    from quoth.reading import ExplainedWindow, Explanation
+
+app = typer.Typer(add_completion=False)
+
+# Starts and ends that are named for each window.
+_TOP = 5
+# Below this share of the highest level, a token is not coloured.
+_FAINT = 0.15
+# Characters of the bar of a probability.
+_BAR = 12
+
+
+@app.command()
+def explain(
+    question: Annotated[
+        str,
+        typer.Argument(metavar="QUESTION", help="The question; after -- if it begins with a dash.", show_default=False),
+    ],
+    context: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|-", help="Text to quote from, in UTF-8; - is standard input. May be given again."),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from, as it is. May be given again.")
+    ] = None,
+    reader: Annotated[
+        str | None,
+        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
+    ] = None,
+    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to explain at most.")] = 3,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with every token.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as one HTML file, with every token.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Explain how an answer came about: what the reader saw, what the network said, and why other spans lost.
+
+    A text is read in windows, each small enough for the network. For each token it gives two numbers (logits): how well
+    an answer starts there, and how well one ends there. A span scores the sum of its two; its probability is its share
+    among all legal spans and "no answer".
+
+    On a terminal, the tokens of the windows that gave an answer are coloured: the fuller the blue, the better an answer
+    starts there; the fuller the orange, the better one ends.
+
+    Exit 0 also where there is no answer, 1 if a text cannot be read, 2 for wrong use.
+
+    Example: [cyan]quoth explain "Who kept the light?" --context log.txt --html why.html[/cyan]
+    """
+    from quoth.cli.ask import read_sources
+    from quoth.reader import Reader
+
+    sources = read_sources(context or [], text or [], "explain")
+    explanation = Reader.load(reader).explain(question, [source.text for source in sources], top_k=top_k)
+    if html:
+        html.write_text(explanation.to_html(), encoding="utf-8")
+        note(f"Wrote {html}")
+    if json:
+        print_json({**explanation.to_json(), "names": [source.name for source in sources]})
+    elif not html:
+        _print(explanation, sources)
+
+
+def _print(explanation: Explanation, sources: list[Source]) -> None:
+    console = stdout()
+    _print_answers(console, explanation, sources)
+    givers = {(item.answer.context_index, item.answer.window_index) for item in explanation.answers}
+    for window in explanation.windows:
+        if (window.context_index, window.index) in givers:
+            _print_window(console, explanation, window, sources)
+    _print_lost(console, explanation)
+
+
+def _print_answers(console: Console, explanation: Explanation, sources: list[Source]) -> None:
+    from rich.text import Text
+
+    from quoth.cli.draw import one_line, place, put
+
+    prediction = explanation.prediction
+    head = one_line(prediction.best.text) if prediction.best else f"No answer: {prediction.reason}."
+    console.print(Text(head, "bold"))
+    console.print()
+    for item in explanation.answers:
+        answer, source = item.answer, sources[item.answer.context_index]
+        put(console, _share(answer.probability, one_line(answer.text)))
+        window = _find(explanation, answer.context_index, answer.window_index)
+        start, end = window.tokens[item.start_token].start, window.tokens[item.end_token].end
+        put(console, Text(f"{_sum(start, end)} · {place(source.text, answer.span, source.name)}", "dim"), indent=9)
+        if item.widened:
+            put(console, Text(f"widened from “{one_line(item.exact.of(source.text))}”", "dim"), indent=9)
+    if explanation.null_probability is not None and prediction.null_score is not None:
+        threshold = explanation.null_threshold
+        abstains = "no threshold: it never abstains" if threshold is None else f"threshold {threshold:.2f}"
+        put(console, _share(explanation.null_probability, "no answer"))
+        put(console, Text(f"null score {prediction.null_score:.2f} · {abstains}", "dim"), indent=9)
+
+
+def _share(probability: float, what: str) -> Text:
+    from rich.text import Text
+
+    from quoth.drawing.safe import percent
+
+    bar = "█" * round(_BAR * probability)
+    return Text.assemble(f"{percent(probability):>6}   ", (what, "bold"), "  ", (bar, "bright_yellow"))
+
+
+def _print_window(console: Console, explanation: Explanation, window: ExplainedWindow, sources: list[Source]) -> None:
+    """Print a window: where it lies, the tokens that stand out, and its text in colour."""
+    from rich.text import Text
+
+    from quoth.cli.draw import one_line, put
+
+    same = [item for item in explanation.windows if item.context_index == window.context_index]
+    source = sources[window.context_index]
+    console.print()
+    put(console, Text(f"Window {window.index + 1} of {len(same)} of {one_line(source.name)}", "bold"))
+    place = f"code points {window.span.start}–{window.span.end}"
+    put(console, Text(f"{len(window.tokens)} tokens · {place} · null score {window.null_score:.2f}", "dim"))
+    for name, logits in (("starts", [t.start for t in window.tokens]), ("ends", [t.end for t in window.tokens])):
+        best = sorted(range(len(logits)), key=lambda index: -logits[index])[:_TOP]
+        shown = "  ".join(f"{one_line(window.tokens[index].text) or '␣'} {logits[index]:.2f}" for index in best)
+        put(console, Text(f"Best {name}: {shown}"))
+    if console.color_system is not None and not console.no_color:
+        console.print()
+        put(console, _coloured(window, source.text, rich=console.color_system != "standard"), indent=2)
+
+
+def _coloured(window: ExplainedWindow, context: str, *, rich: bool) -> Text:
+    """Return the window's text: where answers start in blue, where they end in orange, the fuller the more.
+
+    Args:
+        window: The window.
+        context: The context that it is of.
+        rich: Whether the terminal has shades; without, the strongest tokens alone are coloured.
+    """
+    from rich.text import Text
+
+    from quoth.cli.draw import one_line
+
+    tokens = [token for token in window.tokens if token.span is not None]
+    starts, ends = _levels([token.start for token in tokens]), _levels([token.end for token in tokens])
+    drawn, at = Text(), window.span.start
+    for token, start, end in zip(tokens, starts, ends, strict=True):
+        span = token.span or window.span
+        drawn.append(one_line(context[at : span.start]))
+        drawn.append(one_line(context[max(at, span.start) : span.end]), _shade(start, end, rich))
+        at = max(at, span.end)
+    return drawn
+
+
+def _shade(start: float, end: float, rich: bool) -> str:
+    if max(start, end) < _FAINT:
+        return ""
+    if not rich:
+        return ("white on blue" if start > end else "black on yellow") if max(start, end) > 0.5 else ""
+    return f"white on #{round(180 * end):02x}{round(70 * max(start, end)):02x}{round(180 * start):02x}"
+
+
+def _levels(logits: list[float]) -> list[float]:
+    """Return logits as numbers from 0, the lowest, to 1, the highest; cubed, so that few stand out."""
+    low, high = min(logits), max(logits)
+    return [((logit - low) / (high - low)) ** 3 if high > low else 0.0 for logit in logits]
+
+
+def _print_lost(console: Console, explanation: Explanation) -> None:
+    from rich.text import Text
+
+    from quoth.cli.draw import one_line, put
+
+    total = sum(explanation.lost_counts.values())
+    if not total:
+        return
+    console.print()
+    put(console, Text("Scored better than the last answer, and lost", "bold"))
+    for pair in explanation.lost[:_TOP]:
+        tokens = _find(explanation, pair.context_index, pair.window_index).tokens
+        start, end = tokens[pair.start_token], tokens[pair.end_token]
+        shown = one_line(pair.text) or f"{one_line(start.text)} … {one_line(end.text)}"
+        put(console, Text.assemble((_sum(start.start, end.end), "dim"), "  ", (shown, "bold")))
+        put(console, Text(pair.loss.sentence, "dim"), indent=9)
+    if total > _TOP:
+        counts = ", ".join(f"{loss.replace('_', ' ')} {count}" for loss, count in explanation.lost_counts.items())
+        put(console, Text(f"{total} in all: {counts}. All that are named: --json or --html FILE", "dim"))
+
+
+def _find(explanation: Explanation, context: int, index: int) -> ExplainedWindow:
+    return next(item for item in explanation.windows if (item.context_index, item.index) == (context, index))
+
+
+def _sum(start: float, end: float) -> str:
+    return f"{start:.2f} {'−' if end < 0 else '+'} {abs(end):.2f} = {start + end:.2f}"

@@ -1,0 +1,181 @@
+"""An explanation as a lesson: the answers, where the windows lie, what the network said of each token, who lost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from quoth.drawing.page import fragment, headline, meter, page, table
+from quoth.drawing.safe import escaped, number, percent
+
+if TYPE_CHECKING:
+    from quoth.reading import ExplainedToken, ExplainedWindow, Explanation
+
+# Windows whose tokens are shown opened; one can open the others.
+_OPEN = 2
+_LESSON = (
+    "The reader cannot write; it can only point. For each token of a window the network gives two numbers (logits): "
+    "how well an answer starts here (<b>blue</b>), and how well one ends here (<b>orange</b>); the fuller the colour, "
+    "the higher. A pair of a start and an end scores the sum of its two. Point at a token to see its numbers."
+)
+_SHARES = (
+    "The probability of an answer is its share among all legal spans and “no answer”: e<sup>score / temperature</sup> "
+    "of it, divided by the sum over all of them. “No answer” scores the two logits of the first special token; of "
+    "several windows, the lowest counts."
+)
+
+
+def explanation_page(explanation: Explanation) -> str:
+    """Draw an explanation as one HTML file."""
+    return page(f"{explanation.question} – how the answer came about", f"<main>{_lesson(explanation)}</main>")
+
+
+def explanation_html(explanation: Explanation) -> str:
+    """Draw an explanation for a notebook."""
+    return fragment(_lesson(explanation))
+
+
+def _lesson(explanation: Explanation) -> str:
+    parts = [f"<h1>{escaped(explanation.question)}</h1>", _answers(explanation)]
+    parts += [_context(explanation, index) for index in range(len(explanation.contexts))]
+    if explanation.windows:
+        parts += ["<h2>What the network said</h2>", f"<p>{_LESSON}</p>", *_windows(explanation), _lost(explanation)]
+    return "\n".join([*parts, _settings(explanation)])
+
+
+def _answers(explanation: Explanation) -> str:
+    prediction = explanation.prediction
+    rows = []
+    for item in explanation.answers:
+        answer, window = item.answer, _window(explanation, item.answer.context_index, item.answer.window_index)
+        start, end = window.tokens[item.start_token].start, window.tokens[item.end_token].end
+        exact = item.exact.of(explanation.contexts[answer.context_index])
+        widened = f'<br><small class="soft">widened from <q>{escaped(exact)}</q></small>' if item.widened else ""
+        rows.append(
+            (
+                f"<q>{escaped(answer.text)}</q>{widened}",
+                percent(answer.probability),
+                meter(answer.probability),
+                f"{number(start)} + {number(end)} = {number(answer.score)}",
+                _where(answer.context_index, answer.window_index),
+                f"{answer.span.start}–{answer.span.end}",
+            )
+        )
+    if explanation.null_probability is not None:
+        share = explanation.null_probability
+        rows.append(("<em>no answer</em>", percent(share), meter(share), number(prediction.null_score), "", ""))
+    found = table(("answer", "#probability", "", "#score", "window", "#code points"), rows)
+    return headline(prediction) + found + (f"<p>{_SHARES}</p>" if explanation.windows else "")
+
+
+def _context(explanation: Explanation, index: int) -> str:
+    """Draw a context with its best answer, and a map of its windows."""
+    text = explanation.contexts[index]
+    best = next((item.answer for item in explanation.answers if item.answer.context_index == index), None)
+    shown = escaped(text)
+    if best:
+        before, after = text[: best.span.start], text[best.span.end :]
+        shown = f"{escaped(before)}<mark>{escaped(best.text)}</mark>{escaped(after)}"
+    title = f"Context {index}" if len(explanation.contexts) > 1 else "The text"
+    windows = [window for window in explanation.windows if window.context_index == index]
+    count = "one window holds it all" if len(windows) == 1 else f"{len(windows)} windows, which overlap"
+    return (
+        f'<h2>{title}</h2><p class="soft">{len(text)} code points; {count}.</p>{_map(windows, len(text))}'
+        f'<details open><summary>Text</summary><p class="text">{shown}</p></details>'
+    )
+
+
+def _map(windows: list[ExplainedWindow], length: int) -> str:
+    if not windows or not length:
+        return ""
+    bars = []
+    for row, window in enumerate(windows):
+        left, right = (round(1000 * point / length, 1) for point in (window.span.start, window.span.end))
+        bars.append(
+            f'<rect class="w" x="{left}" y="{16 * row}" width="{max(2.0, right - left):.1f}" height="12" rx="2"/>'
+            f'<text x="{left + 4}" y="{16 * row + 10}">window {window.index}</text>'
+        )
+    label = "Which part of the text each window holds"
+    return f'<svg viewBox="0 0 1000 {16 * len(windows)}" role="img" aria-label="{label}">{"".join(bars)}</svg>'
+
+
+def _windows(explanation: Explanation) -> list[str]:
+    """Draw each window's tokens; those that gave an answer are open."""
+    levels = _levels(explanation)
+    givers = [(item.answer.context_index, item.answer.window_index) for item in explanation.answers]
+    opened = set(list(dict.fromkeys(givers))[:_OPEN])
+    drawn = []
+    for window in explanation.windows:
+        key = (window.context_index, window.index)
+        best = next((item for item, giver in zip(explanation.answers, givers, strict=True) if giver == key), None)
+        answer = range(best.start_token, best.end_token + 1) if best else range(0)
+        tokens = " ".join(_token(token, levels, index in answer) for index, token in enumerate(window.tokens))
+        facts = f"{len(window.tokens)} tokens · code points {window.span.start}–{window.span.end}"
+        null = f"“no answer” {number(window.null_score)}"
+        is_open = " open" if key in opened else ""
+        drawn.append(
+            f"<details{is_open}><summary>Window {_where(*key)} <small>{facts} · {null}</small></summary>"
+            f'<p class="tokens">{tokens}</p></details>'
+        )
+    return drawn
+
+
+def _levels(explanation: Explanation) -> tuple[Callable[[float], int], Callable[[float], int]]:
+    """Return two scales, for starts and for ends: from the lowest logit of all windows (0) to the highest (9)."""
+    tokens = [token for window in explanation.windows for token in window.tokens]
+    return _scale([token.start for token in tokens]), _scale([token.end for token in tokens])
+
+
+def _scale(logits: list[float]) -> Callable[[float], int]:
+    finite = [logit for logit in logits if math.isfinite(logit)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    width = high - low or 1.0
+    return lambda logit: min(9, max(0, int(10 * (logit - low) / width))) if math.isfinite(logit) else 0
+
+
+def _token(token: ExplainedToken, levels: tuple[Callable[[float], int], Callable[[float], int]], answer: bool) -> str:
+    start, end = levels[0](token.start), levels[1](token.end)
+    place = f" · code points {token.span.start}–{token.span.end}" if token.span else f" · {token.part}"
+    title = f"{token.piece} · start {number(token.start)} · end {number(token.end)}{place}"
+    kind = f"t {token.part} s{start} e{end}{' answer' if answer else ''}"
+    return f'<span class="{kind}" title="{escaped(title)}">{escaped(token.text) or "␣"}</span>'
+
+
+def _lost(explanation: Explanation) -> str:
+    if not explanation.lost:
+        return "<h2>Who lost</h2><p>No pair of tokens scores better than the last answer above.</p>"
+    rows = []
+    for pair in explanation.lost:
+        tokens = _window(explanation, pair.context_index, pair.window_index).tokens
+        start, end = tokens[pair.start_token], tokens[pair.end_token]
+        shown = f"<q>{escaped(pair.text)}</q>" if pair.text else f"{escaped(start.text)} … {escaped(end.text)}"
+        where = _where(pair.context_index, pair.window_index)
+        rows.append(
+            (shown, f"{number(start.start)} + {number(end.end)} = {number(pair.score)}", where, pair.loss.sentence)
+        )
+    total = sum(explanation.lost_counts.values())
+    few = f" The best {len(rows)} are shown." if total > len(rows) else ""
+    return (
+        f"<h2>Who lost</h2><p>{total} pairs of tokens score better than the last answer above and are none.{few}</p>"
+        f"{table(('start … end', '#score', 'window', 'why it is no answer: it'), rows)}"
+    )
+
+
+def _settings(explanation: Explanation) -> str:
+    threshold = explanation.null_threshold
+    rows = [
+        ("temperature", f"{explanation.temperature:g}"),
+        ("null threshold", "none: it never abstains" if threshold is None else f"{threshold:g}"),
+        ("longest answer", f"{explanation.max_answer_tokens} tokens"),
+        ("widened to whole words", "yes" if explanation.whole_words else "no"),
+    ]
+    return f"<h2>Settings</h2>{table(('setting', 'value'), rows)}"
+
+
+def _window(explanation: Explanation, context: int, index: int) -> ExplainedWindow:
+    return next(item for item in explanation.windows if (item.context_index, item.index) == (context, index))
+
+
+def _where(context: int, window: int) -> str:
+    return f"{window} of context {context}" if context else f"{window}"

@@ -1,0 +1,14 @@
+"""The pipeline that transformers removed: the same calls, the same results.
+
+    from quoth import pipeline
+    qa = pipeline("question-answering", model="deepset/roberta-base-squad2")
+    qa(question="Where do I live?", context="My name is Wolfgang and I live in Berlin")
+
+Calls, parameters, defaults, keys and exceptions are those of transformers 4.57. ``compat=True`` gives its very scores
+and n-best lists too; without it the search is exact, no answer is given twice, and the score is a probability.
+"""
+
+from quoth.dropin.patch import patch_transformers
+from quoth.dropin.pipeline import QuestionAnsweringPipeline, pipeline
+
+__all__ = ["QuestionAnsweringPipeline", "patch_transformers", "pipeline"]

@@ -1,0 +1,76 @@
+"""Answers as Quoth gives them, under the old keys: exact search, no answer twice, a probability for a score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from quoth.dropin.calls import Parameters
+from quoth.errors import ConfigError, InputError
+from quoth.reader import Reader
+from quoth.reading import null_probability
+from quoth.records import Example, Prediction
+
+Result = dict[str, Any]
+_NOTHING: Result = {"score": 0.0, "start": 0, "end": 0, "answer": ""}
+
+
+class ExactReader:
+    """Answers with a reader, by the old parameters."""
+
+    def __init__(self, reader: Reader) -> None:
+        """Take a reader; its temperature stays, its null threshold does not: ``handle_impossible_answer`` decides."""
+        self._reader = reader
+        self._with = lru_cache(maxsize=8)(self._changed)
+
+    def answer(self, examples: list[Example], parameters: Parameters) -> Iterator[Result | list[Result]]:
+        """Answer examples, in their order.
+
+        Raises:
+            ValueError: If a question is blank or leaves no room for its context, or the sizes make no sense.
+        """
+        try:
+            longest, overlap = parameters.window(self._reader.tokenizer.max_tokens)
+            reader = self._with(longest, min(overlap, longest - 1), parameters.align_to_words)
+            # Answers with the same words are one, so some more are asked for.
+            wanted = parameters.top_k if parameters.top_k == 1 else 2 * parameters.top_k + 10
+            limit = {"max_answer_tokens": parameters.max_answer_len}
+            for example, prediction in zip(examples, reader.answer_all(examples, top_k=wanted, **limit), strict=True):
+                count = wanted
+                while len(_distinct(prediction)) < parameters.top_k and len(prediction.answers) == count:
+                    count *= 4
+                    (prediction,) = reader.answer_all([example], top_k=count, **limit)
+                yield _results(prediction, parameters, reader.settings.decode.temperature)
+        except (ConfigError, InputError) as error:
+            raise ValueError(str(error)) from error
+
+    def _changed(self, max_tokens: int, overlap: int, whole_words: bool) -> Reader:
+        stored = self._reader.settings
+        decode = replace(stored.decode, whole_words=whole_words, null_threshold=None)
+        settings = replace(stored, max_tokens=max_tokens, overlap=overlap, decode=decode)
+        return Reader(self._reader.tokenizer, self._reader.engine, settings)
+
+
+def _distinct(prediction: Prediction) -> list[Result]:
+    """Return the answers with different words, best first; the old pipeline too took no account of case."""
+    found: dict[str, Result] = {}
+    for answer in prediction.answers:
+        result = {
+            "score": answer.probability,
+            "start": answer.span.start,
+            "end": answer.span.end,
+            "answer": answer.text,
+        }
+        found.setdefault(answer.text.lower(), result)
+    return list(found.values())
+
+
+def _results(prediction: Prediction, parameters: Parameters, temperature: float) -> Result | list[Result]:
+    answers = _distinct(prediction)
+    if parameters.handle_impossible_answer:
+        share = null_probability(prediction, temperature)
+        answers.append({**_NOTHING, "score": 1.0 if share is None else share})
+    answers = sorted(answers, key=lambda answer: -answer["score"])[: parameters.top_k] or [dict(_NOTHING)]
+    return answers[0] if len(answers) == 1 else answers

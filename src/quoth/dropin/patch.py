@@ -1,0 +1,98 @@
+"""Puts the task back into ``transformers.pipeline``, for programs that cannot be changed."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import TracebackType
+from typing import Any
+
+from quoth.dropin.pipeline import TASK, QuestionAnsweringPipeline
+from quoth.errors import ConfigError, MissingExtraError
+
+_NAME = "QuestionAnsweringPipeline"
+# What the old pipeline loaded where no model was named.
+_DEFAULT = {"model": ("distilbert/distilbert-base-cased-distilled-squad", "564e9b5")}
+_ABSENT = object()
+
+
+class Patch:
+    """What was changed in transformers; :meth:`undo` takes it back, as does leaving a ``with`` block."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[dict[str, Any], str, Any]] = []
+
+    def set(self, table: dict[str, Any], key: str, value: Any = _ABSENT) -> None:
+        """Set an entry of a table, or take it out, and remember what was there."""
+        self._before.append((table, key, table.get(key, _ABSENT)))
+        _put(table, key, value)
+
+    def undo(self) -> None:
+        """Put everything back as it was; a second call does nothing."""
+        while self._before:
+            _put(*self._before.pop())
+
+    def __enter__(self) -> Patch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.undo()
+
+
+def patch_transformers(*, compat: bool = False) -> Patch:
+    """Put ``question-answering`` back into ``transformers.pipeline``, and its class into transformers.
+
+    transformers refuses removed tasks before it looks at those that are registered, so both are undone. Nothing is done
+    where the installed transformers still has the task.
+
+    Args:
+        compat: Give the scores and n-best lists of transformers 4.57.
+
+    Returns:
+        A handle: ``patch.undo()`` takes it back, and so does the end of a ``with`` block.
+
+    Raises:
+        MissingExtraError: If transformers is not installed.
+        ConfigError: If this transformers keeps its tasks in another way.
+
+    Example:
+        >>> with patch_transformers():  # doctest: +SKIP
+        ...     from transformers import pipeline
+        ...     qa = pipeline("question-answering", model="deepset/roberta-base-squad2")
+    """
+    try:
+        pipelines, auto = import_module("transformers.pipelines"), import_module("transformers.models.auto")
+    except ImportError as error:
+        raise MissingExtraError("patch_transformers", "torch") from error
+    patch = Patch()
+    tasks = getattr(pipelines, "SUPPORTED_TASKS", None)
+    if not isinstance(tasks, dict):
+        raise ConfigError(
+            f"transformers {sys.modules['transformers'].__version__} keeps its tasks in another way than 5.23, which "
+            "Quoth knows. Call quoth.pipeline instead"
+        )
+    if TASK in tasks:
+        return patch
+    impl = _Compat if compat else QuestionAnsweringPipeline
+    entry = {"impl": impl, "pt": (auto.AutoModelForQuestionAnswering,), "default": _DEFAULT, "type": "text"}
+    patch.set(tasks, TASK, entry)
+    patch.set(getattr(pipelines, "REMOVED_TASKS", {}), TASK)
+    for module in (pipelines, sys.modules["transformers"]):
+        patch.set(vars(module), _NAME, impl)
+    return patch
+
+
+class _Compat(QuestionAnsweringPipeline):
+    """The pipeline with the scores of transformers 4.57."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"compat": True, **kwargs})
+
+
+def _put(table: dict[str, Any], key: str, value: Any) -> None:
+    if value is _ABSENT:
+        table.pop(key, None)
+    else:
+        table[key] = value

@@ -1,0 +1,243 @@
+"""``pipeline("question-answering")``: what programs call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from quoth.dropin.calls import Parameters, create_sample, read_call
+from quoth.dropin.exact import ExactReader, Result
+from quoth.dropin.old import OldReader
+from quoth.errors import ConfigError
+from quoth.reader import Reader
+from quoth.reading import Tokenizer
+from quoth.records import Example
+from quoth.store import ReaderSettings, find_folder, open_torch
+
+TASK = "question-answering"
+# Examples of an endless input that are answered together.
+_AT_ONCE = 64
+# What Quoth wants to know of a tokenizer of transformers.
+_NAMED = ("cls_token", "pad_token", "unk_token")
+_NO_TOKENIZER = (
+    "Impossible to guess which tokenizer to use. "
+    "Please provide a PreTrainedTokenizer class or a path/identifier to a pretrained tokenizer."
+)
+
+
+class QuestionAnsweringPipeline:
+    """Answers questions by quoting, called as the pipeline of transformers was.
+
+    Attributes:
+        task: ``"question-answering"``.
+        model: The model that was given, or what runs it.
+        tokenizer: The tokenizer that was given, or Quoth's.
+        device: Where it runs, as a string.
+        compat: Whether scores and n-best lists are those of transformers 4.57.
+    """
+
+    default_input_names = "question,context"
+    framework = "pt"
+    # What `transformers.pipeline` wants to know of a class before it loads the parts for it.
+    _load_tokenizer = True
+    _load_processor = _load_image_processor = _load_video_processor = _load_feature_extractor = False
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any = None,
+        *,
+        task: str = "",
+        device: Any = None,
+        batch_size: int | None = None,
+        compat: bool = False,
+        **parameters: Any,
+    ) -> None:
+        """Put a pipeline together; most callers want :func:`pipeline`.
+
+        Args:
+            model: A Reader, or a question-answering model of transformers.
+            tokenizer: A tokenizer of transformers, or Quoth's; may be left out with a Reader.
+            task: ``"question-answering"``.
+            device: Where a model of transformers is to run; ``None``: where it is.
+            batch_size: Windows of one call of the network, with ``compat``; 1 if ``None``.
+            compat: Whether to give the scores and n-best lists of transformers 4.57.
+            parameters: Defaults of what a call may give, ``top_k`` for instance.
+
+        Raises:
+            ValueError: If a parameter is out of its range.
+            Exception: If a model comes without a tokenizer.
+        """
+        reader = model if isinstance(model, Reader) else _wrapped(model, tokenizer, device)
+        self.task = task or TASK
+        self.compat = compat
+        self.model = model if model is not reader else getattr(reader.engine, "model", reader.engine)
+        self.tokenizer = tokenizer if tokenizer is not None else reader.tokenizer
+        self.device = str(getattr(self.model, "device", "cpu"))
+        self._parameters = Parameters().changed(parameters)
+        self._batch_size = batch_size
+        self._old, self._exact = OldReader(reader.tokenizer, reader.engine), ExactReader(reader)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer.
+
+        Args:
+            args: Nothing, or examples: dicts with question and context, objects like ``SquadExample``, a list of them,
+                or a generator.
+            kwargs: ``question`` and ``context``, a text or a list each; or parameters: ``top_k``, ``doc_stride``,
+                ``max_answer_len``, ``max_seq_len``, ``handle_impossible_answer``, ``align_to_words``, ``padding``,
+                ``batch_size``. See :class:`Parameters <quoth.dropin.calls.Parameters>`.
+
+        Returns:
+            For one example a dict of ``score, start, end, answer``, or with ``top_k`` a list of them; for several
+            examples a list of these; for a generator an iterator.
+
+        Raises:
+            KeyError: If a dict lacks question or context.
+            ValueError: If the arguments make no sense, or a question or context is missing or empty.
+        """
+        examples = read_call(args, kwargs)
+        parameters = self._parameters.changed(kwargs)
+        batch_size = kwargs.get("batch_size") or self._batch_size or 1
+        if isinstance(examples, Example):
+            return next(self._answer([examples], parameters, batch_size))
+        answers = self._answer(examples, parameters, batch_size)
+        return list(answers) if isinstance(examples, list) else answers
+
+    def _answer(
+        self, examples: Iterable[Example], parameters: Parameters, batch_size: int
+    ) -> Iterator[Result | list[Result]]:
+        examples = iter(examples)
+        while block := list(islice(examples, _AT_ONCE)):
+            if self.compat:
+                yield from (self._old.answer(example, parameters, batch_size) for example in block)
+            else:
+                yield from self._exact.answer(block, parameters)
+
+    create_sample = staticmethod(create_sample)
+
+    def transform(self, X: Any) -> Any:  # noqa: N803 (the name that scikit-learn gives it)
+        """Answer, by the name that scikit-learn knows."""
+        return self(X)
+
+    predict = transform
+
+    def __repr__(self) -> str:
+        return f"QuestionAnsweringPipeline(device={self.device!r}, compat={self.compat})"
+
+
+def pipeline(
+    task: str | None = None,
+    model: Any = None,
+    *,
+    tokenizer: Any = None,
+    device: Any = None,
+    batch_size: int | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    dtype: Any = None,
+    compat: bool = False,
+    **parameters: Any,
+) -> QuestionAnsweringPipeline:
+    """Return the question-answering pipeline that transformers had until version 4.57.
+
+    Args:
+        task: ``"question-answering"``, or nothing.
+        model: A name on the hub, a folder, a Reader, a model of transformers; ``None``: the reader that ships.
+        tokenizer: A name, a folder, a tokenizer of transformers; ``None``: the model's.
+        device: ``None``, ``-1`` and ``"cpu"``: the processor; a number, ``"cuda:0"`` or a ``torch.device``: there, with
+            torch.
+        batch_size: Windows of one call of the network, with ``compat``.
+        revision: Which version of a model on the hub.
+        token: To log in to the hub with.
+        dtype: What a model runs in on torch: ``"float32"``, ``"bfloat16"``, ``"float16"``. ``torch_dtype`` does too.
+        compat: Give the scores and n-best lists of transformers 4.57, in float32. Without it, the search is exact, no
+            answer stands twice in a list, and the score is the probability that the reader gives.
+        parameters: Defaults of what a call may give, ``top_k`` for instance. What only the old way of loading used
+            (``framework``, ``use_fast``, ``device_map``, ...) is passed over.
+
+    Raises:
+        KeyError: If the task is another.
+        ReaderError: If the model cannot be loaded.
+        MissingExtraError: If only torch can run it, and torch is not installed.
+
+    Example:
+        >>> qa = pipeline("question-answering")
+        >>> qa(question="Where do I live?", context="My name is Wolfgang and I live in Berlin")["answer"]
+        'Berlin'
+    """
+    if task not in (None, TASK):
+        raise KeyError(
+            f"Unknown task {task}, available tasks are ['{TASK}']. All others are transformers' own: "
+            "from transformers import pipeline"
+        )
+    settings = {"task": TASK, "batch_size": batch_size, "compat": compat, **parameters}
+    if model is None or isinstance(model, str | Path | Reader):
+        dtype = parameters.pop("torch_dtype", None) if dtype is None else dtype
+        reader = (
+            model if isinstance(model, Reader) else _load(model, revision, token, _device(device), _precision(dtype))
+        )
+        if tokenizer is not None:
+            reader = Reader(_tokenizer(tokenizer), reader.engine, reader.settings)
+        return QuestionAnsweringPipeline(reader, **settings)
+    if tokenizer is None:
+        raise Exception(_NO_TOKENIZER)
+    return QuestionAnsweringPipeline(model, tokenizer, device=device, **settings)
+
+
+def _load(
+    model: str | Path | None, revision: str | None, token: str | bool | None, device: str, precision: str
+) -> Reader:
+    if device == "cpu" and precision == "float32":
+        return Reader.load(model, revision=revision, token=token)
+    folder = find_folder(model, revision=revision, token=token)
+    tokenizer = Tokenizer.load(folder.path)
+    engine = open_torch(folder, precision=precision, device=device)
+    return Reader(tokenizer, engine, folder.settings(tokenizer.max_tokens))
+
+
+def _wrapped(model: Any, tokenizer: Any, device: Any) -> Reader:
+    """Return a reader that runs a model of transformers."""
+    if tokenizer is None:
+        raise Exception(_NO_TOKENIZER)
+    from quoth.engines.torch import TorchEngine
+
+    if device is not None:
+        model.to(_device(device))
+    ours = _tokenizer(tokenizer)
+    longest = min(384, ours.max_tokens or 384)
+    return Reader(ours, TorchEngine(model.eval()), ReaderSettings(longest, min(128, longest // 2)))
+
+
+def _tokenizer(given: Any) -> Tokenizer:
+    """Return Quoth's tokenizer for a name, a folder or a tokenizer of transformers."""
+    if isinstance(given, Tokenizer):
+        return given
+    if isinstance(given, str | Path):
+        return Tokenizer.load(find_folder(given).path)
+    inner = getattr(given, "backend_tokenizer", None)
+    if inner is None:
+        raise ConfigError(
+            f"tokenizer must be a fast tokenizer of transformers, a folder or a name, but is {type(given).__name__}"
+        )
+    named = {name: str(value) for name in _NAMED if (value := getattr(given, name, None)) is not None}
+    return Tokenizer(inner, {**named, "model_max_length": getattr(given, "model_max_length", None)})
+
+
+def _device(given: Any) -> str:
+    """Return a device as torch names it."""
+    if given is None or (isinstance(given, int) and given < 0):
+        return "cpu"
+    return f"cuda:{given}" if isinstance(given, int) else str(given)
+
+
+def _precision(given: Any) -> str:
+    """Return what to compute in, for a dtype of torch, its name, or "auto"."""
+    name = str(given).removeprefix("torch.")
+    if given is None or name in ("auto", "float32"):
+        return "float32"
+    if name not in ("bfloat16", "float16"):
+        raise ConfigError(f"dtype must be float32, bfloat16 or float16, but is {name}")
+    return name

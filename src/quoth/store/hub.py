@@ -1,0 +1,104 @@
+"""Readers on the hub: from a name to a folder of the hub's own cache, with what a reader needs and no more.
+
+Offline mode (``HF_HUB_OFFLINE``), the cache folder (``HF_HOME``, ``HF_HUB_CACHE``) and the login are huggingface_hub's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from quoth.errors import ReaderError
+
+# A name on the hub: "owner/name", or one of the old names without an owner.
+_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+# Small files, and those that a tokenizer can be made of.
+_SMALL = ("quoth.json", "config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*")
+_SMALL_TOO = ("merges.txt", "*.model", "*.bpe")
+# Weights, the best first: what needs no torch, then what cannot hold code. The first that is there is taken.
+_WEIGHTS = (
+    ("model.onnx", "model.onnx_data", "model.onnx.data"),
+    ("onnx/model.onnx", "onnx/model.onnx_data", "onnx/model.onnx.data"),
+    ("model.safetensors",),
+    ("model.safetensors.index.json", "model-*.safetensors"),
+    ("pytorch_model.bin",),
+)
+
+
+def is_hub_name(source: str | Path) -> bool:
+    """Tell whether a source can be a name on the hub: not a path that is there, nor one that can only be a path."""
+    return isinstance(source, str) and _NAME.fullmatch(source) is not None and not Path(source).exists()
+
+
+def hub_folder(
+    name: str,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+) -> Path:
+    """Return the folder of the hub's cache that holds a reader; what is missing there is downloaded first.
+
+    Args:
+        name: The name, ``deepset/roberta-base-squad2``.
+        revision: A branch, a tag or a commit; the main branch if ``None``.
+        token: To log in with; ``None``: the stored login, if there is one; ``False``: none.
+        cache_dir: The cache; that of huggingface_hub if ``None``.
+
+    Raises:
+        ReaderError: If there is no such reader, or none in the cache and the hub cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    wanted = _wanted_on_hub(name, revision, token)
+    what = f"{name}{f' at {revision}' if revision else ''}"
+    try:
+        found = snapshot_download(
+            name,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            allow_patterns=wanted,
+            local_files_only=wanted is None,
+        )
+    except (OSError, HFValidationError) as error:
+        where = "it is not in the hub's cache, and the hub cannot be reached" if wanted is None else str(error)
+        raise ReaderError(
+            f"{what}: must be the folder of a reader, or the name of one on the hub, but there is no such folder, and "
+            f"{where}"
+        ) from error
+    return Path(found)
+
+
+def _wanted_on_hub(name: str, revision: str | None, token: str | bool | None) -> list[str] | None:
+    """Return which files to get; ``None`` if the hub cannot be asked, so that only the cache is left."""
+    from huggingface_hub import HfApi, errors
+
+    try:
+        return wanted_files(HfApi().list_repo_files(name, revision=revision, token=token))
+    except errors.GatedRepoError as error:
+        raise ReaderError(
+            f"{name}: must be open to you, but its owner asks for your consent first. Give it on the hub, and log in "
+            "with: hf auth login"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise ReaderError(f"{name}: revision must be a branch, a tag or a commit of it, but is {revision!r}") from error
+    except errors.RepositoryNotFoundError as error:
+        raise ReaderError(
+            f"{name}: must be the folder of a reader, or the name of one on the hub, but there is neither. If it is "
+            "private, log in with: hf auth login"
+        ) from error
+    except (OSError, errors.HTTPError):  # type: ignore[attr-defined]  # the base of what its HTTP client raises
+        return None
+
+
+def wanted_files(files: Sequence[str]) -> list[str]:
+    """Return the patterns of what a reader needs: all small files, and the best weights that there are.
+
+    Args:
+        files: What the repository holds.
+    """
+    weights: tuple[str, ...] = next((group for group in _WEIGHTS if group[0] in files), ())
+    return [*_SMALL, *_SMALL_TOO, *weights]

@@ -1,0 +1,112 @@
+"""Small things for those who type: examples that run, names that are suggested, completion, and what is printed."""
+
+import doctest
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+
+import pytest
+
+import quoth
+from quoth.cli import COMMANDS
+from quoth.names import suggests_names
+from quoth.reading import Windower
+from quoth.records import Answer, Example, Prediction, Span
+from tiny_readers import tiny_reader, tiny_tokenizer
+
+# Rooms that import what the base install has not, and the module that runs on import.
+HEAVY = ("quoth.training", "quoth.export", "quoth.engines.torch", "quoth.serve", "quoth.__main__")
+MODULES = sorted(name for _, name, _ in pkgutil.walk_packages(quoth.__path__, "quoth.") if not name.startswith(HEAVY))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_run(module):
+    failed, _ = doctest.testmod(importlib.import_module(module), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    assert failed == 0
+
+
+def test_public_functions_have_examples():
+    functions = [getattr(quoth, name) for name in quoth.__all__ if name != "train"]
+    functions = [function for function in functions if inspect.isfunction(function)]
+    reader = [quoth.Reader.load, quoth.Reader.answer, quoth.Reader.answer_all, quoth.Reader.explain]
+    assert len(functions) >= 5
+    for function in (*functions, *reader):
+        assert ">>>" in inspect.getdoc(function), function
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: quoth.Reader.load(thread=1),
+            "load() has no argument 'thread'; did you mean 'threads'? It has: source",
+        ),
+        (
+            lambda: tiny_reader("bpe").answer("Who?", "x", topk=3),
+            "answer() has no argument 'topk'; did you mean 'top_k'?",
+        ),
+        (
+            lambda: tiny_reader("bpe").answer("Who?", "x", zzz=3),
+            "answer() has no argument 'zzz'. It has: question, context",
+        ),
+        (lambda: tiny_reader("bpe").answer_all([], threshold=3), "did you mean 'null_threshold'?"),
+        (lambda: tiny_reader("bpe").explain("Who?", text="x"), "did you mean 'context'?"),
+    ],
+)
+def test_wrong_names_suggest_the_right_one(call, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        call()
+
+
+def test_suggesting_changes_nothing_else():
+    def answer(question, *, top_k=1):
+        """Answer."""
+        return question, top_k
+
+    wrapped = suggests_names(answer)
+    assert wrapped("Who?", top_k=2) == ("Who?", 2)
+    assert (wrapped.__name__, wrapped.__doc__) == ("answer", "Answer.")
+    assert inspect.signature(wrapped) == inspect.signature(answer)
+    assert list(inspect.signature(quoth.Reader.answer).parameters)[:3] == ["self", "question", "context"]
+
+
+def test_wrong_parameters_of_the_pipeline_are_warned_of():
+    qa = quoth.pipeline(model=tiny_reader("wordpiece"))
+    with pytest.warns(
+        UserWarning, match="max_answer_length is no parameter and has no effect; did you mean max_answer_len?"
+    ):
+        qa("Who?", "Ana", max_answer_length=3)
+
+
+def test_wrong_public_names_are_suggested():
+    code = "import quoth\nquoth.Raeder"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "Did you mean: 'Reader'?" in done.stderr
+
+
+def test_commands_are_completed():
+    environment = os.environ | {"_QUOTH_COMPLETE": "complete_bash", "COMP_WORDS": "quoth e", "COMP_CWORD": "1"}
+    code = "from quoth.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    expected = [name for name in COMMANDS if name.startswith("e")]
+    assert done.stdout.split() == expected != []
+
+
+def test_what_is_printed_says_what_it_is():
+    prediction = Prediction("q", (Answer("Ana", Span(3, 6), 1.0, 0.257),), 0.0, False)
+    assert str(prediction) == "Ana (25.7%, code points 3 to 6)"
+    assert str(Prediction("q", (), None, True, "nothing to read")) == "no answer: nothing to read"
+    (window, *_) = Windower(tiny_tokenizer("bpe"), max_tokens=48, overlap=16).windows(
+        Example("q1", "Who?", "Ana " * 60)
+    )
+    assert re.fullmatch(r"Window\(example='q1', index=0, tokens=48, context_tokens=0 to \d+ of \d+\)", repr(window))
+    explanation = tiny_reader("wordpiece").explain("Who keeps the lamp?", "Ana Ribeiro. " * 20)
+    assert len(repr(explanation)) < 200
+    assert repr(explanation).startswith("Explanation(question='Who keeps the lamp?', answer=")
+    assert str(explanation).splitlines()[0] == str(explanation.prediction)
+    assert len(str(explanation).splitlines()) == 1 + len(explanation.lost_counts)
+    assert "engine='onnxruntime'" in repr(tiny_reader("wordpiece"))
