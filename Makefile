@@ -27,7 +27,7 @@ $(BASE)/.made: $(STAMP)
 
 $(FULL)/.made: $(STAMP)
 	@echo "Making $(FULL): everything, torch too; this takes some minutes ..."
-	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve
+	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,serve
 	@touch $@
 
 ## demo          ask the shipped reader some questions about bundled texts (base install)
@@ -49,8 +49,13 @@ test-pythons:
 	  $(MAKE) test-base PYTHON=$$python BASE=.venv-$$version || exit 1; \
 	done
 
-## test-all      the long tests: training that is killed, real data, every Python of PYTHONS
-test-all: $(FULL)/.made test-pythons
+# axe-core and the types of the page's modules, for the browser tests (tests/browser/README.md).
+tests/browser/node_modules: tests/browser/package-lock.json
+	npm ci --ignore-scripts --silent --prefix tests/browser
+	@touch $@
+
+## test-all      the long tests: training that is killed, real data, the page in Chromium, every Python of PYTHONS
+test-all: $(FULL)/.made tests/browser/node_modules test-pythons
 	$(FULL)/bin/python -m pytest -m long
 
 ## lint          ruff: style, imports, docstrings
