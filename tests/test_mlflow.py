@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -114,8 +113,8 @@ def test_the_model_says_what_it_is_and_what_it_needs(mlflow, store, address, rea
     folder = Path(mlflow.artifacts.download_artifacts(address))
     lines = (folder / "requirements.txt").read_text().splitlines()
     names = {line.partition("==")[0] for line in lines}
-    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
-    assert names == {"quoth", "mlflow", "pandas", *(each.partition(">")[0] for each in project["dependencies"])}
+    assert {"quoth", "mlflow", "pandas", "numpy", "onnxruntime", "regex", "tokenizers"} <= names
+    assert not names & {"torch", "transformers", "accelerate", "onnx", "optuna", "pytest"}
     assert all("==" in line and "+" not in line for line in lines)
     files = {path.name for path in (folder / "artifacts" / "reader").iterdir()}
     assert files == {"quoth.json", "README.md", "tokenizer.json", "tokenizer_config.json", "model.onnx"}
