@@ -58,7 +58,8 @@ class Server:
     def stop(self):
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(20)
+            # It answers what it holds first, within its deadline.
+            self._process.wait(60)
         finally:
             self._process.kill()
             self._process.wait()

@@ -193,8 +193,7 @@ def test_shipped_reader_on_squad_dev(squad_folder):
 
 
 def test_several_threads_may_use_one_reader():
-    # Fewer remembered contexts than there are, so that some are forgotten while others are looked up; and threads that
-    # often change.
+    # Fewer remembered than there are, so that some are forgotten while others are looked up; threads that often change.
     class Forgetful(Windower):
         remembered_contexts = 50
 

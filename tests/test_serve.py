@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from little_files import pdf
 from quoth.reader import Reader
 from quoth.text import utf16_span
 from serving import QUESTION, TEXT, TINY, process
@@ -149,6 +150,15 @@ def test_a_file_is_parsed_and_kept(server):
     assert kept["text"] == f"# Cats\n\n{TEXT}"
     _, _, found = server.post("/v1/answer", {"question": QUESTION, "text": kept["handle"]})
     assert found["answers"][0]["text"] in kept["text"]
+
+
+def test_an_answer_from_a_pdf_says_its_page(server):
+    _, _, kept = upload(server, "log.pdf", pdf(["It rained all day."], [TEXT]))
+    assert len(kept["pages"]) == 2
+    _, _, found = server.post("/v1/answer", {"question": QUESTION, "text": kept["handle"], "top_k": 20})
+    second = kept["pages"][1]["start"]
+    assert {answer["page"] for answer in found["answers"]} == {1, 2}
+    assert all(answer["page"] == 1 + (answer["span"]["start"] >= second) for answer in found["answers"])
 
 
 @pytest.mark.parametrize(
