@@ -82,7 +82,7 @@ def test_every_text_is_drawn_and_none_is_obeyed(question, context):
     assert "alert(1)" in "".join(page.shown)
     checked(explanation._repr_html_())
     checked(explanation.prediction._repr_html_())
-    for window in reader._windower.windows(Example("<i>", question, context)):
+    for window in reader.windower.windows(Example("<i>", question, context)):
         checked(window._repr_html_())
 
 

@@ -120,8 +120,12 @@ def test_wrong_use_is_named(trained, tmp_path):
         export(trained, tmp_path / "full")
     with pytest.raises(ReaderError, match="no such folder"):
         export(tmp_path / "none", tmp_path / "out")
+    bare = tmp_path / "bare"  # what a reader without torch needs, and no more
+    bare.mkdir()
+    for name in ("model.onnx", "tokenizer.json", "config.json"):
+        (bare / name).write_bytes((TINY / "bpe" / name).read_bytes())
     with pytest.raises(ReaderError, match="must hold a question-answering model"):
-        export(TINY / "bpe", tmp_path / "out")
+        export(bare, tmp_path / "out")
 
 
 def test_a_folder_as_the_seed_saves_it_loads_and_exports(tmp_path):
