@@ -349,8 +349,8 @@ def test_evaluate_says_what_probabilities_are_worth(quoth, files, tmp_path):
     assert f"F1 {document['best_f1']:.2f} at {document['best_f1_thresh']:.2f}" in out
 
 
+@pytest.mark.torch  # of all that make test-base does without, matplotlib
 def test_the_reliability_plot_is_drawn(quoth, files, tmp_path):
-    pytest.importorskip("matplotlib")
     folder, data, _ = files
     for name, magic in [("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")]:
         status, _, err = quoth("evaluate", data, "--reader", folder, "--plot", tmp_path / name)
