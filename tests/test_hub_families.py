@@ -119,6 +119,6 @@ def test_what_torch_cannot_export_answers_on_torch(cached, tmp_path):
     prediction = Reader.load(cached).answer(QUESTION, CONTEXT, top_k=5)
     assert [answer.span.of(CONTEXT) for answer in prediction.answers] == [answer.text for answer in prediction.answers]
     assert len(prediction.answers) == 5
-    with pytest.raises(ExportError, match="torch cannot export this network: .*data-dependent"):
+    with pytest.raises(ExportError, match=r"torch cannot export this network: .*data-dependent"):
         export(cached, tmp_path / "exported")
     assert not (tmp_path / "exported").exists()
