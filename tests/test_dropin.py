@@ -100,6 +100,13 @@ def test_the_default_is_the_readers_answers_each_once(context, top_k, words):
             }
 
 
+def test_the_same_words_are_one_answer_however_often_they_come():
+    # More places of one word than are looked at first: the search goes on until there are enough different answers.
+    context = "Paris. PARIS. " * 30 + "Rome"
+    answers = tiny()(question=QUESTION, context=context, top_k=3, max_answer_len=1, align_to_words=True)
+    assert sorted(answer["answer"].lower() for answer in answers) == [".", "paris", "rome"]
+
+
 def test_no_answer_is_an_answer_where_it_is_asked_for():
     qa = tiny()
     answers = qa(question=QUESTION, context=CONTEXT, top_k=10**4, handle_impossible_answer=True)

@@ -21,7 +21,7 @@ class ExactReader:
     """Answers with a reader, by the old parameters."""
 
     def __init__(self, reader: Reader) -> None:
-        """Take a reader; its temperature stays, its null threshold does not: ``handle_impossible_answer`` decides."""
+        """Take a reader. Its temperature counts; its null threshold does not: ``handle_impossible_answer`` decides."""
         self._reader = reader
         self._with = lru_cache(maxsize=8)(self._changed)
 
@@ -48,7 +48,7 @@ class ExactReader:
 
     def _changed(self, max_tokens: int, overlap: int, whole_words: bool) -> Reader:
         stored = self._reader.settings
-        decode = replace(stored.decode, whole_words=whole_words, null_threshold=None)
+        decode = replace(stored.decode, whole_words=whole_words)
         settings = replace(stored, max_tokens=max_tokens, overlap=overlap, decode=decode)
         return Reader(self._reader.tokenizer, self._reader.engine, settings)
 
