@@ -109,6 +109,12 @@ def test_another_network_is_not_the_same(trained, tmp_path):
     assert largest_difference(one, other, **sizes) > PARITY
 
 
+def test_nobody_else_s_logging_is_turned_on():
+    code = "import logging, quoth.export.quantize as q; q._quantizer(); print(logging.getLogger().handlers)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_wrong_use_is_named(trained, tmp_path):
     from quoth.export import export
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import little
-from quoth.errors import ConfigError, TrainingError
+from quoth.errors import ConfigError, TrainingError, TrainingStoppedError
 from quoth.reading import Tokenizer, Windower
 from quoth.records import Gold
 
@@ -214,6 +214,31 @@ def test_a_run_that_ended_is_not_trained_again(base, tmp_path):
     after = weights(run(base, tmp_path / "out", resume=True, progress=told.append, **settings).folder)
     assert told == []
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_a_signal_during_the_last_evaluation_is_not_lost(base, tmp_path):
+    import signal
+
+    from transformers import TrainerCallback
+
+    class Tell(TrainerCallback):
+        def on_evaluate(self, args, state, control, **_):
+            signal.raise_signal(signal.SIGTERM)
+
+    settings = {"max_steps": 3, "dev": little.examples(8)}
+    whole = run(base, tmp_path / "whole", **settings)
+    with pytest.raises(TrainingStoppedError, match="stopped by SIGTERM after step 3 of 3, and saved there") as stopped:
+        run(base, tmp_path / "cut", callbacks=[Tell()], **settings)
+    assert stopped.value.signal == signal.SIGTERM
+    assert not (tmp_path / "cut" / "model.safetensors").exists()
+    cut = run(base, tmp_path / "cut", resume=True, **settings)
+    assert (cut.f1, cut.step) == (whole.f1, whole.step)
+
+
+def test_a_kill_while_the_configuration_is_written_leaves_nothing_in_the_way(base, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".run.json.part").write_text('{"base": "sh')
+    assert run(base, tmp_path / "out", max_steps=1, resume=True).step == 1
 
 
 def test_the_average_becomes_the_reader(base, tmp_path):

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 _BLOCK = 128
 # Level 4: activations in int8 too, where the processor has the instructions.
@@ -31,12 +31,9 @@ def quantize(source: Path, target: Path) -> None:
         source: The float32 network.
         target: Where to write; the two may not be the same.
     """
-    logging.getLogger("onnxruntime.quantization.matmul_nbits_quantizer").setLevel(logging.WARNING)
     model = onnx.load(source)
     _quantize_tables(model)
-    quantizer = MatMulNBitsQuantizer(
-        model, bits=8, block_size=_BLOCK, is_symmetric=True, accuracy_level=_INT8_ACTIVATIONS
-    )
+    quantizer = _quantizer()(model, bits=8, block_size=_BLOCK, is_symmetric=True, accuracy_level=_INT8_ACTIVATIONS)
     quantizer.process()
     onnx.save(quantizer.model.model, target)
 
@@ -66,3 +63,16 @@ def _quantize_tables(model: onnx.ModelProto) -> None:
         ]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _quantizer() -> Any:
+    """Import ONNX Runtime's quantizer, whose module turns on the logging of the whole process; turn it off again."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    try:
+        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer, logger
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
+    logger.setLevel(logging.WARNING)
+    return MatMulNBitsQuantizer

@@ -165,7 +165,8 @@ def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
     """Return the checkpoint to go on from; refuse to mix two runs in one folder."""
     run = out / RUN_FILE
     if not run.is_file():
-        if out.is_dir() and any(out.iterdir()):
+        part = _part(run)  # a kill may leave it
+        if out.is_dir() and any(path != part for path in out.iterdir()):
             raise TrainingError(f"{out}: must be a new or empty folder, or hold a run, but holds something else")
         return None
     if not resume:
@@ -263,4 +264,11 @@ def _provenance(processes: int) -> dict[str, Any]:
 
 
 def _write_json(file: Path, document: Any) -> None:
-    file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    part = _part(file)
+    part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def _part(file: Path) -> Path:
+    """Return where a file is written before it appears whole."""
+    return file.with_name(f".{file.name}.part")

@@ -139,6 +139,8 @@ class ReaderTrainer:
                 if stop := signals.received():
                     self._stop(stop)
                 self._after_step()
+            if stop := signals.received():  # it came with the last evaluation
+                self._stop(stop)
         self._tell("on_train_end")
 
     def _tell(self, event: str, **more: Any) -> None:
