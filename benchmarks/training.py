@@ -4,7 +4,10 @@
 
 The seed trains with transformers' Trainer: float32, every window padded to 384 tokens, batches of 8. Same weights, same
 windows of SQuAD, same cores. Speed: each side as it is meant to be run. Loss: both sides over the same windows in the
-same order, in steps of the same size and without dropout, so that only what we changed can make a difference.
+same order, in steps of the same size and without dropout, so that only what we changed can make a difference; and both
+losses are ours (over the tokens that an answer may use), whatever the side itself minimises.
+
+``--preload LIBRARY`` runs our side with another allocator, as docs/training.md advises (jemalloc).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from harness import record
 
@@ -33,6 +37,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="how often each side is timed")
     parser.add_argument("--steps", type=int, default=24, help="timed steps of 8 windows of the seed, each round")
     parser.add_argument("--curve", type=int, default=40, help="steps of 32 windows of the two losses; 0 for none")
+    parser.add_argument("--preload", default="", help="allocator of our side")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--losses", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -42,15 +47,20 @@ def main() -> None:
     speeds = {side: [] for side in SIDES}
     for _ in range(options.rounds):
         for side in SIDES:
-            speeds[side].append(child(side)["speed"])
-    curves = {side: child(side, "--losses")["losses"] for side in SIDES} if options.curve else {}
-    report(speeds, curves)
+            speeds[side].append(child(side, options.preload)["speed"])
+    curves = {side: child(side, options.preload, "--losses")["losses"] for side in SIDES} if options.curve else {}
+    report(speeds, curves, Path(options.preload).name)
 
 
-def child(side: str, *more: str) -> dict:
+def child(side: str, preload: str, *more: str) -> dict:
     """Run one side in a process of its own, and return what it says."""
     command = [sys.executable, __file__, *sys.argv[1:], "--side", side, *more]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    environment = {**os.environ, "MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
+    if side == "ours":
+        environment["LD_PRELOAD"] = next(
+            (word for at, word in enumerate(sys.argv) if sys.argv[at - 1] == "--preload"), ""
+        )
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -72,6 +82,7 @@ def run_seed(options: argparse.Namespace) -> dict:
     from transformers import AutoConfig, AutoModelForQuestionAnswering, Trainer, TrainerCallback, TrainingArguments
 
     from quoth.training.features import Collator
+    from quoth.training.loss import span_losses
 
     size = 32 if options.losses else 8
     steps = options.curve if options.losses else options.steps + WARM
@@ -87,19 +98,25 @@ def run_seed(options: argparse.Namespace) -> dict:
         def on_step_end(self, *_, **__):
             times.append(time.perf_counter())
 
-        def on_log(self, args, state, control, logs=None, **_):
-            losses.extend([logs["loss"]] if "loss" in logs else [])
-
     class InOrder(Trainer):
         def _get_train_sampler(self, *_):
             return torch.utils.data.SequentialSampler(some)
+
+        def compute_loss(self, model, inputs, return_outputs=False, **_):
+            legal, targets = inputs.pop("legal"), inputs.pop("targets")
+            output = model(**inputs)
+            if options.losses:
+                with torch.no_grad():
+                    losses.append(span_losses(output.start_logits, output.end_logits, legal, targets).mean().item())
+            return output.loss
 
     def padded(rows: list) -> dict:
         batch = Collator(0, True)(rows)
         room = 384 - batch.legal.shape[1]
         inputs = {name: torch.nn.functional.pad(tensor, (0, room)) for name, tensor in batch.inputs.items()}
         first, last = batch.targets[:, 0].unbind(-1)
-        return {**inputs, "start_positions": first, "end_positions": last}
+        legal = torch.nn.functional.pad(batch.legal, (0, room))
+        return {**inputs, "start_positions": first, "end_positions": last, "legal": legal, "targets": batch.targets}
 
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
@@ -110,7 +127,7 @@ def run_seed(options: argparse.Namespace) -> dict:
             lr_scheduler_type="constant",
             use_cpu=True,
             save_strategy="no",
-            logging_steps=1 if options.losses else 1000,
+            logging_steps=1000,
             report_to="none",
             disable_tqdm=True,
             remove_unused_columns=False,
@@ -197,16 +214,18 @@ def matrix_peak() -> float:
     return 2 * rows.shape[0] * weights.numel() / best
 
 
-def report(speeds: dict[str, list[float]], curves: dict[str, list[float]]) -> None:
+def report(speeds: dict[str, list[float]], curves: dict[str, list[float]], allocator: str) -> None:
     """Print both sides, their ratio, and how far the losses are apart."""
+    with_allocator = f", {allocator}" if allocator else ""
     seed, ours = (statistics.median(speeds[side]) for side in SIDES)
     tokens, layers = 171, 10_646_784  # mean length of SQuAD's windows; weights in the six layers' products
     work = ours * (6 * layers * tokens + 6 * 3 * 4 * tokens**2 * 384)
+    what = f"Quoth: bfloat16, similar lengths, batches of 32, no dropout{with_allocator}"
     lines = [
         "| side | windows/s | each round |",
         "|---|---|---|",
         f"| transformers' Trainer, float32, padded to 384, batches of 8 | {seed:.2f} | {listed(speeds['seed'])} |",
-        f"| Quoth: bfloat16, similar lengths, batches of 32, no dropout | {ours:.2f} | {listed(speeds['ours'])} |",
+        f"| {what} | {ours:.2f} | {listed(speeds['ours'])} |",
         "",
         f"**{ours / seed:.1f} times the seed's set-up.** {work / matrix_peak():.0%} of the matrix peak measured here.",
     ]
