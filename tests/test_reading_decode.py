@@ -62,6 +62,7 @@ def readings(draw):
         max_answer_tokens=draw(st.sampled_from([1, 2, 5, 30, 1000])),
         top_k=draw(st.sampled_from([1, 3, 20, 100_000])),
         temperature=draw(st.sampled_from([0.3, 1.0, 4.0])),
+        null_bias=draw(st.sampled_from([0.0, -3.0, 1.5])),
         whole_words=draw(st.booleans()),
     )
     return items, settings
@@ -214,6 +215,7 @@ def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
         ({"top_k": 0}, "top_k must be at least 1, but is 0"),
         ({"temperature": 0.0}, "temperature must be above 0, but is 0"),
         ({"temperature": math.nan}, "temperature must be above 0, but is nan"),
+        ({"null_bias": math.inf}, "null_bias must be finite, but is inf"),
     ],
 )
 def test_settings_that_make_no_sense(settings, message):

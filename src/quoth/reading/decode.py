@@ -8,6 +8,7 @@ and a top-k of k spans has k.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,8 @@ class DecodeSettings:
         max_answer_tokens: The longest answer, in tokens.
         top_k: How many answers a prediction holds at most.
         null_threshold: Abstain where the null score exceeds the best answer's by more than this; ``None``: never.
+        null_bias: Taken off the null score before the softmax: the null odds at which "no answer" weighs as much as the
+            best answer.
         temperature: Divides scores before the softmax; above 0.
         whole_words: Widen an answer that starts or ends inside a word.
 
@@ -42,6 +45,7 @@ class DecodeSettings:
     max_answer_tokens: int = 30
     top_k: int = 1
     null_threshold: float | None = None
+    null_bias: float = 0.0
     temperature: float = 1.0
     whole_words: bool = True
 
@@ -50,6 +54,8 @@ class DecodeSettings:
             raise ConfigError(f"max_answer_tokens must be at least 1, but is {self.max_answer_tokens}")
         if self.top_k < 1:
             raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
+        if not math.isfinite(self.null_bias):
+            raise ConfigError(f"null_bias must be finite, but is {self.null_bias}")
         if not self.temperature > 0:
             raise ConfigError(f"temperature must be above 0, but is {self.temperature}")
 
@@ -126,7 +132,7 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
     null_score = min((window.null for window in windows), default=None)
     if null_score is None or not np.isfinite(scores).any():
         return Prediction(example_id, (), null_score, True, "the context holds no text to quote", len(windows))
-    log_total = _log_sum_exp(np.append(scores, null_score) / settings.temperature)
+    log_total = _log_sum_exp(np.append(scores, null_score - settings.null_bias) / settings.temperature)
     answers = _best_answers(grids, scores, settings, log_total)
     margin = null_score - answers[0].score
     abstains = settings.null_threshold is not None and margin > settings.null_threshold
@@ -139,28 +145,41 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
     return Prediction(example_id, answers, null_score, abstains, reason, len(windows))
 
 
-def best_probabilities(
+def log_shares(
     windows: Sequence[WindowLogits], settings: DecodeSettings, temperatures: Sequence[float] | Floats
 ) -> Floats | None:
-    """Return the best answer's probability as :func:`decode` would give it at several temperatures.
+    """Return how all spans together weigh against the best one, at several temperatures; see :func:`best_probability`.
 
     Args:
         windows: As for :func:`decode`.
-        settings: As for :func:`decode`; its own temperature is not looked at.
+        settings: As for :func:`decode`; temperature and null bias are not looked at.
         temperatures: Above 0, ``(K,)``.
 
     Returns:
-        In [0, 1], ``(K,)``; ``None`` if there is nothing to quote.
+        Logarithms, at least 0, ``(K,)``; ``None`` if there is nothing to quote.
     """
     scores = _grids(windows, settings)[1]
     scores = scores[np.isfinite(scores)]
     if not len(scores):
         return None
-    top = scores.max()
-    # Relative to the best answer, so that its own share is 1 over the sum, and nothing can overflow before it is tiny.
-    others = np.append(scores, min(window.null for window in windows)) - top
-    logs = [_log_sum_exp(others / temperature) for temperature in temperatures]
-    return np.asarray(np.exp(-np.array(logs)))
+    scores -= scores.max()
+    return np.array([_log_sum_exp(scores / temperature) for temperature in temperatures])
+
+
+def best_probability(shares: Floats, null_odds: Floats | float, temperatures: Floats, null_bias: float) -> Floats:
+    """Return the best answer's probability, as :func:`decode` gives it, from what all spans weigh.
+
+    Args:
+        shares: From :func:`log_shares`; the last axis is that of the temperatures.
+        null_odds: Null score minus the best answer's, one for each row of ``shares``.
+        temperatures: ``(K,)``.
+        null_bias: Taken off the null score.
+
+    Returns:
+        In [0, 1], in the shape of ``shares``.
+    """
+    nothing = (np.asarray(null_odds)[..., None] - null_bias) / temperatures
+    return np.asarray(np.exp(-np.logaddexp(shares, nothing)))
 
 
 def _grids(
