@@ -82,6 +82,7 @@ reader: $(FULL)/.made
 ## tiny          make the tiny readers of the tests again
 tiny: $(FULL)/.made
 	$(FULL)/bin/python tests/tiny/make.py
+	$(FULL)/bin/python tests/tiny/make_known.py
 
 ## clean         remove what make made
 clean:
