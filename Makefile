@@ -81,7 +81,8 @@ check: lint types test test-base
 
 ## docs          build the documentation site into site/, offline and strict
 docs: $(FULL)/.made
-	$(FULL)/bin/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/python -m mkdocs build --quiet --strict
+	@echo "The site lies in site/; open site/index.html."
 
 ## reader        make the shipped reader again, from base weights; hours (ARGS="--max-steps 20" for a look)
 reader: $(FULL)/.made
