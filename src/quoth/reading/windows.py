@@ -57,6 +57,11 @@ class Window:
         return len(self.ids)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it holds the whole context, so that its example has no other window."""
+        return len(self.context_tokens) == len(self.context)
+
+    @property
     def target(self) -> TokenRange | None:
         """The tokens of the first gold that the window holds whole, or ``None``."""
         return self.targets[0] if self.targets else None
