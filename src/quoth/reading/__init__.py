@@ -1,7 +1,7 @@
 """Reading: Example -> Window -> WindowBatch, and SpanLogits -> Prediction."""
 
-from quoth.reading.batches import SpanLogits, WindowBatch, by_token_budget
-from quoth.reading.decode import DecodeSettings, WindowLogits, best_probabilities, decode, decode_batch, unbatch
+from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, by_token_budget, unbatch
+from quoth.reading.decode import DecodeSettings, best_probabilities, decode, decode_batch
 from quoth.reading.explain import WholeWindow, explain, null_probability, unbatch_whole
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
 from quoth.reading.offsets import lost_letters

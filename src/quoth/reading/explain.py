@@ -15,9 +15,10 @@ from heapq import nlargest
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.reading.batches import SpanLogits, WindowBatch
-from quoth.reading.decode import DecodeSettings, WindowLogits, decode, unbatch, widened
+from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, unbatch
+from quoth.reading.decode import DecodeSettings, decode
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
+from quoth.reading.places import widened
 from quoth.reading.tokenizer import Tokenizer
 from quoth.reading.windows import Window
 from quoth.records import Answer, Prediction, Span
