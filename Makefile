@@ -14,8 +14,12 @@ export TOKENIZERS_PARALLELISM = true
 BASE = .venv
 FULL = .venv-full
 STAMP = pyproject.toml constraints.txt tools/environment.py
+# Peers of the benchmarks, each in an environment of its own.
+PEERS = .peers/pipeline .peers/haystack .peers/txtai
+# What make bench runs, in this order.
+BENCH = answering ask fidelity serving decoding windows startup memory
 
-.PHONY: help demo test test-base test-all test-pythons check lint types format reader tiny clean
+.PHONY: help demo test test-base test-all test-pythons check lint types format peers bench reader tiny clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -28,6 +32,11 @@ $(BASE)/.made: $(STAMP)
 $(FULL)/.made: $(STAMP)
 	@echo "Making $(FULL): everything, torch too; this takes some minutes ..."
 	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,serve
+	@touch $@
+
+.peers/%/.made: benchmarks/peers/%.txt tools/environment.py
+	@echo "Making .peers/$*: a peer of the benchmarks, with torch ..."
+	@$(PYTHON) tools/environment.py .peers/$* -r $<
 	@touch $@
 
 ## demo          ask the shipped reader some questions about bundled texts (base install)
@@ -75,6 +84,15 @@ format: $(FULL)/.made
 ## check         lint, types, test and test-base (layers and docs are tests)
 check: lint types test test-base
 
+## peers         the environments of the benchmarks' peers (.peers/)
+peers: $(addsuffix /.made,$(PEERS))
+
+## bench         all benchmarks, into docs/benchmarks.md; or some: make bench BENCH="answering ask" (benchmarks/README.md)
+bench: $(FULL)/.made peers
+	@failed=0; for part in $(BENCH); do \
+	  echo "benchmarks/$$part.py ..."; $(FULL)/bin/python benchmarks/$$part.py $(ARGS) || failed=1; \
+	done; exit $$failed
+
 ## reader        make the shipped reader again, from base weights; hours (ARGS="--max-steps 20" for a look)
 reader: $(FULL)/.made
 	$(FULL)/bin/python tools/make_reader.py $(ARGS)
@@ -85,4 +103,4 @@ tiny: $(FULL)/.made
 
 ## clean         remove what make made
 clean:
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis
