@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,9 @@ class Worker:
 
     def ask(self, pairs: Pairs, call: dict[str, Any]) -> dict[str, Any]:
         """Return the seconds and answers of one block."""
-        self.process.stdin.write(json.dumps({"questions": pairs, "settings": call}) + "\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # it ended: the reply tells why
+            self.process.stdin.write(json.dumps({"questions": pairs, "settings": call}) + "\n")
+            self.process.stdin.flush()
         return self._reply()
 
     def _reply(self) -> dict[str, Any]:
@@ -97,12 +98,14 @@ class Worker:
             return json.loads(line)
         self.process.wait()
         self.said.seek(0)
-        lines = self.said.read().split("\n")
-        raise RuntimeError(next((line.strip() for line in reversed(lines) if line.strip()), "it ended without a word"))
+        lines = [line.strip() for line in self.said.read().splitlines() if line.strip()]
+        self.close()
+        raise RuntimeError(lines[-1] if lines else "it ended without a word")
 
     def close(self) -> None:
-        """End the process."""
-        self.process.stdin.close()
+        """End the process; again does nothing."""
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
         self.said.close()
