@@ -82,7 +82,7 @@ check: lint types test test-base
 ## docs          build the documentation site into site/, offline and strict
 docs: $(FULL)/.made
 	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/python -m mkdocs build --quiet --strict
-	@echo "The site lies in site/; open site/index.html."
+	@echo "The site lies in site/; open site/index.html, or to search in it: python3 -m http.server -d site"
 
 ## reader        make the shipped reader again, from base weights; hours (ARGS="--max-steps 20" for a look)
 reader: $(FULL)/.made
