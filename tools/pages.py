@@ -60,7 +60,8 @@ def commands_page() -> str:
         "## Everywhere\n",
         "Results go to stdout (`--json`: one JSON document), progress and notes to stderr. Exit 0: fine; "
         "1: problems found; 2: wrong use; 128 and more: stopped by a signal. "
-        "`quoth --debug` shows the traceback of an error. `quoth --install-completion` completes commands and flags in your shell.",
+        "`quoth --debug` shows the traceback of an error. "
+        "`quoth --install-completion` completes commands and flags in your shell.",
     ]
     return "\n".join(parts) + "\n"
 
