@@ -108,6 +108,7 @@ parity: $(FULL)/.made $(PEER)/.made
 ## tiny          make the tiny readers of the tests again
 tiny: $(FULL)/.made
 	$(FULL)/bin/python tests/tiny/make.py
+	$(FULL)/bin/python tests/tiny/make_known.py
 
 ## clean         remove what make made
 clean:
