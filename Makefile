@@ -13,9 +13,13 @@ export TOKENIZERS_PARALLELISM = true
 
 BASE = .venv
 FULL = .venv-full
+# The environment of the old pipeline, which parity is measured with.
+PEER = .venv-peer
+# The shipped reader before it is made small: a float checkpoint in a Hugging Face folder.
+FLOAT = readers/shipped
 STAMP = pyproject.toml constraints.txt tools/environment.py
 
-.PHONY: help demo test test-base test-all test-pythons check lint types format reader tiny clean
+.PHONY: help demo test test-base test-all test-pythons check lint types format docs reader refresh parity tiny clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -27,7 +31,7 @@ $(BASE)/.made: $(STAMP)
 
 $(FULL)/.made: $(STAMP)
 	@echo "Making $(FULL): everything, torch too; this takes some minutes ..."
-	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,serve
+	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,docs,tutorial
 	@touch $@
 
 ## demo          ask the shipped reader some questions about bundled texts (base install)
@@ -75,14 +79,37 @@ format: $(FULL)/.made
 ## check         lint, types, test and test-base (layers and docs are tests)
 check: lint types test test-base
 
+## docs          build the documentation site into site/, offline and strict
+docs: $(FULL)/.made
+	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/python -m mkdocs build --quiet --strict
+	@echo "The site lies in site/; open site/index.html."
+
 ## reader        make the shipped reader again, from base weights; hours (ARGS="--max-steps 20" for a look)
 reader: $(FULL)/.made
 	$(FULL)/bin/python tools/make_reader.py $(ARGS)
 
+$(PEER)/.made:
+	@echo "Making $(PEER): transformers 4.57.6, whose pipeline is what parity is measured with ..."
+	@$(PYTHON) -m venv --clear $(PEER)
+	@$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep ^torch== constraints.txt)" "transformers==4.57.6"
+	@touch $@
+
+## refresh       renew all that hangs on the shipped weights: golden answers, pictures, the tutorial; minutes
+refresh: $(FULL)/.made $(PEER)/.made
+	$(FULL)/bin/python tools/parity.py --peer $(PEER)/bin/python --reader $(FLOAT) --golden-only --only shipped
+	$(FULL)/bin/python tools/picture.py
+	$(FULL)/bin/python tools/screenshots.py
+	$(FULL)/bin/python tools/tutorial.py
+
+## parity        measure parity with the old pipeline again, and write docs/parity.md; wants QUOTH_DATA, and an hour
+parity: $(FULL)/.made $(PEER)/.made
+	$(FULL)/bin/python tools/parity.py --peer $(PEER)/bin/python --reader $(FLOAT)
+
 ## tiny          make the tiny readers of the tests again
 tiny: $(FULL)/.made
 	$(FULL)/bin/python tests/tiny/make.py
+	$(FULL)/bin/python tests/tiny/make_known.py
 
 ## clean         remove what make made
 clean:
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis site

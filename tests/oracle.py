@@ -73,7 +73,8 @@ def every_answer(items, settings):
                 span = Span(int(offsets[start, 0]), int(offsets[end, 1]))
                 tokens[key] = widened(window.example.context, span, settings.whole_words)
     null = min(item.null for item in items)
-    scaled = [score / settings.temperature for score in (*(score for score, _ in best.values()), null)]
+    scores = [*(score for score, _ in best.values()), null - settings.null_bias]
+    scaled = [score / settings.temperature for score in scores]
     top = max(scaled)
     total = math.fsum(math.exp(value - top) for value in scaled)
     answers = {}
@@ -82,7 +83,7 @@ def every_answer(items, settings):
         place = (key[0], tokens[key])
         if place not in answers:
             answers[place] = (score, *place, math.exp(score / settings.temperature - top) / total, window)
-    return list(answers.values()), null, math.exp(null / settings.temperature - top) / total
+    return list(answers.values()), null, math.exp((null - settings.null_bias) / settings.temperature - top) / total
 
 
 def seed_best_score(items, max_answer_tokens):

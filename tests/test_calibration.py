@@ -17,7 +17,7 @@ from quoth.evaluation.calibration import calibration_error, reliability, risk_co
 from quoth.evaluation.fit import TEMPERATURES, fit
 from quoth.evaluation.threshold import best_threshold, fit_threshold
 from quoth.reader import Reader
-from quoth.reading import Windower, WindowLogits, best_probabilities, decode
+from quoth.reading import Windower, WindowLogits, best_probability, decode, log_shares
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from quoth.store import ReaderFolder, ReaderSettings
 from texts import few
@@ -181,12 +181,18 @@ def test_a_fit_that_makes_no_sense_is_refused(has, cost, message):
 
 
 @few
-@given(st.sampled_from(KINDS), st.lists(st.sampled_from([0.25, 0.7, 1.0, 3.0, 50.0]), max_size=4))
-def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures):
+@given(
+    st.sampled_from(KINDS),
+    st.lists(st.sampled_from([0.25, 0.7, 1.0, 3.0, 50.0]), max_size=4),
+    st.sampled_from([-2.0, 0.0, 0.3, 5.0]),
+)
+def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures, bias):
     reader = tiny_reader(kind)
+    stored = reader.settings.decode
     for example, windows in reader.read_all(questions(2)):
-        found = best_probabilities(windows, reader.settings.decode, temperatures)
-        settings = [reader.settings.decode.with_(temperature=temperature) for temperature in temperatures]
+        odds = decode(example.id, windows, stored).null_odds
+        found = best_probability(log_shares(windows, stored, temperatures), odds, np.array(temperatures), bias)
+        settings = [stored.with_(temperature=temperature, null_bias=bias) for temperature in temperatures]
         assert list(found) == pytest.approx(
             [decode(example.id, windows, each).answers[0].probability for each in settings]
         )
@@ -195,7 +201,7 @@ def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures
 def test_nothing_to_quote_has_no_probability():
     reader = tiny_reader("wordpiece")
     (_, windows), *_ = reader.read_all([Example("1", "Who?", "   ")])
-    assert best_probabilities(windows, reader.settings.decode, [1.0]) is None
+    assert log_shares(windows, reader.settings.decode, [1.0]) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

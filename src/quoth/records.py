@@ -72,7 +72,7 @@ class Answer:
         span: Its place, in code points of its context.
         score: Sum of its start and end logits. Comparable between windows of one example, not between readers.
         probability: Share of this span in a softmax over all legal spans of all windows and "no answer", at the
-            reader's temperature; in [0, 1].
+            reader's temperature and null bias; in [0, 1].
         window_index: Which window of the example gave the score.
         context_index: Which of the contexts it quotes, where several were given.
     """

@@ -15,7 +15,7 @@ from quoth.evaluation.bootstrap import clusters
 from quoth.evaluation.calibration import calibration_error, reliability
 from quoth.evaluation.metrics import exact_and_f1
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold
-from quoth.reading import WindowLogits, best_probabilities, decode
+from quoth.reading import DecodeSettings, WindowLogits, best_probability, decode, log_shares
 from quoth.records import Example
 from quoth.store import ReaderSettings
 
@@ -66,18 +66,21 @@ class Fit:
     Attributes:
         temperature: From the answerable questions.
         threshold: From all questions; ``None`` if all are answerable.
+        null_bias: The threshold, so that "no answer" weighs more than the best answer just where the reader abstains;
+            0 if it never does; what is stored where no threshold was fitted.
         questions: How many were read.
         unanswerable: How many of them are unanswerable.
     """
 
     temperature: TemperatureFit
     threshold: ThresholdFit | None
+    null_bias: float
     questions: int
     unanswerable: int
 
     def settings(self, old: ReaderSettings) -> ReaderSettings:
         """Return a reader's settings with what was fitted in them."""
-        decode_settings = old.decode.with_(temperature=self.temperature.temperature)
+        decode_settings = old.decode.with_(temperature=self.temperature.temperature, null_bias=self.null_bias)
         if self.threshold:
             decode_settings = decode_settings.with_(null_threshold=self.threshold.threshold)
         return ReaderSettings(old.max_tokens, old.overlap, decode_settings)
@@ -89,6 +92,7 @@ class Fit:
             "unanswerable": self.unanswerable,
             "temperature": asdict(self.temperature),
             "null_threshold": asdict(self.threshold) if self.threshold else None,
+            "null_bias": self.null_bias,
         }
 
 
@@ -100,7 +104,7 @@ class _Reading(NamedTuple):
     null_odds: float
     exact: bool
     f1: float
-    probabilities: Floats  # of the best answer, at the stored temperature and at TEMPERATURES
+    shares: Floats  # what all spans weigh, at the stored temperature and at TEMPERATURES
 
 
 def fit(
@@ -115,9 +119,10 @@ def fit(
     """Fit temperature and null threshold of a reader.
 
     The temperature is the one with the least expected calibration error over the answerable questions, abstentions not
-    looked at. (By the likelihood of the golds it would be too high: most of what that asks of the softmax is to spread
-    over the many spans beside a gold, and the best answer's share suffers. ``docs/log.md`` has the figures.) The null
-    threshold has the best F1, see :func:`fit_threshold`; it does not depend on the temperature.
+    looked at, and "no answer" weighed as the threshold weighs it. (By the likelihood of the golds it would be too high:
+    most of what that asks of the softmax is to spread over the many spans beside a gold, and the best answer's share
+    suffers. ``docs/log.md`` has the figures.) The null threshold has the best F1, see :func:`fit_threshold`; it does
+    not depend on the temperature.
 
     Args:
         reader: The reader.
@@ -153,26 +158,31 @@ def fit(
             [reading.answerable for reading in readings],
             max_cost=max_cost,
         )
-    fitted = _fit_temperature(answerable, right_f1)
-    return Fit(fitted, threshold, len(readings), len(readings) - len(answerable))
+    stored = reader.settings.decode
+    bias = stored.null_bias if threshold is None else threshold.threshold or 0.0
+    fitted = _fit_temperature(answerable, right_f1, stored, bias)
+    return Fit(fitted, threshold, bias, len(readings), len(readings) - len(answerable))
 
 
 def _read(example: Example, windows: list[WindowLogits], settings: ReaderSettings) -> _Reading | None:
     """Reduce an example to what is fitted on; ``None`` if there is nothing to quote, which no setting changes."""
     stored = settings.decode
     best = decode(example.id, windows, stored.with_(top_k=1))
-    probabilities = best_probabilities(windows, stored, [stored.temperature, *TEMPERATURES.tolist()])
-    if best.null_odds is None or probabilities is None:
+    shares = log_shares(windows, stored, [stored.temperature, *TEMPERATURES.tolist()])
+    if best.null_odds is None or shares is None:
         return None
     golds = [gold.text for gold in example.golds or ()]
     exact, f1 = exact_and_f1(best.answers[0].text, golds, "v2.0") if golds else (False, 0.0)
-    return _Reading(example.title, bool(golds), best.null_odds, exact, f1, probabilities)
+    return _Reading(example.title, bool(golds), best.null_odds, exact, f1, shares)
 
 
-def _fit_temperature(readings: Sequence[_Reading], right_f1: float) -> TemperatureFit:
+def _fit_temperature(
+    readings: Sequence[_Reading], right_f1: float, stored: DecodeSettings, bias: float
+) -> TemperatureFit:
     right = np.array([each.exact or (right_f1 < 1 and each.f1 >= right_f1) for each in readings], dtype=np.float64)
-    probabilities = np.stack([each.probabilities for each in readings])
-    candidates = probabilities[:, 1:]
+    shares, odds = np.stack([each.shares for each in readings]), np.array([each.null_odds for each in readings])
+    before = best_probability(shares[:, :1], odds, np.array([stored.temperature]), stored.null_bias)
+    candidates = best_probability(shares[:, 1:], odds, TEMPERATURES, bias)
     best = _least(candidates, right)
     folds = _folds([each.title for each in readings])
     honest = candidates[:, best].copy()
@@ -182,7 +192,7 @@ def _fit_temperature(readings: Sequence[_Reading], right_f1: float) -> Temperatu
             honest[inside] = candidates[inside, _least(candidates[~inside], right[~inside])]
     return TemperatureFit(
         temperature=float(TEMPERATURES[best]),
-        ece_before=_error(probabilities[:, 0], right),
+        ece_before=_error(before[:, 0], right),
         ece_after=_error(candidates[:, best], right),
         ece_crossvalidated=_error(honest, right),
         right_f1=right_f1,

@@ -4,10 +4,13 @@ The windows of an example overlap, and a span in the overlap stands in two of th
 of the whole context, not of the windows: ``grid[i, k]`` is the score of the span of ``k + 1`` tokens that starts at
 the context's token ``i``, the best that any window gives it. Nothing is merged afterwards, nothing is counted twice,
 and a top-k of k spans has k.
+
+Most examples have one window. Where their best answer alone is asked for, a batch is decoded at once, without a grid.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,9 +20,10 @@ from numpy.typing import NDArray
 
 from quoth.errors import ConfigError, ReaderError
 from quoth.reading.batches import SpanLogits, WindowBatch
+from quoth.reading.spans import best_spans
 from quoth.reading.windows import Window
 from quoth.records import Answer, Prediction, Span
-from quoth.text import widen_to_graphemes, widen_to_words
+from quoth.text import surely_uncut, widen_to_graphemes, widen_to_words
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +36,8 @@ class DecodeSettings:
         max_answer_tokens: The longest answer, in tokens.
         top_k: How many answers a prediction holds at most.
         null_threshold: Abstain where the null score exceeds the best answer's by more than this; ``None``: never.
+        null_bias: Taken off the null score before the softmax: the null odds at which "no answer" weighs as much as the
+            best answer.
         temperature: Divides scores before the softmax; above 0.
         whole_words: Widen an answer that starts or ends inside a word.
 
@@ -42,6 +48,7 @@ class DecodeSettings:
     max_answer_tokens: int = 30
     top_k: int = 1
     null_threshold: float | None = None
+    null_bias: float = 0.0
     temperature: float = 1.0
     whole_words: bool = True
 
@@ -50,6 +57,8 @@ class DecodeSettings:
             raise ConfigError(f"max_answer_tokens must be at least 1, but is {self.max_answer_tokens}")
         if self.top_k < 1:
             raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
+        if not math.isfinite(self.null_bias):
+            raise ConfigError(f"null_bias must be finite, but is {self.null_bias}")
         if not self.temperature > 0:
             raise ConfigError(f"temperature must be above 0, but is {self.temperature}")
 
@@ -82,24 +91,76 @@ def unbatch(batch: WindowBatch, logits: SpanLogits) -> list[WindowLogits]:
     Raises:
         ReaderError: If one is NaN or plus infinity: there is no best among such.
     """
-    rows = []
-    for row, window in enumerate(batch.windows):
-        tokens = window.context_tokens
-        largest = np.maximum(logits.start[row, : len(window)].max(), logits.end[row, : len(window)].max())
-        if not largest < np.inf:
-            raise ReaderError(
-                f"question {window.example.id}: the network must give finite logits, but gave {largest}. "
-                "Was it computed in half precision? Use float32 or bfloat16"
-            )
-        rows.append(
-            WindowLogits(
-                window=window,
-                start=logits.start[row, tokens.start : tokens.end].copy(),
-                end=logits.end[row, tokens.start : tokens.end].copy(),
-                null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
-            )
+    _check(batch, logits)
+    return [_window_logits(batch, logits, row) for row in range(len(batch.windows))]
+
+
+def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSettings) -> list[Prediction | WindowLogits]:
+    """Reduce a batch to what is left of it: the prediction of each window that is all of its example.
+
+    Args:
+        batch: Windows of examples with one context each.
+        logits: What the engine gave for it.
+        settings: How answers are chosen.
+
+    Returns:
+        For each window the prediction that :func:`decode` makes of it; or, where its example has other windows too,
+        its logits, for :func:`decode`.
+
+    Raises:
+        ReaderError: As :func:`unbatch`.
+    """
+    if settings.top_k > 1:
+        cut = unbatch(batch, logits)
+        return [decode(item.window.example.id, [item], settings) if item.window.is_whole else item for item in cut]
+    _check(batch, logits)
+    best = best_spans(logits.start, logits.end, batch.legal, settings.max_answer_tokens, settings.temperature)
+    row, cls = np.arange(len(batch.windows)), [window.cls for window in batch.windows]
+    nulls = np.add(logits.start[row, cls], logits.end[row, cls], dtype=np.float64)
+    probabilities = np.exp(best.scores / settings.temperature - _log_total(best.log_sums, nulls, settings))
+    columns = best.scores, best.firsts, best.lasts, probabilities, nulls, best.log_sums < np.inf
+    results: list[Prediction | WindowLogits] = []
+    for number, (window, score, first, last, probability, null, known) in enumerate(
+        zip(batch.windows, *(column.tolist() for column in columns), strict=True)
+    ):
+        if not window.is_whole:
+            results.append(_window_logits(batch, logits, number))
+        elif not known:
+            results.append(decode(window.example.id, [_window_logits(batch, logits, number)], settings))
+        else:
+            offsets = window.context.offsets
+            shift = window.context_tokens.start
+            context = window.example.context
+            exact = Span(offsets.item(first - shift, 0), offsets.item(last - shift, 1))
+            span = widened(context, exact, settings.whole_words)
+            answer = Answer(span.of(context), span, score, probability)
+            results.append(_prediction(window.example.id, (answer,), null, settings, 1))
+    return results
+
+
+def _check(batch: WindowBatch, logits: SpanLogits) -> None:
+    """Refuse logits that are NaN or plus infinity; those of padding mean nothing."""
+    if logits.start.max() < np.inf and logits.end.max() < np.inf:
+        return
+    sound = (np.maximum(logits.start, logits.end) < np.inf) | (batch.mask == 0)
+    if not sound.all():
+        row, token = np.argwhere(~sound)[0].tolist()
+        found = np.maximum(logits.start[row, token], logits.end[row, token])
+        raise ReaderError(
+            f"question {batch.windows[row].example.id}: the network must give finite logits, but gave {found}. "
+            "Was it computed in half precision? Use float32 or bfloat16"
         )
-    return rows
+
+
+def _window_logits(batch: WindowBatch, logits: SpanLogits, row: int) -> WindowLogits:
+    window = batch.windows[row]
+    tokens = slice(window.context_tokens.start, window.context_tokens.end)
+    return WindowLogits(
+        window=window,
+        start=logits.start[row, tokens].copy(),
+        end=logits.end[row, tokens].copy(),
+        null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
+    )
 
 
 def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSettings) -> Prediction:
@@ -126,8 +187,15 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
     null_score = min((window.null for window in windows), default=None)
     if null_score is None or not np.isfinite(scores).any():
         return Prediction(example_id, (), null_score, True, "the context holds no text to quote", len(windows))
-    log_total = _log_sum_exp(np.append(scores, null_score) / settings.temperature)
+    log_total = float(_log_total(_log_sum_exp(scores / settings.temperature), null_score, settings))
     answers = _best_answers(grids, scores, settings, log_total)
+    return _prediction(example_id, answers, null_score, settings, len(windows))
+
+
+def _prediction(
+    example_id: str, answers: tuple[Answer, ...], null_score: float, settings: DecodeSettings, windows: int
+) -> Prediction:
+    """Decide whether to abstain."""
     margin = null_score - answers[0].score
     abstains = settings.null_threshold is not None and margin > settings.null_threshold
     reason = (
@@ -136,31 +204,49 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
         if abstains
         else None
     )
-    return Prediction(example_id, answers, null_score, abstains, reason, len(windows))
+    return Prediction(example_id, answers, null_score, abstains, reason, windows)
 
 
-def best_probabilities(
+def _log_total(log_sum: float | Floats, null_score: float | Floats, settings: DecodeSettings) -> float | Floats:
+    """Return the logarithm of what probabilities are shares of: the weight of all legal spans and of "no answer"."""
+    return np.logaddexp(log_sum, np.divide(null_score - settings.null_bias, settings.temperature))
+
+
+def log_shares(
     windows: Sequence[WindowLogits], settings: DecodeSettings, temperatures: Sequence[float] | Floats
 ) -> Floats | None:
-    """Return the best answer's probability as :func:`decode` would give it at several temperatures.
+    """Return how all spans together weigh against the best one, at several temperatures; see :func:`best_probability`.
 
     Args:
         windows: As for :func:`decode`.
-        settings: As for :func:`decode`; its own temperature is not looked at.
+        settings: As for :func:`decode`; temperature and null bias are not looked at.
         temperatures: Above 0, ``(K,)``.
 
     Returns:
-        In [0, 1], ``(K,)``; ``None`` if there is nothing to quote.
+        Logarithms, at least 0, ``(K,)``; ``None`` if there is nothing to quote.
     """
     scores = _grids(windows, settings)[1]
     scores = scores[np.isfinite(scores)]
     if not len(scores):
         return None
-    top = scores.max()
-    # Relative to the best answer, so that its own share is 1 over the sum, and nothing can overflow before it is tiny.
-    others = np.append(scores, min(window.null for window in windows)) - top
-    logs = [_log_sum_exp(others / temperature) for temperature in temperatures]
-    return np.asarray(np.exp(-np.array(logs)))
+    scores -= scores.max()
+    return np.array([_log_sum_exp(scores / temperature) for temperature in temperatures])
+
+
+def best_probability(shares: Floats, null_odds: Floats | float, temperatures: Floats, null_bias: float) -> Floats:
+    """Return the best answer's probability, as :func:`decode` gives it, from what all spans weigh.
+
+    Args:
+        shares: From :func:`log_shares`; the last axis is that of the temperatures.
+        null_odds: Null score minus the best answer's, one for each row of ``shares``.
+        temperatures: ``(K,)``.
+        null_bias: Taken off the null score.
+
+    Returns:
+        In [0, 1], in the shape of ``shares``.
+    """
+    nothing = (np.asarray(null_odds)[..., None] - null_bias) / temperatures
+    return np.asarray(np.exp(-np.logaddexp(shares, nothing)))
 
 
 def _grids(
@@ -273,6 +359,8 @@ class _Places:
 
 def widened(context: str, span: Span, whole_words: bool) -> Span:
     """Widen a span until it cuts no grapheme and no word: each may give the other more to do."""
+    if surely_uncut(context, span.start) and surely_uncut(context, span.end):
+        return span
     while True:
         wider = widen_to_graphemes(context, span)
         if whole_words:

@@ -82,22 +82,23 @@ def explain(
         windows=tuple(_windows(question, windows, tokenizer)),
         prediction=prediction,
         answers=answers,
-        null_probability=null_probability(prediction, settings.temperature),
+        null_probability=null_probability(prediction, settings),
         lost=tuple(lost),
         lost_counts=dict(counts.most_common()),
         temperature=settings.temperature,
+        null_bias=settings.null_bias,
         null_threshold=settings.null_threshold,
         max_answer_tokens=settings.max_answer_tokens,
         whole_words=settings.whole_words,
     )
 
 
-def null_probability(prediction: Prediction, temperature: float) -> float | None:
+def null_probability(prediction: Prediction, settings: DecodeSettings) -> float | None:
     """Return the share of "no answer" in the softmax that gave the answers' probabilities.
 
     Args:
         prediction: The prediction.
-        temperature: What its scores were divided by.
+        settings: What it was decoded with.
 
     Returns:
         A number in [0, 1]; ``None`` if nothing was read.
@@ -108,7 +109,8 @@ def null_probability(prediction: Prediction, temperature: float) -> float | None
     if best is None or best.probability == 0.0:
         return 1.0
     # Both are shares of the same sum, so their ratio is that of their exponentials.
-    return min(1.0, math.exp(math.log(best.probability) + (prediction.null_score - best.score) / temperature))
+    odds = (prediction.null_score - settings.null_bias - best.score) / settings.temperature
+    return min(1.0, math.exp(math.log(best.probability) + odds))
 
 
 class _Finder:

@@ -63,7 +63,7 @@ class HostedTask:
             for answer in prediction.answers
         ]
         if self.may_be_empty or not answers:
-            share = null_probability(prediction, self.settings.temperature)
+            share = null_probability(prediction, self.settings)
             answers.append(HostedAnswer(answer="", score=1.0 if share is None else share, start=0, end=0))
         answers.sort(key=lambda answer: -answer.score)
         return answers[: self.settings.top_k]

@@ -356,6 +356,7 @@ class ReaderResponse(ReaderName):
     overlap: int = Field(description="Tokens of the context that neighbouring windows share.")
     max_answer_tokens: int
     null_threshold: float | None = Field(description="Stored threshold; null: it never abstains.")
+    null_bias: float = Field(description="Taken off the null score before the softmax of probabilities.")
     temperature: float
     scores: dict[str, Any] = Field(description="As its quoth.json has them.")
     limits: LimitsResponse

@@ -120,6 +120,7 @@ class Service:
             overlap=reader.settings.overlap,
             max_answer_tokens=decode.max_answer_tokens,
             null_threshold=decode.null_threshold,
+            null_bias=decode.null_bias,
             temperature=decode.temperature,
             scores=dict(self._served.scores),
             limits=schema.LimitsResponse(
