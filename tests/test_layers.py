@@ -18,7 +18,7 @@ LAYERS = (
     ("data", "reading"),
     ("engines",),
     ("store",),
-    ("reader",),
+    ("reader", "stream"),
     ("dropin", "evaluation"),
     ("training", "export", "corpus", "jobs"),
     ("serve", "cli", "__main__"),

@@ -1,6 +1,7 @@
 """Decoding: the exact search against brute force, and what becomes of the odd cases."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 
 from oracle import every_answer, seed_best_score
 from quoth.errors import ConfigError
-from quoth.reading import DecodeSettings, Windower, WindowLogits, decode
+from quoth.reading import DecodeSettings, SpanLogits, WindowBatch, Windower, WindowLogits, decode, decode_batch
 from quoth.reading.align import covering_tokens
-from quoth.records import Example, Span
+from quoth.records import Example, Prediction, Span
 from texts import many, texts
 from tiny_readers import KINDS, tiny_tokenizer
 
@@ -91,6 +92,67 @@ def test_exact_search_is_brute_force(reading):
     assert prediction.best == prediction.answers[0]
     contexts = {item.context_index: item.window.example.context for item in items}
     assert all(answer.text == answer.span.of(contexts[answer.context_index]) for answer in prediction.answers)
+
+
+def batched(items, outside):
+    """Put windows with their logits into one batch; all other tokens have the logit ``outside``."""
+    batch = WindowBatch.of([item.window for item in items], 0)
+    start, end = np.full((2, *batch.ids.shape), outside, dtype=np.float32)
+    for row, item in enumerate(items):
+        tokens = item.window.context_tokens
+        start[row, tokens.start : tokens.end], end[row, tokens.start : tokens.end] = item.start, item.end
+        start[row, item.window.cls], end[row, item.window.cls] = item.null, 0.0
+    return batch, SpanLogits(start, end)
+
+
+@many
+@given(st.lists(readings(), min_size=1, max_size=4), st.sampled_from([1, 1, 1, 2]), st.sampled_from([-9.0, 99.0]))
+def test_a_batch_is_decoded_as_its_windows_are(several, top_k, outside):
+    items = [
+        replace(item, null=float(np.float32(item.null)), context_index=0)
+        for each, _ in several
+        for item in each
+    ]
+    settings = several[0][1].with_(top_k=top_k)
+    if not items:
+        return
+    batch, logits = batched(items, outside)
+    for item, found in zip(items, decode_batch(batch, logits, settings), strict=True):
+        if not item.window.is_whole:
+            assert isinstance(found, WindowLogits)
+            assert (found.window, found.null) == (item.window, item.null)
+            assert found.start.tolist() == item.start.tolist()
+            assert found.end.tolist() == item.end.tolist()
+            continue
+        expected, null, _ = every_answer([item], settings)
+        answers = [(a.score, a.context_index, a.span, a.window_index) for a in found.answers]
+        assert (found.id, found.windows, found.null_score) == ("q1", 1, null)
+        assert answers == [(score, index, span, window) for score, index, span, _, window in expected[:top_k]]
+        probabilities = [answer.probability for answer in found.answers]
+        assert probabilities == pytest.approx([p for _, _, _, p, _ in expected[:top_k]], rel=1e-9, abs=1e-12)
+        alone = decode("q1", [item], settings)
+        assert (found.no_answer, found.reason, found.text) == (alone.no_answer, alone.reason, alone.text)
+
+
+def test_scores_that_round_to_the_same_are_equal():
+    """The greatest end is not always the end of the best span: added to a great start, both may be the same."""
+    (window,) = cut(LIGHTHOUSE)
+    start, end = np.full((2, len(window.context_tokens)), -9e9, dtype=np.float32)
+    start[1], end[2], end[4] = 1e9, 1e-9, 2e-9
+    items = read([window], lambda _: start, lambda _: end)
+    settings = DecodeSettings(whole_words=False)
+    (found,) = decode_batch(*batched(items, 0.0), settings)
+    assert found.best.span == decode("q1", items, settings).best.span
+    assert found.best.span.start == window.context_offsets[1, 0]
+    assert found.best.span.end == window.context_offsets[2, 1]
+
+
+def test_a_batch_abstains_by_the_threshold():
+    items = read(cut(LIGHTHOUSE), np.ones, np.ones, 5.0)  # the best answer scores 2
+    for threshold, abstains in [(None, False), (3.0, False), (2.9, True)]:
+        (found,) = decode_batch(*batched(items, 0.0), DecodeSettings(null_threshold=threshold))
+        assert isinstance(found, Prediction)
+        assert found.no_answer == abstains
 
 
 @many

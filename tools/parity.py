@@ -227,10 +227,15 @@ def main():
     parser.add_argument("--reader", type=Path, help="folder of the shipped reader's float checkpoint")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--golden-only", action="store_true", help="ask the committed cases alone")
+    parser.add_argument("--only", help="with --golden-only: of this reader (wordpiece, bpe, albert, shipped)")
     options = parser.parse_args()
+    if options.only and not options.golden_only:
+        parser.error("--only goes with --golden-only: the table is of all readers")
     readers = [(kind, TINY / kind, (300, 60, 15)) for kind in ("wordpiece", "bpe", "albert")]
     if options.reader:
         readers.append(("shipped", options.reader, (2000, 500, 100)))
+    if options.only:
+        readers = [reader for reader in readers if reader[0] == options.only]
     lines, hashes, differences, good = [], [], [], True
     for name, folder, sizes in readers:
         # The tiny readers know few words, so that a question has many tokens.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from quoth.engines import Engine
 from quoth.errors import InputError
@@ -16,13 +17,11 @@ from quoth.reading import (
     Explanation,
     SpanLogits,
     Tokenizer,
-    WholeWindow,
-    Window,
     WindowBatch,
     Windower,
     WindowLogits,
-    by_token_budget,
     decode,
+    decode_batch,
     explain,
     lost_letters,
     unbatch,
@@ -30,11 +29,9 @@ from quoth.reading import (
 )
 from quoth.records import Example, Prediction
 from quoth.store import ReaderSettings, find_folder, open_engine
+from quoth.stream import Stream
 
-# Examples read ahead, so that windows of like length meet in a batch. Bounds the memory, whatever the input.
-_LOOK_AHEAD = 256
-# Tokens of a batch, padding included: ten windows of full length. Bounds the memory of one engine call.
-_BATCH_TOKENS = 4096
+T = TypeVar("T")
 
 
 class Reader:
@@ -131,8 +128,7 @@ class Reader:
         """
         examples = _examples(question, context)
         settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
-        read = self._read(list(self.windower.each(examples)))
-        logits = [replace(item, context_index=index) for index, items in enumerate(read) for item in items]
+        logits = [replace(item, context_index=index) for index, item in self._read(examples, unbatch)]
         return decode("question", logits, settings)
 
     @suggests_names
@@ -167,16 +163,11 @@ class Reader:
         """
         examples = _examples(question, context)
         settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
-        windows = list(self.windower.each(examples))
-        whole: dict[int, WholeWindow] = {}
-        for indices, batch, logits in self._run([window for group in windows for window in group]):
-            whole.update(zip(indices, unbatch_whole(batch, logits), strict=True))
-        order = [index for index, group in enumerate(windows) for _ in group]
-        read = [
-            replace(whole[number], logits=replace(whole[number].logits, context_index=index))
-            for number, index in enumerate(order)
+        whole = [
+            replace(item, logits=replace(item.logits, context_index=index))
+            for index, item in self._read(examples, unbatch_whole)
         ]
-        return explain(question, [example.context for example in examples], read, settings, self.tokenizer)
+        return explain(question, [example.context for example in examples], whole, settings, self.tokenizer)
 
     @suggests_names
     def answer_all(
@@ -204,8 +195,12 @@ class Reader:
             ['Ada', '1843']
         """
         settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
-        for example, items in self.read_all(examples):
-            yield decode(example.id, items, settings)
+        stream = Stream(self.windower, self.engine, partial(decode_batch, settings=settings))
+        for example, items in stream.read(examples):
+            # An example of one window has been decoded with its batch; the windows of others meet only here.
+            done = next((item for item in items if isinstance(item, Prediction)), None)
+            logits = [item for item in items if isinstance(item, WindowLogits)]
+            yield done or decode(example.id, logits, settings)
 
     def read_all(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[WindowLogits]]]:
         """Yield each example with the logits of its windows, from which :func:`quoth.reading.decode` takes its answers.
@@ -216,9 +211,7 @@ class Reader:
         Raises:
             InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
         """
-        examples = iter(examples)
-        while block := list(islice(examples, _LOOK_AHEAD)):
-            yield from zip(block, self._read(list(self.windower.each(block))), strict=True)
+        return Stream(self.windower, self.engine, unbatch).read(examples)
 
     def decode_settings(
         self, top_k: int = 1, null_threshold: float | None = None, max_answer_tokens: int | None = None
@@ -232,20 +225,13 @@ class Reader:
             max_answer_tokens=stored.max_answer_tokens if max_answer_tokens is None else max_answer_tokens,
         )
 
-    def _read(self, examples: list[list[Window]]) -> list[list[WindowLogits]]:
-        """Run the network over the windows of some examples, in batches of like length."""
-        windows = [window for group in examples for window in group]
-        logits: dict[int, WindowLogits] = {}
-        for indices, batch, spans in self._run(windows):
-            logits.update(zip(indices, unbatch(batch, spans), strict=True))
-        ordered = iter(range(len(windows)))
-        return [[logits[next(ordered)] for _ in group] for group in examples]
-
-    def _run(self, windows: list[Window]) -> Iterator[tuple[list[int], WindowBatch, SpanLogits]]:
-        """Run the network over windows; yield the indices of those of a batch, the batch and its logits."""
-        for indices in by_token_budget(windows, _BATCH_TOKENS):
-            batch = WindowBatch.of([windows[index] for index in indices], self.tokenizer.pad_id)
-            yield indices, batch, self.engine.run(batch)
+    def _read(
+        self, examples: Sequence[Example], reduce: Callable[[WindowBatch, SpanLogits], Sequence[T]]
+    ) -> list[tuple[int, T]]:
+        """Read some examples at once; return what each window was reduced to, with the index of its example."""
+        groups = list(self.windower.each(examples))
+        found = Stream(self.windower, self.engine, reduce).run([window for group in groups for window in group])
+        return list(zip((index for index, group in enumerate(groups) for _ in group), found, strict=True))
 
     def __repr__(self) -> str:
         settings = self.settings

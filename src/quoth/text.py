@@ -74,6 +74,12 @@ def widen_to_words(context: str, span: Span) -> Span:
     return span if (start, end) == (span.start, span.end) else Span(start, end)
 
 
+def surely_uncut(context: str, position: int) -> bool:
+    """Tell for the usual case, at once, that no grapheme and no word reaches over a position: two ASCII characters."""
+    pair = context[position - 1 : position + 1] if position else ""
+    return len(pair) < 2 or (pair.isascii() and not pair.isalnum() and pair != "\r\n")
+
+
 def _surely_boundary(context: str, position: int) -> bool:
     """Tell for the usual case, without a look at the rest of the text, that no grapheme reaches over a position."""
     return _TWO_PLAIN.match(context, position - 1) is not None

@@ -1,7 +1,15 @@
 """Reading: Example -> Window -> WindowBatch, and SpanLogits -> Prediction."""
 
 from quoth.reading.batches import SpanLogits, WindowBatch, by_token_budget
-from quoth.reading.decode import DecodeSettings, WindowLogits, best_probability, decode, log_shares, unbatch
+from quoth.reading.decode import (
+    DecodeSettings,
+    WindowLogits,
+    best_probability,
+    decode,
+    decode_batch,
+    log_shares,
+    unbatch,
+)
 from quoth.reading.explain import WholeWindow, explain, null_probability, unbatch_whole
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
 from quoth.reading.offsets import lost_letters
@@ -31,6 +39,7 @@ __all__ = [
     "best_probability",
     "by_token_budget",
     "decode",
+    "decode_batch",
     "explain",
     "log_shares",
     "lost_letters",

@@ -46,6 +46,19 @@ class WindowBatch:
             mask[row, : len(window)] = 1
         return cls(ids, type_ids, mask, tuple(windows))
 
+    @property
+    def legal(self) -> NDArray[np.bool_]:
+        """Where a span may start and end, ``(B, T)``: tokens of the context that are more than white space."""
+        tokens = [window.context_tokens for window in self.windows]
+        first, last = np.array([[each.start for each in tokens], [each.end for each in tokens]], dtype=np.int32)[:, :, None]
+        column = np.arange(self.ids.shape[1], dtype=np.int32)
+        legal = (column >= first) & (column < last)
+        for row, window in enumerate(self.windows):
+            if window.context.has_empty:
+                offsets = window.context_offsets
+                legal[row, first[row, 0] : last[row, 0]] = offsets[:, 0] < offsets[:, 1]
+        return legal
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpanLogits:

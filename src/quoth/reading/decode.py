@@ -4,6 +4,8 @@ The windows of an example overlap, and a span in the overlap stands in two of th
 of the whole context, not of the windows: ``grid[i, k]`` is the score of the span of ``k + 1`` tokens that starts at
 the context's token ``i``, the best that any window gives it. Nothing is merged afterwards, nothing is counted twice,
 and a top-k of k spans has k.
+
+Most examples have one window. Where their best answer alone is asked for, a batch is decoded at once, without a grid.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from numpy.typing import NDArray
 
 from quoth.errors import ConfigError, ReaderError
 from quoth.reading.batches import SpanLogits, WindowBatch
+from quoth.reading.spans import best_spans
 from quoth.reading.windows import Window
 from quoth.records import Answer, Prediction, Span
-from quoth.text import widen_to_graphemes, widen_to_words
+from quoth.text import surely_uncut, widen_to_graphemes, widen_to_words
 
 Floats = NDArray[np.float64]
 
@@ -88,24 +91,76 @@ def unbatch(batch: WindowBatch, logits: SpanLogits) -> list[WindowLogits]:
     Raises:
         ReaderError: If one is NaN or plus infinity: there is no best among such.
     """
-    rows = []
-    for row, window in enumerate(batch.windows):
-        tokens = window.context_tokens
-        largest = np.maximum(logits.start[row, : len(window)].max(), logits.end[row, : len(window)].max())
-        if not largest < np.inf:
-            raise ReaderError(
-                f"question {window.example.id}: the network must give finite logits, but gave {largest}. "
-                "Was it computed in half precision? Use float32 or bfloat16"
-            )
-        rows.append(
-            WindowLogits(
-                window=window,
-                start=logits.start[row, tokens.start : tokens.end].copy(),
-                end=logits.end[row, tokens.start : tokens.end].copy(),
-                null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
-            )
+    _check(batch, logits)
+    return [_window_logits(batch, logits, row) for row in range(len(batch.windows))]
+
+
+def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSettings) -> list[Prediction | WindowLogits]:
+    """Reduce a batch to what is left of it: the prediction of each window that is all of its example.
+
+    Args:
+        batch: Windows of examples with one context each.
+        logits: What the engine gave for it.
+        settings: How answers are chosen.
+
+    Returns:
+        For each window the prediction that :func:`decode` makes of it; or, where its example has other windows too,
+        its logits, for :func:`decode`.
+
+    Raises:
+        ReaderError: As :func:`unbatch`.
+    """
+    if settings.top_k > 1:
+        cut = unbatch(batch, logits)
+        return [decode(item.window.example.id, [item], settings) if item.window.is_whole else item for item in cut]
+    _check(batch, logits)
+    best = best_spans(logits.start, logits.end, batch.legal, settings.max_answer_tokens, settings.temperature)
+    row, cls = np.arange(len(batch.windows)), [window.cls for window in batch.windows]
+    nulls = np.add(logits.start[row, cls], logits.end[row, cls], dtype=np.float64)
+    probabilities = np.exp(best.scores / settings.temperature - _log_total(best.log_sums, nulls, settings))
+    columns = best.scores, best.firsts, best.lasts, probabilities, nulls, best.log_sums < np.inf
+    results: list[Prediction | WindowLogits] = []
+    for number, (window, score, first, last, probability, null, known) in enumerate(
+        zip(batch.windows, *(column.tolist() for column in columns), strict=True)
+    ):
+        if not window.is_whole:
+            results.append(_window_logits(batch, logits, number))
+        elif not known:
+            results.append(decode(window.example.id, [_window_logits(batch, logits, number)], settings))
+        else:
+            offsets = window.context.offsets
+            shift = window.context_tokens.start
+            context = window.example.context
+            exact = Span(offsets.item(first - shift, 0), offsets.item(last - shift, 1))
+            span = widened(context, exact, settings.whole_words)
+            answer = Answer(span.of(context), span, score, probability)
+            results.append(_prediction(window.example.id, (answer,), null, settings, 1))
+    return results
+
+
+def _check(batch: WindowBatch, logits: SpanLogits) -> None:
+    """Refuse logits that are NaN or plus infinity; those of padding mean nothing."""
+    if logits.start.max() < np.inf and logits.end.max() < np.inf:
+        return
+    sound = (np.maximum(logits.start, logits.end) < np.inf) | (batch.mask == 0)
+    if not sound.all():
+        row, token = np.argwhere(~sound)[0].tolist()
+        found = np.maximum(logits.start[row, token], logits.end[row, token])
+        raise ReaderError(
+            f"question {batch.windows[row].example.id}: the network must give finite logits, but gave {found}. "
+            "Was it computed in half precision? Use float32 or bfloat16"
         )
-    return rows
+
+
+def _window_logits(batch: WindowBatch, logits: SpanLogits, row: int) -> WindowLogits:
+    window = batch.windows[row]
+    tokens = slice(window.context_tokens.start, window.context_tokens.end)
+    return WindowLogits(
+        window=window,
+        start=logits.start[row, tokens].copy(),
+        end=logits.end[row, tokens].copy(),
+        null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
+    )
 
 
 def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSettings) -> Prediction:
@@ -132,8 +187,15 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
     null_score = min((window.null for window in windows), default=None)
     if null_score is None or not np.isfinite(scores).any():
         return Prediction(example_id, (), null_score, True, "the context holds no text to quote", len(windows))
-    log_total = _log_sum_exp(np.append(scores, null_score - settings.null_bias) / settings.temperature)
+    log_total = float(_log_total(_log_sum_exp(scores / settings.temperature), null_score, settings))
     answers = _best_answers(grids, scores, settings, log_total)
+    return _prediction(example_id, answers, null_score, settings, len(windows))
+
+
+def _prediction(
+    example_id: str, answers: tuple[Answer, ...], null_score: float, settings: DecodeSettings, windows: int
+) -> Prediction:
+    """Decide whether to abstain."""
     margin = null_score - answers[0].score
     abstains = settings.null_threshold is not None and margin > settings.null_threshold
     reason = (
@@ -142,7 +204,12 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
         if abstains
         else None
     )
-    return Prediction(example_id, answers, null_score, abstains, reason, len(windows))
+    return Prediction(example_id, answers, null_score, abstains, reason, windows)
+
+
+def _log_total(log_sum: float | Floats, null_score: float | Floats, settings: DecodeSettings) -> float | Floats:
+    """Return the logarithm of what probabilities are shares of: the weight of all legal spans and of "no answer"."""
+    return np.logaddexp(log_sum, np.divide(null_score - settings.null_bias, settings.temperature))
 
 
 def log_shares(
@@ -292,6 +359,8 @@ class _Places:
 
 def widened(context: str, span: Span, whole_words: bool) -> Span:
     """Widen a span until it cuts no grapheme and no word: each may give the other more to do."""
+    if surely_uncut(context, span.start) and surely_uncut(context, span.end):
+        return span
     while True:
         wider = widen_to_graphemes(context, span)
         if whole_words:

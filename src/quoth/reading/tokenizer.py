@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ _PAD_NAMES = ("[PAD]", "<pad>")
 _UNKNOWN_NAMES = ("[UNK]", "<unk>")
 # A configuration that says "no limit" says it with a huge number.
 _NO_LIMIT = 1_000_000
+# Which code points are white space, up to the last that is, and one more, which stands for all others.
+_BLANK = np.array([chr(point).isspace() for point in range(0x3002)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,10 +41,12 @@ class Tokens:
         ids: Token ids, ``(T,)`` int32.
         offsets: Code points of each token in its text, half-open, outer white space left out, ``(T, 2)`` int32. A
             token of white space alone is empty: its two offsets are equal.
+        has_empty: Whether there is such a token.
     """
 
     ids: Ints
     offsets: Ints
+    has_empty: bool
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -140,13 +145,24 @@ class Tokenizer:
         clean = [replace_surrogates(text) for text in texts]
         with _failing_as("the tokenizer failed on a text"):
             encodings = self._inner.encode_batch(clean, add_special_tokens=False)
-        return [
-            Tokens(
-                np.array(self._as_text(encoding.ids), dtype=np.int32),
-                _trimmed(text, np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)),
-            )
-            for text, encoding in zip(clean, encodings, strict=True)
-        ]
+        return [self._tokens(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
+
+    def encode_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Encode texts as :meth:`encode` does, without their offsets, which take the tokenizer longer than the ids.
+
+        Raises:
+            TokenizerError: If the tokenizer fails on a text.
+        """
+        clean = [replace_surrogates(text) for text in texts]
+        with _failing_as("the tokenizer failed on a text"):
+            encodings = self._inner.encode_batch_fast(clean, add_special_tokens=False)
+        return [self._as_text(encoding.ids) for encoding in encodings]
+
+    def _tokens(self, text: str, encoding: tokenizers.Encoding) -> Tokens:
+        ids = np.array(self._as_text(encoding.ids), dtype=np.int32)
+        offsets = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids)).reshape(-1, 2)
+        _trim(text, offsets)
+        return Tokens(ids, offsets, has_empty=bool((offsets[:, 0] >= offsets[:, 1]).any()))
 
     def _as_text(self, ids: list[int]) -> list[int]:
         """Replace special tokens by the unknown one: a Unigram vocabulary holds "</s>" as it holds any word."""
@@ -181,20 +197,18 @@ def _failing_as(what: str) -> Iterator[None]:
         raise
 
 
-def _trimmed(text: str, offsets: Ints) -> Ints:
+def _trim(text: str, offsets: Ints) -> None:
     """Leave white space out of the ends of each token: byte-level and Unigram tokens carry the blank before a word."""
     if not len(offsets):
-        return offsets
-    blank = np.fromiter(map(str.isspace, text), bool, len(text))
-    full = offsets[:, 0] < offsets[:, 1]
+        return
+    blank = _BLANK[np.minimum(np.frombuffer(text.encode("utf-32-le"), np.uint32), len(_BLANK) - 1)]
     firsts, lasts = np.minimum(offsets[:, 0], len(text) - 1), offsets[:, 1] - 1
-    outer = np.flatnonzero(full & (blank[firsts] | blank[lasts]))
+    outer = np.flatnonzero((blank[firsts] | blank[lasts]) & (offsets[:, 0] < offsets[:, 1]))
     for index in outer.tolist():
         start, end = offsets[index].tolist()
         piece = text[start:end]
         start = min(end, start + len(piece) - len(piece.lstrip()))
         offsets[index] = start, max(start, end - (len(piece) - len(piece.rstrip())))
-    return offsets
 
 
 def _named(config: dict[str, Any], key: str, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -57,6 +57,11 @@ class Window:
         return len(self.ids)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it holds the whole context, so that its example has no other window."""
+        return len(self.context_tokens) == len(self.context)
+
+    @property
     def target(self) -> TokenRange | None:
         """The tokens of the first gold that the window holds whole, or ``None``."""
         return self.targets[0] if self.targets else None
@@ -120,6 +125,7 @@ class Windower:
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.overlap = overlap
+        self._frame = _Frame(tokenizer.template, max_tokens)
         self._contexts: OrderedDict[str, Tokens] = OrderedDict()
         self._lock = Lock()
 
@@ -138,7 +144,7 @@ class Windower:
         examples = iter(examples)
         while block := list(islice(examples, chunk)):
             contexts = self._encode_contexts([example.context for example in block])
-            questions = self.tokenizer.encode([example.question.strip() for example in block])
+            questions = self.tokenizer.encode_ids([example.question.strip() for example in block])
             for example, question in zip(block, questions, strict=True):
                 yield self._cut(example, question, contexts[example.context])
 
@@ -159,55 +165,67 @@ class Windower:
         while len(self._contexts) > self.remembered_contexts or held > self.remembered_tokens:
             held -= len(self._contexts.popitem(last=False)[1])
 
-    def _cut(self, example: Example, question: Tokens, context: Tokens) -> list[Window]:
-        if not len(question):
-            raise InputError(f"question {example.id}: must hold at least one token, but is {example.question!r}")
-        template = self.tokenizer.template
-        room = self.max_tokens - len(template) - len(question)
-        if room < 1:
-            raise QuestionTooLongError(
-                f"question {example.id}: must leave room for its context in a window of {self.max_tokens} tokens, but "
-                f"has {len(question)} tokens and {len(template)} special ones. Ask it in fewer words."
-            )
-        if not len(context):
-            return []
+    def _cut(self, example: Example, question: list[int], context: Tokens) -> list[Window]:
+        room = self._room(example, len(question))
+        size = len(context)
         # Where a long question leaves little room, neighbours share less, so that windows stay few.
         step = max(room - self.overlap, -(-room // 4))
+        starts = range(0, max(1, size - room + step), step) if size else ()
+        frame = self._frame
+        head = np.array([*frame.template.prefix, *question, *frame.template.middle], dtype=np.int32)
+        head_types = frame.head_types(len(question))
         golds = [covering_tokens(context.offsets, gold.span) for gold in example.golds or ()]
-        head = np.array([*template.prefix, *question.ids.tolist(), *template.middle], dtype=np.int32)
         windows: list[Window] = []
-        for start in range(0, len(context), step):
-            end = min(start + room, len(context))
+        for start in starts:
+            end = min(start + room, size)
             shift = len(head) - start
             windows.append(
                 Window(
                     example=example,
                     index=len(windows),
-                    ids=np.concatenate([head, context.ids[start:end], np.array(template.suffix, dtype=np.int32)]),
-                    type_ids=_type_ids(template, len(question), end - start),
+                    ids=np.concatenate([head, context.ids[start:end], frame.suffix]),
+                    type_ids=np.concatenate([head_types, frame.context_types[: end - start], frame.suffix_types]),
                     context_tokens=TokenRange(start + shift, end + shift),
                     context=context,
                     first_token=start,
-                    cls=_cls(template, end + shift),
+                    cls=frame.cls(end + shift),
                     targets=tuple(
                         TokenRange(g[0] + shift, g[1] + shift) for g in golds if g and start <= g[0] and g[1] <= end
                     ),
                 )
             )
-            if end == len(context):
-                break
         return windows
 
+    def _room(self, example: Example, question: int) -> int:
+        """Return how many tokens of its context a window of an example can hold."""
+        if not question:
+            raise InputError(f"question {example.id}: must hold at least one token, but is {example.question!r}")
+        special = len(self.tokenizer.template)
+        if question + special >= self.max_tokens:
+            raise QuestionTooLongError(
+                f"question {example.id}: must leave room for its context in a window of {self.max_tokens} tokens, but "
+                f"has {question} tokens and {special} special ones. Ask it in fewer words."
+            )
+        return self.max_tokens - special - question
 
-def _type_ids(template: Template, question: int, context: int) -> Ints:
-    prefix, middle, suffix = template.special_types
-    types = (*prefix, template.text_types[0], *middle, template.text_types[1], *suffix)
-    sizes = np.ones(len(types), dtype=np.int64)
-    sizes[len(prefix)], sizes[-1 - len(suffix)] = question, context
-    return np.repeat(np.array(types, dtype=np.int32), sizes)
 
+class _Frame:
+    """What stands around question and context in every window, as arrays."""
 
-def _cls(template: Template, suffix_start: int) -> int:
-    if template.cls_in_prefix is not None:
-        return template.cls_in_prefix
-    return suffix_start + (template.cls_in_suffix or 0)
+    def __init__(self, template: Template, longest: int) -> None:
+        prefix, middle, suffix = template.special_types
+        self.template = template
+        self.suffix = np.array(template.suffix, dtype=np.int32)
+        self.suffix_types = np.array(suffix, dtype=np.int32)
+        self.context_types = np.full(longest, template.text_types[1], dtype=np.int32)
+        self._parts = prefix, template.text_types[0], middle
+
+    def head_types(self, question: int) -> Ints:
+        """Return the type ids of all that stands before the context."""
+        prefix, text, middle = self._parts
+        return np.array([*prefix, *[text] * question, *middle], dtype=np.int32)
+
+    def cls(self, suffix_start: int) -> int:
+        """Return where the CLS token stands."""
+        in_prefix = self.template.cls_in_prefix
+        return suffix_start + (self.template.cls_in_suffix or 0) if in_prefix is None else in_prefix

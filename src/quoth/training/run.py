@@ -35,6 +35,7 @@ from quoth.training.device import choose_precision, keep_memory, on_cpu, use_thr
 from quoth.training.features import WindowDataset, with_every_place
 from quoth.training.progress import Progress, ProgressCallback
 from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
+from quoth.training.teacher import Teacher
 from quoth.training.tracking import MlflowTracker
 from quoth.training.trainer import ReaderTrainer, RunData
 
@@ -47,6 +48,9 @@ _HIDDEN_DROPOUT = ("hidden_dropout_prob", "dropout", "hidden_dropout")
 # Our names of what is computed in -> accelerate's, and back.
 _MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 _PRECISIONS = {theirs: ours for ours, theirs in _MIXED.items()}
+# The base that means the reader that ships; its weights to train on lie beside the package's sources, not in the wheel.
+SHIPPED = "shipped"
+CHECKPOINT = Path(__file__).parents[3] / "readers" / "shipped"
 _SCORES = {"exact": "exact", "f1": "f1", "total": "questions"}
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
@@ -140,7 +144,7 @@ def _trainer(
     if config.keep_memory:
         keep_memory()
     transformers.set_seed(config.seed)
-    model, tokenizer = load_model(config), load_tokenizer(config.base)
+    model, tokenizer = load_model(config), load_tokenizer(base_of(config))
     reader = ReaderSettings(
         config.max_tokens, config.overlap, DecodeSettings(max_answer_tokens=config.max_answer_tokens)
     )
@@ -157,7 +161,8 @@ def _trainer(
     }
     # Each process drops other weights.
     torch.manual_seed(config.seed + 1_000_003 * accelerator.process_index)
-    data = RunData(windows, dev, tokenizer, reader)
+    teacher = Teacher.load(config.teacher, tokenizer, accelerator.device) if config.teacher else None
+    data = RunData(windows, dev, tokenizer, reader, teacher)
     return ReaderTrainer(model, config, data, accelerator, arguments), facts
 
 
@@ -193,10 +198,26 @@ def labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]
     return examples
 
 
+def base_of(config: TrainConfig) -> str:
+    """Return what transformers is to load: the configuration's base, or what "shipped" stands for.
+
+    Raises:
+        TrainingError: If it is "shipped", and this Quoth is not one from its repository.
+    """
+    if config.base != SHIPPED:
+        return config.base
+    if not (CHECKPOINT / "model.safetensors").is_file():
+        raise TrainingError(
+            f"base {SHIPPED!r} means the float checkpoint in Quoth's repository (readers/shipped), but this "
+            "installation comes without. Clone the repository and install it with: pip install -e ."
+        )
+    return str(CHECKPOINT)
+
+
 def load_model(config: TrainConfig) -> Any:
     """Load the encoder under a fresh head (or a reader that is to be trained further)."""
     try:
-        model_config = AutoConfig.from_pretrained(config.base)
+        model_config = AutoConfig.from_pretrained(base_of(config))
     except (OSError, ValueError) as error:
         raise TrainingError(
             f"{config.base}: must be a model folder or a hub name, but cannot be loaded: {error}"
@@ -208,7 +229,9 @@ def load_model(config: TrainConfig) -> Any:
     try:
         # That the head is new and the pooler gone is not news.
         with quietly():
-            model = AutoModelForQuestionAnswering.from_pretrained(config.base, config=model_config, dtype=torch.float32)
+            model = AutoModelForQuestionAnswering.from_pretrained(
+                base_of(config), config=model_config, dtype=torch.float32
+            )
     except (OSError, ValueError) as error:
         raise TrainingError(f"{config.base}: must hold weights of an encoder, but cannot be loaded: {error}") from error
     if on_cpu():
@@ -240,7 +263,7 @@ def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: flo
     _keep_best(trainer)
     with quietly():
         trainer.model.save_pretrained(out)
-        AutoTokenizer.from_pretrained(config.base).save_pretrained(out)
+        AutoTokenizer.from_pretrained(base_of(config)).save_pretrained(out)
     (out / "tokenizer.json").write_text(trainer.data.tokenizer.to_json(), encoding="utf-8")
     _write_json(out / HISTORY_FILE, trainer.state.log_history)
     manifest = {

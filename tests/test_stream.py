@@ -1,0 +1,205 @@
+"""The stream: cutting, engine and decoding at once, in order, bounded, and without a trace when it is left early."""
+
+import itertools
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from quoth import Reader
+from quoth.errors import QuestionTooLongError, ReaderError
+from quoth.reading import SpanLogits, WindowBatch, unbatch
+from quoth.records import Example
+from quoth.stream import LOOK_AHEAD, Stream
+from tiny_readers import tiny_engine, tiny_reader
+
+QUESTION = "Who keeps the lamp?"
+CONTEXT = "The keeper of the lighthouse was Ana Ribeiro, and she lit the lamp at nine. "
+
+
+def examples(count):
+    """Make examples of one to four windows, some without a text."""
+    return [Example(f"q{n}", QUESTION, CONTEXT * (n % 5) if n % 11 else " ") for n in range(count)]
+
+
+@dataclass
+class WatchedEngine:
+    """A real engine that knows when it ran; and fails or waits when told to."""
+
+    name: str = "watched"
+    precision: str = "float32"
+    fails_at: int = -1
+    seconds: float = 0.0
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+
+    def run(self, batch: WindowBatch) -> SpanLogits:
+        if len(self.spans) == self.fails_at:
+            raise ReaderError("the network must read 3 windows, but failed")
+        before = time.perf_counter()
+        logits = tiny_engine("wordpiece").run(batch)
+        time.sleep(self.seconds)
+        self.spans.append((before, time.perf_counter()))
+        self.threads.add(threading.current_thread().name)
+        return logits
+
+
+def reader_on(engine):
+    tiny = tiny_reader("wordpiece")
+    return Reader(tiny.tokenizer, engine, tiny.settings)
+
+
+def our_threads():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("quoth-")]
+
+
+@pytest.mark.parametrize("count", [0, 1, LOOK_AHEAD - 1, LOOK_AHEAD, LOOK_AHEAD + 1, 3 * LOOK_AHEAD + 7])
+def test_order_and_answers_are_those_of_one_by_one(count):
+    reader = tiny_reader("wordpiece")
+    asked = examples(count)
+    predictions = list(reader.answer_all(iter(asked)))
+    assert [prediction.id for prediction in predictions] == [example.id for example in asked]
+    for prediction, example in list(zip(predictions, asked, strict=True))[:: 1 + count // 40]:
+        alone = reader.answer(example.question, example.context)
+        assert [answer.span for answer in prediction.answers] == [answer.span for answer in alone.answers]
+        assert (prediction.windows, prediction.no_answer) == (alone.windows, alone.no_answer)
+    assert our_threads() == []
+
+
+def test_the_same_stream_gives_the_same():
+    reader = tiny_reader("wordpiece")
+    asked = examples(2 * LOOK_AHEAD + 9)
+    assert list(reader.answer_all(asked)) == list(reader.answer_all(asked))
+
+
+def test_windows_come_with_their_examples():
+    reader = tiny_reader("wordpiece")
+    asked = examples(LOOK_AHEAD + 20)
+    for (example, items), wanted in zip(reader.read_all(asked), asked, strict=True):
+        assert example is wanted
+        assert [item.window.index for item in items] == list(range(len(reader.windower.windows(wanted))))
+        assert all(item.window.example is wanted for item in items)
+
+
+def test_the_engine_runs_on_one_thread_that_is_not_the_callers():
+    engine = WatchedEngine()
+    list(reader_on(engine).answer_all(examples(2 * LOOK_AHEAD)))
+    assert len(engine.threads) == 1
+    assert threading.current_thread().name not in engine.threads
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(engine.spans))
+
+
+def test_the_engine_goes_on_while_the_caller_is_busy():
+    engine = WatchedEngine(seconds=0.002)
+    predictions = reader_on(engine).answer_all(examples(3 * LOOK_AHEAD))
+    next(predictions)
+    seen = len(engine.spans)
+    deadline = time.monotonic() + 30
+    while len(engine.spans) == seen and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(engine.spans) > seen
+    predictions.close()
+
+
+def test_input_is_asked_for_by_the_callers_thread_and_not_far_ahead():
+    asked: list[str] = []
+
+    def source() -> Iterator[Example]:
+        for number in itertools.count():
+            asked.append(threading.current_thread().name)
+            yield Example(str(number), QUESTION, "Ana Ribeiro")
+
+    predictions = tiny_reader("wordpiece").answer_all(source())
+    for number in range(3 * LOOK_AHEAD):
+        assert next(predictions).id == str(number)
+        assert len(asked) <= number + 1 + 2 * LOOK_AHEAD
+    assert set(asked) == {threading.current_thread().name}
+    predictions.close()
+
+
+@pytest.mark.parametrize("taken", [1, LOOK_AHEAD + 3])
+def test_leaving_early_ends_the_threads(taken):
+    engine = WatchedEngine(seconds=0.005)
+    predictions = reader_on(engine).answer_all(examples(20 * LOOK_AHEAD))
+    for _ in range(taken):
+        next(predictions)
+    assert our_threads() != []
+    predictions.close()
+    assert our_threads() == []
+    ran = len(engine.spans)
+    time.sleep(0.05)
+    assert len(engine.spans) == ran
+    assert list(predictions) == []
+
+
+def test_a_forgotten_stream_ends_too():
+    predictions = tiny_reader("wordpiece").answer_all(examples(5 * LOOK_AHEAD))
+    next(predictions)
+    del predictions
+    assert our_threads() == []
+
+
+def test_what_was_read_before_the_input_failed_is_given_away():
+    def source() -> Iterator[Example]:
+        yield from examples(2 * LOOK_AHEAD)
+        raise OSError("the disk is gone")
+
+    found = []
+    with pytest.raises(OSError, match="the disk is gone"):
+        for prediction in tiny_reader("wordpiece").answer_all(source()):
+            found.append(prediction.id)
+    assert len(found) == 2 * LOOK_AHEAD
+    assert our_threads() == []
+
+
+@pytest.mark.parametrize("place", [3, LOOK_AHEAD + 3, 2 * LOOK_AHEAD + 3])
+def test_an_example_that_cannot_be_cut_stops_its_block(place):
+    asked = examples(3 * LOOK_AHEAD)
+    asked[place] = Example("56be", QUESTION * 20, CONTEXT)
+    found = []
+    with pytest.raises(QuestionTooLongError, match="question 56be: must leave room"):
+        for prediction in tiny_reader("wordpiece").answer_all(asked):
+            found.append(prediction.id)
+    assert len(found) == place // LOOK_AHEAD * LOOK_AHEAD
+    assert our_threads() == []
+
+
+@pytest.mark.parametrize("count", [20, 2 * LOOK_AHEAD])
+def test_an_engine_that_fails_is_heard_of(count):
+    engine = WatchedEngine(fails_at=2 if count > LOOK_AHEAD else 0)
+    with pytest.raises(ReaderError, match="must read 3 windows, but failed"):
+        list(reader_on(engine).answer_all(examples(count)))
+    assert our_threads() == []
+
+
+def test_a_batch_is_forgotten_once_it_is_reduced():
+    """What is kept of a batch is what ``reduce`` made of it; at the end of a stream, of at most two blocks."""
+    tiny = tiny_reader("wordpiece")
+    stream = Stream(tiny.windower, tiny.engine, lambda batch, logits: [len(window) for window in batch.windows])
+    found = list(stream.read(examples(LOOK_AHEAD + 5)))
+    assert all(sizes == [len(w) for w in tiny.windower.windows(example)] for example, sizes in found)
+    assert len(stream.run([])) == 0
+    cut = [window for example in examples(40) for window in tiny.windower.windows(example)]
+    read = Stream(tiny.windower, tiny.engine, unbatch).run(cut)
+    assert [item.window for item in read] == cut
+
+
+def test_a_program_that_ends_does_not_wait_for_what_is_queued():
+    """A caller that was interrupted may leave a stream behind; the engine then stops after the batch it is at."""
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_stream import WatchedEngine, examples, reader_on
+engine = WatchedEngine(seconds=0.5)
+predictions = reader_on(engine).answer_all(examples(512))
+next(predictions)
+print(time.time(), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.time() - float(done.stdout) < 5, done.stderr
+    assert done.stderr == ""
