@@ -92,7 +92,7 @@ check: lint types test test-base
 ## docs          build the documentation site into site/, offline and strict
 docs: $(FULL)/.made
 	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/python -m mkdocs build --quiet --strict
-	@echo "The site lies in site/; open site/index.html."
+	@echo "The site lies in site/; open site/index.html, or to search in it: python3 -m http.server -d site"
 
 ## peers         the environments of the benchmarks' peers (.peers/)
 peers: $(addsuffix /.made,$(PEERS))

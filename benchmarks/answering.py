@@ -99,6 +99,7 @@ def quoth_sides(given: argparse.Namespace, empty: str) -> Iterator[Side]:
     """Yield the shipped reader, then the float checkpoint in every engine asked for."""
     python = Path(sys.executable)
     yield Side("**Quoth, as it ships**", SHIPPED, "quoth", python, "")
+    yield Side("Quoth, as it ships, in ONNX Runtime", ENGINE, "quoth", python, "", {"engine": "onnxruntime"})
     wanted = [item.split(":") for item in given.engines.split(",") if item]
     if any(engine != "torch" for engine, _ in wanted):
         from quoth.export import export

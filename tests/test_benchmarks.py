@@ -94,7 +94,7 @@ def test_a_result_is_printed_and_kept_with_its_date_machine_and_command(tmp_path
 
 def test_a_process_and_its_children_keep_to_as_many_cores_as_threads():
     child = "import os; print(len(os.sched_getaffinity(0)), os.environ['OMP_NUM_THREADS'])"
-    code = f"import sys; sys.path.insert(0, sys.argv[1]); from harness import pin; print(pin(1), end=' ', flush=True); {RUN}"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from harness import pin; print(pin(1), flush=True); " + RUN
     command = [sys.executable, "-c", code, str(BENCHMARKS), child]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "1", "1"]

@@ -1,7 +1,7 @@
-"""What mkdocs makes of more than Markdown: the tutorial's page, the command line's, the rooms', and the decisions' list.
+"""The pages of the site that are made: the tutorial's, the command line's, that of the rooms, and the decisions' list.
 
-Named in mkdocs.yml. These pages are made anew at each build, of the notebook, of the commands and of the package, so that
-they cannot say what is no longer so.
+Named in mkdocs.yml. They are made anew at each build, of the notebook, of the commands and of the package, so that they
+cannot say what is no longer so.
 """
 
 import base64
@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from mkdocs.structure.files import File, Files
 
-from quoth import __all__ as PUBLIC
+import quoth
 from quoth.cli import COMMANDS, app
 
 ROOT = Path(__file__).parent.parent
@@ -58,8 +58,9 @@ def commands_page() -> str:
         parts += command_part(top.get_command(None, name), f"quoth {name}")
     parts += [
         "## Everywhere\n",
-        "Results go to stdout (`--json`: one JSON document), progress and notes to stderr. Exit 0: fine; 1: problems found; 2: "
-        "wrong use; 128 and more: stopped by a signal. `quoth --debug` shows the traceback of an error. "
+        "Results go to stdout (`--json`: one JSON document), progress and notes to stderr. Exit 0: fine; "
+        "1: problems found; 2: wrong use; 128 and more: stopped by a signal. "
+        "`quoth --debug` shows the traceback of an error. "
         "`quoth --install-completion` completes commands and flags in your shell.",
     ]
     return "\n".join(parts) + "\n"
@@ -95,7 +96,7 @@ def parameter_row(parameter: Any) -> str | None:
         default = "required"
     elif default is None or callable(default) or isinstance(default, bool) or default in ((), []):
         default = ""
-    return f"| {cell(name)} | {cell(sentence(parameter.help))} | {cell(default)} |"
+    return f"| {name} | {cell(sentence(parameter.help))} | {cell(default)} |"
 
 
 def sentence(text: str | None) -> str:
@@ -116,7 +117,7 @@ def rooms_page() -> str:
     for room in ROOMS:
         module = import_module(f"quoth.{room}")
         parts += [f"## quoth.{room}\n", (module.__doc__ or "").splitlines()[0], ""]
-        parts += [f"::: quoth.{room}.{name}\n" for name in module.__all__ if name not in PUBLIC]
+        parts += [f"::: quoth.{room}.{name}\n" for name in module.__all__ if name not in quoth.__all__]
     return "\n".join(parts)
 
 

@@ -14,16 +14,17 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "docs" / "tutorial" / "tutorial.py"
+NOTEBOOK = SOURCE.with_suffix(".ipynb")
 # Of the whole notebook, so that the repository stays small.
 MOST_BYTES = 500_000
 
 
-def main(out: Path = SOURCE.with_suffix(".ipynb")) -> None:
+def main(out: Path = NOTEBOOK) -> None:
     """Execute, and write."""
     notebook = jupytext.read(SOURCE)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02}"  # the same each time, so that a diff shows what changed
-    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(SOURCE.parent)}})
+    client = NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(SOURCE.parent)}})
     client.execute()
     for cell in notebook.cells:
         tidy(cell)

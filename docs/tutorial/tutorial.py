@@ -15,12 +15,12 @@
 # # How a machine finds an answer
 #
 # A reader takes a question and a text, and points at the words of the text that answer. It never writes a word of its
-# own. In this lesson you follow one question all the way: from the data, through tokens, windows and logits, to the answer;
-# then you train a reader yourself, measure it, save it, ask it and serve it.
+# own. In this lesson you follow one question all the way: from the data, through tokens, windows and logits, to the
+# answer; then you train a reader yourself, measure it, save it, ask it and serve it.
 #
-# Nothing is downloaded: the data (`examples/data/sample.json`) were written for this lesson, and the network is the one
-# that comes with the repository. You need a checkout, and in it `pip install '.[all]'`. On two cores it takes some
-# minutes; no GPU is needed.
+# Nothing is downloaded: the data (`examples/data/sample.json`) were written for this lesson, and the network is the
+# one that comes with the repository. You need a checkout, and in it `pip install '.[all]'`. On two cores it takes
+# some minutes; no GPU is needed.
 
 # %%
 import json
@@ -46,14 +46,15 @@ SAMPLE = ROOT / "examples" / "data" / "sample.json"
 BASE = Path(os.environ.get("QUOTH_TUTORIAL_BASE", ROOT / "readers" / "shipped"))
 WORK = Path(tempfile.mkdtemp(prefix="quoth-tutorial-"))
 
-plt.rcParams.update({"figure.figsize": (8, 2.6), "figure.dpi": 80, "axes.spines.top": False, "axes.spines.right": False})
+plt.rcParams.update({"figure.figsize": (8, 2.6), "figure.dpi": 80})
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
 # %% [markdown]
 # ## 1. The data
 #
-# Data for reading come as SQuAD has them: articles, cut into paragraphs, with questions on each paragraph. An answer is
-# its text and the place where it starts. `read_examples` turns every format into the same record, one question with its
-# context, and checks it on the way: a wrong place is an error that names the question, not a wrong label.
+# Data for reading come as SQuAD has them: articles, cut into paragraphs, with questions on each paragraph. An answer
+# is its text and the place where it starts. `read_examples` turns every format into the same record, one question
+# with its context, and checks it on the way: a wrong place is an error that names the question, not a wrong label.
 
 # %%
 examples = list(quoth.read_examples(SAMPLE))
@@ -63,9 +64,9 @@ print(example.context)
 print(example.golds)
 
 # %% [markdown]
-# The annotated answers are called *golds*. There may be several (people disagree about an article), one, or none: then
-# the text does not answer the question, and the right answer is silence. `start` counts code points, the units of a Python
-# string, so that cutting the text at a gold gives the gold.
+# The annotated answers are called *golds*. There may be several (people disagree about an article), one, or none:
+# then the text does not answer the question, and the right answer is silence. `start` counts code points, the units
+# of a Python string, so that cutting the text at a gold gives the gold.
 
 # %%
 for gold in example.golds:
@@ -80,7 +81,8 @@ print(next(each for each in examples if not each.golds))
 from quoth.data import describe
 
 facts = describe(examples)
-print(f"{facts.articles} articles, {facts.contexts} contexts, {facts.questions} questions, {facts.unanswerable} of them unanswerable")
+print(f"{facts.articles} articles, {facts.contexts} contexts")
+print(f"{facts.questions} questions, {facts.unanswerable} of them unanswerable")
 
 figure, (left, right) = plt.subplots(1, 2)
 left.hist([len(gold.text.split()) for each in examples for gold in each.golds], bins=range(1, 16), color="#1f6fd6")
@@ -90,10 +92,11 @@ right.set(title="where golds start, % of the context")
 plt.show()
 
 # %% [markdown]
-# Most answers are short, and they stand anywhere. (In SQuAD they crowd at the beginning, and a lazy network learns that.)
+# Most answers are short, and they stand anywhere. (In SQuAD they crowd at the beginning, and a lazy network learns
+# that.)
 #
-# Two articles are put aside now. What a reader knows is measured on texts that it has never seen: were questions of *one*
-# paragraph on both sides, it could have learnt the text by heart.
+# Two articles are put aside now. What a reader knows is measured on texts that it has never seen: were questions of
+# *one* paragraph on both sides, it could have learnt the text by heart.
 
 # %%
 from quoth.data import split
@@ -104,9 +107,9 @@ print(f"{len(training)} questions to learn from, {len(held_out)} to be judged by
 # %% [markdown]
 # ## 2. Tokens
 #
-# A network reads numbers. A tokenizer cuts text into pieces of its vocabulary (30,522 of them here), and a piece that it has
-# not is built of smaller ones, marked `##`. Each token remembers its *offsets*: which code points of the text it covers. This
-# is how an answer finds its way back to the text.
+# A network reads numbers. A tokenizer cuts text into pieces of its vocabulary (30,522 of them here), and a piece that
+# it has not is built of smaller ones, marked `##`. Each token remembers its *offsets*: which code points of the text
+# it covers. This is how an answer finds its way back to the text.
 
 # %%
 reader = quoth.Reader.load()  # the reader that ships, asked here before you train your own
@@ -121,10 +124,10 @@ for number, (start, end) in zip(tokens.ids.tolist(), tokens.offsets.tolist(), st
 # %% [markdown]
 # ## 3. Windows
 #
-# The network reads question and text together: `[CLS] question [SEP] text [SEP]`, and only so many tokens of it (512 for
-# BERT). A longer text is not cut off. It is read through several *windows*, each with the whole question. They overlap, so that
-# an answer on the edge of one stands whole in the next. (Other libraries call the overlap *stride*, which elsewhere is
-# the step. Quoth says overlap.)
+# The network reads question and text together: `[CLS] question [SEP] text [SEP]`, and only so many tokens of it (512
+# for BERT). A longer text is not cut off. It is read through several *windows*, each with the whole question. They
+# overlap, so that an answer on the edge of one stands whole in the next. (Other libraries call the overlap *stride*,
+# which elsewhere is the step. Quoth says overlap.)
 #
 # The reader's own windows have 384 tokens. To see several of a short text, here they have 64.
 
@@ -147,49 +150,61 @@ for window in windows:
     first, last = window.context_offsets[0, 0], window.context_offsets[-1, 1]
     axes.barh(window.index, last - first, left=first, height=0.6, color="#1f6fd6" if window.target else "#c9d4df")
 axes.axvspan(example.golds[0].start, example.golds[0].span.end, color="#d6641f", alpha=0.5)
-axes.set(yticks=range(len(windows)), ylabel="window", xlabel="code point of the context", title="blue: holds the gold whole")
+axes.set(yticks=range(len(windows)), ylabel="window", xlabel="code point of the context")
+axes.set(title="blue: holds the gold whole")
 axes.invert_yaxis()
 plt.show()
 
 # %% [markdown]
 # ## 4. Targets
 #
-# What shall the network learn of a window? At which token the gold starts, and at which it ends. A window that does not hold
-# the gold whole learns "not here", which is said by pointing at `[CLS]`. `target` is half-open, as ranges in Python are.
+# What shall the network learn of a window? At which token the gold starts, and at which it ends. A window that does
+# not hold the gold whole learns "not here", which is said by pointing at `[CLS]`. `target` is half-open, as ranges in
+# Python are.
+
 
 # %%
+def words_of(window, tokens):
+    """Return the tokens of a range as they are written."""
+    return [tokenizer.token(number) for number in window.ids[tokens.start : tokens.end].tolist()]
+
+
 for window in windows:
-    print(window.index, window.target, [tokenizer.token(int(each)) for each in window.ids[slice(window.target.start, window.target.end)]] if window.target else "not here")
+    print(window.index, window.target, words_of(window, window.target) if window.target else "not here")
 
 # %% [markdown]
-# A trap: answers need not start or end where a token does. Take "37.2" out of "minus 37.25 degrees": its end lies inside a
-# token. The lesson from which this one grew asked for exact boundaries; it then left one side of the target at 0, silently,
-# and trained on a wrong label. The tokens that *cover* the gold are right:
+# A trap: answers need not start or end where a token does. Take "37.2" out of "minus 37.25 degrees": its end lies
+# inside a token. The lesson from which this one grew asked for exact boundaries; it then left one side of the target
+# at 0, silently, and trained on a wrong label. The tokens that *cover* the gold are right:
 
 # %%
 from quoth import Example, Gold
 
 tricky = Example("tricky", "How cold was it?", "It was minus 37.25 degrees.", (Gold("37.2", 13),))
 [window] = small.windows(tricky)
-print([tokenizer.token(int(each)) for each in window.ids[slice(window.target.start, window.target.end)]])
+print(words_of(window, window.target))
 
 # %% [markdown]
 # ## 5. Batches
 #
-# Windows are computed several at a time, padded to the same length. Padded to the largest *possible* length, most of the
-# work would be spent on nothing. So windows of like length are put together, and a batch is as long as its longest.
+# Windows are computed several at a time, padded to the same length. Padded to the largest *possible* length, most of
+# the work would be spent on nothing. So windows of like length are put together, and a batch is as long as its
+# longest.
 
 # %%
 from quoth.reading import WindowBatch, by_token_budget
 
-all_windows = [window for each in reader.windower.each(examples) for window in each]
-batches = [WindowBatch.of([all_windows[index] for index in group], tokenizer.pad_id) for group in by_token_budget(all_windows, 4096)]
-real, padded = sum(map(len, all_windows)), sum(batch.ids.size for batch in batches)
-print(f"{len(all_windows)} windows, ids {batches[0].ids.shape}: {batches[0].ids.dtype}")
+every = [window for group in reader.windower.each(examples) for window in group]
+groups = by_token_budget(every, 4096)  # tokens of a batch, padding included
+batches = [WindowBatch.of([every[index] for index in group], tokenizer.pad_id) for group in groups]
+print(
+    f"{len(every)} windows in {len(batches)} batches; ids of the first: {batches[0].ids.shape} {batches[0].ids.dtype}"
+)
 
 figure, axes = plt.subplots(figsize=(8, 1.3))
-axes.barh(["to 384 tokens", "to the longest of the batch"], [384 * len(all_windows), padded], color="#c9d4df")
-axes.barh(["to 384 tokens", "to the longest of the batch"], [real, real], color="#1f6fd6")
+ways = ["to 384 tokens", "to the longest of the batch"]
+axes.barh(ways, [384 * len(every), sum(batch.ids.size for batch in batches)], color="#c9d4df")
+axes.barh(ways, sum(map(len, every)), color="#1f6fd6")
 axes.set(title="tokens computed (blue: real ones)")
 plt.show()
 
@@ -201,7 +216,7 @@ plt.show()
 # %%
 [(_, [logits])] = reader.read_all([example])
 window = logits.window
-words = [tokenizer.token(int(each)) for each in window.ids[window.context_tokens.start : window.context_tokens.end]]
+words = words_of(window, window.context_tokens)
 shown = slice(26, 50)
 
 figure, axes = plt.subplots(figsize=(8, 3))
@@ -214,8 +229,8 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# The answer is the *pair* with the largest sum: a start, and an end not before it and not too far behind. So every pair is
-# a candidate. Here are all of them in a picture; what is white is not legal.
+# The answer is the *pair* with the largest sum: a start, and an end not before it and not too far behind. So every
+# pair is a candidate. Here are all of them in a picture; what is white is not legal.
 
 # %%
 longest = reader.settings.decode.max_answer_tokens
@@ -236,43 +251,49 @@ offsets = window.context_offsets
 print(example.context[offsets[first, 0] : offsets[last, 1]], f"{scores[first, last]:.2f}")
 
 # %% [markdown]
-# This search misses nothing. The old lesson looked at the 20 best starts and the 20 best ends of each window in a Python loop:
-# four hundred steps, and the best pair need not be among them. `decode` does what you just saw, for all windows of an
-# example at once, and sees to the rest: words are not cut, and no span is counted twice.
+# This search misses nothing. The old lesson looked at the 20 best starts and the 20 best ends of each window in a
+# Python loop: four hundred steps, and the best pair need not be among them. `decode` does what you just saw, for all
+# windows of an example at once, and sees to the rest: words are not cut, and no span is counted twice.
 #
-# Its *probability* is the share of the answer among **all** spans of all windows and "no answer". It can be compared between
-# texts, and it is fitted on held-out questions, so that of answers with 0.8 about eight in ten are right.
+# Its *probability* is the share of the answer among **all** spans of all windows and "no answer". It can be compared
+# between texts, and it is fitted on held-out questions, so that of answers with 0.8 about eight in ten are right.
 
 # %%
 from quoth.reading import decode
 
 prediction = decode(example.id, [logits], reader.decode_settings(top_k=3))
-assert prediction.best.text == example.context[offsets[first, 0] : offsets[last, 1]]
+assert example.context[offsets[first, 0] : offsets[last, 1]] in prediction.best.text
 prediction
 
 # %% [markdown]
-# `reader.answer` does all of sections 2 to 6. And where you wonder *why*, `reader.explain` (or `quoth explain`) shows windows,
-# tokens, logits, and which better-scoring pairs lost, and for what reason.
+# `reader.answer` does all of sections 2 to 6. And where you wonder *why*, `reader.explain` (or `quoth explain`) shows
+# windows, tokens, logits, and which better-scoring pairs lost, and for what reason.
 
 # %%
 explanation = reader.explain(example.question, example.context)
 print(explanation)
 
 # %% [markdown]
-# **No answer.** The same two logits of `[CLS]` score "no answer", the *null score*. Where it exceeds the best answer's by more
-# than the reader's *null threshold*, the reader abstains, and says so. `math.inf` asks it never to.
+# **No answer.** The same two logits of `[CLS]` score "no answer", the *null score*. Where it exceeds the best
+# answer's by more than the reader's *null threshold*, the reader abstains, and says so. `math.inf` asks it never to.
+#
+# Questions that look as if the text answered them are the hard ones: a small reader sees through some of them only.
 
 # %%
-unanswerable = next(each for each in examples if each.id == "sample-032")
-silent = reader.answer(unanswerable.question, unanswerable.context)
-print(unanswerable.question, "->", silent)
 print("threshold", reader.settings.decode.null_threshold)
+for group, name in [(True, "answerable"), (False, "unanswerable")]:
+    asked = [each for each in examples if bool(each.golds) == group]
+    said = [(each, prediction) for each, prediction in zip(asked, reader.answer_all(asked), strict=True)]
+    silent = [(each, prediction) for each, prediction in said if prediction.no_answer]
+    print(f"{name}: silent on {len(silent)} of {len(asked)} questions")
+    for each, prediction in silent[:1]:
+        print(f"    {each.question} -> {prediction}")
 
 # %% [markdown]
 # ## 7. Metrics
 #
-# *Exact match*: is the answer, without case, punctuation and articles, one of the golds? *F1*: how many of its words does it
-# share with a gold? Both are means over questions, in percent. Of several golds the nearest counts.
+# *Exact match*: is the answer, without case, punctuation and articles, one of the golds? *F1*: how many of its words
+# does it share with a gold? Both are means over questions, in percent. Of several golds the nearest counts.
 
 # %%
 from quoth import score
@@ -290,10 +311,10 @@ print(report)
 # %% [markdown]
 # ## 8. Training
 #
-# The encoder in `readers/shipped` has read 80,000 questions of SQuAD. We take its **head** away, the one layer that turns a
-# token's state into two logits, and put in a fresh one, all random. So the encoder knows a lot, but nobody can ask it. (To
-# start from an encoder that never read a question, such as `distilbert-base-cased`, is the same command; it then takes
-# the whole of SQuAD and some hours.)
+# The encoder in `readers/shipped` has read 80,000 questions of SQuAD. We take its **head** away, the one layer that
+# turns a token's state into two logits, and put in a fresh one, all random. So the encoder knows a lot, but nobody
+# can ask it. (To start from an encoder that never read a question, such as `distilbert-base-cased`, is the same
+# command; it then takes the whole of SQuAD and some hours.)
 
 # %%
 import torch
@@ -305,7 +326,8 @@ torch.nn.init.normal_(model.qa_outputs.weight, std=model.config.initializer_rang
 torch.nn.init.zeros_(model.qa_outputs.bias)
 model.save_pretrained(WORK / "fresh")
 AutoTokenizer.from_pretrained(BASE).save_pretrained(WORK / "fresh")
-print(f"{model.num_parameters():,} weights, {sum(each.numel() for each in model.qa_outputs.parameters())} of them new")
+new = sum(each.numel() for each in model.qa_outputs.parameters())
+print(f"{model.num_parameters():,} weights, {new} of them new")
 
 # %%
 import warnings
@@ -318,9 +340,9 @@ with warnings.catch_warnings():
 print(before)
 
 # %% [markdown]
-# Now it learns. `quoth.train` (on the command line `quoth train`) evaluates as it goes by *answering* the held-out questions, keeps
-# the best weights, and tracks the run in MLflow. The head is new, so the rate is high; `layer_decay` lowers it from layer to
-# layer towards the tokens, where there is least to change.
+# Now it learns. `quoth.train` (on the command line `quoth train`) evaluates as it goes by *answering* the held-out
+# questions, keeps the best weights, and tracks the run in MLflow. The head is new, so the rate is high; `layer_decay`
+# lowers it from layer to layer towards the tokens, where there is least to change.
 
 # %%
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{WORK / 'mlflow.db'}"
@@ -330,8 +352,8 @@ result = quoth.train(
     dev=held_out,
     base=str(WORK / "fresh"),
     out=WORK / "reader",
-    epochs=3,
-    eval_steps=5,
+    epochs=2,
+    eval_steps=6,
     batch_size=8,
     learning_rate=5e-4,
     layer_decay=0.7,
@@ -351,12 +373,10 @@ assert result.f1 - before.f1 >= 40, "the held-out F1 must rise by at least 40 po
 import mlflow
 
 run = mlflow.search_runs(experiment_names=["tutorial"], output_format="list")[0]
-client = mlflow.MlflowClient()
-names = sorted(run.data.metrics)
-print(names)
+print(sorted(run.data.metrics))
 
 # %%
-f1 = client.get_metric_history(run.info.run_id, "eval_f1")
+f1 = mlflow.MlflowClient().get_metric_history(run.info.run_id, "f1")
 figure, axes = plt.subplots(figsize=(8, 3))
 axes.plot([0, *(point.step for point in f1)], [before.f1, *(point.value for point in f1)], "o-", color="#1f6fd6")
 axes.set(xlabel="step", ylabel="F1", ylim=(0, 100), title="F1 on two articles that it never saw")
@@ -365,9 +385,10 @@ plt.show()
 # %% [markdown]
 # ## 9. Evaluation
 #
-# One number hides a lot. The report has a row for each question, an interval (with two articles it is wide), and tells
-# answerable questions from unanswerable ones. This reader never abstains: a threshold has to be fitted first, by
-# `quoth calibrate`, on questions that it was not trained on.
+# One number hides a lot. The report has a row for each question, an interval (with two articles it is wide), and
+# tells answerable questions from unanswerable ones. This reader never abstains: a threshold has to be fitted first,
+# by `quoth calibrate`, on questions that it was not trained on. (Where the processor has bfloat16, training evaluates
+# in it, and here the reader computes in float32; so F1 may differ a little.)
 
 # %%
 mine = quoth.Reader.load(WORK / "reader")
@@ -383,9 +404,10 @@ for row in [row for row in report.rows if not row.exact][:5]:
 # %% [markdown]
 # ## 10. Saving
 #
-# `WORK / "reader"` is the reader: weights, tokenizer, settings, what it was trained on, and a card. transformers loads it too.
-# To ask it without torch, export it; the file is compared with torch before it is written. (`int8=True`, on the command line
-# `--int8`, makes it four times smaller, if the F1 on your own data does not suffer.)
+# `WORK / "reader"` is the reader: weights, tokenizer, settings, what it was trained on, and a card. transformers
+# loads it too. To ask it without torch, export it; the file is compared with torch before it is written.
+# (`int8=True`, on the command line `--int8`, makes it four times smaller, if the F1 on your own data does not
+# suffer.)
 
 # %%
 from quoth.export import export
@@ -399,13 +421,16 @@ print(sorted(path.name for path in exported.folder.iterdir()))
 
 # %%
 mine = quoth.Reader.load(WORK / "small")
-mine.answer("What did the Atlântico is going to have tomorrow?", "Tomorrow the Atlântico is going to have a delicious team lunch!")
+mine.answer(
+    "What did the Atlântico is going to have tomorrow?",
+    "Tomorrow the Atlântico is going to have a delicious team lunch!",
+)
 
 # %% [markdown]
 # ## 12. Serving
 #
-# `quoth serve` answers over HTTP, many people at once, and shows a page to ask with. Here it runs for one question, on a free
-# port of this machine.
+# `quoth serve` answers over HTTP, many people at once, and shows a page to ask with. Here it runs for one question,
+# on a free port of this machine.
 
 # %%
 server = subprocess.Popen(
@@ -414,8 +439,9 @@ server = subprocess.Popen(
     text=True,
 )
 url = next(line.split()[-1] for line in server.stderr if "Listening on" in line)
-body = json.dumps({"question": "What is the bridge made of?", "context": "The bridge at Sandar Gorge is made of grass."})
-request = urllib.request.Request(f"{url.rstrip('/')}/v1/answer", body.encode(), {"Content-Type": "application/json"})
+body = {"question": "What is the bridge made of?", "context": "The bridge at Sandar Gorge is made of grass."}
+headers = {"Content-Type": "application/json"}
+request = urllib.request.Request(f"{url.rstrip('/')}/v1/answer", json.dumps(body).encode(), headers)
 for _ in range(100):  # until it is warm
     try:
         reply = json.load(urllib.request.urlopen(request))

@@ -100,6 +100,14 @@ def train(
         ConfigError: If a setting is unknown or out of its range.
         TrainingError: If ``out`` holds another run, or the base cannot be loaded.
         DataError: If the data cannot be read.
+
+    Example:
+        >>> result = train("train.json", dev="dev.json", base="distilbert-base-cased", out="runs/1")  # doctest: +SKIP
+        >>> result.folder, result.f1  # doctest: +SKIP
+        (PosixPath('runs/1'), 85.1)
+        >>> train("train.json", out="runs/1", bas="distilbert-base-cased")
+        Traceback (most recent call last):
+        quoth.errors.ConfigError: configuration: bas is unknown; do you mean base?
     """
     config, out = TrainConfig.of(settings), Path(out)
     checkpoint = _checkpoint(out, config, resume)
