@@ -108,11 +108,7 @@ def batched(items, outside):
 @many
 @given(st.lists(readings(), min_size=1, max_size=4), st.sampled_from([1, 1, 1, 2]), st.sampled_from([-9.0, 99.0]))
 def test_a_batch_is_decoded_as_its_windows_are(several, top_k, outside):
-    items = [
-        replace(item, null=float(np.float32(item.null)), context_index=0)
-        for each, _ in several
-        for item in each
-    ]
+    items = [replace(item, null=float(np.float32(item.null)), context_index=0) for each, _ in several for item in each]
     settings = several[0][1].with_(top_k=top_k)
     if not items:
         return
