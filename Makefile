@@ -14,12 +14,16 @@ export TOKENIZERS_PARALLELISM = true
 BASE = .venv
 FULL = .venv-full
 # The environment of the old pipeline, which parity is measured with.
-PEER = .venv-peer
+PEER = .peers/pipeline
 # The shipped reader before it is made small: a float checkpoint in a Hugging Face folder.
 FLOAT = readers/shipped
 STAMP = pyproject.toml constraints.txt tools/environment.py
+# Peers of the benchmarks, each in an environment of its own.
+PEERS = .peers/pipeline .peers/haystack .peers/txtai
+# What make bench runs, in this order.
+BENCH = answering ask fidelity serving decoding windows startup memory
 
-.PHONY: help demo test test-base test-all test-pythons check lint types format docs reader refresh parity tiny clean
+.PHONY: help demo test test-base test-all test-pythons check lint types format docs peers bench reader refresh parity tiny clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -32,6 +36,11 @@ $(BASE)/.made: $(STAMP)
 $(FULL)/.made: $(STAMP)
 	@echo "Making $(FULL): everything, torch too; this takes some minutes ..."
 	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,docs,tutorial
+	@touch $@
+
+.peers/%/.made: benchmarks/peers/%.txt tools/environment.py
+	@echo "Making .peers/$*: a peer of the benchmarks, with torch ..."
+	@$(PYTHON) tools/environment.py .peers/$* -r $<
 	@touch $@
 
 ## demo          ask the shipped reader some questions about bundled texts (base install)
@@ -84,15 +93,18 @@ docs: $(FULL)/.made
 	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/python -m mkdocs build --quiet --strict
 	@echo "The site lies in site/; open site/index.html, or to search in it: python3 -m http.server -d site"
 
+## peers         the environments of the benchmarks' peers (.peers/)
+peers: $(addsuffix /.made,$(PEERS))
+
+## bench         all benchmarks, into docs/benchmarks.md; or some: make bench BENCH="answering ask" (benchmarks/README.md)
+bench: $(FULL)/.made peers
+	@failed=0; for part in $(BENCH); do \
+	  echo "benchmarks/$$part.py ..."; $(FULL)/bin/python benchmarks/$$part.py $(ARGS) || failed=1; \
+	done; exit $$failed
+
 ## reader        make the shipped reader again, from base weights; hours (ARGS="--max-steps 20" for a look)
 reader: $(FULL)/.made
 	$(FULL)/bin/python tools/make_reader.py $(ARGS)
-
-$(PEER)/.made:
-	@echo "Making $(PEER): transformers 4.57.6, whose pipeline is what parity is measured with ..."
-	@$(PYTHON) -m venv --clear $(PEER)
-	@$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep ^torch== constraints.txt)" "transformers==4.57.6"
-	@touch $@
 
 ## refresh       renew all that hangs on the shipped weights: golden answers, pictures, the tutorial; minutes
 refresh: $(FULL)/.made $(PEER)/.made
@@ -112,4 +124,4 @@ tiny: $(FULL)/.made
 
 ## clean         remove what make made
 clean:
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis site
+	rm -rf .venv .venv-* .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis site

@@ -1,8 +1,6 @@
 """The peer: a plain FastAPI endpoint around the old pipeline, as people put it online. Needs transformers below 5.
 
-python -m venv peer
-peer/bin/pip install transformers==4.57.6 torch fastapi uvicorn
-peer/bin/python benchmarks/peer_pipeline.py FOLDER PORT
+.peers/pipeline/bin/python benchmarks/peer_pipeline.py FOLDER PORT
 """
 
 import sys

@@ -1,8 +1,8 @@
 """The claim: SQuAD train becomes windows with targets at least 4 times as fast as by the seed's ``map``.
 
 One process each, in turn, from rows in memory to windows in memory. Before the times, the outputs are compared: ids and
-offsets of every window; and the targets of every row whose answer starts and ends where tokens do. Of the other rows the
-seed trains on a corrupt target, and only their number is told. Needs ``datasets`` and ``transformers``::
+offsets of every window; and the targets of every row whose answer starts and ends where tokens do. Of the other rows
+the seed trains on a corrupt target, and only their number is told. Needs ``datasets`` and ``transformers``::
 
     python benchmarks/windows.py --data FOLDER      # with squad/ and vocab/bert-base-cased/ in it
 """
@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import harness
 import numpy as np
+import seed
 from datasets import disable_caching, disable_progress_bars
 
-import harness
-import seed
 from quoth.reading import Tokenizer, Window, Windower
 from quoth.records import Example, Gold
 
@@ -82,7 +82,9 @@ def main() -> None:
 
 def seed_offsets(rows: Any, tokenizer: Any) -> list[list[tuple[int, int] | None]]:
     """Return the offsets of each window as the seed has them: ``None`` outside the context."""
-    made = rows.map(partial(seed.tokenize_validation, tokenizer=tokenizer), batched=True, remove_columns=rows.column_names)
+    made = rows.map(
+        partial(seed.tokenize_validation, tokenizer=tokenizer), batched=True, remove_columns=rows.column_names
+    )
     return made["offset_mapping"]
 
 

@@ -151,8 +151,7 @@ def test_what_was_read_before_the_input_failed_is_given_away():
 
     found = []
     with pytest.raises(OSError, match="the disk is gone"):
-        for prediction in tiny_reader("wordpiece").answer_all(source()):
-            found.append(prediction.id)
+        found.extend(prediction.id for prediction in tiny_reader("wordpiece").answer_all(source()))
     assert len(found) == 2 * LOOK_AHEAD
     assert our_threads() == []
 
@@ -163,8 +162,7 @@ def test_an_example_that_cannot_be_cut_stops_its_block(place):
     asked[place] = Example("56be", QUESTION * 20, CONTEXT)
     found = []
     with pytest.raises(QuestionTooLongError, match="question 56be: must leave room"):
-        for prediction in tiny_reader("wordpiece").answer_all(asked):
-            found.append(prediction.id)
+        found.extend(prediction.id for prediction in tiny_reader("wordpiece").answer_all(asked))
     assert len(found) == place // LOOK_AHEAD * LOOK_AHEAD
     assert our_threads() == []
 

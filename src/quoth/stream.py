@@ -1,9 +1,9 @@
 """A stream of examples through the network: while the engine computes, windows are cut before it and decoded after it.
 
-Examples are taken a block at a time, as many as are looked ahead. A block's windows are sorted by length and grouped into
-batches by a budget of tokens. Three threads work at once: one cuts the next block, one runs the engine, and the caller's
-own takes examples in, reduces what comes out, and gives it away in the order of the examples. At most two blocks are on
-their way, so memory is bounded, however long the stream.
+Examples are taken a block at a time, as many as are looked ahead. A block's windows are sorted by length and grouped
+into batches by a budget of tokens. Three threads work at once: one cuts the next block, one runs the engine, and the
+caller's own takes examples in, reduces what comes out, and gives it away in the order of the examples. At most two
+blocks are on their way, so memory is bounded, however long the stream.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Stream(Generic[T]):
     def read(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[T]]]:
         """Yield each example with what its windows were reduced to, in the order of the examples.
 
-        Only the thread that takes the output asks for more input. If the input fails, what was read before is given away
-        first. Who stops early should close the iterator, or forget it: then the threads end.
+        Only the thread that takes the output asks for more input. If the input fails, what was read before is given
+        away first. Who stops early should close the iterator, or forget it: then the threads end.
 
         Raises:
             InputError, QuestionTooLongError: If an example cannot be cut.
@@ -73,7 +73,9 @@ class Stream(Generic[T]):
             # Nothing comes after it that could be done meanwhile.
             groups = list(self.windower.each(taken))
             found = iter(self.run([window for group in groups for window in group]))
-            yield from ((example, list(islice(found, len(group)))) for example, group in zip(taken, groups, strict=True))
+            yield from (
+                (example, list(islice(found, len(group)))) for example, group in zip(taken, groups, strict=True)
+            )
             return
         cutter, runner = ThreadPoolExecutor(1, "quoth-cutter"), ThreadPoolExecutor(1, "quoth-engine")
         waiting: deque[Future[_Block]] = deque()

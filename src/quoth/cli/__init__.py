@@ -12,21 +12,22 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-# Command -> the module in this folder that holds it. The order is that of the help.
+# Each command, which is a module of its name in this folder, with its line in the help. The order is that of the help.
 COMMANDS = {
-    "ask": "ask",
-    "explain": "explain",
-    "data": "data",
-    "train": "train",
-    "predict": "predict",
-    "score": "score",
-    "evaluate": "evaluate",
-    "calibrate": "calibrate",
-    "export": "export",
-    "track": "track",
-    "serve": "serve",
+    "ask": "Answer a question by quoting from one text or several: the best answer among them, highlighted.",
+    "explain": "Explain how an answer came about: what the reader saw, what the network said, and why other spans lost.",
+    "data": "Look at a data set before training: check it, describe it, cut it into windows or by articles.",
+    "train": "Fine-tune an encoder on SQuAD-style data, and write a reader folder.",
+    "predict": "Answer every question of a data set, and write SQuAD's prediction files.",
+    "score": "Score predictions: SQuAD's exact match and F1, equal to the official scorers.",
+    "evaluate": "Measure a reader: answer every labelled question and score the answers, in one pass.",
+    "calibrate": "Fit what a reader's scores mean: the temperature of its probability, and the null threshold for "
+    "abstaining.",
+    "export": "Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.",
+    "track": "Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's address.",
+    "serve": "Answer over HTTP: an API, and a page where the answer stands highlighted in its text.",
 }
 
 
@@ -37,16 +38,27 @@ class Commands(TyperGroup):
         super().__init__(**settings)
         # Only the names are looked at: for "Did you mean 'ask'?".
         self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
+        self._is_listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the commands in the order of the help."""
         return list(COMMANDS)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, for which no command is imported."""
+        self._is_listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._is_listing = False
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import and return one command, or ``None`` for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(import_module(f"quoth.cli.{COMMANDS[cmd_name]}").app)
+        if self._is_listing:
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
+        command = typer.main.get_command(import_module(f"quoth.cli.{cmd_name}").app)
         command.name = cmd_name
         return command
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quoth.errors import ReaderError
 from quoth.reading.windows import Window
 
 
@@ -50,13 +51,14 @@ class WindowBatch:
     def legal(self) -> NDArray[np.bool_]:
         """Where a span may start and end, ``(B, T)``: tokens of the context that are more than white space."""
         tokens = [window.context_tokens for window in self.windows]
-        first, last = np.array([[each.start for each in tokens], [each.end for each in tokens]], dtype=np.int32)[:, :, None]
+        first, last = np.array([[each.start for each in tokens], [each.end for each in tokens]], dtype=np.int32)[
+            :, :, None
+        ]
         column = np.arange(self.ids.shape[1], dtype=np.int32)
-        legal = (column >= first) & (column < last)
+        legal: NDArray[np.bool_] = (column >= first) & (column < last)
         for row, window in enumerate(self.windows):
             if window.context.has_empty:
-                offsets = window.context_offsets
-                legal[row, first[row, 0] : last[row, 0]] = offsets[:, 0] < offsets[:, 1]
+                legal[row, first[row, 0] : last[row, 0]] = window.legal
         return legal
 
 
@@ -71,6 +73,74 @@ class SpanLogits:
 
     start: NDArray[np.float32]
     end: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowLogits:
+    """The logits of one window, cut out of its batch.
+
+    Attributes:
+        window: The window.
+        start, end: Logits of the context's tokens in the window, ``(len(window.context_tokens),)`` float32.
+        null: Sum of the two logits of the CLS token.
+        context_index: Which of several contexts the window is of.
+    """
+
+    window: Window
+    start: NDArray[np.float32]
+    end: NDArray[np.float32]
+    null: float
+    context_index: int = 0
+
+    @property
+    def first_token(self) -> int:
+        """Which token of the whole context its logits begin with."""
+        return self.window.first_token
+
+    @property
+    def end_token(self) -> int:
+        """The token of the whole context after the last that it has logits of."""
+        return self.window.first_token + len(self.start)
+
+    @classmethod
+    def of(cls, batch: WindowBatch, logits: SpanLogits, row: int) -> WindowLogits:
+        """Cut out one row."""
+        window = batch.windows[row]
+        tokens = slice(window.context_tokens.start, window.context_tokens.end)
+        return cls(
+            window=window,
+            start=logits.start[row, tokens].copy(),
+            end=logits.end[row, tokens].copy(),
+            null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
+        )
+
+
+def unbatch(batch: WindowBatch, logits: SpanLogits) -> list[WindowLogits]:
+    """Cut the logits of each window out of its batch, so that the batch can be forgotten.
+
+    Raises:
+        ReaderError: If one is NaN or plus infinity: there is no best among such.
+    """
+    check_finite(batch, logits)
+    return [WindowLogits.of(batch, logits, row) for row in range(len(batch.windows))]
+
+
+def check_finite(batch: WindowBatch, logits: SpanLogits) -> None:
+    """Refuse logits that are NaN or plus infinity; those of padding mean nothing.
+
+    Raises:
+        ReaderError: If there are such.
+    """
+    if logits.start.max() < np.inf and logits.end.max() < np.inf:
+        return
+    sound = (np.maximum(logits.start, logits.end) < np.inf) | (batch.mask == 0)
+    if not sound.all():
+        row, token = np.argwhere(~sound)[0].tolist()
+        found = np.maximum(logits.start[row, token], logits.end[row, token])
+        raise ReaderError(
+            f"question {batch.windows[row].example.id}: the network must give finite logits, but gave {found}. "
+            "Was it computed in half precision? Use float32 or bfloat16"
+        )
 
 
 def by_token_budget(windows: Sequence[Window], budget: int) -> Iterator[list[int]]:

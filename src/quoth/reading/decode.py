@@ -1,11 +1,9 @@
 """From logits to answers: an exact search over every legal span of an example, and a softmax over all of them.
 
-The windows of an example overlap, and a span in the overlap stands in two of them. So the search goes over the spans
-of the whole context, not of the windows: ``grid[i, k]`` is the score of the span of ``k + 1`` tokens that starts at
-the context's token ``i``, the best that any window gives it. Nothing is merged afterwards, nothing is counted twice,
-and a top-k of k spans has k.
+The windows of an example overlap, and a span in the overlap stands in two of them. It counts once, with the better of
+its two scores, in the search as in the softmax. So nothing is merged afterwards, and a top-k of k spans has k.
 
-Most examples have one window. Where their best answer alone is asked for, a batch is decoded at once, without a grid.
+Most examples have one window. Where their best answer alone is asked for, a whole batch is decoded at once.
 """
 
 from __future__ import annotations
@@ -13,19 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-from quoth.errors import ConfigError, ReaderError
-from quoth.reading.batches import SpanLogits, WindowBatch
-from quoth.reading.spans import best_spans
+from quoth.errors import ConfigError
+from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, check_finite, unbatch
+from quoth.reading.chance import chance, null_chance
+from quoth.reading.grid import best_answers, score_grids
+from quoth.reading.places import widened
+from quoth.reading.spans import Floats, best_span, best_spans, log_sum_exp
 from quoth.reading.windows import Window
 from quoth.records import Answer, Prediction, Span
-from quoth.text import surely_uncut, widen_to_graphemes, widen_to_words
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +36,8 @@ class DecodeSettings:
         null_bias: Taken off the null score before the softmax: the null odds at which "no answer" weighs as much as the
             best answer.
         temperature: Divides scores before the softmax; above 0.
+        agreement: How many times as high as those of its share the odds of an answer are, above 0; see
+            :mod:`quoth.reading.chance`.
         whole_words: Widen an answer that starts or ends inside a word.
 
     Raises:
@@ -50,6 +49,7 @@ class DecodeSettings:
     null_threshold: float | None = None
     null_bias: float = 0.0
     temperature: float = 1.0
+    agreement: float = 1.0
     whole_words: bool = True
 
     def __post_init__(self) -> None:
@@ -61,38 +61,12 @@ class DecodeSettings:
             raise ConfigError(f"null_bias must be finite, but is {self.null_bias}")
         if not self.temperature > 0:
             raise ConfigError(f"temperature must be above 0, but is {self.temperature}")
+        if not 0 < self.agreement < math.inf:
+            raise ConfigError(f"agreement must be above 0 and finite, but is {self.agreement}")
 
     def with_(self, **changes: object) -> DecodeSettings:
         """Return a copy with some settings changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WindowLogits:
-    """The logits of one window, cut out of its batch.
-
-    Attributes:
-        window: The window.
-        start, end: Logits of the context's tokens in the window, ``(len(window.context_tokens),)`` float32.
-        null: Sum of the two logits of the CLS token.
-        context_index: Which of several contexts the window is of.
-    """
-
-    window: Window
-    start: NDArray[np.float32]
-    end: NDArray[np.float32]
-    null: float
-    context_index: int = 0
-
-
-def unbatch(batch: WindowBatch, logits: SpanLogits) -> list[WindowLogits]:
-    """Cut the logits of each window out of its batch, so that the batch can be forgotten.
-
-    Raises:
-        ReaderError: If one is NaN or plus infinity: there is no best among such.
-    """
-    _check(batch, logits)
-    return [_window_logits(batch, logits, row) for row in range(len(batch.windows))]
 
 
 def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSettings) -> list[Prediction | WindowLogits]:
@@ -113,54 +87,25 @@ def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSetting
     if settings.top_k > 1:
         cut = unbatch(batch, logits)
         return [decode(item.window.example.id, [item], settings) if item.window.is_whole else item for item in cut]
-    _check(batch, logits)
+    check_finite(batch, logits)
     best = best_spans(logits.start, logits.end, batch.legal, settings.max_answer_tokens, settings.temperature)
     row, cls = np.arange(len(batch.windows)), [window.cls for window in batch.windows]
     nulls = np.add(logits.start[row, cls], logits.end[row, cls], dtype=np.float64)
-    probabilities = np.exp(best.scores / settings.temperature - _log_total(best.log_sums, nulls, settings))
-    columns = best.scores, best.firsts, best.lasts, probabilities, nulls, best.log_sums < np.inf
-    results: list[Prediction | WindowLogits] = []
-    for number, (window, score, first, last, probability, null, known) in enumerate(
+    chances, silences = _chances(best.scores, best.log_sums, nulls, settings)
+    columns = best.scores, best.firsts, best.lasts, chances, nulls, silences, best.log_sums < np.inf
+    found: list[Prediction | WindowLogits] = []
+    for number, (window, score, first, last, probability, null, silence, is_known) in enumerate(
         zip(batch.windows, *(column.tolist() for column in columns), strict=True)
     ):
         if not window.is_whole:
-            results.append(_window_logits(batch, logits, number))
-        elif not known:
-            results.append(decode(window.example.id, [_window_logits(batch, logits, number)], settings))
+            found.append(WindowLogits.of(batch, logits, number))
+        elif not is_known:
+            found.append(decode(window.example.id, [WindowLogits.of(batch, logits, number)], settings))
         else:
-            offsets = window.context.offsets
-            shift = window.context_tokens.start
-            context = window.example.context
-            exact = Span(offsets.item(first - shift, 0), offsets.item(last - shift, 1))
-            span = widened(context, exact, settings.whole_words)
-            answer = Answer(span.of(context), span, score, probability)
-            results.append(_prediction(window.example.id, (answer,), null, settings, 1))
-    return results
-
-
-def _check(batch: WindowBatch, logits: SpanLogits) -> None:
-    """Refuse logits that are NaN or plus infinity; those of padding mean nothing."""
-    if logits.start.max() < np.inf and logits.end.max() < np.inf:
-        return
-    sound = (np.maximum(logits.start, logits.end) < np.inf) | (batch.mask == 0)
-    if not sound.all():
-        row, token = np.argwhere(~sound)[0].tolist()
-        found = np.maximum(logits.start[row, token], logits.end[row, token])
-        raise ReaderError(
-            f"question {batch.windows[row].example.id}: the network must give finite logits, but gave {found}. "
-            "Was it computed in half precision? Use float32 or bfloat16"
-        )
-
-
-def _window_logits(batch: WindowBatch, logits: SpanLogits, row: int) -> WindowLogits:
-    window = batch.windows[row]
-    tokens = slice(window.context_tokens.start, window.context_tokens.end)
-    return WindowLogits(
-        window=window,
-        start=logits.start[row, tokens].copy(),
-        end=logits.end[row, tokens].copy(),
-        null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
-    )
+            before = window.context_tokens.start
+            answer = _answer(window, first - before, last - before, score, probability, settings)
+            found.append(_prediction(window.example.id, (answer,), _Null(null, silence), settings, 1))
+    return found
 
 
 def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSettings) -> Prediction:
@@ -183,20 +128,84 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
         Devlin et al. 2019, BERT, section 4.2 and 4.3: the score of a span is the sum of its two logits, and the null
         score that of the CLS token. The minimum over windows is that of the SQuAD v2.0 baseline of the same authors.
     """
-    grids, scores = _grids(windows, settings)
-    null_score = min((window.null for window in windows), default=None)
+    longest, temperature = settings.max_answer_tokens, settings.temperature
+    null_score = min((item.null for item in windows), default=None)
+    if null_score is not None and settings.top_k == 1 and (best := best_span(windows, longest, temperature)):
+        probability, silence = _chances(best.score, best.log_sum, null_score, settings)
+        answer = _answer(best.item.window, best.first, best.last, best.score, float(probability), settings)
+        answer = replace(answer, context_index=best.item.context_index)
+        return _prediction(example_id, (answer,), _Null(null_score, float(silence)), settings, len(windows))
+    grids, scores = score_grids(windows, longest)
     if null_score is None or not np.isfinite(scores).any():
-        return Prediction(example_id, (), null_score, True, "the context holds no text to quote", len(windows))
-    log_total = float(_log_total(_log_sum_exp(scores / settings.temperature), null_score, settings))
-    answers = _best_answers(grids, scores, settings, log_total)
-    return _prediction(example_id, answers, null_score, settings, len(windows))
+        sure = None if null_score is None else 1.0
+        return Prediction(example_id, (), null_score, True, "the context holds no text to quote", len(windows), sure)
+    bare = best_answers(grids, scores, settings.top_k, settings.whole_words)
+    chances, silence = _chances(
+        np.array([answer.score for answer in bare]), log_sum_exp(scores / temperature), null_score, settings
+    )
+    answers = tuple(replace(answer, probability=each) for answer, each in zip(bare, chances.tolist(), strict=True))
+    return _prediction(example_id, answers, _Null(null_score, float(silence)), settings, len(windows))
+
+
+def log_shares(
+    windows: Sequence[WindowLogits], settings: DecodeSettings, temperatures: Sequence[float] | Floats
+) -> Floats | None:
+    """Return the best answer's share among all legal spans at several temperatures: what calibration is fitted on.
+
+    Args:
+        windows: As for :func:`decode`.
+        settings: As for :func:`decode`; nothing that bears on probabilities is looked at.
+        temperatures: Above 0, ``(K,)``.
+
+    Returns:
+        Logarithms, at most 0, ``(K,)``; ``None`` if there is nothing to quote.
+    """
+    scores = score_grids(windows, settings.max_answer_tokens)[1]
+    scores = scores[np.isfinite(scores)]
+    if not len(scores):
+        return None
+    scores -= scores.max()
+    return -np.array([log_sum_exp(scores / temperature) for temperature in temperatures])
+
+
+class _Null(NamedTuple):
+    """What the reader says of "no answer"."""
+
+    score: float
+    probability: float
+
+
+def _chances(
+    scores: float | Floats, log_sums: float | Floats, null_scores: float | Floats, settings: DecodeSettings
+) -> tuple[Floats, Floats]:
+    """Return the probability of answers, and of no answer.
+
+    Args:
+        scores: Of the answers.
+        log_sums: Logarithm of what all legal spans of each one's example weigh together.
+        null_scores: The null score of each one's example.
+        settings: Has what bears on probabilities.
+    """
+    log_null = np.subtract(null_scores, settings.null_bias) / settings.temperature - log_sums
+    return chance(np.divide(scores, settings.temperature) - log_sums, log_null, settings.agreement), null_chance(
+        log_null
+    )
+
+
+def _answer(
+    window: Window, first: int, last: int, score: float, probability: float, settings: DecodeSettings
+) -> Answer:
+    """Quote the span from one token of the context to another, both inclusive."""
+    context, offsets = window.example.context, window.context.offsets
+    span = widened(context, Span(offsets.item(first, 0), offsets.item(last, 1)), settings.whole_words)
+    return Answer(span.of(context), span, score, probability, window.index)
 
 
 def _prediction(
-    example_id: str, answers: tuple[Answer, ...], null_score: float, settings: DecodeSettings, windows: int
+    example_id: str, answers: tuple[Answer, ...], null: _Null, settings: DecodeSettings, windows: int
 ) -> Prediction:
     """Decide whether to abstain."""
-    margin = null_score - answers[0].score
+    margin = null.score - answers[0].score
     abstains = settings.null_threshold is not None and margin > settings.null_threshold
     reason = (
         f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "
@@ -204,176 +213,4 @@ def _prediction(
         if abstains
         else None
     )
-    return Prediction(example_id, answers, null_score, abstains, reason, windows)
-
-
-def _log_total(log_sum: float | Floats, null_score: float | Floats, settings: DecodeSettings) -> float | Floats:
-    """Return the logarithm of what probabilities are shares of: the weight of all legal spans and of "no answer"."""
-    return np.logaddexp(log_sum, np.divide(null_score - settings.null_bias, settings.temperature))
-
-
-def log_shares(
-    windows: Sequence[WindowLogits], settings: DecodeSettings, temperatures: Sequence[float] | Floats
-) -> Floats | None:
-    """Return how all spans together weigh against the best one, at several temperatures; see :func:`best_probability`.
-
-    Args:
-        windows: As for :func:`decode`.
-        settings: As for :func:`decode`; temperature and null bias are not looked at.
-        temperatures: Above 0, ``(K,)``.
-
-    Returns:
-        Logarithms, at least 0, ``(K,)``; ``None`` if there is nothing to quote.
-    """
-    scores = _grids(windows, settings)[1]
-    scores = scores[np.isfinite(scores)]
-    if not len(scores):
-        return None
-    scores -= scores.max()
-    return np.array([_log_sum_exp(scores / temperature) for temperature in temperatures])
-
-
-def best_probability(shares: Floats, null_odds: Floats | float, temperatures: Floats, null_bias: float) -> Floats:
-    """Return the best answer's probability, as :func:`decode` gives it, from what all spans weigh.
-
-    Args:
-        shares: From :func:`log_shares`; the last axis is that of the temperatures.
-        null_odds: Null score minus the best answer's, one for each row of ``shares``.
-        temperatures: ``(K,)``.
-        null_bias: Taken off the null score.
-
-    Returns:
-        In [0, 1], in the shape of ``shares``.
-    """
-    nothing = (np.asarray(null_odds)[..., None] - null_bias) / temperatures
-    return np.asarray(np.exp(-np.logaddexp(shares, nothing)))
-
-
-def _grids(
-    windows: Sequence[WindowLogits], settings: DecodeSettings
-) -> tuple[list[tuple[list[WindowLogits], Floats]], Floats]:
-    """Return the windows and the scores of each context, and all scores in one row, -inf where illegal."""
-    grids = [_grid(group, settings.max_answer_tokens) for group in _by_context(windows)]
-    return grids, np.concatenate([grid.ravel() for _, grid in grids]) if grids else np.empty(0)
-
-
-def _by_context(windows: Sequence[WindowLogits]) -> list[list[WindowLogits]]:
-    groups: list[list[WindowLogits]] = []
-    for window in windows:
-        if groups and groups[-1][0].context_index == window.context_index:
-            groups[-1].append(window)
-        else:
-            groups.append([window])
-    return groups
-
-
-def _grid(group: list[WindowLogits], longest: int) -> tuple[list[WindowLogits], Floats]:
-    """Return the scores of all spans of one context, ``(tokens, longest)`` float64; -inf where illegal."""
-    longest = min(longest, max(len(item.start) for item in group))
-    offsets = group[0].window.context.offsets
-    empty = offsets[:, 0] >= offsets[:, 1]
-    grid = np.full((len(offsets), longest), -np.inf)
-    for item in group:
-        first = item.window.first_token
-        last = first + len(item.start)
-        # Past the window's last token nothing can end: the padding is -inf.
-        ends = np.full(len(item.end) + longest - 1, -np.inf)
-        ends[: len(item.end)] = np.where(empty[first:last], -np.inf, item.end)
-        starts = np.where(empty[first:last], -np.inf, item.start)
-        spans = starts[:, None] + sliding_window_view(ends, longest)
-        np.maximum(grid[first:last], spans, out=grid[first:last])
-    return group, grid
-
-
-def _log_sum_exp(values: Floats) -> float:
-    top = values.max()
-    return float(top + np.log(np.exp(values - top).sum()))
-
-
-def _best_answers(
-    grids: list[tuple[list[WindowLogits], Floats]], scores: Floats, settings: DecodeSettings, log_total: float
-) -> tuple[Answer, ...]:
-    """Take spans from the best on, until there are ``top_k`` different answers."""
-    places = [_Places(group, settings.whole_words) for group, _ in grids]
-    sizes = np.cumsum([grid.size for _, grid in grids])
-    wanted = 4 * settings.top_k
-    while True:
-        answers: dict[tuple[int, Span], Answer] = {}
-        order = _largest(scores, wanted)
-        for flat in order.tolist():
-            index = int(np.searchsorted(sizes, flat, side="right"))
-            group, grid = grids[index]
-            first, extra = divmod(flat - int(sizes[index]) + grid.size, grid.shape[1])
-            span = places[index].span(first, first + extra)
-            if (index, span) in answers:
-                continue
-            score = float(scores[flat])
-            answers[index, span] = Answer(
-                text=span.of(group[0].window.example.context),
-                span=span,
-                score=score,
-                probability=float(np.exp(score / settings.temperature - log_total)),
-                window_index=_window_of(group, first, first + extra, score),
-                context_index=group[0].context_index,
-            )
-            if len(answers) == settings.top_k:
-                return tuple(answers.values())
-        if len(order) < wanted:
-            return tuple(answers.values())
-        wanted *= 4
-
-
-def _largest(scores: Floats, count: int) -> NDArray[np.intp]:
-    """Return the indices of the ``count`` largest finite scores, best first, ties by index."""
-    if count < len(scores):
-        least = np.partition(scores, -count)[-count]
-        candidates = np.flatnonzero(scores >= least)
-    else:
-        candidates = np.arange(len(scores))
-    candidates = candidates[np.isfinite(scores[candidates])]
-    return candidates[np.argsort(-scores[candidates], kind="stable")][:count]
-
-
-class _Places:
-    """Where the spans of one context stand in its text, widened.
-
-    How far a token's start moves does not depend on where the span ends, and the other way round. So each is worked
-    out once: in a text without a blank, every span is widened to the whole of it.
-    """
-
-    def __init__(self, group: list[WindowLogits], whole_words: bool) -> None:
-        self._window = group[0].window
-        self._whole_words = whole_words
-        self._starts: dict[int, int] = {}
-        self._ends: dict[int, int] = {}
-
-    def span(self, first: int, last: int) -> Span:
-        """Return the place of the span from one token of the context to another, both inclusive."""
-        if first not in self._starts or last not in self._ends:
-            offsets = self._window.context.offsets
-            exact = Span(int(offsets[first, 0]), int(offsets[last, 1]))
-            wide = widened(self._window.example.context, exact, self._whole_words)
-            self._starts[first], self._ends[last] = wide.start, wide.end
-        return Span(self._starts[first], self._ends[last])
-
-
-def widened(context: str, span: Span, whole_words: bool) -> Span:
-    """Widen a span until it cuts no grapheme and no word: each may give the other more to do."""
-    if surely_uncut(context, span.start) and surely_uncut(context, span.end):
-        return span
-    while True:
-        wider = widen_to_graphemes(context, span)
-        if whole_words:
-            wider = widen_to_words(context, wider)
-        if wider == span:
-            return span
-        span = wider
-
-
-def _window_of(group: list[WindowLogits], first: int, last: int, score: float) -> int:
-    """Return the first window that gives the span this score."""
-    for item in group:
-        start, end = first - item.window.first_token, last - item.window.first_token
-        if start >= 0 and end < len(item.start) and float(item.start[start]) + float(item.end[end]) == score:
-            return item.window.index
-    raise AssertionError("no window gives the score that the grid holds")  # pragma: no cover
+    return Prediction(example_id, answers, null.score, abstains, reason, windows, null.probability)

@@ -85,19 +85,20 @@ class Tokenizer:
         max_tokens: The longest window that the tokenizer's configuration allows, or ``None``.
     """
 
-    def __init__(self, inner: tokenizers.Tokenizer, config: dict[str, Any] | None = None) -> None:
-        """Wrap a tokenizer of the tokenizers library; a copy is made and the given one left as it is.
+    def __init__(self, inner: tokenizers.Tokenizer, config: dict[str, Any] | None = None, *, copy: bool = True) -> None:
+        """Wrap a tokenizer of the tokenizers library.
 
         Args:
             inner: The tokenizer. Truncation and padding stored in it are switched off.
             config: What ``tokenizer_config.json`` says; only ``cls_token``, ``pad_token``, ``unk_token`` and
                 ``model_max_length`` are looked at.
+            copy: Leave the given one as it is; copying takes longer than loading.
 
         Raises:
             TokenizerError: If it fails even on a pair of short texts, or puts the question after the context.
         """
         config = config or {}
-        self._inner = tokenizers.Tokenizer.from_str(inner.to_str())
+        self._inner = tokenizers.Tokenizer.from_str(inner.to_str()) if copy else inner
         self._inner.no_truncation()
         self._inner.no_padding()
         # A text that says "[SEP]" means these five characters, not the end of the question.
@@ -134,7 +135,7 @@ class Tokenizer:
                 config = json.loads(config_file.read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise TokenizerError(f"{config_file}: must be a JSON object, but is {type(config).__name__}")
-        return cls(inner, config)
+        return cls(inner, config, copy=False)
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Encode texts, each alone and without special tokens; lone surrogates count as U+FFFD.

@@ -9,6 +9,7 @@ from itertools import islice
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quoth.errors import ConfigError, InputError, QuestionTooLongError
 from quoth.reading.align import covering_tokens
@@ -70,6 +71,12 @@ class Window:
     def context_offsets(self) -> Ints:
         """Code points of the context's tokens in this window, ``(len(context_tokens), 2)`` int32."""
         return self.context.offsets[self.first_token : self.first_token + len(self.context_tokens)]
+
+    @property
+    def legal(self) -> NDArray[np.bool_]:
+        """Which of the context's tokens in this window are more than white space, ``(len(context_tokens),)``."""
+        offsets = self.context_offsets
+        return offsets[:, 0] < offsets[:, 1]
 
     @property
     def offsets(self) -> Ints:

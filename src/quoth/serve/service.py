@@ -122,6 +122,7 @@ class Service:
             null_threshold=decode.null_threshold,
             null_bias=decode.null_bias,
             temperature=decode.temperature,
+            agreement=decode.agreement,
             scores=dict(self._served.scores),
             limits=schema.LimitsResponse(
                 **{name: getattr(limits, name) for name in schema.LimitsResponse.model_fields}

@@ -15,6 +15,7 @@ _DECODE = {
     "null_threshold": float,
     "null_bias": float,
     "temperature": float,
+    "agreement": float,
     "whole_words": bool,
 }
 

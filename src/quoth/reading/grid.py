@@ -1,0 +1,109 @@
+"""The scores of all spans of an example, where the best of them alone, or what a batch knows of it, is not enough.
+
+``grid[i, k]`` is the score of the span of ``k + 1`` tokens that starts at the context's token ``i``, the best that any
+window gives it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quoth.reading.batches import WindowLogits
+from quoth.reading.places import Places
+from quoth.reading.spans import Floats, span_scores
+from quoth.records import Answer, Span
+
+Grids = list[tuple[list[WindowLogits], Floats]]
+
+
+def score_grids(windows: Sequence[WindowLogits], longest: int) -> tuple[Grids, Floats]:
+    """Return the windows and the grid of each context, and all scores in one row; minus infinity where illegal.
+
+    Args:
+        windows: All windows of the example; those of one context one after the other.
+        longest: Most tokens of a span.
+    """
+    grids = [_grid(group, longest) for group in _by_context(windows)]
+    return grids, np.concatenate([grid.ravel() for _, grid in grids]) if grids else np.empty(0)
+
+
+def _by_context(windows: Sequence[WindowLogits]) -> list[list[WindowLogits]]:
+    groups: list[list[WindowLogits]] = []
+    for window in windows:
+        if groups and groups[-1][0].context_index == window.context_index:
+            groups[-1].append(window)
+        else:
+            groups.append([window])
+    return groups
+
+
+def _grid(group: list[WindowLogits], longest: int) -> tuple[list[WindowLogits], Floats]:
+    """Return the scores of all spans of one context, ``(tokens, longest)`` float64; minus infinity where illegal."""
+    longest = min(longest, max(len(item.start) for item in group))
+    grid = np.full((len(group[0].window.context), longest), -np.inf)
+    for item in group:
+        part = grid[item.first_token : item.end_token]
+        np.maximum(part, span_scores(item.start, item.end, item.window.legal, longest), out=part)
+    return group, grid
+
+
+def best_answers(grids: Grids, scores: Floats, top_k: int, whole_words: bool) -> list[Answer]:
+    """Take spans from the best on, until there are ``top_k`` different answers; their probabilities are not known yet.
+
+    Args:
+        grids: As :func:`score_grids` returns them.
+        scores: With them.
+        top_k: How many answers to find.
+        whole_words: Widen answers to whole words.
+    """
+    places = [Places(group[0].window, whole_words) for group, _ in grids]
+    sizes = np.cumsum([grid.size for _, grid in grids])
+    wanted = 4 * top_k
+    while True:
+        answers: dict[tuple[int, Span], Answer] = {}
+        order = _largest(scores, wanted)
+        for flat in order.tolist():
+            index = int(np.searchsorted(sizes, flat, side="right"))
+            group, grid = grids[index]
+            first, extra = divmod(flat - int(sizes[index]) + grid.size, grid.shape[1])
+            span = places[index].span(first, first + extra)
+            if (index, span) in answers:
+                continue
+            score = float(scores[flat])
+            answers[index, span] = Answer(
+                text=span.of(group[0].window.example.context),
+                span=span,
+                score=score,
+                probability=math.nan,
+                window_index=_window_of(group, first, first + extra, score),
+                context_index=group[0].context_index,
+            )
+            if len(answers) == top_k:
+                return list(answers.values())
+        if len(order) < wanted:
+            return list(answers.values())
+        wanted *= 4
+
+
+def _largest(scores: Floats, count: int) -> NDArray[np.intp]:
+    """Return the indices of the ``count`` largest finite scores, best first, ties by index."""
+    if count < len(scores):
+        least = np.partition(scores, -count)[-count]
+        candidates = np.flatnonzero(scores >= least)
+    else:
+        candidates = np.arange(len(scores))
+    candidates = candidates[np.isfinite(scores[candidates])]
+    return candidates[np.argsort(-scores[candidates], kind="stable")][:count]
+
+
+def _window_of(group: list[WindowLogits], first: int, last: int, score: float) -> int:
+    """Return the first window that gives the span this score."""
+    for item in group:
+        start, end = first - item.first_token, last - item.first_token
+        if start >= 0 and end < len(item.start) and float(item.start[start]) + float(item.end[end]) == score:
+            return item.window.index
+    raise AssertionError("no window gives the score that the grid holds")  # pragma: no cover
