@@ -85,9 +85,7 @@ class Tokenizer:
         max_tokens: The longest window that the tokenizer's configuration allows, or ``None``.
     """
 
-    def __init__(
-        self, inner: tokenizers.Tokenizer, config: dict[str, Any] | None = None, *, copy: bool = True
-    ) -> None:
+    def __init__(self, inner: tokenizers.Tokenizer, config: dict[str, Any] | None = None, *, copy: bool = True) -> None:
         """Wrap a tokenizer of the tokenizers library.
 
         Args:
