@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -38,6 +39,9 @@ class OnnxEngine:
         Raises:
             ReaderError: If the file cannot be loaded, or has other inputs or outputs.
         """
+        # Its packages report to their maker, and write an identifier into the user's home, unless told not to before
+        # they are imported.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         if precision != "float32":
