@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class TrainResult:
     f1: float | None
     step: int
     seconds: float
-    lost: tuple[str, ...]
+    lost: tuple[str, ...] = field(repr=False)
 
 
 def train(
