@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import transformers
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
@@ -130,7 +131,8 @@ def train(
         trainer.train(checkpoint)
         seconds = time.monotonic() - started
         if main:
-            _write_reader(trainer, facts, seconds, out)
+            with _explained_disk(out):
+                _write_reader(trainer, facts, seconds, out)
         if tracker and main:
             tracker.log_reader(out, seconds)
     accelerator.wait_for_everyone()
@@ -263,6 +265,23 @@ def _keep_best(trainer: ReaderTrainer) -> None:
         return
     best = trainer.checkpoints / f"checkpoint-{state.best_global_step}"
     trainer.model.load_state_dict(load_file(best / (AVERAGE if trainer.average else WEIGHTS)), strict=False)
+
+
+@contextmanager
+def _explained_disk(out: Path) -> Iterator[None]:
+    """Turn what hinders the reader's files into an error that says where its weights are meanwhile.
+
+    Raises:
+        TrainingError: Instead of the system's own error, and safetensors'.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise TrainingError(
+            f"{out}: the reader must be written here, but cannot be: {reason}. Its weights are in the last checkpoint. "
+            "Make room, then go on with --resume."
+        ) from error
 
 
 def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: float, out: Path) -> None:
