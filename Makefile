@@ -13,15 +13,16 @@ export TOKENIZERS_PARALLELISM = true
 
 BASE = .venv
 FULL = .venv-full
-# The environment of the old pipeline, which parity is measured with.
-PEER = .peers/pipeline
 # The shipped reader before it is made small: a float checkpoint in a Hugging Face folder.
 FLOAT = readers/shipped
 STAMP = pyproject.toml constraints.txt tools/environment.py
-# Peers of the benchmarks, each in an environment of its own.
+# Peers of the benchmarks, each in an environment of its own; parity is measured with the first, the old pipeline.
 PEERS = .peers/pipeline .peers/haystack .peers/txtai
 # What make bench runs, in this order.
 BENCH = answering ask fidelity serving decoding windows startup memory
+FLAGS_decoding = --data $(QUOTH_DATA)
+FLAGS_windows = --data $(QUOTH_DATA)
+FLAGS_memory = --data $(QUOTH_DATA)/squad/squad-v1.1-dev.json
 
 .PHONY: help demo test test-base test-all test-pythons check lint types format docs peers bench reader refresh parity tiny clean
 
@@ -98,24 +99,23 @@ peers: $(addsuffix /.made,$(PEERS))
 
 ## bench         all benchmarks, into docs/benchmarks.md; or some: make bench BENCH="answering ask" (benchmarks/README.md)
 bench: $(FULL)/.made peers
-	@failed=0; for part in $(BENCH); do \
-	  echo "benchmarks/$$part.py ..."; $(FULL)/bin/python benchmarks/$$part.py $(ARGS) || failed=1; \
-	done; exit $$failed
+	@failed=0; $(foreach part,$(BENCH),echo "benchmarks/$(part).py ..."; \
+	  $(FULL)/bin/python benchmarks/$(part).py $(FLAGS_$(part)) $(ARGS) || failed=1;) exit $$failed
 
 ## reader        make the shipped reader again, from base weights; hours (ARGS="--max-steps 20" for a look)
 reader: $(FULL)/.made
 	$(FULL)/bin/python tools/make_reader.py $(ARGS)
 
 ## refresh       renew all that hangs on the shipped weights: golden answers, pictures, the tutorial; minutes
-refresh: $(FULL)/.made $(PEER)/.made
-	$(FULL)/bin/python tools/parity.py --peer $(PEER)/bin/python --reader $(FLOAT) --golden-only --only shipped
+refresh: $(FULL)/.made .peers/pipeline/.made
+	$(FULL)/bin/python tools/parity.py --reader $(FLOAT) --golden-only --only shipped
 	$(FULL)/bin/python tools/picture.py
 	$(FULL)/bin/python tools/screenshots.py
 	$(FULL)/bin/python tools/tutorial.py
 
 ## parity        measure parity with the old pipeline again, and write docs/parity.md; wants QUOTH_DATA, and an hour
-parity: $(FULL)/.made $(PEER)/.made
-	$(FULL)/bin/python tools/parity.py --peer $(PEER)/bin/python --reader $(FLOAT)
+parity: $(FULL)/.made .peers/pipeline/.made
+	$(FULL)/bin/python tools/parity.py --reader $(FLOAT)
 
 ## tiny          make the tiny readers of the tests again
 tiny: $(FULL)/.made

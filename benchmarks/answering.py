@@ -99,6 +99,7 @@ def quoth_sides(given: argparse.Namespace, empty: str) -> Iterator[Side]:
     """Yield the shipped reader, then the float checkpoint in every engine asked for."""
     python = Path(sys.executable)
     yield Side("**Quoth, as it ships**", SHIPPED, "quoth", python, "")
+    yield Side("Quoth, as it ships, in ONNX Runtime", ENGINE, "quoth", python, "", {"engine": "onnxruntime"})
     wanted = [item.split(":") for item in given.engines.split(",") if item]
     if any(engine != "torch" for engine, _ in wanted):
         from quoth.export import export
@@ -111,20 +112,33 @@ def quoth_sides(given: argparse.Namespace, empty: str) -> Iterator[Side]:
 
 
 def peer_sides(model: str) -> Iterator[list[Side]]:
-    """Yield each peer: ways to call it, of which the fastest is taken."""
+    """Yield each peer: ways to call it, of which the fastest is taken.
+
+    All are told what to compute in: by themselves they would take the precision that the weights are stored in.
+    """
     python = peer_python("pipeline")
-    yield [Side(f"{OLD}, {DEFAULT}", DEFAULT, "pipeline", python, model)]
-    for role, settings in ((FLOAT32, {}), (BFLOAT16, {"dtype": "bfloat16"})):
+    yield [Side(f"{OLD}, {DEFAULT}", DEFAULT, "pipeline", python, model, {"dtype": "float32"})]
+    for role in (FLOAT32, BFLOAT16):
         yield [
-            Side(f"{OLD}, {role}, batches of {size}", role, "pipeline", python, model, settings, {"batch_size": size})
+            Side(
+                f"{OLD}, {role}, batches of {size}",
+                role,
+                "pipeline",
+                python,
+                model,
+                {"dtype": role},
+                {"batch_size": size},
+            )
             for size in BATCHES
         ]
-    haystack = {"float32": {}, "bfloat16": {"model_kwargs": {"dtype": "bfloat16"}}}
-    for words, settings in haystack.items():
-        yield [Side(f"Haystack's reader, {words}", LIVING, "haystack", peer_python("haystack"), model, settings)]
-    txtai = {"float32": {}, "bfloat16": {"dtype": "bfloat16"}, "int8": {"quantize": True}}
-    for words, settings in txtai.items():
-        yield [Side(f"txtai's questions, {words}", LIVING, "txtai", peer_python("txtai"), model, settings)]
+    python = peer_python("haystack")
+    for dtype in ("float32", "bfloat16"):
+        settings = {"model_kwargs": {"dtype": dtype}}
+        yield [Side(f"Haystack's reader, {dtype}", LIVING, "haystack", python, model, settings)]
+    python = peer_python("txtai")
+    for dtype, more in (("float32", {}), ("bfloat16", {}), ("int8", {"quantize": True})):
+        settings = {"dtype": "float32" if more else dtype, **more}
+        yield [Side(f"txtai's questions, {dtype}", LIVING, "txtai", python, model, settings)]
 
 
 def fastest(workers: Workers, ways: list[Side], pairs: Sequence[tuple[str, str]]) -> Side:

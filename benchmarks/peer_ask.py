@@ -10,5 +10,5 @@ from pathlib import Path
 from transformers import pipeline
 
 _, folder, question, file = sys.argv
-answer = pipeline("question-answering", model=folder)
+answer = pipeline("question-answering", model=folder, dtype="float32")
 print(json.dumps(answer(question=question, context=Path(file).read_text(encoding="utf-8"))))

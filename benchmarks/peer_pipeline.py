@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from transformers import pipeline
 
-answer = pipeline("question-answering", model=sys.argv[1])
+answer = pipeline("question-answering", model=sys.argv[1], dtype="float32")
 app = FastAPI()
 
 

@@ -23,6 +23,7 @@ from quoth import Example  # noqa: E402
 COMMANDS = sorted(file for file in BENCHMARKS.glob("*.py") if "parse_args(" in file.read_text(encoding="utf-8"))
 WORDPIECE = ROOT / "tests" / "tiny" / "wordpiece"
 PAIRS = [("Who kept it?", "Ida kept it."), ("When?", "In 1858."), ("Where?", "By the sea."), ("Why?", "For the ships.")]
+RUN = "import subprocess; subprocess.run([sys.executable, '-c', sys.argv[2]])"
 PAGE = "# Benchmarks\n\nWords.\n\n## One\n\nold\n\n## Two\n\nstays\n"
 
 
@@ -92,9 +93,11 @@ def test_a_result_is_printed_and_kept_with_its_date_machine_and_command(tmp_path
 
 
 def test_a_process_and_its_children_keep_to_as_many_cores_as_threads():
-    code = "import os, sys; sys.path.insert(0, sys.argv[1]); from harness import pin; print(pin(1)); os.system('nproc')"
-    done = subprocess.run([sys.executable, "-c", code, str(BENCHMARKS)], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["1", "1"]
+    child = "import os; print(len(os.sched_getaffinity(0)), os.environ['OMP_NUM_THREADS'])"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from harness import pin; print(pin(1), flush=True); " + RUN
+    command = [sys.executable, "-c", code, str(BENCHMARKS), child]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "1", "1"]
 
 
 def side(**more):
@@ -116,7 +119,7 @@ def test_sides_take_turns_and_answer_every_question_in_order():
         one, other = side(), side(name="again")
         results = take_turns(workers, [one, other], PAIRS, 2)
         assert len(workers.running) == 1  # the same side, loaded once
-        assert workers.described(one).endswith(" in float32")
+        assert " in " in workers.described(one)
     assert list(results) == [one, other]
     assert results[one].answers == results[other].answers
     assert [answer in context for answer, (_, context) in zip(results[one].answers, PAIRS, strict=True)] == [True] * 4

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from quoth.cli import COMMANDS, main
+from quoth.cli import COMMANDS, app, main
 from quoth.cli.ask import _document
 from quoth.cli.console import visible
 from quoth.cli.draw import Mark, one_line, passage, percent, place, put
@@ -465,6 +466,19 @@ def test_every_help_has_an_example(quoth, command):
     status, out, err = quoth(*command.split(), "--help")
     assert (status, err) == (0, "")
     assert command == "data" or f"Example: quoth {command} " in out
+
+
+def test_the_help_of_all_imports_none_and_says_what_each_says():
+    code = (
+        "import sys; from quoth.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "found = [name for name in sys.modules if name.startswith(('quoth.cli.', 'numpy', 'quoth.reading'))]\n"
+        "print(found, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "['quoth.cli.console']"
+    group = typer.main.get_command(app)
+    for name, line in COMMANDS.items():
+        assert " ".join(group.get_command(None, name).help.split("\n\n")[0].split()) == line
 
 
 def test_a_mistyped_command_gets_a_suggestion(quoth):

@@ -4,9 +4,12 @@ import gzip
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -463,3 +466,28 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder") as caught, prediction_files(tmp_path / "no" / "p"):
         pass
     assert caught.value.filename == str(tmp_path / "no")
+
+
+@pytest.mark.long
+def test_memory_grows_by_a_small_row_for_each_question(tmp_path):
+    """From 1,000 to 10,000 questions by less than 50 MB above the examples; a tiny network, but windows and batches."""
+    context = "The keeper of the lighthouse was Ana Ribeiro, and she lit the lamp at nine. "
+    questions = [
+        {
+            "id": f"q{number}",
+            "question": f"Who kept light {number}?",
+            "context": f"{number}. {context * (1 + number % 3)}",
+            "answers": {"text": ["Ana Ribeiro"], "answer_start": [len(f"{number}. ") + context.index("Ana")]},
+        }
+        for number in range(10_000)
+    ]
+    data = tmp_path / "questions.jsonl"
+    data.write_text("\n".join(map(json.dumps, questions)), encoding="utf-8")
+    tests = Path(__file__).parent
+    benchmark, reader = tests.parent / "benchmarks" / "memory.py", tests / "tiny" / "wordpiece"
+    command = [sys.executable, str(benchmark), "--data", str(data), "--reader", str(reader), "--one"]
+    few, many = (
+        float(subprocess.run([*command, str(size)], check=True, capture_output=True, text=True).stdout)
+        for size in (1_000, 10_000)
+    )
+    assert 0 < many - few < 50

@@ -80,8 +80,11 @@ def test_every_public_name_has_its_place(site):
     ids = set(re.findall(r'id="(quoth\.[\w.]+)"', page(site, "reference/quoth.html")))
     assert {f"quoth.{name}" for name in quoth.__all__} <= ids
     ids = set(re.findall(r'id="(quoth\.[\w.]+)"', page(site, "reference/rooms.html")))
-    names = {f"quoth.{room}.{name}" for room in ROOMS for name in import_module(f"quoth.{room}").__all__}
-    assert {name for name in names if name.rpartition(".")[2] not in quoth.__all__} <= ids
+    names = [(room, name) for room in ROOMS for name in import_module(f"quoth.{room}").__all__]
+    for room, name in names:
+        # Of a function in a file of its own name, the function.
+        file = f".{name}" if find_spec(f"quoth.{room}.{name}") else ""
+        assert name in quoth.__all__ or f"quoth.{room}.{name}{file}" in ids
 
 
 def test_docstrings_are_shown_as_they_are_meant(site):
@@ -130,7 +133,7 @@ def test_the_notebook_is_that_of_the_script():
 
 @pytest.mark.long
 def test_the_tutorial_runs_from_start_to_end(tmp_path):
-    """Offline, and its own assertions hold: the held-out F1 rises. In CI it has five minutes on two cores."""
+    """Offline, and its own assertions hold: the held-out F1 rises. In CI, on two cores, it has five minutes."""
     base = Path(os.environ.get("QUOTH_TUTORIAL_BASE", ROOT / "readers" / "shipped"))
     if not (base / "model.safetensors").is_file():
         pytest.skip(f"{base} holds no float checkpoint")
@@ -139,4 +142,4 @@ def test_the_tutorial_runs_from_start_to_end(tmp_path):
     assert done.returncode == 0, done.stderr
     cells = json.loads((tmp_path / "tutorial.ipynb").read_text(encoding="utf-8"))["cells"]
     last = "".join(cells[-1]["outputs"][0]["text"])
-    assert float(re.search(r"([\d.]+) minutes", last)[1]) < 5
+    assert float(re.search(r"([\d.]+) minutes", last)[1]) < (5 if os.environ.get("CI") == "true" else 30)

@@ -9,6 +9,7 @@ import html
 import json
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,12 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Name what lies outside the site (deploy/, recipes/) instead of linking to it."""
     depth = page.file.src_uri.count("/")
 
-    def named(link: re.Match[str]) -> str:
+    def without(link: re.Match[str]) -> str:
         target = link[2]
         inside = target.count("../") <= depth
         return link[0] if inside else f"{link[1]} (`{target.replace('../', '')}`)"
 
-    return LINK.sub(named, markdown)
+    return LINK.sub(without, markdown)
 
 
 def commands_page() -> str:
@@ -117,8 +118,15 @@ def rooms_page() -> str:
     for room in ROOMS:
         module = import_module(f"quoth.{room}")
         parts += [f"## quoth.{room}\n", (module.__doc__ or "").splitlines()[0], ""]
-        parts += [f"::: quoth.{room}.{name}\n" for name in module.__all__ if name not in quoth.__all__]
+        parts += [named(f"quoth.{room}", name) for name in module.__all__ if name not in quoth.__all__]
     return "\n".join(parts)
+
+
+def named(room: str, name: str) -> str:
+    """Name an object to mkdocstrings, which takes ``quoth.data.split`` for the file if there is one of that name."""
+    if find_spec(f"{room}.{name}") is None:
+        return f"::: {room}.{name}\n"
+    return f"::: {room}.{name}.{name}\n    options: {{heading: {room}.{name}, toc_label: {name}}}\n"
 
 
 def decisions_page() -> str:

@@ -255,8 +255,9 @@ print(example.context[offsets[first, 0] : offsets[last, 1]], f"{scores[first, la
 # Python loop: four hundred steps, and the best pair need not be among them. `decode` does what you just saw, for all
 # windows of an example at once, and sees to the rest: words are not cut, and no span is counted twice.
 #
-# Its *probability* is the share of the answer among **all** spans of all windows and "no answer". It can be compared
-# between texts, and it is fitted on held-out questions, so that of answers with 0.8 about eight in ten are right.
+# Its *probability* is the chance that it is right. It is made of the answer's share among **all** spans of all windows
+# and "no answer", so it can be compared between texts, and it is fitted on held-out questions, so that of answers with
+# 0.8 about eight in ten are right.
 
 # %%
 from quoth.reading import decode

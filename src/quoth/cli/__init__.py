@@ -17,7 +17,8 @@ from typer.core import TyperCommand, TyperGroup
 # Each command, which is a module of its name in this folder, with its line in the help. The order is that of the help.
 COMMANDS = {
     "ask": "Answer a question by quoting from one text or several: the best answer among them, highlighted.",
-    "explain": "Explain how an answer came about: what the reader saw, what the network said, and why other spans lost.",
+    "explain": "Explain how an answer came about: what the reader saw, what the network said, and why other spans "
+    "lost.",
     "data": "Look at a data set before training: check it, describe it, cut it into windows or by articles.",
     "train": "Fine-tune an encoder on SQuAD-style data, and write a reader folder.",
     "predict": "Answer every question of a data set, and write SQuAD's prediction files.",

@@ -1,7 +1,7 @@
 """OpenVINO on the CPU: the engine of the base install.
 
-It reads the same ``model.onnx`` as ONNX Runtime, joins each matrix product with what follows it (bias, GELU, the rounding
-to int8 of the next one), and takes the products in bfloat16 or int8 where the processor has instructions for them.
+It reads the same ``model.onnx`` as ONNX Runtime, joins each matrix product with what follows it (bias, GELU, the
+rounding to int8 of the next one), and takes the products in bfloat16 or int8 where the processor can.
 Compiling takes a third of a second, so what was compiled is kept in the user's cache folder.
 """
 
@@ -24,6 +24,8 @@ from quoth.reading import SpanLogits, WindowBatch
 if TYPE_CHECKING:
     import openvino
 
+# How many compiled networks are kept; the latest made.
+_KEPT = 8
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -93,7 +95,9 @@ def _check_precision(core: openvino.Core, precision: str) -> None:
     if precision not in _HINTS:
         raise ReaderError(f"openvino: precision must be one of {', '.join(_HINTS)}, but is {precision}")
     if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise ReaderError("openvino: precision bfloat16 needs a processor that has it, but this one has not. Use float32.")
+        raise ReaderError(
+            "openvino: precision bfloat16 needs a processor that has it, but this one has not. Use float32."
+        )
 
 
 def _names(ports: list[Any]) -> list[str]:
@@ -104,7 +108,7 @@ def _compile(core: openvino.Core, model: Path, config: dict[str, Any], cache: Pa
     """Compile a network, or take what was compiled before; keep it whole or not at all."""
     if cache is None:
         return core.compile_model(model, "CPU", config)
-    blob = cache / f"{_key(core, model, config)}.blob"
+    blob = cache / f"{_key(core, model, config['INFERENCE_PRECISION_HINT'])}.blob"
     with contextlib.suppress(OSError, RuntimeError):  # there is none, or it is damaged: it is made anew
         return core.import_model(blob.read_bytes(), "CPU", config)
     compiled = core.compile_model(model, "CPU", config)
@@ -113,16 +117,18 @@ def _compile(core: openvino.Core, model: Path, config: dict[str, Any], cache: Pa
         handle, part = tempfile.mkstemp(dir=cache, prefix=".part-")
         with os.fdopen(handle, "wb") as stream:
             stream.write(compiled.export_model().getbuffer())
-        os.replace(part, blob)
+        Path(part).replace(blob)
+        for old in sorted(cache.glob("*.blob"), key=lambda file: -file.stat().st_mtime)[_KEPT:]:
+            old.unlink()
     return compiled
 
 
-def _key(core: openvino.Core, model: Path, config: dict[str, Any]) -> str:
-    """Name a network as compiled: its bytes, OpenVINO's version, the processor and what it was told."""
+def _key(core: openvino.Core, model: Path, hint: str) -> str:
+    """Name a network as compiled: its bytes, what it computes in, OpenVINO's version and the processor."""
     import openvino
 
     with model.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256")
     processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    digest.update(repr([openvino.__version__, processor, sorted(config.items())]).encode())
+    digest.update(repr([hint, openvino.__version__, processor]).encode())
     return digest.hexdigest()[:32]

@@ -7,7 +7,6 @@ Nothing is measured at load: the same machine always answers with the same engin
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +19,7 @@ ENGINES = ("openvino", "onnxruntime")
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 # Kind of processor -> what OpenVINO computes in where a file leaves it open; the first kind whose flags are all there.
-# Measured: avx512_bf16 (AMD EPYC, here); amx (Intel Xeon, the prototypes of the project's fifth issue: float32 7,900 tokens/s,
+# Measured: avx512_bf16 (an AMD EPYC); amx (a Xeon, in prototypes made before this project: float32 7,900 tokens/s,
 # bfloat16 21,500). The others have no instruction for bfloat16, so nothing but float32 can be best.
 TABLE = {
     "amx": ({"amx_bf16", "amx_int8"}, "bfloat16"),
@@ -56,7 +55,12 @@ def installed() -> list[str]:
 
 
 def open_onnx(
-    model: Path, *, engine: str = "auto", precision: str | None = None, threads: int | None = None
+    model: Path,
+    *,
+    engine: str = "auto",
+    precision: str | None = None,
+    threads: int | None = None,
+    cache: Path | None = None,
 ) -> Engine:
     """Start an engine for a file.
 
@@ -65,6 +69,7 @@ def open_onnx(
         engine: "openvino", "onnxruntime", or "auto": the best of those installed that can read the file.
         precision: What to compute in where the file leaves it open; what measured best if ``None``.
         threads: All usable cores if ``None``.
+        cache: Where an engine may keep what it compiled; nothing is kept if ``None``.
 
     Raises:
         ConfigError: If there is no such engine.
@@ -72,17 +77,17 @@ def open_onnx(
         ReaderError: If it cannot run the file, or compute in this precision.
     """
     if engine != "auto":
-        return _start(engine, model, precision, threads)
+        return _start(engine, model, precision, threads, cache)
     first: ReaderError | None = None
     for name in installed():
         try:
-            return _start(name, model, precision, threads)
+            return _start(name, model, precision, threads, cache)
         except ReaderError as error:  # an operation of another runtime: the next one may have it
             first = first or error
     raise first or MissingExtraError(f"{model} needs an engine; OpenVINO comes with Quoth, ONNX Runtime", "onnxruntime")
 
 
-def _start(engine: str, model: Path, precision: str | None, threads: int | None) -> Engine:
+def _start(engine: str, model: Path, precision: str | None, threads: int | None, cache: Path | None) -> Engine:
     if engine not in ENGINES:
         raise ConfigError(f"engine must be auto, {', '.join(ENGINES)} or torch, but is {engine}")
     if find_spec(engine) is None:
@@ -91,7 +96,7 @@ def _start(engine: str, model: Path, precision: str | None, threads: int | None)
     if engine == "openvino":
         from quoth.engines.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(model, precision=precision, threads=threads, cache=cache_folder() / "openvino")
+        return OpenVinoEngine(model, precision=precision, threads=threads, cache=cache and cache / "openvino")
     from quoth.engines.onnx import OnnxEngine
 
     return OnnxEngine(model, precision=precision, threads=threads)

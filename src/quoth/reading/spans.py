@@ -153,7 +153,8 @@ def span_scores(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: i
     # Past the last token nothing can end.
     ends = np.full(len(end) + longest - 1, -np.inf)
     ends[: len(end)] = np.where(legal, end, -np.inf)
-    return np.where(legal, start, -np.inf)[:, None] + sliding_window_view(ends, longest)
+    scores: Floats = np.where(legal, start, -np.inf)[:, None] + sliding_window_view(ends, longest)
+    return scores
 
 
 def log_sum_exp(values: Floats) -> float:
@@ -172,8 +173,7 @@ def _lesser_scores(before: WindowLogits, after: WindowLogits, shared: int, longe
     legal, longest = after.window.legal[:shared], min(longest, shared)
     sides = (before.start[-shared:], before.end[-shared:]), (after.start[:shared], after.end[:shared])
     one, other = (span_scores(start, end, legal, longest) for start, end in sides)
-    lesser: Floats = np.minimum(one, other)
-    return lesser
+    return np.minimum(one, other)
 
 
 def _running(combine: np.ufunc, values: NDArray[Any], length: int) -> NDArray[Any]:

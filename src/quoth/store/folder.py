@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from quoth.engines import Engine
-from quoth.engines.select import PRECISIONS, open_onnx
+from quoth.engines.select import PRECISIONS, cache_folder, open_onnx
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
 from quoth.store.card import card
 from quoth.store.hub import hub_folder, is_hub_name
@@ -253,7 +253,7 @@ def open_engine(
             f"{folder.path}: must hold model.onnx for {engine}, but holds none. Make one with: "
             f"quoth export {folder.path} -o DIR"
         )
-    return open_onnx(folder.onnx, engine=engine, precision=precision, threads=threads)
+    return open_onnx(folder.onnx, engine=engine, precision=precision, threads=threads, cache=cache_folder())
 
 
 def open_torch(

@@ -1,0 +1,84 @@
+"""The claim: what ``evaluate`` needs above the examples grows by less than 50 MB from 1,000 to 10,000 questions.
+
+Each number of questions in a process of its own, which reads its examples first and counts from there; the most that it
+held since, as Linux tells it (``VmHWM``). The peer is the seed, which holds the logits of all windows, padded to 384
+tokens: two float32 numbers for each. Only the growth counts, not the network, so a tiny reader will do::
+
+    python benchmarks/memory.py --data squad-v1.1-dev.json --reader tests/tiny/wordpiece
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import harness
+
+AT_MOST_MB = 50.0
+SIZES = (1_000, 10_000)
+# Two logits of four bytes for each of 384 places, as trainer.predict returns them.
+SEED_MB = 2 * 4 * 384 / 1e6
+
+
+def main() -> None:
+    """Measure each size in a process of its own; or, as such a process, measure one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="labelled data of at least 10,000 questions")
+    parser.add_argument("--reader", help="a reader's folder; the shipped one if left out")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(above_the_examples(options.data, options.reader, options.one))
+        return
+    command = [sys.executable, __file__, *sys.argv[1:], "--one"]
+    few, many = (
+        float(subprocess.run([*command, str(size)], check=True, capture_output=True, text=True).stdout)
+        for size in SIZES
+    )
+    peer = SEED_MB * (SIZES[1] - SIZES[0])
+    growth = many - few
+    rows = zip(SIZES, (few, many), strict=True)
+    harness.record(
+        "Memory of `evaluate`",
+        [
+            "| questions | MB above the examples |",
+            "|---|---|",
+            *(f"| {size:,} | {megabytes:.1f} |" for size, megabytes in rows),
+            "",
+            f"**It grows by {growth:.1f} MB** (below {AT_MOST_MB:g}): "
+            + ("holds." if growth < AT_MOST_MB else "**does not hold**.")
+            + f" The logits alone that the seed holds grow by {peer:.1f} MB: {peer / max(growth, 0.1):.1f} times that.",
+        ],
+    )
+
+
+def above_the_examples(data: str, reader: str | None, size: int) -> float:
+    """Return how many MB evaluating so many questions takes at most, above what there is once they are read."""
+    import quoth
+
+    loaded = quoth.Reader.load(reader)
+    examples = quoth.read_examples(data)[:size]
+    if len(examples) < size:
+        raise SystemExit(f"{data}: must hold {size:,} questions, but holds {len(examples):,}")
+    # So that what only the first question needs is there.
+    quoth.evaluate(loaded, examples[:100])
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = held("VmRSS")
+    quoth.evaluate(loaded, examples)
+    return held("VmHWM") - before
+
+
+def held(name: str) -> float:
+    """Return one of the kernel's figures about this process, in MB."""
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The claim: the engine does not wait. What goes before it and after it is done while it computes.
+
+``Reader.answer_all`` against the same stages one after the other, a block at a time, on the same questions and engine;
+the answers are compared first. Shown are the share of the time between its first call and its last that the engine
+idles, and what each stage takes of one core (which is what there is to hide)::
+
+    python benchmarks/overlap.py --data squad-v1.1-dev.json --questions 500
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from itertools import islice, pairwise
+
+import harness
+
+import quoth
+from quoth import Reader
+from quoth.engines import Engine
+from quoth.reading import SpanLogits, WindowBatch, WindowLogits, by_token_budget, decode, decode_batch
+from quoth.records import Example, Prediction
+from quoth.stream import BATCH_TOKENS, LOOK_AHEAD
+
+
+class TimedEngine:
+    """An engine that remembers when it ran."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.name, self.precision, self._engine = engine.name, engine.precision, engine
+        self.calls: list[tuple[float, float]] = []
+
+    def run(self, batch: WindowBatch) -> SpanLogits:
+        """Run the engine."""
+        before = time.perf_counter()
+        logits = self._engine.run(batch)
+        self.calls.append((before, time.perf_counter()))
+        return logits
+
+    @property
+    def idle(self) -> float:
+        """The share of the time from the first call to the last that it did not run."""
+        waits = sum(start - end for (_, end), (start, _) in pairwise(self.calls))
+        return waits / (self.calls[-1][1] - self.calls[0][0])
+
+
+def main() -> None:
+    """Read the questions both ways."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--questions", type=int, default=1000)
+    parser.add_argument("--reader", help="a reader's folder; the shipped one if left out")
+    parser.add_argument("--threads", type=int, help="of the engine; all usable cores if left out")
+    options = parser.parse_args()
+    examples = quoth.read_examples(options.data)[: options.questions]
+    loaded = Reader.load(options.reader, threads=options.threads)
+    loaded.answer(examples[0].question, examples[0].context)
+
+    engine = TimedEngine(loaded.engine)
+    reader = Reader(loaded.tokenizer, engine, loaded.settings)
+    before = time.perf_counter()
+    stages = dict.fromkeys(("cutting", "engine", "decoding"), 0.0)
+    alone = one_after_the_other(reader, examples, stages)
+    alone_s, alone_idle = time.perf_counter() - before, engine.idle
+
+    engine.calls.clear()
+    reader = Reader(loaded.tokenizer, engine, loaded.settings)
+    before = time.perf_counter()
+    together = list(reader.answer_all(examples))
+    together_s = time.perf_counter() - before
+    if [each.text for each in together] != [each.text for each in alone]:
+        raise SystemExit("the answers must be the same, but are not")
+    total = sum(stages.values())
+    shares = ", ".join(f"{stage} {seconds / total:.1%} ({1e6 * seconds / len(examples):,.0f} µs a question)"
+                       for stage, seconds in stages.items())  # fmt: skip
+    harness.record(
+        "The engine does not wait",
+        [
+            "| way | questions/s | the engine idles |",
+            "|---|---|---|",
+            f"| one after the other | {len(examples) / alone_s:.1f} | {alone_idle:.2%} |",
+            f"| `Reader.answer_all` | {len(examples) / together_s:.1f} | {engine.idle:.2%} |",
+            "",
+            f"{len(examples):,} questions, the same answers. Of one core: {shares}.",
+            "",
+            f"**{alone_s / together_s:.2f} times one after the other.**",
+        ],
+    )
+
+
+def one_after_the_other(reader: Reader, examples: list[Example], stages: dict[str, float]) -> list[Prediction]:
+    """Cut, run and decode block by block; add what each stage takes of the cores to ``stages``."""
+    settings = reader.decode_settings()
+    found: list[Prediction] = []
+    waiting = iter(examples)
+    while block := list(islice(waiting, LOOK_AHEAD)):
+        start = time.process_time()
+        groups = list(reader.windower.each(block))
+        windows = [window for group in groups for window in group]
+        batches = [
+            (indices, WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id))
+            for indices in by_token_budget(windows, BATCH_TOKENS)
+        ]
+        cut = time.process_time()
+        logits = [reader.engine.run(batch) for _, batch in batches]
+        run = time.process_time()
+        items: dict[int, Prediction | WindowLogits] = {}
+        for (indices, batch), each in zip(batches, logits, strict=True):
+            items.update(zip(indices, decode_batch(batch, each, settings), strict=True))
+        rest = iter(range(len(windows)))
+        for example, group in zip(block, groups, strict=True):
+            read = [items[next(rest)] for _ in group]
+            done = read[0] if len(read) == 1 and isinstance(read[0], Prediction) else None
+            found.append(done or decode(example.id, read, settings))
+        for stage, seconds in zip(stages, (cut - start, run - cut, time.process_time() - run), strict=True):
+            stages[stage] += seconds
+    return found
+
+
+if __name__ == "__main__":
+    main()
