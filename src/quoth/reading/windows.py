@@ -136,6 +136,9 @@ class Windower:
         self._contexts: OrderedDict[str, Tokens] = OrderedDict()
         self._lock = Lock()
 
+    def __repr__(self) -> str:
+        return f"Windower({self.tokenizer!r}, max_tokens={self.max_tokens}, overlap={self.overlap})"
+
     def windows(self, example: Example) -> list[Window]:
         """Cut one example; no windows if its context holds no token.
 
