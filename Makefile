@@ -13,9 +13,18 @@ export TOKENIZERS_PARALLELISM = true
 
 BASE = .venv
 FULL = .venv-full
+# The shipped reader before it is made small: a float checkpoint in a Hugging Face folder.
+FLOAT = readers/shipped
 STAMP = pyproject.toml constraints.txt tools/environment.py
+# Peers of the benchmarks, each in an environment of its own; parity is measured with the first, the old pipeline.
+PEERS = .peers/pipeline .peers/haystack .peers/txtai
+# What make bench runs, in this order.
+BENCH = answering ask fidelity serving decoding windows startup memory
+FLAGS_decoding = --data $(QUOTH_DATA)
+FLAGS_windows = --data $(QUOTH_DATA)
+FLAGS_memory = --data $(QUOTH_DATA)/squad/squad-v1.1-dev.json
 
-.PHONY: help demo test test-base test-all test-pythons check lint types format reader tiny clean
+.PHONY: help demo test test-base test-all test-pythons check lint types format docs peers bench reader refresh parity tiny clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -27,7 +36,12 @@ $(BASE)/.made: $(STAMP)
 
 $(FULL)/.made: $(STAMP)
 	@echo "Making $(FULL): everything, torch too; this takes some minutes ..."
-	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,serve
+	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,docs,tutorial
+	@touch $@
+
+.peers/%/.made: benchmarks/peers/%.txt tools/environment.py
+	@echo "Making .peers/$*: a peer of the benchmarks, with torch ..."
+	@$(PYTHON) tools/environment.py .peers/$* -r $<
 	@touch $@
 
 ## demo          ask the shipped reader some questions about bundled texts (base install)
@@ -75,14 +89,39 @@ format: $(FULL)/.made
 ## check         lint, types, test and test-base (layers and docs are tests)
 check: lint types test test-base
 
+## docs          build the documentation site into site/, offline and strict
+docs: $(FULL)/.made
+	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/python -m mkdocs build --quiet --strict
+	@echo "The site lies in site/; open site/index.html, or to search in it: python3 -m http.server -d site"
+
+## peers         the environments of the benchmarks' peers (.peers/)
+peers: $(addsuffix /.made,$(PEERS))
+
+## bench         all benchmarks, into docs/benchmarks.md; or some: make bench BENCH="answering ask" (benchmarks/README.md)
+bench: $(FULL)/.made peers
+	@failed=0; $(foreach part,$(BENCH),echo "benchmarks/$(part).py ..."; \
+	  $(FULL)/bin/python benchmarks/$(part).py $(FLAGS_$(part)) $(ARGS) || failed=1;) exit $$failed
+
 ## reader        make the shipped reader again, from base weights; hours (ARGS="--max-steps 20" for a look)
 reader: $(FULL)/.made
 	$(FULL)/bin/python tools/make_reader.py $(ARGS)
 
+## refresh       renew all that hangs on the shipped weights: golden answers, pictures, the tutorial; minutes
+refresh: $(FULL)/.made .peers/pipeline/.made
+	$(FULL)/bin/python tools/parity.py --reader $(FLOAT) --golden-only --only shipped
+	$(FULL)/bin/python tools/picture.py
+	$(FULL)/bin/python tools/screenshots.py
+	$(FULL)/bin/python tools/tutorial.py
+
+## parity        measure parity with the old pipeline again, and write docs/parity.md; wants QUOTH_DATA, and an hour
+parity: $(FULL)/.made .peers/pipeline/.made
+	$(FULL)/bin/python tools/parity.py --reader $(FLOAT)
+
 ## tiny          make the tiny readers of the tests again
 tiny: $(FULL)/.made
 	$(FULL)/bin/python tests/tiny/make.py
+	$(FULL)/bin/python tests/tiny/make_known.py
 
 ## clean         remove what make made
 clean:
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis site

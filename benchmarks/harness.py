@@ -1,16 +1,28 @@
-"""What all benchmarks share: which machine this is, and the page where results go (docs/benchmarks.md)."""
+"""What all benchmarks share: data, threads, peers' environments, bars, and the page of results (docs/benchmarks.md)."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
+import random
 import re
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+# The float checkpoint of the shipped reader.
+FLOAT = ROOT / "readers" / "shipped"
+# Wider answers than a peer's are no price for speed: points of F1 on the same questions.
+F1_MARGIN = 0.3
+
+T = TypeVar("T")
 
 
 def machine() -> str:
@@ -23,19 +35,125 @@ def machine() -> str:
     return f"{name[1] if name else platform.processor()}, {cores} cores ({', '.join(flags) or 'no flags known'})"
 
 
-def record(title: str, lines: list[str]) -> None:
-    """Print a result, and put it into the page under its title, with date, machine and command; older ones go.
+def options(doc: str, questions: int) -> argparse.ArgumentParser:
+    """Return a parser with the options that benchmarks of answering have in common.
+
+    Args:
+        doc: The module's docstring; its first line tells what the command does.
+        questions: How many questions are asked unless told otherwise.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    data = os.environ.get("QUOTH_DATA")
+    file = Path(data) / "squad" / "squad-v1.1-dev.json" if data else None
+    parser.add_argument("--data", default=file, required=not file, help="SQuAD v1.1 dev; found through QUOTH_DATA")
+    parser.add_argument("--model", default=FLOAT, help="float checkpoint of the shipped reader, a Hugging Face folder")
+    parser.add_argument("--questions", type=int, default=questions, help=f"how many are asked ({questions}); 0: all")
+    parser.add_argument("--threads", type=int, default=2, help="threads of every side (2), on as many cores")
+    add_no_record(parser)
+    return parser
+
+
+def add_no_record(parser: argparse.ArgumentParser) -> None:
+    """Let a benchmark be tried out."""
+    parser.add_argument("--no-record", action="store_true", help="print only, leave docs/benchmarks.md as it is")
+
+
+def sample(items: Sequence[T], count: int) -> list[T]:
+    """Return items drawn at random, the same each time; all in their order if ``count`` is 0 or there are no more."""
+    if not 0 < count < len(items):
+        return list(items)
+    return random.Random(0).sample(items, count)
+
+
+def pin(threads: int) -> int:
+    """Keep this process and its children on as many cores as threads, and return how many those are.
+
+    The libraries below all sides look at these variables, or at the cores that they may use.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))[:threads]
+        os.sched_setaffinity(0, cores)
+        threads = len(cores)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    return threads
+
+
+def peer_python(name: str) -> Path | None:
+    """Return the Python of a peer's environment, or ``None`` if it is not made: ``make .peers/NAME/.made``."""
+    python = ROOT / ".peers" / name / "bin" / "python"
+    return python if python.exists() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A claim, what was measured, and what was promised.
+
+    Attributes:
+        claim: What is claimed, with its peer.
+        value: What was measured.
+        bound: What it must be at least, or at most.
+        at_most: Which of both.
+        unit: Written behind the numbers.
+        digits: Decimal places of the value.
+        condition: Whether what must hold besides does, as answers that are no worse; and its words.
+    """
+
+    claim: str
+    value: float
+    bound: float
+    at_most: bool = False
+    unit: str = "×"
+    digits: int = 1
+    condition: tuple[bool, str] = (True, "")
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promise is kept."""
+        kept = self.value <= self.bound if self.at_most else self.value >= self.bound
+        return kept and self.condition[0]
+
+    def __str__(self) -> str:
+        words = f"; {self.condition[1]}" if self.condition[1] else ""
+        bound = f"at {'most' if self.at_most else 'least'} {self.bound:g}{self.unit}"
+        return f"- {self.claim}: {self.value:.{self.digits}f}{self.unit} ({bound}{words}): {verdict(self.holds)}"
+
+
+def verdict(holds: bool) -> str:
+    """Say whether a bar holds."""
+    return "holds" if holds else "**does not hold**"
+
+
+def table(*rows: Sequence[object]) -> list[str]:
+    """Return the lines of a Markdown table; the first row is its head."""
+    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
+    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
+
+
+def record(title: str, lines: list[str], *, keep: bool = True, page: Path = PAGE) -> None:
+    """Print a result, and put it into the page under its title, with date, machine and command; an older one goes.
 
     Args:
         title: The claim, as the heading of its part of the page.
         lines: What was measured, in Markdown.
+        keep: Whether to write the page, and not only print.
+        page: The page.
     """
     words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
     head = [f"## {title}", "", f"{date.today()}, {machine()}. `{command}`", ""]
     part = "\n".join([*head, *lines]).rstrip() + "\n"
     print(part)
-    text = PAGE.read_text(encoding="utf-8")
+    if keep:
+        page.write_text(replaced(page.read_text(encoding="utf-8"), title, part), encoding="utf-8")
+
+
+def replaced(text: str, title: str, part: str) -> str:
+    """Return a page with one part in the place of the part that has its title, or at the end."""
     parts = re.split(r"(?m)^(?=## )", text)
-    kept = [each for each in parts if not each.startswith(f"## {title}\n")]
-    PAGE.write_text("\n".join(each.rstrip() + "\n" for each in [*kept, part]), encoding="utf-8")
+    places = [at for at, each in enumerate(parts) if each.startswith(f"## {title}\n")]
+    if places:
+        parts[places[0]] = part
+    else:
+        parts.append(part)
+    return "\n".join(each.rstrip() + "\n" for at, each in enumerate(parts) if at not in places[1:])

@@ -1,8 +1,6 @@
 """The peer: a plain FastAPI endpoint around the old pipeline, as people put it online. Needs transformers below 5.
 
-python -m venv peer
-peer/bin/pip install transformers==4.57.6 torch fastapi uvicorn
-peer/bin/python benchmarks/peer_pipeline.py FOLDER PORT
+.peers/pipeline/bin/python benchmarks/peer_pipeline.py FOLDER PORT
 """
 
 import sys
@@ -12,7 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from transformers import pipeline
 
-answer = pipeline("question-answering", model=sys.argv[1])
+answer = pipeline("question-answering", model=sys.argv[1], dtype="float32")
 app = FastAPI()
 
 

@@ -1,10 +1,12 @@
 """Serving: questions a second and latency at 1, 8 and 64 connections, against the reader itself and against peers.
 
-    python benchmarks/serving.py --data squad-v1.1-dev.json [--peer-python PEER/bin/python --peer-model FOLDER]
+    python benchmarks/serving.py [--model FLOAT_FOLDER] [--seconds 10] [--no-peers]
 
 One run, one machine, loopback only. The load is made by wrk (Debian: `apt-get install wrk`), which is compiled, and
 posts the same questions of SQuAD's dev set to each server in turn. `Reader.answer_all` answers them in a process of its
-own. `peer_pipeline.py` tells how to make the peer's environment. Bounded by --seconds for each of the measurements.
+own. Peers: a plain FastAPI endpoint around the old pipeline, which has the float checkpoint of the shipped reader
+(`peer_pipeline.py`; `make peers`), and `mlflow models serve` of the reader itself. Bounded by --seconds for each of the
+measurements.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import argparse
 import http.client
 import json
 import os
-import random
 import shutil
 import signal
 import statistics
@@ -24,14 +25,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
-from harness import record
+from harness import options as common_options
+from harness import peer_python, pin, record, sample, verdict
 
 HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 64)
 # Bars of the project.
 LEAST_SHARE, MOST_ADDED_MS, LEAST_PIPELINE, LEAST_MLFLOW = 0.75, 3.0, 5.0, 2.0
+PIPELINE, MLFLOW = "FastAPI around the pipeline of transformers 4", "`mlflow models serve`"
 STARTING_S = 180
 
 
@@ -43,7 +47,7 @@ def main() -> None:
     reader = None if options.reader == "shipped" else options.reader
     with tempfile.TemporaryDirectory() as folder:
         bodies = Path(folder) / "bodies"
-        questions = sample(options)
+        questions = ask_for(options)
         bodies.write_text("".join(json.dumps(each) + "\n" for each in questions), encoding="utf-8")
         with quoth(reader, options) as url:
             alone = latencies(url, questions, options.seconds)
@@ -53,50 +57,42 @@ def main() -> None:
         with quoth(reader, options) as url:
             again = load(url, "/v1/answer", bodies, options.seconds, (64,))[64]
         tables["quoth serve"][64] = better(tables["quoth serve"][64], again)
-        if options.peer_python:
-            command = [options.peer_python, str(HERE / "peer_pipeline.py"), options.peer_model]
+        if not options.no_peers:
+            command = [str(options.peer_python), str(HERE / "peer_pipeline.py"), str(options.model)]
             with peer(command, options.peer_port, "/readyz") as url:
-                tables["FastAPI around the pipeline of transformers 4"] = load(
-                    url, "/v1/answer", bodies, options.seconds
-                )
-        if options.mlflow_model:
-            command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
-            command += ["--model-uri", options.mlflow_model, "--host", "127.0.0.1", "--port"]
+                tables[PIPELINE] = load(url, "/v1/answer", bodies, options.seconds)
             rows = Path(folder) / "rows"
             rows.write_text("".join(json.dumps({"dataframe_records": [each]}) + "\n" for each in questions))
-            with peer(command, options.peer_port, "/ping") as url:
-                tables["mlflow models serve"] = load(url, "/invocations", rows, options.seconds)
+            with mlflow(reader, Path(folder), options) as url:
+                tables[MLFLOW] = load(url, "/invocations", rows, options.seconds)
     report(options, tables, alone, in_process)
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="SQuAD v1.1 dev")
-    parser.add_argument("--reader", default="shipped", help="folder of a reader; the one that ships")
-    parser.add_argument("--questions", type=int, default=400, help="how many questions are asked, again and again")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
-    parser.add_argument("--peer-python", help="Python of an environment with transformers below 5")
-    parser.add_argument("--peer-model", help="Hugging Face folder of the same network in float32")
+    parser = common_options(__doc__, 400)
+    parser.add_argument("--reader", default="shipped", help="folder of the reader to serve; the one that ships")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement (10)")
+    parser.add_argument("--no-peers", action="store_true", help="leave out the other servers")
     parser.add_argument("--peer-port", type=int, default=8765)
-    parser.add_argument("--mlflow-model", help="URI of the same reader as an MLflow model")
     parser.add_argument("--flags", default="", help="more flags of quoth serve, in one string")
-    parser.add_argument("--no-record", action="store_true", help="print only, leave docs/benchmarks.md as it is")
     parser.add_argument("--child", choices=["answer_all"], help=argparse.SUPPRESS)
     options = parser.parse_args()
+    pin(options.threads)
     if options.child:
         answer_all(options)
         sys.exit()
-    if bool(options.peer_python) != bool(options.peer_model):
-        parser.error("--peer-python and --peer-model go together")
+    options.peer_python = peer_python("pipeline")
+    if not options.no_peers and options.peer_python is None:
+        parser.error("the old pipeline must have its environment, but has none. Make it with: make peers")
     return options
 
 
-def sample(options: argparse.Namespace) -> list[dict[str, str]]:
+def ask_for(options: argparse.Namespace) -> list[dict[str, str]]:
     """Return random questions with their contexts, the same each time."""
     from quoth.data import read_examples
 
-    picked = random.Random(0).sample(list(read_examples(options.data)), options.questions)
+    picked = sample(list(read_examples(options.data)), options.questions)
     return [{"question": example.question, "context": example.context} for example in picked]
 
 
@@ -147,15 +143,34 @@ def quoth(reader: str | None, options: argparse.Namespace) -> Iterator[str]:
 
 
 @contextmanager
-def peer(command: list[str], port: int, path: str) -> Iterator[str]:
+def peer(command: list[str], port: int, path: str, **more: Any) -> Iterator[str]:
     """Run another server; yield its URL."""
-    with started([*command, str(port)]) as process:
+    with started([*command, str(port)], **more) as process:
         wait(f"http://127.0.0.1:{port}{path}", process)
         yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
-def started(command: list[str], **more: int) -> Iterator[subprocess.Popen[str]]:
+def mlflow(reader: str | None, folder: Path, options: argparse.Namespace) -> Iterator[str]:
+    """Log the reader as an MLflow model, in a store of its own, and run ``mlflow models serve``; yield its URL."""
+    from quoth.store import find_folder
+
+    # What MLflow would send or look up elsewhere is no part of the comparison.
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_DISABLE_TELEMETRY": "1",
+    }
+    log = [sys.executable, "-m", "quoth", "track", str(find_folder(reader).path)]
+    done = subprocess.run(log, stdout=subprocess.PIPE, text=True, check=True, env=environment, cwd=folder)
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
+    command += ["--model-uri", done.stdout.split()[-1], "--host", "127.0.0.1", "--port"]
+    with peer(command, options.peer_port, "/ping", env=environment, cwd=folder) as url:
+        yield url
+
+
+@contextmanager
+def started(command: list[str], **more: Any) -> Iterator[subprocess.Popen[str]]:
     """Run a process and all that it starts; end them."""
     with subprocess.Popen(command, text=True, start_new_session=True, **more) as process:
         try:
@@ -264,17 +279,9 @@ def report(
         f"{verdict(added <= MOST_ADDED_MS)}",
     ]
     for name, speed in zip(list(tables)[1:], peers, strict=True):
-        bar = LEAST_MLFLOW if "mlflow" in name else LEAST_PIPELINE
+        bar = LEAST_MLFLOW if name == MLFLOW else LEAST_PIPELINE
         lines.append(f"- {ours / speed:.1f} times {name} (at least {bar}): {verdict(ours >= bar * speed)}")
-    if options.no_record:
-        print("\n".join(lines))
-    else:
-        record("Serving, against the reader itself and against peers", lines)
-
-
-def verdict(holds: bool) -> str:
-    """Say whether a bar holds."""
-    return "holds" if holds else "**does not hold**"
+    record("Serving, against the reader itself and against peers", lines, keep=not options.no_record)
 
 
 if __name__ == "__main__":

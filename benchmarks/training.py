@@ -5,9 +5,11 @@
 The seed trains with transformers' Trainer: float32, every window padded to 384 tokens, batches of 8. Same weights, same
 windows of SQuAD, same cores. Speed: each side as it is meant to be run. Loss: both sides over the same windows in the
 same order, in steps of the same size and without dropout, so that only what we changed can make a difference; and both
-losses are ours (over the tokens that an answer may use), whatever the side itself minimises.
+losses are ours (over the tokens that an answer may use), whatever the side itself minimises. What is noise, a third run
+says: ours, under another random head.
 
-``--preload LIBRARY`` runs our side with another allocator, as docs/training.md advises (jemalloc).
+``--preload LIBRARY`` runs our side with another allocator, as docs/training.md advises (jemalloc); ``--processes N``
+shares the cores between so many processes of our side (torchrun), each with its part of every batch.
 """
 
 from __future__ import annotations
@@ -26,7 +28,11 @@ from pathlib import Path
 from harness import record
 
 WARM = 3  # steps that are not timed
+SIZE = 32  # windows of a step of ours, and of both sides where losses are compared
+RATE = 1e-4
 SIDES = ("seed", "ours")
+# Tells jemalloc to keep what is freed; other allocators do not read it.
+KEEP = "dirty_decay_ms:-1,muzzy_decay_ms:-1"
 
 
 def main() -> None:
@@ -35,31 +41,39 @@ def main() -> None:
     parser.add_argument("--base", required=True, help="encoder to start from")
     parser.add_argument("--data", required=True, help="SQuAD v1.1 train")
     parser.add_argument("--rounds", type=int, default=2, help="how often each side is timed")
-    parser.add_argument("--steps", type=int, default=24, help="timed steps of 8 windows of the seed, each round")
-    parser.add_argument("--curve", type=int, default=40, help="steps of 32 windows of the two losses; 0 for none")
-    parser.add_argument("--preload", default="", help="allocator of our side")
+    parser.add_argument("--steps", type=int, default=24, help=f"timed steps of each round, of 8 and of {SIZE} windows")
+    parser.add_argument("--curve", type=int, default=40, help=f"steps of {SIZE} windows of the two losses; 0 for none")
+    parser.add_argument("--preload", help="allocator of our side")
+    parser.add_argument("--processes", type=int, default=1, help="processes of our side")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--losses", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--head", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        print(json.dumps(run_seed(options) if options.side == "seed" else run_ours(options)))
+        found = run_seed(options) if options.side == "seed" else run_ours(options)
+        if os.environ.get("RANK", "0") == "0":
+            print(json.dumps(found))
         return
-    speeds = {side: [] for side in SIDES}
+    rounds = {side: [] for side in SIDES}
     for _ in range(options.rounds):
         for side in SIDES:
-            speeds[side].append(child(side, options.preload)["speed"])
-    curves = {side: child(side, options.preload, "--losses")["losses"] for side in SIDES} if options.curve else {}
-    report(speeds, curves, Path(options.preload).name)
+            rounds[side].append(child(side, options))
+    curves = {}
+    if options.curve:
+        curves = {side: child(side, options, "--losses")["losses"] for side in SIDES}
+        curves["noise"] = child("ours", options, "--losses", "--head", "1")["losses"]
+    report(rounds, curves, options)
 
 
-def child(side: str, preload: str, *more: str) -> dict:
+def child(side: str, options: argparse.Namespace, *more: str) -> dict:
     """Run one side in a process of its own, and return what it says."""
-    command = [sys.executable, __file__, *sys.argv[1:], "--side", side, *more]
-    environment = {**os.environ, "MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
-    if side == "ours":
-        environment["LD_PRELOAD"] = next(
-            (word for at, word in enumerate(sys.argv) if sys.argv[at - 1] == "--preload"), ""
-        )
+    environment, launcher = dict(os.environ), []
+    if side == "ours" and options.preload:
+        environment |= {"LD_PRELOAD": options.preload, "MALLOC_CONF": KEEP}
+    if side == "ours" and options.processes > 1:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(options.processes)]
+        environment |= {"OMP_NUM_THREADS": str(max(1, cores() // options.processes))}
+    command = [sys.executable, *launcher, __file__, *sys.argv[1:], "--side", side, *more]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -84,13 +98,13 @@ def run_seed(options: argparse.Namespace) -> dict:
     from quoth.training.features import Collator
     from quoth.training.loss import span_losses
 
-    size = 32 if options.losses else 8
+    size = SIZE if options.losses else 8
     steps = options.curve if options.losses else options.steps + WARM
     some = windows(options, steps * size)
     config = AutoConfig.from_pretrained(options.base)
     if options.losses:
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
-    torch.manual_seed(0)
+    torch.manual_seed(options.head)
     model = AutoModelForQuestionAnswering.from_pretrained(options.base, config=config, dtype=torch.float32)
     times, losses = [], []
 
@@ -123,7 +137,7 @@ def run_seed(options: argparse.Namespace) -> dict:
             folder,
             per_device_train_batch_size=size,
             max_steps=steps,
-            learning_rate=2e-5,
+            learning_rate=RATE,
             lr_scheduler_type="constant",
             use_cpu=True,
             save_strategy="no",
@@ -150,27 +164,26 @@ def run_ours(options: argparse.Namespace) -> dict:
     from quoth.store import ReaderSettings
     from quoth.training.config import TrainConfig
     from quoth.training.device import choose_precision, use_threads
-    from quoth.training.features import WindowDataset
+    from quoth.training.features import StepPlan, WindowDataset
     from quoth.training.run import load_model
     from quoth.training.trainer import ReaderTrainer, RunData
 
-    size = 32
     steps = options.curve if options.losses else options.steps + WARM
     config = TrainConfig(
         base=options.base,
         max_steps=steps,
-        batch_size=size,
-        learning_rate=2e-5,
+        batch_size=SIZE // options.processes,
+        learning_rate=RATE,
         warmup=0.0,
         cooldown=0.0,
         hidden_dropout=0.0,
         attention_dropout=0.0,
     )
     precision = choose_precision("auto")
-    use_threads(None)
+    use_threads(cores() // options.processes)
     tokenizer = load_tokenizer(options.base)
     data = WindowDataset.__new__(WindowDataset)
-    data.windows, data.lost = windows(options, steps * size), []
+    data.windows, data.lost = windows(options, steps * SIZE), []
     times, losses = [], []
 
     class Follow(TrainerCallback):
@@ -179,7 +192,7 @@ def run_ours(options: argparse.Namespace) -> dict:
 
     class InOrder(ReaderTrainer):
         def _rows(self):
-            yield from (list(range(at, at + size)) for at in range(0, steps * size, size))
+            yield from (list(range(at, at + SIZE)) for at in range(0, steps * SIZE, SIZE))
 
         def _after_step(self):
             self._log_loss()
@@ -188,17 +201,36 @@ def run_ours(options: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(folder, use_cpu=True, report_to="none")
         accelerator = Accelerator(cpu=True, mixed_precision={"bfloat16": "bf16", "float32": "no"}[precision])
-        torch.manual_seed(0)
+        torch.manual_seed(options.head)
         run = RunData(data, (), tokenizer, ReaderSettings())
         kind = InOrder if options.losses else ReaderTrainer
         trainer = kind(load_model(config), config, run, accelerator, arguments, [Follow()])
         trainer.train()
-    return {"speed": speed(times, size), "losses": losses, "precision": precision}
+    pace = speed(times, SIZE)
+    lengths = [len(window) for window in data.windows]
+    plan = StepPlan(lengths, SIZE, config.seed).epoch(0)
+    padded = sum(max(lengths[row] for row in rows) * len(rows) for rows in plan)
+    return {
+        "speed": pace,
+        "losses": losses,
+        "padding": 1 - sum(lengths) / padded,
+        "work": pace * statistics.mean(flops(trainer.model, length) for length in lengths),
+    }
 
 
 def speed(times: list[float], size: int) -> float:
     """Return windows a second, after the steps that warm up."""
     return (len(times) - WARM) * size / (times[-1] - times[WARM - 1])
+
+
+def flops(model: object, tokens: int) -> float:
+    """Return the floating-point operations that a step must do for one window: forward, and twice that backward."""
+    import torch
+
+    encoder = model.base_model.encoder
+    weights = sum(part.weight.numel() for part in encoder.modules() if isinstance(part, torch.nn.Linear))
+    attention = 2 * 2 * tokens**2 * model.config.hidden_size * model.config.num_hidden_layers
+    return 3 * (2 * weights * tokens + attention)
 
 
 def matrix_peak() -> float:
@@ -214,31 +246,51 @@ def matrix_peak() -> float:
     return 2 * rows.shape[0] * weights.numel() / best
 
 
-def report(speeds: dict[str, list[float]], curves: dict[str, list[float]], allocator: str) -> None:
+def cores() -> int:
+    """Return how many cores this process may use."""
+    from quoth.engines import usable_cores
+
+    return usable_cores()
+
+
+def report(rounds: dict[str, list[dict]], curves: dict[str, list[float]], options: argparse.Namespace) -> None:
     """Print both sides, their ratio, and how far the losses are apart."""
-    with_allocator = f", {allocator}" if allocator else ""
+    speeds = {side: [each["speed"] for each in rounds[side]] for side in SIDES}
     seed, ours = (statistics.median(speeds[side]) for side in SIDES)
-    tokens, layers = 171, 10_646_784  # mean length of SQuAD's windows; weights in the six layers' products
-    work = ours * (6 * layers * tokens + 6 * 3 * 4 * tokens**2 * 384)
-    what = f"Quoth: bfloat16, similar lengths, batches of 32, no dropout{with_allocator}"
+    with_what = f", {options.processes} processes" * (options.processes > 1)
+    with_what += f", {Path(options.preload).name}" if options.preload else ""
+    work, padding = (statistics.median(each[name] for each in rounds["ours"]) for name in ("work", "padding"))
+    what = f"Quoth: bfloat16, similar lengths, batches of {SIZE}, no dropout{with_what}"
     lines = [
         "| side | windows/s | each round |",
         "|---|---|---|",
         f"| transformers' Trainer, float32, padded to 384, batches of 8 | {seed:.2f} | {listed(speeds['seed'])} |",
         f"| {what} | {ours:.2f} | {listed(speeds['ours'])} |",
         "",
-        f"**{ours / seed:.1f} times the seed's set-up.** {work / matrix_peak():.0%} of the matrix peak measured here.",
+        f"**{ours / seed:.1f} times the seed's set-up** (at least 10). {work / matrix_peak():.0%} of the matrix peak "
+        f"measured here; {padding:.1%} of the tokens are padding.",
     ]
     if curves:
-        pairs = list(zip(curves["seed"], curves["ours"], strict=True))
-        apart = [abs(one - other) for one, other in pairs]
+        apart, noise = (distance(curves["ours"], curves[other]) for other in ("seed", "noise"))
         lines += [
             "",
-            f"Loss over the same {len(pairs)} steps of 32 windows, float32 padded against bfloat16 not padded, without "
-            f"dropout: {statistics.mean(apart):.4f} apart on average, {max(apart):.4f} at most, while it falls from "
-            f"{pairs[0][0]:.2f} to {statistics.mean(one for one, _ in pairs[-5:]):.2f}.",
+            f"Loss over the same {options.curve} steps of {SIZE} windows, float32 padded against bfloat16 not padded, "
+            f"without dropout: {apart:.3f} apart on average; {noise:.3f} where only the random head is another. Over "
+            f"the last ten steps {last(curves['seed']):.3f} and {last(curves['ours']):.3f} (with the other head "
+            f"{last(curves['noise']):.3f}), after {curves['seed'][0]:.2f} at first. Equal within noise: "
+            f"{'holds' if apart <= noise else '**does not hold**'}.",
         ]
     record("Training on a CPU against the seed's set-up", lines)
+
+
+def distance(one: list[float], other: list[float]) -> float:
+    """Return how far two courses of a loss are apart in a step, on average."""
+    return statistics.mean(abs(first - second) for first, second in zip(one, other, strict=True))
+
+
+def last(losses: list[float]) -> float:
+    """Return the mean of the last ten losses."""
+    return statistics.mean(losses[-10:])
 
 
 def listed(values: list[float]) -> str:

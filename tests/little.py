@@ -23,7 +23,7 @@ def examples(count, seed=0):
     return found
 
 
-def base(folder, tokenizer_folder, seed=0, hidden=32, layers=2):
+def base(folder, tokenizer_folder, seed=0, hidden=32, layers=2, positions=128):
     """Write a random BERT encoder with the tiny WordPiece tokenizer into a folder."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
@@ -36,7 +36,7 @@ def base(folder, tokenizer_folder, seed=0, hidden=32, layers=2):
         num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=2 * hidden,
-        max_position_embeddings=128,
+        max_position_embeddings=positions,
     )
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

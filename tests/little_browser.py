@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+KNOWN = ROOT / "tests" / "tiny" / "known"
 NPM = ROOT / "tests" / "browser" / "node_modules"
 # Nothing but the page is asked for: what Chromium does of its own accord is switched off.
 FLAGS = (
@@ -35,10 +36,11 @@ class Keys:
 
 
 class Server:
-    """``quoth serve`` in a process of its own, on a free port."""
+    """``quoth serve`` in a process of its own, on a free port; with the reader that ships if none is named."""
 
-    def __init__(self, *flags, port=0, token=None):
+    def __init__(self, *flags, reader=None, port=0, token=None):
         environment = {**os.environ, "QUOTH_TOKEN": token or ""}
+        flags = [*flags, "--reader", str(reader)] if reader else flags
         command = [sys.executable, "-m", "quoth", "serve", "--port", str(port), "--threads", "1", *flags]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         self.url = self._listening()

@@ -2,6 +2,7 @@
 
 import math
 from bisect import bisect_left, bisect_right
+from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
@@ -73,16 +74,17 @@ def every_answer(items, settings):
                 span = Span(int(offsets[start, 0]), int(offsets[end, 1]))
                 tokens[key] = widened(window.example.context, span, settings.whole_words)
     null = min(item.null for item in items)
-    scaled = [score / settings.temperature for score in (*(score for score, _ in best.values()), null)]
-    top = max(scaled)
-    total = math.fsum(math.exp(value - top) for value in scaled)
+    weights = {key: Decimal(score / settings.temperature).exp() for key, (score, _) in best.items()}
+    spans, nothing = sum(weights.values()), Decimal((null - settings.null_bias) / settings.temperature).exp()
     answers = {}
     for key in sorted(best, key=lambda key: (-best[key][0], *key)):
         score, window = best[key]
         place = (key[0], tokens[key])
         if place not in answers:
-            answers[place] = (score, *place, math.exp(score / settings.temperature - top) / total, window)
-    return list(answers.values()), null, math.exp(null / settings.temperature - top) / total
+            odds = Decimal(settings.agreement) * weights[key]
+            right = odds / (odds + spans - weights[key]) * spans / (spans + nothing)
+            answers[place] = (score, *place, float(right), window)
+    return list(answers.values()), null, float(nothing / (spans + nothing))
 
 
 def seed_best_score(items, max_answer_tokens):

@@ -14,10 +14,10 @@ from quoth.data import write_squad
 from quoth.errors import ConfigError
 from quoth.evaluation import evaluate, score
 from quoth.evaluation.calibration import calibration_error, reliability, risk_coverage, risk_coverage_area
-from quoth.evaluation.fit import TEMPERATURES, fit
+from quoth.evaluation.fit import AGREEMENTS, TEMPERATURES, fit
 from quoth.evaluation.threshold import best_threshold, fit_threshold
 from quoth.reader import Reader
-from quoth.reading import Windower, WindowLogits, best_probabilities, decode
+from quoth.reading import Windower, WindowLogits, chance, decode, log_shares
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from quoth.store import ReaderFolder, ReaderSettings
 from texts import few
@@ -181,12 +181,21 @@ def test_a_fit_that_makes_no_sense_is_refused(has, cost, message):
 
 
 @few
-@given(st.sampled_from(KINDS), st.lists(st.sampled_from([0.25, 0.7, 1.0, 3.0, 50.0]), max_size=4))
-def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures):
+@given(
+    st.sampled_from(KINDS),
+    st.lists(st.sampled_from([0.25, 0.7, 1.0, 3.0, 50.0]), max_size=4),
+    st.sampled_from([-2.0, 0.0, 0.3, 5.0]),
+    st.sampled_from([0.5, 1.0, 8.0]),
+)
+def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures, bias, agreement):
     reader = tiny_reader(kind)
+    stored = reader.settings.decode
     for example, windows in reader.read_all(questions(2)):
-        found = best_probabilities(windows, reader.settings.decode, temperatures)
-        settings = [reader.settings.decode.with_(temperature=temperature) for temperature in temperatures]
+        odds = decode(example.id, windows, stored).null_odds
+        shares = log_shares(windows, stored, temperatures)
+        found = chance(shares, (odds - bias) / np.array(temperatures) + shares, agreement)
+        changes = {"null_bias": bias, "agreement": agreement}
+        settings = [stored.with_(temperature=temperature, **changes) for temperature in temperatures]
         assert list(found) == pytest.approx(
             [decode(example.id, windows, each).answers[0].probability for each in settings]
         )
@@ -195,7 +204,7 @@ def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures
 def test_nothing_to_quote_has_no_probability():
     reader = tiny_reader("wordpiece")
     (_, windows), *_ = reader.read_all([Example("1", "Who?", "   ")])
-    assert best_probabilities(windows, reader.settings.decode, [1.0]) is None
+    assert log_shares(windows, reader.settings.decode, [1.0]) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -205,11 +214,11 @@ def test_the_figures_of_a_fit_are_those_of_evaluate(kind):
     found = fit(reader, examples[:25], examples[25:])
     assert (found.questions, found.unanswerable) == (40, 15)
     before = evaluate(reader, examples[:25])
-    assert before.calibration.error == pytest.approx(found.temperature.ece_before)
+    assert before.calibration.error == pytest.approx(found.probability.ece_before)
 
     fitted = Reader(reader.tokenizer, reader.engine, found.settings(reader.settings))
     report = evaluate(fitted, examples)
-    assert evaluate(fitted, examples[:25]).calibration.error == pytest.approx(found.temperature.ece_after)
+    assert evaluate(fitted, examples[:25]).calibration.error == pytest.approx(found.probability.ece_after)
     assert (report.has_answer.f1 + report.no_answer.f1) / 2 == pytest.approx(found.threshold.f1)
     assert report.no_answer.f1 == pytest.approx(100 * found.threshold.declined)
     assert evaluate(reader, examples[:25]).f1 - report.has_answer.f1 == pytest.approx(found.threshold.cost)
@@ -244,17 +253,18 @@ class Sampled:
 def test_the_temperature_is_found_again(temperature):
     reader = Sampled(temperature, 1000)
     assert [len(windows[0].start) for _, windows in reader.read_all([reader.examples[0][0]])] == [8]
-    found = fit(reader, [example for example, _ in reader.examples]).temperature
+    found = fit(reader, [example for example, _ in reader.examples]).probability
     assert found.temperature == pytest.approx(temperature, rel=0.2)
+    assert found.agreement == pytest.approx(1, rel=0.5)
     # A thousand answers in 15 bins are some 0.03 off by chance alone.
-    assert found.ece_after < 0.05 < found.ece_before
-    assert found.ece_after < found.ece_crossvalidated < found.ece_before
+    assert max(found.ece_after, found.ece_crossvalidated) < 0.05 < found.ece_before
+    assert found.ece_after != found.ece_crossvalidated
 
 
 def test_right_may_mean_less_than_exact():
     examples = [Example(f"q{n}", "Which ?", TEXT, (Gold(TEXT, 0),), f"a{n}") for n in range(6)]
     reader = tiny_reader("wordpiece")
-    exact, lenient = fit(reader, examples).temperature, fit(reader, examples, right_f1=1e-9).temperature
+    exact, lenient = fit(reader, examples).probability, fit(reader, examples, right_f1=1e-9).probability
     assert (exact.right_f1, lenient.right_f1) == (1.0, 1e-9)
     assert exact.ece_before != lenient.ece_before
     for right_f1 in (0.0, 1.1):
@@ -270,6 +280,7 @@ def test_a_fit_needs_answerable_questions():
 def test_temperatures_are_spread_evenly():
     assert (TEMPERATURES[0], TEMPERATURES[-1]) == (0.25, 4.0)
     assert 1.0 in TEMPERATURES
+    assert 1.0 in AGREEMENTS
 
 
 # --- the command
@@ -305,7 +316,8 @@ def test_calibrate_stores_what_it_fits(quoth, files):
     assert "Null threshold " in err
     manifest = json.loads((folder / "quoth.json").read_text(encoding="utf-8"))
     found = manifest["calibration"]
-    assert manifest["decode"]["temperature"] == found["temperature"]["temperature"] != 1.0
+    assert manifest["decode"]["temperature"] == found["probability"]["temperature"] != 1.0
+    assert manifest["decode"]["agreement"] == found["probability"]["agreement"]
     assert manifest["decode"]["null_threshold"] == found["null_threshold"]["threshold"]
     assert (found["data"], found["pairs"], found["questions"], found["unanswerable"]) == (
         "data.json",
@@ -316,7 +328,7 @@ def test_calibrate_stores_what_it_fits(quoth, files):
     assert (manifest["seed"], manifest["windows"]["max_tokens"]) == (3, 48)
     assert found["null_threshold"]["cost"] <= 1
     assert f"{found['null_threshold']['threshold']}" in (folder / "README.md").read_text(encoding="utf-8")
-    assert Reader.load(folder, threads=1).settings.decode.temperature == found["temperature"]["temperature"]
+    assert Reader.load(folder, threads=1).settings.decode.temperature == found["probability"]["temperature"]
 
 
 def test_calibrate_can_leave_the_reader_alone(quoth, files, tmp_path):

@@ -1,13 +1,13 @@
 """Small things for those who type: examples that run, names that are suggested, completion, and what is printed."""
 
 import doctest
-import importlib
 import inspect
 import os
 import pkgutil
 import re
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -25,8 +25,19 @@ MODULES = sorted(name for _, name, _ in pkgutil.walk_packages(quoth.__path__, "q
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_run(module):
-    failed, _ = doctest.testmod(importlib.import_module(module), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    failed, _ = doctest.testmod(import_module(module), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     assert failed == 0
+
+
+@pytest.mark.torch
+def test_examples_run_of_what_needs_torch():
+    failed, tried = doctest.testmod(import_module("quoth.training.run"), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    assert (failed, tried > 0) == (0, True)
+
+
+@pytest.mark.torch
+def test_training_has_an_example():
+    assert ">>>" in inspect.getdoc(quoth.train)
 
 
 def test_public_functions_have_examples():
@@ -55,6 +66,9 @@ def test_public_functions_have_examples():
         ),
         (lambda: tiny_reader("bpe").answer_all([], threshold=3), "did you mean 'null_threshold'?"),
         (lambda: tiny_reader("bpe").explain("Who?", text="x"), "did you mean 'context'?"),
+        (lambda: quoth.read_examples("x.json", place=False), "did you mean 'places'?"),
+        (lambda: quoth.evaluate(tiny_reader("bpe"), exmples=[]), "did you mean 'examples'?"),
+        (lambda: quoth.score([], predicitons={}), "did you mean 'predictions'?"),
     ],
 )
 def test_wrong_names_suggest_the_right_one(call, message):
@@ -94,6 +108,49 @@ def test_commands_are_completed():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     expected = [name for name in COMMANDS if name.startswith("e")]
     assert done.stdout.split() == expected != []
+
+
+def test_completion_is_installed_and_completes(tmp_path):
+    """As a user of bash does it: once installed, the shell itself is asked what may follow."""
+    quoth_itself = tmp_path / "quoth"
+    quoth_itself.write_text(f"#!{sys.executable}\nfrom quoth.cli import main\n\nmain()\n")
+    quoth_itself.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    home = os.environ | {"HOME": str(tmp_path), "PATH": path, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    installed = [str(quoth_itself), "--install-completion", "bash"]
+    subprocess.run(installed, env=home, capture_output=True, text=True, check=True)
+    asked = f'source "{tmp_path}/.bash_completions/quoth.sh"; COMP_WORDS=(quoth data ""); COMP_CWORD=2; '
+    asked += '_quoth_completion quoth; echo "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", asked], env=home, capture_output=True, text=True, check=True)
+    assert {"check", "describe", "windows"} <= set(done.stdout.split()), done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.torch
+def test_an_editor_sees_the_types(tmp_path):
+    """What a type checker reveals of the public names, an editor shows."""
+    source = """
+import quoth
+
+reader = quoth.Reader.load()
+reveal_type(reader.answer("Who?", "Ana."))
+reveal_type(reader.answer("Who?", "Ana.").best)
+reveal_type(quoth.evaluate(reader, quoth.read_examples("dev.json")))
+reveal_type(quoth.train("train.json", out="runs/1"))
+quoth.Reader.load(7)
+"""
+    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--no-incremental", "--follow-imports=silent", "mine.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    revealed = re.findall(r'Revealed type is "([^"]+)"', done.stdout)
+    names = [name.replace("quoth.", "") for name in revealed]
+    assert names == [
+        "records.Prediction",
+        "records.Answer | None",
+        "evaluation.report.Report",
+        "training.run.TrainResult",
+    ]
+    assert 'incompatible type "int"' in done.stdout
 
 
 def test_what_is_printed_says_what_it_is():

@@ -1,18 +1,28 @@
-"""The documents say what is there: links, make targets, commands and their flags."""
+"""The documents say what is there: links, make targets, commands and their flags; and their Python runs."""
 
+import contextlib
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 
+import quoth
 from quoth.cli import COMMANDS, app
+from tiny_readers import TINY
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("recipes/*.md")))
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)\)")
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+PYTHON = re.compile(r"(<!-- not run: .*? -->\n)?```python\n(.*?)```", re.DOTALL)
+CONSOLE = re.compile(r"```console\n\$ (quoth [^\n]*)\n((?!\$).*?)```", re.DOTALL)
+# What the pages of the site link to, and tools/pages.py makes.
+MADE = {"docs/tutorial/index.md", "docs/reference/commands.md", "docs/reference/rooms.md", "docs/decisions/index.md"}
 
 
 def lines():
@@ -29,7 +39,8 @@ def lines():
 def test_links_lead_somewhere(document):
     for link in LINK.findall(document.read_text(encoding="utf-8")):
         if "://" not in link:
-            assert (document.parent / link).exists(), link
+            target = (document.parent / link).resolve()
+            assert target.exists() or target.relative_to(ROOT).as_posix() in MADE, link
 
 
 @pytest.mark.parametrize("words", list(lines()))
@@ -56,3 +67,55 @@ def test_every_make_target_is_in_its_help():
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split()
     explained = re.findall(r"^## ([a-z-]+)", text, re.MULTILINE)
     assert sorted({*explained, "help"}) == sorted(phony)
+
+
+def containing(pattern):
+    return [file for file in DOCUMENTS if pattern.search(file.read_text(encoding="utf-8"))]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A folder with the files that the documents speak of."""
+    sample = ROOT / "examples" / "data" / "sample.json"
+    for name in ("train.json", "dev.json", "mine.json"):
+        shutil.copy(sample, tmp_path / name)
+    shutil.copytree(TINY / "wordpiece", tmp_path / "runs" / "mine")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    [bad] = re.findall(r"```json\n(.*?)```", (ROOT / "docs/guides/data.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "bad.jsonl").write_text(bad, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", containing(PYTHON), ids=lambda path: path.name)
+def test_python_runs_as_it_is_written(document, desk):
+    """One block after the other, as a reader would type them; those that cannot say why, and are compiled."""
+    names = {"context": "A copper statue of Christ stands in front of it.", "quoth": quoth}
+    with contextlib.chdir(desk):
+        for number, (skipped, source) in enumerate(PYTHON.findall(document.read_text(encoding="utf-8")), 1):
+            code = compile(source, f"{document.name}, block {number}", "exec")
+            if not skipped:
+                exec(code, names)
+
+
+@pytest.mark.parametrize("document", containing(CONSOLE), ids=lambda path: path.name)
+def test_consoles_show_what_is_printed(document, desk):
+    for line, shown in CONSOLE.findall(document.read_text(encoding="utf-8")):
+        command = [sys.executable, "-m", *shlex.split(line)]
+        done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=False)
+        assert done.stdout == shown
+
+
+def test_the_table_of_the_guide_is_read(tmp_path):
+    [table] = re.findall(r"```csv\n(.*?)```", (ROOT / "docs/guides/data.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "mine.csv").write_text(table, encoding="utf-8")
+    first, second = quoth.read_examples(tmp_path / "mine.csv")
+    assert [gold.text for gold in first.golds] == ["640 metres"]
+    assert second.golds == ()
+
+
+def test_the_sample_is_large_enough():
+    examples = quoth.read_examples(ROOT / "examples" / "data" / "sample.json")
+    assert len({example.context for example in examples}) >= 20
+    assert len({example.title for example in examples}) >= 5
+    assert len(examples) >= 120
+    assert sum(not example.golds for example in examples) >= 15

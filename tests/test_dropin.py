@@ -20,6 +20,7 @@ from texts import few, texts
 from tiny_readers import TINY, tiny_reader, tiny_tokenizer
 
 GOLDEN = Path(__file__).parent / "golden"
+FLOAT = Path(__file__).parent.parent / "readers" / "shipped"
 KINDS = ("wordpiece", "bpe", "albert")
 QUESTION = "Who keeps the lamp?"
 CONTEXT = "The lighthouse of Cabo Branco was built in 1972. Its lamp turns all night. The keeper was Ana Ribeiro."
@@ -58,6 +59,12 @@ def test_compat_says_what_the_old_pipeline_said(kind):
         assert type(result) is type(case["result"]), case
         assert said(result) == said(case["result"]), case
         assert scores(result) == pytest.approx(scores(case["result"]), abs=1e-4), case
+
+
+@pytest.mark.skipif(not (FLOAT / "model.safetensors").is_file(), reason="the float checkpoint is not in this checkout")
+def test_the_golden_answers_are_those_of_the_shipped_weights():
+    weights = hashlib.sha256((FLOAT / "model.safetensors").read_bytes()).hexdigest()
+    assert weights == golden("shipped")["weights"], "the weights are others: make refresh"
 
 
 def test_the_shipped_reader_says_what_its_float_checkpoint_said_to_the_old_pipeline():

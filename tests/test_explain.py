@@ -84,7 +84,9 @@ def losses(explanation, reader, contexts):
     whole_words=st.booleans(),
 )
 def test_every_explanation_is_true(kind, contexts, top_k, longest, whole_words):
-    reader = tiny_reader(kind, whole_words=whole_words, temperature=1.7, null_threshold=-1.0)
+    reader = tiny_reader(
+        kind, whole_words=whole_words, temperature=1.7, null_threshold=-1.0, null_bias=0.5, agreement=3.0
+    )
     wanted = {"top_k": top_k, "max_answer_tokens": longest}
     explanation = reader.explain(QUESTION, contexts, **wanted)
     prediction = explanation.prediction

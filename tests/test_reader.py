@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -17,6 +18,7 @@ from quoth import Reader
 from quoth.errors import ConfigError, InputError, QuestionTooLongError
 from quoth.reading import Windower
 from quoth.records import Example, Span
+from quoth.text import normalize_answer
 from texts import few, texts
 from tiny_readers import KINDS, tiny_reader, tiny_tokenizer
 
@@ -174,7 +176,8 @@ def test_callers_settings_that_make_no_sense(wrong):
 def test_shipped_reader_answers_the_seeds_last_cell():
     context = "Tomorrow the Atlântico is going to have a delicious team lunch!"
     best = Reader.load().answer("What did the Atlântico is going to have tomorrow?", context).best
-    assert (best.text, best.span) == ("a delicious team lunch", Span(40, 62))
+    assert normalize_answer(best.text) == "delicious team lunch"
+    assert best.text == best.span.of(context)
 
 
 def test_shipped_reader_is_small():
@@ -185,11 +188,15 @@ def test_shipped_reader_is_small():
 @pytest.mark.data
 @pytest.mark.long
 def test_shipped_reader_on_squad_dev(squad_folder):
-    """The bar is EM 67 and F1 78; what ships has 71.1 and 80.9, to within what processors differ by."""
+    """What the README says of it holds, to within what processors differ by."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    said = re.search(r"^\| SQuAD v1\.1 dev \| 10,570 \| ([\d.]+) \| ([\d.]+) \|", readme, re.MULTILINE)
+    assert said, "the README must say what the shipped reader scores on SQuAD v1.1 dev"
     report = quoth.evaluate(Reader.load(), quoth.read_examples(squad_folder / "squad-v1.1-dev.json"))
     assert report.total == 10570
-    assert report.exact == pytest.approx(71.10, abs=0.3)
-    assert report.f1 == pytest.approx(80.88, abs=0.3)
+    assert report.exact == pytest.approx(float(said[1]), abs=0.3)
+    assert report.f1 == pytest.approx(float(said[2]), abs=0.3)
+    assert (report.exact >= 67, report.f1 >= 78) == (True, True)
 
 
 def test_several_threads_may_use_one_reader():

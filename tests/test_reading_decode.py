@@ -63,6 +63,8 @@ def readings(draw):
         max_answer_tokens=draw(st.sampled_from([1, 2, 5, 30, 1000])),
         top_k=draw(st.sampled_from([1, 3, 20, 100_000])),
         temperature=draw(st.sampled_from([0.3, 1.0, 4.0])),
+        null_bias=draw(st.sampled_from([0.0, -3.0, 1.5])),
+        agreement=draw(st.sampled_from([1.0, 0.5, 7.0])),
         whole_words=draw(st.booleans()),
     )
     return items, settings
@@ -87,7 +89,9 @@ def test_exact_search_is_brute_force(reading):
     probabilities = [answer.probability for answer in prediction.answers]
     assert probabilities == pytest.approx([p for _, _, _, p, _ in expected[: settings.top_k]], rel=1e-9, abs=1e-12)
     assert all(0 <= probability <= 1 for probability in probabilities)
-    assert sum(probabilities) + null_probability <= 1 + 1e-9
+    assert prediction.null_probability == pytest.approx(null_probability, rel=1e-9, abs=1e-12)
+    assert probabilities[0] + null_probability <= 1 + 1e-9
+    assert settings.agreement > 1 or sum(probabilities) + null_probability <= 1 + 1e-9
     assert prediction.best == prediction.answers[0]
     contexts = {item.context_index: item.window.example.context for item in items}
     assert all(answer.text == answer.span.of(contexts[answer.context_index]) for answer in prediction.answers)
@@ -272,6 +276,8 @@ def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
         ({"top_k": 0}, "top_k must be at least 1, but is 0"),
         ({"temperature": 0.0}, "temperature must be above 0, but is 0"),
         ({"temperature": math.nan}, "temperature must be above 0, but is nan"),
+        ({"null_bias": math.inf}, "null_bias must be finite, but is inf"),
+        ({"agreement": 0.0}, "agreement must be above 0 and finite, but is 0"),
     ],
 )
 def test_settings_that_make_no_sense(settings, message):

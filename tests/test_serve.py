@@ -252,11 +252,17 @@ def test_what_is_no_json_is_refused_clearly(server, path, body):
     assert found["error"]["hint"]
 
 
-def test_another_kind_of_body_is_refused(server):
+@pytest.mark.parametrize("path", ["/v1/answer", "/v1/answers", "/v1/explain", "/v1/texts", "/"])
+def test_another_kind_of_body_is_refused_and_named(server, path):
     body = json.dumps({"question": QUESTION, "context": TEXT})
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
-        for path in ("/v1/answer", "/v1/texts", "/"):
-            assert server.call("POST", path, body, {"Content-Type": kind})[0] in (415, 422)
+        status, _, found = server.call("POST", path, body, {"Content-Type": kind})
+        assert (status, found["error"]["code"]) == (415, "unknown_kind_of_body")
+        assert found["error"]["message"].startswith("the body must be application/json")
+        assert found["error"]["message"].endswith(f"but is {kind}")
+    # Only the hosted task does without.
+    assert server.call("POST", path, body, {})[0] == (422 if path == "/" else 415)
+    assert server.call("POST", path, body, {"Content-Type": "application/problem+json"})[0] != 415
 
 
 def test_metrics_count(server):

@@ -13,7 +13,8 @@ from quoth.store import ReaderFolder, ReaderSettings, open_engine
 from quoth.store.folder import sha256
 from tiny_readers import KINDS, tiny_folder
 
-SETTINGS = ReaderSettings(64, 16, DecodeSettings(max_answer_tokens=12, null_threshold=-1.5, temperature=1.7))
+DECODE = DecodeSettings(max_answer_tokens=12, null_threshold=-1.5, null_bias=-0.5, temperature=1.7, agreement=2.0)
+SETTINGS = ReaderSettings(64, 16, DECODE)
 CONTEXT = "The lighthouse of Cabo Branco was built in 1972."
 
 

@@ -11,6 +11,7 @@ import little
 from quoth.errors import ConfigError, TrainingError, TrainingStoppedError
 from quoth.reading import Tokenizer, Windower
 from quoth.records import Gold
+from tiny_readers import tiny_folder
 
 pytestmark = pytest.mark.torch
 TINY = Path(__file__).parent / "tiny"
@@ -253,6 +254,29 @@ def test_the_average_becomes_the_reader(base, tmp_path):
     )
     report = quoth.evaluate(quoth.Reader.load(averaged.folder), dev)
     assert report.f1 == pytest.approx(averaged.f1, abs=1e-6), "what is written is what was evaluated"
+
+
+def test_a_teacher_alone_teaches_its_lesson(learned, base, tmp_path):
+    # The targets say "not here", and do not count.
+    taught = run(
+        base,
+        tmp_path / "taught",
+        data=[replace(example, golds=()) for example in little.examples(64)],
+        dev=little.examples(64),
+        epochs=40.0,
+        learning_rate=2e-3,
+        eval_steps=1000,
+        teacher=str(learned.folder),
+        teacher_weight=1.0,
+    )
+    assert taught.f1 > 50
+
+
+def test_a_teacher_of_other_tokens_is_refused(base, tmp_path):
+    names = ("tokenizer.json", "tokenizer_config.json", "model.safetensors", "config.json")
+    bpe = tiny_folder("bpe", tmp_path / "bpe", *names)
+    with pytest.raises(TrainingError, match="a teacher must have the tokenizer of the base, token for token"):
+        run(base, tmp_path / "out", teacher=str(bpe))
 
 
 def test_too_little_memory_names_the_batch_and_what_to_lower():

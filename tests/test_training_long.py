@@ -4,6 +4,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -138,6 +139,10 @@ def test_told_to_stop_a_run_saves_and_says_how_to_go_on(work, whole, number):
     assert_same(whole, out)
 
 
+def little_room():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
 def test_a_full_disk_ends_the_run_and_the_last_checkpoint_stays(work, whole):
     """The system refuses to write more than a few bytes to any file, which is how a full disk looks to a program."""
     out = work / "full"
@@ -147,14 +152,23 @@ def test_a_full_disk_ends_the_run_and_the_last_checkpoint_stays(work, whole):
     process.communicate(timeout=60)
     kept = newest(out)
 
-    def little_room():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
     failed = train(*arguments(work, out), "--resume", preexec_fn=little_room)
     assert failed.returncode == 1
     assert f"The last whole one is checkpoint-{kept}. Make room, then go on with --resume." in failed.stderr
     assert "Traceback" not in failed.stderr
     assert newest(out) == kept
+    assert train(*arguments(work, out), "--resume").returncode == 0
+    assert_same(whole, out)
+
+
+def test_a_disk_that_is_full_when_the_reader_is_written_is_told_of(work, whole, tmp_path):
+    out = tmp_path / "done"
+    shutil.copytree(whole, out)
+    failed = train(*arguments(work, out), "--resume", preexec_fn=little_room)
+    assert failed.returncode == 1
+    assert f"quoth: {out}: the reader must be written here, but cannot be: " in failed.stderr
+    assert failed.stderr.endswith("Make room, then go on with --resume.\n")
+    assert "Traceback" not in failed.stderr
     assert train(*arguments(work, out), "--resume").returncode == 0
     assert_same(whole, out)
 

@@ -149,6 +149,28 @@ def test_several_right_answers_share_the_probability():
     assert span_losses(start, end, legal, targets)[0].item() == pytest.approx(expected.item(), abs=1e-6)
 
 
+def test_a_teacher_is_met_where_both_say_the_same_of_legal_tokens():
+    import torch
+    from torch.nn.functional import kl_div, log_softmax, softmax
+
+    from quoth.training.loss import teacher_losses
+
+    torch.manual_seed(0)
+    start, end, first, last = torch.randn(4, 3, 7) * 3
+    legal = torch.ones(3, 7, dtype=torch.bool)
+    assert teacher_losses(start, end, legal, (start + 5, end - 2)).tolist() == pytest.approx([0, 0, 0], abs=1e-5)
+    wanted = [
+        4 * kl_div(log_softmax(mine / 2, -1), softmax(theirs / 2, -1), reduction="none").sum(-1)
+        for mine, theirs in ((start, first), (end, last))
+    ]
+    found = teacher_losses(start, end, legal, (first, last))
+    assert torch.allclose(found, (wanted[0] + wanted[1]) / 2, atol=1e-5)
+    # Padding and question say nothing.
+    wider = [torch.cat([each, torch.randn(3, 2) * 50], -1) for each in (start, end, first, last)]
+    more = torch.cat([legal, torch.zeros(3, 2, dtype=torch.bool)], -1)
+    assert torch.allclose(teacher_losses(*wider[:2], more, tuple(wider[2:])), found)
+
+
 def test_the_loss_of_a_window_does_not_hang_on_its_batch(tmp_path):
     import torch
 

@@ -1,5 +1,7 @@
 """Make a virtual environment with Quoth in it: ``python3 tools/environment.py FOLDER [EXTRA,...] [GROUP,...]``.
 
+Or one for a peer of the benchmarks, without Quoth: ``python3 tools/environment.py FOLDER -r REQUIREMENTS``.
+
 Used by the Makefile. Needs Python alone (even one that is too old can read it, and say so), and says in a sentence what
 went wrong.
 """
@@ -13,9 +15,7 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 
 def main() -> None:
     """Make the folder, upgrade pip in it, and install."""
-    folder = sys.argv[1]
-    extras = sys.argv[2] if len(sys.argv) > 2 else ""
-    groups = [group for group in (sys.argv[3] if len(sys.argv) > 3 else "").split(",") if group]
+    folder, *wanted = sys.argv[1:]
     here = sys.version_info[:2]
     if not OLDEST <= here <= NEWEST:
         stop(
@@ -28,12 +28,19 @@ def main() -> None:
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.call([*pip, "--upgrade", "pip>=25.1"]):
         stop("pip could not fetch its own upgrade. Can this machine reach the package index (PyPI, or PIP_INDEX_URL)?")
-    package = f".[{extras}]" if extras else "."
-    wanted = ["--constraint", "constraints.txt", "--editable", package]
-    for group in groups:
-        wanted += ["--group", group]
+    if wanted[:1] != ["-r"]:
+        wanted = quoth(*wanted)
     if subprocess.call([*pip, *wanted]):
-        stop(f"pip could not install {package}. Its own words are above; most often the package index is out of reach.")
+        what = wanted[-1] if wanted[0] == "-r" else wanted[3]
+        stop(f"pip could not install {what}. Its own words are above; most often the package index is out of reach.")
+
+
+def quoth(extras: str = "", groups: str = "") -> list:
+    """Return what pip needs to be told to install Quoth from here, with extras and groups."""
+    wanted = ["--constraint", "constraints.txt", "--editable", f".[{extras}]" if extras else "."]
+    for group in filter(None, groups.split(",")):
+        wanted += ["--group", group]
+    return wanted
 
 
 def dotted(version: tuple) -> str:

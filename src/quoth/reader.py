@@ -55,6 +55,8 @@ class Reader:
         cls,
         source: str | Path | None = None,
         *,
+        engine: str = "auto",
+        precision: str | None = None,
         threads: int | None = None,
         revision: str | None = None,
         token: str | bool | None = None,
@@ -64,14 +66,19 @@ class Reader:
         Args:
             source: A reader folder, a Hugging Face folder or a name on the hub, as ``deepset/roberta-base-squad2``; the
                 shipped reader if ``None``.
+            engine: "openvino", "onnxruntime", "torch", or "auto": what measured best on this kind of processor.
+            precision: What to compute in where the reader's file leaves it open: "float32", "bfloat16" or "float16", as
+                far as engine and processor have it; what measured best if ``None``.
             threads: Threads of the engine; all usable cores if ``None``.
             revision: Of a name on the hub: a branch, a tag or a commit.
             token: To log in to the hub with; the stored login if ``None``.
 
         Raises:
-            ReaderError: If the folder is missing, incomplete or damaged, or the hub has none of this name.
+            ReaderError: If the folder is missing, incomplete or damaged, the hub has none of this name, or the engine
+                cannot run it or compute in this precision.
             TokenizerError: If there is no ``tokenizer.json``.
-            MissingExtraError: If only torch can run it, and torch is not installed.
+            ConfigError: If there is no such engine or precision.
+            MissingExtraError: If what runs it is not installed.
 
         Example:
             >>> reader = Reader.load()
@@ -86,7 +93,8 @@ class Reader:
                 "answers may be cut. Delete its tokenizer.json and make a sound one with: quoth export FOLDER -o DIR",
                 stacklevel=2,
             )
-        return cls(tokenizer, open_engine(folder, threads=threads), folder.settings(tokenizer.max_tokens))
+        started = open_engine(folder, engine=engine, precision=precision, threads=threads)
+        return cls(tokenizer, started, folder.settings(tokenizer.max_tokens))
 
     @property
     def tokenizer(self) -> Tokenizer:

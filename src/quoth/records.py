@@ -71,8 +71,8 @@ class Answer:
         text: Exactly ``context[span.start:span.end]``.
         span: Its place, in code points of its context.
         score: Sum of its start and end logits. Comparable between windows of one example, not between readers.
-        probability: Share of this span in a softmax over all legal spans of all windows and "no answer", at the
-            reader's temperature; in [0, 1].
+        probability: That it is right, in [0, 1]: from its share in a softmax over all legal spans of all windows and
+            "no answer", at the reader's temperature, null bias and agreement.
         window_index: Which window of the example gave the score.
         context_index: Which of the contexts it quotes, where several were given.
     """
@@ -97,6 +97,7 @@ class Prediction:
         no_answer: Whether the reader abstains.
         reason: Why there is no answer, in a sentence; ``None`` if there is one.
         windows: How many windows were read.
+        null_probability: That the text does not answer, in [0, 1]; ``None`` if nothing was read.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Prediction:
     no_answer: bool
     reason: str | None = None
     windows: int = 0
+    null_probability: float | None = None
 
     @property
     def null_odds(self) -> float | None:

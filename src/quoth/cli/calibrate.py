@@ -33,9 +33,9 @@ def calibrate(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Fit what a reader's scores mean: the temperature of its probability, and the null threshold for abstaining.
+    """Fit what a reader's scores mean: temperature and agreement of its probability, and the null threshold.
 
-    Both go into its quoth.json, and from there to every command, interface and engine. The threshold needs unanswerable
+    All go into its quoth.json, and from there to every command, interface and engine. The threshold needs unanswerable
     questions, in DATA or in PAIRS; without them it stays as it is.
 
     Example: [cyan]quoth calibrate reader --data held-out.json --unanswerable pairs.json --max-cost 0.3[/cyan]
@@ -64,10 +64,11 @@ def calibrate(
     if json:
         print_json({"folder": str(written.path), **document})
         return
-    found = result.temperature
+    found = result.probability
     note(
-        f"Temperature {found.temperature:.3f}: expected calibration error {found.ece_after:.4f}, before "
-        f"{found.ece_before:.4f}; {found.ece_crossvalidated:.4f} on articles that it was not fitted on"
+        f"Temperature {found.temperature:.3f}, agreement {found.agreement:.2f}: expected calibration error "
+        f"{found.ece_after:.4f}, before {found.ece_before:.4f}; {found.ece_crossvalidated:.4f} on articles that it was "
+        "not fitted on"
     )
     if threshold := result.threshold:
         value = "none" if threshold.threshold is None else f"{threshold.threshold:.3f}"

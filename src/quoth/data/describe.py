@@ -78,7 +78,13 @@ class Description:
 
 
 def describe(examples: Iterable[Example]) -> Description:
-    """Count and measure a data set."""
+    """Count and measure a data set.
+
+    Example:
+        >>> facts = describe([Example("1", "Who?", "Ana.", ()), Example("2", "Where?", "In Natal.")])
+        >>> facts.questions, facts.unanswerable, facts.unlabelled
+        (2, 1, 1)
+    """
     examples = list(examples)
     contexts = {example.context for example in examples}
     golds = [gold for example in examples for gold in example.golds or ()]

@@ -68,6 +68,14 @@ def unanswerable_pairs(examples: Iterable[Example], *, share: float = 0.3, seed:
     Source: Clark and Gardner 2018, "Simple and effective multi-paragraph reading comprehension", train on paragraphs of
         the same document without the answer, chosen by TF-IDF; Robertson and Zaragoza 2009, "The probabilistic
         relevance framework: BM25 and beyond".
+
+    Example:
+        >>> from quoth import Gold
+        >>> first = Example("1", "Who kept the light?", "Ana kept the light.", (Gold("Ana", 0),), "Log")
+        >>> second = Example("2", "Who baked?", "Ben baked near the light.", (Gold("Ben", 0),), "Log")
+        >>> [pair] = unanswerable_pairs([first, second])
+        >>> pair.question, pair.context, pair.golds
+        ('Who kept the light?', 'Ben baked near the light.', ())
     """
     if not 0 < share <= 1:
         raise ConfigError(f"share must be above 0 and at most 1, but is {share}")

@@ -15,6 +15,7 @@ from quoth.data.hub import PREFIX, read_hub, read_parquet
 from quoth.data.rows import Problems, Row
 from quoth.data.squad import read_json
 from quoth.errors import DataError
+from quoth.names import suggests_names
 from quoth.records import Example
 
 _READERS: dict[str, Callable[[bytes, Problems], Iterator[Row]]] = {
@@ -27,6 +28,7 @@ _READERS: dict[str, Callable[[bytes, Problems], Iterator[Row]]] = {
 }
 
 
+@suggests_names
 def read_examples(source: str | os.PathLike[str], *, places: bool = True) -> list[Example]:
     """Read a data set, in its order, with every text exactly as written.
 

@@ -36,6 +36,12 @@ def split(examples: Sequence[Example], titles: Collection[str]) -> tuple[list[Ex
 
     Raises:
         ConfigError: If the data has no article of a given title.
+
+    Example:
+        >>> examples = [Example("1", "Who?", "Ana.", title="Ferry"), Example("2", "Who?", "Ben.", title="Bakery")]
+        >>> inside, outside = split(examples, ["Ferry"])
+        >>> inside[0].id, outside[0].id
+        ('1', '2')
     """
     wanted = set(titles)
     there = {example.title for example in examples}

@@ -21,8 +21,10 @@ _LESSON = (
 )
 _SHARES = (
     "The probability of an answer is its share among all legal spans and “no answer”: e<sup>score / temperature</sup> "
-    "of it, divided by the sum over all of them. “No answer” scores the two logits of the first special token; of "
-    "several windows, the lowest counts."
+    "of it, divided by the sum over all of them. “No answer” scores the two logits of the first special token (of "
+    "several windows, the lowest counts), less the null bias. "
+    "An answer that another person would have cut otherwise may be right all the same: the agreement raises its odds "
+    "above those of its share."
 )
 
 
@@ -166,6 +168,8 @@ def _settings(explanation: Explanation) -> str:
     threshold = explanation.null_threshold
     rows = [
         ("temperature", f"{explanation.temperature:g}"),
+        ("agreement", f"{explanation.agreement:g}"),
+        ("null bias", f"{explanation.null_bias:g}"),
         ("null threshold", "none: it never abstains" if threshold is None else f"{threshold:g}"),
         ("longest answer", f"{explanation.max_answer_tokens} tokens"),
         ("widened to whole words", "yes" if explanation.whole_words else "no"),

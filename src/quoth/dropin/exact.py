@@ -10,7 +10,6 @@ from typing import Any
 from quoth.dropin.calls import Parameters
 from quoth.errors import ConfigError, InputError
 from quoth.reader import Reader
-from quoth.reading import null_probability
 from quoth.records import Example, Prediction
 
 Result = dict[str, Any]
@@ -42,7 +41,7 @@ class ExactReader:
                 while len(_distinct(prediction)) < parameters.top_k and len(prediction.answers) == count:
                     count *= 4
                     (prediction,) = reader.answer_all([example], top_k=count, **limit)
-                yield _results(prediction, parameters, reader.settings.decode.temperature)
+                yield _results(prediction, parameters)
         except (ConfigError, InputError) as error:
             raise ValueError(str(error)) from error
 
@@ -67,10 +66,10 @@ def _distinct(prediction: Prediction) -> list[Result]:
     return list(found.values())
 
 
-def _results(prediction: Prediction, parameters: Parameters, temperature: float) -> Result | list[Result]:
+def _results(prediction: Prediction, parameters: Parameters) -> Result | list[Result]:
     answers = _distinct(prediction)
     if parameters.handle_impossible_answer:
-        share = null_probability(prediction, temperature)
+        share = prediction.null_probability
         answers.append({**_NOTHING, "score": 1.0 if share is None else share})
     answers = sorted(answers, key=lambda answer: -answer["score"])[: parameters.top_k] or [dict(_NOTHING)]
     return answers[0] if len(answers) == 1 else answers

@@ -191,7 +191,7 @@ def _load(
     model: str | Path | None, revision: str | None, token: str | bool | None, device: str, precision: str
 ) -> Reader:
     if device == "cpu" and precision == "float32":
-        return Reader.load(model, revision=revision, token=token)
+        return Reader.load(model, precision=precision, revision=revision, token=token)
     folder = find_folder(model, revision=revision, token=token)
     tokenizer = Tokenizer.load(folder.path)
     engine = open_torch(folder, precision=precision, device=device)

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: the engine of the base install."""
+"""ONNX Runtime on the CPU. Needs the extra [onnxruntime]."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quoth.engines.base import usable_cores
+from quoth.engines.files import OUTPUTS, cannot_run, check_network
 from quoth.errors import ReaderError
 from quoth.reading import SpanLogits, WindowBatch
 
 if TYPE_CHECKING:
     import onnxruntime
-
-# Inputs of the network -> the field of a batch that feeds it. A network takes those that it has.
-_FEEDS = {"input_ids": "ids", "attention_mask": "mask", "token_type_ids": "type_ids"}
 
 
 class OnnxEngine:
@@ -33,7 +31,8 @@ class OnnxEngine:
 
         Args:
             model: The file.
-            precision: What the file computes in: the caller knows, and reports show it.
+            precision: What to compute in where the file leaves it open: this runtime has "float32" alone. Products of
+                int8 stay int8.
             threads: How many threads to use; all usable cores if ``None``.
 
         Raises:
@@ -41,6 +40,8 @@ class OnnxEngine:
         """
         import onnxruntime
 
+        if precision != "float32":
+            raise ReaderError(f"onnxruntime: precision must be float32, but is {precision}")
         self.precision = precision
         self._model = model
         options = onnxruntime.SessionOptions()
@@ -52,17 +53,12 @@ class OnnxEngine:
             )
         except Exception as error:
             raise ReaderError(f"{model}: must be an ONNX model, but cannot be loaded: {error}") from error
-        inputs = {item.name for item in self._session.get_inputs()}
-        outputs = {item.name for item in self._session.get_outputs()}
-        if (
-            not {"input_ids", "attention_mask"} <= inputs <= set(_FEEDS)
-            or not {"start_logits", "end_logits"} <= outputs
-        ):
-            raise ReaderError(
-                f"{model}: must take {', '.join(_FEEDS)} and give start_logits and end_logits, but takes "
-                f"{', '.join(sorted(inputs))} and gives {', '.join(sorted(outputs))}"
-            )
-        self._feeds = {name: _FEEDS[name] for name in inputs}
+        self._feeds = check_network(
+            model,
+            [item.name for item in self._session.get_inputs()],
+            [item.name for item in self._session.get_outputs()],
+        )
+        self._even = b"MatMulNBits" in model.read_bytes()
 
     def run(self, batch: WindowBatch) -> SpanLogits:
         """Compute the logits of one batch.
@@ -71,17 +67,12 @@ class OnnxEngine:
             ReaderError: If the network fails, as it does on a window longer than it was made for.
         """
         feeds = {name: getattr(batch, field) for name, field in self._feeds.items()}
-        odd = batch.ids.shape[1] % 2
-        if odd and self.precision == "int8":
+        if batch.ids.shape[1] % 2 and self._even:
             # MatMulNBits reads two rows at once, and a last one alone by another kernel, which rounds otherwise: a
             # window of an odd length would be read differently alone and in a batch. One token of padding prevents it.
             feeds = {name: np.pad(array, ((0, 0), (0, 1))) for name, array in feeds.items()}
         try:
-            start, end = cast("list[NDArray[np.float32]]", self._session.run(["start_logits", "end_logits"], feeds))
+            start, end = cast("list[NDArray[np.float32]]", self._session.run(list(OUTPUTS), feeds))
         except Exception as error:
-            rows, tokens = batch.ids.shape
-            raise ReaderError(
-                f"{self._model}: must read {rows} windows of {tokens} tokens, but failed: {error}. "
-                "Are the windows longer, or the token ids larger, than the network was made for?"
-            ) from error
+            raise cannot_run(self._model, batch.ids.shape, error) from error
         return SpanLogits(start[:, : batch.ids.shape[1]], end[:, : batch.ids.shape[1]])

@@ -38,8 +38,16 @@ class TorchEngine:
         self.takes_types = "token_type_ids" in taken and (types is None or types > 1)
 
     @classmethod
-    def load(cls, folder: Path, *, precision: str = "float32") -> TorchEngine:
+    def load(
+        cls, folder: Path, *, precision: str = "float32", device: str | None = "cpu", threads: int | None = None
+    ) -> TorchEngine:
         """Load ``model.safetensors`` and ``config.json`` of a folder; or the weights of an old ``pytorch_model.bin``.
+
+        Args:
+            folder: The folder.
+            precision: What to compute in.
+            device: Where, as torch names it; ``None``: a GPU (CUDA, or Apple's) if there is one, else the processor.
+            threads: On the processor, for the whole process; as torch has it if ``None``.
 
         Raises:
             ReaderError: If the folder holds no question-answering model, or only a part of one.
@@ -70,7 +78,9 @@ class TorchEngine:
                 f"{folder}: must hold a trained question-answering model, but lacks "
                 f"{', '.join(sorted(info['missing_keys']))}. Train one with: quoth train --base {folder}"
             )
-        return cls(model.eval(), precision=precision)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        return cls(model.eval().to(device or best_device()), precision=precision)
 
     def run(self, batch: WindowBatch) -> SpanLogits:
         """Compute the logits of one batch."""
@@ -85,6 +95,13 @@ class TorchEngine:
             output.start_logits.float().cpu().numpy(),
             output.end_logits.float().cpu().numpy(),
         )
+
+
+def best_device() -> str:
+    """Return "cuda" or "mps" where there is such a GPU, else "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _weights_only(file: Path) -> dict[str, torch.Tensor]:

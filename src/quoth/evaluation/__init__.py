@@ -13,6 +13,7 @@ from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.evaluation.predictions import prediction_files, read_predictions
 from quoth.evaluation.report import Report, Row, Slice
 from quoth.evaluation.traits import Traits
+from quoth.names import suggests_names
 from quoth.records import Answer, Example, Gold, Prediction
 
 __all__ = [
@@ -61,6 +62,7 @@ class _Outcome(NamedTuple):
         return cls(example.id, golds, prediction.text, traits, best, prediction.null_odds)
 
 
+@suggests_names
 def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | Iterable[Prediction]) -> Report:
     """Score predictions, made by any system, against the golds of a data set.
 
@@ -94,6 +96,7 @@ def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | I
     return _report(outcomes, len(known.keys() - seen), unlabelled)
 
 
+@suggests_names
 def evaluate(
     reader: AnswersAll,
     examples: Iterable[Example],

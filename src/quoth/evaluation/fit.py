@@ -8,21 +8,22 @@ from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import clusters
 from quoth.evaluation.calibration import calibration_error, reliability
 from quoth.evaluation.metrics import exact_and_f1
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold
-from quoth.reading import WindowLogits, best_probabilities, decode
+from quoth.reading import DecodeSettings, WindowLogits, chance, decode, log_shares
 from quoth.records import Example
 from quoth.store import ReaderSettings
 
 Floats = NDArray[np.float64]
 
-# From a fourth to four, 24 to the octave: neighbours change no probability by more than 0.01.
-TEMPERATURES: Floats = np.exp2(np.arange(-48, 49) / 24)
+# From a fourth to four, and from a fourth to 32: neighbours change no probability by more than 0.02.
+TEMPERATURES: Floats = np.exp2(np.arange(-24, 25) / 12)
+AGREEMENTS: Floats = np.exp2(np.arange(-24, 61) / 12)
 _FOLDS = 5
 
 
@@ -38,20 +39,22 @@ class ReadsAll(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TemperatureFit:
-    """A temperature and what it does to the data it was fitted on.
+class ProbabilityFit:
+    """What probabilities are made with, and what that does to the data it was fitted on.
 
     Attributes:
         temperature: Divides scores before the softmax.
-        ece_before: Expected calibration error at the temperature stored before, in [0, 1].
-        ece_after: The same at the new one.
-        ece_crossvalidated: The same where each fifth of the articles has the temperature fitted on the others: what to
-            expect of new articles of the kind.
+        agreement: How many times as high as those of its share the odds of an answer are.
+        ece_before: Expected calibration error with what was stored before, in [0, 1].
+        ece_after: The same with what was fitted.
+        ece_crossvalidated: The same where each fifth of the articles has it fitted on the others: what to expect of new
+            articles of the kind.
         right_f1: An answer counts as right from this F1 on; 1: if it matches exactly.
         questions: Answerable questions that it was fitted on.
     """
 
     temperature: float
+    agreement: float
     ece_before: float
     ece_after: float
     ece_crossvalidated: float
@@ -64,20 +67,26 @@ class Fit:
     """What was fitted.
 
     Attributes:
-        temperature: From the answerable questions.
+        probability: From the answerable questions.
         threshold: From all questions; ``None`` if all are answerable.
+        null_bias: The threshold, so that "no answer" weighs more than the best answer just where the reader abstains;
+            0 if it never does; what is stored where no threshold was fitted.
         questions: How many were read.
         unanswerable: How many of them are unanswerable.
     """
 
-    temperature: TemperatureFit
+    probability: ProbabilityFit
     threshold: ThresholdFit | None
+    null_bias: float
     questions: int
     unanswerable: int
 
     def settings(self, old: ReaderSettings) -> ReaderSettings:
         """Return a reader's settings with what was fitted in them."""
-        decode_settings = old.decode.with_(temperature=self.temperature.temperature)
+        fitted = self.probability
+        decode_settings = old.decode.with_(
+            temperature=fitted.temperature, agreement=fitted.agreement, null_bias=self.null_bias
+        )
         if self.threshold:
             decode_settings = decode_settings.with_(null_threshold=self.threshold.threshold)
         return ReaderSettings(old.max_tokens, old.overlap, decode_settings)
@@ -87,8 +96,9 @@ class Fit:
         return {
             "questions": self.questions,
             "unanswerable": self.unanswerable,
-            "temperature": asdict(self.temperature),
+            "probability": asdict(self.probability),
             "null_threshold": asdict(self.threshold) if self.threshold else None,
+            "null_bias": self.null_bias,
         }
 
 
@@ -100,7 +110,7 @@ class _Reading(NamedTuple):
     null_odds: float
     exact: bool
     f1: float
-    probabilities: Floats  # of the best answer, at the stored temperature and at TEMPERATURES
+    shares: Floats  # of the best answer, as logarithms, at the stored temperature and at TEMPERATURES
 
 
 def fit(
@@ -112,12 +122,13 @@ def fit(
     right_f1: float = 1.0,
     progress: Callable[[int], None] | None = None,
 ) -> Fit:
-    """Fit temperature and null threshold of a reader.
+    """Fit what a reader's scores mean: temperature, agreement, null threshold and null bias.
 
-    The temperature is the one with the least expected calibration error over the answerable questions, abstentions not
-    looked at. (By the likelihood of the golds it would be too high: most of what that asks of the softmax is to spread
-    over the many spans beside a gold, and the best answer's share suffers. ``docs/log.md`` has the figures.) The null
-    threshold has the best F1, see :func:`fit_threshold`; it does not depend on the temperature.
+    Temperature and agreement are those under which it is likeliest that the best answers to the answerable questions
+    are right where they are, abstentions not looked at, and "no answer" weighed as the threshold weighs it. (The
+    likelihood of the golds would ask of the softmax to spread over the many spans beside a gold, and the best answer's
+    share would suffer; the temperature alone cannot do both. ``docs/log.md`` has the figures.) The null threshold has
+    the best F1, see :func:`fit_threshold`; it depends on neither.
 
     Args:
         reader: The reader.
@@ -131,7 +142,7 @@ def fit(
     Raises:
         ConfigError: If no question is answerable, or a number is out of its range.
 
-    Source: Guo et al. 2017, "On calibration of modern neural networks", section 4.2 (temperature scaling).
+    Source: Platt 1999; Guo et al. 2017, "On calibration of modern neural networks", section 4.2 (temperature scaling).
     """
     if not 0 < right_f1 <= 1:
         raise ConfigError(f"right_f1 must be above 0 and at most 1, but is {right_f1}")
@@ -144,7 +155,7 @@ def fit(
             progress(number)
     answerable = [reading for reading in readings if reading.answerable]
     if not answerable:
-        raise ConfigError("a temperature is fitted on answerable questions, but there are none")
+        raise ConfigError("probabilities are fitted on answerable questions, but there are none")
     threshold = None
     if len(answerable) < len(readings):
         threshold = fit_threshold(
@@ -153,41 +164,70 @@ def fit(
             [reading.answerable for reading in readings],
             max_cost=max_cost,
         )
-    fitted = _fit_temperature(answerable, right_f1)
-    return Fit(fitted, threshold, len(readings), len(readings) - len(answerable))
+    stored = reader.settings.decode
+    bias = stored.null_bias if threshold is None else threshold.threshold or 0.0
+    fitted = _fit_probability(answerable, right_f1, stored, bias)
+    return Fit(fitted, threshold, bias, len(readings), len(readings) - len(answerable))
 
 
 def _read(example: Example, windows: list[WindowLogits], settings: ReaderSettings) -> _Reading | None:
     """Reduce an example to what is fitted on; ``None`` if there is nothing to quote, which no setting changes."""
     stored = settings.decode
     best = decode(example.id, windows, stored.with_(top_k=1))
-    probabilities = best_probabilities(windows, stored, [stored.temperature, *TEMPERATURES.tolist()])
-    if best.null_odds is None or probabilities is None:
+    shares = log_shares(windows, stored, [stored.temperature, *TEMPERATURES.tolist()])
+    if best.null_odds is None or shares is None:
         return None
     golds = [gold.text for gold in example.golds or ()]
     exact, f1 = exact_and_f1(best.answers[0].text, golds, "v2.0") if golds else (False, 0.0)
-    return _Reading(example.title, bool(golds), best.null_odds, exact, f1, probabilities)
+    return _Reading(example.title, bool(golds), best.null_odds, exact, f1, shares)
 
 
-def _fit_temperature(readings: Sequence[_Reading], right_f1: float) -> TemperatureFit:
+def _fit_probability(
+    readings: Sequence[_Reading], right_f1: float, stored: DecodeSettings, bias: float
+) -> ProbabilityFit:
     right = np.array([each.exact or (right_f1 < 1 and each.f1 >= right_f1) for each in readings], dtype=np.float64)
-    probabilities = np.stack([each.probabilities for each in readings])
-    candidates = probabilities[:, 1:]
-    best = _least(candidates, right)
-    folds = _folds([each.title for each in readings])
-    honest = candidates[:, best].copy()
+    shares, odds = np.stack([each.shares for each in readings]), np.array([each.null_odds for each in readings])
+
+    def probabilities(column: int, settings: DecodeSettings, agreements: ArrayLike) -> Floats:
+        # A share is relative to the spans, null odds to the best of them.
+        log_null = (odds - settings.null_bias) / settings.temperature + shares[:, column]
+        return chance(shares[:, column], log_null, agreements)
+
+    fold_of = _folds([each.title for each in readings])
+    losses = np.empty((len(TEMPERATURES), len(AGREEMENTS), _FOLDS))
+    tried = [stored.with_(temperature=float(value), null_bias=bias) for value in TEMPERATURES]
+    for index, settings in enumerate(tried):
+        found = probabilities(index + 1, settings, AGREEMENTS[:, None])
+        losses[index] = _log_loss(found, right) @ np.eye(_FOLDS)[fold_of]
+
+    def fitted(folds: NDArray[np.bool_]) -> tuple[int, float]:
+        """Return which temperature, and the agreement, of the least loss on some folds."""
+        best = np.unravel_index(losses[:, :, folds].sum(axis=2).argmin(), losses.shape[:2])
+        return int(best[0]), float(AGREEMENTS[best[1]])
+
+    best, agreement = fitted(np.ones(_FOLDS, dtype=bool))
+    after = probabilities(best + 1, tried[best], agreement)
+    honest = after.copy()
     for fold in range(_FOLDS):
-        inside = folds == fold
+        inside = fold_of == fold
         if inside.any() and not inside.all():
-            honest[inside] = candidates[inside, _least(candidates[~inside], right[~inside])]
-    return TemperatureFit(
+            other, its = fitted(np.arange(_FOLDS) != fold)
+            honest[inside] = probabilities(other + 1, tried[other], its)[inside]
+    return ProbabilityFit(
         temperature=float(TEMPERATURES[best]),
-        ece_before=_error(probabilities[:, 0], right),
-        ece_after=_error(candidates[:, best], right),
+        agreement=agreement,
+        ece_before=_error(probabilities(0, stored, stored.agreement), right),
+        ece_after=_error(after, right),
         ece_crossvalidated=_error(honest, right),
         right_f1=right_f1,
         questions=len(readings),
     )
+
+
+def _log_loss(probabilities: Floats, right: Floats) -> Floats:
+    """Return what each probability costs, as a logarithm; a certain one that is wrong costs much, not all."""
+    kept = np.clip(probabilities, 1e-6, 1 - 1e-6)
+    return -np.log(np.where(right > 0, kept, 1 - kept))
 
 
 def _folds(titles: Sequence[str]) -> NDArray[np.intp]:
@@ -195,13 +235,6 @@ def _folds(titles: Sequence[str]) -> NDArray[np.intp]:
     articles = clusters(titles)
     dealt = np.random.default_rng(0).permutation(int(articles.max()) + 1)
     return np.asarray(dealt[articles] % _FOLDS)
-
-
-def _least(probabilities: Floats, right: Floats) -> int:
-    """Return the temperature with the least error: the middle of the best three, since one may be lucky."""
-    errors = np.array([_error(column, right) for column in probabilities.T])
-    padded = np.concatenate([errors[:1], errors, errors[-1:]])
-    return int(np.convolve(padded, np.ones(3) / 3, mode="valid").argmin())
 
 
 def _error(probabilities: Floats, right: Floats) -> float:

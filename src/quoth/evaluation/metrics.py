@@ -29,6 +29,12 @@ def exact_and_f1(text: str, golds: Sequence[str], rules: Rules) -> tuple[bool, f
         ValueError: If there are no golds and the rules are v1.1's.
 
     Source: the official evaluation scripts; Rajpurkar et al. 2016, section 6.1, and Rajpurkar et al. 2018.
+
+    Example:
+        >>> exact_and_f1("The Denver Broncos!", ["Denver Broncos", "Broncos"], "v1.1")
+        (True, 1.0)
+        >>> exact_and_f1("Denver", ["Denver Broncos"], "v1.1")
+        (False, 0.6666666666666666)
     """
     predicted = normalize_answer(text)
     wanted = [normalize_answer(gold) for gold in dict.fromkeys(golds)]

@@ -12,11 +12,11 @@ import onnx
 import torch
 
 from quoth.engines import Engine
+from quoth.engines.files import OUTPUTS
 from quoth.engines.torch import TorchEngine
 from quoth.errors import ExportError
 from quoth.reading import WindowBatch
 
-OUTPUTS = ("start_logits", "end_logits")
 # Largest difference of a logit that counts as the same network, in float32.
 PARITY = 1e-3
 
@@ -38,7 +38,9 @@ def write_onnx(engine: TorchEngine, file: Path) -> None:
     """Write the network of an engine as one ONNX file, batch and tokens free.
 
     Args:
-        engine: Its model is put into evaluation mode: dropout must not be exported.
+        engine: Its model is put into evaluation mode: dropout must not be exported; and its attention into plain
+            products and softmax, which engines know to join (torch's own guards against rows without a token, which
+            no window is).
         file: Where to write; weights stand inside, not beside it.
 
     Raises:
@@ -50,6 +52,7 @@ def write_onnx(engine: TorchEngine, file: Path) -> None:
     arguments = (ids, torch.ones_like(ids), torch.zeros_like(ids))[: len(inputs)]
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    engine.model.set_attn_implementation("eager")
     with warnings.catch_warnings():
         # torch warns of its own deprecated internals, which a user can do nothing about.
         warnings.simplefilter("ignore")

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from quoth.data import read_examples
-from quoth.engines.onnx import OnnxEngine
+from quoth.engines.select import open_onnx
 from quoth.engines.torch import TorchEngine, load_tokenizer
 from quoth.errors import ConfigError, ExportError
-from quoth.evaluation import Report, evaluate
+from quoth.evaluation import Comparison, Report, compare, evaluate
 from quoth.export.graph import PARITY, largest_difference, write_onnx
 from quoth.export.quantize import quantize
 from quoth.reader import Reader
-from quoth.reading import Tokenizer
+from quoth.reading import Tokenizer, WindowBatch, by_token_budget
 from quoth.records import Example
 from quoth.store import ReaderFolder, ReaderSettings, check_new_folder, find_folder
+
+# Questions whose windows tell how large activations are.
+_SAMPLE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,23 @@ class ExportResult:
         folder: The new reader folder.
         difference: Largest difference of a logit between torch and the float32 ONNX file.
         size: Bytes of ``model.onnx`` as written.
-        float_report, int8_report: Scores on the gate data, before and after quantising; ``None`` without.
+        gate: The scores on the gate data, of the float32 and the int8 reader, compared; ``None`` without.
     """
 
     folder: Path
     difference: float
     size: int
-    float_report: Report | None = None
-    int8_report: Report | None = None
+    gate: Comparison | None = None
+
+    @property
+    def float_report(self) -> Report | None:
+        """Scores before quantising."""
+        return self.gate.first if self.gate else None
+
+    @property
+    def int8_report(self) -> Report | None:
+        """Scores after."""
+        return self.gate.second if self.gate else None
 
 
 def export(
@@ -47,24 +59,27 @@ def export(
     int8: bool = False,
     gate_data: str | Path | Sequence[Example] | None = None,
     max_f1_drop: float = 0.3,
+    least_questions: int = 2000,
 ) -> ExportResult:
     """Write a reader folder that needs no torch: one ONNX file, tokenizer and ``quoth.json``.
 
     Args:
         source: A folder with ``model.safetensors`` and ``config.json``, or a name on the hub.
         out: The new folder; it appears whole, or not at all.
-        int8: Quantise the weights.
-        gate_data: Labelled examples that decide whether the int8 reader is good enough; needed with ``int8``.
-        max_f1_drop: F1 points that quantising may cost on them.
+        int8: Quantise.
+        gate_data: Labelled examples that decide whether the int8 reader is good enough; needed with ``int8``. A few of
+            them also tell how large activations are; no answer of theirs is looked at for that.
+        max_f1_drop: F1 points that quantising may cost on them: the upper end of the drop's 95 % interval (paired
+            bootstrap over articles) must not be above it.
+        least_questions: How many labelled examples the gate data must hold.
 
     Raises:
-        ExportError: If torch and ONNX differ by more than 1e-3, or quantising costs too much F1.
-        ConfigError: If ``out`` is not empty, or ``int8`` stands without ``gate_data``.
+        ExportError: If torch and ONNX differ by more than 1e-3, or quantising may cost too much F1.
+        ConfigError: If ``out`` is not empty, or ``int8`` stands without ``gate_data``, or with too little of it.
         ReaderError: If the source holds no question-answering model.
     """
     out = Path(out)
-    if int8 and gate_data is None:
-        raise ConfigError("int8 needs gate data, on which to prove itself: --gate-data FILE")
+    gate_examples = _gate_examples(gate_data, least_questions) if int8 else []
     check_new_folder(out)
     folder = find_folder(source)
     tokenizer = load_tokenizer(str(folder.path))
@@ -75,11 +90,8 @@ def export(
     try:
         difference = _write_float(engine, settings, part / "model.onnx")
         (part / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
-        reports: tuple[Report | None, Report | None] = (None, None)
-        if int8 and gate_data is not None:
-            examples = read_examples(gate_data) if isinstance(gate_data, str | Path) else list(gate_data)
-            reports = _quantize(part / "model.onnx", tokenizer, settings, examples, max_f1_drop)
-        ReaderFolder(part).write_manifest(settings, _facts(folder, int8, difference, reports))
+        gate = _quantize(part / "model.onnx", tokenizer, settings, gate_examples, max_f1_drop) if int8 else None
+        ReaderFolder(part).write_manifest(settings, _facts(folder, difference, gate))
         size = (part / "model.onnx").stat().st_size
         part.chmod(0o755)
         if out.exists():
@@ -87,48 +99,75 @@ def export(
         part.replace(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return ExportResult(out, difference, size, *reports)
+    return ExportResult(out, difference, size, gate)
 
 
 def _write_float(engine: TorchEngine, settings: ReaderSettings, file: Path) -> float:
     write_onnx(engine, file)
     difference = largest_difference(
-        engine, OnnxEngine(file), vocabulary=engine.model.config.vocab_size, max_tokens=settings.max_tokens
+        engine,
+        open_onnx(file, precision="float32"),
+        vocabulary=engine.model.config.vocab_size,
+        max_tokens=settings.max_tokens,
     )
     if not difference <= PARITY:
         raise ExportError(f"torch and ONNX must agree to {PARITY:g}, but a logit differs by {difference:.2g}")
     return difference
 
 
+def _gate_examples(data: str | Path | Sequence[Example] | None, least: int) -> list[Example]:
+    if data is None:
+        raise ConfigError("int8 needs gate data, on which to prove itself: --gate-data FILE")
+    examples = list(read_examples(data) if isinstance(data, str | Path) else data)
+    labelled = [example for example in examples if example.golds is not None]
+    if len(labelled) < least:
+        raise ConfigError(f"the gate data must hold at least {least:,} labelled questions, but holds {len(labelled):,}")
+    return labelled
+
+
 def _quantize(
     model: Path, tokenizer: Tokenizer, settings: ReaderSettings, examples: Sequence[Example], max_f1_drop: float
-) -> tuple[Report, Report]:
-    """Replace a float32 file by its int8 copy, if that answers as well."""
-    before = evaluate(Reader(tokenizer, OnnxEngine(model), settings), examples)
+) -> Comparison:
+    """Replace a float32 file by its int8 copy, if that answers as well, each as this machine would run it."""
+    before = Reader(tokenizer, open_onnx(model, precision="float32"), settings)
     copy = model.with_name("int8.onnx")
-    quantize(model, copy)
-    after = evaluate(Reader(tokenizer, OnnxEngine(copy, precision="int8"), settings), examples)
-    if before.f1 - after.f1 > max_f1_drop:
+    quantize(model, copy, _sample(before, examples))
+    after = Reader(tokenizer, open_onnx(copy), settings)
+    gate = compare(evaluate(before, examples), evaluate(after, examples), ("float32", "int8"))
+    low, high = sorted(-end for end in gate.f1.interval)
+    if high > max_f1_drop:
         raise ExportError(
-            f"int8 must cost at most {max_f1_drop} F1 on the gate data, but costs {before.f1 - after.f1:.2f} "
-            f"({before.f1:.2f} to {after.f1:.2f} on {before.total} questions). Export without --int8, or allow more "
-            "with --max-f1-drop."
+            f"int8 must cost at most {max_f1_drop} F1 on the gate data, but may cost {high:.2f}: {gate.first.f1:.2f} "
+            f"to {gate.second.f1:.2f} on {gate.first.total:,} questions, a drop of {-gate.f1.points:.2f} (95 % interval "
+            f"{low:.2f} to {high:.2f}). Export without --int8, give more data, or allow more with --max-f1-drop."
         )
     copy.replace(model)
-    return before, after
+    return gate
 
 
-def _facts(
-    folder: ReaderFolder, int8: bool, difference: float, reports: tuple[Report | None, Report | None]
-) -> dict[str, Any]:
-    before, after = reports
+def _sample(reader: Reader, examples: Sequence[Example]) -> list[WindowBatch]:
+    """Return the windows of some questions, spread evenly over all of them."""
+    some = examples[:: max(1, len(examples) // _SAMPLE)][:_SAMPLE]
+    windows = [window for group in reader.windower.each(some) for window in group]
+    pad = reader.tokenizer.pad_id
+    return [WindowBatch.of([windows[i] for i in indices], pad) for indices in by_token_budget(windows, 4096)]
+
+
+def _facts(folder: ReaderFolder, difference: float, gate: Comparison | None) -> dict[str, Any]:
     scores = dict(folder.manifest.get("scores", {}))
-    if before and after:
-        scores["gate"] = {"total": after.total, "f1": after.f1, "exact": after.exact, "float32_f1": before.f1}
+    if gate:
+        after, low_high = gate.second, gate.f1.interval
+        scores["gate"] = {
+            "total": after.total,
+            "f1": after.f1,
+            "exact": after.exact,
+            "float32_f1": gate.first.f1,
+            "f1_difference": {"points": gate.f1.points, "interval": list(low_high)},
+        }
     # Where the settings that go along come from.
     fitted = {"calibration": folder.manifest["calibration"]} if "calibration" in folder.manifest else {}
     return {
-        "precision": "int8" if int8 else "float32",
+        "precision": "int8" if gate else "float32",
         "parity": difference,
         "trained_on": folder.manifest.get("trained_on", {}),
         **fitted,

@@ -1,8 +1,9 @@
 """Reading: Example -> Window -> WindowBatch, and SpanLogits -> Prediction."""
 
 from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, by_token_budget, unbatch
-from quoth.reading.decode import DecodeSettings, best_probabilities, decode, decode_batch
-from quoth.reading.explain import WholeWindow, explain, null_probability, unbatch_whole
+from quoth.reading.chance import chance, null_chance
+from quoth.reading.decode import DecodeSettings, decode, decode_batch, log_shares
+from quoth.reading.explain import WholeWindow, explain, unbatch_whole
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
 from quoth.reading.offsets import lost_letters
 from quoth.reading.survey import WindowSurvey, survey
@@ -28,13 +29,14 @@ __all__ = [
     "WindowLogits",
     "WindowSurvey",
     "Windower",
-    "best_probabilities",
     "by_token_budget",
+    "chance",
     "decode",
     "decode_batch",
     "explain",
+    "log_shares",
     "lost_letters",
-    "null_probability",
+    "null_chance",
     "survey",
     "unbatch",
     "unbatch_whole",

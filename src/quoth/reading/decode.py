@@ -8,13 +8,16 @@ Most examples have one window. Where their best answer alone is asked for, a who
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from quoth.errors import ConfigError
 from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, check_finite, unbatch
+from quoth.reading.chance import chance, null_chance
 from quoth.reading.grid import best_answers, score_grids
 from quoth.reading.places import widened
 from quoth.reading.spans import Floats, best_span, best_spans, log_sum_exp
@@ -30,7 +33,11 @@ class DecodeSettings:
         max_answer_tokens: The longest answer, in tokens.
         top_k: How many answers a prediction holds at most.
         null_threshold: Abstain where the null score exceeds the best answer's by more than this; ``None``: never.
+        null_bias: Taken off the null score before the softmax: the null odds at which "no answer" weighs as much as the
+            best answer.
         temperature: Divides scores before the softmax; above 0.
+        agreement: How many times as high as those of its share the odds of an answer are, above 0; see
+            :mod:`quoth.reading.chance`.
         whole_words: Widen an answer that starts or ends inside a word.
 
     Raises:
@@ -40,7 +47,9 @@ class DecodeSettings:
     max_answer_tokens: int = 30
     top_k: int = 1
     null_threshold: float | None = None
+    null_bias: float = 0.0
     temperature: float = 1.0
+    agreement: float = 1.0
     whole_words: bool = True
 
     def __post_init__(self) -> None:
@@ -48,8 +57,12 @@ class DecodeSettings:
             raise ConfigError(f"max_answer_tokens must be at least 1, but is {self.max_answer_tokens}")
         if self.top_k < 1:
             raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
+        if not math.isfinite(self.null_bias):
+            raise ConfigError(f"null_bias must be finite, but is {self.null_bias}")
         if not self.temperature > 0:
             raise ConfigError(f"temperature must be above 0, but is {self.temperature}")
+        if not 0 < self.agreement < math.inf:
+            raise ConfigError(f"agreement must be above 0 and finite, but is {self.agreement}")
 
     def with_(self, **changes: object) -> DecodeSettings:
         """Return a copy with some settings changed."""
@@ -78,10 +91,10 @@ def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSetting
     best = best_spans(logits.start, logits.end, batch.legal, settings.max_answer_tokens, settings.temperature)
     row, cls = np.arange(len(batch.windows)), [window.cls for window in batch.windows]
     nulls = np.add(logits.start[row, cls], logits.end[row, cls], dtype=np.float64)
-    shares = np.exp(best.scores / settings.temperature - _log_total(best.log_sums, nulls, settings))
-    columns = best.scores, best.firsts, best.lasts, shares, nulls, best.log_sums < np.inf
+    chances, silences = _chances(best.scores, best.log_sums, nulls, settings)
+    columns = best.scores, best.firsts, best.lasts, chances, nulls, silences, best.log_sums < np.inf
     found: list[Prediction | WindowLogits] = []
-    for number, (window, score, first, last, share, null, is_known) in enumerate(
+    for number, (window, score, first, last, probability, null, silence, is_known) in enumerate(
         zip(batch.windows, *(column.tolist() for column in columns), strict=True)
     ):
         if not window.is_whole:
@@ -90,8 +103,8 @@ def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSetting
             found.append(decode(window.example.id, [WindowLogits.of(batch, logits, number)], settings))
         else:
             before = window.context_tokens.start
-            answer = _answer(window, first - before, last - before, score, share, settings)
-            found.append(_prediction(window.example.id, (answer,), null, settings, 1))
+            answer = _answer(window, first - before, last - before, score, probability, settings)
+            found.append(_prediction(window.example.id, (answer,), _Null(null, silence), settings, 1))
     return found
 
 
@@ -118,62 +131,81 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
     longest, temperature = settings.max_answer_tokens, settings.temperature
     null_score = min((item.null for item in windows), default=None)
     if null_score is not None and settings.top_k == 1 and (best := best_span(windows, longest, temperature)):
-        share = float(np.exp(best.score / temperature - _log_total(best.log_sum, null_score, settings)))
-        answer = _answer(best.item.window, best.first, best.last, best.score, share, settings)
+        probability, silence = _chances(best.score, best.log_sum, null_score, settings)
+        answer = _answer(best.item.window, best.first, best.last, best.score, float(probability), settings)
         answer = replace(answer, context_index=best.item.context_index)
-        return _prediction(example_id, (answer,), null_score, settings, len(windows))
+        return _prediction(example_id, (answer,), _Null(null_score, float(silence)), settings, len(windows))
     grids, scores = score_grids(windows, longest)
     if null_score is None or not np.isfinite(scores).any():
-        return Prediction(example_id, (), null_score, True, "the context holds no text to quote", len(windows))
-    log_total = _log_total(log_sum_exp(scores / temperature), null_score, settings)
-    answers = tuple(
-        replace(answer, probability=float(np.exp(answer.score / temperature - log_total)))
-        for answer in best_answers(grids, scores, settings.top_k, settings.whole_words)
+        sure = None if null_score is None else 1.0
+        return Prediction(example_id, (), null_score, True, "the context holds no text to quote", len(windows), sure)
+    bare = best_answers(grids, scores, settings.top_k, settings.whole_words)
+    chances, silence = _chances(
+        np.array([answer.score for answer in bare]), log_sum_exp(scores / temperature), null_score, settings
     )
-    return _prediction(example_id, answers, null_score, settings, len(windows))
+    answers = tuple(replace(answer, probability=each) for answer, each in zip(bare, chances.tolist(), strict=True))
+    return _prediction(example_id, answers, _Null(null_score, float(silence)), settings, len(windows))
 
 
-def best_probabilities(
+def log_shares(
     windows: Sequence[WindowLogits], settings: DecodeSettings, temperatures: Sequence[float] | Floats
 ) -> Floats | None:
-    """Return the best answer's probability as :func:`decode` would give it at several temperatures.
+    """Return the best answer's share among all legal spans at several temperatures: what calibration is fitted on.
 
     Args:
         windows: As for :func:`decode`.
-        settings: As for :func:`decode`; its own temperature is not looked at.
+        settings: As for :func:`decode`; nothing that bears on probabilities is looked at.
         temperatures: Above 0, ``(K,)``.
 
     Returns:
-        In [0, 1], ``(K,)``; ``None`` if there is nothing to quote.
+        Logarithms, at most 0, ``(K,)``; ``None`` if there is nothing to quote.
     """
     scores = score_grids(windows, settings.max_answer_tokens)[1]
     scores = scores[np.isfinite(scores)]
     if not len(scores):
         return None
-    top = scores.max()
-    # Relative to the best answer, so that its own share is 1 over the sum, and nothing can overflow before it is tiny.
-    others = np.append(scores, min(window.null for window in windows)) - top
-    logs = [log_sum_exp(others / temperature) for temperature in temperatures]
-    return np.asarray(np.exp(-np.array(logs)))
+    scores -= scores.max()
+    return -np.array([log_sum_exp(scores / temperature) for temperature in temperatures])
 
 
-def _log_total(log_sum: float | Floats, null_score: float | Floats, settings: DecodeSettings) -> float | Floats:
-    """Return the logarithm of what probabilities are shares of: the weight of all legal spans, and of "no answer"."""
-    return np.logaddexp(log_sum, np.divide(null_score, settings.temperature))
+class _Null(NamedTuple):
+    """What the reader says of "no answer"."""
+
+    score: float
+    probability: float
 
 
-def _answer(window: Window, first: int, last: int, score: float, share: float, settings: DecodeSettings) -> Answer:
+def _chances(
+    scores: float | Floats, log_sums: float | Floats, null_scores: float | Floats, settings: DecodeSettings
+) -> tuple[Floats, Floats]:
+    """Return the probability of answers, and of no answer.
+
+    Args:
+        scores: Of the answers.
+        log_sums: Logarithm of what all legal spans of each one's example weigh together.
+        null_scores: The null score of each one's example.
+        settings: Has what bears on probabilities.
+    """
+    log_null = np.subtract(null_scores, settings.null_bias) / settings.temperature - log_sums
+    return chance(np.divide(scores, settings.temperature) - log_sums, log_null, settings.agreement), null_chance(
+        log_null
+    )
+
+
+def _answer(
+    window: Window, first: int, last: int, score: float, probability: float, settings: DecodeSettings
+) -> Answer:
     """Quote the span from one token of the context to another, both inclusive."""
     context, offsets = window.example.context, window.context.offsets
     span = widened(context, Span(offsets.item(first, 0), offsets.item(last, 1)), settings.whole_words)
-    return Answer(span.of(context), span, score, share, window.index)
+    return Answer(span.of(context), span, score, probability, window.index)
 
 
 def _prediction(
-    example_id: str, answers: tuple[Answer, ...], null_score: float, settings: DecodeSettings, windows: int
+    example_id: str, answers: tuple[Answer, ...], null: _Null, settings: DecodeSettings, windows: int
 ) -> Prediction:
     """Decide whether to abstain."""
-    margin = null_score - answers[0].score
+    margin = null.score - answers[0].score
     abstains = settings.null_threshold is not None and margin > settings.null_threshold
     reason = (
         f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "
@@ -181,4 +213,4 @@ def _prediction(
         if abstains
         else None
     )
-    return Prediction(example_id, answers, null_score, abstains, reason, windows)
+    return Prediction(example_id, answers, null.score, abstains, reason, windows, null.probability)

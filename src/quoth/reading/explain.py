@@ -6,7 +6,6 @@ special tokens' too, and each pair that scores better than the last answer is na
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -83,33 +82,16 @@ def explain(
         windows=tuple(_windows(question, windows, tokenizer)),
         prediction=prediction,
         answers=answers,
-        null_probability=null_probability(prediction, settings.temperature),
+        null_probability=prediction.null_probability,
         lost=tuple(lost),
         lost_counts=dict(counts.most_common()),
         temperature=settings.temperature,
+        null_bias=settings.null_bias,
+        agreement=settings.agreement,
         null_threshold=settings.null_threshold,
         max_answer_tokens=settings.max_answer_tokens,
         whole_words=settings.whole_words,
     )
-
-
-def null_probability(prediction: Prediction, temperature: float) -> float | None:
-    """Return the share of "no answer" in the softmax that gave the answers' probabilities.
-
-    Args:
-        prediction: The prediction.
-        temperature: What its scores were divided by.
-
-    Returns:
-        A number in [0, 1]; ``None`` if nothing was read.
-    """
-    if prediction.null_score is None:
-        return None
-    best = prediction.answers[0] if prediction.answers else None
-    if best is None or best.probability == 0.0:
-        return 1.0
-    # Both are shares of the same sum, so their ratio is that of their exponentials.
-    return min(1.0, math.exp(math.log(best.probability) + (prediction.null_score - best.score) / temperature))
 
 
 class _Finder:

@@ -188,10 +188,12 @@ class Explanation:
         windows: All windows of all contexts, in their order.
         prediction: Exactly what :meth:`Reader.answer <quoth.Reader.answer>` returns for the same arguments.
         answers: Its answers, best first, each with the tokens that it comes from.
-        null_probability: Share of "no answer" in the softmax; ``None`` if nothing was read.
+        null_probability: Probability of "no answer"; ``None`` if nothing was read.
         lost: The best pairs that lost, best first.
         lost_counts: How many lost for each reason, those too that ``lost`` has no room for.
         temperature: What scores were divided by before the softmax.
+        null_bias: What was taken off the null score before it.
+        agreement: How many times as high as those of its share the odds of an answer are.
         null_threshold: The reader abstains where the null score exceeds the best answer's by more; ``None``: never.
         max_answer_tokens: The longest answer, in tokens.
         whole_words: Whether an answer that starts or ends inside a word was widened.
@@ -206,6 +208,8 @@ class Explanation:
     lost: tuple[LostPair, ...]
     lost_counts: dict[Loss, int]
     temperature: float
+    null_bias: float
+    agreement: float
     null_threshold: float | None
     max_answer_tokens: int
     whole_words: bool
@@ -225,6 +229,8 @@ class Explanation:
             "lost_counts": {str(loss): count for loss, count in self.lost_counts.items()},
             "settings": {
                 "temperature": self.temperature,
+                "null_bias": self.null_bias,
+                "agreement": self.agreement,
                 "null_threshold": _finite(self.null_threshold),
                 "max_answer_tokens": self.max_answer_tokens,
                 "whole_words": self.whole_words,

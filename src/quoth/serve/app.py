@@ -47,6 +47,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         401: "The token is missing or wrong, where the server asks for one.",
         408: "The body came too slowly.",
         413: "Something is above its limit; the code says what.",
+        415: "The body is no JSON, by its own account.",
         422: "A field is not what it must be.",
         503: "The queue is full: Retry-After says when to come back.",
         504: "The deadline passed.",
@@ -156,8 +157,31 @@ class _Route(APIRoute):
         return handle
 
 
+class _JsonRoute(_Route):
+    """Takes JSON only, and says so: what ``curl -d`` sends without a header calls itself a form."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            _must_be_json(request, "application/json", may_be_missing=not self.strict_content_type)
+            return await handler(request)
+
+        return handle
+
+
+def _must_be_json(request: Request, kinds: str, *, may_be_missing: bool = False) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+    if not is_json and not (may_be_missing and not kind):
+        raise ApiError(
+            415, "unknown_kind_of_body", f"the body must be {kinds}, but is {kind[:100] or 'of no kind'}",
+            "Say what it is in the header Content-Type: application/json.", "body",
+        )  # fmt: skip
+
+
 def _questions(service: Service) -> APIRouter:
-    router = APIRouter(route_class=_Route, tags=["ask"], responses=_ERRORS)
+    router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=_ERRORS)
 
     @router.post("/v1/answer", summary="Answer one question", responses=_NOT_KEPT)
     async def answer(asked: schema.AnswerRequest) -> schema.AnswerResponse:
@@ -178,7 +202,7 @@ def _questions(service: Service) -> APIRouter:
 
 
 def _hosted(service: Service) -> APIRouter:
-    router = APIRouter(route_class=_Route, tags=["ask"], responses=_ERRORS, strict_content_type=False)
+    router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=_ERRORS, strict_content_type=False)
 
     @router.post("/", summary="Hugging Face's hosted task")
     async def hosted(asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
@@ -212,7 +236,8 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
     async def keep(request: Request) -> schema.TextResponse:
         """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text comes back. Ask by its handle."""
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-            return service.keep(Text.of(checked(schema.TextRequest, await _json_of(request)).text), is_file=False)
+            _must_be_json(request, "application/json or multipart/form-data")
+            return service.keep(Text.of(checked(schema.TextRequest, await request.json()).text), is_file=False)
         async with request.form(max_files=1, max_fields=1) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile) or not file.filename:
@@ -230,17 +255,6 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
         return service.kept(handle)
 
     return router
-
-
-async def _json_of(request: Request) -> Any:
-    """Return the JSON of a request that says it is JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise ApiError(
-            415, "unknown_kind_of_body", "the body must be application/json or multipart/form-data, but is neither",
-            "Say what it is in the Content-Type header.", "body",
-        )  # fmt: skip
-    return await request.json()
 
 
 def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from quoth.errors import ConfigError
 from quoth.reader import Reader
-from quoth.reading import DecodeSettings, Tokenizer, Windower, null_probability
+from quoth.reading import DecodeSettings, Tokenizer, Windower
 from quoth.records import Prediction
 from quoth.serve.problems import ApiError
 from quoth.serve.schema import HostedAnswer, HostedParameters, HostedRequest
@@ -63,7 +63,7 @@ class HostedTask:
             for answer in prediction.answers
         ]
         if self.may_be_empty or not answers:
-            share = null_probability(prediction, self.settings.temperature)
+            share = prediction.null_probability
             answers.append(HostedAnswer(answer="", score=1.0 if share is None else share, start=0, end=0))
         answers.sort(key=lambda answer: -answer.score)
         return answers[: self.settings.top_k]

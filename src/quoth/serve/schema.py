@@ -326,7 +326,7 @@ class ExplainResponse(BaseModel):
     no_answer: bool
     reason: str | None
     null_score: float | None
-    null_probability: float | None = Field(description="Share of no answer among all legal spans and itself.")
+    null_probability: float | None = Field(description="Probability that the text does not answer.")
     lost: list[LostQuote] = Field(description="The best pairs of tokens that lost, best first.")
     windows: list[ExplainedWindow]
     timing: Timing
@@ -356,7 +356,9 @@ class ReaderResponse(ReaderName):
     overlap: int = Field(description="Tokens of the context that neighbouring windows share.")
     max_answer_tokens: int
     null_threshold: float | None = Field(description="Stored threshold; null: it never abstains.")
+    null_bias: float = Field(description="Taken off the null score before the softmax of probabilities.")
     temperature: float
+    agreement: float = Field(description="Raises the odds of an answer above those of its share.")
     scores: dict[str, Any] = Field(description="As its quoth.json has them.")
     limits: LimitsResponse
 

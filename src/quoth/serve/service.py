@@ -120,7 +120,9 @@ class Service:
             overlap=reader.settings.overlap,
             max_answer_tokens=decode.max_answer_tokens,
             null_threshold=decode.null_threshold,
+            null_bias=decode.null_bias,
             temperature=decode.temperature,
+            agreement=decode.agreement,
             scores=dict(self._served.scores),
             limits=schema.LimitsResponse(
                 **{name: getattr(limits, name) for name in schema.LimitsResponse.model_fields}

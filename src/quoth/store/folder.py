@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from quoth.engines import Engine
+from quoth.engines.select import PRECISIONS, cache_folder, open_onnx
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
 from quoth.store.card import card
 from quoth.store.hub import hub_folder, is_hub_name
@@ -226,27 +227,45 @@ def shipped_folder() -> ReaderFolder:
     return ReaderFolder.open(Path(str(files("quoth") / "shipped")))
 
 
-def open_engine(folder: ReaderFolder, *, threads: int | None = None) -> Engine:
-    """Start the engine that runs a folder: ONNX Runtime where it holds an ONNX file, else torch.
+def open_engine(
+    folder: ReaderFolder, *, engine: str = "auto", precision: str | None = None, threads: int | None = None
+) -> Engine:
+    """Start the engine that runs a folder: its ONNX file where it holds one, else torch.
+
+    Args:
+        folder: The folder.
+        engine: "openvino", "onnxruntime", "torch", or "auto": what measured best on this kind of processor.
+        precision: "float32", "bfloat16" or "float16", as far as engine and processor have it; what measured best if
+            ``None``. Products that the file has in int8 stay int8.
+        threads: Threads of the engine; all usable cores if ``None``.
 
     Raises:
-        ReaderError: If the folder holds no weights.
-        MissingExtraError: If only torch can run it, and torch is not installed.
+        ReaderError: If the folder holds no weights for this engine, or it cannot compute in this precision.
+        ConfigError: If there is no such engine or precision.
+        MissingExtraError: If what runs it is not installed.
     """
-    if model := folder.onnx:
-        from quoth.engines.onnx import OnnxEngine
+    if precision not in (None, *PRECISIONS):
+        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, but is {precision}")
+    if engine == "torch" or (engine == "auto" and not folder.onnx):
+        return open_torch(folder, precision=precision or "float32", threads=threads)
+    if not folder.onnx:
+        raise ReaderError(
+            f"{folder.path}: must hold model.onnx for {engine}, but holds none. Make one with: "
+            f"quoth export {folder.path} -o DIR"
+        )
+    return open_onnx(folder.onnx, engine=engine, precision=precision, threads=threads, cache=cache_folder())
 
-        return OnnxEngine(model, precision=str(folder.manifest.get("precision", "float32")), threads=threads)
-    return open_torch(folder)
 
-
-def open_torch(folder: ReaderFolder, *, precision: str = "float32", device: str | None = None) -> Engine:
+def open_torch(
+    folder: ReaderFolder, *, precision: str = "float32", device: str | None = None, threads: int | None = None
+) -> Engine:
     """Run a folder with torch, as it is.
 
     Args:
         folder: The folder.
         precision: What to compute in: "float32", "bfloat16" or "float16".
-        device: Where, as torch names it; the processor if ``None``.
+        device: Where, as torch names it; the GPU if there is one, else the processor, if ``None``.
+        threads: On the processor; as torch has it if ``None``.
 
     Raises:
         ReaderError: If the folder holds no weights.
@@ -261,10 +280,7 @@ def open_torch(folder: ReaderFolder, *, precision: str = "float32", device: str 
         )
     from quoth.engines.torch import TorchEngine
 
-    engine = TorchEngine.load(folder.path, precision=precision)
-    if device is not None:
-        engine.model.to(device)
-    return engine
+    return TorchEngine.load(folder.path, precision=precision, device=device, threads=threads)
 
 
 def sha256(file: Path) -> str:

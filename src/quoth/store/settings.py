@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from quoth.errors import ConfigError, ReaderError
 from quoth.reading import DecodeSettings
 
-_DECODE = ("max_answer_tokens", "null_threshold", "temperature", "whole_words")
+# Name -> type of what is stored of the decoding.
+_DECODE = {
+    "max_answer_tokens": int,
+    "null_threshold": float,
+    "null_bias": float,
+    "temperature": float,
+    "agreement": float,
+    "whole_words": bool,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +60,7 @@ class ReaderSettings:
         if not isinstance(windows, dict) or not isinstance(decode, dict):
             raise ReaderError(f"{where}: windows and decode must be objects")
         _check(windows, {"max_tokens": int, "overlap": int}, f"{where}: windows")
-        kinds = {"max_answer_tokens": int, "null_threshold": float, "temperature": float, "whole_words": bool}
-        _check(decode, kinds, f"{where}: decode")
-        assert {item.name for item in fields(DecodeSettings)} >= set(kinds)
+        _check(decode, _DECODE, f"{where}: decode")
         try:
             return cls(**windows, decode=DecodeSettings(**decode))
         except ConfigError as error:

@@ -27,7 +27,7 @@ class TrainConfig:
         ConfigError: If a value is out of its range.
     """
 
-    base: Annotated[str, "Encoder to start from: a folder, or a name on the hub."]
+    base: Annotated[str, "Encoder to start from: a folder, a name on the hub, or shipped: the reader that ships."]
     epochs: Annotated[float, "Passes over the training data."] = 2.0
     max_steps: Annotated[int | None, "Stop after this many steps, whatever the epochs."] = None
     learning_rate: Annotated[float, "Highest learning rate, reached after the warm-up."] = 5e-5
@@ -37,6 +37,8 @@ class TrainConfig:
     ] = None
     layer_decay: Annotated[float, "Factor of the learning rate from each layer to the one below it, up to 1."] = 1.0
     average: Annotated[float | None, "Decay of a moving average of the weights, which becomes the reader."] = None
+    teacher: Annotated[str | None, "Reader to learn from too, of the same tokenizer: a folder or a hub name."] = None
+    teacher_weight: Annotated[float, "Share of the loss that comes from the teacher, from 0 to 1."] = 0.5
     every_place: Annotated[bool, "Take every place where an answer's text stands in its context as right."] = False
     weight_decay: Annotated[float, "AdamW's weight decay; biases and norms are left out."] = 0.01
     max_grad_norm: Annotated[float, "Clip gradients to this norm."] = 1.0
@@ -71,7 +73,8 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, but is {value}")
-        for name in ("warmup", "cooldown", "layer_decay", "average", "attention_dropout", "hidden_dropout"):
+        shares = ("warmup", "cooldown", "layer_decay", "average", "teacher_weight")
+        for name in (*shares, "attention_dropout", "hidden_dropout"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"{name} must be from 0 to 1, but is {value}")

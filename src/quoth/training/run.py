@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import transformers
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
@@ -35,6 +36,7 @@ from quoth.training.device import choose_precision, keep_memory, on_cpu, use_thr
 from quoth.training.features import WindowDataset, with_every_place
 from quoth.training.progress import Progress, ProgressCallback
 from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
+from quoth.training.teacher import Teacher
 from quoth.training.tracking import MlflowTracker
 from quoth.training.trainer import ReaderTrainer, RunData
 
@@ -47,6 +49,9 @@ _HIDDEN_DROPOUT = ("hidden_dropout_prob", "dropout", "hidden_dropout")
 # Our names of what is computed in -> accelerate's, and back.
 _MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 _PRECISIONS = {theirs: ours for ours, theirs in _MIXED.items()}
+# The base that means the reader that ships; its weights to train on lie beside the package's sources, not in the wheel.
+SHIPPED = "shipped"
+CHECKPOINT = Path(__file__).parents[3] / "readers" / "shipped"
 _SCORES = {"exact": "exact", "f1": "f1", "total": "questions"}
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
@@ -96,6 +101,14 @@ def train(
         ConfigError: If a setting is unknown or out of its range.
         TrainingError: If ``out`` holds another run, or the base cannot be loaded.
         DataError: If the data cannot be read.
+
+    Example:
+        >>> result = train("train.json", dev="dev.json", base="distilbert-base-cased", out="runs/1")  # doctest: +SKIP
+        >>> result.folder, result.f1  # doctest: +SKIP
+        (PosixPath('runs/1'), 85.1)
+        >>> train("train.json", out="runs/1", bas="distilbert-base-cased")
+        Traceback (most recent call last):
+        quoth.errors.ConfigError: configuration: bas is unknown; do you mean base?
     """
     config, out = TrainConfig.of(settings), Path(out)
     checkpoint = _checkpoint(out, config, resume)
@@ -118,7 +131,8 @@ def train(
         trainer.train(checkpoint)
         seconds = time.monotonic() - started
         if main:
-            _write_reader(trainer, facts, seconds, out)
+            with _explained_disk(out):
+                _write_reader(trainer, facts, seconds, out)
         if tracker and main:
             tracker.log_reader(out, seconds)
     accelerator.wait_for_everyone()
@@ -140,7 +154,7 @@ def _trainer(
     if config.keep_memory:
         keep_memory()
     transformers.set_seed(config.seed)
-    model, tokenizer = load_model(config), load_tokenizer(config.base)
+    model, tokenizer = load_model(config), load_tokenizer(base_of(config))
     reader = ReaderSettings(
         config.max_tokens, config.overlap, DecodeSettings(max_answer_tokens=config.max_answer_tokens)
     )
@@ -157,7 +171,8 @@ def _trainer(
     }
     # Each process drops other weights.
     torch.manual_seed(config.seed + 1_000_003 * accelerator.process_index)
-    data = RunData(windows, dev, tokenizer, reader)
+    teacher = Teacher.load(config.teacher, tokenizer, accelerator.device) if config.teacher else None
+    data = RunData(windows, dev, tokenizer, reader, teacher)
     return ReaderTrainer(model, config, data, accelerator, arguments), facts
 
 
@@ -193,10 +208,26 @@ def labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]
     return examples
 
 
+def base_of(config: TrainConfig) -> str:
+    """Return what transformers is to load: the configuration's base, or what "shipped" stands for.
+
+    Raises:
+        TrainingError: If it is "shipped", and this Quoth is not one from its repository.
+    """
+    if config.base != SHIPPED:
+        return config.base
+    if not (CHECKPOINT / "model.safetensors").is_file():
+        raise TrainingError(
+            f"base {SHIPPED!r} means the float checkpoint in Quoth's repository (readers/shipped), but this "
+            "installation comes without. Clone the repository and install it with: pip install -e ."
+        )
+    return str(CHECKPOINT)
+
+
 def load_model(config: TrainConfig) -> Any:
     """Load the encoder under a fresh head (or a reader that is to be trained further)."""
     try:
-        model_config = AutoConfig.from_pretrained(config.base)
+        model_config = AutoConfig.from_pretrained(base_of(config))
     except (OSError, ValueError) as error:
         raise TrainingError(
             f"{config.base}: must be a model folder or a hub name, but cannot be loaded: {error}"
@@ -208,7 +239,9 @@ def load_model(config: TrainConfig) -> Any:
     try:
         # That the head is new and the pooler gone is not news.
         with quietly():
-            model = AutoModelForQuestionAnswering.from_pretrained(config.base, config=model_config, dtype=torch.float32)
+            model = AutoModelForQuestionAnswering.from_pretrained(
+                base_of(config), config=model_config, dtype=torch.float32
+            )
     except (OSError, ValueError) as error:
         raise TrainingError(f"{config.base}: must hold weights of an encoder, but cannot be loaded: {error}") from error
     if on_cpu():
@@ -234,13 +267,30 @@ def _keep_best(trainer: ReaderTrainer) -> None:
     trainer.model.load_state_dict(load_file(best / (AVERAGE if trainer.average else WEIGHTS)), strict=False)
 
 
+@contextmanager
+def _explained_disk(out: Path) -> Iterator[None]:
+    """Turn what hinders the reader's files into an error that says where its weights are meanwhile.
+
+    Raises:
+        TrainingError: Instead of the system's own error, and safetensors'.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise TrainingError(
+            f"{out}: the reader must be written here, but cannot be: {reason}. Its weights are in the last checkpoint. "
+            "Make room, then go on with --resume."
+        ) from error
+
+
 def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: float, out: Path) -> None:
     """Write the reader folder, so that transformers loads it too."""
     config, scores = trainer.config, _scores(trainer)
     _keep_best(trainer)
     with quietly():
         trainer.model.save_pretrained(out)
-        AutoTokenizer.from_pretrained(config.base).save_pretrained(out)
+        AutoTokenizer.from_pretrained(base_of(config)).save_pretrained(out)
     (out / "tokenizer.json").write_text(trainer.data.tokenizer.to_json(), encoding="utf-8")
     _write_json(out / HISTORY_FILE, trainer.state.log_history)
     manifest = {

@@ -33,9 +33,10 @@ from quoth.training.checkpoints import clear_checkpoints, write_checkpoint
 from quoth.training.config import TrainConfig
 from quoth.training.features import Collator, StepPlan, TrainingBatch, WindowDataset
 from quoth.training.guard import StopSignals, explained_memory
-from quoth.training.loss import span_losses
+from quoth.training.loss import span_losses, teacher_losses
 from quoth.training.optimizer import WeightAverage, adamw, rate_factor
 from quoth.training.snapshot import random_state, read_snapshot, snapshot
+from quoth.training.teacher import Teacher
 
 LOG_STEPS = 50
 # accelerate's names of what is computed in -> ours.
@@ -51,12 +52,14 @@ class RunData:
         dev: Labelled examples; none: no evaluation.
         tokenizer: The tokenizer of both.
         settings: Sizes of windows, and how answers are chosen.
+        teacher: What to learn from beside the targets, if anything.
     """
 
     windows: WindowDataset
     dev: Sequence[Example]
     tokenizer: Tokenizer
     settings: ReaderSettings
+    teacher: Teacher | None = None
 
 
 @dataclass(slots=True)
@@ -198,7 +201,7 @@ class ReaderTrainer:
                 moved = batch.to(accelerator.device)
                 with accelerator.autocast():
                     output = self._wrapped(**moved.inputs)
-                losses = span_losses(output.start_logits, output.end_logits, moved.legal, moved.targets)
+                losses = self._window_losses(moved, output)
                 loss = losses.sum() * (0.0 if idle else 1.0 / rows)
                 # Gradients of processes are averaged; the loss is a sum over them.
                 accelerator.backward(loss * accelerator.num_processes)
@@ -212,6 +215,17 @@ class ReaderTrainer:
             self.average.update()
         self.state.global_step += 1
         self.state.epoch = self.state.global_step / len(self._plan)
+
+    def _window_losses(self, batch: TrainingBatch, output: Any) -> torch.Tensor:
+        """Return the loss of each window: from what is right, and from what the teacher says."""
+        losses = span_losses(output.start_logits, output.end_logits, batch.legal, batch.targets)
+        teacher, weight = self.data.teacher, self.config.teacher_weight
+        if teacher is None:
+            return losses
+        with self._accelerator.autocast():
+            taught = teacher.logits(batch.inputs)
+        lessons = teacher_losses(output.start_logits, output.end_logits, batch.legal, taught)
+        return (1 - weight) * losses + weight * lessons
 
     def _after_step(self) -> None:
         """Log, evaluate and save where it is due."""

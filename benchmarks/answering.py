@@ -1,0 +1,228 @@
+"""Questions a second against the old pipeline and the living peers, with F1 beside each; share of the matrix peak.
+
+    python benchmarks/answering.py [--model FLOAT_FOLDER] [--questions 1000] [--threads 2]
+
+Every side runs in a process of its own, in its own environment (`make peers`), on the same cores. All have the same
+weights: the shipped file, or the float checkpoint that it was made of. They take turns, block by block of the same
+questions of SQuAD's dev set. Answers are compared before times are: where a side has other weights or loses questions,
+nothing is measured. A side that cannot run here is named with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import F1_MARGIN, Bar, options, peer_python, pin, record, sample, table
+from turns import Result, Side, Workers, take_turns
+
+if TYPE_CHECKING:
+    from quoth import Example
+
+# A living peer that answers worse than this is not the best one, however fast: points of F1 below the float checkpoint.
+LIVING_MARGIN = 2.0
+# Share of answers that two float32 sides must have in common, though they choose spans by different rules.
+ALIKE = 0.8
+BATCHES = (1, 8, 32, 64)
+ENGINES = "openvino:float32,openvino:bfloat16,onnxruntime:float32,torch:float32,torch:bfloat16"
+OLD = "The pipeline of transformers 4.57"
+# What a side is, to the bars; and the bars of the project.
+SHIPPED, ENGINE, PEAK = "shipped", "engine", "peak"
+DEFAULT, FLOAT32, BFLOAT16, LIVING = "as called by default", "float32", "bfloat16", "living"
+BARS = {DEFAULT: 20.0, FLOAT32: 6.0, BFLOAT16: 2.0, LIVING: 4.0, PEAK: 40.0}
+
+
+def main() -> None:
+    """Measure, and print what was measured."""
+    parser = options(__doc__, 1000)
+    parser.add_argument("--blocks", type=int, default=2, help="turns of each side (2)")
+    parser.add_argument("--search", type=int, default=128, help="questions on which batch sizes are tried (128)")
+    parser.add_argument("--engines", default=ENGINES, help=f"engines for the float file, and precisions ({ENGINES})")
+    given = parser.parse_args()
+    from quoth.data import read_examples
+    from quoth.evaluation import score
+
+    examples = sample(list(read_examples(given.data)), given.questions)
+    pairs = [(example.question, example.context) for example in examples]
+    threads = pin(given.threads)
+    with ExitStack() as stack:
+        workers = Workers(threads, stack)
+        ours = list(quoth_sides(given, stack.enter_context(tempfile.TemporaryDirectory())))
+        peers = [fastest(workers, ways, pairs[: given.search]) for ways in peer_sides(str(given.model))]
+        peak = Side("The matrix peak", PEAK, "peak", peer_python("pipeline"), "")
+        results = take_turns(workers, [*ours, *peers, peak], pairs, given.blocks)
+        if missing := [side.name for side in (ours[0], peers[0], peak) if side not in results]:
+            sys.exit(f"answering: {' and '.join(missing)} must be measured, but cannot be: see above")
+        check_alike(results, peers[0])
+        parts = [replace(ours[0], call={"part": part}) for part in ("windows", "network")]
+        windows, network = (workers.ask(part, pairs)["seconds"] for part in parts)
+        shipped = workers.described(ours[0])
+    work = Work(flops(given.model, examples), max(results.pop(peak).answers), windows, network - windows)
+    f1 = {side: score(examples, texts(examples, result)).f1 for side, result in results.items()}
+    lines = [*rows(results, f1, peers[0], shipped), ""]
+    lines += [f"- {name} does not run here: {why}" for name, why in workers.failed.items()]
+    lines += map(str, bars(results, f1, work))
+    lines += profile(results[ours[0]], results[peers[0]], work)
+    threads_used = f"{threads} thread{'s' if threads > 1 else ''}"
+    record(
+        "Answering, against the old pipeline and living peers",
+        [f"On {threads_used}.", "", *lines],
+        keep=not given.no_record,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the shipped reader's network has to do for all questions, and what its parts take by themselves.
+
+    Attributes:
+        flops: Floating-point operations, without padding.
+        peak: Operations a second of the largest bfloat16 product.
+        windows: Seconds to cut the windows.
+        network: Seconds of the network.
+    """
+
+    flops: float
+    peak: float
+    windows: float
+    network: float
+
+
+def quoth_sides(given: argparse.Namespace, empty: str) -> Iterator[Side]:
+    """Yield the shipped reader, then the float checkpoint in every engine asked for."""
+    python = Path(sys.executable)
+    yield Side("**Quoth, as it ships**", SHIPPED, "quoth", python, "")
+    yield Side("Quoth, as it ships, in ONNX Runtime", ENGINE, "quoth", python, "", {"engine": "onnxruntime"})
+    wanted = [item.split(":") for item in given.engines.split(",") if item]
+    if any(engine != "torch" for engine, _ in wanted):
+        from quoth.export import export
+
+        export(given.model, empty)
+    for engine, precision in wanted:
+        folder = str(given.model) if engine == "torch" else empty
+        name = f"Quoth, float checkpoint, {engine} in {precision}"
+        yield Side(name, ENGINE, "quoth", python, folder, {"engine": engine, "precision": precision})
+
+
+def peer_sides(model: str) -> Iterator[list[Side]]:
+    """Yield each peer: ways to call it, of which the fastest is taken.
+
+    All are told what to compute in: by themselves they would take the precision that the weights are stored in.
+    """
+    python = peer_python("pipeline")
+    yield [Side(f"{OLD}, {DEFAULT}", DEFAULT, "pipeline", python, model, {"dtype": "float32"})]
+    for role in (FLOAT32, BFLOAT16):
+        yield [
+            Side(
+                f"{OLD}, {role}, batches of {size}",
+                role,
+                "pipeline",
+                python,
+                model,
+                {"dtype": role},
+                {"batch_size": size},
+            )
+            for size in BATCHES
+        ]
+    python = peer_python("haystack")
+    for dtype in ("float32", "bfloat16"):
+        settings = {"model_kwargs": {"dtype": dtype}}
+        yield [Side(f"Haystack's reader, {dtype}", LIVING, "haystack", python, model, settings)]
+    python = peer_python("txtai")
+    for dtype, more in (("float32", {}), ("bfloat16", {}), ("int8", {"quantize": True})):
+        settings = {"dtype": "float32" if more else dtype, **more}
+        yield [Side(f"txtai's questions, {dtype}", LIVING, "txtai", python, model, settings)]
+
+
+def fastest(workers: Workers, ways: list[Side], pairs: Sequence[tuple[str, str]]) -> Side:
+    """Return the way of calling a peer that answers a few questions fastest."""
+    if len(ways) == 1:
+        return ways[0]
+    tried = [(reply["seconds"], at) for at, way in enumerate(ways) if (reply := workers.ask(way, pairs))]
+    return ways[min(tried)[1] if tried else 0]
+
+
+def flops(model: Path | str, examples: Sequence[Example]) -> float:
+    """Return the operations of a BERT over the windows of some examples: products of weights, and of attention."""
+    from quoth.reading import Tokenizer, Windower
+
+    config = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
+    wide, inner, layers = (config[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers"))
+    lengths = [len(window) for group in Windower(Tokenizer.load(Path(model))).each(examples) for window in group]
+    weights = 4 * wide**2 + 2 * wide * inner
+    return float(sum(layers * (2 * length * weights + 4 * length**2 * wide) for length in lengths))
+
+
+def check_alike(results: dict[Side, Result], reference: Side) -> None:
+    """Stop where a side that should compute the same float32 network answers otherwise."""
+    for side, result in results.items():
+        if side.role == FLOAT32 or side.settings.get("precision") == "float32":
+            share = alike(result, results[reference])
+            if share < ALIKE:
+                sys.exit(
+                    f"answering: {side.name} must answer as {reference.name}, but does in {share:.0%}: other weights?"
+                )
+
+
+def alike(one: Result, other: Result) -> float:
+    """Return how many answers are equal, in [0, 1]."""
+    return sum(map(str.__eq__, map(str, one.answers), map(str, other.answers))) / len(one.answers)
+
+
+def texts(examples: Sequence[Example], result: Result) -> dict[str, str | None]:
+    """Return the answers by the questions' ids."""
+    return dict(zip((example.id for example in examples), result.answers, strict=True))
+
+
+def rows(results: dict[Side, Result], f1: dict[Side, float], reference: Side, shipped: str) -> list[str]:
+    """Return the table."""
+    speed = next(iter(results.values())).speed
+    lines = [("", "questions/s", "each turn", "F1", "answers as the old pipeline", "Quoth is")]
+    for side, result in results.items():
+        name = f"{side.name}: {shipped}" if side.role == SHIPPED else side.name
+        turns = ", ".join(f"{turn:.1f}" for turn in result.turns)
+        same = f"{100 * alike(result, results[reference]):.1f} %"
+        ratio = "" if side.role == SHIPPED else f"{speed / result.speed:.2f}×"
+        lines.append((name, f"{result.speed:.1f}", turns, f"{f1[side]:.2f}", same, ratio))
+    return table(*lines)
+
+
+def bars(results: dict[Side, Result], f1: dict[Side, float], work: Work) -> Iterator[Bar]:
+    """Yield the bars: of each kind of peer its fastest side, and the share of the peak."""
+    ours = next(iter(results))
+    reference = next(f1[side] for side in results if side.role == DEFAULT)
+    for role in (DEFAULT, FLOAT32, BFLOAT16, LIVING):
+        sides = [side for side in results if side.role == role and f1[side] >= reference - LIVING_MARGIN]
+        if not sides:
+            continue
+        peer = max(sides, key=lambda side: results[side].speed)
+        no_worse = (f1[ours] >= f1[peer] - F1_MARGIN, f"F1 {f1[ours]:.2f} against {f1[peer]:.2f}")
+        claim = f"questions/s, against {peer.name}{', the best living peer' if role == LIVING else ''}"
+        yield Bar(claim, results[ours].speed / results[peer].speed, BARS[role], condition=no_worse)
+    share = 100 * work.flops / sum(results[ours].seconds) / work.peak
+    yield Bar("share of the matrix peak measured here, without padding", share, BARS[PEAK], unit=" %", digits=0)
+
+
+def profile(ours: Result, default: Result, work: Work) -> list[str]:
+    """Return where the time goes, and how far the machine itself would let anybody go."""
+    count = len(ours.answers)
+    most = count * work.peak / work.flops
+    return [
+        "",
+        f"The peak is {work.peak / 1e9:,.0f} GFLOP/s (torch, bfloat16, 2048 × 2048 × 2048), and a question "
+        f"{work.flops / count / 1e9:.2f} GFLOP: a network that ran at the peak, with nothing around it, would answer "
+        f"{most:.0f} questions/s, {most / default.speed:.1f} times the old pipeline as called by default. Of ours, "
+        f"one after the other: windows {work.windows:.2f} s, the network {work.network:.2f} s "
+        f"({work.flops / work.network / work.peak:.0%} of the peak); `answer_all` needs {sum(ours.seconds):.2f} s.",
+    ]
+
+
+if __name__ == "__main__":
+    main()

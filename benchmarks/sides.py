@@ -1,0 +1,163 @@
+"""One side of a comparison: answers questions in a process of its own, in the environment of its library.
+
+    PYTHON benchmarks/sides.py KIND FOLDER THREADS [SETTINGS]
+
+Started by ``answering.py``. KIND is a key of ``SIDES``, SETTINGS a JSON object for its ``__init__``. Each line of
+standard input is a JSON object with ``questions`` (pairs of question and context) and ``settings`` of the call; each is
+answered by one line: ``seconds``, and ``answers``, a text or null each. The first line only says what was loaded
+(``described``). Nothing of Quoth is imported but by its own side.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+
+Pairs = list[tuple[str, str]]
+Answers = list[str | None]
+
+
+class Quoth:
+    """``Reader.answer_all``. It never abstains, since its peers never do."""
+
+    BATCH_TOKENS = 4096
+
+    def __init__(self, folder: str, threads: int, **settings: str) -> None:
+        from quoth import Reader
+
+        self.reader = Reader.load(folder or None, threads=threads, **settings)
+        self.described = f"{self.reader.engine.name} in {self.reader.engine.precision}"
+
+    def answer(self, pairs: Pairs, part: str = "") -> Answers:
+        """Answer; or do a part of the work alone: cut ``"windows"``, or do that and run the ``"network"``."""
+        from quoth import Example
+        from quoth.reading import WindowBatch, by_token_budget
+
+        examples = [Example(str(number), *pair) for number, pair in enumerate(pairs)]
+        if not part:
+            return [each.text for each in self.reader.answer_all(examples, null_threshold=math.inf)]
+        windows = [window for group in self.reader.windower.each(examples) for window in group]
+        if part == "network":
+            for places in by_token_budget(windows, self.BATCH_TOKENS):
+                self.reader.engine.run(WindowBatch.of([windows[at] for at in places], self.reader.tokenizer.pad_id))
+        return []
+
+
+class Pipeline:
+    """The question-answering pipeline of transformers 4, one question a call, or a list with a batch size."""
+
+    def __init__(self, folder: str, threads: int, **settings: str) -> None:
+        import torch
+        from transformers import logging, pipeline
+
+        logging.set_verbosity_error()
+        torch.set_num_threads(threads)
+        self.pipe = pipeline("question-answering", model=folder, **settings)
+
+    def answer(self, pairs: Pairs, batch_size: int = 0) -> Answers:
+        if not batch_size:
+            return [self.pipe(question=question, context=context)["answer"] for question, context in pairs]
+        questions, contexts = map(list, zip(*pairs, strict=True))
+        found = self.pipe(question=questions, context=contexts, batch_size=batch_size)
+        # Of a single question it returns no list.
+        return [each["answer"] for each in (found if isinstance(found, list) else [found])]
+
+
+class Haystack:
+    """``TransformersExtractiveReader``, which takes one question a call; the best answer that is one."""
+
+    def __init__(self, folder: str, threads: int, **settings: object) -> None:
+        os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
+        import torch
+        from haystack import Document
+        from haystack_integrations.components.readers.transformers import TransformersExtractiveReader
+
+        torch.set_num_threads(threads)
+        self.document = Document
+        self.reader = TransformersExtractiveReader(folder, **settings)
+        self.reader.warm_up()
+
+    def answer(self, pairs: Pairs) -> Answers:
+        return [self._one(question, context) for question, context in pairs]
+
+    def _one(self, question: str, context: str) -> str | None:
+        answers = self.reader.run(query=question, documents=[self.document(content=context)])["answers"]
+        return next((each.data for each in answers if each.data), None)
+
+
+class Txtai:
+    """``txtai.pipeline.Questions``, which takes the two best places by themselves, wherever they are.
+
+    It raises where one of them is no token of the context; such a question has no answer.
+    """
+
+    def __init__(self, folder: str, threads: int, **settings: object) -> None:
+        import torch
+        from txtai.pipeline import Questions
+
+        torch.set_num_threads(threads)
+        self.questions = Questions(folder, gpu=False, **settings)
+
+    def answer(self, pairs: Pairs) -> Answers:
+        return [self._one(question, context) for question, context in pairs]
+
+    def _one(self, question: str, context: str) -> str | None:
+        try:
+            return self.questions([question], [context])[0]
+        except TypeError:
+            return None
+
+
+class Peak:
+    """The machine itself: floating-point operations a second of torch's bfloat16 product of two 2048 × 2048."""
+
+    SIZE, TIMES = 2048, 10
+
+    def __init__(self, folder: str, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        self.one = torch.randn(self.SIZE, self.SIZE).bfloat16()
+
+    def answer(self, pairs: Pairs) -> list[float]:
+        """Return the best of several products."""
+        speeds = []
+        for _ in range(self.TIMES):
+            before = time.perf_counter()
+            self.one @ self.one
+            speeds.append(2 * self.SIZE**3 / (time.perf_counter() - before))
+        return [max(speeds)]
+
+
+SIDES: dict[str, Callable] = {
+    "quoth": Quoth,
+    "pipeline": Pipeline,
+    "haystack": Haystack,
+    "txtai": Txtai,
+    "peak": Peak,
+}
+
+
+def main() -> None:
+    """Load the side, say so, and answer line after line."""
+    warnings.filterwarnings("ignore")
+    kind, folder, threads, *settings = sys.argv[1:]
+    # Whatever a library prints must not come between the lines.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    side = SIDES[kind](folder, int(threads), **(json.loads(settings[0]) if settings else {}))
+    print(json.dumps({"described": getattr(side, "described", "")}), file=answers, flush=True)
+    for line in sys.stdin:
+        block = json.loads(line)
+        before = time.perf_counter()
+        found = side.answer(block["questions"], **block["settings"])
+        print(json.dumps({"seconds": time.perf_counter() - before, "answers": found}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

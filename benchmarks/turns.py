@@ -1,0 +1,166 @@
+"""Sides of a comparison, each in a process of its own, that take turns: what slows the machine meets all of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+WARM = 16  # questions that are not timed
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """What is compared.
+
+    Attributes:
+        name: As the table calls it.
+        role: What it is to the claims.
+        kind: Key of ``sides.SIDES``.
+        python: Of its environment; ``None`` if there is none.
+        folder: What it loads; "" is the shipped reader.
+        settings: Of its ``__init__``.
+        call: Settings of each call.
+    """
+
+    name: str
+    role: str
+    kind: str
+    python: Path | None
+    folder: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    call: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Result:
+    """What a side did: its answers in the order of the questions, and the seconds and the speed of each turn."""
+
+    answers: list[Any] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    turns: list[float] = field(default_factory=list)
+
+    @property
+    def speed(self) -> float:
+        """Questions a second."""
+        return len(self.answers) / sum(self.seconds)
+
+    def add(self, answers: list[Any], seconds: float) -> None:
+        """Add a turn."""
+        self.answers += answers
+        self.seconds.append(seconds)
+        self.turns.append(len(answers) / seconds)
+
+
+class Worker:
+    """A process that answers for one or several sides of the same kind, folder and settings.
+
+    Attributes:
+        described: What it says of itself.
+    """
+
+    def __init__(self, side: Side, threads: int) -> None:
+        """Start it, and wait until it is loaded.
+
+        Raises:
+            RuntimeError: If it does not run; with the last line of what it said.
+        """
+        if side.python is None:
+            raise RuntimeError("its environment is not made: make peers")
+        self.said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open as long as it
+        command = [str(side.python), str(Path(__file__).with_name("sides.py")), side.kind, side.folder, str(threads)]
+        self.process = subprocess.Popen(
+            [*command, json.dumps(side.settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.said,
+            text=True,
+        )
+        self.described: str = self._reply()["described"]
+
+    def ask(self, pairs: Pairs, call: dict[str, Any]) -> dict[str, Any]:
+        """Return the seconds and answers of one block."""
+        with suppress(BrokenPipeError):  # it ended: the reply tells why
+            self.process.stdin.write(json.dumps({"questions": pairs, "settings": call}) + "\n")
+            self.process.stdin.flush()
+        return self._reply()
+
+    def _reply(self) -> dict[str, Any]:
+        if line := self.process.stdout.readline():
+            return json.loads(line)
+        self.process.wait()
+        self.said.seek(0)
+        lines = [line.strip() for line in self.said.read().splitlines() if line.strip()]
+        self.close()
+        raise RuntimeError(lines[-1] if lines else "it ended without a word")
+
+    def close(self) -> None:
+        """End the process; again does nothing."""
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+        self.said.close()
+
+
+class Workers:
+    """One worker for each kind, folder and settings; those that do not run, with the reason."""
+
+    def __init__(self, threads: int, stack: ExitStack) -> None:
+        self.threads, self.stack = threads, stack
+        self.running: dict[str, Worker] = {}
+        self.failed: dict[str, str] = {}
+
+    def ask(self, side: Side, pairs: Pairs) -> dict[str, Any] | None:
+        """Let a side answer; return ``None`` if it cannot."""
+        if side.name in self.failed:
+            return None
+        try:
+            return self._worker(side, pairs[:WARM]).ask(pairs, side.call)
+        except RuntimeError as error:
+            self.failed[side.name] = str(error)
+            print(f"{side.name}: does not run here: {error}", file=sys.stderr)
+            return None
+
+    def described(self, side: Side) -> str:
+        """Return what a side that runs says of itself."""
+        return self.running[_key(side)].described
+
+    def _worker(self, side: Side, warm: Pairs) -> Worker:
+        key = _key(side)
+        if key not in self.running:
+            worker = Worker(side, self.threads)
+            self.stack.callback(worker.close)
+            worker.ask(warm, side.call)
+            self.running[key] = worker
+        return self.running[key]
+
+
+def _key(side: Side) -> str:
+    return json.dumps([side.kind, side.folder, side.settings])
+
+
+def take_turns(workers: Workers, sides: list[Side], pairs: Pairs, blocks: int) -> dict[Side, Result]:
+    """Let every side answer every block; each round begins with another side.
+
+    Returns:
+        The results of those that ran to the end.
+    """
+    results = {side.name: Result() for side in sides}
+    size = -(-len(pairs) // blocks)
+    for turn, start in enumerate(range(0, len(pairs), size)):
+        block = pairs[start : start + size]
+        for side in [*sides[turn % len(sides) :], *sides[: turn % len(sides)]]:
+            if reply := workers.ask(side, block):
+                if side.kind != "peak" and len(reply["answers"]) != len(block):
+                    sys.exit(f"{side.name}: must answer {len(block)} questions, but answers {len(reply['answers'])}")
+                results[side.name].add(reply["answers"], reply["seconds"])
+    return {side: results[side.name] for side in sides if side.name not in workers.failed}

@@ -1,0 +1,134 @@
+"""OpenVINO on the CPU: the engine of the base install.
+
+It reads the same ``model.onnx`` as ONNX Runtime, joins each matrix product with what follows it (bias, GELU, the
+rounding to int8 of the next one), and takes the products in bfloat16 or int8 where the processor can.
+Compiling takes a third of a second, so what was compiled is kept in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quoth.engines.base import usable_cores
+from quoth.engines.files import OUTPUTS, cannot_run, check_network
+from quoth.errors import ReaderError
+from quoth.reading import SpanLogits, WindowBatch
+
+if TYPE_CHECKING:
+    import openvino
+
+# How many compiled networks are kept; the latest made.
+_KEPT = 8
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+class OpenVinoEngine:
+    """Runs a ``model.onnx``; what it must take and give is as for :class:`quoth.engines.onnx.OnnxEngine`.
+
+    Several threads may use it at once; each batch is computed by all of its threads.
+    """
+
+    name = "openvino"
+
+    def __init__(
+        self, model: Path, *, precision: str = "float32", threads: int | None = None, cache: Path | None = None
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: The file.
+            precision: What to compute in where the file leaves it open: "float32" or "bfloat16". Products of int8 stay
+                int8.
+            threads: How many threads to use; all usable cores if ``None``.
+            cache: The folder of compiled networks; nothing is kept if ``None``.
+
+        Raises:
+            ReaderError: If the file cannot be loaded, has other inputs or outputs, or the processor cannot compute in
+                this precision.
+        """
+        import openvino
+
+        self.precision = precision
+        self._model = model
+        core = openvino.Core()
+        _check_precision(core, precision)
+        config = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_NUM_THREADS": threads or usable_cores(),
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            # Pinned threads fight for a core with whatever else is pinned to it, while another may be idle.
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            self._compiled = _compile(core, model, config, cache)
+        except (RuntimeError, OSError) as error:
+            raise ReaderError(f"{model}: must be an ONNX model, but cannot be loaded: {error}") from error
+        self._feeds = check_network(model, _names(self._compiled.inputs), _names(self._compiled.outputs))
+        self._idle: list[openvino.InferRequest] = []
+
+    def run(self, batch: WindowBatch) -> SpanLogits:
+        """Compute the logits of one batch.
+
+        Raises:
+            ReaderError: If the network fails, as it does on a window longer than it was made for.
+        """
+        request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
+        try:
+            request.infer({name: getattr(batch, field) for name, field in self._feeds.items()}, share_inputs=True)
+            # Copies: the request's own memory is written over by the next batch.
+            start, end = (np.array(request.get_tensor(name).data, dtype=np.float32) for name in OUTPUTS)
+        except RuntimeError as error:
+            raise cannot_run(self._model, batch.ids.shape, error) from error
+        self._idle.append(request)
+        return SpanLogits(start, end)
+
+
+def _check_precision(core: openvino.Core, precision: str) -> None:
+    if precision not in _HINTS:
+        raise ReaderError(f"openvino: precision must be one of {', '.join(_HINTS)}, but is {precision}")
+    if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise ReaderError(
+            "openvino: precision bfloat16 needs a processor that has it, but this one has not. Use float32."
+        )
+
+
+def _names(ports: list[Any]) -> list[str]:
+    return [next(iter(sorted(port.get_names())), "") for port in ports]
+
+
+def _compile(core: openvino.Core, model: Path, config: dict[str, Any], cache: Path | None) -> openvino.CompiledModel:
+    """Compile a network, or take what was compiled before; keep it whole or not at all."""
+    if cache is None:
+        return core.compile_model(model, "CPU", config)
+    blob = cache / f"{_key(core, model, config['INFERENCE_PRECISION_HINT'])}.blob"
+    with contextlib.suppress(OSError, RuntimeError):  # there is none, or it is damaged: it is made anew
+        return core.import_model(blob.read_bytes(), "CPU", config)
+    compiled = core.compile_model(model, "CPU", config)
+    with contextlib.suppress(OSError):  # a home that cannot be written to costs the time to compile, no more
+        cache.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=cache, prefix=".part-")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(compiled.export_model().getbuffer())
+        Path(part).replace(blob)
+        for old in sorted(cache.glob("*.blob"), key=lambda file: -file.stat().st_mtime)[_KEPT:]:
+            old.unlink()
+    return compiled
+
+
+def _key(core: openvino.Core, model: Path, hint: str) -> str:
+    """Name a network as compiled: its bytes, what it computes in, OpenVINO's version and the processor."""
+    import openvino
+
+    with model.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+    processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    digest.update(repr([hint, openvino.__version__, processor]).encode())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,53 @@
+"""Making the shipped reader: every stage of ``make reader``, on a little encoder and little data."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import little
+from quoth.data import write_squad
+from quoth.reader import Reader
+
+pytestmark = [pytest.mark.torch, pytest.mark.long]
+HERE = Path(__file__).parent
+
+
+def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
+    import torch
+    from safetensors.torch import load_file
+
+    squad = tmp_path / "data" / "squad"
+    squad.mkdir(parents=True)
+    examples = [replace(each, title=f"Towns {index % 5}") for index, each in enumerate(little.examples(60))]
+    write_squad(examples, squad / "squad-v1.1-train.json")
+    (squad / "held-out-titles.txt").write_text("Towns 0\nTowns 3\n", encoding="utf-8")
+    base = little.base(tmp_path / "base", HERE / "tiny" / "wordpiece", positions=512)
+    command = [sys.executable, HERE.parent / "tools" / "make_reader.py", "--max-steps", "2", "--base", base]
+    command += ["--data", squad.parent, "--runs", tmp_path / "runs", "--ship-to", tmp_path / "tree"]
+
+    first = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.count("$ quoth train") == 3
+
+    shipped = tmp_path / "tree" / "src" / "quoth" / "shipped"
+    manifest = json.loads((shipped / "quoth.json").read_text(encoding="utf-8"))
+    assert manifest["precision"] == "int8"
+    assert manifest["calibration"]["questions"] > manifest["calibration"]["unanswerable"] > 0
+    reader = Reader.load(shipped, threads=1)
+    assert reader.settings.decode.null_bias == manifest["calibration"]["null_bias"]
+
+    checkpoint = tmp_path / "tree" / "readers" / "shipped"
+    weights = load_file(checkpoint / "model.safetensors")
+    trained = load_file(tmp_path / "runs" / "shipped-3" / "model.safetensors")
+    assert {name: tensor.dtype for name, tensor in weights.items()} == dict.fromkeys(trained, torch.float16)
+    example = examples[0]
+    asked = [each.answer(example.question, example.context) for each in (reader, Reader.load(checkpoint, threads=1))]
+    assert asked[0].answers[0].score == pytest.approx(asked[1].answers[0].score, abs=0.1)
+
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    assert again.returncode == 0, again.stderr
+    assert "$ quoth train" not in again.stdout  # what is done is left alone
