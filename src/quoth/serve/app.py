@@ -165,7 +165,8 @@ class _JsonRoute(_Route):
 
         async def handle(request: Request) -> Response:
             _must_be_json(request, "application/json", may_be_missing=not self.strict_content_type)
-            return await handler(request)
+            response: Response = await handler(request)
+            return response
 
         return handle
 
