@@ -60,7 +60,7 @@ class Window:
     @property
     def is_whole(self) -> bool:
         """Whether it holds the whole context, so that its example has no other window."""
-        return len(self.context_tokens) == len(self.context)
+        return self.context_tokens.end - self.context_tokens.start == self.context.ids.size
 
     @property
     def target(self) -> TokenRange | None:
