@@ -15,6 +15,12 @@ settings.register_profile("quoth", deadline=None, derandomize=IN_CI)
 settings.load_profile("quoth")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory):
+    """Nothing that a test compiles goes into the user's own cache."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def squad_folder():
     """The folder of the full SQuAD files. Without QUOTH_DATA a test is skipped, by name."""

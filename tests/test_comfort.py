@@ -166,7 +166,7 @@ def test_what_is_printed_says_what_it_is():
     assert repr(explanation).startswith("Explanation(question='Who keeps the lamp?', answer=")
     assert str(explanation).splitlines()[0] == str(explanation.prediction)
     assert len(str(explanation).splitlines()) == 1 + len(explanation.lost_counts)
-    assert "engine='onnxruntime'" in repr(tiny_reader("wordpiece"))
+    assert "engine='openvino'" in repr(tiny_reader("wordpiece"))
 
 
 def test_what_holds_much_is_shown_in_a_line():

@@ -1,19 +1,29 @@
 """Engines: the same logits whatever the batch, errors instead of crashes, cores counted."""
 
+import os
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from quoth.engines import usable_cores
-from quoth.engines.onnx import OnnxEngine
-from quoth.errors import ReaderError
+from quoth.engines.openvino import OpenVinoEngine
+from quoth.engines.select import best_precision, cache_folder, open_onnx, processor
+from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, Windower
 from quoth.records import Example
 from tiny_readers import KINDS, TINY, tiny_engine, tiny_folder, tiny_tokenizer
 
 CONTEXT = "The lighthouse of Cabo Branco was built in 1972. Its lamp turns once every twelve seconds."
+
+
+# ONNX Runtime is an extra.
+each_engine = pytest.mark.parametrize("name", ["openvino", pytest.param("onnxruntime", marks=pytest.mark.torch)])
 
 
 def batches(kind):
@@ -50,16 +60,15 @@ def test_mask_and_types_reach_the_network():
 
 
 def test_engine_says_what_it_is():
-    assert (tiny_engine("bpe").name, tiny_engine("bpe").precision) == ("onnxruntime", "float32")
-    assert OnnxEngine(TINY / "bpe" / "model.onnx", precision="int8", threads=1).precision == "int8"
+    assert (tiny_engine("bpe").name, tiny_engine("bpe").precision) == ("openvino", "float32")
 
 
-def test_file_that_is_no_network(tmp_path):
+@each_engine
+def test_file_that_is_no_network(tmp_path, name):
     (tmp_path / "model.onnx").write_bytes(b"nothing of the kind")
-    with pytest.raises(ReaderError, match=r"model\.onnx: must be an ONNX model, but cannot be loaded"):
-        OnnxEngine(tmp_path / "model.onnx")
-    with pytest.raises(ReaderError, match=r"absent\.onnx: must be an ONNX model, but cannot be loaded"):
-        OnnxEngine(tmp_path / "absent.onnx")
+    for file in ("model.onnx", "absent.onnx"):
+        with pytest.raises(ReaderError, match=rf"{file}: must be an ONNX model, but cannot be loaded"):
+            open_onnx(tmp_path / file, engine=name, cache=tmp_path)
 
 
 @pytest.mark.parametrize(("known", "other"), [(b"start_logits", b"first_logits"), (b"input_ids", b"token_ids")])
@@ -67,14 +76,18 @@ def test_network_for_something_else(tmp_path, known, other):
     content = (TINY / "bpe" / "model.onnx").read_bytes()
     (tmp_path / "model.onnx").write_bytes(content.replace(known, other))
     with pytest.raises(ReaderError, match=rf"must take input_ids, .* but takes .*{other.decode()}"):
-        OnnxEngine(tmp_path / "model.onnx")
+        open_onnx(tmp_path / "model.onnx")
 
 
-def test_windows_longer_than_the_network_takes(tmp_path):
+@each_engine
+def test_windows_longer_than_the_network_takes(tmp_path, name):
     tokenizer = Tokenizer.load(tiny_folder("wordpiece", tmp_path, "tokenizer.json"))
     windows = Windower(tokenizer, max_tokens=200, overlap=0).windows(Example("q", "Who?", "the " * 190))
+    engine = open_onnx(TINY / "wordpiece" / "model.onnx", engine=name, precision="float32", threads=1)
     with pytest.raises(ReaderError, match=r"model\.onnx: must read 1 windows of 19\d tokens, but failed"):
-        tiny_engine("wordpiece").run(WindowBatch.of(windows, 0))
+        engine.run(WindowBatch.of(windows, 0))
+    together, _ = batches("wordpiece")
+    assert engine.run(together).start == pytest.approx(tiny_engine("wordpiece").run(together).start, abs=1e-4)
 
 
 def test_cores_are_those_of_the_control_group(tmp_path):
@@ -123,18 +136,129 @@ def test_torch_gives_no_types_to_a_network_of_one():
     assert engine.run(wrong_types).start.shape == together.ids.shape
 
 
+@each_engine
+def test_engines_agree(name):
+    together, _ = batches("wordpiece")
+    engine = open_onnx(TINY / "wordpiece" / "model.onnx", engine=name, precision="float32", threads=1)
+    assert (engine.name, engine.precision) == (name, "float32")
+    found, expected, mask = engine.run(together), tiny_engine("wordpiece").run(together), together.mask == 1
+    assert found.start[mask] == pytest.approx(expected.start[mask], abs=1e-4)
+    assert found.end[mask] == pytest.approx(expected.end[mask], abs=1e-4)
+
+
+@each_engine
+def test_a_precision_that_an_engine_lacks_is_refused(name):
+    with pytest.raises(ReaderError, match=rf"{name}: precision must be .*float32.*, but is float16"):
+        open_onnx(TINY / "bpe" / "model.onnx", engine=name, precision="float16")
+
+
+def test_several_threads_may_ask_one_engine():
+    _, alone = batches("wordpiece")
+    engine = tiny_engine("wordpiece")
+    expected = [engine.run(batch).start for batch in alone]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(engine.run, alone * 20))
+    for place, logits in enumerate(found):
+        np.testing.assert_array_equal(logits.start, expected[place % len(alone)])
+
+
+def test_what_was_compiled_is_kept_and_made_anew_if_damaged(tmp_path):
+    together, _ = batches("wordpiece")
+    model, cache = TINY / "wordpiece" / "model.onnx", tmp_path / "cache"
+    first = OpenVinoEngine(model, threads=1, cache=cache).run(together)
+    [blob] = cache.iterdir()
+    whole = blob.read_bytes()
+    made = blob.stat().st_mtime_ns
+    np.testing.assert_array_equal(OpenVinoEngine(model, threads=1, cache=cache).run(together).start, first.start)
+    assert blob.stat().st_mtime_ns == made, "the second time it is read, not made"
+    for damaged in (b"", whole[:100], whole[: len(whole) // 2]):
+        blob.write_bytes(damaged)
+        again = OpenVinoEngine(model, threads=1, cache=cache).run(together)
+        np.testing.assert_array_equal(again.start, first.start)
+        assert blob.read_bytes() != damaged
+    assert len(list(cache.iterdir())) == 1
+    other = OpenVinoEngine(TINY / "bpe" / "model.onnx", threads=1, cache=cache)
+    assert len(list(cache.iterdir())) == 2, f"{other.name}: another network is another file"
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    engine = OpenVinoEngine(TINY / "bpe" / "model.onnx", threads=1, cache=tmp_path / "file" / "cache")
+    assert engine.run(batches("bpe")[0]).start.shape[0] == 3
+
+
+def test_the_cache_lies_where_the_system_keeps_such_things():
+    assert cache_folder() == Path(os.environ["XDG_CACHE_HOME"]) / "quoth"
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind", "precision"),
+    [
+        ("fpu avx2 avx512_vnni avx512_bf16 amx_bf16 amx_tile amx_int8", "amx", "bfloat16"),
+        ("fpu avx2 avx512_vnni avx512_bf16", "avx512_bf16", "bfloat16"),
+        ("fpu avx2 avx512_vnni", "avx512_vnni", "float32"),
+        ("fpu avx2", "avx2", "float32"),
+        ("fpu", "other", "float32"),
+    ],
+)
+def test_the_kind_of_a_processor(tmp_path, flags, kind, precision):
+    (tmp_path / "cpuinfo").write_text(
+        f"processor\t: 0\nmodel name\t: avx512_bf16\nflags\t\t: {flags}\n\nprocessor\t: 1\n"
+    )
+    assert processor(tmp_path / "cpuinfo") == kind
+    assert best_precision("openvino", kind) == precision
+    assert best_precision("onnxruntime", kind) == "float32"
+
+
+def test_a_system_that_says_nothing_of_its_processor(tmp_path):
+    assert processor(tmp_path / "absent") == "other"
+    (tmp_path / "cpuinfo").write_text("processor : 0\nFeatures : fp asimd bf16 i8mm\n")
+    assert processor(tmp_path / "cpuinfo") == "other"
+
+
+def test_no_such_engine():
+    with pytest.raises(ConfigError, match="engine must be auto, openvino, onnxruntime or torch, but is tensorrt"):
+        open_onnx(TINY / "bpe" / "model.onnx", engine="tensorrt")
+
+
+def test_nothing_is_sent_anywhere(tmp_path):
+    """Whoever opens a connection or asks for an address is seen by the audit hook; and who writes at home, there."""
+    code = f"""
+import sys
+seen = []
+def hook(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        seen.append((event, arguments))
+sys.addaudithook(hook)
+from pathlib import Path
+from quoth.engines.select import installed, open_onnx
+for name in installed():
+    open_onnx(Path({str(TINY / "bpe" / "model.onnx")!r}), engine=name, cache=Path({str(tmp_path / "cache")!r}))
+print(seen)
+"""
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "cache").mkdir()
+    environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "[]"
+    assert list(home.iterdir()) == [], "no consent, no identifier, nothing"
+
+
 def test_the_shipped_reader_reads_a_window_the_same_in_any_batch():
     reader = Reader.load(threads=1)
+    limit = reader.settings.max_tokens
     texts = [CONTEXT[:size] for size in range(4, len(CONTEXT), 3)]
     windows = [reader.windower.windows(Example("q", "Who?", text))[0] for text in texts]
     assert {len(window) % 2 for window in windows} == {0, 1}
     for number in (2, 3, 7):
-        batch = WindowBatch.of(windows[-number:], reader.tokenizer.pad_id)
+        batch = WindowBatch.of(windows[-number:], reader.tokenizer.pad_id, limit=limit)
         together = reader.engine.run(batch)
         for row, window in enumerate(batch.windows):
-            single = reader.engine.run(WindowBatch.of([window], reader.tokenizer.pad_id))
-            np.testing.assert_array_equal(together.start[row, : len(window)], single.start[0])
-            np.testing.assert_array_equal(together.end[row, : len(window)], single.end[0])
+            single = reader.engine.run(WindowBatch.of([window], reader.tokenizer.pad_id, limit=limit))
+            real = slice(len(window))
+            np.testing.assert_array_equal(together.start[row, real], single.start[0, real])
+            np.testing.assert_array_equal(together.end[row, real], single.end[0, real])
 
 
 @pytest.mark.torch

@@ -10,10 +10,16 @@ import pytest
 
 import little
 from quoth import Reader, evaluate
+from quoth.engines.select import ENGINES, open_onnx
 from quoth.errors import ConfigError, ExportError, ReaderError
+from quoth.reading import WindowBatch
 
 pytestmark = pytest.mark.torch
 TINY = Path(__file__).parent / "tiny"
+# A few questions are enough to see how it is done.
+INT8 = {"int8": True, "least_questions": 1}
+_IDS = np.arange(2, 34).reshape(2, 16)
+BATCH = WindowBatch(_IDS, np.zeros_like(_IDS), np.ones_like(_IDS), ())
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +56,8 @@ def test_onnx_says_what_torch_says(trained, tmp_path):
         "tokenizer.json",
     ]
     examples = little.examples(40, seed=9)
-    torch_reader, onnx_reader = Reader.load(trained), Reader.load(result.folder)
-    assert (torch_reader.engine.name, onnx_reader.engine.name) == ("torch", "onnxruntime")
+    torch_reader, onnx_reader = Reader.load(trained), Reader.load(result.folder, precision="float32")
+    assert (torch_reader.engine.name, onnx_reader.engine.name) == ("torch", "openvino")
     for one, other in zip(torch_reader.answer_all(examples), onnx_reader.answer_all(examples), strict=True):
         assert one.best.span == other.best.span
         assert one.best.score == pytest.approx(other.best.score, abs=1e-3)
@@ -63,15 +69,17 @@ def test_int8_is_smaller_and_as_good(trained, tmp_path):
 
     examples = little.examples(64)
     whole = export(trained, tmp_path / "float")
-    result = export(trained, tmp_path / "int8", int8=True, gate_data=examples, max_f1_drop=5.0)
+    result = export(trained, tmp_path / "int8", gate_data=examples, max_f1_drop=20.0, **INT8)
     assert result.float_report.f1 > 60
     assert result.int8_report.f1 > result.float_report.f1 - 5.0
     # A little network has little to shrink: its rows are shorter than a block, its graph as long as any.
     assert result.size < 0.8 * whole.size
     reader = Reader.load(result.folder)
-    assert reader.engine.precision == "int8"
     assert evaluate(reader, examples).f1 == pytest.approx(result.int8_report.f1)
     manifest = json.loads((result.folder / "quoth.json").read_text())
+    assert manifest["precision"] == "int8"
+    low, high = manifest["scores"]["gate"]["f1_difference"]["interval"]
+    assert low <= result.int8_report.f1 - result.float_report.f1 <= high
     assert manifest["scores"]["gate"]["f1"] == pytest.approx(result.int8_report.f1)
     assert manifest["trained_on"]["questions"] == 64
 
@@ -80,17 +88,37 @@ def test_int8_answers_do_not_depend_on_the_batch(trained, tmp_path):
     from quoth.export import export
 
     examples = little.examples(30)
-    reader = Reader.load(export(trained, tmp_path / "out", int8=True, gate_data=examples, max_f1_drop=100.0).folder)
+    reader = Reader.load(export(trained, tmp_path / "out", gate_data=examples, max_f1_drop=100.0, **INT8).folder)
     together = [prediction.best.score for prediction in reader.answer_all(examples)]
-    alone = [reader.answer(example.question, example.context).best.score for example in examples]
-    assert np.allclose(together, alone, atol=1e-4)
+    assert together == [reader.answer(example.question, example.context).best.score for example in examples]
+
+
+def test_int8_is_the_same_file_each_time_and_both_engines_read_it(trained, tmp_path):
+    from quoth.export import export
+
+    examples = little.examples(40)
+    one, other = (
+        export(trained, tmp_path / name, gate_data=examples, max_f1_drop=100.0, **INT8).folder / "model.onnx"
+        for name in ("one", "other")
+    )
+    assert one.read_bytes() == other.read_bytes()
+    logits = [open_onnx(one, engine=name, precision="float32", threads=1).run(BATCH) for name in ENGINES]
+    # One rounds to the nearest step and the other too, but their sums differ in the last bit, which may tip a step.
+    assert np.abs(logits[0].start - logits[1].start).max() < 0.1 * np.ptp(logits[0].start)
+
+
+def test_int8_is_judged_by_enough_questions(trained, tmp_path):
+    from quoth.export import export
+
+    with pytest.raises(ConfigError, match="must hold at least 2,000 labelled questions, but holds 64"):
+        export(trained, tmp_path / "out", int8=True, gate_data=little.examples(64))
 
 
 def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(trained, tmp_path):
     from quoth.export import export
 
-    with pytest.raises(ExportError, match="int8 must cost at most -100 F1 on the gate data"):
-        export(trained, tmp_path / "out", int8=True, gate_data=little.examples(8), max_f1_drop=-100)
+    with pytest.raises(ExportError, match="int8 must cost at most -100 F1 on the gate data, but may cost"):
+        export(trained, tmp_path / "out", gate_data=little.examples(8), max_f1_drop=-100, **INT8)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -107,12 +135,6 @@ def test_another_network_is_not_the_same(trained, tmp_path):
     sizes = {"vocabulary": one.model.config.vocab_size, "max_tokens": 64}
     assert largest_difference(one, one, **sizes) == 0
     assert largest_difference(one, other, **sizes) > PARITY
-
-
-def test_nobody_else_s_logging_is_turned_on():
-    code = "import logging, quoth.export.quantize as q; q._quantizer(); print(logging.getLogger().handlers)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_wrong_use_is_named(trained, tmp_path):

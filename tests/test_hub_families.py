@@ -105,8 +105,8 @@ def test_each_family_answers_is_exported_and_answers_the_same(cached, tmp_path):
     # `export` refuses what differs from torch by more than 1e-3.
     result = export(cached, tmp_path / "exported")
     assert result.difference <= 1e-3
-    fast = Reader.load(tmp_path / "exported")
-    assert fast.engine.name == "onnxruntime"
+    fast = Reader.load(tmp_path / "exported", precision="float32")
+    assert fast.engine.name == "openvino"
     after = fast.answer(QUESTION, CONTEXT, top_k=5)
     assert [answer.score for answer in after.answers] == pytest.approx([a.score for a in before.answers], abs=2e-3)
     assert after.best.text == before.best.text

@@ -113,7 +113,7 @@ def test_the_model_says_what_it_is_and_what_it_needs(mlflow, store, address, rea
     folder = Path(mlflow.artifacts.download_artifacts(address))
     lines = (folder / "requirements.txt").read_text().splitlines()
     names = {line.partition("==")[0] for line in lines}
-    assert {"quoth", "mlflow", "pandas", "numpy", "onnxruntime", "regex", "tokenizers"} <= names
+    assert {"quoth", "mlflow", "pandas", "numpy", "openvino", "regex", "tokenizers"} <= names
     assert not names & {"torch", "transformers", "accelerate", "onnx", "optuna", "pytest"}
     assert all("==" in line and "+" not in line for line in lines)
     files = {path.name for path in (folder / "artifacts" / "reader").iterdir()}

@@ -39,11 +39,11 @@ def test_settings_come_back(folder):
     opened = ReaderFolder.open(folder)
     assert opened.settings() == SETTINGS
     assert opened.manifest["scores"] == {"f1": 80.1}
-    reader = Reader.load(folder, threads=1)
+    reader = Reader.load(folder, threads=1, precision="float32")
     assert reader.settings == SETTINGS
-    assert reader.engine.precision == "int8"
+    assert (reader.engine.name, reader.engine.precision) == ("openvino", "float32")
     assert (reader.tokenizer.max_tokens, reader.answer("Who?", CONTEXT).id) == (128, "question")
-    assert "precision='int8'" in repr(reader)
+    assert "precision='float32'" in repr(reader)
     assert "null_threshold=-1.5" in repr(reader)
 
 
@@ -193,8 +193,8 @@ def test_without_torch_a_torch_folder_says_what_to_install(tmp_path):
 def test_with_torch_a_hugging_face_folder_answers(tmp_path):
     plain = tiny_folder("wordpiece", tmp_path / "hf", "tokenizer.json", "config.json", "model.safetensors")
     with_onnx = tiny_folder("wordpiece", tmp_path / "onnx", "tokenizer.json", "config.json", "model.onnx")
-    one, other = Reader.load(plain), Reader.load(with_onnx, threads=1)
-    assert (one.engine.name, other.engine.name) == ("torch", "onnxruntime")
+    one, other = Reader.load(plain), Reader.load(with_onnx, threads=1, precision="float32")
+    assert (one.engine.name, other.engine.name) == ("torch", "openvino")
     assert one.settings == other.settings == ReaderSettings(128, 42)
     found, expected = one.answer("Who?", CONTEXT, top_k=3), other.answer("Who?", CONTEXT, top_k=3)
     assert [answer.span for answer in found.answers] == [answer.span for answer in expected.answers]
@@ -202,4 +202,14 @@ def test_with_torch_a_hugging_face_folder_answers(tmp_path):
 
 
 def test_engine_of_a_folder(folder):
-    assert open_engine(ReaderFolder.open(folder), threads=1).name == "onnxruntime"
+    opened = ReaderFolder.open(folder)
+    assert open_engine(opened, threads=1).name == "openvino"
+    with pytest.raises(ConfigError, match="engine must be auto, openvino, onnxruntime or torch, but is tensorrt"):
+        open_engine(opened, engine="tensorrt")
+    with pytest.raises(ConfigError, match="precision must be one of float32, bfloat16, float16, but is half"):
+        open_engine(opened, precision="half")
+    with pytest.raises(ReaderError, match=r"must hold model\.onnx or model\.safetensors"):
+        open_engine(opened, engine="torch")
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ReaderError, match=r"must hold model\.onnx for openvino, but holds none"):
+        open_engine(opened, engine="openvino")

@@ -5,7 +5,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from quoth.engines.onnx import OnnxEngine
+from quoth.engines.openvino import OpenVinoEngine
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings, Tokenizer
 from quoth.store import ReaderSettings
@@ -23,7 +23,7 @@ def tiny_tokenizer(kind):
 
 @cache
 def tiny_engine(kind):
-    return OnnxEngine(TINY / kind / "model.onnx", threads=1)
+    return OpenVinoEngine(TINY / kind / "model.onnx", threads=1)
 
 
 def tiny_reader(kind, max_tokens=48, overlap=16, **decode):

@@ -115,7 +115,8 @@ class Stream(Generic[T]):
 
     def _batches(self, windows: Sequence[Window]) -> Iterator[tuple[list[int], WindowBatch]]:
         for indices in by_token_budget(windows, BATCH_TOKENS):
-            yield indices, WindowBatch.of([windows[index] for index in indices], self.windower.tokenizer.pad_id)
+            some = [windows[index] for index in indices]
+            yield indices, WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=self.windower.max_tokens)
 
 
 def _blocks(first: list[Example], rest: Iterator[Example]) -> Iterator[list[Example]]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "Measure a reader: answer every labelled question and score the answers, in one pass.",
     "calibrate": "Fit what a reader's scores mean: the temperature of its probability, and the null threshold for "
     "abstaining.",
+    "engines": "Measure every engine that can run a reader on this machine, each in a process of its own.",
     "export": "Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.",
     "track": "Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's address.",
     "serve": "Answer over HTTP: an API, and a page where the answer stands highlighted in its text.",

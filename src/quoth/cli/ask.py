@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import note, print_json, stdout
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def ask(
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to show at most.")] = 1,
+    engine: options.Engine = "auto",
+    precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     null_threshold: Annotated[
         float | None,
@@ -83,7 +86,7 @@ def ask(
     sources = read_sources(context or [], text or [])
     from quoth.reader import Reader
 
-    loaded = Reader.load(reader)
+    loaded = Reader.load(reader, engine=engine, precision=precision)
     prediction = loaded.answer(
         question,
         [source.text for source in sources],

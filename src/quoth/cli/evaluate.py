@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import note, stderr
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Draw the reliability of the probability here: .svg, .png or .pdf."),
     ] = None,
+    engine: options.Engine = "auto",
+    precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
 ) -> None:
     """Measure a reader: answer every labelled question and score the answers, in one pass.
@@ -57,7 +60,8 @@ def evaluate(
     examples = read_examples(data, places=slices or errors is not None)
     labelled = sum(example.golds is not None for example in examples)
     with _mistakes(errors) as each, reading_bar(labelled) as progress:
-        report = evaluate_reader(Reader.load(reader), examples, progress=progress, each=each)
+        loaded = Reader.load(reader, engine=engine, precision=precision)
+        report = evaluate_reader(loaded, examples, progress=progress, each=each)
     print_report(report, json, slices)
     if plot and report.calibration:
         plot_reliability(report.calibration, plot)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import note, print_json, stdout
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def explain(
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to explain at most.")] = 3,
+    engine: options.Engine = "auto",
+    precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with every token.")] = False,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it as one HTML file, with every token.", dir_okay=False)
@@ -66,7 +69,8 @@ def explain(
     from quoth.reader import Reader
 
     sources = read_sources(context or [], text or [], "explain")
-    explanation = Reader.load(reader).explain(question, [source.text for source in sources], top_k=top_k)
+    loaded = Reader.load(reader, engine=engine, precision=precision)
+    explanation = loaded.explain(question, [source.text for source in sources], top_k=top_k)
     if html:
         html.write_text(explanation.to_html(), encoding="utf-8")
         note(f"Wrote {html}")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import note, stderr
 
 app = typer.Typer(add_completion=False)
@@ -28,6 +29,8 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="Write null score minus best score: the higher, the likelier no answer."),
     ] = None,
+    engine: options.Engine = "auto",
+    precision: options.Precision = None,
     top_k: Annotated[
         int, typer.Option(metavar="N", min=1, help="Most answers of one question in the n-best file.")
     ] = 20,
@@ -49,7 +52,8 @@ def predict(
     if len(set(files)) < len(files):
         raise ConfigError("--output, --nbest and --null-odds must be different files, but two are the same")
     examples = read_examples(data)
-    predictions = Reader.load(reader).answer_all(examples, top_k=top_k if nbest else 1)
+    loaded = Reader.load(reader, engine=engine, precision=precision)
+    predictions = loaded.answer_all(examples, top_k=top_k if nbest else 1)
     # Answers come in bursts, a batch at a time: the time left is judged by many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
     with prediction_files(output, nbest, null_odds) as write, bar:

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import os
+import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,11 +57,9 @@ class OpenVinoEngine:
             ReaderError: If the file cannot be loaded, has other inputs or outputs, or the processor cannot compute in
                 this precision.
         """
-        import openvino
-
         self.precision = precision
         self._model = model
-        core = openvino.Core()
+        core = import_openvino().Core()
         _check_precision(core, precision)
         config = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -67,8 +69,9 @@ class OpenVinoEngine:
             # Pinned threads fight for a core with whatever else is pinned to it, while another may be idle.
             "ENABLE_CPU_PINNING": False,
         }
+        self._compile = partial(_compile, core, model, config, cache)
         try:
-            self._compiled = _compile(core, model, config, cache)
+            self._compiled = self._compile()
         except (RuntimeError, OSError) as error:
             raise ReaderError(f"{model}: must be an ONNX model, but cannot be loaded: {error}") from error
         self._feeds = check_network(model, _names(self._compiled.inputs), _names(self._compiled.outputs))
@@ -87,8 +90,26 @@ class OpenVinoEngine:
             start, end = (np.array(request.get_tensor(name).data, dtype=np.float32) for name in OUTPUTS)
         except RuntimeError as error:
             raise cannot_run(self._model, batch.ids.shape, error) from error
+        if start.shape != batch.ids.shape:
+            # A window that is too long goes through without its end, and leaves the network unfit for use.
+            self._compiled, self._idle = self._compile(), []
+            raise cannot_run(self._model, batch.ids.shape, ValueError(f"it gave logits of shape {start.shape}"))
         self._idle.append(request)
         return SpanLogits(start, end)
+
+
+def import_openvino() -> ModuleType:
+    """Import OpenVINO without its telemetry, which writes an identifier into the user's home as it is imported.
+
+    Where the package of the telemetry is not installed, OpenVINO does without; so it is hidden for that moment.
+    """
+    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        try:
+            return importlib.import_module("openvino")
+        finally:
+            del sys.modules["openvino_telemetry"]
+    return importlib.import_module("openvino")
 
 
 def _check_precision(core: openvino.Core, precision: str) -> None:
@@ -125,10 +146,8 @@ def _compile(core: openvino.Core, model: Path, config: dict[str, Any], cache: Pa
 
 def _key(core: openvino.Core, model: Path, hint: str) -> str:
     """Name a network as compiled: its bytes, what it computes in, OpenVINO's version and the processor."""
-    import openvino
-
     with model.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256")
     processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    digest.update(repr([hint, openvino.__version__, processor]).encode())
+    digest.update(repr([hint, import_openvino().__version__, processor]).encode())
     return digest.hexdigest()[:32]

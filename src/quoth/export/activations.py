@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from quoth.engines.files import FEEDS
+from quoth.engines.openvino import import_openvino
 from quoth.reading import WindowBatch
 
 Floats = NDArray[np.float32]
@@ -45,8 +46,7 @@ def activations(model: Path, names: Sequence[str], batches: Sequence[WindowBatch
     Returns:
         One for each name, in their order.
     """
-    import openvino
-
+    openvino = import_openvino()
     network = onnx.load(model)
     for name in names:
         network.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))

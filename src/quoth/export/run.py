@@ -137,9 +137,9 @@ def _quantize(
     low, high = sorted(-end for end in gate.f1.interval)
     if high > max_f1_drop:
         raise ExportError(
-            f"int8 must cost at most {max_f1_drop} F1 on the gate data, but may cost {high:.2f}: {gate.first.f1:.2f} "
-            f"to {gate.second.f1:.2f} on {gate.first.total:,} questions, a drop of {-gate.f1.points:.2f} (95 % interval "
-            f"{low:.2f} to {high:.2f}). Export without --int8, give more data, or allow more with --max-f1-drop."
+            f"int8 must cost at most {max_f1_drop} F1 on the gate data, but may cost {high:.2f}: from "
+            f"{gate.first.f1:.2f} to {gate.second.f1:.2f} on {gate.first.total:,} questions, a drop of {-gate.f1.points:.2f} (95 % "
+            f"interval {low:.2f} to {high:.2f}). Export without --int8, give more data, or allow more with --max-f1-drop."
         )
     copy.replace(model)
     return gate

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from quoth.errors import ReaderError
 from quoth.reading.windows import Window
 
+# Numbers of float32 in the widest vector register.
+_REGISTER = 16
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowBatch:
@@ -29,15 +32,24 @@ class WindowBatch:
     windows: tuple[Window, ...]
 
     @classmethod
-    def of(cls, windows: Sequence[Window], pad_id: int) -> WindowBatch:
+    def of(cls, windows: Sequence[Window], pad_id: int, *, limit: int | None = None) -> WindowBatch:
         """Pad some windows to the longest of them.
+
+        Args:
+            windows: The windows.
+            pad_id: What to fill them up with.
+            limit: If given, pad on to the next multiple of 16 tokens, but not beyond this many: vector registers are
+                then full, and what an engine says of a window is the same to the last bit in every batch.
 
         Raises:
             ValueError: If there are none.
         """
         if not windows:
             raise ValueError("a batch must hold at least one window, but holds none")
-        shape = (len(windows), max(map(len, windows)))
+        longest = max(map(len, windows))
+        if limit is not None:
+            longest = max(longest, min(limit, -(-longest // _REGISTER) * _REGISTER))
+        shape = (len(windows), longest)
         ids = np.full(shape, pad_id, dtype=np.int64)
         type_ids = np.zeros(shape, dtype=np.int64)
         mask = np.zeros(shape, dtype=np.int64)

@@ -73,7 +73,8 @@ def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
     """
     metrics = Metrics()
     batcher = Batcher(
-        served.reader.engine, served.reader.tokenizer.pad_id, batch_tokens=settings.batch_tokens,
+        served.reader.engine, served.reader.tokenizer.pad_id,
+        longest=served.reader.settings.max_tokens, batch_tokens=settings.batch_tokens,
         queue_tokens=settings.queue_tokens, deadline_s=settings.deadline_s, observe=metrics.batch,
     )  # fmt: skip
     desk = Desk(served.reader, batcher, settings)

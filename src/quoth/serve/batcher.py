@@ -94,13 +94,14 @@ class Batcher:
 
     def __init__(
         self, engine: Engine, pad_id: int, *, batch_tokens: int, queue_tokens: int, deadline_s: float,
-        observe: Observer = lambda windows, tokens, seconds: None,
+        longest: int | None = None, observe: Observer = lambda windows, tokens, seconds: None,
     ) -> None:  # fmt: skip
         """Set the bounds.
 
         Args:
             engine: What runs the network.
             pad_id: Id that fills a batch.
+            longest: The longest window of the reader, as :meth:`WindowBatch.of` takes its limit.
             batch_tokens: Most tokens of one engine call, padding included; a longer window goes alone.
             queue_tokens: Most tokens that wait.
             deadline_s: How long a job may take, in seconds.
@@ -110,6 +111,7 @@ class Batcher:
         self.rate = float(batch_tokens)
         self._engine = engine
         self._pad_id = pad_id
+        self._longest = longest
         self._batch_tokens = batch_tokens
         self._queue_tokens = queue_tokens
         self._deadline_s = deadline_s
@@ -244,7 +246,7 @@ class Batcher:
                 job.done.set_result([job.logits[number] for number in range(len(job.windows))])
 
     def _compute(self, windows: list[Window]) -> list[WholeWindow]:
-        batch = WindowBatch.of(windows, self._pad_id)
+        batch = WindowBatch.of(windows, self._pad_id, limit=self._longest)
         return unbatch_whole(batch, self._engine.run(batch))
 
 

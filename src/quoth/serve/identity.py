@@ -35,14 +35,22 @@ class ServedReader:
     scores: Mapping[str, Any]
 
     @classmethod
-    def load(cls, source: str | Path | None, *, threads: int | None = None) -> ServedReader:
+    def load(
+        cls,
+        source: str | Path | None,
+        *,
+        engine: str = "auto",
+        precision: str | None = None,
+        threads: int | None = None,
+    ) -> ServedReader:
         """Load a reader; see :meth:`quoth.Reader.load`.
 
         Raises:
             ReaderError: If the folder is missing, incomplete or damaged.
-            MissingExtraError: If only torch can run it, and torch is not installed.
+            ConfigError: If there is no such engine or precision.
+            MissingExtraError: If what runs it is not installed.
         """
-        reader = Reader.load(source, threads=threads)
+        reader = Reader.load(source, engine=engine, precision=precision, threads=threads)
         folder = shipped_folder() if source is None else ReaderFolder.open_unchecked(Path(source))
         content = {
             "files": {name: sha256(folder.path / name) for name in _FILES if (folder.path / name).is_file()},

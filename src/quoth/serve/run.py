@@ -36,7 +36,8 @@ class _Application:
 
     def __call__(self) -> Guard:
         threads = self.settings.threads or max(1, usable_cores() // self.settings.workers)
-        return create_app(ServedReader.load(self.source, threads=threads), self.settings)
+        asked = {"engine": self.settings.engine, "precision": self.settings.precision}
+        return create_app(ServedReader.load(self.source, threads=threads, **asked), self.settings)
 
 
 def serve(source: str | None, settings: ServeSettings, listening: Callable[[str], None]) -> None:

@@ -27,6 +27,8 @@ class ServeSettings:
     host: Annotated[str, "Where to listen."] = "127.0.0.1"
     port: Annotated[int, "The port; 0: any that is free."] = 8000
     workers: Annotated[int, "Processes; each loads the reader, and they share nothing but the port."] = 1
+    engine: Annotated[str, "What runs the network: auto, openvino, onnxruntime or torch."] = "auto"
+    precision: Annotated[str | None, "What it computes in: float32, bfloat16 or float16; what measured best."] = None
     threads: Annotated[int | None, "Threads of each engine; the usable cores, shared among the workers."] = None
     deadline_s: Annotated[float, "Seconds from the whole body to the answer."] = 30.0
     read_s: Annotated[float, "Seconds that a client may take to send its headers, and again its body."] = 20.0

@@ -1,0 +1,74 @@
+"""``quoth engines``: what runs here, how fast, how exact."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quoth.cli.console import note, print_json, stdout
+
+if TYPE_CHECKING:
+    from quoth.evaluation.engines import EngineFigures
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def engines(
+    reader: Annotated[
+        str | None,
+        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Questions to ask.", show_default="questions that come with Quoth"),
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many of them to ask.")] = 500,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Threads of an engine.", show_default="all usable cores")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Measure every engine that can run a reader on this machine, each in a process of its own.
+
+    Nothing that Quoth does measures by itself: without --engine it takes what measured best on this kind of processor.
+
+    Example: [cyan]quoth engines --data held-out.json[/cyan]
+    """
+    from quoth.data import read_examples
+    from quoth.engines.select import best_precision, installed, processor
+    from quoth.evaluation.engines import measure_engines, sample_questions
+
+    examples = read_examples(data or str(sample_questions()))[:limit]
+    kind, first = processor(), next(iter(installed()), None)
+    rows = []
+    for figures in measure_engines(reader, examples, threads):
+        rows.append(figures)
+        if not json:
+            note(f"{figures.engine} {figures.precision}: {figures.problem or 'measured'}")
+    if json:
+        print_json({"processor": kind, "questions": len(examples), "engines": [asdict(row) for row in rows]})
+        return
+    stdout().print(_table(rows))
+    auto = f"{first} {best_precision(first, kind)}" if first else "none"
+    note(f"Processor: {kind}. Without --engine: {auto}. {len(examples):,} questions.")
+
+
+def _table(rows: list[EngineFigures]) -> str:
+    head = ("engine", "precision", "questions/s", "one, ms", "load, s", "MB", "logits differ", "F1")
+    lines = [head]
+    for row in rows:
+        if row.problem is None and row.latency is not None:
+            cells = (row.questions_per_second, 1000 * row.latency, row.load_seconds, row.memory, row.difference, row.f1)
+            digits = (1, 1, 2, 0, 4, 2)
+            shown = ["-" if cell is None else f"{cell:,.{n}f}" for cell, n in zip(cells, digits, strict=True)]
+            lines.append((row.engine, row.precision, *shown))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )

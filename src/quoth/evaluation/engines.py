@@ -1,0 +1,140 @@
+"""What runs a reader on this machine, how fast, and how exactly: every engine measured in a process of its own."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import cycle, islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quoth.engines.select import installed
+from quoth.errors import QuothError
+from quoth.evaluation import evaluate
+from quoth.reader import Reader
+from quoth.reading import WindowBatch, by_token_budget
+from quoth.records import Example
+from quoth.store import find_folder
+
+# Questions asked alone for the latency, and windows whose logits are compared.
+_ALONE, _COMPARED = 20, 32
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFigures:
+    """What one engine came to.
+
+    Attributes:
+        engine, precision: Its name, and what it computes in where the file leaves it open.
+        problem: Why it does not run here; then everything else is ``None``.
+        questions_per_second: In batches, as ``evaluate`` asks.
+        latency: Seconds that one question takes alone, median.
+        load_seconds: Until it can be asked, imports included.
+        memory: Megabytes of the process at its largest; ``None`` where the system does not tell.
+        difference: The largest difference of a logit to the first engine in the list, which computes in float32.
+        f1: On the labelled questions; ``None`` if there are none.
+    """
+
+    engine: str
+    precision: str
+    problem: str | None = None
+    questions_per_second: float | None = None
+    latency: float | None = None
+    load_seconds: float | None = None
+    memory: float | None = None
+    difference: float | None = None
+    f1: float | None = None
+
+
+def candidates(source: str | None) -> list[tuple[str, str]]:
+    """Return the engines and precisions that may run a reader here, one in float32 first."""
+    folder = find_folder(source)
+    torch = bool(folder.config) and any(folder.path.glob("*.safetensors")) and find_spec("torch") is not None
+    names = [*(["torch"] if torch else []), *(installed() if folder.onnx else [])]
+    pairs = [(name, "float32") for name in names]
+    return pairs + [(name, "bfloat16") for name in names if name != "onnxruntime"]
+
+
+def measure_engines(
+    source: str | None, examples: Sequence[Example], threads: int | None = None
+) -> Iterator[EngineFigures]:
+    """Measure each engine that may run a reader here, one after the other.
+
+    Args:
+        source: As for :meth:`quoth.Reader.load`.
+        examples: What to ask; those with golds are scored.
+        threads: All usable cores if ``None``.
+    """
+    reference: NDArray[np.float32] | None = None
+    for engine, precision in candidates(source):
+        # A fresh process: load time and memory are this engine's alone.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            try:
+                figures, logits = process.submit(_measure, source, engine, precision, examples, threads).result()
+            except QuothError as error:
+                yield EngineFigures(engine, precision, problem=str(error))
+                continue
+        reference = logits if reference is None else reference
+        yield EngineFigures(engine, precision, difference=float(np.abs(logits - reference).max()), **figures)
+
+
+def _measure(
+    source: str | None, engine: str, precision: str, examples: Sequence[Example], threads: int | None
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    start = time.perf_counter()
+    reader = Reader.load(source, engine=engine, precision=precision, threads=threads)
+    reader.answer("Does it run?", "It runs.")
+    load_seconds = time.perf_counter() - start
+    times = []
+    for example in islice(cycle(examples), _ALONE):
+        start = time.perf_counter()
+        reader.answer(example.question, example.context)
+        times.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    list(reader.answer_all(examples))
+    seconds = time.perf_counter() - start
+    labelled = [example for example in examples if example.golds is not None]
+    figures = {
+        "questions_per_second": len(examples) / seconds,
+        "latency": statistics.median(times),
+        "load_seconds": load_seconds,
+        "memory": _peak_memory(),
+        "f1": evaluate(reader, labelled).f1 if labelled else None,
+    }
+    return figures, _logits(reader, examples)
+
+
+def _logits(reader: Reader, examples: Sequence[Example]) -> NDArray[np.float32]:
+    """Return the logits of all real tokens of some windows, one after the other."""
+    windows = [window for group in reader.windower.each(examples[:_COMPARED]) for window in group]
+    parts = []
+    for indices in by_token_budget(windows, 4096):
+        batch = WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id)
+        logits = reader.engine.run(batch)
+        parts += [logits.start[batch.mask == 1], logits.end[batch.mask == 1]]
+    return np.concatenate(parts)
+
+
+def _peak_memory() -> float | None:
+    """Return the largest resident size that this process had, in megabytes."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def sample_questions() -> Path:
+    """Return the file of some questions about texts written for Quoth."""
+    packaged = Path(__file__).with_name("sample.json")
+    return packaged if packaged.is_file() else Path(__file__).parents[3] / "examples" / "data" / "sample.json"
