@@ -1,5 +1,6 @@
 """Engines: the same logits whatever the batch, errors instead of crashes, cores counted."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -289,3 +290,22 @@ def test_torch_takes_no_encoder_for_a_reader(tmp_path):
         BertModel(BertConfig(vocab_size=420, **sizes)).save_pretrained(tmp_path)
     with pytest.raises(ReaderError, match=r"but lacks qa_outputs\.bias, qa_outputs\.weight\. Train one with: quoth"):
         TorchEngine.load(tmp_path)
+
+
+@pytest.mark.torch
+def test_the_command_measures_every_engine_that_runs_here(tmp_path):
+    folder = tiny_folder("wordpiece", tmp_path / "reader")
+    words = ["engines", "--reader", folder, "--threads", 1, "--limit", 8, "--json"]
+    done = subprocess.run([sys.executable, "-m", "quoth", *map(str, words)], capture_output=True, text=True, check=True)
+    document = json.loads(done.stdout)
+    assert document["processor"] == processor()
+    assert document["questions"] == 8
+    rows = {(row["engine"], row["precision"]): row for row in document["engines"]}
+    assert {("openvino", "float32"), ("openvino", "bfloat16"), ("onnxruntime", "float32")} <= set(rows)
+    first = rows["openvino", "float32"]
+    assert first["difference"] == 0
+    assert rows["onnxruntime", "float32"]["difference"] < 1e-4
+    for key in ("questions_per_second", "latency", "load_seconds", "memory"):
+        assert first[key] > 0
+    bfloat16 = rows["openvino", "bfloat16"]
+    assert "bfloat16 needs a processor" in bfloat16["problem"] if bfloat16["problem"] else bfloat16["difference"] > 0

@@ -86,3 +86,13 @@ def test_logits_that_are_no_numbers_are_an_error(value):
     for start, end in ((logits, logits), (np.zeros_like(logits), logits), (logits, np.zeros_like(logits))):
         with pytest.raises(ReaderError, match="question 12: the network must give finite logits"):
             unbatch(batch, SpanLogits(start, end))
+
+
+@pytest.mark.parametrize(("limit", "width"), [(None, 21), (48, 32), (30, 30), (21, 21), (10, 21)])
+def test_a_batch_with_a_limit_fills_registers_but_not_beyond_it(limit, width):
+    window = Windower(tiny_tokenizer("wordpiece"), max_tokens=48, overlap=0).windows(Example("q", "Who?", "a " * 15))[0]
+    assert len(window) == 21
+    batch = WindowBatch.of([window], 7, limit=limit)
+    assert batch.ids.shape == batch.mask.shape == (1, width)
+    assert batch.ids[0, 21:].tolist() == [7] * (width - 21)
+    assert batch.mask.sum() == 21

@@ -21,11 +21,12 @@ def export(
     int8: Annotated[bool, typer.Option("--int8", help="Quantise: a fourth of the bytes, and faster.")] = False,
     gate_data: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="Labelled data on which int8 must prove itself: at least 2,000 questions."),
+        typer.Option(metavar="DATA", help="Labelled data on which int8 must prove itself."),
     ] = None,
     max_f1_drop: Annotated[
         float, typer.Option(help="F1 points that int8 may cost on that data, chance counted.")
     ] = 0.3,
+    least_questions: Annotated[int, typer.Option(min=1, help="How many questions that data must hold.")] = 2000,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.
@@ -37,7 +38,7 @@ def export(
     """
     from quoth.export import export as run
 
-    result = run(reader, out, int8=int8, gate_data=gate_data, max_f1_drop=max_f1_drop)
+    result = run(reader, out, int8=int8, gate_data=gate_data, max_f1_drop=max_f1_drop, least_questions=least_questions)
     gate = result.gate
     if json:
         document = {"folder": str(result.folder), "largest_difference": result.difference, "bytes": result.size}
