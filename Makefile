@@ -19,9 +19,10 @@ STAMP = pyproject.toml constraints.txt tools/environment.py
 # Peers of the benchmarks, each in an environment of its own; parity is measured with the first, the old pipeline.
 PEERS = .peers/pipeline .peers/haystack .peers/txtai
 # What make bench runs, in this order.
-BENCH = answering ask fidelity serving decoding windows startup memory
+BENCH = answering ask fidelity serving decoding windows overlap startup memory
 FLAGS_decoding = --data $(QUOTH_DATA)
 FLAGS_windows = --data $(QUOTH_DATA)
+FLAGS_overlap = --data $(QUOTH_DATA)/squad/squad-v1.1-dev.json
 FLAGS_memory = --data $(QUOTH_DATA)/squad/squad-v1.1-dev.json
 
 .PHONY: help demo test test-base test-all test-pythons check lint types format docs peers bench reader refresh parity tiny clean

@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with squad/ and vocab/bert-base-cased/")
     parser.add_argument("--questions", type=int, help="only the first so many")
     parser.add_argument("--rounds", type=int, default=3, help="how often each side runs, in turn; the best counts")
+    harness.add_no_record(parser)
     options = parser.parse_args()
     disable_caching()
     disable_progress_bars()
@@ -97,6 +98,7 @@ def main() -> None:
             f"**{peer / quoth:.1f} times the seed's loop** (at least {AT_LEAST:g}): "
             + ("holds." if peer / quoth >= AT_LEAST else "**does not hold**."),
         ],
+        keep=not options.no_record,
     )
 
 

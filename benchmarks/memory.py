@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="labelled data of at least 10,000 questions")
     parser.add_argument("--reader", help="a reader's folder; the shipped one if left out")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    harness.add_no_record(parser)
     options = parser.parse_args()
     if options.one:
         print(above_the_examples(options.data, options.reader, options.one))
@@ -53,6 +54,7 @@ def main() -> None:
             + ("holds." if growth < AT_MOST_MB else "**does not hold**.")
             + f" The logits alone that the seed holds grow by {peer:.1f} MB: {peer / max(growth, 0.1):.1f} times that.",
         ],
+        keep=not options.no_record,
     )
 
 

@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=1000)
     parser.add_argument("--reader", help="a reader's folder; the shipped one if left out")
     parser.add_argument("--threads", type=int, help="of the engine; all usable cores if left out")
+    harness.add_no_record(parser)
     options = parser.parse_args()
     examples = quoth.read_examples(options.data)[: options.questions]
     loaded = Reader.load(options.reader, threads=options.threads)
@@ -85,6 +86,7 @@ def main() -> None:
             "",
             f"**{alone_s / together_s:.2f} times one after the other.**",
         ],
+        keep=not options.no_record,
     )
 
 

@@ -15,7 +15,7 @@ import quoth
 from quoth.cli import COMMANDS
 from quoth.names import suggests_names
 from quoth.reading import Windower
-from quoth.records import Answer, Example, Prediction, Span
+from quoth.records import Answer, Example, Gold, Prediction, Span
 from tiny_readers import tiny_reader, tiny_tokenizer
 
 # Rooms that import what the base install has not, and the module that runs on import.
@@ -167,3 +167,15 @@ def test_what_is_printed_says_what_it_is():
     assert str(explanation).splitlines()[0] == str(explanation.prediction)
     assert len(str(explanation).splitlines()) == 1 + len(explanation.lost_counts)
     assert "engine='onnxruntime'" in repr(tiny_reader("wordpiece"))
+
+
+def test_what_holds_much_is_shown_in_a_line():
+    reader = tiny_reader("wordpiece")
+    examples = [Example(str(number), "Who?", "Ana kept it.", (Gold("Ana", 0),)) for number in range(50)]
+    report = quoth.evaluate(reader, examples)
+    (window,) = reader.windower.windows(examples[0])
+    assert repr(report.has_answer).startswith("Slice(questions=50, exact=")
+    assert repr(report.calibration).startswith("Calibration(questions=50, error=")
+    assert repr(window.context) == f"Tokens(number={len(window.context)})"
+    assert repr(reader.windower).startswith("Windower(Tokenizer(vocabulary=")
+    assert max(len(repr(each)) for each in (report, report.slices["question word"], reader, reader.windower)) < 200

@@ -250,6 +250,10 @@ def test_the_slider_decides_here(page, server):
     said = f"scores more than 1.5 above the best quote; here it is \u2212{-margin:.1f}."  # as stored in its quoth.json
     assert page.text_of("#threshold output").endswith(said)
     assert not page.shows("#reset")
+    stored, here = page.run("""
+        const boxes = [...document.querySelectorAll('.tick')].map((tick) => tick.getBoundingClientRect());
+        return boxes.map(({ top, bottom }) => [top, bottom])""")
+    assert stored[1] <= here[0], "the labels have a row each, so that they may stand at one place"
     for threshold, kind in [(margin - 0.2, "none"), (margin + 0.2, "found"), (-20, "none"), (20.1, "found")]:
         page.slide(threshold)
         assert page.run("return document.querySelector('#answer').dataset.kind") == kind

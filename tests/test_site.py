@@ -6,6 +6,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +18,7 @@ import pytest
 import typer
 
 import quoth
+from little_browser import chromium
 from quoth.cli import COMMANDS, app
 from quoth.errors import QuothError
 
@@ -74,6 +79,28 @@ def foreign_ones(text):
 )
 def test_what_a_browser_would_load_is_seen(text, foreign):
     assert bool(foreign_ones(text)) is foreign
+
+
+@pytest.mark.long
+@pytest.mark.browser
+def test_a_browser_asks_nobody_else(site):
+    """What scripts fetch, no scan of the files can see."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        with chromium() as driver:
+            for name in ("index.html", "tutorial/index.html", "reference/quoth.html"):
+                driver.get(url + name)
+                time.sleep(1)  # for what comes late
+                asked = driver.execute_script("return performance.getEntriesByType('resource').map(each => each.name)")
+                assert len(asked) > 3
+                assert [each for each in asked if not each.startswith((url, "data:", "blob:"))] == []
+        server.shutdown()
 
 
 def test_every_public_name_has_its_place(site):

@@ -2,7 +2,7 @@
 
 Examples are taken a block at a time, as many as are looked ahead. A block's windows are sorted by length and grouped
 into batches by a budget of tokens. Three threads work at once: one cuts the next block, one runs the engine, and the
-caller's own takes examples in, reduces what comes out, and gives it away in the order of the examples. At most two
+caller's own takes examples in, reduces what comes out, and gives it away in the order of the examples. At most three
 blocks are on their way, so memory is bounded, however long the stream.
 """
 
@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from threading import main_thread
 from typing import Generic, NamedTuple, TypeVar
 
 from quoth.engines import Engine
@@ -21,19 +20,32 @@ from quoth.reading import SpanLogits, Window, WindowBatch, Windower, by_token_bu
 from quoth.records import Example
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 # Examples read ahead, so that windows of like length meet in a batch.
 LOOK_AHEAD = 256
 # Tokens of a batch, padding included: ten windows of full length. Bounds the memory of one engine call.
 BATCH_TOKENS = 4096
+# Batches that are queued for the engine: enough for it to go on while the caller is busy with a block's answers, and no
+# more, since a program that ends waits for them.
+_QUEUED = 8
 
 
 class _Block(NamedTuple):
-    """Examples on their way, each with how many windows it has; and their batches, with the places of the windows."""
+    """Examples that are read together, with how many windows each has; and the batches, with the windows' places."""
 
     examples: list[Example]
     counts: list[int]
-    batches: list[tuple[list[int], WindowBatch, Future[SpanLogits]]]
+    batches: list[tuple[list[int], WindowBatch]]
+
+
+class _Step(NamedTuple):
+    """One batch of a block, with the logits once they are there; without a batch: the end of the block."""
+
+    block: _Block
+    indices: list[int]
+    batch: WindowBatch | None
+    logits: SpanLogits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,61 +79,95 @@ class Stream(Generic[T]):
             InputError, QuestionTooLongError: If an example cannot be cut.
             ReaderError: If the engine fails.
         """
-        examples = iter(examples)
-        taken = list(islice(examples, LOOK_AHEAD))
-        if len(taken) < LOOK_AHEAD:
+        waiting = iter(examples)
+        first = list(islice(waiting, LOOK_AHEAD))
+        if len(first) < LOOK_AHEAD:
             # Nothing comes after it that could be done meanwhile.
-            groups = list(self.windower.each(taken))
-            found = iter(self.run([window for group in groups for window in group]))
-            yield from (
-                (example, list(islice(found, len(group)))) for example, group in zip(taken, groups, strict=True)
-            )
+            yield from self._collect(map(self._run, _steps([self._cut(first)])))
             return
         cutter, runner = ThreadPoolExecutor(1, "quoth-cutter"), ThreadPoolExecutor(1, "quoth-engine")
-        waiting: deque[Future[_Block]] = deque()
         try:
-            while taken:
-                waiting.append(cutter.submit(self._start, taken, runner))
-                if len(waiting) > 1:
-                    yield from self._finish(waiting.popleft())
-                try:
-                    taken = list(islice(examples, LOOK_AHEAD))
-                except Exception:
-                    while waiting:
-                        yield from self._finish(waiting.popleft())
-                    raise
-            while waiting:
-                yield from self._finish(waiting.popleft())
+            blocks = _ahead(cutter, self._cut, _blocks(first, waiting), lambda blocks: len(blocks) > 1)
+            yield from self._collect(_ahead(runner, self._run, _steps(blocks), _is_much))
         finally:
             cutter.shutdown(cancel_futures=True)
             runner.shutdown(cancel_futures=True)
 
-    def _start(self, examples: list[Example], runner: ThreadPoolExecutor) -> _Block:
-        """Cut a block and queue its batches."""
+    def _cut(self, examples: list[Example]) -> _Block:
         groups = list(self.windower.each(examples))
-        batches = [
-            (indices, batch, runner.submit(self._run, batch))
-            for indices, batch in self._batches([window for group in groups for window in group])
-        ]
-        return _Block(examples, list(map(len, groups)), batches)
+        windows = [window for group in groups for window in group]
+        return _Block(examples, list(map(len, groups)), list(self._batches(windows)))
 
-    def _run(self, batch: WindowBatch) -> SpanLogits:
-        if not main_thread().is_alive():
-            raise CancelledError  # the program ends, and nobody will ask for what is still queued
-        return self.engine.run(batch)
+    def _run(self, step: _Step) -> _Step:
+        return step if step.batch is None else step._replace(logits=self.engine.run(step.batch))
 
-    def _finish(self, started: Future[_Block]) -> Iterator[tuple[Example, list[T]]]:
-        """Wait for the batches of a block, reduce them, and give away what they come to."""
-        block = started.result()
+    def _collect(self, steps: Iterable[_Step]) -> Iterator[tuple[Example, list[T]]]:
+        """Reduce batches as they come, and give a block's examples away once it has no more."""
         found: dict[int, T] = {}
-        while block.batches:
-            indices, batch, logits = block.batches.pop(0)
-            found.update(zip(indices, self.reduce(batch, logits.result()), strict=True))
-        place = 0
-        for example, count in zip(block.examples, block.counts, strict=True):
-            yield example, [found.pop(index) for index in range(place, place + count)]
-            place += count
+        for step in steps:
+            if step.batch is not None and step.logits is not None:
+                found.update(zip(step.indices, self.reduce(step.batch, step.logits), strict=True))
+                continue
+            place = 0
+            for example, count in zip(step.block.examples, step.block.counts, strict=True):
+                yield example, [found.pop(index) for index in range(place, place + count)]
+                place += count
 
     def _batches(self, windows: Sequence[Window]) -> Iterator[tuple[list[int], WindowBatch]]:
         for indices in by_token_budget(windows, BATCH_TOKENS):
             yield indices, WindowBatch.of([windows[index] for index in indices], self.windower.tokenizer.pad_id)
+
+
+def _blocks(first: list[Example], rest: Iterator[Example]) -> Iterator[list[Example]]:
+    while first:
+        yield first
+        first = list(islice(rest, LOOK_AHEAD))
+
+
+def _steps(blocks: Iterable[_Block]) -> Iterator[_Step]:
+    for block in blocks:
+        yield from (_Step(block, indices, batch) for indices, batch in block.batches)
+        yield _Step(block, [], None)
+
+
+def _is_much(steps: Sequence[_Step]) -> bool:
+    """Tell whether so many steps need no more: of the block after the one that is given away, or of batches."""
+    return len(steps) > _QUEUED or sum(step.batch is None for step in steps) > 1
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], is_much: Callable[[Sequence[T]], bool]
+) -> Iterator[R]:
+    """Yield what becomes of each item, in their order, while those after it are worked on, or wait for it.
+
+    If there is no next item because of an error, what became of those before is yielded first.
+
+    Args:
+        pool: Where the work is done.
+        work: What is done with an item.
+        items: The items, taken by the caller's thread.
+        is_much: Whether there are enough items that are not yielded yet.
+    """
+    taken: deque[T] = deque()
+    futures: deque[Future[R]] = deque()
+
+    def first() -> R:
+        taken.popleft()
+        return futures.popleft().result()
+
+    each = iter(items)
+    while True:
+        try:
+            item = next(each)
+        except StopIteration:
+            break
+        except Exception:
+            while futures:
+                yield first()
+            raise
+        taken.append(item)
+        futures.append(pool.submit(work, item))
+        while is_much(taken):
+            yield first()
+    while futures:
+        yield first()

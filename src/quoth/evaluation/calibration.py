@@ -74,6 +74,10 @@ class Calibration:
         """How many questions."""
         return len(self.answers)
 
+    def __repr__(self) -> str:
+        """Say the totals; answers may be many."""
+        return f"Calibration(questions={self.total:,}, error={self.error:.3f})"
+
     @cached_property
     def bins(self) -> tuple[Bin, ...]:
         """The reliability diagram: 15 bins of equal width, also where empty."""

@@ -79,6 +79,10 @@ class Slice:
         """95 % interval of F1, by bootstrap over articles."""
         return self._interval([row.f1 for row in self.rows])
 
+    def __repr__(self) -> str:
+        """Say the totals; rows may be many."""
+        return f"Slice(questions={self.total:,}, exact={self.exact:.2f}, f1={self.f1:.2f})"
+
     def _interval(self, values: list[float]) -> tuple[float, float]:
         low, high = interval(values, clusters([row.traits.title for row in self.rows]))
         return 100.0 * low, 100.0 * high

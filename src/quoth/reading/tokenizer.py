@@ -51,6 +51,10 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        """Say how many; numbers tell a person nothing."""
+        return f"Tokens(number={len(self):,})"
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -136,6 +140,10 @@ class Tokenizer:
         if not isinstance(config, dict):
             raise TokenizerError(f"{config_file}: must be a JSON object, but is {type(config).__name__}")
         return cls(inner, config, copy=False)
+
+    def __repr__(self) -> str:
+        """Say what it is, not where in memory."""
+        return f"Tokenizer(vocabulary={self._inner.get_vocab_size():,}, max_tokens={self.max_tokens})"
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Encode texts, each alone and without special tokens; lone surrogates count as U+FFFD.

@@ -60,7 +60,7 @@ class Window:
     @property
     def is_whole(self) -> bool:
         """Whether it holds the whole context, so that its example has no other window."""
-        return len(self.context_tokens) == len(self.context)
+        return self.context_tokens.end - self.context_tokens.start == self.context.ids.size
 
     @property
     def target(self) -> TokenRange | None:
@@ -135,6 +135,9 @@ class Windower:
         self._frame = _Frame(tokenizer.template, max_tokens)
         self._contexts: OrderedDict[str, Tokens] = OrderedDict()
         self._lock = Lock()
+
+    def __repr__(self) -> str:
+        return f"Windower({self.tokenizer!r}, max_tokens={self.max_tokens}, overlap={self.overlap})"
 
     def windows(self, example: Example) -> list[Window]:
         """Cut one example; no windows if its context holds no token.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -148,7 +148,7 @@ class _Json(Request):
 
 
 class _Route(APIRoute):
-    def get_route_handler(self) -> Callable[[Request], Any]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
@@ -160,12 +160,13 @@ class _Route(APIRoute):
 class _JsonRoute(_Route):
     """Takes JSON only, and says so: what ``curl -d`` sends without a header calls itself a form."""
 
-    def get_route_handler(self) -> Callable[[Request], Any]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
             _must_be_json(request, "application/json", may_be_missing=not self.strict_content_type)
-            return await handler(request)
+            response: Response = await handler(request)
+            return response
 
         return handle
 

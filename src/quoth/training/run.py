@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ class TrainResult:
     f1: float | None
     step: int
     seconds: float
-    lost: tuple[str, ...]
+    lost: tuple[str, ...] = field(repr=False)
 
 
 def train(
