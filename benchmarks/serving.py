@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -155,9 +155,10 @@ def mlflow(reader: str | None, folder: Path, options: argparse.Namespace) -> Ite
     """Log the reader as an MLflow model, in a store of its own, and run ``mlflow models serve``; yield its URL."""
     from quoth.store import find_folder
 
-    # What MLflow would send or look up elsewhere is no part of the comparison.
+    # What MLflow would send elsewhere is no part of the comparison. It starts uvicorn by name.
     environment = {
         **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
         "MLFLOW_DISABLE_TELEMETRY": "1",
     }
@@ -176,7 +177,8 @@ def started(command: list[str], **more: Any) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it ended by itself
+                os.killpg(process.pid, signal.SIGTERM)
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:

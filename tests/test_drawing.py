@@ -22,6 +22,8 @@ from texts import few, texts
 from tiny_readers import tiny_reader, tiny_tokenizer
 
 READER = str(Path(__file__).parent / "tiny" / "wordpiece")
+# As the tiny readers compute; what is best here may be less exact.
+EXACTLY = ("--precision", "float32")
 QUESTION = "Who keeps the lamp?"
 HOSTILE = "</p></style><script>alert(1)</script><img src=x onerror=alert(1)> \x1b[31m \u202e \ud800 & \" ' <b>Ana</b>"
 VOID = {"meta", "rect", "br", "input"}
@@ -148,7 +150,7 @@ def quoth(capsys, tmp_path):
 
 def test_explain_in_the_terminal(quoth):
     context = "The keeper was Ana Ribeiro. " * 12
-    status, out, err = quoth("explain", QUESTION, "--text", context, "--reader", READER, "--top-k", 2)
+    status, out, err = quoth("explain", QUESTION, "--text", context, "--reader", READER, *EXACTLY, "--top-k", 2)
     expected = tiny_reader("wordpiece", max_tokens=128, overlap=42).explain(QUESTION, context, top_k=2)
     assert (status, err) == (0, "")
     assert out.splitlines()[0] == expected.prediction.best.text
@@ -161,7 +163,7 @@ def test_explain_in_the_terminal(quoth):
 def test_explain_as_json_and_html(quoth):
     Path("a.txt").write_text("Ana Ribeiro keeps the lamp.")
     status, out, err = quoth(
-        "explain", QUESTION, "--context", "a.txt", "--reader", READER, "--json", "--html", "why.html"
+        "explain", QUESTION, "--context", "a.txt", "--reader", READER, *EXACTLY, "--json", "--html", "why.html"
     )
     assert (status, err) == (0, "Wrote why.html\n")
     document = json.loads(out)

@@ -58,7 +58,7 @@ def engines(
 
 def _table(rows: list[EngineFigures]) -> str:
     head = ("engine", "precision", "questions/s", "one, ms", "load, s", "MB", "logits differ", "F1")
-    lines = [head]
+    lines: list[tuple[str, ...]] = [head]
     for row in rows:
         if row.problem is None and row.latency is not None:
             cells = (row.questions_per_second, 1000 * row.latency, row.load_seconds, row.memory, row.difference, row.f1)

@@ -36,8 +36,9 @@ class _Application:
 
     def __call__(self) -> Guard:
         threads = self.settings.threads or max(1, usable_cores() // self.settings.workers)
-        asked = {"engine": self.settings.engine, "precision": self.settings.precision}
-        return create_app(ServedReader.load(self.source, threads=threads, **asked), self.settings)
+        engine, precision = self.settings.engine, self.settings.precision
+        reader = ServedReader.load(self.source, threads=threads, engine=engine, precision=precision)
+        return create_app(reader, self.settings)
 
 
 def serve(source: str | None, settings: ServeSettings, listening: Callable[[str], None]) -> None:
