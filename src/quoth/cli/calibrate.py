@@ -33,7 +33,7 @@ def calibrate(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Fit what a reader's scores mean: temperature and agreement of its probability, and the null threshold.
+    """Fit what a reader's scores mean: what its probability is made with, and when it abstains.
 
     All go into its quoth.json, and from there to every command, interface and engine. The threshold needs unanswerable
     questions, in DATA or in PAIRS; without them it stays as it is.
