@@ -6,16 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from quoth.engines.base import usable_cores
 from quoth.engines.files import OUTPUTS, cannot_run, check_network
 from quoth.errors import ReaderError
 from quoth.reading import SpanLogits, WindowBatch
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnxruntime
+    from numpy.typing import NDArray
 
 
 class OnnxEngine:
@@ -62,7 +61,6 @@ class OnnxEngine:
             [item.name for item in self._session.get_inputs()],
             [item.name for item in self._session.get_outputs()],
         )
-        self._even = b"MatMulNBits" in model.read_bytes()
 
     def run(self, batch: WindowBatch) -> SpanLogits:
         """Compute the logits of one batch.
@@ -71,12 +69,8 @@ class OnnxEngine:
             ReaderError: If the network fails, as it does on a window longer than it was made for.
         """
         feeds = {name: getattr(batch, field) for name, field in self._feeds.items()}
-        if batch.ids.shape[1] % 2 and self._even:
-            # MatMulNBits reads two rows at once, and a last one alone by another kernel, which rounds otherwise: a
-            # window of an odd length would be read differently alone and in a batch. One token of padding prevents it.
-            feeds = {name: np.pad(array, ((0, 0), (0, 1))) for name, array in feeds.items()}
         try:
             start, end = cast("list[NDArray[np.float32]]", self._session.run(list(OUTPUTS), feeds))
         except Exception as error:
             raise cannot_run(self._model, batch.ids.shape, error) from error
-        return SpanLogits(start[:, : batch.ids.shape[1]], end[:, : batch.ids.shape[1]])
+        return SpanLogits(start, end)
