@@ -16,6 +16,7 @@ from quoth.reading import WindowBatch
 
 pytestmark = pytest.mark.torch
 TINY = Path(__file__).parent / "tiny"
+OUTPUTS = ("start_logits", "end_logits")
 # A few questions are enough to see how it is done.
 INT8 = {"int8": True, "least_questions": 1}
 _IDS = np.arange(2, 34).reshape(2, 16)
@@ -190,3 +191,42 @@ def test_the_command_prints_what_it_proved(trained, tmp_path):
     document = json.loads(done.stdout)
     assert 0 < document["largest_difference"] < 1e-3
     assert document["folder"] == str(tmp_path / "out")
+
+
+@pytest.mark.parametrize(("largest", "rounded"), [(3, True), (100, False)])
+def test_activations_are_rounded_where_little_is_lost(tmp_path, largest, rounded):
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    from quoth.export.quantize import quantize
+
+    # One entry of each channel is far from the others, and no factor of a channel helps: those share few steps.
+    random = np.random.default_rng(0)
+    table = random.normal(size=(500, 16))
+    np.fill_diagonal(table, largest)
+    constants = {"table": table, "weights": random.normal(size=(16, 16)), "axes": np.array([-1])}
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["embedded"]),
+        helper.make_node("MatMul", ["embedded", "weights"], ["product"]),
+        *(helper.make_node("ReduceSum", ["product", "axes"], [name], keepdims=0) for name in OUTPUTS),
+    ]
+    tensors = [
+        numpy_helper.from_array(value if name == "axes" else value.astype(np.float32), name)
+        for name, value in constants.items()
+    ]
+    shape = ["batch", "tokens"]
+    graph = helper.make_graph(
+        nodes,
+        "little",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in OUTPUTS],
+        tensors,
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "f.onnx")
+    ids = random.integers(0, 500, (8, 60))
+    batch = WindowBatch(ids, np.zeros_like(ids), np.ones_like(ids), ())
+    quantize(tmp_path / "f.onnx", tmp_path / "q.onnx", [batch])
+
+    kinds = {node.op_type for node in onnx.load(tmp_path / "q.onnx").graph.node}
+    assert "DequantizeLinear" in kinds
+    assert ("QuantizeLinear" in kinds) == rounded
