@@ -314,3 +314,15 @@ def test_only_the_newest_and_the_best_checkpoints_are_kept(tmp_path):
     assert names() == ["checkpoint-10", "checkpoint-20"], "the newest is what --resume goes on from"
     clear_checkpoints(tmp_path, keep=1, best=None)
     assert names() == ["checkpoint-20"]
+
+
+def test_shipped_is_the_checkpoint_in_the_repository():
+    from safetensors.torch import load_file
+
+    from quoth.training.config import TrainConfig
+    from quoth.training.run import CHECKPOINT, load_model
+
+    model = load_model(TrainConfig(base="shipped"))
+    kept = load_file(CHECKPOINT / "model.safetensors")
+    assert {name for name, _ in model.named_parameters()} == set(kept)
+    assert all((value.half() == kept[name]).all() for name, value in model.named_parameters())
