@@ -8,6 +8,9 @@ from hypothesis import settings
 # Without the extra [serve] (make test-base), these cannot even be imported.
 collect_ignore_glob = [] if find_spec("fastapi") else ["test_serve*.py", "test_documents.py"]
 
+# Libraries that would ask a hub must not, whoever starts the tests.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 IN_CI = os.environ.get("CI") == "true"
 
 # A busy machine is no defect; and in CI the same examples are drawn each time, so that a failure is the change's own.

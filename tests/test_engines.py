@@ -217,6 +217,24 @@ def test_a_system_that_says_nothing_of_its_processor(tmp_path):
     assert processor(tmp_path / "cpuinfo") == "other"
 
 
+def test_a_signal_is_survived_after_readers_came_and_went():
+    """OpenVINO's plugin gives the main thread a stack for signals; of two plugins, the second left one that was gone."""
+    code = f"""
+import signal
+from pathlib import Path
+from quoth.engines.openvino import OpenVinoEngine
+seen = []
+signal.signal(signal.SIGTERM, lambda *_: seen.append("SIGTERM"))
+first, second = (OpenVinoEngine(Path({str(TINY / "bpe" / "model.onnx")!r})) for _ in range(2))
+del first
+del second
+signal.raise_signal(signal.SIGTERM)
+print(*seen)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "SIGTERM")
+
+
 def test_no_such_engine():
     with pytest.raises(ConfigError, match="engine must be auto, openvino, onnxruntime or torch, but is tensorrt"):
         open_onnx(TINY / "bpe" / "model.onnx", engine="tensorrt")

@@ -8,12 +8,12 @@ Compiling takes a third of a second, so what was compiled is kept in the user's 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import os
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,7 @@ class OpenVinoEngine:
         """
         self.precision = precision
         self._model = model
-        core = import_openvino().Core()
+        core = one_core()
         _check_precision(core, precision)
         config = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -69,7 +69,7 @@ class OpenVinoEngine:
             # Pinned threads fight for a core with whatever else is pinned to it, while another may be idle.
             "ENABLE_CPU_PINNING": False,
         }
-        self._compile = partial(_compile, core, model, config, cache)
+        self._compile = functools.partial(_compile, core, model, config, cache)
         try:
             self._compiled = self._compile()
         except (RuntimeError, OSError) as error:
@@ -110,6 +110,17 @@ def import_openvino() -> ModuleType:
         finally:
             del sys.modules["openvino_telemetry"]
     return importlib.import_module("openvino")
+
+
+@functools.cache
+def one_core() -> openvino.Core:
+    """Return the process's one OpenVINO core, which is never given back.
+
+    A core's CPU plugin gives the thread that made it a stack for signals, and takes it away when it ends, leaving the one
+    that it found. Of two that end in the order in which they came, the second leaves the first one's, which is gone; the
+    next signal that Python handles is then a segmentation fault.
+    """
+    return import_openvino().Core()
 
 
 def _check_precision(core: openvino.Core, precision: str) -> None:

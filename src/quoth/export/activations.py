@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from quoth.engines.files import FEEDS
-from quoth.engines.openvino import import_openvino
+from quoth.engines.openvino import one_core
 from quoth.reading import WindowBatch
 
 Floats = NDArray[np.float32]
@@ -46,13 +46,12 @@ def activations(model: Path, names: Sequence[str], batches: Sequence[WindowBatch
     Returns:
         One for each name, in their order.
     """
-    openvino = import_openvino()
     network = onnx.load(model)
     for name in names:
         network.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
     with tempfile.TemporaryDirectory() as folder:
         onnx.save(network, Path(folder) / "model.onnx")
-        compiled = openvino.Core().compile_model(
+        compiled = one_core().compile_model(
             Path(folder) / "model.onnx", "CPU", {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
         )
     request = compiled.create_infer_request()
