@@ -1,6 +1,7 @@
 """Training: windows a second, and the course of the loss, against the seed's set-up, in one run.
 
     python benchmarks/training.py --base ENCODER --data squad-v1.1-train.json
+    python benchmarks/training.py --base ENCODER --data squad-v1.1-train.json --rounds 0    # the losses alone
 
 The seed trains with transformers' Trainer: float32, every window padded to 384 tokens, batches of 8. Same weights, same
 windows of SQuAD, same cores. Speed: each side as it is meant to be run. Loss: both sides over the same windows in the
@@ -9,7 +10,8 @@ losses are ours (over the tokens that an answer may use), whatever the side itse
 says: ours, under another random head.
 
 ``--preload LIBRARY`` runs our side with another allocator, as docs/training.md advises (jemalloc); ``--processes N``
-shares the cores between so many processes of our side (torchrun), each with its part of every batch.
+shares the cores between so many processes of our side (torchrun), each with its part of every batch. Our side computes
+in what ``quoth train`` would choose here; ``--precision bfloat16`` follows its losses on any processor, if slowly.
 """
 
 from __future__ import annotations
@@ -40,11 +42,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", required=True, help="encoder to start from")
     parser.add_argument("--data", required=True, help="SQuAD v1.1 train")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each side is timed")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each side is timed; 0 for never")
     parser.add_argument("--steps", type=int, default=24, help=f"timed steps of each round, of 8 and of {SIZE} windows")
     parser.add_argument("--curve", type=int, default=40, help=f"steps of {SIZE} windows of the two losses; 0 for none")
     parser.add_argument("--preload", help="allocator of our side")
     parser.add_argument("--processes", type=int, default=1, help="processes of our side")
+    parser.add_argument("--precision", default="auto", help="what our side computes in")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--losses", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--head", type=int, default=0, help=argparse.SUPPRESS)
@@ -58,11 +61,12 @@ def main() -> None:
     for _ in range(options.rounds):
         for side in SIDES:
             rounds[side].append(child(side, options))
-    curves = {}
+    if options.rounds:
+        report_speed(rounds, options)
     if options.curve:
-        curves = {side: child(side, options, "--losses")["losses"] for side in SIDES}
-        curves["noise"] = child("ours", options, "--losses", "--head", "1")["losses"]
-    report(rounds, curves, options)
+        curves = {side: child(side, options, "--losses") for side in SIDES}
+        curves["noise"] = child("ours", options, "--losses", "--head", "1")
+        report_losses(curves, options)
 
 
 def child(side: str, options: argparse.Namespace, *more: str) -> dict:
@@ -179,7 +183,7 @@ def run_ours(options: argparse.Namespace) -> dict:
         hidden_dropout=0.0,
         attention_dropout=0.0,
     )
-    precision = choose_precision("auto")
+    precision = choose_precision(options.precision)
     use_threads(cores() // options.processes)
     tokenizer = load_tokenizer(options.base)
     data = WindowDataset.__new__(WindowDataset)
@@ -213,6 +217,7 @@ def run_ours(options: argparse.Namespace) -> dict:
     return {
         "speed": pace,
         "losses": losses,
+        "precision": precision,
         "padding": 1 - sum(lengths) / padded,
         "work": pace * statistics.mean(flops(trainer.model, length) for length in lengths),
     }
@@ -233,11 +238,12 @@ def flops(model: object, tokens: int) -> float:
     return 3 * (2 * weights * tokens + attention)
 
 
-def matrix_peak() -> float:
-    """Return floating-point operations a second of the largest bfloat16 product of the model, many rows at once."""
+def matrix_peak(precision: str) -> float:
+    """Return floating-point operations a second of the largest product of the model, many rows at once."""
     import torch
 
-    rows, weights = torch.randn(8192, 1536).bfloat16(), torch.randn(1536, 384).bfloat16()
+    kind = getattr(torch, precision)
+    rows, weights = torch.randn(8192, 1536).to(kind), torch.randn(1536, 384).to(kind)
     best = float("inf")
     for _ in range(20):
         started = time.perf_counter()
@@ -253,44 +259,52 @@ def cores() -> int:
     return usable_cores()
 
 
-def report(rounds: dict[str, list[dict]], curves: dict[str, list[float]], options: argparse.Namespace) -> None:
-    """Print both sides, their ratio, and how far the losses are apart."""
+def report_speed(rounds: dict[str, list[dict]], options: argparse.Namespace) -> None:
+    """Print both sides and their ratio."""
     speeds = {side: [each["speed"] for each in rounds[side]] for side in SIDES}
     seed, ours = (statistics.median(speeds[side]) for side in SIDES)
     with_what = f", {options.processes} processes" * (options.processes > 1)
     with_what += f", {Path(options.preload).name}" if options.preload else ""
     work, padding = (statistics.median(each[name] for each in rounds["ours"]) for name in ("work", "padding"))
-    what = f"Quoth: bfloat16, similar lengths, batches of {SIZE}, no dropout{with_what}"
+    precision = rounds["ours"][0]["precision"]
+    what = f"Quoth: {precision}, similar lengths, batches of {SIZE}, no dropout{with_what}"
     lines = [
         "| side | windows/s | each round |",
         "|---|---|---|",
         f"| transformers' Trainer, float32, padded to 384, batches of 8 | {seed:.2f} | {listed(speeds['seed'])} |",
         f"| {what} | {ours:.2f} | {listed(speeds['ours'])} |",
         "",
-        f"**{ours / seed:.1f} times the seed's set-up** (at least 10). {work / matrix_peak():.0%} of the matrix peak "
-        f"measured here; {padding:.1%} of the tokens are padding.",
+        f"**{ours / seed:.1f} times the seed's set-up** (at least 10). {work / matrix_peak(precision):.0%} of the "
+        f"{precision} matrix peak measured here; {padding:.1%} of the tokens are padding.",
     ]
-    if curves:
-        apart, noise = (distance(curves["ours"], curves[other]) for other in ("seed", "noise"))
-        lines += [
-            "",
-            f"Loss over the same {options.curve} steps of {SIZE} windows, float32 padded against bfloat16 not padded, "
-            f"without dropout: {apart:.3f} apart on average; {noise:.3f} where only the random head is another. Over "
-            f"the last ten steps {last(curves['seed']):.3f} and {last(curves['ours']):.3f} (with the other head "
-            f"{last(curves['noise']):.3f}), after {curves['seed'][0]:.2f} at first. Equal within noise: "
-            f"{'holds' if apart <= noise else '**does not hold**'}.",
-        ]
     record("Training on a CPU against the seed's set-up", lines)
+
+
+def report_losses(found: dict[str, dict], options: argparse.Namespace) -> None:
+    """Print how far the losses of both sides are apart, and how far chance alone takes them."""
+    curves = {side: each["losses"] for side, each in found.items()}
+    apart, noise = (distance(curves["ours"], curves[other]) for other in ("seed", "noise"))
+    rows = [
+        ("transformers' Trainer, float32, padded to 384", curves["seed"]),
+        (f"Quoth, {found['ours']['precision']}, not padded", curves["ours"]),
+        ("the same under another random head", curves["noise"]),
+    ]
+    lines = [
+        f"The same {options.curve} steps of {SIZE} windows, without dropout.",
+        "",
+        "| side | loss of the first step | mean of the last ten |",
+        "|---|---|---|",
+        *(f"| {name} | {losses[0]:.3f} | {statistics.mean(losses[-10:]):.3f} |" for name, losses in rows),
+        "",
+        f"The losses of a step are {apart:.3f} apart on average; {noise:.3f} where only the random head is another. "
+        f"**Equal within noise: {'holds' if apart <= noise else 'does not hold'}.**",
+    ]
+    record("The course of the training loss against the seed's set-up", lines)
 
 
 def distance(one: list[float], other: list[float]) -> float:
     """Return how far two courses of a loss are apart in a step, on average."""
     return statistics.mean(abs(first - second) for first, second in zip(one, other, strict=True))
-
-
-def last(losses: list[float]) -> float:
-    """Return the mean of the last ten losses."""
-    return statistics.mean(losses[-10:])
 
 
 def listed(values: list[float]) -> str:
