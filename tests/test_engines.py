@@ -18,7 +18,7 @@ from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, Windower
 from quoth.records import Example
-from tiny_readers import KINDS, TINY, tiny_engine, tiny_folder, tiny_tokenizer
+from tiny_readers import KINDS, TINY, TIPPED, tiny_engine, tiny_folder, tiny_tokenizer
 
 CONTEXT = "The lighthouse of Cabo Branco was built in 1972. Its lamp turns once every twelve seconds."
 
@@ -218,7 +218,7 @@ def test_a_system_that_says_nothing_of_its_processor(tmp_path):
 
 
 def test_a_signal_is_survived_after_readers_came_and_went():
-    """OpenVINO's plugin gives the main thread a stack for signals; of two plugins, the second left one that was gone."""
+    """Of two OpenVINO plugins, the second to go left the thread a stack for signals that was gone."""
     code = f"""
 import signal
 from pathlib import Path
@@ -278,8 +278,8 @@ def test_the_shipped_reader_reads_a_window_the_same_in_any_batch():
         for row, window in enumerate(batch.windows):
             single = reader.engine.run(WindowBatch.of([window], reader.tokenizer.pad_id, limit=limit))
             real = slice(len(window))
-            np.testing.assert_array_equal(together.start[row, real], single.start[0, real])
-            np.testing.assert_array_equal(together.end[row, real], single.end[0, real])
+            np.testing.assert_allclose(together.start[row, real], single.start[0, real], rtol=0, atol=TIPPED)
+            np.testing.assert_allclose(together.end[row, real], single.end[0, real], rtol=0, atol=TIPPED)
 
 
 @pytest.mark.torch

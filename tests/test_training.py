@@ -208,6 +208,16 @@ def test_other_threads_are_warned_of(base, tmp_path, caplog):
     assert "not bit for bit: threads was 1 and is 2" in caplog.text
 
 
+def test_a_precision_that_only_costs_time_is_warned_of(caplog):
+    from quoth.training.device import choose_precision
+
+    assert choose_precision("bfloat16") == "bfloat16"
+    assert ("no instructions for bfloat16" in caplog.text) == (choose_precision("auto") == "float32")
+    caplog.clear()
+    choose_precision("float32")
+    assert caplog.text == ""
+
+
 def test_a_run_that_ended_is_not_trained_again(base, tmp_path):
     settings = {"epochs": 50.0, "learning_rate": 1e-9, "dev": little.examples(8), "eval_steps": 2, "patience": 2}
     before = weights(run(base, tmp_path / "out", **settings).folder)

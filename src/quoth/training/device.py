@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 
 import torch
 
 from quoth.engines import usable_cores
 from quoth.errors import ConfigError
 
+_LOG = logging.getLogger(__name__)
+
 
 def choose_precision(wanted: str) -> str:
     """Return "float32", "bfloat16" or "float16".
 
     "auto" is bfloat16 where the device really has it (AMX or AVX512-BF16 on a CPU; Ampere and later GPUs), else float16
-    with loss scaling on a CUDA GPU, else float32.
+    with loss scaling on a CUDA GPU, else float32. bfloat16 on a CPU that has it not is warned of.
 
     Raises:
         ConfigError: If float16 is wanted without a CUDA GPU: its gradients would vanish.
@@ -24,12 +27,12 @@ def choose_precision(wanted: str) -> str:
         return wanted if wanted != "auto" else "bfloat16" if native else "float16"
     if wanted == "float16":
         raise ConfigError("precision must be float32 or bfloat16 without a CUDA GPU, but is float16")
-    if wanted != "auto":
-        return wanted
-    if torch.backends.mps.is_available():
-        return "float32"
+    if not on_cpu():
+        return wanted if wanted != "auto" else "float32"
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if native else "float32"
+    if wanted == "bfloat16" and not native:
+        _LOG.warning("this processor has no instructions for bfloat16, and is much slower in it than in float32")
+    return wanted if wanted != "auto" else "bfloat16" if native else "float32"
 
 
 def on_cpu() -> bool:
