@@ -116,9 +116,9 @@ def import_openvino() -> ModuleType:
 def one_core() -> openvino.Core:
     """Return the process's one OpenVINO core, which is never given back.
 
-    A core's CPU plugin gives the thread that made it a stack for signals, and takes it away when it ends, leaving the one
-    that it found. Of two that end in the order in which they came, the second leaves the first one's, which is gone; the
-    next signal that Python handles is then a segmentation fault.
+    A core's CPU plugin gives the thread that made it a stack for signals, and puts back the one before when it ends. Of
+    two that end in the order in which they came, the second puts back what the first has freed; the next signal that
+    Python handles is then a segmentation fault.
     """
     return import_openvino().Core()
 
