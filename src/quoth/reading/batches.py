@@ -62,15 +62,10 @@ class WindowBatch:
     @property
     def legal(self) -> NDArray[np.bool_]:
         """Where a span may start and end, ``(B, T)``: tokens of the context that are more than white space."""
-        tokens = [window.context_tokens for window in self.windows]
-        first, last = np.array([[each.start for each in tokens], [each.end for each in tokens]], dtype=np.int32)[
-            :, :, None
-        ]
-        column = np.arange(self.ids.shape[1], dtype=np.int32)
-        legal: NDArray[np.bool_] = (column >= first) & (column < last)
+        legal = np.zeros(self.ids.shape, dtype=np.bool_)
         for row, window in enumerate(self.windows):
-            if window.context.has_empty:
-                legal[row, first[row, 0] : last[row, 0]] = window.legal
+            tokens = window.context_tokens
+            legal[row, tokens.start : tokens.end] = window.legal if window.context.has_empty else True
         return legal
 
 

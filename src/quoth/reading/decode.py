@@ -89,8 +89,8 @@ def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSetting
         return [decode(item.window.example.id, [item], settings) if item.window.is_whole else item for item in cut]
     check_finite(batch, logits)
     best = best_spans(logits.start, logits.end, batch.legal, settings.max_answer_tokens, settings.temperature)
-    row, cls = np.arange(len(batch.windows)), [window.cls for window in batch.windows]
-    nulls = np.add(logits.start[row, cls], logits.end[row, cls], dtype=np.float64)
+    cls = np.arange(0, batch.ids.size, batch.ids.shape[1]) + np.array([window.cls for window in batch.windows])
+    nulls = np.add(logits.start.take(cls), logits.end.take(cls), dtype=np.float64)
     chances, silences = _chances(best.scores, best.log_sums, nulls, settings)
     columns = best.scores, best.firsts, best.lasts, chances, nulls, silences, best.log_sums < np.inf
     found: list[Prediction | WindowLogits] = []

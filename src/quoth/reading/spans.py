@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -23,9 +23,9 @@ Floats = NDArray[np.float64]
 Logits = NDArray[np.float32]
 
 _NEVER = np.float32(-np.inf)
-# Weights are relative to the best start and the best end, and never below e to the -300: exponentials of less take
-# long, and their products vanish. Where the best span weighs less than e to the -200, this would show.
-_LEAST, _STEEP = -300.0, 200.0
+# Over the temperature: where no logit is above it and the best span not below its negative, no weight overflows, and
+# spans whose weight underflows are less than e to the -108 of the best one.
+_REACH = 300.0
 
 
 class BestSpan(NamedTuple):
@@ -75,29 +75,28 @@ def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: in
     longest = min(longest, tokens)
     # After each row comes a gap that no span reaches over: so a batch is one long row, and all passes are over that.
     gap = longest - 1
-    flat = np.full((2, rows * (tokens + gap) + gap), _NEVER)
-    both = flat[:, : rows * (tokens + gap)].reshape(2, rows, tokens + gap)
+    width, used = tokens + gap, rows * (tokens + gap)
+    flat = np.full((2, used + gap), _NEVER)
+    both = flat[:, :used].reshape(2, rows, width)
     np.copyto(both[0, :, :tokens], start, where=legal)
     np.copyto(both[1, :, :tokens], end, where=legal)
-    starts, ends = both
-    tops = np.add(starts, _running(np.maximum, flat[1], longest).reshape(starts.shape), dtype=np.float64)
+    tops = np.add(both[0], _next_greatest(flat[1], longest).reshape(rows, width), dtype=np.float64)
     firsts = tops.argmax(axis=1)
-    row = np.arange(rows)
-    scores = tops[row, firsts]
+    places = np.arange(0, used, width) + firsts
+    scores = tops.take(places)
     # Ends that differ may give equal sums, once rounded: the first of them counts.
-    near = ends[row[:, None], firsts[:, None] + np.arange(longest)]
-    lasts = firsts + np.add(starts[row, firsts][:, None], near, dtype=np.float64).argmax(axis=1)
+    near = flat[1].take(places[:, None] + np.arange(longest))
+    lasts = firsts + np.add(flat[0].take(places)[:, None], near, dtype=np.float64).argmax(axis=1)
 
-    # Finite, also where nothing is legal.
-    peaks = np.maximum(both.max(axis=2), np.finfo(np.float32).min).astype(np.float64)
-    known = peaks[0] + peaks[1] - scores <= _STEEP * temperature
-    weights = np.full((2, flat.shape[1]), _LEAST)
-    rise = weights[:, : rows * (tokens + gap)].reshape(both.shape)
-    np.subtract(both, peaks[:, :, None], out=rise)
-    rise *= 1 / temperature
-    np.exp(np.maximum(weights, _LEAST, out=weights), out=weights)
-    sums = np.vecdot(rise[0], _running(np.add, weights[1], longest).reshape(starts.shape))
-    log_sums = np.log(sums, out=np.full(rows, np.inf), where=known) + (peaks[0] + peaks[1]) / temperature
+    log_sums = np.full(rows, np.inf)
+    known = (scores >= -_REACH * temperature) & (flat.max() <= _REACH * temperature)
+    if known.any():
+        weights = np.zeros(flat.shape)
+        inside = weights[:, :used].reshape(both.shape)[:, :, :tokens]
+        np.multiply(both[:, :, :tokens], 1 / temperature, out=inside, dtype=np.float64)
+        np.exp(inside, out=inside)
+        sums = np.vecdot(weights[0, :used].reshape(rows, width), _next_sum(weights[1], longest).reshape(rows, width))
+        np.log(sums, out=log_sums, where=known)
     return BestSpans(scores, firsts, lasts, log_sums)
 
 
@@ -176,15 +175,26 @@ def _lesser_scores(before: WindowLogits, after: WindowLogits, shared: int, longe
     return np.minimum(one, other)
 
 
-def _running(combine: np.ufunc, values: NDArray[Any], length: int) -> NDArray[Any]:
-    """Combine each value with the next ``length - 1``, by runs of 1, 2, 4, ... values; those at the end fall away."""
+def _next_greatest(values: Logits, length: int) -> Logits:
+    """Return the greatest of each value and the next ``length - 1``; the last ``length - 1`` fall away."""
+    run, size = values, 1
+    while 2 * size <= length:
+        run = np.maximum(run[:-size], run[size:])
+        size *= 2
+    # Of two runs that overlap.
+    rest = length - size
+    return np.maximum(run[: len(run) - rest], run[rest:])
+
+
+def _next_sum(values: Floats, length: int) -> Floats:
+    """Return the sum of each value and the next ``length - 1``, by runs of 1, 2, 4, ...; the last ones fall away."""
     result, done = values, 0
     run, size = values, 1
     while True:
         if length & size:
-            result = combine(run[: len(result) - size], result[size:]) if done else run
+            result = run[: len(result) - size] + result[size:] if done else run
             done += size
         if 2 * size > length:
             return result
-        run = combine(run[:-size], run[size:])
+        run = run[:-size] + run[size:]
         size *= 2
