@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,24 @@ class SpanLogits:
     end: NDArray[np.float32]
 
 
+class Searched(NamedTuple):
+    """What was found in one window, while its batch was there.
+
+    Attributes:
+        longest, temperature: What was asked for, as :func:`quoth.reading.spans.best_spans` takes it.
+        score: Sum of the two logits of the best span; minus infinity where no span is legal.
+        first, last: Its first and its last token (inclusive), among the context's tokens in the window.
+        log_sum: Of all legal spans, as :class:`quoth.reading.spans.BestSpans` has it.
+    """
+
+    longest: int
+    temperature: float
+    score: float
+    first: int
+    last: int
+    log_sum: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowLogits:
     """The logits of one window, cut out of its batch.
@@ -91,6 +110,7 @@ class WindowLogits:
         start, end: Logits of the context's tokens in the window, ``(len(window.context_tokens),)`` float32.
         null: Sum of the two logits of the CLS token.
         context_index: Which of several contexts the window is of.
+        searched: What was found in it, where that is known; it spares a second search for the same.
     """
 
     window: Window
@@ -98,6 +118,7 @@ class WindowLogits:
     end: NDArray[np.float32]
     null: float
     context_index: int = 0
+    searched: Searched | None = None
 
     @property
     def first_token(self) -> int:
@@ -110,7 +131,7 @@ class WindowLogits:
         return self.window.first_token + len(self.start)
 
     @classmethod
-    def of(cls, batch: WindowBatch, logits: SpanLogits, row: int) -> WindowLogits:
+    def of(cls, batch: WindowBatch, logits: SpanLogits, row: int, searched: Searched | None = None) -> WindowLogits:
         """Cut out one row."""
         window = batch.windows[row]
         tokens = slice(window.context_tokens.start, window.context_tokens.end)
@@ -119,6 +140,7 @@ class WindowLogits:
             start=logits.start[row, tokens].copy(),
             end=logits.end[row, tokens].copy(),
             null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
+            searched=searched,
         )
 
 

@@ -14,10 +14,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from quoth.reading.batches import WindowLogits
+from quoth.reading.batches import Searched, WindowLogits
 
 Floats = NDArray[np.float64]
 Logits = NDArray[np.float32]
@@ -114,45 +113,43 @@ def best_span(windows: Sequence[WindowLogits], longest: int, temperature: float)
     """
     if not windows or any(_shared(before, after) > 0 for before, after in zip(windows, windows[2:], strict=False)):
         return None
-    start, end = np.zeros((2, len(windows), max(len(item.start) for item in windows)), dtype=np.float32)
-    legal = np.zeros(start.shape, dtype=np.bool_)
-    for row, item in enumerate(windows):
-        size = len(item.start)
-        start[row, :size], end[row, :size], legal[row, :size] = item.start, item.end, item.window.legal
-    best = best_spans(start, end, legal, longest, temperature)
-    if not (best.log_sums < np.inf).all():
+    found = _search(windows, longest, temperature)
+    log_sums = [each.log_sum for each in found]
+    if math.inf in log_sums:
         return None
-    log_sum = float(np.logaddexp.reduce(best.log_sums))
+    log_sum = float(np.logaddexp.reduce(log_sums))
     for before, after in pairwise(windows):
         if (shared := _shared(before, after)) > 0:
             # A span in both counts with its better score. The lesser weight is at most half of what it is taken from.
             lesser = _lesser_scores(before, after, shared, longest) / temperature
             log_sum += math.log1p(-math.exp(log_sum_exp(lesser.ravel()) - log_sum))
-    columns = best.scores.tolist(), best.firsts.tolist(), best.lasts.tolist()
-    found = [
-        BestSpan(item, item.first_token + first, item.first_token + last, score, log_sum)
-        for item, score, first, last in zip(windows, *columns, strict=True)
+    spans = [
+        BestSpan(item, item.first_token + each.first, item.first_token + each.last, each.score, log_sum)
+        for item, each in zip(windows, found, strict=True)
     ]
-    return min(found, key=lambda each: (-each.score, each.item.context_index, each.first, each.last))
+    return min(spans, key=lambda each: (-each.score, each.item.context_index, each.first, each.last))
 
 
 def span_scores(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: int) -> Floats:
     """Return the scores of all spans of some tokens.
 
     Args:
-        start: Logits of the tokens, ``(T,)`` float32.
+        start: Logits of the tokens, ``(..., T)`` float32.
         end: As many.
         legal: Where a span may start and end, ``(T,)``.
         longest: Most tokens of a span, L.
 
     Returns:
-        The score of the span of ``k + 1`` tokens from token ``i`` on at ``[i, k]``, ``(T, L)``; minus infinity where it
-        is not legal.
+        The score of the span of ``k + 1`` tokens from token ``i`` on at ``[..., i, k]``, ``(..., T, L)``; minus
+        infinity where it is not legal.
     """
+    *rows, tokens = end.shape
     # Past the last token nothing can end.
-    ends = np.full(len(end) + longest - 1, -np.inf)
-    ends[: len(end)] = np.where(legal, end, -np.inf)
-    scores: Floats = np.where(legal, start, -np.inf)[:, None] + sliding_window_view(ends, longest)
+    ends = np.full((*rows, tokens + longest - 1), -np.inf)
+    np.copyto(ends[..., :tokens], end, where=legal)
+    # As sliding_window_view makes it, which takes longer than all the rest.
+    next_ends: Floats = np.ndarray((*rows, tokens, longest), ends.dtype, ends, 0, (*ends.strides, ends.strides[-1]))
+    scores: Floats = np.where(legal, start, -np.inf)[..., None] + next_ends
     return scores
 
 
@@ -162,6 +159,20 @@ def log_sum_exp(values: Floats) -> float:
     return float(top + np.log(np.exp(values - top).sum())) if top > -np.inf else -math.inf
 
 
+def _search(windows: Sequence[WindowLogits], longest: int, temperature: float) -> list[Searched]:
+    """Return what is found in each window: what its batch has shown already, or else by a search of these."""
+    known = [item.searched for item in windows if item.searched]
+    if len(known) == len(windows) and all(each[:2] == (longest, temperature) for each in known):
+        return known
+    start, end = np.zeros((2, len(windows), max(len(item.start) for item in windows)), dtype=np.float32)
+    legal = np.zeros(start.shape, dtype=np.bool_)
+    for row, item in enumerate(windows):
+        size = len(item.start)
+        start[row, :size], end[row, :size], legal[row, :size] = item.start, item.end, item.window.legal
+    columns = best_spans(start, end, legal, longest, temperature)
+    return [Searched(longest, temperature, *each) for each in zip(*map(np.ndarray.tolist, columns), strict=True)]
+
+
 def _shared(before: WindowLogits, after: WindowLogits) -> int:
     """Return how many tokens two windows have in common; less than 1 if none."""
     return before.end_token - after.first_token if before.context_index == after.context_index else 0
@@ -169,10 +180,10 @@ def _shared(before: WindowLogits, after: WindowLogits) -> int:
 
 def _lesser_scores(before: WindowLogits, after: WindowLogits, shared: int, longest: int) -> Floats:
     """Return the lesser of the two scores of each span in two windows, ``(shared, L)``; minus infinity: not legal."""
-    legal, longest = after.window.legal[:shared], min(longest, shared)
-    sides = (before.start[-shared:], before.end[-shared:]), (after.start[:shared], after.end[:shared])
-    one, other = (span_scores(start, end, legal, longest) for start, end in sides)
-    return np.minimum(one, other)
+    start = np.stack([before.start[-shared:], after.start[:shared]])
+    end = np.stack([before.end[-shared:], after.end[:shared]])
+    lesser: Floats = span_scores(start, end, after.window.legal[:shared], min(longest, shared)).min(axis=0)
+    return lesser
 
 
 def _next_greatest(values: Logits, length: int) -> Logits:
