@@ -21,7 +21,9 @@ from quoth.reading.grid import best_answers, score_grids
 from quoth.reading.places import widened
 from quoth.reading.spans import Floats, best_span, best_spans, log_sum_exp
 from quoth.reading.windows import Window
-from quoth.records import Answer, Prediction, Span
+from quoth.records import Answer, Prediction, Span, fast_constructor
+
+_new_answer, _new_prediction = fast_constructor(Answer), fast_constructor(Prediction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ def _answer(
     """Quote the span from one token of the context to another, both inclusive."""
     context, offsets = window.example.context, window.context.offsets
     span = widened(context, Span(offsets.item(first, 0), offsets.item(last, 1)), settings.whole_words)
-    return Answer(span.of(context), span, score, probability, window.index, context_index)
+    return _new_answer(span.of(context), span, score, probability, window.index, context_index)
 
 
 def _prediction(
@@ -214,4 +216,4 @@ def _prediction(
             f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "
             f"threshold of {threshold:.2f}"
         )
-    return Prediction(example_id, answers, null_score, reason is not None, reason, windows, null_probability)
+    return _new_prediction(example_id, answers, null_score, reason is not None, reason, windows, null_probability)
