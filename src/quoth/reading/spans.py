@@ -86,6 +86,7 @@ def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: in
     # Ends that differ may give equal sums, once rounded: the first of them counts.
     near = flat[1].take(places[:, None] + np.arange(longest))
     lasts = firsts + np.add(flat[0].take(places)[:, None], near, dtype=np.float64).argmax(axis=1)
+    del tops  # As large as half the weights.
 
     log_sums = np.full(rows, np.inf)
     known = (scores >= -_REACH * temperature) & (flat.max() <= _REACH * temperature)
