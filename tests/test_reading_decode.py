@@ -133,6 +133,39 @@ def test_a_batch_is_decoded_as_its_windows_are(several, top_k, outside):
         assert (found.no_answer, found.reason, found.text) == (alone.no_answer, alone.reason, alone.text)
 
 
+@many
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(sorted(LOGITS)),
+    st.sampled_from([{}, {}, {"max_answer_tokens": 3}, {"temperature": 0.7}, {"top_k": 2}]),
+)
+def test_what_a_batch_knows_of_several_windows_changes_nothing(seed, kind, changes):
+    rng, settings = np.random.default_rng(seed), DecodeSettings(max_answer_tokens=5)
+    items = read(cut(LIGHTHOUSE, max_tokens=20, overlap=4), *[lambda size: LOGITS[kind](rng, size)] * 2, 1.0)
+    found = decode_batch(*batched(items, 0.0), settings)
+    assert len(found) > 1
+    assert all(each.searched for each in found)
+    settings = settings.with_(**changes)
+    known, alone = decode("q1", found, settings), decode("q1", items, settings)
+    for answer, expected in zip(known.answers, alone.answers, strict=True):
+        assert answer.probability == pytest.approx(expected.probability, rel=1e-9, abs=1e-12)
+        assert replace(answer, probability=0) == replace(expected, probability=0)
+    assert known.null_probability == pytest.approx(alone.null_probability, rel=1e-9, abs=1e-12)
+
+
+def test_logits_too_great_for_a_weight_spoil_no_other_window():
+    rng = np.random.default_rng(7)
+    items = read(cut(LIGHTHOUSE), lambda n: rng.normal(0, 3, n), lambda n: rng.normal(0, 3, n))
+    for great in (350.0, 1e3, 1e5, -350.0, -1e3, -1e5):
+        beside = read(cut(TEAM_LUNCH), lambda n, size=great: np.full(n, size), np.zeros)
+        found = decode_batch(*batched(items + beside, 0.0), DecodeSettings())
+        for prediction, item in zip(found, items + beside, strict=True):
+            ((score, _, span, probability, _), *_), null, _ = every_answer([item], DecodeSettings())
+            best = prediction.best
+            assert (best.score, best.span, prediction.null_score) == (score, span, null)
+            assert best.probability == pytest.approx(probability, rel=1e-9, abs=1e-12)
+
+
 def test_scores_that_round_to_the_same_are_equal():
     """The greatest end is not always the end of the best span: added to a great start, both may be the same."""
     (window,) = cut(LIGHTHOUSE)

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from oracle import grapheme_boundaries, inside_word
 from quoth.records import Span
-from quoth.text import normalize_answer, replace_surrogates, utf16_span, widen_to_graphemes, widen_to_words
+from quoth.text import (
+    normalize_answer,
+    replace_surrogates,
+    surely_uncut,
+    utf16_span,
+    widen_to_graphemes,
+    widen_to_words,
+)
 from texts import many, texts
 
 
@@ -113,3 +120,32 @@ def test_no_word_is_cut_and_no_other_is_taken(given_text):
 )
 def test_words(text, span, whole):
     assert widen_to_words(text, span) == whole
+
+
+@many
+@given(texts_with_span())
+def test_what_is_surely_uncut_is_uncut(given_text):
+    text, span = given_text
+    if surely_uncut(text, span):
+        assert widen_to_graphemes(text, span) == widen_to_words(text, span) == span
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "sure"),
+    [
+        ("in 1972.", Span(3, 7), True),
+        ("1972", Span(0, 4), True),
+        ("in Belém, at", Span(3, 8), True),
+        ("don't", Span(0, 3), True),
+        ("(1972)", Span(0, 5), True),
+        ("in 1972.", Span(3, 5), False),
+        ("in 1972.", Span(4, 7), False),
+        ("cafe \u0301", Span(0, 5), False),
+        ("a\r\nb", Span(0, 2), False),
+        ("a\r\nb", Span(2, 4), False),
+        ("«1972»", Span(1, 5), False),
+        ("in \u030119 a", Span(3, 6), False),
+    ],
+)
+def test_surely_uncut_knows_the_usual_case(text, span, sure):
+    assert surely_uncut(text, span) == sure

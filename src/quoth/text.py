@@ -17,6 +17,10 @@ _GRAPHEME = regex.compile(r"\X")
 _TWO_PLAIN = regex.compile(r"\p{Grapheme_Cluster_Break=Other}{2}")
 _TWO_PLAIN_BACKWARDS = regex.compile(f"(?r){_TWO_PLAIN.pattern}")
 
+# What parts ASCII text on both sides of it: all of ASCII that is no letter and no digit, but for the two characters
+# that together are one grapheme. And nothing at all, as before the first character.
+_EDGES = frozenset(character for character in map(chr, range(128)) if not character.isalnum()) - {*"\r\n"} | {""}
+
 # Letters, digits and their marks (Mn and Mc: a Devanagari word is full of them); but not of the scripts that are
 # written without spaces between words, where a letter beside a letter says nothing about words.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
@@ -74,8 +78,15 @@ def widen_to_words(context: str, span: Span) -> Span:
     return span if (start, end) == (span.start, span.end) else Span(start, end)
 
 
-def surely_uncut(context: str, position: int) -> bool:
-    """Tell for the usual case, at once, that no grapheme and no word reaches over a position: two ASCII characters."""
+def surely_uncut(context: str, span: Span) -> bool:
+    """Tell for the usual case, at once, that a span cuts no grapheme and no word."""
+    start, end = span.start, span.end
+    if context[start - 1 : start] in _EDGES and context[end : end + 1] in _EDGES and span.of(context).isascii():
+        return True
+    return _two_plain_ascii(context, start) and _two_plain_ascii(context, end)
+
+
+def _two_plain_ascii(context: str, position: int) -> bool:
     pair = context[position - 1 : position + 1] if position else ""
     return len(pair) < 2 or (pair.isascii() and not pair.isalnum() and pair != "\r\n")
 

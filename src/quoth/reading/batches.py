@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,15 +63,10 @@ class WindowBatch:
     @property
     def legal(self) -> NDArray[np.bool_]:
         """Where a span may start and end, ``(B, T)``: tokens of the context that are more than white space."""
-        tokens = [window.context_tokens for window in self.windows]
-        first, last = np.array([[each.start for each in tokens], [each.end for each in tokens]], dtype=np.int32)[
-            :, :, None
-        ]
-        column = np.arange(self.ids.shape[1], dtype=np.int32)
-        legal: NDArray[np.bool_] = (column >= first) & (column < last)
+        legal = np.zeros(self.ids.shape, dtype=np.bool_)
         for row, window in enumerate(self.windows):
-            if window.context.has_empty:
-                legal[row, first[row, 0] : last[row, 0]] = window.legal
+            tokens = window.context_tokens
+            legal[row, tokens.start : tokens.end] = window.legal if window.context.has_empty else True
         return legal
 
 
@@ -87,6 +83,24 @@ class SpanLogits:
     end: NDArray[np.float32]
 
 
+class Searched(NamedTuple):
+    """What was found in one window, while its batch was there.
+
+    Attributes:
+        longest, temperature: What was asked for, as :func:`quoth.reading.spans.best_spans` takes it.
+        score: Sum of the two logits of the best span; minus infinity where no span is legal.
+        first, last: Its first and its last token (inclusive), among the context's tokens in the window.
+        log_sum: Of all legal spans, as :class:`quoth.reading.spans.BestSpans` has it.
+    """
+
+    longest: int
+    temperature: float
+    score: float
+    first: int
+    last: int
+    log_sum: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowLogits:
     """The logits of one window, cut out of its batch.
@@ -96,6 +110,7 @@ class WindowLogits:
         start, end: Logits of the context's tokens in the window, ``(len(window.context_tokens),)`` float32.
         null: Sum of the two logits of the CLS token.
         context_index: Which of several contexts the window is of.
+        searched: What was found in it, where that is known; it spares a second search for the same.
     """
 
     window: Window
@@ -103,6 +118,7 @@ class WindowLogits:
     end: NDArray[np.float32]
     null: float
     context_index: int = 0
+    searched: Searched | None = None
 
     @property
     def first_token(self) -> int:
@@ -115,7 +131,7 @@ class WindowLogits:
         return self.window.first_token + len(self.start)
 
     @classmethod
-    def of(cls, batch: WindowBatch, logits: SpanLogits, row: int) -> WindowLogits:
+    def of(cls, batch: WindowBatch, logits: SpanLogits, row: int, searched: Searched | None = None) -> WindowLogits:
         """Cut out one row."""
         window = batch.windows[row]
         tokens = slice(window.context_tokens.start, window.context_tokens.end)
@@ -124,6 +140,7 @@ class WindowLogits:
             start=logits.start[row, tokens].copy(),
             end=logits.end[row, tokens].copy(),
             null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
+            searched=searched,
         )
 
 

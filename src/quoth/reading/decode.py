@@ -11,18 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
 from quoth.errors import ConfigError
-from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, check_finite, unbatch
+from quoth.reading.batches import Searched, SpanLogits, WindowBatch, WindowLogits, check_finite, unbatch
 from quoth.reading.chance import chance, null_chance
 from quoth.reading.grid import best_answers, score_grids
 from quoth.reading.places import widened
 from quoth.reading.spans import Floats, best_span, best_spans, log_sum_exp
 from quoth.reading.windows import Window
-from quoth.records import Answer, Prediction, Span
+from quoth.records import Answer, Prediction, Span, fast_constructor
+
+_new_answer, _new_prediction = fast_constructor(Answer), fast_constructor(Prediction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +89,23 @@ def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSetting
         cut = unbatch(batch, logits)
         return [decode(item.window.example.id, [item], settings) if item.window.is_whole else item for item in cut]
     check_finite(batch, logits)
-    best = best_spans(logits.start, logits.end, batch.legal, settings.max_answer_tokens, settings.temperature)
-    row, cls = np.arange(len(batch.windows)), [window.cls for window in batch.windows]
-    nulls = np.add(logits.start[row, cls], logits.end[row, cls], dtype=np.float64)
-    chances, silences = _chances(best.scores, best.log_sums, nulls, settings)
-    columns = best.scores, best.firsts, best.lasts, chances, nulls, silences, best.log_sums < np.inf
+    longest, temperature = settings.max_answer_tokens, settings.temperature
+    best = best_spans(logits.start, logits.end, batch.legal, longest, temperature)
+    cls = np.arange(0, batch.ids.size, batch.ids.shape[1]) + np.array([window.cls for window in batch.windows])
+    nulls = np.add(logits.start.take(cls), logits.end.take(cls), dtype=np.float64)
+    columns = *best, nulls, *_chances(best.scores, best.log_sums, nulls, settings)
     found: list[Prediction | WindowLogits] = []
-    for number, (window, score, first, last, probability, null, silence, is_known) in enumerate(
+    for number, (window, score, first, last, log_sum, null, probability, silence) in enumerate(
         zip(batch.windows, *(column.tolist() for column in columns), strict=True)
     ):
-        if not window.is_whole:
-            found.append(WindowLogits.of(batch, logits, number))
-        elif not is_known:
-            found.append(decode(window.example.id, [WindowLogits.of(batch, logits, number)], settings))
-        else:
-            before = window.context_tokens.start
+        before = window.context_tokens.start
+        if log_sum < math.inf and window.is_whole:
             answer = _answer(window, first - before, last - before, score, probability, settings)
-            found.append(_prediction(window.example.id, (answer,), _Null(null, silence), settings, 1))
+            found.append(_prediction(window.example.id, (answer,), null, silence, settings, 1))
+            continue
+        searched = Searched(longest, temperature, score, first - before, last - before, log_sum)
+        item = WindowLogits.of(batch, logits, number, searched)
+        found.append(decode(window.example.id, [item], settings) if window.is_whole else item)
     return found
 
 
@@ -131,10 +132,10 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
     longest, temperature = settings.max_answer_tokens, settings.temperature
     null_score = min((item.null for item in windows), default=None)
     if null_score is not None and settings.top_k == 1 and (best := best_span(windows, longest, temperature)):
-        probability, silence = _chances(best.score, best.log_sum, null_score, settings)
-        answer = _answer(best.item.window, best.first, best.last, best.score, float(probability), settings)
-        answer = replace(answer, context_index=best.item.context_index)
-        return _prediction(example_id, (answer,), _Null(null_score, float(silence)), settings, len(windows))
+        chances, silence = _chances(best.score, best.log_sum, null_score, settings)
+        window, context_index = best.item.window, best.item.context_index
+        answer = _answer(window, best.first, best.last, best.score, float(chances), settings, context_index)
+        return _prediction(example_id, (answer,), null_score, float(silence), settings, len(windows))
     grids, scores = score_grids(windows, longest)
     if null_score is None or not np.isfinite(scores).any():
         sure = None if null_score is None else 1.0
@@ -144,7 +145,7 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
         np.array([answer.score for answer in bare]), log_sum_exp(scores / temperature), null_score, settings
     )
     answers = tuple(replace(answer, probability=each) for answer, each in zip(bare, chances.tolist(), strict=True))
-    return _prediction(example_id, answers, _Null(null_score, float(silence)), settings, len(windows))
+    return _prediction(example_id, answers, null_score, float(silence), settings, len(windows))
 
 
 def log_shares(
@@ -168,13 +169,6 @@ def log_shares(
     return -np.array([log_sum_exp(scores / temperature) for temperature in temperatures])
 
 
-class _Null(NamedTuple):
-    """What the reader says of "no answer"."""
-
-    score: float
-    probability: float
-
-
 def _chances(
     scores: float | Floats, log_sums: float | Floats, null_scores: float | Floats, settings: DecodeSettings
 ) -> tuple[Floats, Floats]:
@@ -193,24 +187,33 @@ def _chances(
 
 
 def _answer(
-    window: Window, first: int, last: int, score: float, probability: float, settings: DecodeSettings
+    window: Window,
+    first: int,
+    last: int,
+    score: float,
+    probability: float,
+    settings: DecodeSettings,
+    context_index: int = 0,
 ) -> Answer:
     """Quote the span from one token of the context to another, both inclusive."""
     context, offsets = window.example.context, window.context.offsets
     span = widened(context, Span(offsets.item(first, 0), offsets.item(last, 1)), settings.whole_words)
-    return Answer(span.of(context), span, score, probability, window.index)
+    return _new_answer(span.of(context), span, score, probability, window.index, context_index)
 
 
 def _prediction(
-    example_id: str, answers: tuple[Answer, ...], null: _Null, settings: DecodeSettings, windows: int
+    example_id: str,
+    answers: tuple[Answer, ...],
+    null_score: float,
+    null_probability: float,
+    settings: DecodeSettings,
+    windows: int,
 ) -> Prediction:
     """Decide whether to abstain."""
-    margin = null.score - answers[0].score
-    abstains = settings.null_threshold is not None and margin > settings.null_threshold
-    reason = (
-        f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "
-        f"threshold of {settings.null_threshold:.2f}"
-        if abstains
-        else None
-    )
-    return Prediction(example_id, answers, null.score, abstains, reason, windows, null.probability)
+    threshold, reason = settings.null_threshold, None
+    if threshold is not None and (margin := null_score - answers[0].score) > threshold:
+        reason = (
+            f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "
+            f"threshold of {threshold:.2f}"
+        )
+    return _new_prediction(example_id, answers, null_score, reason is not None, reason, windows, null_probability)

@@ -32,12 +32,11 @@ class Places:
 
 def widened(context: str, span: Span, whole_words: bool) -> Span:
     """Widen a span until it cuts no grapheme and no word: each may give the other more to do."""
-    if surely_uncut(context, span.start) and surely_uncut(context, span.end):
-        return span
-    while True:
+    while not surely_uncut(context, span):
         wider = widen_to_graphemes(context, span)
         if whole_words:
             wider = widen_to_words(context, wider)
         if wider == span:
             return span
         span = wider
+    return span

@@ -11,21 +11,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from quoth.reading.batches import WindowLogits
+from quoth.reading.batches import Searched, WindowLogits
 
 Floats = NDArray[np.float64]
 Logits = NDArray[np.float32]
 
 _NEVER = np.float32(-np.inf)
-# Weights are relative to the best start and the best end, and never below e to the -300: exponentials of less take
-# long, and their products vanish. Where the best span weighs less than e to the -200, this would show.
-_LEAST, _STEEP = -300.0, 200.0
+# Over the temperature: where no logit is above it and the best span not below its negative, no weight overflows, and
+# spans whose weight underflows are less than e to the -108 of the best one.
+_REACH = 300.0
 
 
 class BestSpan(NamedTuple):
@@ -75,29 +74,29 @@ def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: in
     longest = min(longest, tokens)
     # After each row comes a gap that no span reaches over: so a batch is one long row, and all passes are over that.
     gap = longest - 1
-    flat = np.full((2, rows * (tokens + gap) + gap), _NEVER)
-    both = flat[:, : rows * (tokens + gap)].reshape(2, rows, tokens + gap)
+    width, used = tokens + gap, rows * (tokens + gap)
+    flat = np.full((2, used + gap), _NEVER)
+    both = flat[:, :used].reshape(2, rows, width)
     np.copyto(both[0, :, :tokens], start, where=legal)
     np.copyto(both[1, :, :tokens], end, where=legal)
-    starts, ends = both
-    tops = np.add(starts, _running(np.maximum, flat[1], longest).reshape(starts.shape), dtype=np.float64)
+    tops = np.add(both[0], _next_greatest(flat[1], longest).reshape(rows, width), dtype=np.float64)
     firsts = tops.argmax(axis=1)
-    row = np.arange(rows)
-    scores = tops[row, firsts]
+    places = np.arange(0, used, width) + firsts
+    scores = tops.take(places)
     # Ends that differ may give equal sums, once rounded: the first of them counts.
-    near = ends[row[:, None], firsts[:, None] + np.arange(longest)]
-    lasts = firsts + np.add(starts[row, firsts][:, None], near, dtype=np.float64).argmax(axis=1)
+    near = flat[1].take(places[:, None] + np.arange(longest))
+    lasts = firsts + np.add(flat[0].take(places)[:, None], near, dtype=np.float64).argmax(axis=1)
+    del tops  # As large as half the weights.
 
-    # Finite, also where nothing is legal.
-    peaks = np.maximum(both.max(axis=2), np.finfo(np.float32).min).astype(np.float64)
-    known = peaks[0] + peaks[1] - scores <= _STEEP * temperature
-    weights = np.full((2, flat.shape[1]), _LEAST)
-    rise = weights[:, : rows * (tokens + gap)].reshape(both.shape)
-    np.subtract(both, peaks[:, :, None], out=rise)
-    rise *= 1 / temperature
-    np.exp(np.maximum(weights, _LEAST, out=weights), out=weights)
-    sums = np.vecdot(rise[0], _running(np.add, weights[1], longest).reshape(starts.shape))
-    log_sums = np.log(sums, out=np.full(rows, np.inf), where=known) + (peaks[0] + peaks[1]) / temperature
+    log_sums = np.full(rows, np.inf)
+    known = (scores >= -_REACH * temperature) & (flat.max() <= _REACH * temperature)
+    if known.any():
+        weights = np.zeros(flat.shape)
+        inside = weights[:, :used].reshape(both.shape)[:, :, :tokens]
+        np.multiply(both[:, :, :tokens], 1 / temperature, out=inside, dtype=np.float64)
+        np.exp(inside, out=inside)
+        sums = np.vecdot(weights[0, :used].reshape(rows, width), _next_sum(weights[1], longest).reshape(rows, width))
+        np.log(sums, out=log_sums, where=known)
     return BestSpans(scores, firsts, lasts, log_sums)
 
 
@@ -115,45 +114,43 @@ def best_span(windows: Sequence[WindowLogits], longest: int, temperature: float)
     """
     if not windows or any(_shared(before, after) > 0 for before, after in zip(windows, windows[2:], strict=False)):
         return None
-    start, end = np.zeros((2, len(windows), max(len(item.start) for item in windows)), dtype=np.float32)
-    legal = np.zeros(start.shape, dtype=np.bool_)
-    for row, item in enumerate(windows):
-        size = len(item.start)
-        start[row, :size], end[row, :size], legal[row, :size] = item.start, item.end, item.window.legal
-    best = best_spans(start, end, legal, longest, temperature)
-    if not (best.log_sums < np.inf).all():
+    found = _search(windows, longest, temperature)
+    log_sums = [each.log_sum for each in found]
+    if math.inf in log_sums:
         return None
-    log_sum = float(np.logaddexp.reduce(best.log_sums))
+    log_sum = float(np.logaddexp.reduce(log_sums))
     for before, after in pairwise(windows):
         if (shared := _shared(before, after)) > 0:
             # A span in both counts with its better score. The lesser weight is at most half of what it is taken from.
             lesser = _lesser_scores(before, after, shared, longest) / temperature
             log_sum += math.log1p(-math.exp(log_sum_exp(lesser.ravel()) - log_sum))
-    columns = best.scores.tolist(), best.firsts.tolist(), best.lasts.tolist()
-    found = [
-        BestSpan(item, item.first_token + first, item.first_token + last, score, log_sum)
-        for item, score, first, last in zip(windows, *columns, strict=True)
+    spans = [
+        BestSpan(item, item.first_token + each.first, item.first_token + each.last, each.score, log_sum)
+        for item, each in zip(windows, found, strict=True)
     ]
-    return min(found, key=lambda each: (-each.score, each.item.context_index, each.first, each.last))
+    return min(spans, key=lambda each: (-each.score, each.item.context_index, each.first, each.last))
 
 
 def span_scores(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: int) -> Floats:
     """Return the scores of all spans of some tokens.
 
     Args:
-        start: Logits of the tokens, ``(T,)`` float32.
+        start: Logits of the tokens, ``(..., T)`` float32.
         end: As many.
         legal: Where a span may start and end, ``(T,)``.
         longest: Most tokens of a span, L.
 
     Returns:
-        The score of the span of ``k + 1`` tokens from token ``i`` on at ``[i, k]``, ``(T, L)``; minus infinity where it
-        is not legal.
+        The score of the span of ``k + 1`` tokens from token ``i`` on at ``[..., i, k]``, ``(..., T, L)``; minus
+        infinity where it is not legal.
     """
+    *rows, tokens = end.shape
     # Past the last token nothing can end.
-    ends = np.full(len(end) + longest - 1, -np.inf)
-    ends[: len(end)] = np.where(legal, end, -np.inf)
-    scores: Floats = np.where(legal, start, -np.inf)[:, None] + sliding_window_view(ends, longest)
+    ends = np.full((*rows, tokens + longest - 1), -np.inf)
+    np.copyto(ends[..., :tokens], end, where=legal)
+    # As sliding_window_view makes it, which takes longer than all the rest.
+    next_ends: Floats = np.ndarray((*rows, tokens, longest), ends.dtype, ends, 0, (*ends.strides, ends.strides[-1]))
+    scores: Floats = np.where(legal, start, -np.inf)[..., None] + next_ends
     return scores
 
 
@@ -163,6 +160,20 @@ def log_sum_exp(values: Floats) -> float:
     return float(top + np.log(np.exp(values - top).sum())) if top > -np.inf else -math.inf
 
 
+def _search(windows: Sequence[WindowLogits], longest: int, temperature: float) -> list[Searched]:
+    """Return what is found in each window: what its batch has shown already, or else by a search of these."""
+    known = [item.searched for item in windows if item.searched]
+    if len(known) == len(windows) and all(each[:2] == (longest, temperature) for each in known):
+        return known
+    start, end = np.zeros((2, len(windows), max(len(item.start) for item in windows)), dtype=np.float32)
+    legal = np.zeros(start.shape, dtype=np.bool_)
+    for row, item in enumerate(windows):
+        size = len(item.start)
+        start[row, :size], end[row, :size], legal[row, :size] = item.start, item.end, item.window.legal
+    columns = best_spans(start, end, legal, longest, temperature)
+    return [Searched(longest, temperature, *each) for each in zip(*map(np.ndarray.tolist, columns), strict=True)]
+
+
 def _shared(before: WindowLogits, after: WindowLogits) -> int:
     """Return how many tokens two windows have in common; less than 1 if none."""
     return before.end_token - after.first_token if before.context_index == after.context_index else 0
@@ -170,21 +181,32 @@ def _shared(before: WindowLogits, after: WindowLogits) -> int:
 
 def _lesser_scores(before: WindowLogits, after: WindowLogits, shared: int, longest: int) -> Floats:
     """Return the lesser of the two scores of each span in two windows, ``(shared, L)``; minus infinity: not legal."""
-    legal, longest = after.window.legal[:shared], min(longest, shared)
-    sides = (before.start[-shared:], before.end[-shared:]), (after.start[:shared], after.end[:shared])
-    one, other = (span_scores(start, end, legal, longest) for start, end in sides)
-    return np.minimum(one, other)
+    start = np.stack([before.start[-shared:], after.start[:shared]])
+    end = np.stack([before.end[-shared:], after.end[:shared]])
+    lesser: Floats = span_scores(start, end, after.window.legal[:shared], min(longest, shared)).min(axis=0)
+    return lesser
 
 
-def _running(combine: np.ufunc, values: NDArray[Any], length: int) -> NDArray[Any]:
-    """Combine each value with the next ``length - 1``, by runs of 1, 2, 4, ... values; those at the end fall away."""
+def _next_greatest(values: Logits, length: int) -> Logits:
+    """Return the greatest of each value and the next ``length - 1``; the last ``length - 1`` fall away."""
+    run, size = values, 1
+    while 2 * size <= length:
+        run = np.maximum(run[:-size], run[size:])
+        size *= 2
+    # Of two runs that overlap.
+    rest = length - size
+    return np.maximum(run[: len(run) - rest], run[rest:])
+
+
+def _next_sum(values: Floats, length: int) -> Floats:
+    """Return the sum of each value and the next ``length - 1``, by runs of 1, 2, 4, ...; the last ones fall away."""
     result, done = values, 0
     run, size = values, 1
     while True:
         if length & size:
-            result = combine(run[: len(result) - size], result[size:]) if done else run
+            result = run[: len(result) - size] + result[size:] if done else run
             done += size
         if 2 * size > length:
             return result
-        run = combine(run[:-size], run[size:])
+        run = run[:-size] + run[size:]
         size *= 2
