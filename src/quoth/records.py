@@ -5,12 +5,7 @@ All are frozen. Positions are code points of one context, half-open, as Python s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Any, ParamSpec, TypeVar, cast
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -139,23 +134,3 @@ class Prediction:
         from quoth.drawing import prediction_html
 
         return prediction_html(self)
-
-
-def fast_constructor(record: Callable[P, R]) -> Callable[P, R]:
-    """Return what makes the same records as a class, unchecked, in less than half the time.
-
-    A frozen class sets each field of a new record by a call. Here a draft is filled in, which is as the record is, but
-    not frozen, and then becomes the record. For places that make very many.
-
-    Args:
-        record: A frozen data class with slots.
-    """
-    own = [(each.name, each.type, field(default=each.default)) for each in fields(cast(Any, record))]
-    draft: Callable[P, Any] = make_dataclass(record.__name__, own, slots=True)
-
-    def make(*args: P.args, **kwargs: P.kwargs) -> R:
-        made = draft(*args, **kwargs)
-        made.__class__ = record
-        return cast(R, made)
-
-    return make

@@ -21,9 +21,7 @@ from quoth.reading.grid import best_answers, score_grids
 from quoth.reading.places import widened
 from quoth.reading.spans import Floats, best_span, best_spans, log_sum_exp
 from quoth.reading.windows import Window
-from quoth.records import Answer, Prediction, Span, fast_constructor
-
-_new_answer, _new_prediction = fast_constructor(Answer), fast_constructor(Prediction)
+from quoth.records import Answer, Prediction, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +196,7 @@ def _answer(
     """Quote the span from one token of the context to another, both inclusive."""
     context, offsets = window.example.context, window.context.offsets
     span = widened(context, Span(offsets.item(first, 0), offsets.item(last, 1)), settings.whole_words)
-    return _new_answer(span.of(context), span, score, probability, window.index, context_index)
+    return Answer(span.of(context), span, score, probability, window.index, context_index)
 
 
 def _prediction(
@@ -216,4 +214,4 @@ def _prediction(
             f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "
             f"threshold of {threshold:.2f}"
         )
-    return _new_prediction(example_id, answers, null_score, reason is not None, reason, windows, null_probability)
+    return Prediction(example_id, answers, null_score, reason is not None, reason, windows, null_probability)
