@@ -1,14 +1,18 @@
 """The tokenizer, made safe: nothing cut, nothing padded, nothing special in a text, offsets in code points."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
 import tokenizers
 from hypothesis import given
+from hypothesis import strategies as st
 
 from quoth.errors import TokenizerError
 from quoth.reading import Tokenizer
+from quoth.text import replace_surrogates
 from texts import many, texts
 from tiny_readers import KINDS, TINY, tiny_folder, tiny_tokenizer, tokenizer_document
 
@@ -118,6 +122,100 @@ def test_lone_surrogates_count_as_replacement_characters(kind, text):
     first, second = tiny_tokenizer(kind).encode([text, clean])
     assert first.ids.tolist() == second.ids.tolist()
     assert first.offsets.tolist() == second.offsets.tolist()
+
+
+NORMALIZERS = (
+    None,
+    {"lowercase": True},
+    {"lowercase": True, "strip_accents": False},
+    {"strip_accents": True, "handle_chinese_chars": False},
+    {"clean_text": False},
+)
+
+
+@cache
+def word_tokenizer(normalizer):
+    """Return a WordPiece tokenizer that normalizes so; it remembers what the examples before said."""
+    document = tokenizer_document("wordpiece")
+    flags = {"clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": False}
+    changed = NORMALIZERS[normalizer]
+    document["normalizer"] = changed and {"type": "BertNormalizer", **flags, **changed}
+    return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(document)))
+
+
+def same_tokens(ours, theirs):
+    return (
+        ours.ids.tolist() == theirs.ids.tolist()
+        and ours.offsets.tolist() == theirs.offsets.tolist()
+        and ours.has_empty == theirs.has_empty
+        and {ours.ids.dtype, ours.offsets.dtype} == {np.dtype(np.int32)}
+    )
+
+
+@pytest.mark.parametrize("normalizer", range(len(NORMALIZERS)))
+@many
+@given(several=st.lists(texts, max_size=3))
+def test_words_are_remembered_with_the_tokens_that_they_have_in_a_text(normalizer, several):
+    tokenizer = word_tokenizer(normalizer)
+    # Twice: when words are new, and when they are known.
+    for _ in range(2):
+        for text, tokens in zip(several, tokenizer.encode(several), strict=True):
+            assert same_tokens(tokens, tokenizer._encode_whole([replace_surrogates(text)])[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@many
+@given(several=st.lists(texts, max_size=3))
+def test_ids_alone_are_those_with_offsets(kind, several):
+    tokenizer = tiny_tokenizer(kind)
+    with_offsets = tokenizer.encode(several)
+    assert [ids.tolist() for ids in tokenizer.encode_ids(several)] == [tokens.ids.tolist() for tokens in with_offsets]
+
+
+def test_words_without_tokens_keep_the_others_in_place():
+    tokenizer = word_tokenizer(1)
+    for text in ("\u200b a \u0301, of \u00a0", "\u200b", "\u0301 \u0301", "a \x00"):
+        assert same_tokens(tokenizer.encode([text])[0], tokenizer._encode_whole([text])[0])
+
+
+def test_words_are_remembered():
+    tokenizer = Tokenizer.load(TINY / "wordpiece")
+    tokenizer.encode(["The lighthouse, built\nin 1972."])
+    assert set(tokenizer._words._tokens) == {"The", "lighthouse", ",", "built\nin", "1972", "."}
+    assert all(tiny_tokenizer(kind)._words is None for kind in ("bpe", "unigram"))
+
+
+def test_remembered_words_are_few():
+    tokenizer = Tokenizer.load(TINY / "wordpiece")
+    words = tokenizer._words
+    tokenizer.encode(["a" * (words.longest_remembered + 1) + " of"])
+    assert set(words._tokens) == {"of"}
+    words.remembered = 10
+    text = " ".join(f"x{number}" for number in range(25))
+    for _ in range(2):
+        (tokens,) = tokenizer.encode([text])
+        assert same_tokens(tokens, tokenizer._encode_whole([text])[0])
+        assert len(words._tokens) == 10
+
+
+def test_several_threads_share_the_words():
+    tokenizer = Tokenizer.load(TINY / "wordpiece")
+    tokenizer._words.remembered = 10
+    several = [" ".join(f"x{number % 17}" for number in range(start, start + 9)) for start in range(200)]
+    whole = tokenizer._encode_whole(several)
+    with ThreadPoolExecutor(4) as threads:
+        for tokens in threads.map(lambda _: [tokenizer.encode([text])[0] for text in several], range(4)):
+            assert all(map(same_tokens, tokens, whole))
+
+
+def test_added_token_of_two_words(tmp_path):
+    document = tokenizer_document("wordpiece")
+    number = max(document["model"]["vocab"].values()) + 1
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    document["added_tokens"].append({"id": number, "content": "Cabo Branco", **flags})
+    apart, together = Tokenizer.load(written(tmp_path, document)).encode(["Cabo of Branco", "Cabo Branco"])
+    assert number not in apart.ids
+    assert together.ids.tolist() == [number]
 
 
 def test_offsets_leave_blanks_out():

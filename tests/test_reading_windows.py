@@ -201,6 +201,25 @@ def test_golds_become_whole_tokens(span, tokens):
     assert covering_tokens(offsets, span) == tokens
 
 
+@many
+@given(
+    tokens=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=12),
+    start=st.integers(0, 30),
+    size=st.integers(0, 9),
+)
+def test_golds_become_the_tokens_that_they_touch(tokens, start, size):
+    steps = np.array(tokens, dtype=np.int32).reshape(-1, 2)
+    # A blank of so many before each token, which holds so many; some are empty.
+    offsets = np.cumsum(steps.ravel(), dtype=np.int32).reshape(-1, 2)
+    span = Span(start, start + size)
+    touched = [
+        index
+        for index, (first, end) in enumerate(offsets.tolist())
+        if first < end and first < span.end and span.start < end
+    ]
+    assert covering_tokens(offsets, span) == ((touched[0], touched[-1] + 1) if touched else None)
+
+
 def test_target_is_the_gold_in_each_window_that_holds_it_whole():
     windows = windower(overlap=14).windows(example("Who?", CONTEXT, "in 1972 at the"))
     targets = [window.target for window in windows]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # How many compiled networks are kept; the latest made.
 _KEPT = 8
+_BERT_TOKENS = 512
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -69,9 +70,8 @@ class OpenVinoEngine:
             # Pinned threads fight for a core with whatever else is pinned to it, while another may be idle.
             "ENABLE_CPU_PINNING": False,
         }
-        self._compile = functools.partial(_compile, core, model, config, cache)
         try:
-            self._compiled = self._compile()
+            self._compiled, self._longest = _compile(core, model, config, cache)
         except (RuntimeError, OSError) as error:
             raise ReaderError(f"{model}: must be an ONNX model, but cannot be loaded: {error}") from error
         self._feeds = check_network(model, _names(self._compiled.inputs), _names(self._compiled.outputs))
@@ -81,8 +81,9 @@ class OpenVinoEngine:
         """Compute the logits of one batch.
 
         Raises:
-            ReaderError: If the network fails, as it does on a window longer than it was made for.
+            ReaderError: If the network fails, or was made for shorter windows.
         """
+        self._refuse_longer(batch)
         request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
         try:
             request.infer({name: getattr(batch, field) for name, field in self._feeds.items()}, share_inputs=True)
@@ -90,12 +91,19 @@ class OpenVinoEngine:
             start, end = (np.array(request.get_tensor(name).data, dtype=np.float32) for name in OUTPUTS)
         except RuntimeError as error:
             raise cannot_run(self._model, batch.ids.shape, error) from error
-        if start.shape != batch.ids.shape:
-            # A window that is too long goes through without its end, and leaves the network unfit for use.
-            self._compiled, self._idle = self._compile(), []
-            raise cannot_run(self._model, batch.ids.shape, ValueError(f"it gave logits of shape {start.shape}"))
         self._idle.append(request)
         return SpanLogits(start, end)
+
+    def _refuse_longer(self, batch: WindowBatch) -> None:
+        """Raise where windows outgrow the network's table of positions: OpenVINO would write past its memory."""
+        tokens = batch.ids.shape[1]
+        if tokens <= self._longest:
+            return
+        try:
+            _take(one_core().read_model(self._model), batch.ids.shape)
+        except RuntimeError as error:
+            raise cannot_run(self._model, batch.ids.shape, error) from error
+        self._longest = tokens
 
 
 def import_openvino() -> ModuleType:
@@ -136,23 +144,56 @@ def _names(ports: list[Any]) -> list[str]:
     return [next(iter(sorted(port.get_names())), "") for port in ports]
 
 
-def _compile(core: openvino.Core, model: Path, config: dict[str, Any], cache: Path | None) -> openvino.CompiledModel:
-    """Compile a network, or take what was compiled before; keep it whole or not at all."""
-    if cache is None:
-        return core.compile_model(model, "CPU", config)
-    blob = cache / f"{_key(core, model, config['INFERENCE_PRECISION_HINT'])}.blob"
-    with contextlib.suppress(OSError, RuntimeError):  # there is none, or it is damaged: it is made anew
-        return core.import_model(blob.read_bytes(), "CPU", config)
-    compiled = core.compile_model(model, "CPU", config)
-    with contextlib.suppress(OSError):  # a home that cannot be written to costs the time to compile, no more
-        cache.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=cache, prefix=".part-")
+def _compile(
+    core: openvino.Core, model: Path, config: dict[str, Any], cache: Path | None
+) -> tuple[openvino.CompiledModel, int]:
+    """Compile a network, or take what was compiled before; keep it whole or not at all.
+
+    Returns:
+        It, and a number of tokens that its windows may surely have.
+    """
+    key = _key(core, model, config["INFERENCE_PRECISION_HINT"]) if cache else ""
+    for blob in cache.glob(f"{key}-*.blob") if cache else ():
+        with contextlib.suppress(OSError, RuntimeError):  # it is damaged: it is made anew
+            return core.import_model(blob.read_bytes(), "CPU", config), int(blob.stem.rpartition("-")[2])
+    network = core.read_model(model)
+    compiled = core.compile_model(network, "CPU", config)
+    longest = _longest(network)
+    if cache:
+        _keep(compiled, cache / f"{key}-{longest}.blob")
+    return compiled, longest
+
+
+def _keep(compiled: openvino.CompiledModel, blob: Path) -> None:
+    """Write what was compiled, if that can be: a home that cannot be written to costs the time to compile, no more."""
+    with contextlib.suppress(OSError):
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=blob.parent, prefix=".part-")
         with os.fdopen(handle, "wb") as stream:
             stream.write(compiled.export_model().getbuffer())
         Path(part).replace(blob)
-        for old in sorted(cache.glob("*.blob"), key=lambda file: -file.stat().st_mtime)[_KEPT:]:
+        for old in sorted(blob.parent.glob("*.blob"), key=lambda file: -file.stat().st_mtime)[_KEPT:]:
             old.unlink()
-    return compiled
+
+
+def _longest(network: openvino.Model) -> int:
+    """Return a number of tokens that a network takes: the most, or BERT's own where it takes those."""
+    least, most = 1, _BERT_TOKENS + 1
+    while most - least > 1:
+        # BERT's own first; few networks take less.
+        tried = most - 1 if most > _BERT_TOKENS else (least + most) // 2
+        try:
+            _take(network, (1, tried))
+        except RuntimeError:
+            most = tried
+        else:
+            least = tried
+    return least
+
+
+def _take(network: openvino.Model, shape: tuple[int, ...]) -> None:
+    """Make a network one of batches ``(B, T)`` of one shape, which fails where its parts do not fit together then."""
+    network.reshape({port: list(shape) for port in network.inputs})
 
 
 def _key(core: openvino.Core, model: Path, hint: str) -> str:

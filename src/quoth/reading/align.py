@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from bisect import bisect_left, bisect_right
 
 from quoth.reading.tokenizer import Ints
 from quoth.records import Span
@@ -15,9 +15,14 @@ def covering_tokens(offsets: Ints, span: Span) -> tuple[int, int] | None:
     instead, and trains on position 0 where it finds none.
 
     Args:
-        offsets: Code points of each token, ``(T, 2)``.
+        offsets: Code points of each token, ``(T, 2)``; neither starts nor ends ever go back.
         span: Code points of the same text.
     """
     starts, ends = offsets[:, 0], offsets[:, 1]
-    touching = np.flatnonzero((ends > span.start) & (starts < span.end) & (starts < ends))
-    return (int(touching[0]), int(touching[-1]) + 1) if len(touching) else None
+    first, end = bisect_right(ends, span.start), bisect_left(starts, span.end)
+    # Tokens of white space alone are empty, and touch nothing.
+    while first < end and starts[first] >= ends[first]:
+        first += 1
+    while first < end and starts[end - 1] >= ends[end - 1]:
+        end -= 1
+    return (first, end) if first < end else None

@@ -1,7 +1,8 @@
 """A tokenizer of the BERT family, made safe: nothing cut, nothing padded, offsets in code points, no panics.
 
 Questions and contexts are encoded alone, without special tokens; a window puts them together by the ``Template`` that
-the tokenizer's own post-processor shows. So a context is encoded once, however many windows or questions it has.
+the tokenizer's own post-processor shows. So a context is encoded once, however many windows or questions it has. Where
+the tokenizer encodes each word by itself, so is a word, however many texts say it (``words.py``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tokenizers
 from numpy.typing import NDArray
 
 from quoth.errors import TokenizerError
+from quoth.reading.words import KnownWords, encodes_words_alone
 from quoth.text import replace_surrogates
 
 Ints = NDArray[np.int32]
@@ -113,6 +115,7 @@ class Tokenizer:
         self._unknown = _first_id(self._inner, _named(config, "unk_token", _UNKNOWN_NAMES))
         added = self._inner.get_added_tokens_decoder()
         self._special = frozenset(number for number, token in added.items() if token.special) - {self._unknown}
+        self._words = KnownWords(self._encode_one) if encodes_words_alone(self._inner) else None
         limit = config.get("model_max_length")
         self.max_tokens = int(limit) if isinstance(limit, int) and 0 < limit < _NO_LIMIT else None
 
@@ -152,26 +155,38 @@ class Tokenizer:
             TokenizerError: If the tokenizer fails on a text.
         """
         clean = [replace_surrogates(text) for text in texts]
-        with _failing_as("the tokenizer failed on a text"):
-            encodings = self._inner.encode_batch(clean, add_special_tokens=False)
-        return [self._tokens(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
+        return [_tokens(*each) for each in self._words.encode(clean)] if self._words else self._encode_whole(clean)
 
-    def encode_ids(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode_ids(self, texts: Sequence[str]) -> list[Ints]:
         """Encode texts as :meth:`encode` does, without their offsets, which take the tokenizer longer than the ids.
 
         Raises:
             TokenizerError: If the tokenizer fails on a text.
         """
         clean = [replace_surrogates(text) for text in texts]
+        if self._words:
+            return self._words.encode_ids(clean)
         with _failing_as("the tokenizer failed on a text"):
             encodings = self._inner.encode_batch_fast(clean, add_special_tokens=False)
-        return [self._as_text(encoding.ids) for encoding in encodings]
+        return [self._ids(encoding) for encoding in encodings]
 
-    def _tokens(self, text: str, encoding: tokenizers.Encoding) -> Tokens:
-        ids = np.array(self._as_text(encoding.ids), dtype=np.int32)
+    def _encode_one(self, text: str) -> tuple[Ints, Ints]:
+        (tokens,) = self._encode_whole([text])
+        return tokens.ids, tokens.offsets
+
+    def _encode_whole(self, texts: Sequence[str]) -> list[Tokens]:
+        with _failing_as("the tokenizer failed on a text"):
+            encodings = self._inner.encode_batch(texts, add_special_tokens=False)
+        return [self._placed(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+
+    def _placed(self, text: str, encoding: tokenizers.Encoding) -> Tokens:
+        ids = self._ids(encoding)
         offsets = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids)).reshape(-1, 2)
         _trim(text, offsets)
-        return Tokens(ids, offsets, has_empty=bool((offsets[:, 0] >= offsets[:, 1]).any()))
+        return _tokens(ids, offsets)
+
+    def _ids(self, encoding: tokenizers.Encoding) -> Ints:
+        return np.array(self._as_text(encoding.ids), dtype=np.int32)
 
     def _as_text(self, ids: list[int]) -> list[int]:
         """Replace special tokens by the unknown one: a Unigram vocabulary holds "</s>" as it holds any word."""
@@ -204,6 +219,10 @@ def _failing_as(what: str) -> Iterator[None]:
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise TokenizerError(f"{what}: {error}") from error
         raise
+
+
+def _tokens(ids: Ints, offsets: Ints) -> Tokens:
+    return Tokens(ids, offsets, has_empty=bool((offsets[:, 0] >= offsets[:, 1]).any()))
 
 
 def _trim(text: str, offsets: Ints) -> None:

@@ -150,7 +150,7 @@ class Windower:
         return next(self.each([example]))
 
     def each(self, examples: Iterable[Example], *, chunk: int = 256) -> Iterator[list[Window]]:
-        """Cut examples, in their order; texts are encoded a chunk of examples at a time, on all cores."""
+        """Cut examples, in their order; texts are encoded a chunk of examples at a time."""
         examples = iter(examples)
         while block := list(islice(examples, chunk)):
             contexts = self._encode_contexts([example.context for example in block])
@@ -175,26 +175,25 @@ class Windower:
         while len(self._contexts) > self.remembered_contexts or held > self.remembered_tokens:
             held -= len(self._contexts.popitem(last=False)[1])
 
-    def _cut(self, example: Example, question: list[int], context: Tokens) -> list[Window]:
+    def _cut(self, example: Example, question: Ints, context: Tokens) -> list[Window]:
         room = self._room(example, len(question))
         size = len(context)
         # Where a long question leaves little room, neighbours share less, so that windows stay few.
         step = max(room - self.overlap, -(-room // 4))
         starts = range(0, max(1, size - room + step), step) if size else ()
         frame = self._frame
-        head = np.array([*frame.template.prefix, *question, *frame.template.middle], dtype=np.int32)
-        head_types = frame.head_types(len(question))
+        asked = len(question)
         golds = [covering_tokens(context.offsets, gold.span) for gold in example.golds or ()]
         windows: list[Window] = []
         for start in starts:
             end = min(start + room, size)
-            shift = len(head) - start
+            shift = frame.before + asked - start
             windows.append(
                 Window(
                     example=example,
                     index=len(windows),
-                    ids=np.concatenate([head, context.ids[start:end], frame.suffix]),
-                    type_ids=np.concatenate([head_types, frame.context_types[: end - start], frame.suffix_types]),
+                    ids=frame.ids(question, context.ids[start:end]),
+                    type_ids=frame.types(asked, end - start),
                     context_tokens=TokenRange(start + shift, end + shift),
                     context=context,
                     first_token=start,
@@ -223,19 +222,28 @@ class _Frame:
     """What stands around question and context in every window, as arrays."""
 
     def __init__(self, template: Template, longest: int) -> None:
-        prefix, middle, suffix = template.special_types
         self.template = template
-        self.suffix = np.array(template.suffix, dtype=np.int32)
-        self.suffix_types = np.array(suffix, dtype=np.int32)
-        self.context_types = np.full(longest, template.text_types[1], dtype=np.int32)
-        self._parts = prefix, template.text_types[0], middle
+        self.before = len(template.prefix) + len(template.middle)
+        self._special = [_ints(ids) for ids in (template.prefix, template.middle, template.suffix)]
+        self._special_types = [_ints(types) for types in template.special_types]
+        self._text_types = [np.full(longest, kind, dtype=np.int32) for kind in template.text_types]
 
-    def head_types(self, question: int) -> Ints:
-        """Return the type ids of all that stands before the context."""
-        prefix, text, middle = self._parts
-        return np.array([*prefix, *[text] * question, *middle], dtype=np.int32)
+    def ids(self, question: Ints, context: Ints) -> Ints:
+        """Return the ids of a window."""
+        prefix, middle, suffix = self._special
+        return np.concatenate((prefix, question, middle, context, suffix))
+
+    def types(self, question: int, context: int) -> Ints:
+        """Return the type ids of a window that holds so many tokens of each."""
+        prefix, middle, suffix = self._special_types
+        first, second = self._text_types
+        return np.concatenate((prefix, first[:question], middle, second[:context], suffix))
 
     def cls(self, suffix_start: int) -> int:
         """Return where the CLS token stands."""
         in_prefix = self.template.cls_in_prefix
         return suffix_start + (self.template.cls_in_suffix or 0) if in_prefix is None else in_prefix
+
+
+def _ints(numbers: Sequence[int]) -> Ints:
+    return np.array(numbers, dtype=np.int32)

@@ -1,0 +1,141 @@
+"""Words whose tokens are remembered, for tokenizers of BERT's kind, which encode each word by itself.
+
+Texts say the same words again and again, and looking them up takes less time than encoding the text. What a
+word's tokens are, only the tokenizer says: it is asked once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice, pairwise
+from typing import cast
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+
+_Ints = NDArray[np.int32]
+# The ids of a text's tokens, (T,), and their code points, (T, 2).
+Encoded = tuple[_Ints, _Ints]
+
+# A word here is a mark of ASCII punctuation, or a run of all that is neither that nor a blank: BERT's pre-tokenizer
+# never makes one token of several of them. It may split a word further.
+_MARKS = r"!-/:-@\[-`{-~"
+_WORD = re.compile(rf"[^ {_MARKS}]+|[{_MARKS}]")
+# What each code point is, up to the last of ASCII and one more, which stands for all others.
+_BLANK, _OTHER, _MARK = range(3)
+_KINDS = np.array(
+    [_BLANK if point == 32 else _MARK if re.match(f"[{_MARKS}]", chr(point)) else _OTHER for point in range(129)],
+    dtype=np.uint8,
+)
+# A remembered token: its id, where it starts and ends in its word, and 1 if it is the first of it, else 0.
+_COLUMNS = 4
+# Texts whose new words are encoded at once: many, since each time costs; few, since all their words are in memory.
+_TOGETHER = 16
+
+
+def encodes_words_alone(inner: tokenizers.Tokenizer) -> bool:
+    """Tell whether a tokenizer is of a kind of which it is known that a text's tokens are those of its words."""
+    after = tokenizers.processors.BertProcessing | tokenizers.processors.TemplateProcessing
+    return (
+        isinstance(inner.model, tokenizers.models.WordPiece)
+        and isinstance(inner.pre_tokenizer, tokenizers.pre_tokenizers.BertPreTokenizer)
+        and isinstance(inner.normalizer, tokenizers.normalizers.BertNormalizer | None)
+        # Others move offsets, and look at what stands first in a text.
+        and isinstance(inner.post_processor, after | None)
+        # An added token may reach over blanks; special ones are not looked for in texts.
+        and all(token.special for token in inner.get_added_tokens_decoder().values())
+    )
+
+
+class KnownWords:
+    """The tokens of words seen before, by which texts are encoded. Several threads may use one."""
+
+    # About 200 bytes each. When there are more, all are forgotten: the next texts bring back those that matter.
+    remembered = 50_000
+    # Characters. Longer ones are seldom said twice.
+    longest_remembered = 50
+
+    def __init__(self, encode: Callable[[str], Encoded]) -> None:
+        """Start with none.
+
+        Args:
+            encode: Encodes a text without special tokens.
+        """
+        self._encode = encode
+        self._tokens: dict[str, bytes] = {}
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        """Encode texts, each alone and without special tokens."""
+        return [_placed(text, words) for text, words in zip(texts, self._find(texts), strict=True)]
+
+    def encode_ids(self, texts: Sequence[str]) -> list[_Ints]:
+        """Encode texts as :meth:`encode` does, without their offsets."""
+        return [_tokens(words)[:, 0].copy() for words in self._find(texts)]
+
+    def _find(self, texts: Sequence[str]) -> Iterator[list[bytes]]:
+        """Yield the tokens of each word of each text."""
+        for first in range(0, len(texts), _TOGETHER):
+            yield from self._find_together(texts[first : first + _TOGETHER])
+
+    def _find_together(self, texts: Sequence[str]) -> list[list[bytes]]:
+        said = []
+        for text in texts:
+            words = _WORD.findall(text)
+            said.append((words, list(map(self._tokens.get, words))))
+        # all() looks for None in a tenth of the time that "in" takes; words without tokens are rare.
+        partly = (zip(words, tokens, strict=True) for words, tokens in said if not all(tokens))
+        new = self._learn(dict.fromkeys(word for pairs in partly for word, known in pairs if known is None))
+        return [_completed(words, tokens, new) for words, tokens in said]
+
+    def _learn(self, words: Collection[str]) -> dict[str, bytes]:
+        """Return the tokens of words that are not known, and remember them."""
+        if not words:
+            return {}
+        # A blank ends a word, so all of them may be encoded as one text.
+        ids, offsets = self._encode(" ".join(words))
+        starts = np.cumsum([0, *(len(word) + 1 for word in words)], dtype=np.int32)
+        bounds = np.searchsorted(offsets[:, 0], starts)
+        sizes = np.diff(bounds)
+        tokens = np.zeros((len(ids), _COLUMNS), dtype=np.int32)
+        tokens[:, 0] = ids
+        tokens[:, 1:3] = offsets - np.repeat(starts[:-1], sizes)[:, None]
+        tokens[bounds[:-1][sizes > 0], 3] = 1
+        pieces = zip(words, pairwise(bounds.tolist()), strict=True)
+        new = {word: tokens[start:end].tobytes() for word, (start, end) in pieces}
+        self._remember({word: each for word, each in new.items() if len(word) <= self.longest_remembered})
+        return new
+
+    def _remember(self, new: dict[str, bytes]) -> None:
+        if len(self._tokens) + len(new) > self.remembered:
+            self._tokens.clear()
+        self._tokens.update(islice(new.items(), self.remembered))
+
+
+def _completed(words: list[str], tokens: list[bytes | None], new: dict[str, bytes]) -> list[bytes]:
+    """Fill in the tokens of the words that were new."""
+    if all(tokens):
+        return cast("list[bytes]", tokens)
+    return [new[word] if known is None else known for word, known in zip(words, tokens, strict=True)]
+
+
+def _tokens(words: list[bytes]) -> _Ints:
+    return np.frombuffer(b"".join(words), np.int32).reshape(-1, _COLUMNS)
+
+
+def _placed(text: str, words: list[bytes]) -> Encoded:
+    """Return the tokens of a text whose words have these."""
+    tokens = _tokens(words)
+    starts = _starts(text)
+    if not all(words):
+        starts = starts[list(map(bool, words))]
+    word_of_token = np.cumsum(tokens[:, 3]) - 1
+    return tokens[:, 0].copy(), tokens[:, 1:3] + starts[word_of_token, None]
+
+
+def _starts(text: str) -> _Ints:
+    """Return where each word of a text starts: at each mark, and at anything else that does not follow its like."""
+    points = np.frombuffer(f" {text}".encode("utf-32-le"), np.uint32)
+    kinds = _KINDS[np.minimum(points, len(_KINDS) - 1)]
+    return np.flatnonzero(kinds[1:] > (kinds[:-1] == _OTHER)).astype(np.int32)
