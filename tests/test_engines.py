@@ -93,11 +93,23 @@ def test_windows_longer_than_the_network_takes(tmp_path, name):
     assert engine.run(together).start == pytest.approx(tiny_engine("wordpiece").run(together).start, abs=1e-4)
 
 
-def test_windows_longer_than_berts_are_read_where_the_network_takes_them():
-    """One of Longformer's length; here, one without positions."""
-    engine = OpenVinoEngine(TINY / "bpe" / "model.onnx", threads=1)
-    ids = np.full((2, 700), 5)
-    assert engine.run(WindowBatch(ids, np.zeros_like(ids), np.ones_like(ids), ())).start.shape == (2, 700)
+@pytest.mark.torch
+def test_windows_longer_than_berts_are_read_where_the_network_takes_them(tmp_path):
+    """One that knows no positions: its logits are its inputs."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    places = {"input_ids": "start_logits", "attention_mask": "end_logits"}
+    nodes = [helper.make_node("Cast", [one], [other], to=TensorProto.FLOAT) for one, other in places.items()]
+    values = [
+        [helper.make_tensor_value_info(name, kind, ["b", "t"]) for name in names]
+        for names, kind in ((places, TensorProto.INT64), (places.values(), TensorProto.FLOAT))
+    ]
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "echo", *values), opset_imports=opset), tmp_path / "echo.onnx")
+    ids = np.arange(1400).reshape(2, 700)
+    found = OpenVinoEngine(tmp_path / "echo.onnx").run(WindowBatch(ids, np.zeros_like(ids), np.ones_like(ids), ()))
+    assert np.array_equal(found.start, ids)
 
 
 def test_cores_are_those_of_the_control_group(tmp_path):
