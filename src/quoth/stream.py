@@ -36,7 +36,7 @@ class _Block(NamedTuple):
 
     examples: list[Example]
     counts: list[int]
-    batches: list[tuple[list[int], WindowBatch]]
+    batches: Iterator[tuple[list[int], WindowBatch]]
 
 
 class _Step(NamedTuple):
@@ -96,7 +96,8 @@ class Stream(Generic[T]):
     def _cut(self, examples: list[Example]) -> _Block:
         groups = list(self.windower.each(examples))
         windows = [window for group in groups for window in group]
-        return _Block(examples, list(map(len, groups)), list(self._batches(windows)))
+        # Batches are made as they are asked for: padded, those of a block are larger than its windows.
+        return _Block(examples, list(map(len, groups)), self._batches(windows))
 
     def _run(self, step: _Step) -> _Step:
         return step if step.batch is None else step._replace(logits=self.engine.run(step.batch))
