@@ -256,6 +256,17 @@ print(*seen)
     assert (done.returncode, done.stdout.strip()) == (0, "SIGTERM")
 
 
+def test_threads_that_are_first_share_one_core():
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from quoth.engines.openvino import one_core
+with ThreadPoolExecutor(8) as pool:
+    print(len({id(core) for core in list(pool.map(lambda _: one_core(), range(8)))}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
+
+
 def test_no_such_engine():
     with pytest.raises(ConfigError, match="engine must be auto, openvino, onnxruntime or torch, but is tensorrt"):
         open_onnx(TINY / "bpe" / "model.onnx", engine="tensorrt")

@@ -14,6 +14,7 @@ import importlib
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _KEPT = 8
 _BERT_TOKENS = 512
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class OpenVinoEngine:
@@ -125,7 +127,6 @@ def import_openvino() -> ModuleType:
     return importlib.import_module("openvino")
 
 
-@functools.cache
 def one_core() -> openvino.Core:
     """Return the process's one OpenVINO core, which is never given back.
 
@@ -133,6 +134,12 @@ def one_core() -> openvino.Core:
     two that end in the order in which they came, the second puts back what the first has freed; the next signal that
     Python handles is then a segmentation fault.
     """
+    with _ONE_AT_A_TIME:  # a cache alone lets two threads that are first each make one
+        return _core()
+
+
+@functools.cache
+def _core() -> openvino.Core:
     return import_openvino().Core()
 
 
