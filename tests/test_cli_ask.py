@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from quoth import __version__
 from quoth.cli import COMMANDS, app, main
 from quoth.cli.ask import _document
 from quoth.cli.console import visible
@@ -485,6 +486,10 @@ def test_a_mistyped_command_gets_a_suggestion(quoth):
     status, out, err = quoth("aks")
     assert (status, out) == (2, "")
     assert "No such command 'aks'. Did you mean 'ask'?" in err
+
+
+def test_it_says_its_version(quoth):
+    assert quoth("--version") == (0, f"quoth {__version__}\n", "")
 
 
 def test_alone_it_prints_its_help(quoth):

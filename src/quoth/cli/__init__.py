@@ -74,17 +74,23 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def top(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
-    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error. May stand anywhere."),
-) -> None:
-    """Question answering that quotes: train, measure, shrink and run readers that answer with a span of the text."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from quoth import __version__
 
         typer.echo(f"quoth {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def top(
+    # Its own callback, since typer calls this function only where a command follows.
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
+    ),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error. May stand anywhere."),
+) -> None:
+    """Question answering that quotes: train, measure, shrink and run readers that answer with a span of the text."""
 
 
 def main(arguments: list[str] | None = None) -> None:
