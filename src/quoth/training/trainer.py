@@ -95,7 +95,7 @@ class ReaderTrainer:
         self._accelerator = accelerator
         self.checkpoints = Path(arguments.output_dir)
         engine = TorchEngine(model)
-        self._collator = Collator(data.tokenizer.pad_id, engine.takes_types)
+        self._collator = Collator(data.tokenizer.pad_id, engine.takes_types, config.max_tokens)
         share = config.batch_size * config.accumulation
         lengths = [len(window) for window in data.windows.windows]
         self._plan = StepPlan(lengths, share * accelerator.num_processes, config.seed)
