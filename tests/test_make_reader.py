@@ -31,7 +31,7 @@ def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
 
     first = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert first.returncode == 0, first.stderr
-    assert first.stdout.count("$ quoth train") == 3
+    assert first.stdout.count("$ quoth train") == 4
 
     shipped = tmp_path / "tree" / "src" / "quoth" / "shipped"
     manifest = json.loads((shipped / "quoth.json").read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
 
     checkpoint = tmp_path / "tree" / "readers" / "shipped"
     weights = load_file(checkpoint / "model.safetensors")
-    trained = load_file(tmp_path / "runs" / "shipped-3" / "model.safetensors")
+    trained = load_file(tmp_path / "runs" / "shipped-4" / "model.safetensors")
     assert {name: tensor.dtype for name, tensor in weights.items()} == dict.fromkeys(trained, torch.float16)
     example = examples[0]
     asked = [each.answer(example.question, example.context) for each in (reader, Reader.load(checkpoint, threads=1))]
