@@ -11,6 +11,8 @@ import regex
 from quoth.records import Span
 
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}]"
+# Format characters of Unicode, as its property Word_Break names them, and the joiners.
+_UNSEEN = "".join(filter(regex.compile(r"[\p{Word_Break=Format}\u200c\u200d]").match, map(chr, range(0x110000))))
 
 
 def grapheme_boundaries(text):
@@ -18,10 +20,16 @@ def grapheme_boundaries(text):
 
 
 def inside_word(text, position):
-    """Tell whether both sides of a position are letters, of a script that puts blanks between words."""
-    return 0 < position < len(text) and all(
+    """Tell whether both sides of a position are letters, of a script that puts blanks between words.
+
+    What is not seen, such as a soft hyphen, is passed over.
+    """
+    if not 0 < position < len(text):
+        return False
+    before, after = text[:position].rstrip(_UNSEEN), text[position:].lstrip(_UNSEEN)
+    return all(
         regex.match(r"[\p{L}\p{M}\p{N}]", character) and not regex.match(_UNSPACED, character)
-        for character in text[position - 1 : position + 1]
+        for character in (before[-1:], after[:1])
     )
 
 

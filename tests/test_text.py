@@ -116,6 +116,12 @@ def test_no_word_is_cut_and_no_other_is_taken(given_text):
         ("ประเทศไทย", Span(6, 7), Span(6, 7)),
         ("हिन्दी भाषा", Span(1, 2), Span(0, 6)),
         ("don't", Span(0, 3), Span(0, 3)),
+        # Soft hyphens and joiners are part of a word, and none of what stands beside it.
+        ("Donau\xaddampf\xadschiff", Span(0, 5), Span(0, 18)),
+        ("Donau\xaddampf\xadschiff", Span(12, 18), Span(0, 18)),
+        ("می\u200cخواهم گفت", Span(0, 2), Span(0, 8)),
+        ("so\xad it", Span(0, 2), Span(0, 2)),
+        ("so\xad it", Span(2, 4), Span(2, 4)),
     ],
 )
 def test_words(text, span, whole):

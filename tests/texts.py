@@ -61,6 +61,8 @@ ODD = (
     "U.S.",
     "3,000.5",
     "a" * 150,
+    "Donau\xaddampf\xad",
+    "می\u200cخواهم",
 )
 WORDS = ("The lighthouse", "of", "Cabo Branco", "was built", "in 1972", "by", "Ana Ribeiro,", "keeper", "?", "x")
 

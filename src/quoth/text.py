@@ -24,8 +24,13 @@ _EDGES = frozenset(character for character in map(chr, range(128)) if not charac
 # Letters, digits and their marks (Mn and Mc: a Devanagari word is full of them); but not of the scripts that are
 # written without spaces between words, where a letter beside a letter says nothing about words.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
-_WORD = regex.compile(rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+", regex.V1)
-_WORD_BACKWARDS = regex.compile(f"(?r){_WORD.pattern}", regex.V1)
+_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]"
+# What stands inside words unseen (soft hyphens, joiners and their opposites, marks of direction): UAX 29, rule WB4.
+_UNSEEN = r"[\p{Word_Break=Format}\u200c\u200d]"
+_NEXT = regex.compile(f"{_UNSEEN}*{_LETTER}", regex.V1)
+_LAST = regex.compile(f"(?r){_LETTER}{_UNSEEN}*", regex.V1)
+_WORD = regex.compile(f"(?:{_NEXT.pattern})+", regex.V1)
+_WORD_BACKWARDS = regex.compile(f"(?r)(?:{_LETTER}{_UNSEEN}*)+", regex.V1)
 
 
 def normalize_answer(text: str) -> str:
@@ -71,9 +76,9 @@ def widen_to_words(context: str, span: Span) -> Span:
     """Widen a span so that it cuts no word, in scripts that put spaces between words."""
     start, end = span.start, span.end
     if start < end:
-        before = _WORD_BACKWARDS.match(context, 0, start) if _WORD.match(context, start, start + 1) else None
+        before = _WORD_BACKWARDS.match(context, 0, start) if _NEXT.match(context, start) else None
         start = before.start() if before else start
-        after = _WORD.match(context, end) if _WORD_BACKWARDS.match(context, end - 1, end) else None
+        after = _WORD.match(context, end) if _LAST.match(context, 0, end) else None
         end = after.end() if after else end
     return span if (start, end) == (span.start, span.end) else Span(start, end)
 
