@@ -42,6 +42,17 @@ def test_targets_are_inclusive_ends_or_the_cls_token():
     assert batch.inputs["input_ids"].shape[1] == max(map(len, windows))
 
 
+def test_batches_have_few_lengths():
+    from quoth.training.features import Collator
+
+    lengths = set()
+    for window in windows_of(little.examples(12)):
+        batch = Collator(pad_id=0, takes_types=True, limit=24)([window])
+        assert batch.inputs["attention_mask"].sum() == len(window)
+        lengths.add(batch.inputs["input_ids"].shape[1])
+    assert lengths <= {16, 24}  # and never more than a window may have
+
+
 def test_an_answer_may_use_the_context_and_cls_alone():
     from quoth.training.features import Collator
 
