@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -259,6 +260,13 @@ def test_the_temperature_is_found_again(temperature):
     # A thousand answers in 15 bins are some 0.03 off by chance alone.
     assert max(found.ece_after, found.ece_crossvalidated) < 0.05 < found.ece_before
     assert found.ece_after != found.ece_crossvalidated
+
+
+def test_without_titles_a_context_is_in_one_fold():
+    reader = Sampled(0.6, 200)
+    named = [example for example, _ in reader.examples]
+    bare = [replace(each, context=LETTERS + number % 10 * " ", title="") for number, each in enumerate(named)]
+    assert fit(reader, bare) == fit(reader, named)
 
 
 def test_right_may_mean_less_than_exact():

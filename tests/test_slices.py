@@ -134,6 +134,30 @@ def test_articles_are_numbered(titles):
         assert (found[i] == found[j]) == (a == b != "" and not alone)
 
 
+def test_without_titles_the_questions_of_a_context_stand_and_fall_together():
+    def reports(title, context=CONTEXT):
+        examples = [asked(n, "Who?", "Ana", title=title(n // 20), context=f"{context} {n // 20}") for n in range(600)]
+        rights = {each.id: "Ana" for n, each in enumerate(examples) if n // 20 % 2 and n % 3}
+        return score(examples, {each.id: rights.get(each.id, "lamp") for each in examples}), score(examples, rights)
+
+    bare, named = (reports(title)[0] for title in (lambda _: "", lambda number: f"article {number}"))
+    assert (bare.exact_interval, bare.f1_interval) == (named.exact_interval, named.f1_interval)
+    # As wide as thirty answers can tell, not six hundred.
+    assert bare.exact_interval[1] - bare.exact_interval[0] > 20
+    assert compare(*reports(lambda _: "")).f1 == compare(*reports(str)).f1
+    # A title that some contexts share joins them; contexts beyond Unicode are contexts, too.
+    assert reports(lambda number: str(number // 5))[0].exact_interval != named.exact_interval
+    assert reports(lambda _: "", CONTEXT + "\ud800")[0].exact_interval == named.exact_interval
+
+
+def test_what_is_kept_of_a_context_is_small():
+    kept = Traits.of(asked(1, "Who?", title="", context=CONTEXT)).cluster
+    assert len(kept) == 8
+    assert kept == Traits.of(asked(2, "Why?", title="", context=CONTEXT)).cluster
+    assert kept != Traits.of(asked(1, "Who?", title="", context=CONTEXT + " ")).cluster
+    assert Traits.of(asked(1, "Who?")).cluster == "T"
+
+
 @given(st.lists(st.sampled_from([-1.0, -0.4, 0.0, 0.3, 1.0]), min_size=1, max_size=8))
 def test_the_sign_flip_test_is_that_of_its_definition(differences):
     observed = abs(sum(differences))

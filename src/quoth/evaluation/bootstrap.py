@@ -1,15 +1,19 @@
 """Intervals and tests that take articles as what they are: many questions of one text, which stand and fall together.
 
 Questions of one article share its text and often its difficulty. Resampled one by one they would look like more
-evidence than they are, so whole articles are resampled, or change sides, at a time.
+evidence than they are, so whole articles are resampled, or change sides, at a time. Where an article has no title, its
+contexts are taken for articles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
+
+from quoth.records import Example
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -20,15 +24,26 @@ _FLIPPED_AT_ONCE = 1_000_000  # signs held in memory
 _SEED = 2016
 
 
-def clusters(titles: Sequence[str]) -> Ints:
+def cluster(example: Example) -> str | bytes:
+    """Return what the questions that stand and fall with this one share: their title, else a short hash of the context.
+
+    Contexts are long, and a stream of examples must not leave them behind.
+    """
+    return example.title or blake2b(example.context.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def clusters(keys: Sequence[str | bytes]) -> Ints:
     """Number the articles that questions are of, ``(questions,)``.
 
-    A question without a title is an article of its own. If all are of one article, there is nothing to resample but the
-    questions, and each stands alone.
+    Args:
+        keys: What :func:`cluster` gives for each question. One with an empty key is an article of its own.
+
+    Returns:
+        Numbers from 0. If all are of one article, there is nothing to resample but the questions: each stands alone.
     """
     numbers: dict[object, int] = {}
-    index = np.array([numbers.setdefault(title or (place,), len(numbers)) for place, title in enumerate(titles)])
-    return index.astype(np.intp) if len(numbers) > 1 else np.arange(len(titles))
+    index = np.array([numbers.setdefault(key or (place,), len(numbers)) for place, key in enumerate(keys)])
+    return index.astype(np.intp) if len(numbers) > 1 else np.arange(len(keys))
 
 
 def interval(values: Sequence[float] | Floats, articles: Ints) -> tuple[float, float]:

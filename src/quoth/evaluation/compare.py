@@ -65,7 +65,7 @@ class Comparison:
 
     @cached_property
     def _articles(self) -> Ints:
-        return clusters([row.traits.title for row in self.first.rows])
+        return clusters([row.traits.cluster for row in self.first.rows])
 
     def _difference(self, first: list[bool] | list[float], second: list[bool] | list[float]) -> Difference:
         differences: Floats = np.array(second, dtype=np.float64) - np.array(first, dtype=np.float64)
@@ -114,8 +114,8 @@ class Comparison:
 def compare(first: Report, second: Report, names: tuple[str, str] = ("A", "B")) -> Comparison:
     """Compare two reports question by question.
 
-    Intervals and p-values take the articles (titles) as units, since questions of one article stand and fall together.
-    With fewer than six articles no difference can have a p-value below 0.05.
+    Intervals and p-values take the articles as units (titles; contexts where there are none), since questions of one
+    article stand and fall together. With fewer than six articles no difference can have a p-value below 0.05.
 
     Args:
         first: A report, as ``score`` or ``evaluate`` gives it.

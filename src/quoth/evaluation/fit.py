@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from quoth.errors import ConfigError
-from quoth.evaluation.bootstrap import clusters
+from quoth.evaluation.bootstrap import cluster, clusters
 from quoth.evaluation.calibration import calibration_error, reliability
 from quoth.evaluation.metrics import exact_and_f1
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold
@@ -105,7 +105,7 @@ class Fit:
 class _Reading(NamedTuple):
     """One example in a few numbers."""
 
-    title: str
+    cluster: str | bytes
     answerable: bool
     null_odds: float
     exact: bool
@@ -179,7 +179,7 @@ def _read(example: Example, windows: list[WindowLogits], settings: ReaderSetting
         return None
     golds = [gold.text for gold in example.golds or ()]
     exact, f1 = exact_and_f1(best.answers[0].text, golds, "v2.0") if golds else (False, 0.0)
-    return _Reading(example.title, bool(golds), best.null_odds, exact, f1, shares)
+    return _Reading(cluster(example), bool(golds), best.null_odds, exact, f1, shares)
 
 
 def _fit_probability(
@@ -193,7 +193,7 @@ def _fit_probability(
         log_null = (odds - settings.null_bias) / settings.temperature + shares[:, column]
         return chance(shares[:, column], log_null, agreements)
 
-    fold_of = _folds([each.title for each in readings])
+    fold_of = _folds([each.cluster for each in readings])
     losses = np.empty((len(TEMPERATURES), len(AGREEMENTS), _FOLDS))
     tried = [stored.with_(temperature=float(value), null_bias=bias) for value in TEMPERATURES]
     for index, settings in enumerate(tried):
@@ -230,9 +230,9 @@ def _log_loss(probabilities: Floats, right: Floats) -> Floats:
     return -np.log(np.where(right > 0, kept, 1 - kept))
 
 
-def _folds(titles: Sequence[str]) -> NDArray[np.intp]:
+def _folds(keys: Sequence[str | bytes]) -> NDArray[np.intp]:
     """Deal the articles out into folds: shuffled, so that neighbours need not be in one; always alike."""
-    articles = clusters(titles)
+    articles = clusters(keys)
     dealt = np.random.default_rng(0).permutation(int(articles.max()) + 1)
     return np.asarray(dealt[articles] % _FOLDS)
 

@@ -84,7 +84,7 @@ class Slice:
         return f"Slice(questions={self.total:,}, exact={self.exact:.2f}, f1={self.f1:.2f})"
 
     def _interval(self, values: list[float]) -> tuple[float, float]:
-        low, high = interval(values, clusters([row.traits.title for row in self.rows]))
+        low, high = interval(values, clusters([row.traits.cluster for row in self.rows]))
         return 100.0 * low, 100.0 * high
 
     def to_json(self) -> dict[str, Any]:

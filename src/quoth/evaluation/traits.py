@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from quoth.evaluation.bootstrap import cluster
 from quoth.records import Example
 
 NO_ANSWER = "no answer"
@@ -27,6 +28,8 @@ class Traits:
         position: Where its first gold starts, as a share of the context, in [0, 1); ``None`` if it is unanswerable.
         context_words: Words of its context.
         windows: How many windows it was read in; ``None`` where no reader read it.
+        cluster: What it shares with the questions that it stands and falls with, as
+            :func:`quoth.evaluation.bootstrap.cluster` gives it; ``""`` if it stands alone.
     """
 
     title: str = ""
@@ -35,6 +38,7 @@ class Traits:
     position: float | None = None
     context_words: int = 0
     windows: int | None = None
+    cluster: str | bytes = ""
 
     @classmethod
     def of(cls, example: Example, windows: int | None = None) -> Traits:
@@ -47,6 +51,7 @@ class Traits:
             position=golds[0].start / max(1, len(example.context)) if golds else None,
             context_words=len(example.context.split()),
             windows=windows,
+            cluster=cluster(example),
         )
 
 
