@@ -269,6 +269,18 @@ def test_without_titles_a_context_is_in_one_fold():
     assert fit(reader, bare) == fit(reader, named)
 
 
+@pytest.mark.parametrize("silent", [[], [Example("none", "Which ?", "", ())]])
+def test_a_fit_counts_as_right_what_the_report_does(silent):
+    """Whatever is quoted is nothing to both scorers: right by v1.1's rules, as a gold is, but not by v2.0's."""
+    reader = tiny_reader("wordpiece")
+    golds = (Gold("cat", 0), Gold("The", 0))
+    examples = [Example(f"q{n}", "Which ?", f"The . {n * 'a '}", golds, f"a{n}") for n in range(6)]
+    found = fit(reader, examples, silent).probability
+    report = evaluate(reader, [*examples, *silent])
+    assert report.has_answer.exact == (0 if silent else 100)
+    assert found.ece_before == pytest.approx(report.calibration.error)
+
+
 def test_right_may_mean_less_than_exact():
     examples = [Example(f"q{n}", "Which ?", TEXT, (Gold(TEXT, 0),), f"a{n}") for n in range(6)]
     reader = tiny_reader("wordpiece")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from quoth.evaluation import compare, evaluate, score
 from quoth.evaluation.bootstrap import clusters, interval, sign_flip_test
 from quoth.evaluation.mistakes import CAUSES, mistake, mistake_file
 from quoth.evaluation.traits import DIMENSIONS, NO_ANSWER, Traits, question_word
+from quoth.reading import DecodeSettings
 from quoth.records import Answer, Example, Gold, Prediction, Span
+from quoth.store import ReaderSettings
 from texts import few, texts
 from tiny_readers import tiny_folder, tiny_reader
 
@@ -239,7 +242,7 @@ def test_only_the_same_questions_are_compared():
 )
 def test_causes(golds, text, cause, marked):
     example = asked(1, "Who?", *golds, context=CONTEXT + "It was the end.")
-    found = mistake(example, said(example, text))
+    found = mistake(example, said(example, text), "v2.0")
     assert found["cause"] == cause
     assert marked in found["excerpt"]
     assert cause in CAUSES
@@ -248,15 +251,21 @@ def test_causes(golds, text, cause, marked):
 
 def test_the_spelling_is_a_cause():
     example = Example("1", "?", "twenty–one or twenty one", (Gold("twenty–one", 0),))
-    found = mistake(example, Prediction("1", (Answer("twenty one", Span(14, 24), 1.0, 0.5),), 0.0, False))
+    found = mistake(example, Prediction("1", (Answer("twenty one", Span(14, 24), 1.0, 0.5),), 0.0, False), "v1.1")
     assert found["cause"] == "spelling"
 
 
 def test_what_is_right_is_no_mistake():
     example = asked(1, "Who?", "Ana Ribeiro")
-    assert mistake(example, said(example, "Ana Ribeiro")) is None
-    assert mistake(asked(1, "Why?"), said(asked(1, "Why?"), "")) is None
-    assert mistake(Example("1", "Who?", CONTEXT), said(example, "Ana")) is None
+    assert mistake(example, said(example, "Ana Ribeiro"), "v1.1") is None
+    assert mistake(asked(1, "Why?"), said(asked(1, "Why?"), ""), "v2.0") is None
+    assert mistake(Example("1", "Who?", CONTEXT), said(example, "Ana"), "v2.0") is None
+
+
+def test_mistakes_are_told_by_the_rules_of_the_report():
+    example = Example("1", "?", "The cat", (Gold("cat", 4), Gold("The", 0)))
+    assert mistake(example, said(example, "The"), "v1.1") is None
+    assert mistake(example, said(example, "The"), "v2.0")["golds"] == ["cat", "The"]
 
 
 @few
@@ -269,7 +278,7 @@ def test_an_excerpt_is_of_the_context(context, data):
     gold, best = piece(), piece()
     example = Example("1", "?", context, (Gold(context[slice(*gold)], gold[0]),))
     answer = Answer(context[slice(*best)], Span(*best), 1.0, 0.5)
-    if found := mistake(example, Prediction("1", (answer,), 0.0, False)):
+    if found := mistake(example, Prediction("1", (answer,), 0.0, False), "v1.1"):
         assert found["cause"] in CAUSES
         shown = found["excerpt"]
         for mark in ("[[", "]]", "{{", "}}"):
@@ -280,7 +289,7 @@ def test_an_excerpt_is_of_the_context(context, data):
 
 def test_the_file_holds_the_wrong_ones(tmp_path):
     examples = [asked(1, "Who\ud800?", "Ana Ribeiro"), asked(2, "When?", "1972")]
-    with mistake_file(tmp_path / "wrong.jsonl") as (write, counts):
+    with mistake_file(tmp_path / "wrong.jsonl", "v1.1") as (write, counts):
         for example in examples:
             write(example, said(example, "Ana"))
     rows = [json.loads(line) for line in (tmp_path / "wrong.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -344,3 +353,18 @@ def test_evaluate_slices_and_lists_errors(quoth, files):
     assert "windows" in document["slices"]
     assert len(rows) == round(document["total"] * (1 - document["exact"] / 100)) > 0
     assert err.startswith(f"{len(rows)} wrong answers: {wrong}\n")
+
+
+@pytest.mark.parametrize(("more", "wrong"), [([], 1), ([asked(9, "Why?")], 2)])
+def test_errors_are_those_of_the_report_where_a_gold_is_but_an_article(quoth, tmp_path, more, wrong):
+    """The reader abstains always: right by v1.1's rules where a gold is "The", by v2.0's where there is none."""
+    named = asked(1, "Who?", "Ana")
+    examples = [named, replace(asked(2, "Which?", "keeper"), golds=(Gold("keeper", 4), Gold("The", 0))), *more]
+    write_squad(examples, tmp_path / "data.json")
+    folder = tiny_folder("wordpiece", tmp_path / "reader")
+    settings = ReaderSettings(48, 16, DecodeSettings(null_threshold=-1e9)).to_json()
+    (folder / "quoth.json").write_text(json.dumps({"format": 1, **settings}))
+    words = ("evaluate", tmp_path / "data.json", "--reader", folder, "--errors", tmp_path / "wrong.jsonl", "--json")
+    document = json.loads(quoth(*words)[1])
+    rows = (tmp_path / "wrong.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == wrong == round(document["total"] * (1 - document["exact"] / 100))

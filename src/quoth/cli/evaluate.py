@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,7 +59,7 @@ def evaluate(
     # Only slices and errors look at where golds stand.
     examples = read_examples(data, places=slices or errors is not None)
     labelled = sum(example.golds is not None for example in examples)
-    with _mistakes(errors) as each, reading_bar(labelled) as progress:
+    with _mistakes(errors, examples) as each, reading_bar(labelled) as progress:
         loaded = Reader.load(reader, engine=engine, precision=precision)
         report = evaluate_reader(loaded, examples, progress=progress, each=each)
     print_report(report, json, slices)
@@ -81,14 +81,15 @@ def reading_bar(total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _mistakes(file: Path | None) -> Iterator[Callable[[Example, Prediction], None] | None]:
+def _mistakes(file: Path | None, examples: Sequence[Example]) -> Iterator[Callable[[Example, Prediction], None] | None]:
     """Open a file for wrong answers; yield what writes one if it is wrong, or ``None`` without a file."""
     if file is None:
         yield None
         return
+    from quoth.evaluation.metrics import rules_of
     from quoth.evaluation.mistakes import CAUSES, mistake_file
 
-    with mistake_file(file) as (each, counts):
+    with mistake_file(file, rules_of(example.golds for example in examples)) as (each, counts):
         yield each
     note(f"{sum(counts.values()):,} wrong answers: {file}")
     for cause, count in counts.most_common():

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from quoth.errors import DataError, PredictionsError
 from quoth.evaluation.calibration import Calibration, Confidence
 from quoth.evaluation.compare import Comparison, compare
-from quoth.evaluation.metrics import Rules, exact_and_f1
+from quoth.evaluation.metrics import Rules, exact_and_f1, rules_of
 from quoth.evaluation.predictions import prediction_files, read_predictions
 from quoth.evaluation.report import Report, Row, Slice
 from quoth.evaluation.traits import Traits
@@ -154,11 +154,11 @@ def evaluate(
 
 
 def _report(outcomes: list[_Outcome], unknown: int, unlabelled: int) -> Report:
-    """Score by v2.0's rules if any question is unanswerable, else by v1.1's."""
+    """Score what is labelled."""
     if not outcomes:
         found = "all of them are unlabelled" if unlabelled else "there are none"
         raise DataError("data", [f"data must hold labelled questions to be scored, but {found}"])
-    rules: Rules = "v1.1" if all(outcome.golds for outcome in outcomes) else "v2.0"
+    rules = rules_of(outcome.golds for outcome in outcomes)
     return Report(tuple(_row(outcome, rules) for outcome in outcomes), rules, unknown, unlabelled)
 
 

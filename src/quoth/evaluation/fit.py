@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
 from quoth.evaluation.calibration import calibration_error, reliability
-from quoth.evaluation.metrics import exact_and_f1
+from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold
 from quoth.reading import DecodeSettings, WindowLogits, chance, decode, log_shares
 from quoth.records import Example
@@ -106,11 +106,14 @@ class _Reading(NamedTuple):
     """One example in a few numbers."""
 
     cluster: str | bytes
-    answerable: bool
+    golds: tuple[str, ...]
+    text: str  # of the best answer
     null_odds: float
-    exact: bool
-    f1: float
     shares: Floats  # of the best answer, as logarithms, at the stored temperature and at TEMPERATURES
+
+    def score(self, rules: Rules) -> tuple[bool, float]:
+        """Return whether the best answer matches exactly, and its F1."""
+        return exact_and_f1(self.text, self.golds, rules) if self.golds else (False, 0.0)
 
 
 def fit(
@@ -148,25 +151,28 @@ def fit(
         raise ConfigError(f"right_f1 must be above 0 and at most 1, but is {right_f1}")
     labelled = (example for example in chain(examples, unanswerable) if example.golds is not None)
     readings: list[_Reading] = []
+    rules: Rules = "v1.1"
     for number, (example, windows) in enumerate(reader.read_all(labelled), 1):
+        if not example.golds:
+            rules = "v2.0"
         if reading := _read(example, windows, reader.settings):
             readings.append(reading)
         if progress is not None:
             progress(number)
-    answerable = [reading for reading in readings if reading.answerable]
+    answerable = [reading for reading in readings if reading.golds]
     if not answerable:
         raise ConfigError("probabilities are fitted on answerable questions, but there are none")
     threshold = None
     if len(answerable) < len(readings):
         threshold = fit_threshold(
             [reading.null_odds for reading in readings],
-            [reading.f1 for reading in readings],
-            [reading.answerable for reading in readings],
+            [reading.score(rules)[1] for reading in readings],
+            [bool(reading.golds) for reading in readings],
             max_cost=max_cost,
         )
     stored = reader.settings.decode
     bias = stored.null_bias if threshold is None else threshold.threshold or 0.0
-    fitted = _fit_probability(answerable, right_f1, stored, bias)
+    fitted = _fit_probability(answerable, rules, right_f1, stored, bias)
     return Fit(fitted, threshold, bias, len(readings), len(readings) - len(answerable))
 
 
@@ -177,15 +183,15 @@ def _read(example: Example, windows: list[WindowLogits], settings: ReaderSetting
     shares = log_shares(windows, stored, [stored.temperature, *TEMPERATURES.tolist()])
     if best.null_odds is None or shares is None:
         return None
-    golds = [gold.text for gold in example.golds or ()]
-    exact, f1 = exact_and_f1(best.answers[0].text, golds, "v2.0") if golds else (False, 0.0)
-    return _Reading(cluster(example), bool(golds), best.null_odds, exact, f1, shares)
+    golds = tuple(gold.text for gold in example.golds or ())
+    return _Reading(cluster(example), golds, best.answers[0].text, best.null_odds, shares)
 
 
 def _fit_probability(
-    readings: Sequence[_Reading], right_f1: float, stored: DecodeSettings, bias: float
+    readings: Sequence[_Reading], rules: Rules, right_f1: float, stored: DecodeSettings, bias: float
 ) -> ProbabilityFit:
-    right = np.array([each.exact or (right_f1 < 1 and each.f1 >= right_f1) for each in readings], dtype=np.float64)
+    scores = [each.score(rules) for each in readings]
+    right = np.array([exact or (right_f1 < 1 and f1 >= right_f1) for exact, f1 in scores], dtype=np.float64)
     shares, odds = np.stack([each.shares for each in readings]), np.array([each.null_odds for each in readings])
 
     def probabilities(column: int, settings: DecodeSettings, agreements: ArrayLike) -> Floats:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from quoth.text import normalize_answer
 
 Rules = Literal["v1.1", "v2.0"]
+
+
+def rules_of(golds: Iterable[Sequence[object] | None]) -> Rules:
+    """Say by whose rules questions are scored, from the golds of each of them.
+
+    Args:
+        golds: None of them means unanswerable, ``None`` unlabelled.
+
+    Returns:
+        v2.0's if any question is unanswerable, else v1.1's.
+    """
+    return "v2.0" if any(each is not None and not each for each in golds) else "v1.1"
 
 
 def exact_and_f1(text: str, golds: Sequence[str], rules: Rules) -> tuple[bool, float]:

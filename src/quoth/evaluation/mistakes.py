@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from quoth.evaluation.metrics import exact_and_f1
+from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.evaluation.predictions import whole_file
 from quoth.records import Example, Gold, Prediction
 from quoth.text import normalize_answer
@@ -32,8 +32,14 @@ CAUSES = {
 
 
 @contextmanager
-def mistake_file(path: str | Path) -> Iterator[tuple[Callable[[Example, Prediction], None], Counter[str]]]:
+def mistake_file(
+    path: str | Path, rules: Rules
+) -> Iterator[tuple[Callable[[Example, Prediction], None], Counter[str]]]:
     """Open a JSON-lines file for wrong answers; it appears whole, or not at all.
+
+    Args:
+        path: The file.
+        rules: Whose rules tell what is wrong: the report's, as :func:`quoth.evaluation.metrics.rules_of` says.
 
     Yields:
         What takes an example with its prediction and writes it if it is wrong; and the count of each cause so far.
@@ -42,15 +48,20 @@ def mistake_file(path: str | Path) -> Iterator[tuple[Callable[[Example, Predicti
     with whole_file(Path(path)) as file:
 
         def write(example: Example, prediction: Prediction) -> None:
-            if found := mistake(example, prediction):
+            if found := mistake(example, prediction, rules):
                 counts[found["cause"]] += 1
                 file.write(json.dumps(found, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n")
 
         yield write, counts
 
 
-def mistake(example: Example, prediction: Prediction) -> dict[str, Any] | None:
+def mistake(example: Example, prediction: Prediction, rules: Rules) -> dict[str, Any] | None:
     """Describe a wrong answer; ``None`` if it is right or the example unlabelled.
+
+    Args:
+        example: The example.
+        prediction: What is said about it.
+        rules: Whose rules tell what is wrong: v2.0's for an unanswerable example.
 
     Returns:
         ``id``, ``title``, ``cause`` (a key of ``CAUSES``), ``question``, ``golds``, ``prediction`` (``""``: abstained),
@@ -60,7 +71,7 @@ def mistake(example: Example, prediction: Prediction) -> dict[str, Any] | None:
     """
     if example.golds is None:
         return None
-    exact, f1 = exact_and_f1(prediction.text, [gold.text for gold in example.golds], "v2.0")
+    exact, f1 = exact_and_f1(prediction.text, [gold.text for gold in example.golds], rules)
     if exact:
         return None
     best = prediction.answers[0] if prediction.answers else None
