@@ -150,9 +150,9 @@ def test_no_threshold_is_better_than_the_fitted_one(rows, max_cost):
     assert outcome(rows, math.inf)[0] == pytest.approx(found.never_f1)
     limit = math.inf if max_cost is None else max_cost
     assert found.cost <= limit + 1e-9
-    for other in (-1.2, -0.5, 0.2, 1.0, math.inf):
+    for other in (-math.inf, -1.2, -0.5, 0.2, 1.0, math.inf):
         total, cost = outcome(rows, other)
-        if cost <= limit + 1e-9 and min(odds) <= other:
+        if cost <= limit + 1e-9:
             assert total <= found.f1 + 1e-9
             if total == pytest.approx(found.f1):
                 assert not any(value < each <= other for each in odds), "of equal ones, the one that abstains least"
@@ -162,6 +162,15 @@ def test_a_threshold_lies_between_two_questions():
     found = fit_threshold([-1.0, 0.0, 3.0, 4.0], [1, 1, 0, 0], [True, True, False, False])
     assert (found.threshold, found.f1, found.never_f1, found.kept, found.declined) == (1.5, 100.0, 50.0, 1.0, 1.0)
     assert fit_threshold([5.0, 4.0], [1.0, 0.0], [True, False], max_cost=0.0).threshold is None
+
+
+def test_abstaining_always_is_chosen_where_it_is_best_and_may_cost_so_much():
+    worthless = fit_threshold([0.0, 1.0, 2.0], [0.0, 0.0, 0.0], [False, True, True], max_cost=0.0)
+    assert (worthless.threshold, worthless.f1, worthless.never_f1, worthless.cost) == (-1.0, 50.0, 0.0, 0.0)
+    assert (worthless.kept, worthless.declined) == (0.0, 1.0)
+    odds, f1, has = [0.0, 1.0, 2.0], [0.0, 0.4, 0.0], [False, True, True]
+    assert fit_threshold(odds, f1, has, max_cost=20.0).threshold == -1.0
+    assert fit_threshold(odds, f1, has, max_cost=19.0).threshold is None
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,8 @@ def fit_threshold(
         max_cost: F1 points that the answerable questions may lose at most; ``None``: any.
 
     Returns:
-        The best threshold, halfway between two null odds of the data; of equal ones, the one that abstains least.
+        The best threshold, halfway between two null odds of the data, or 1 below all of them where abstaining always is
+        best; of equal ones, the one that abstains least.
 
     Raises:
         ConfigError: If one kind of question is missing, or the cost is below 0.
@@ -99,9 +100,11 @@ def fit_threshold(
     if max_cost is not None and not max_cost >= 0:
         raise ConfigError(f"max_cost must be at least 0 F1 points, but is {max_cost}")
     levels, group = np.unique(odds, return_inverse=True)
-    # At level k, everything up to levels[k] is answered. What is answered later only ever adds to these sums.
-    answered = np.cumsum(np.bincount(group, np.where(has, score, 0.0))) / has.sum()
-    silent = 1.0 - np.cumsum(np.bincount(group, np.where(has, 0.0, 1.0 - score))) / (~has).sum()
+    levels = np.concatenate([[levels[0] - 2.0], levels])  # below all odds
+    # At level k, everything up to levels[k] is answered: nothing at the first. What is answered later only ever adds to
+    # these sums.
+    answered = np.cumsum(np.bincount(group + 1, np.where(has, score, 0.0))) / has.sum()
+    silent = 1.0 - np.cumsum(np.bincount(group + 1, np.where(has, 0.0, 1.0 - score))) / (~has).sum()
     costs = answered[-1] - answered
     means = np.where(costs <= (np.inf if max_cost is None else max_cost / 100 + 1e-12), (answered + silent) / 2, -1.0)
     best = int(np.flatnonzero(means >= means.max() - 1e-12)[-1])  # equal but for rounding is equal
