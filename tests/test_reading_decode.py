@@ -307,8 +307,11 @@ def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
     [
         ({"max_answer_tokens": 0}, "max_answer_tokens must be at least 1, but is 0"),
         ({"top_k": 0}, "top_k must be at least 1, but is 0"),
-        ({"temperature": 0.0}, "temperature must be above 0, but is 0"),
-        ({"temperature": math.nan}, "temperature must be above 0, but is nan"),
+        ({"temperature": 0.0}, "temperature must be from 1e-06 to 1e\\+06, but is 0.0"),
+        ({"temperature": 1e-320}, "temperature must be from 1e-06 to 1e\\+06, but is 1e-320"),
+        ({"temperature": math.inf}, "temperature must be from 1e-06 to 1e\\+06, but is inf"),
+        ({"temperature": math.nan}, "temperature must be from 1e-06 to 1e\\+06, but is nan"),
+        ({"null_threshold": math.nan}, "null_threshold must be a number or None .never., but is nan"),
         ({"null_bias": math.inf}, "null_bias must be finite, but is inf"),
         ({"agreement": 0.0}, "agreement must be above 0 and finite, but is 0"),
     ],

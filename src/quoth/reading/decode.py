@@ -23,6 +23,9 @@ from quoth.reading.spans import Floats, best_span, best_spans, log_sum_exp
 from quoth.reading.windows import Window
 from quoth.records import Answer, Prediction, Span
 
+# Temperatures: beyond them, a share is that of one span or the same for all; far beyond them, it is no number.
+_LEAST, _MOST = 1e-6, 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeSettings:
@@ -34,7 +37,7 @@ class DecodeSettings:
         null_threshold: Abstain where the null score exceeds the best answer's by more than this; ``None``: never.
         null_bias: Taken off the null score before the softmax: the null odds at which "no answer" weighs as much as the
             best answer.
-        temperature: Divides scores before the softmax; above 0.
+        temperature: Divides scores before the softmax; from 1e-06 to 1e+06.
         agreement: How many times as high as those of its share the odds of an answer are, above 0; see
             :mod:`quoth.reading.chance`.
         whole_words: Widen an answer that starts or ends inside a word.
@@ -56,10 +59,12 @@ class DecodeSettings:
             raise ConfigError(f"max_answer_tokens must be at least 1, but is {self.max_answer_tokens}")
         if self.top_k < 1:
             raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
+        if self.null_threshold is not None and math.isnan(self.null_threshold):
+            raise ConfigError(f"null_threshold must be a number or None (never), but is {self.null_threshold}")
         if not math.isfinite(self.null_bias):
             raise ConfigError(f"null_bias must be finite, but is {self.null_bias}")
-        if not self.temperature > 0:
-            raise ConfigError(f"temperature must be above 0, but is {self.temperature}")
+        if not _LEAST <= self.temperature <= _MOST:
+            raise ConfigError(f"temperature must be from {_LEAST} to {_MOST:g}, but is {self.temperature}")
         if not 0 < self.agreement < math.inf:
             raise ConfigError(f"agreement must be above 0 and finite, but is {self.agreement}")
 
