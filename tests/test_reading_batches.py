@@ -41,17 +41,21 @@ def test_batch_of_nothing():
         WindowBatch.of([], 0)
 
 
-@given(lengths=st.lists(st.integers(1, 100), max_size=30), budget=st.integers(1, 600))
-def test_budget_holds_and_every_window_is_read_once(lengths, budget):
+@given(
+    lengths=st.lists(st.integers(1, 100), max_size=30),
+    budget=st.integers(1, 600),
+    limit=st.sampled_from([None, 10, 40, 128]),
+)
+def test_budget_holds_and_every_window_is_read_once(lengths, budget, limit):
     windows = windows_of(lengths)
-    groups = list(by_token_budget(windows, budget))
+    groups = list(by_token_budget(windows, budget, limit=limit))
     assert sorted(index for group in groups for index in group) == list(range(len(windows)))
-    sizes = [[len(windows[index]) for index in group] for group in groups]
-    assert all(len(group) == 1 or len(group) * max(group) <= budget for group in sizes)
-    flat = [size for group in sizes for size in group]
+    shapes = [WindowBatch.of([windows[i] for i in group], 0, limit=limit).ids.shape for group in groups]
+    assert all(rows == 1 or rows * width <= budget for rows, width in shapes)
+    flat = [len(windows[index]) for group in groups for index in group]
     assert flat == sorted(flat, reverse=True)
     # And none is smaller than it must be.
-    assert all((len(group) + 1) * group[0] > budget for group in sizes[:-1])
+    assert all((rows + 1) * width > budget for rows, width in shapes[:-1])
 
 
 def test_logits_come_back_to_their_windows():

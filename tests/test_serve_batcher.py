@@ -206,15 +206,20 @@ def test_the_speed_is_measured():
 
 
 @settings(max_examples=40)
-@given(st.lists(st.lists(st.integers(1, 60), min_size=1, max_size=8), min_size=1, max_size=8), st.integers(20, 300))
-def test_every_window_is_read_once_within_the_budget(jobs, budget):
+@given(
+    st.lists(st.lists(st.integers(1, 60), min_size=1, max_size=8), min_size=1, max_size=8),
+    st.integers(20, 300),
+    st.sampled_from([None, 100]),
+)
+def test_every_window_is_read_once_within_the_budget(jobs, budget, longest):
     async def scene():
-        made = batcher(batch_tokens=budget, queue_tokens=1_000_000)
+        made = batcher(batch_tokens=budget, queue_tokens=1_000_000, longest=longest)
         queued = [made.submit([window for words in job for window in windows(1, words)], 1e12) for job in jobs]
         read = []
         while batch := made.next_batch(0.0):
             lengths = [len(job.windows[index]) for job, index in batch]
-            assert len(batch) == 1 or len(batch) * max(lengths) <= budget
+            padded = WindowBatch.of([job.windows[index] for job, index in batch], 0, limit=longest)
+            assert len(batch) == 1 or padded.ids.size <= budget
             assert min(lengths) >= 0.75 * max(lengths)
             read += [(queued.index(job), index) for job, index in batch]
         assert sorted(read) == [(number, index) for number, job in enumerate(jobs) for index in range(len(job))]

@@ -115,9 +115,10 @@ class Stream(Generic[T]):
                 place += count
 
     def _batches(self, windows: Sequence[Window]) -> Iterator[tuple[list[int], WindowBatch]]:
-        for indices in by_token_budget(windows, BATCH_TOKENS):
+        limit = self.windower.max_tokens
+        for indices in by_token_budget(windows, BATCH_TOKENS, limit=limit):
             some = [windows[index] for index in indices]
-            yield indices, WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=self.windower.max_tokens)
+            yield indices, WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=limit)
 
 
 def _blocks(first: list[Example], rest: Iterator[Example]) -> Iterator[list[Example]]:

@@ -1,6 +1,6 @@
 """Reading: Example -> Window -> WindowBatch, and SpanLogits -> Prediction."""
 
-from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, by_token_budget, unbatch
+from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, by_token_budget, padded_length, unbatch
 from quoth.reading.chance import chance, null_chance
 from quoth.reading.decode import DecodeSettings, decode, decode_batch, log_shares
 from quoth.reading.explain import WholeWindow, explain, unbatch_whole
@@ -37,6 +37,7 @@ __all__ = [
     "log_shares",
     "lost_letters",
     "null_chance",
+    "padded_length",
     "survey",
     "unbatch",
     "unbatch_whole",

@@ -47,10 +47,7 @@ class WindowBatch:
         """
         if not windows:
             raise ValueError("a batch must hold at least one window, but holds none")
-        longest = max(map(len, windows))
-        if limit is not None:
-            longest = max(longest, min(limit, -(-longest // _REGISTER) * _REGISTER))
-        shape = (len(windows), longest)
+        shape = (len(windows), padded_length(max(map(len, windows)), limit))
         ids = np.full(shape, pad_id, dtype=np.int64)
         type_ids = np.zeros(shape, dtype=np.int64)
         mask = np.zeros(shape, dtype=np.int64)
@@ -172,22 +169,38 @@ def check_finite(batch: WindowBatch, logits: SpanLogits) -> None:
         )
 
 
-def by_token_budget(windows: Sequence[Window], budget: int) -> Iterator[list[int]]:
+def padded_length(longest: int, limit: int | None) -> int:
+    """Return how many tokens each row of a batch has, padding included.
+
+    Args:
+        longest: Length of the batch's longest window.
+        limit: As :meth:`WindowBatch.of` takes it.
+    """
+    if limit is None:
+        return longest
+    return max(longest, min(limit, -(-longest // _REGISTER) * _REGISTER))
+
+
+def by_token_budget(windows: Sequence[Window], budget: int, *, limit: int | None = None) -> Iterator[list[int]]:
     """Group windows of similar length so that no padded batch holds more tokens than the budget.
 
     Args:
         windows: The windows.
         budget: Most tokens of a batch, padding included; a longer window goes alone.
+        limit: What the batches are padded with, as :meth:`WindowBatch.of` takes it.
 
     Yields:
         Indices into ``windows``, longest first: a batch that does not fit into memory fails at once.
     """
     order = sorted(range(len(windows)), key=lambda index: -len(windows[index]))
     batch: list[int] = []
+    width = 0
     for index in order:
-        if batch and (len(batch) + 1) * len(windows[batch[0]]) > budget:
+        if batch and (len(batch) + 1) * width > budget:
             yield batch
             batch = []
+        if not batch:
+            width = padded_length(len(windows[index]), limit)
         batch.append(index)
     if batch:
         yield batch

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from itertools import chain, count, repeat
 
 from quoth.engines import Engine
-from quoth.reading import WholeWindow, Window, WindowBatch, unbatch_whole
+from quoth.reading import WholeWindow, Window, WindowBatch, padded_length, unbatch_whole
 
 # Windows are alike if the shorter is at least so much of the longer: the rest would be padding.
 _LIKE = 0.75
@@ -126,7 +126,7 @@ class Batcher:
 
     async def warm_up(self, window: Window) -> None:
         """Run some batches of one window, so that the first request is as fast as the next and the speed is known."""
-        rows = max(1, self._batch_tokens // len(window))
+        rows = max(1, self._batch_tokens // padded_length(len(window), self._longest))
         loop = asyncio.get_running_loop()
         for _ in range(_WARM_UP):
             before = time.perf_counter()
@@ -195,7 +195,7 @@ class Batcher:
             return []
         # False sorts before True: urgent jobs first, by deadline.
         line = sorted(self._jobs, key=lambda job: (now < job.urgent, job.turn if now < job.urgent else job.deadline))
-        batch = _Draft(self._batch_tokens)
+        batch = _Draft(self._batch_tokens, self._longest)
         batch.take(line[0])
         first = batch.longest
         # A round takes one window of each job; in the first, that of the first job is taken already.
@@ -253,16 +253,18 @@ class Batcher:
 class _Draft:
     """A batch that is being put together."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, limit: int | None) -> None:
         self.rows: list[tuple[Job, int]] = []
         self.shortest = self.longest = 0
         self._budget = budget
+        self._limit = limit
 
     def take(self, job: Job) -> bool:
         """Take the next window of a job, if it fits and is like the others."""
         length = job.next_length
         shortest, longest = min(self.shortest or length, length), max(self.longest, length)
-        fits = (len(self.rows) + 1) * longest <= self._budget and shortest >= _LIKE * longest
+        padded = padded_length(longest, self._limit)
+        fits = (len(self.rows) + 1) * padded <= self._budget and shortest >= _LIKE * longest
         if self.rows and not fits:
             return False
         self.rows.append((job, job.waiting.popleft()))
