@@ -144,15 +144,28 @@ def test_a_forgotten_stream_ends_too():
     assert our_threads() == []
 
 
-def test_what_was_read_before_the_input_failed_is_given_away():
+@pytest.mark.parametrize("count", [0, 10, LOOK_AHEAD - 1, LOOK_AHEAD, LOOK_AHEAD + 44, 2 * LOOK_AHEAD])
+def test_what_was_read_before_the_input_failed_is_given_away(count):
     def source() -> Iterator[Example]:
-        yield from examples(2 * LOOK_AHEAD)
+        yield from examples(count)
         raise OSError("the disk is gone")
 
-    found = []
+    found: list[str] = []
+    predictions = tiny_reader("wordpiece").answer_all(source())
     with pytest.raises(OSError, match="the disk is gone"):
-        found.extend(prediction.id for prediction in tiny_reader("wordpiece").answer_all(source()))
-    assert len(found) == 2 * LOOK_AHEAD
+        found.extend(prediction.id for prediction in predictions)
+    assert found == [example.id for example in examples(count)]
+    assert list(predictions) == []
+    assert our_threads() == []
+
+
+def test_who_interrupts_the_input_does_not_wait_for_answers():
+    def source() -> Iterator[Example]:
+        yield from examples(10)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(tiny_reader("wordpiece").answer_all(source()))
     assert our_threads() == []
 
 

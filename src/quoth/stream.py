@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 from quoth.engines import Engine
@@ -79,16 +79,17 @@ class Stream(Generic[T]):
             InputError, QuestionTooLongError: If an example cannot be cut.
             ReaderError: If the engine fails.
         """
-        waiting = iter(examples)
-        first = list(islice(waiting, LOOK_AHEAD))
+        blocks = _blocks(examples)
+        first = next(blocks, [])
         if len(first) < LOOK_AHEAD:
             # Nothing comes after it that could be done meanwhile.
             yield from self._collect(map(self._run, _steps([self._cut(first)])))
+            next(blocks, None)  # raises what the input failed with
             return
         cutter, runner = ThreadPoolExecutor(1, "quoth-cutter"), ThreadPoolExecutor(1, "quoth-engine")
         try:
-            blocks = _ahead(cutter, self._cut, _blocks(first, waiting), lambda blocks: len(blocks) > 1)
-            yield from self._collect(_ahead(runner, self._run, _steps(blocks), _is_much))
+            cut = _ahead(cutter, self._cut, chain([first], blocks), lambda blocks: len(blocks) > 1)
+            yield from self._collect(_ahead(runner, self._run, _steps(cut), _is_much))
         finally:
             cutter.shutdown(cancel_futures=True)
             runner.shutdown(cancel_futures=True)
@@ -121,10 +122,24 @@ class Stream(Generic[T]):
             yield indices, WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=limit)
 
 
-def _blocks(first: list[Example], rest: Iterator[Example]) -> Iterator[list[Example]]:
-    while first:
-        yield first
-        first = list(islice(rest, LOOK_AHEAD))
+def _blocks(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    """Yield the examples in blocks; if the input fails, what was read before comes first, and then the error."""
+    block: list[Example] = []
+    each = iter(examples)
+    while True:
+        try:
+            block.append(next(each))
+        except StopIteration:
+            break
+        except Exception:
+            if block:
+                yield block
+            raise
+        if len(block) == LOOK_AHEAD:
+            yield block
+            block = []
+    if block:
+        yield block
 
 
 def _steps(blocks: Iterable[_Block]) -> Iterator[_Step]:
