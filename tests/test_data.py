@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from quoth.data import describe, read_examples, read_titles, split, write_squad
 from quoth.errors import ConfigError, DataError
 from quoth.records import Example, Gold
+from quoth.text import is_blank
 
 CAT = "The black cat sat on the mat. The cat slept."
 DOG = "A dog barked.\r\nThen it\rran \U0001f415\u2028away."
@@ -328,6 +329,72 @@ def test_whole_numbers_are_ids_and_a_missing_title_is_empty(read):
     ]
 
 
+def test_rows_of_every_kind_stay_in_the_order_of_the_file(read):
+    first = {"id": "a", "question": "Who?", "context": CAT, "answer_text": "cat", "answer_start": 10}
+    unlabelled = {"id": "b", "question": "Who?", "context": CAT}
+    second = {**first, "answer_text": "black cat", "answer_start": 4}
+    assert [example.id for example in read(lines([first, unlabelled, row(id="c"), second]), "data.jsonl")] == [
+        "a",
+        "b",
+        "c",
+    ]
+
+
+MRQA = [
+    {"header": {"dataset": "Cats", "split": "dev"}},
+    {
+        "id": "",
+        "context": CAT,
+        "context_tokens": [["The", 0]],
+        "qas": [
+            {
+                "qid": "m1",
+                "question": "Who sat?",
+                "question_tokens": [["Who", 0]],
+                "answers": ["the cat", "a cat"],
+                "detected_answers": [
+                    {"text": "the cat", "char_spans": [[30, 36]], "token_spans": [[8, 9]]},
+                    {"text": "cat", "char_spans": [[10, 12], [34, 36]]},
+                ],
+            },
+            {"qid": "m2", "question": "Why?"},
+        ],
+    },
+]
+
+
+def test_mrqa_has_texts_to_score_by_and_places_to_train_on(read, tmp_path):
+    asked, unlabelled = read(lines(MRQA), "cats.jsonl")
+    assert asked == Example("m1", "Who sat?", CAT, (Gold("The cat", 30), Gold("cat", 10), Gold("cat", 34)))
+    assert unlabelled == Example("m2", "Why?", CAT)
+    scored, _ = read_examples(tmp_path / "cats.jsonl", places=False)
+    assert [gold.text for gold in scored.golds] == ["the cat", "a cat"]
+
+
+def test_problems_of_mrqa_are_named(problems):
+    asked = MRQA[1]["qas"][0]
+    wrong = [
+        {**asked, "detected_answers": [{"text": "dog", "char_spans": [[10, 12]]}]},
+        {**asked, "qid": "m2", "detected_answers": "cat"},
+        {**asked, "qid": "m3", "detected_answers": [{"text": "cat", "char_spans": [["ten", 12]]}]},
+        "Who?",
+    ]
+    assert problems(lines([MRQA[0], {**MRQA[1], "qas": wrong}, {"context": CAT, "qas": {}}]), "cats.jsonl") == [
+        'line 2, question 1, id m1: the text at answer_start 10 must be "dog", but is "cat"; '
+        "the context does not hold the text",
+        'line 2, question 2, id m2: answers must be a list or an object of lists, but is "cat"',
+        'line 2, question 3, id m3: answer_start must be a whole number, but is "ten"',
+        'line 2, question 4: must be an object, but is "Who?"',
+        "line 3: qas must be a list, but is an object",
+    ]
+
+
+def test_articles_of_squad_in_json_lines_are_named_once(problems):
+    assert problems(lines(NESTED["data"]), "data.jsonl") == [
+        'line 1: must hold a question, but holds an article of SQuAD; put all of them into one JSON {"data": [...]}'
+    ]
+
+
 def test_an_empty_context_without_golds_is_legal(read):
     assert read([row(context="", answers=[])]) == [Example("q", "Who?", "", ())]
 
@@ -419,6 +486,10 @@ def test_a_lone_surrogate_is_kept(read):
         (
             {"answers": answers(("t", 0))},
             'row 1, id q: the text at answer_start 0 must be "t", but is "T"; the text stands at 12, 16, 21 and more',
+        ),
+        (
+            {"question": "\u200b\x00\ufffd"},
+            "row 1, id q: question must not be empty, but is only characters that no reader can read",
         ),
         ({"is_impossible": "no"}, 'row 1, id q: is_impossible must be true or false, but is "no"'),
         (
@@ -570,7 +641,7 @@ def test_a_problem_can_be_printed_whatever_the_data_hold(problems):
 texts = st.text(st.characters(codec=None) | st.sampled_from(list("\r\n\x00 ab\ud800\U0001f415\u2028"))).filter(
     lambda text: not re.search(r"[\ud800-\udbff][\udc00-\udfff]", text)
 )
-filled = texts.filter(str.strip)
+filled = texts.filter(lambda text: not is_blank(text))
 
 
 @st.composite

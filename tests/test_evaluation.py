@@ -347,7 +347,7 @@ def written(tmp_path, content):
     "content",
     [
         '{"1": "cat", "2": null, "3": ""}',
-        '[{"id": "1", "prediction_text": "cat"}, {"id": "2", "prediction_text": null, "no_answer_probability": 1.0},'
+        '[{"id": "1", "prediction_text": "cat"}, {"id": 2, "prediction_text": null, "no_answer_probability": 1.0},'
         ' {"id": "3", "prediction_text": ""}]',
         b'\xef\xbb\xbf{"1": "cat", "2": null, "3": ""}',
         gzip.compress(b'{"1": "cat", "2": null, "3": ""}'),
@@ -378,7 +378,7 @@ def test_the_last_of_a_repeated_id_counts_and_is_noted(tmp_path, content):
         ('{"1": 7, "2": "cat", "3": ["x"], "4": true}', r"but is not for 1 \(a number\), 3 \(a list\), 4 \(true or"),
         (json.dumps(dict.fromkeys(range(5_000), 1)), r"9 \(a number\) and 4,990 more"),
         ('"cat"', "must be a JSON object of texts by id, but are a text"),
-        ('[{"id": "1", "prediction_text": "cat"}, {"id": 2, "prediction_text": "x"}, {"id": "3"}, "y"]',
+        ('[{"id": "1", "prediction_text": "cat"}, {"id": true, "prediction_text": "x"}, {"id": "3"}, "y"]',
          "must have an id and a prediction_text, but not so entry 2, entry 3, entry 4"),
         ('{"1": "caf\xe9"}'.encode("latin-1"), "must be UTF-8, but byte 10 is not"),
         ('{"1": "cat"}'.encode("utf-16"), "must be UTF-8, but byte 0 is not"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 
 import regex
 
@@ -44,6 +45,14 @@ def normalize_answer(text: str) -> str:
 def replace_surrogates(text: str) -> str:
     """Replace each lone surrogate by U+FFFD, one for one, so that offsets stay and UTF-8 can hold the text."""
     return _SURROGATES.sub("\ufffd", text)
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a text holds nothing to read: white space, controls and unseen characters, U+FFFD.
+
+    Source: BERT's ``BasicTokenizer._clean_text``, which drops them (Unicode's category C).
+    """
+    return all(c.isspace() or c == "\ufffd" or unicodedata.category(c).startswith("C") for c in text)
 
 
 def utf16_span(context: str, span: Span) -> tuple[int, int]:

@@ -51,7 +51,7 @@ def predict(
     files = [path.absolute() for path in (output, nbest, null_odds) if path]
     if len(set(files)) < len(files):
         raise ConfigError("--output, --nbest and --null-odds must be different files, but two are the same")
-    examples = read_examples(data)
+    examples = read_examples(data, places=False)  # golds are not looked at
     loaded = Reader.load(reader, engine=engine, precision=precision)
     predictions = loaded.answer_all(examples, top_k=top_k if nbest else 1)
     # Answers come in bursts, a batch at a time: the time left is judged by many of them.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from quoth.data.rows import Problems, Row, missing, near_miss, shown
+from quoth.data.rows import ACCEPTED, Problems, Row, missing, near_miss, shown
 from quoth.records import Example, Gold
+from quoth.text import is_blank
 
 Golds: TypeAlias = tuple[Gold, ...] | None
 
@@ -45,14 +46,18 @@ def _example(
 ) -> Example:
     identifier = _identifier(fields, wrong)
     question = _text(fields, "question", wrong)
-    if question is not None and not question.strip():
-        wrong.append("question must not be empty" + (", but is only white space" if question else ""))
+    if question is not None and is_blank(question):
+        wrong.append("question must not be empty" + (f", but is only {_nothing(question)}" if question else ""))
     context = _text(fields, "context", wrong)
     if context is not None:
         context = contexts.setdefault(context, context)
     title = "" if fields.get("title") is None else _text(fields, "title", wrong)
     golds = golds_of(fields, context, wrong)
     return Example(identifier, question or "", context or "", golds, title or "")
+
+
+def _nothing(text: str) -> str:
+    return "white space" if text.isspace() else "characters that no reader can read"
 
 
 def _identifier(fields: Mapping[str, Any], wrong: list[str]) -> str:
@@ -75,7 +80,7 @@ def _text(fields: Mapping[str, Any], key: str, wrong: list[str]) -> str | None:
 
 def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: list[str]) -> Golds:
     """Return the golds with their texts alone; where ``answers`` are missing or no list, as ``_golds``."""
-    answers = fields.get("answers")
+    answers = fields.get(ACCEPTED, fields.get("answers"))
     texts = answers.get("text") if isinstance(answers, dict) else answers
     if not isinstance(texts, list):
         return _golds(fields, context, wrong)

@@ -16,6 +16,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from quoth.data.mrqa import spread
 from quoth.data.rows import Problems, Row, check_columns, merge_answers, shown
 from quoth.data.texts import decode, decode_line, parse_json, why_not_json
 
@@ -24,8 +25,8 @@ _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
 
 
 def read_jsonl(data: bytes, problems: Problems) -> Iterator[Row]:
-    """Yield a row for each line that holds a JSON object. Blank lines are passed over."""
-    yield from merge_answers(_json_lines(data, problems), problems)
+    """Yield a row for each line that holds an object, or for each question of MRQA's. Blank lines are passed over."""
+    yield from merge_answers(spread(_json_lines(data, problems), problems), problems)
 
 
 def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:

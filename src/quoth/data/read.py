@@ -33,7 +33,7 @@ def read_examples(source: str | os.PathLike[str], *, places: bool = True) -> lis
     """Read a data set, in its order, with every text exactly as written.
 
     A file's format shows in its name or its content: nested SQuAD v1.1 or v2.0 JSON, a JSON list of flat rows, JSON
-    lines, CSV, TSV or Parquet, each also gzipped.
+    lines (MRQA's too), CSV, TSV or Parquet, each also gzipped.
 
     Args:
         source: A path, or ``hub:name:split`` or ``hub:name:config:split``, where the name may be a local folder.

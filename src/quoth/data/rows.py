@@ -14,6 +14,8 @@ from quoth.text import replace_surrogates
 # What a row may hold; anything else in it is left alone.
 COLUMNS = ("id", "title", "context", "question", "answers", "is_impossible", "answer_text", "answer_start")
 REQUIRED = ("id", "question", "context")
+# Where a row holds the texts that count as right apart from the answers that stand in its context.
+ACCEPTED = "accepted answers"
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}(\.0+)?")  # pandas writes whole numbers as 12.0 where a column has gaps
 _SHOWN = 60
@@ -52,13 +54,17 @@ class Problems:
 def merge_answers(rows: Iterable[Row], problems: Problems) -> Iterator[Row]:
     """Join rows with one answer each, in ``answer_text`` and ``answer_start``, to one row a question.
 
-    Rows of one id must agree in question, context and title. Rows with ``answers`` pass through.
+    It stands where its first one stood. They must agree in question, context and title. Rows with ``answers`` stay as
+    they are.
     """
     merged: dict[tuple[type, Any], Row] = {}
     for row in rows:
         identifier = row.fields.get("id")
         if "answers" in row.fields or not {"answer_text", "answer_start"} & row.fields.keys():
-            yield row
+            if merged:  # it waits for those before it
+                merged[Row, row.where] = row
+            else:
+                yield row
             continue
         row = Row(row.where, {**row.fields, "answers": _single_answer(row.fields)})
         key = (type(identifier), identifier if isinstance(identifier, str | int) else row.where)

@@ -112,11 +112,11 @@ def _hub_entries(path: str | Path, entries: list[Any]) -> list[tuple[str, Any]]:
     wrong = [
         f"entry {number}"
         for number, entry in enumerate(entries, start=1)
-        if not (isinstance(entry, dict) and isinstance(entry.get("id"), str) and "prediction_text" in entry)
+        if not (isinstance(entry, dict) and type(entry.get("id")) in (str, int) and "prediction_text" in entry)
     ]
     if wrong:
         raise PredictionsError(f"{path}: each entry must have an id and a prediction_text, but not so {some(wrong)}")
-    return [(entry["id"], entry["prediction_text"]) for entry in entries]
+    return [(str(entry["id"]), entry["prediction_text"]) for entry in entries]
 
 
 def _kind(value: object) -> str:
