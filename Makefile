@@ -5,6 +5,8 @@
 PYTHON ?= python3
 # Other Pythons on which the base install is tested by test-all, e.g. PYTHONS="python3.12 python3.13".
 PYTHONS ?=
+# Tests at once, each in a process of its own.
+WORKERS ?= 2
 # The folder of the full data sets, for the tests and measurements that want them.
 export QUOTH_DATA
 # Quoth never asks a hub here; libraries that would, must not.
@@ -51,11 +53,11 @@ demo: $(BASE)/.made
 
 ## test          the whole suite but its long tests
 test: $(FULL)/.made
-	$(FULL)/bin/python -m pytest -m "not long"
+	$(FULL)/bin/python -m pytest -n $(WORKERS) -m "not long"
 
 ## test-base     what must work without torch or any other extra, in an environment without them
 test-base: $(BASE)/.made
-	$(BASE)/bin/python -m pytest -m "not long and not torch and not serve" --ignore-glob="*/test_serve*.py"
+	$(BASE)/bin/python -m pytest -n $(WORKERS) -m "not long and not torch and not serve" --ignore-glob="*/test_serve*.py"
 
 ## test-pythons  test-base on each of PYTHONS
 test-pythons:
