@@ -573,7 +573,7 @@ def test_the_error_shows_ten_problems_and_counts_the_rest(read):
         ("\n\n{\n", "a.jsonl", "line 3, column 2: must be JSON, but: expecting property name"),
         (b'{"data":\n "caf\xe9"}', "a.json", "line 2, byte 6: must be UTF-8, but holds the byte 0xe9; save the file"),
         ('{"data": []}'.encode("utf-16"), "a.json", "must be UTF-8, but is UTF-16; save the file as UTF-8"),
-        (gzip.compress(b"[]" * 99)[:-9], "a.json.gz", "must be a whole gzip file, but is damaged: "),
+        (gzip.compress(b"[]" * 99, mtime=0)[:-9], "a.json.gz", "must be a whole gzip file, but is damaged: "),
         (b"\x1f\x8b\x08broken", "a.json", "must be a whole gzip file, but is damaged: "),
         ("What is this?", "a.txt", "must have a name that tells its format (.json, .jsonl, .ndjson, .csv, "),
         ("id,question\n1,2\n", "a.csv", "line 1: must have the column context, but has only id, question"),

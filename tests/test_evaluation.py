@@ -350,7 +350,7 @@ def written(tmp_path, content):
         '[{"id": "1", "prediction_text": "cat"}, {"id": 2, "prediction_text": null, "no_answer_probability": 1.0},'
         ' {"id": "3", "prediction_text": ""}]',
         b'\xef\xbb\xbf{"1": "cat", "2": null, "3": ""}',
-        gzip.compress(b'{"1": "cat", "2": null, "3": ""}'),
+        gzip.compress(b'{"1": "cat", "2": null, "3": ""}', mtime=0),
     ],
     ids=["squad", "hub", "byte order mark", "gzip"],
 )
@@ -382,7 +382,7 @@ def test_the_last_of_a_repeated_id_counts_and_is_noted(tmp_path, content):
          "must have an id and a prediction_text, but not so entry 2, entry 3, entry 4"),
         ('{"1": "caf\xe9"}'.encode("latin-1"), "must be UTF-8, but byte 10 is not"),
         ('{"1": "cat"}'.encode("utf-16"), "must be UTF-8, but byte 0 is not"),
-        (gzip.compress(b'{"1": "cat"}')[:-9], "must be a whole gzip file, but is damaged"),
+        (gzip.compress(b'{"1": "cat"}', mtime=0)[:-9], "must be a whole gzip file, but is damaged"),
         ("[" * 200_000, "must be a JSON object of texts by id, but"),
         ("", "must be JSON, but is not at line 1, column 1"),
     ],
