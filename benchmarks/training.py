@@ -286,7 +286,7 @@ def report_losses(found: dict[str, dict], options: argparse.Namespace) -> None:
     apart, noise = (distance(curves["ours"], curves[other]) for other in ("seed", "noise"))
     rows = [
         ("transformers' Trainer, float32, padded to 384", curves["seed"]),
-        (f"Quoth, {found['ours']['precision']}, not padded", curves["ours"]),
+        (f"Quoth, {found['ours']['precision']}, padded to multiples of 16", curves["ours"]),
         ("the same under another random head", curves["noise"]),
     ]
     lines = [
