@@ -202,6 +202,48 @@ def test_a_checkpoint_that_changed_hands_is_refused(base, tmp_path):
         run(base, tmp_path / "out", max_steps=6, save_steps=2, resume=True)
 
 
+def test_a_run_goes_on_over_the_same_data_only(base, tmp_path):
+    run(base, tmp_path / "out", max_steps=4, save_steps=2)
+    file = tmp_path / "out" / "checkpoints" / "checkpoint-4"
+    with pytest.raises(TrainingError, match=r"checkpoint-4: must go on over the data that it began with \(76 windows\)"):
+        run(base, tmp_path / "out", data=little.examples(64, seed=9), max_steps=4, save_steps=2, resume=True)
+    assert file.is_dir()
+
+
+def test_a_run_goes_on_in_steps_of_the_same_size_only(base, tmp_path):
+    import hashlib
+
+    run(base, tmp_path / "out", max_steps=4)
+    folder = tmp_path / "out" / "checkpoints" / "checkpoint-4"
+    # As two processes leave it.
+    state = (folder / "state.json").read_text().replace('"step_windows": 8', '"step_windows": 16').encode()
+    (folder / "state.json").write_bytes(state)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"]["state.json"] = hashlib.sha256(state).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(TrainingError, match="steps must have 16 windows, but would have 8 in 1 process. Go on with as"):
+        run(base, tmp_path / "out", max_steps=4, resume=True)
+
+
+def test_the_ends_of_epochs_are_saved_without_an_evaluation_too(base, tmp_path):
+    run(base, tmp_path / "out", epochs=2.0, save_steps=6, keep_checkpoints=9)
+    saved = {path.name for path in (tmp_path / "out" / "checkpoints").iterdir()}
+    assert saved == {f"checkpoint-{step}" for step in (6, 10, 12, 18, 20)}
+
+
+def test_windows_longer_than_the_model_are_refused(tmp_path):
+    short = little.base(tmp_path / "short", TINY / "wordpiece", positions=48)
+    with pytest.raises(ConfigError, match="max_tokens must be at most 48 for .*short, but is 64"):
+        run(short, tmp_path / "out")
+
+
+def test_accelerates_own_accumulation_changes_nothing(base, tmp_path, monkeypatch):
+    plain = weights(run(base, tmp_path / "plain", max_steps=2).folder)
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    other = weights(run(base, tmp_path / "other", max_steps=2).folder)
+    assert all(np.array_equal(plain[name], other[name]) for name in plain)
+
+
 def test_other_threads_are_warned_of(base, tmp_path, caplog):
     run(base, tmp_path / "out", max_steps=2, threads=1)
     run(base, tmp_path / "out", max_steps=2, threads=2, resume=True)
@@ -246,6 +288,27 @@ def test_a_signal_during_the_last_evaluation_is_not_lost(base, tmp_path):
     assert (cut.f1, cut.step) == (whole.f1, whole.step)
 
 
+def test_a_signal_ends_an_evaluation(base, tmp_path):
+    import signal
+
+    from transformers import TrainerCallback
+
+    class Tell(TrainerCallback):
+        def on_save(self, args, state, control, **_):
+            if state.global_step == 3:
+                signal.raise_signal(signal.SIGTERM)
+
+    settings = {"max_steps": 6, "eval_steps": 3, "dev": little.examples(8)}
+    whole = run(base, tmp_path / "whole", **settings)
+    with pytest.raises(TrainingStoppedError, match="stopped by SIGTERM after step 3 of 6, and saved there"):
+        run(base, tmp_path / "cut", callbacks=[Tell()], **settings)
+    state = json.loads((tmp_path / "cut" / "checkpoints" / "checkpoint-3" / "state.json").read_text())
+    assert not any("eval_f1" in row for row in state["trainer"]["log_history"])
+    cut = run(base, tmp_path / "cut", resume=True, **settings)
+    assert (cut.f1, cut.step) == (whole.f1, whole.step)
+    assert all(np.array_equal(value, weights(whole.folder)[name]) for name, value in weights(cut.folder).items())
+
+
 def test_a_kill_while_the_configuration_is_written_leaves_nothing_in_the_way(base, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".run.json.part").write_text('{"base": "sh')
@@ -282,6 +345,62 @@ def test_a_teacher_alone_teaches_its_lesson(learned, base, tmp_path):
     assert taught.f1 > 50
 
 
+def test_a_teacher_is_asked_once_and_remembered(learned, base, tmp_path):
+    taught = {"teacher": str(learned.folder), "max_steps": 4}
+    run(base, tmp_path / "out", **taught)
+    kept = sorted((tmp_path / "out" / "lessons").iterdir())
+    written = [file.stat().st_mtime_ns for file in kept]
+    run(base, tmp_path / "out", resume=True, **taught)
+    assert [file.stat().st_mtime_ns for file in kept] == written
+    kept[0].write_bytes(b"damaged")
+    run(base, tmp_path / "out", resume=True, **taught)
+    assert len(kept[0].read_bytes()) > 1000, "what is damaged is asked again"
+
+
+def test_a_teacher_says_what_it_says_as_a_reader(learned, tmp_path):
+    """Token types too: without them a BERT takes the text for the question."""
+    from quoth.engines.torch import TorchEngine
+    from quoth.reading import WindowBatch
+    from quoth.training.teacher import Teacher
+
+    engine = TorchEngine.load(learned.folder)
+    windower = Windower(Tokenizer.load(learned.folder), max_tokens=64, overlap=16)
+    windows = [window for example in little.examples(6) for window in windower.windows(example)]
+    lessons = Teacher(engine, 0, 64).lessons(windows, tmp_path)
+    for window, lesson in zip(windows, lessons, strict=True):
+        said = engine.run(WindowBatch.of([window], 0))
+        assert lesson == pytest.approx(np.concatenate([said.start, said.end]), abs=1e-4)
+    others = Teacher(engine, 0, 64).lessons(windows[1:], tmp_path)
+    assert all(np.allclose(other, lesson, atol=1e-4) for other, lesson in zip(others, lessons[1:], strict=True))
+
+
+def test_processes_share_the_teachers_time(learned, tmp_path):
+    from quoth.engines.torch import TorchEngine
+    from quoth.training.teacher import Teacher
+
+    windower = Windower(Tokenizer.load(learned.folder), max_tokens=64, overlap=16)
+    windows = [window for example in little.examples(8) for window in windower.windows(example)]
+    teacher = Teacher(TorchEngine.load(learned.folder), 0, 64, piece=3)
+    whole = teacher.lessons(windows, tmp_path / "one")
+    parts = [teacher.lessons(windows, tmp_path / "two", process=process, processes=2) for process in range(2)]
+    for index, lesson in enumerate(whole):
+        mine, theirs = parts[index // 3 % 2][index], parts[1 - index // 3 % 2][index]
+        assert np.array_equal(mine, lesson)
+        assert theirs is None
+
+
+def test_a_far_better_teacher_is_no_reason_to_stop(learned, base, tmp_path):
+    import shutil
+
+    from safetensors.numpy import save_file
+
+    sure = tmp_path / "sure"
+    shutil.copytree(learned.folder, sure, ignore=shutil.ignore_patterns("checkpoints", "quoth.json"))
+    heads = {name: value * 40 if "qa_outputs" in name else value for name, value in weights(sure).items()}
+    save_file(heads, sure / "model.safetensors", {"format": "pt"})
+    assert run(base, tmp_path / "out", teacher=str(sure), teacher_weight=1.0, max_steps=2, learning_rate=1e-9).step == 2
+
+
 def test_a_teacher_of_other_tokens_is_refused(base, tmp_path):
     names = ("tokenizer.json", "tokenizer_config.json", "model.safetensors", "config.json")
     bpe = tiny_folder("bpe", tmp_path / "bpe", *names)
@@ -301,9 +420,9 @@ def test_too_little_memory_names_the_batch_and_what_to_lower():
     config = TrainConfig(base="b", batch_size=12, max_tokens=64)
     size = f"1 windows of {len(windows[0])} tokens"
     words = rf"{size} does not fit .* Lower batch_size \(it is 12\)"
-    with pytest.raises(TrainingError, match=words), explained_memory(batch, config):
+    with pytest.raises(TrainingError, match=words), explained_memory(config, batch):
         torch.empty(2**60)
-    with pytest.raises(RuntimeError, match="size"), explained_memory(batch, config):
+    with pytest.raises(RuntimeError, match="size"), explained_memory(config):
         torch.ones(2) + torch.ones(3)
 
 

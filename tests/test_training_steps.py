@@ -319,12 +319,56 @@ def test_only_the_newest_and_the_best_checkpoints_are_kept(tmp_path):
     for step in (5, 10, 15, 20):
         write_checkpoint(tmp_path, step, FILES)
     (tmp_path / ".checkpoint-25.part").mkdir()
-    clear_checkpoints(tmp_path, keep=2, best=10)
+    clear_checkpoints(tmp_path, keep=2, best=10, newest=20)
     assert names() == ["checkpoint-10", "checkpoint-20"]
-    clear_checkpoints(tmp_path, keep=1, best=10)
+    clear_checkpoints(tmp_path, keep=1, best=10, newest=20)
     assert names() == ["checkpoint-10", "checkpoint-20"], "the newest is what --resume goes on from"
-    clear_checkpoints(tmp_path, keep=1, best=None)
+    clear_checkpoints(tmp_path, keep=1, best=None, newest=20)
     assert names() == ["checkpoint-20"]
+
+
+def test_a_damaged_later_checkpoint_does_not_cost_the_new_ones(tmp_path):
+    from quoth.training.checkpoints import clear_checkpoints, newest_checkpoint, write_checkpoint
+
+    write_checkpoint(tmp_path, 10, FILES)
+    (write_checkpoint(tmp_path, 20, FILES) / "a.bin").write_text("{")
+    assert newest_checkpoint(tmp_path).name == "checkpoint-10"
+    new = write_checkpoint(tmp_path, 15, FILES)
+    clear_checkpoints(tmp_path, keep=1, best=None, newest=15)
+    assert newest_checkpoint(tmp_path) == new
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-15"]
+
+
+def test_a_checkpoint_is_there_while_it_is_written_again(tmp_path):
+    from quoth.training.checkpoints import clear_checkpoints, newest_checkpoint, write_checkpoint
+
+    first = write_checkpoint(tmp_path, 5, FILES)
+    # What a kill between the two renames leaves: the one before, under its other name.
+    first.rename(tmp_path / ".checkpoint-5.old")
+    assert newest_checkpoint(tmp_path) == first
+    again = write_checkpoint(tmp_path, 5, [("a.bin", b"c")])
+    assert newest_checkpoint(tmp_path) == again == first
+    assert not (again / "b.bin").exists()
+    clear_checkpoints(tmp_path, keep=1, best=None, newest=5)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-5"]
+
+
+def test_what_an_encoder_has_beside_its_layers_learns_as_slowly_as_its_input():
+    import torch
+    from transformers import MPNetConfig, MPNetForQuestionAnswering
+
+    from quoth.training.config import TrainConfig
+    from quoth.training.optimizer import adamw
+
+    size = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8, "num_hidden_layers": 2, "vocab_size": 9}
+    model = MPNetForQuestionAnswering(MPNetConfig(**size))
+    groups = adamw(model, TrainConfig(base="b", layer_decay=0.5)).param_groups
+    scales = {id(parameter): group["scale"] for group in groups for parameter in group["params"]}
+    found = {name: scales[id(parameter)] for name, parameter in model.named_parameters()}
+    assert found["mpnet.encoder.relative_attention_bias.weight"] == 0.125
+    assert found["mpnet.encoder.layer.1.attention.attn.q.weight"] == 0.5
+    assert found["qa_outputs.weight"] == 1
+    assert isinstance(model, torch.nn.Module)
 
 
 def test_shipped_is_the_checkpoint_in_the_repository():

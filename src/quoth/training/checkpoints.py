@@ -41,9 +41,12 @@ def write_checkpoint(folder: Path, step: int, files: Iterable[tuple[str, bytes]]
         hashes = {name: _write(part / name, content) for name, content in files}
         _write(part / MANIFEST, (json.dumps({"step": step, "sha256": hashes}, indent=1) + "\n").encode())
         _flush(part)
-        shutil.rmtree(final, ignore_errors=True)
+        if final.exists():  # of the same step: kept under another name until the new one stands
+            shutil.rmtree(_old(final), ignore_errors=True)
+            final.rename(_old(final))
         part.rename(final)
         _flush(folder)
+        shutil.rmtree(_old(final), ignore_errors=True)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         last = newest_checkpoint(folder)
@@ -57,6 +60,10 @@ def write_checkpoint(folder: Path, step: int, files: Iterable[tuple[str, bytes]]
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint of a run, or ``None``; warn of each that is damaged."""
+    for old in folder.glob(f".{_PREFIX}*.old"):  # a kill between two renames left it
+        final = old.with_name(old.name[1:].removesuffix(".old"))
+        if not final.exists():
+            old.rename(final)
     for path in sorted(folder.glob(f"{_PREFIX}*"), key=checkpoint_step, reverse=True):
         problem = _damage(path)
         if problem is None:
@@ -71,17 +78,23 @@ def checkpoint_step(path: Path) -> int:
     return int(number) if number.isdigit() else -1
 
 
-def clear_checkpoints(folder: Path, keep: int, best: int | None) -> None:
+def clear_checkpoints(folder: Path, keep: int, best: int | None, newest: int) -> None:
     """Remove what a killed run left half written, and all but the newest checkpoints.
+
+    Those of later steps than the newest go too: the run could not go on from them, and has left their way.
 
     Args:
         folder: Where the checkpoints of the run lie.
         keep: How many to keep, the best one among them.
         best: The step of the best one, if there is one.
+        newest: The step of the one that was written last.
     """
-    for part in folder.glob(f".{_PREFIX}*.part"):
+    for part in (*folder.glob(f".{_PREFIX}*.part"), *folder.glob(f".{_PREFIX}*.old")):
         shutil.rmtree(part, ignore_errors=True)
     steps = sorted((checkpoint_step(path) for path in folder.glob(f"{_PREFIX}*")), reverse=True)
+    for step in [step for step in steps if step > newest]:
+        steps.remove(step)
+        shutil.rmtree(folder / f"{_PREFIX}{step}", ignore_errors=True)
     kept = {best} if best in steps else set()
     for step in steps:
         if len(kept) < keep:
@@ -89,6 +102,10 @@ def clear_checkpoints(folder: Path, keep: int, best: int | None) -> None:
         # The newest is what a stopped run goes on from, so it stays even where only the best one should.
         elif step not in kept and step != steps[0]:
             shutil.rmtree(folder / f"{_PREFIX}{step}", ignore_errors=True)
+
+
+def _old(final: Path) -> Path:
+    return final.with_name(f".{final.name}.old")
 
 
 def _damage(path: Path) -> str | None:

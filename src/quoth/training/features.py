@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,6 +12,7 @@ from torch.utils.data import Dataset
 
 from quoth.reading import Window, WindowBatch, Windower
 from quoth.records import Example, Gold
+from quoth.training.teacher import Lesson
 
 
 class WindowDataset(Dataset[Window]):
@@ -37,6 +39,14 @@ class WindowDataset(Dataset[Window]):
     def __getitem__(self, index: int) -> Window:
         return self.windows[index]
 
+    def digest(self) -> str:
+        """Return a hash of all token ids and targets: other data has another one."""
+        found = hashlib.sha256()
+        for window in self.windows:
+            found.update(window.ids.tobytes())
+            found.update(repr([(target.start, target.end) for target in window.targets]).encode())
+        return found.hexdigest()
+
 
 def with_every_place(example: Example) -> Example:
     """Return the example with a gold wherever the text of one stands in the context as whole words.
@@ -61,23 +71,26 @@ class TrainingBatch:
             ``(B, T)`` int64.
         legal: Where an answer may start or end: the tokens of the context, and CLS; ``(B, T)`` bool.
         targets: First and last token (both inclusive) of each right answer, ``(B, G, 2)`` int64; -1 in the padding.
+        taught: A teacher's logits of starts and of ends, ``(2, B, T)`` float32; ``None`` without a teacher.
     """
 
     inputs: dict[str, torch.Tensor]
     legal: torch.Tensor
     targets: torch.Tensor
+    taught: torch.Tensor | None = None
 
     def pinned(self) -> TrainingBatch:
         """Return the batch in page-locked memory, from where a GPU fetches it without waiting."""
-        inputs = {name: tensor.pin_memory() for name, tensor in self.inputs.items()}
-        return TrainingBatch(inputs, self.legal.pin_memory(), self.targets.pin_memory())
+        return self._each(torch.Tensor.pin_memory)
 
     def to(self, device: torch.device) -> TrainingBatch:
         """Return the batch on a device."""
-        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
-        return TrainingBatch(
-            inputs, self.legal.to(device, non_blocking=True), self.targets.to(device, non_blocking=True)
-        )
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> TrainingBatch:
+        inputs = {name: change(tensor) for name, tensor in self.inputs.items()}
+        taught = None if self.taught is None else change(self.taught)
+        return TrainingBatch(inputs, change(self.legal), change(self.targets), taught)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +109,8 @@ class Collator:
     takes_types: bool
     limit: int | None = None
 
-    def __call__(self, windows: Sequence[Window]) -> TrainingBatch:
-        """Make the tensors of one batch."""
+    def __call__(self, windows: Sequence[Window], lessons: Sequence[Lesson] = ()) -> TrainingBatch:
+        """Make the tensors of one batch; with a teacher's lessons, one for each window."""
         batch = WindowBatch.of(windows, self.pad_id, limit=self.limit)
         legal = torch.zeros(batch.ids.shape, dtype=torch.bool)
         most = max(len(window.targets) for window in windows)
@@ -110,7 +123,10 @@ class Collator:
         inputs = {"input_ids": torch.from_numpy(batch.ids), "attention_mask": torch.from_numpy(batch.mask)}
         if self.takes_types:
             inputs["token_type_ids"] = torch.from_numpy(batch.type_ids)
-        return TrainingBatch(inputs, legal, targets)
+        taught = torch.zeros((2, *batch.ids.shape)) if lessons else None
+        for row, lesson in enumerate(lessons):
+            taught[:, row, : lesson.shape[1]] = torch.from_numpy(lesson)  # type: ignore[index]
+        return TrainingBatch(inputs, legal, targets, taught)
 
 
 class StepPlan:
@@ -126,20 +142,20 @@ class StepPlan:
     def __init__(self, lengths: Sequence[int], step_windows: int, seed: int) -> None:
         """Take the lengths of all windows, in tokens, and the windows of one step of all processes together."""
         self._lengths = torch.tensor(lengths)
-        self._step_windows = step_windows
+        self.step_windows = step_windows
         self._seed = seed
 
     def __len__(self) -> int:
         """Return the steps of an epoch."""
-        return -(-len(self._lengths) // self._step_windows)
+        return -(-len(self._lengths) // self.step_windows)
 
     def epoch(self, epoch: int) -> list[list[int]]:
         """Return the windows of each step of an epoch."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
         shuffled = torch.randperm(len(self._lengths), generator=generator)
         steps: list[torch.Tensor] = []
-        for pool in torch.split(shuffled, self._step_windows * self.pool):
+        for pool in torch.split(shuffled, self.step_windows * self.pool):
             ordered = pool[self._lengths[pool].argsort(stable=True)]
-            steps.extend(torch.split(ordered, self._step_windows))
+            steps.extend(torch.split(ordered, self.step_windows))
         order = torch.randperm(len(steps), generator=generator).tolist()
         return [steps[index].tolist() for index in order]

@@ -20,13 +20,17 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Turns the first SIGTERM or SIGINT into a question that the loop asks after each step; a second one kills."""
+    """Turns the first SIGTERM or SIGINT into a question that the loop asks after each step; a second one kills.
+
+    Attributes:
+        seen: The signal that this process received; 0 before.
+    """
 
     def __init__(self, accelerator: Accelerator) -> None:
         """Take the processes that must stop together."""
         # A group of its own, on the CPU: asking must not wait for what a GPU still has to do.
         self._group = torch.distributed.new_group(backend="gloo") if accelerator.num_processes > 1 else None
-        self._seen = 0
+        self.seen = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -40,12 +44,12 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _notice(self, number: int, _: FrameType | None) -> None:
-        self._seen = number
+        self.seen = number
         signal.signal(number, self._before[signal.Signals(number)])
 
     def received(self) -> signal.Signals | None:
         """Return the signal that any process received, or ``None``: the same in every process."""
-        seen = self._seen
+        seen = self.seen
         if self._group is not None:
             told = torch.tensor(seen)
             torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, self._group)
@@ -54,8 +58,8 @@ class StopSignals:
 
 
 @contextmanager
-def explained_memory(batch: TrainingBatch, config: TrainConfig) -> Iterator[None]:
-    """Turn an error for want of memory into one that names the batch, and what to lower.
+def explained_memory(config: TrainConfig, batch: TrainingBatch | None = None) -> Iterator[None]:
+    """Turn an error for want of memory into one that names the batch, if there is one, and what to lower.
 
     Raises:
         TrainingError: Instead of torch's own error.
@@ -63,18 +67,21 @@ def explained_memory(batch: TrainingBatch, config: TrainConfig) -> Iterator[None
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _too_large(batch, config) from error
+        raise _too_large(config, batch) from error
     except RuntimeError as error:
         # On a CPU, torch has no type of its own for it.
         if "can't allocate memory" not in str(error):
             raise
-        raise _too_large(batch, config) from error
+        raise _too_large(config, batch) from error
 
 
-def _too_large(batch: TrainingBatch, config: TrainConfig) -> TrainingError:
-    windows, tokens = batch.legal.shape
+def _too_large(config: TrainConfig, batch: TrainingBatch | None) -> TrainingError:
+    what = "the run"
+    if batch:
+        windows, tokens = batch.legal.shape
+        what = f"a batch of {windows} windows of {tokens} tokens"
     return TrainingError(
-        f"a batch of {windows} windows of {tokens} tokens does not fit into memory. Lower batch_size (it is "
+        f"{what} does not fit into memory. Lower batch_size (it is "
         f"{config.batch_size}) and raise accumulation (it is {config.accumulation}) as much, or lower max_tokens "
         f"(it is {config.max_tokens})."
     )

@@ -10,7 +10,8 @@ from torch import nn
 
 from quoth.training.config import TrainConfig
 
-_LAYER = re.compile(r"\.(?:layers?|albert_layers|h|blocks?)\.(\d+)\.")
+# The last three are XLM's.
+_LAYER = re.compile(r"\.(?:layers?|albert_layers|h|blocks?|attentions|ffns|layer_norm[12])\.(\d+)\.")
 
 
 def adamw(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
@@ -22,7 +23,7 @@ def adamw(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     Source: Loshchilov and Hutter 2019; layers: Howard and Ruder 2018, section 3.2; Clark et al. 2020, appendix A.
     """
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    depths = _depths([name for name, _ in named])
+    depths = _depths([name for name, _ in named], getattr(model, "base_model_prefix", ""))
     top = max(depths.values())
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in named:
@@ -96,9 +97,13 @@ class WeightAverage:
             value.copy_(weights[name])
 
 
-def _depths(names: Iterable[str]) -> dict[str, int]:
-    """Return how far from the input each parameter stands: embeddings 0, layer n at n + 1, the head above all."""
+def _depths(names: Iterable[str], body: str) -> dict[str, int]:
+    """Return how far from the input each parameter stands: embeddings 0, layer n at n + 1, the head above all.
+
+    What an encoder has beside its layers (tables of relative positions, DeBERTa's norm of them) belongs to its input.
+    """
     names = list(names)
     layers = {name: int(found[1]) + 1 for name in names if (found := _LAYER.search(name))}
     top = max(layers.values(), default=0) + 1
-    return {name: layers.get(name, 0 if "embed" in name else top) for name in names}
+    beside = f"{body}." if body else "embed"
+    return {name: layers.get(name, 0 if "embed" in name or name.startswith(beside) else top) for name in names}

@@ -25,7 +25,7 @@ from transformers import (
 
 from quoth.data import read_examples
 from quoth.engines.torch import load_tokenizer, quietly
-from quoth.errors import TrainingError
+from quoth.errors import ConfigError, TrainingError
 from quoth.reading import DecodeSettings, Windower
 from quoth.records import Example
 from quoth.store import ReaderFolder, ReaderSettings
@@ -117,6 +117,7 @@ def train(
     # In this order: the arguments, which callbacks of transformers see, put accelerate's state back to none.
     arguments = TrainingArguments(str(out / CHECKPOINTS), use_cpu=on_cpu(), report_to="none", seed=config.seed)
     accelerator = Accelerator(cpu=on_cpu(), mixed_precision=_MIXED[precision])
+    accelerator.gradient_accumulation_steps = 1  # ours is in the loop; a variable of accelerate's may say otherwise
     main = accelerator.is_main_process
     trainer, facts = _trainer(config, labelled(data), labelled(dev or []), arguments, accelerator)
     told = [ProgressCallback(progress, precision)] if progress and main else []
@@ -155,6 +156,9 @@ def _trainer(
         keep_memory()
     transformers.set_seed(config.seed)
     model, tokenizer = load_model(config), load_tokenizer(base_of(config))
+    limit = _most_tokens(model.config)
+    if limit is not None and config.max_tokens > limit:
+        raise ConfigError(f"max_tokens must be at most {limit} for {config.base}, but is {config.max_tokens}")
     reader = ReaderSettings(
         config.max_tokens, config.overlap, DecodeSettings(max_answer_tokens=config.max_answer_tokens)
     )
@@ -171,7 +175,8 @@ def _trainer(
     }
     # Each process drops other weights.
     torch.manual_seed(config.seed + 1_000_003 * accelerator.process_index)
-    teacher = Teacher.load(config.teacher, tokenizer, accelerator.device) if config.teacher else None
+    taught = {"precision": _PRECISIONS[accelerator.mixed_precision], "limit": config.max_tokens}
+    teacher = Teacher.load(config.teacher, tokenizer, accelerator.device, **taught) if config.teacher else None
     data = RunData(windows, dev, tokenizer, reader, teacher)
     return ReaderTrainer(model, config, data, accelerator, arguments), facts
 
@@ -247,6 +252,17 @@ def load_model(config: TrainConfig) -> Any:
     if on_cpu():
         use_attention(model)
     return model
+
+
+def _most_tokens(model_config: Any) -> int | None:
+    """Return how many tokens a model has positions for; ``None`` if it does not say, or needs none."""
+    rows = getattr(model_config, "max_position_embeddings", None)
+    if not isinstance(rows, int) or rows < 1 or getattr(model_config, "position_biased_input", True) is False:
+        return None
+    # These count from the row after padding's.
+    shifted = ("roberta", "camembert", "mpnet", "longformer", "data2vec", "esm", "ibert", "xmod")
+    kind = str(getattr(model_config, "model_type", ""))
+    return rows - 2 if any(name in kind for name in shifted) else rows
 
 
 def _scores(trainer: ReaderTrainer) -> dict[str, float]:

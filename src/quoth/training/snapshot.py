@@ -29,7 +29,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def snapshot(
-    trainer: ReaderTrainer, optimizer: torch.optim.Optimizer, random: Sequence[Mapping[str, torch.Tensor]]
+    trainer: ReaderTrainer,
+    optimizer: torch.optim.Optimizer,
+    random: Sequence[Mapping[str, torch.Tensor]],
+    scaler: Any = None,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each file of a checkpoint.
 
@@ -37,6 +40,7 @@ def snapshot(
         trainer: The run.
         optimizer: Its optimizer.
         random: :func:`random_state` of each process.
+        scaler: What scales the loss, in float16.
     """
     yield WEIGHTS, save(_parameters(trainer.model))
     if trainer.average:
@@ -47,13 +51,15 @@ def snapshot(
         "config": trainer.config.to_dict(),
         "made_with": made_with(len(random)),
         "average_steps": trainer.average.seen if trainer.average else 0,
+        "course": trainer.course,
+        "scaler": scaler.state_dict() if scaler else None,
         "trainer": asdict(trainer.state),
     }
     yield _STATE, (json.dumps(document, indent=1) + "\n").encode()
 
 
 def read_snapshot(
-    folder: Path, trainer: ReaderTrainer, optimizer: torch.optim.Optimizer, process: tuple[int, int]
+    folder: Path, trainer: ReaderTrainer, optimizer: torch.optim.Optimizer, process: tuple[int, int], scaler: Any = None
 ) -> TrainerState:
     """Put a run back to where a checkpoint was written, and return its state.
 
@@ -65,19 +71,23 @@ def read_snapshot(
         trainer: The run.
         optimizer: Its optimizer.
         process: Which process this is, from 0, and of how many.
+        scaler: What scales the loss, in float16.
 
     Raises:
-        TrainingError: If the checkpoint is of another configuration.
+        TrainingError: If the checkpoint is of another configuration, of other data, or of steps of another size.
     """
     rank, processes = process
     document = json.loads((folder / _STATE).read_text(encoding="utf-8"))
     different = trainer.config.differences(document["config"])
     if different:
         raise TrainingError(f"{folder}: is a checkpoint of another configuration: {'; '.join(different)}")
+    _refuse_other_course(folder, document.get("course"), trainer.course, processes)
     trainer.model.load_state_dict(load_file(folder / WEIGHTS), strict=False)
     if trainer.average:
         trainer.average.load(load_file(folder / AVERAGE), document["average_steps"])
     _put_moments(trainer.model, optimizer, load_file(folder / _OPTIMIZER))
+    if scaler and document.get("scaler"):
+        scaler.load_state_dict(document["scaler"])
     random = load_file(folder / _RANDOM)
     if f"{rank}/cpu" in random:
         torch.set_rng_state(random[f"{rank}/cpu"])
@@ -88,6 +98,21 @@ def read_snapshot(
     if changes:
         _LOG.warning("%s: goes on, but not bit for bit: %s", folder, "; ".join(changes))
     return TrainerState(**document["trainer"])
+
+
+def _refuse_other_course(folder: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any], processes: int) -> None:
+    """Refuse to go on where the steps to come would not be those that the run began with."""
+    if before is None or before == now:  # none: a checkpoint of Quoth 0.1
+        return
+    if before["step_windows"] != now["step_windows"]:
+        raise TrainingError(
+            f"{folder}: its steps must have {before['step_windows']} windows, but would have {now['step_windows']} in "
+            f"{processes} process{'es' * (processes > 1)}. Go on with as many processes as before."
+        )
+    raise TrainingError(
+        f"{folder}: must go on over the data that it began with ({before['windows']:,} windows), but the data is another "
+        f"({now['windows']:,} windows). Give the same files, or start a new run."
+    )
 
 
 def random_state() -> dict[str, torch.Tensor]:

@@ -21,7 +21,14 @@ import optuna
 from optuna.trial import TrialState
 from transformers import TrainerCallback
 
-from quoth.errors import ConfigError, MissingExtraError, TrainingError, TrainingStoppedError
+from quoth.errors import (
+    ConfigError,
+    MissingExtraError,
+    ReaderError,
+    TokenizerError,
+    TrainingError,
+    TrainingStoppedError,
+)
 from quoth.records import Example
 from quoth.store import ReaderFolder
 from quoth.training.config import TrainConfig
@@ -135,9 +142,9 @@ class _Sweep:
                 result = self._train(trial, name, data, dev)
         except TrainingStoppedError:
             raise
-        except TrainingError as error:
+        except (TrainingError, ConfigError, ReaderError, TokenizerError) as error:
             # A full disk would befall the next trial too.
-            if isinstance(error.__cause__, OSError):
+            if isinstance(error, TrainingError) and isinstance(error.__cause__, OSError):
                 raise
             trial.set_user_attr(REASON, str(error))
             self.study.tell(trial, state=TrialState.FAIL)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -36,9 +37,11 @@ from quoth.training.guard import StopSignals, explained_memory
 from quoth.training.loss import span_losses, teacher_losses
 from quoth.training.optimizer import WeightAverage, adamw, rate_factor
 from quoth.training.snapshot import random_state, read_snapshot, snapshot
-from quoth.training.teacher import Teacher
+from quoth.training.teacher import Lesson, Teacher, shared_lessons
 
 LOG_STEPS = 50
+# Where the teacher's lessons are kept, beside the checkpoints.
+LESSONS = "lessons"
 # accelerate's names of what is computed in -> ours.
 _PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -110,6 +113,13 @@ class ReaderTrainer:
         self._control = TrainerControl()
         self._arguments = arguments
         self._callbacks = list(callbacks)
+        self._lessons: dict[int, Lesson] = {}
+        self._saved_step: int | None = None
+
+    @property
+    def course(self) -> dict[str, Any]:
+        """What decides which windows each step sees, beside the configuration: a resumed run must agree with it."""
+        return {"windows": len(self.data.windows), "step_windows": self._plan.step_windows, "of": self.data.windows.digest()}
 
     def add_callback(self, callback: TrainerCallback) -> None:
         """Tell a callback of transformers' Trainer too what happens."""
@@ -127,24 +137,36 @@ class ReaderTrainer:
         """
         if resume_from:
             self._resume(resume_from)
+        self._learn()
         self._losses = _Losses(torch.zeros((), device=self._accelerator.device))
         self._wrapped.train()
         self._tell("on_train_begin")
         with StopSignals(self._accelerator) as signals:
             if resume_from and self._owes_evaluation():
-                self._evaluate()
+                self._evaluate(signals)
                 self._save()
             for rows, batches in self._steps():
                 if self._control.should_training_stop:
                     break
                 self._step(rows, batches)
                 self._tell("on_step_end")
-                if stop := signals.received():
-                    self._stop(stop)
-                self._after_step()
-            if stop := signals.received():  # it came with the last evaluation
-                self._stop(stop)
+                self._heed(signals)
+                self._after_step(signals)
         self._tell("on_train_end")
+
+    def _learn(self) -> None:
+        """Let the teacher say, once, what it thinks of every window that this run will see."""
+        teacher, accelerator = self.data.teacher, self._accelerator
+        if teacher is None:
+            return
+        steps = self._plan.epoch(0)[: self.state.max_steps]
+        seen = sorted(index for rows in steps for index in rows)
+        windows = [self.data.windows[index] for index in seen]
+        process = {"process": accelerator.process_index, "processes": accelerator.num_processes}
+        lessons = teacher.lessons(windows, self.checkpoints.parent / LESSONS, **process)
+        if accelerator.num_processes > 1:
+            lessons = shared_lessons(lessons, windows, accelerator.device)
+        self._lessons = dict(zip(seen, lessons, strict=True))
 
     def _tell(self, event: str, **more: Any) -> None:
         for callback in self._callbacks:
@@ -166,7 +188,12 @@ class ReaderTrainer:
             mine = rows[accelerator.process_index :: accelerator.num_processes] or rows[:1]
             size = self.config.batch_size
             parts = [mine[start : start + size] for start in range(0, len(mine), size)]
-            batches = [self._collator([self.data.windows[index] for index in part]) for part in parts]
+            batches = [
+                self._collator([self.data.windows[index] for index in part], [self._lessons[index] for index in part])
+                if self._lessons
+                else self._collator([self.data.windows[index] for index in part])
+                for part in parts
+            ]
             return [batch.pinned() for batch in batches] if pin else batches
 
         with ThreadPoolExecutor(1, "quoth-batches") as ahead:
@@ -197,7 +224,7 @@ class ReaderTrainer:
         idle = rows <= accelerator.process_index
         for index, batch in enumerate(batches):
             apart = index + 1 < len(batches)
-            with accelerator.no_sync(self._wrapped) if apart else nullcontext(), explained_memory(batch, self.config):
+            with accelerator.no_sync(self._wrapped) if apart else nullcontext(), explained_memory(self.config, batch):
                 moved = batch.to(accelerator.device)
                 with accelerator.autocast():
                     output = self._wrapped(**moved.inputs)
@@ -206,10 +233,11 @@ class ReaderTrainer:
                 # Gradients of processes are averaged; the loss is a sum over them.
                 accelerator.backward(loss * accelerator.num_processes)
             self._losses.total += loss.detach()
-        norm = accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+        with explained_memory(self.config):
+            norm = accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+            optimizer.step()
         self._losses.norm = norm if norm is not None else self._losses.norm
         self._losses.steps += 1
-        optimizer.step()
         optimizer.zero_grad()
         if self.average:
             self.average.update()
@@ -219,29 +247,34 @@ class ReaderTrainer:
     def _window_losses(self, batch: TrainingBatch, output: Any) -> torch.Tensor:
         """Return the loss of each window: from what is right, and from what the teacher says."""
         losses = span_losses(output.start_logits, output.end_logits, batch.legal, batch.targets)
-        teacher, weight = self.data.teacher, self.config.teacher_weight
-        if teacher is None:
+        if batch.taught is None:
             return losses
-        with self._accelerator.autocast():
-            taught = teacher.logits(batch.inputs)
-        lessons = teacher_losses(output.start_logits, output.end_logits, batch.legal, taught)
+        lessons = teacher_losses(output.start_logits, output.end_logits, batch.legal, batch.taught.unbind())
+        weight = self.config.teacher_weight
         return (1 - weight) * losses + weight * lessons
 
-    def _after_step(self) -> None:
+    def _after_step(self, signals: StopSignals) -> None:
         """Log, evaluate and save where it is due."""
         step, every = self.state.global_step, self.config.save_steps
-        saving = self._owes_evaluation() or (step % every == 0 if every else self._ends_epoch())
-        if step % LOG_STEPS == 0 or saving or self._is_last():
+        saving = self._owes_evaluation() or self._ends_epoch() or bool(every and step % every == 0)
+        if step % LOG_STEPS == 0 or saving:
             self._log_loss()
-        if self._owes_evaluation():
-            self._evaluate()
         if saving:
             self._save()
+        if self._owes_evaluation():
+            # It may take long: the steps before it are saved by now, and what it found is saved with them.
+            self._evaluate(signals)
+            self._save()
+            self._heed(signals)
 
-    def _stop(self, stop: Signals) -> None:
-        """Save, and end the run; an evaluation that was due comes when it goes on."""
+    def _heed(self, signals: StopSignals) -> None:
+        """If a signal came, save and end the run; an evaluation that was due comes when it goes on."""
+        stop = signals.received()
+        if stop is None:
+            return
         self._log_loss()
-        self._save()
+        if self._saved_step != self.state.global_step:
+            self._save()
         state = self.state
         raise TrainingStoppedError(
             f"stopped by {stop.name} after step {state.global_step:,} of {state.max_steps:,}, and saved there. "
@@ -276,10 +309,12 @@ class ReaderTrainer:
 
     def _refuse_wild(self, loss: float, norm: float) -> None:
         """Stop before a checkpoint of weights that are lost is written."""
-        # Guessing evenly costs the logarithm of the length; a loss far above it will not come back. float16 skips steps
-        # whose gradient is too large for it.
+        # Guessing evenly costs the logarithm of the length; a loss far above it will not come back. A teacher's lesson
+        # counts four times (its temperature squared). float16 skips steps whose gradient is too large for it.
+        weight = self.config.teacher_weight if self.data.teacher else 0.0
+        bound = 2 * math.log(self.config.max_tokens) * ((1 - weight) + 4 * weight)
         tame = math.isfinite(norm) or self._accelerator.mixed_precision == "fp16"
-        if loss < 2 * math.log(self.config.max_tokens) and tame:
+        if loss < bound and tame:
             return
         raise TrainingError(
             f"the loss became {loss:.3g} (gradient norm {norm:.3g}) by step {self.state.global_step}, and nothing was "
@@ -291,8 +326,11 @@ class ReaderTrainer:
         self.state.log_history.append({"epoch": self.state.epoch, "step": self.state.global_step, **metrics})
         self._tell("on_log", logs=metrics)
 
-    def _evaluate(self) -> None:
-        """Answer the dev questions, each process its share, and log EM and F1 of all of them."""
+    def _evaluate(self, signals: StopSignals) -> None:
+        """Answer the dev questions, each process its share, and log EM and F1 of all of them.
+
+        A signal ends it, without a result.
+        """
         started = time.monotonic()
         accelerator, dev = self._accelerator, self.data.dev
         self.model.eval()
@@ -302,11 +340,14 @@ class ReaderTrainer:
             engine = TorchEngine(self.model, precision=_PRECISIONS[accelerator.mixed_precision])
             reader = Reader(self.data.tokenizer, engine, self.data.settings)
             mine = dev[accelerator.process_index :: accelerator.num_processes]
-            answers = gather_object([(each.id, each.text) for each in reader.answer_all(mine)])
+            read = takewhile(lambda _: not signals.seen, reader.answer_all(mine))
+            with explained_memory(self.config):
+                answers = gather_object([(each.id, each.text) for each in read])
         finally:
             if self.average:
                 self.average.swap()
             self.model.train()
+        self._heed(signals)
         report = score(dev, dict(answers))
         metrics = {"eval_exact": report.exact, "eval_f1": report.f1, "eval_questions": float(report.total)}
         self._log({**metrics, "eval_seconds": round(time.monotonic() - started, 1)})
@@ -328,16 +369,17 @@ class ReaderTrainer:
         accelerator, state = self._accelerator, self.state
         states = gather_object([random_state()])
         if accelerator.is_main_process:
-            files = snapshot(self, self._optimizer, states)
+            files = snapshot(self, self._optimizer, states, accelerator.scaler)
             write_checkpoint(self.checkpoints, state.global_step, files)
-            clear_checkpoints(self.checkpoints, self.config.keep_checkpoints, state.best_global_step)
+            clear_checkpoints(self.checkpoints, self.config.keep_checkpoints, state.best_global_step, state.global_step)
         accelerator.wait_for_everyone()
+        self._saved_step = state.global_step
         self._tell("on_save")
 
     def _resume(self, folder: Path) -> None:
         accelerator = self._accelerator
         self.state = read_snapshot(
-            folder, self, self._optimizer, (accelerator.process_index, accelerator.num_processes)
+            folder, self, self._optimizer, (accelerator.process_index, accelerator.num_processes), accelerator.scaler
         )
         self.state.is_world_process_zero = self.state.is_local_process_zero = accelerator.is_main_process
         self._lose_patience()
