@@ -27,11 +27,12 @@ def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
     (squad / "held-out-titles.txt").write_text("Towns 0\nTowns 3\n", encoding="utf-8")
     base = little.base(tmp_path / "base", HERE / "tiny" / "wordpiece", positions=512)
     command = [sys.executable, HERE.parent / "tools" / "make_reader.py", "--max-steps", "2", "--base", base]
+    command += ["--teacher-base", base]
     command += ["--data", squad.parent, "--runs", tmp_path / "runs", "--ship-to", tmp_path / "tree"]
 
     first = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert first.returncode == 0, first.stderr
-    assert first.stdout.count("$ quoth train") == 4
+    assert first.stdout.count("$ quoth train") == 6
 
     shipped = tmp_path / "tree" / "src" / "quoth" / "shipped"
     manifest = json.loads((shipped / "quoth.json").read_text(encoding="utf-8"))
@@ -42,7 +43,7 @@ def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
 
     checkpoint = tmp_path / "tree" / "readers" / "shipped"
     weights = load_file(checkpoint / "model.safetensors")
-    trained = load_file(tmp_path / "runs" / "shipped-4" / "model.safetensors")
+    trained = load_file(tmp_path / "runs" / "shipped-5" / "model.safetensors")
     assert {name: tensor.dtype for name, tensor in weights.items()} == dict.fromkeys(trained, torch.float16)
     example = examples[0]
     asked = [each.answer(example.question, example.context) for each in (reader, Reader.load(checkpoint, threads=1))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 
 # Temperature of the teacher's lessons.
@@ -36,7 +38,7 @@ def span_losses(start: torch.Tensor, end: torch.Tensor, legal: torch.Tensor, tar
 
 
 def teacher_losses(
-    start: torch.Tensor, end: torch.Tensor, legal: torch.Tensor, taught: tuple[torch.Tensor, torch.Tensor]
+    start: torch.Tensor, end: torch.Tensor, legal: torch.Tensor, taught: Iterable[torch.Tensor]
 ) -> torch.Tensor:
     """Return of each window how far its starts and ends are from a teacher's: the mean of both divergences.
 

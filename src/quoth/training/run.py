@@ -156,9 +156,9 @@ def _trainer(
         keep_memory()
     transformers.set_seed(config.seed)
     model, tokenizer = load_model(config), load_tokenizer(base_of(config))
-    limit = _most_tokens(model.config)
-    if limit is not None and config.max_tokens > limit:
-        raise ConfigError(f"max_tokens must be at most {limit} for {config.base}, but is {config.max_tokens}")
+    most = _most_tokens(model.config)
+    if most is not None and config.max_tokens > most:
+        raise ConfigError(f"max_tokens must be at most {most} for {config.base}, but is {config.max_tokens}")
     reader = ReaderSettings(
         config.max_tokens, config.overlap, DecodeSettings(max_answer_tokens=config.max_answer_tokens)
     )
@@ -175,8 +175,10 @@ def _trainer(
     }
     # Each process drops other weights.
     torch.manual_seed(config.seed + 1_000_003 * accelerator.process_index)
-    taught = {"precision": _PRECISIONS[accelerator.mixed_precision], "limit": config.max_tokens}
-    teacher = Teacher.load(config.teacher, tokenizer, accelerator.device, **taught) if config.teacher else None
+    teacher = None
+    if config.teacher:
+        precision, limit = _PRECISIONS[accelerator.mixed_precision], config.max_tokens
+        teacher = Teacher.load(config.teacher, tokenizer, accelerator.device, precision=precision, limit=limit)
     data = RunData(windows, dev, tokenizer, reader, teacher)
     return ReaderTrainer(model, config, data, accelerator, arguments), facts
 

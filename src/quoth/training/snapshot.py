@@ -100,7 +100,9 @@ def read_snapshot(
     return TrainerState(**document["trainer"])
 
 
-def _refuse_other_course(folder: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any], processes: int) -> None:
+def _refuse_other_course(
+    folder: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any], processes: int
+) -> None:
     """Refuse to go on where the steps to come would not be those that the run began with."""
     if before is None or before == now:  # none: a checkpoint of Quoth 0.1
         return
@@ -110,8 +112,8 @@ def _refuse_other_course(folder: Path, before: Mapping[str, Any] | None, now: Ma
             f"{processes} process{'es' * (processes > 1)}. Go on with as many processes as before."
         )
     raise TrainingError(
-        f"{folder}: must go on over the data that it began with ({before['windows']:,} windows), but the data is another "
-        f"({now['windows']:,} windows). Give the same files, or start a new run."
+        f"{folder}: must go on over the data that it began with ({before['windows']:,} windows), but the data is "
+        f"another ({now['windows']:,} windows). Give the same files, or start a new run."
     )
 
 

@@ -97,7 +97,9 @@ class Teacher:
         starts = range(0, len(windows), self._piece_size)
         for start in starts[process::processes]:
             piece = windows[start : start + self._piece_size]
-            found[start : start + len(piece)] = self._piece(piece, folder / f"{start // self._piece_size:05}.safetensors")
+            found[start : start + len(piece)] = self._piece(
+                piece, folder / f"{start // self._piece_size:05}.safetensors"
+            )
         return found
 
     def _piece(self, windows: Sequence[Window], file: Path) -> list[Lesson]:
@@ -124,16 +126,22 @@ class Teacher:
         return [lessons[index] for index in range(len(windows))]
 
 
-def shared_lessons(mine: Sequence[Lesson | None], windows: Sequence[Window], device: torch.device) -> list[Lesson]:
-    """Return the lessons of all windows, of which each of several processes brings a part.
+def shared_lessons(
+    mine: Sequence[Lesson | None], windows: Sequence[Window], device: torch.device | None
+) -> list[Lesson]:
+    """Return the lessons of all windows, of which each process brings a part.
 
     Args:
         mine: As :meth:`Teacher.lessons` returns it in this process.
         windows: The windows.
-        device: Where processes exchange what they have.
+        device: Where processes exchange what they have; ``None`` if there is but one.
     """
     lengths = [len(window) for window in windows]
-    parts = [np.zeros((2, length), np.float32) if part is None else part for part, length in zip(mine, lengths, strict=True)]
+    parts = [
+        np.zeros((2, length), np.float32) if part is None else part for part, length in zip(mine, lengths, strict=True)
+    ]
+    if device is None:
+        return parts
     together = torch.from_numpy(np.concatenate(parts, axis=1)).to(device)
     torch.distributed.all_reduce(together)
     return np.split(together.cpu().numpy(), np.cumsum(lengths)[:-1], axis=1)

@@ -14,7 +14,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from signal import Signals
 from typing import Any
 
 import torch
@@ -119,7 +118,11 @@ class ReaderTrainer:
     @property
     def course(self) -> dict[str, Any]:
         """What decides which windows each step sees, beside the configuration: a resumed run must agree with it."""
-        return {"windows": len(self.data.windows), "step_windows": self._plan.step_windows, "of": self.data.windows.digest()}
+        return {
+            "windows": len(self.data.windows),
+            "step_windows": self._plan.step_windows,
+            "of": self.data.windows.digest(),
+        }
 
     def add_callback(self, callback: TrainerCallback) -> None:
         """Tell a callback of transformers' Trainer too what happens."""
@@ -163,9 +166,8 @@ class ReaderTrainer:
         seen = sorted(index for rows in steps for index in rows)
         windows = [self.data.windows[index] for index in seen]
         process = {"process": accelerator.process_index, "processes": accelerator.num_processes}
-        lessons = teacher.lessons(windows, self.checkpoints.parent / LESSONS, **process)
-        if accelerator.num_processes > 1:
-            lessons = shared_lessons(lessons, windows, accelerator.device)
+        mine = teacher.lessons(windows, self.checkpoints.parent / LESSONS, **process)
+        lessons = shared_lessons(mine, windows, accelerator.device if accelerator.num_processes > 1 else None)
         self._lessons = dict(zip(seen, lessons, strict=True))
 
     def _tell(self, event: str, **more: Any) -> None:
@@ -249,7 +251,7 @@ class ReaderTrainer:
         losses = span_losses(output.start_logits, output.end_logits, batch.legal, batch.targets)
         if batch.taught is None:
             return losses
-        lessons = teacher_losses(output.start_logits, output.end_logits, batch.legal, batch.taught.unbind())
+        lessons = teacher_losses(output.start_logits, output.end_logits, batch.legal, batch.taught)
         weight = self.config.teacher_weight
         return (1 - weight) * losses + weight * lessons
 
