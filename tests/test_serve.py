@@ -1,7 +1,6 @@
 """The API of ``quoth serve``, asked of a real process: answers, texts, errors, what it tells of itself."""
 
 import concurrent.futures
-import io
 import json
 import re
 import socket
@@ -13,7 +12,7 @@ import pytest
 from little_files import pdf
 from quoth.reader import Reader
 from quoth.text import utf16_span
-from serving import QUESTION, TEXT, TINY, process
+from serving import QUESTION, TEXT, TINY, form, process
 from tiny_readers import TIPPED
 
 pytestmark = pytest.mark.serve
@@ -136,13 +135,8 @@ def test_a_text_is_sent_once_and_asked_often(server, reader):
 
 
 def upload(server, name, data, field="file"):
-    edge = "edge"
-    body = io.BytesIO()
-    disposition = f'form-data; name="{field}"; filename="{name}"'
-    body.write(f"--{edge}\r\nContent-Disposition: {disposition}\r\n\r\n".encode())
-    body.write(data + f"\r\n--{edge}--\r\n".encode())
-    headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
-    return server.call("POST", "/v1/texts", body.getvalue(), headers)
+    body, kind = form(name, data, field)
+    return server.call("POST", "/v1/texts", body, {"Content-Type": kind})
 
 
 def test_a_file_is_parsed_and_kept(server):
