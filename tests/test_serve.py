@@ -457,6 +457,7 @@ def test_a_page_that_is_told_of_may_ask():
         (["--rows", "0"], "--rows must be at least 1"),
         (["--deadline-s", "nan"], "--deadline-s must be above 0 seconds"),
         (["--host", "no.such.host.invalid"], "--host no.such.host.invalid"),
+        (["--host", ".x"], "--host .x --port 0: must be an address of this machine"),
         (["--reader", "nowhere"], "nowhere: must be the folder of a reader"),
     ],
 )
@@ -472,4 +473,4 @@ def test_a_port_that_is_taken_is_said():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         words = [sys.executable, "-m", "quoth", "serve", "--port", str(taken.getsockname()[1]), "--reader", TINY]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, "Take another with --port" in done.stderr) == (2, True)
+    assert (done.returncode, "Take another with --host or --port" in done.stderr) == (2, True)
