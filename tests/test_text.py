@@ -1,6 +1,7 @@
 """Text: normalisation, graphemes, words, UTF-16."""
 
 import time
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,24 @@ def test_no_grapheme_is_cut_and_none_is_taken_in_vain(given_text):
 )
 def test_graphemes(text, span, whole):
     assert widen_to_graphemes(text, span) == whole
+
+
+HANGUL = ("가", "각", "\u1100", "\u1161", "\u11a8", "a", "क", "\u094d", "\u0301", "\u200d", "\u0600", "🇵", "👍")
+
+
+def test_no_grapheme_of_two_signs_is_cut():
+    """Every sign of Hangul beside every other, and beside what extends, precedes or joins."""
+    for before, one, other in product(HANGUL, repeat=3):
+        text = before + one + other
+        whole = widen_to_graphemes(text, Span(len(before), len(before)))
+        assert (whole.start == len(before)) == (len(before) in grapheme_boundaries(text)), text
+
+
+def test_a_grapheme_of_hangul_is_found_without_a_look_at_the_whole_text():
+    text = "".join(map(chr, range(0xAC00, 0xD7A4))) * 9
+    before = time.perf_counter()
+    assert {widen_to_graphemes(text, Span(100_000, 100_001)) for _ in range(80)} == {Span(100_000, 100_001)}
+    assert time.perf_counter() - before < 1
 
 
 @many
