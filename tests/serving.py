@@ -93,6 +93,12 @@ def request(path, document, *more):
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+def form(name, data, field="file"):
+    """Return the body of a form with one file, and its kind."""
+    head = f'--edge\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
+    return head.encode() + data + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge"
+
+
 def everything(connection):
     """Read a socket to its end."""
     found = b""

@@ -1,6 +1,10 @@
 """``quoth score``, ``evaluate`` and ``predict``: what they print, where, and how they exit."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -185,3 +189,15 @@ def test_evaluate_prints_what_score_prints_of_what_predict_wrote(quoth, folder, 
     assert (status, err) == (0, "")
     assert json.loads(scored).items() <= json.loads(evaluated).items()
     assert {"ece", "aurc_f1", "best_f1", "best_f1_thresh"} <= json.loads(evaluated).keys()
+
+
+def test_ctrl_c_ends_a_command_with_a_word(tmp_path):
+    slow = tmp_path / "slow.json"
+    os.mkfifo(slow)
+    words = [sys.executable, "-m", "quoth", "data", "describe", str(slow)]
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # It is opened here as soon as the command opens it there, and then never says anything.
+    with running, slow.open("wb"):
+        running.send_signal(signal.SIGINT)
+        out, said = running.communicate(timeout=30)
+    assert (running.returncode, out, said) == (130, "", "quoth: interrupted\n")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ import pytest
 
 from quoth.engines import usable_cores
 from quoth.engines.openvino import OpenVinoEngine
-from quoth.engines.select import best_precision, cache_folder, open_onnx, processor
+from quoth.engines.select import best_precision, cache_folder, installed, open_onnx, processor
 from quoth.errors import ConfigError, ReaderError
+from quoth.evaluation.engines import EngineFigures, candidates, default_engine, measure_engines
 from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, Windower
 from quoth.records import Example
 from tiny_readers import KINDS, TINY, TIPPED, tiny_engine, tiny_folder, tiny_tokenizer
 
+ASKED = [Example("1", "Who keeps it?", "The keeper was Ana Ribeiro.")]
 CONTEXT = "The lighthouse of Cabo Branco was built in 1972. Its lamp turns once every twelve seconds."
 
 
@@ -359,3 +362,68 @@ def test_the_command_measures_every_engine_that_runs_here(tmp_path):
         assert first[key] > 0
     bfloat16 = rows["openvino", "bfloat16"]
     assert "bfloat16 needs a processor" in bfloat16["problem"] if bfloat16["problem"] else bfloat16["difference"] > 0
+
+
+def torch_folder(folder):
+    """A reader that only torch runs, with its weights in a file of old."""
+    import torch
+    from transformers import AutoModelForQuestionAnswering
+
+    model = AutoModelForQuestionAnswering.from_pretrained(TINY / "wordpiece")
+    tiny_folder("wordpiece", folder, "config.json", "tokenizer.json", "tokenizer_config.json")
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    return folder
+
+
+@pytest.mark.torch
+def test_a_reader_that_only_torch_runs_is_measured_and_torch_is_what_answers(tmp_path):
+    folder = torch_folder(tmp_path / "reader")
+    assert candidates(str(folder)) == [("torch", "float32"), ("torch", "bfloat16")]
+    words = ["engines", "--reader", folder, "--threads", 1, "--limit", 2]
+    done = subprocess.run([sys.executable, "-m", "quoth", *map(str, words)], capture_output=True, text=True, check=True)
+    assert "torch   float32 " in done.stdout
+    assert "Without --engine: torch float32." in done.stderr
+
+
+def test_what_answers_without_a_choice_is_the_best_that_runs(tmp_path):
+    folder = str(tiny_folder("wordpiece", tmp_path / "reader"))
+    openvino, other = EngineFigures("openvino", best_precision("openvino")), EngineFigures("onnxruntime", "float32")
+    broken = replace(openvino, problem="it does not run here")
+    assert default_engine(folder, [openvino]) == openvino
+    assert default_engine(folder, [broken]) is None
+    if "onnxruntime" in installed():
+        assert default_engine(folder, [other, openvino]) == openvino
+        assert default_engine(folder, [broken, other]) == other
+
+
+def test_a_reader_that_nothing_here_runs_is_an_error(tmp_path):
+    folder = tiny_folder("wordpiece", tmp_path / "reader", "tokenizer.json", "tokenizer_config.json")
+    with pytest.raises(ReaderError, match=r"must hold model\.onnx or model\.safetensors, but holds neither"):
+        list(measure_engines(str(folder), ASKED))
+
+
+@pytest.mark.parametrize("asked", [[], [replace(ASKED[0], context=" \n ")]])
+def test_an_engine_is_not_measured_with_nothing_to_read(asked):
+    with pytest.raises(ConfigError, match="--data must hold a question with a text to read, but holds none"):
+        list(measure_engines(None, asked))
+
+
+def test_a_blank_text_among_others_is_no_matter(tmp_path):
+    folder = str(tiny_folder("wordpiece", tmp_path / "reader"))
+    asked = [replace(ASKED[0], context=" ")] * 40 + ASKED
+    first = next(measure_engines(folder, asked, threads=1))
+    assert (first.problem, first.difference) == (None, 0)
+
+
+class Deadly:
+    """Ends the process that it is sent to."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def test_an_engine_whose_process_dies_does_not_run_here(tmp_path):
+    folder = str(tiny_folder("wordpiece", tmp_path / "reader"))
+    rows = list(measure_engines(folder, ASKED, threads=Deadly()))
+    assert len(rows) >= 2
+    assert {row.problem for row in rows} == {"its process ended without a word; perhaps the memory was not enough"}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from quoth import Reader, evaluate
 from quoth.engines.select import ENGINES, open_onnx
 from quoth.errors import ConfigError, ExportError, ReaderError
 from quoth.reading import WindowBatch
+from quoth.records import Gold
 from tiny_readers import TIPPED
 
 pytestmark = pytest.mark.torch
@@ -122,12 +124,36 @@ def test_int8_is_judged_by_enough_questions(trained, tmp_path):
         export(trained, tmp_path / "out", int8=True, gate_data=little.examples(64))
 
 
-def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(trained, tmp_path):
+def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(tmp_path):
+    """Of an untrained network no answer is much better than the next, so rounding changes many of them."""
+    from transformers import AutoModelForQuestionAnswering
+
     from quoth.export import export
 
-    with pytest.raises(ExportError, match="int8 must cost at most -100 F1 on the gate data, but may cost"):
-        export(trained, tmp_path / "out", gate_data=little.examples(8), max_f1_drop=-100, **INT8)
-    assert list(tmp_path.iterdir()) == []
+    little.base(tmp_path / "base", TINY / "wordpiece", hidden=64)
+    AutoModelForQuestionAnswering.from_pretrained(tmp_path / "base").save_pretrained(tmp_path / "base")
+    asked = little.examples(40)
+    answers = [prediction.best for prediction in Reader.load(tmp_path / "base").answer_all(asked)]
+    own = [replace(one, golds=(Gold(best.text, best.span.start),)) for one, best in zip(asked, answers, strict=True)]
+    out = tmp_path / "new" / "out"
+    with pytest.raises(ExportError, match=r"must cost at most 0\.1 F1 on the gate data, but may cost .*: from 100"):
+        export(tmp_path / "base", out, gate_data=own, max_f1_drop=0.1, **INT8)
+    assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("points", [float("nan"), -0.1])
+def test_a_gate_that_means_nothing_is_wrong_use(trained, tmp_path, points):
+    from quoth.export import export
+
+    with pytest.raises(ConfigError, match=f"--max-f1-drop must be a number of F1 points, 0 or more, but is {points:g}"):
+        export(trained, tmp_path / "out", gate_data=little.examples(8), max_f1_drop=points, **INT8)
+
+
+def test_gate_data_without_int8_is_wrong_use(trained, tmp_path):
+    from quoth.export import export
+
+    with pytest.raises(ConfigError, match="--gate-data decides on int8, but int8 is not asked for"):
+        export(trained, tmp_path / "out", gate_data=little.examples(8))
 
 
 def test_another_network_is_not_the_same(trained, tmp_path):
@@ -188,6 +214,21 @@ def test_a_folder_as_the_seed_saves_it_loads_and_exports(tmp_path):
     assert second.best.probability == pytest.approx(first.best.probability, abs=1e-4)
 
 
+def test_a_reader_whose_layers_share_their_weights_is_exported_in_int8(tmp_path):
+    """ALBERT has one layer, which it goes through again and again."""
+    import onnx
+
+    from quoth.export import export
+
+    made = export(TINY / "albert", tmp_path / "out", gate_data=little.examples(8), max_f1_drop=100, **INT8)
+    graph = onnx.load(made.folder / "model.onnx").graph
+    int8 = [tuple(item.dims) for item in graph.initializer if item.data_type == onnx.TensorProto.INT8]
+    assert int8.count((16, 16)) == 5, "the way in, and the layer's attention once"
+    small = Reader.load(made.folder, precision="float32", threads=1).engine.run(BATCH)
+    whole = Reader.load(TINY / "albert", engine="torch", threads=1).engine.run(BATCH)
+    assert 0 < np.abs(small.start - whole.start).max() < 0.1 * np.ptp(whole.start)
+
+
 @pytest.mark.long
 def test_the_command_prints_what_it_proved(trained, tmp_path):
     done = subprocess.run(
@@ -201,23 +242,11 @@ def test_the_command_prints_what_it_proved(trained, tmp_path):
     assert document["folder"] == str(tmp_path / "out")
 
 
-@pytest.mark.parametrize(("largest", "rounded"), [(3, True), (100, False)])
-def test_activations_are_rounded_where_little_is_lost(tmp_path, largest, rounded):
+def network(file, nodes, constants):
+    """Write a network that is made of some nodes."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    from quoth.export.quantize import quantize
-
-    # One entry of each channel is far from the others, and no factor of a channel helps: those share few steps.
-    random = np.random.default_rng(0)
-    table = random.normal(size=(500, 16))
-    np.fill_diagonal(table, largest)
-    constants = {"table": table, "weights": random.normal(size=(16, 16)), "axes": np.array([-1])}
-    nodes = [
-        helper.make_node("Gather", ["table", "input_ids"], ["embedded"]),
-        helper.make_node("MatMul", ["embedded", "weights"], ["product"]),
-        *(helper.make_node("ReduceSum", ["product", "axes"], [name], keepdims=0) for name in OUTPUTS),
-    ]
     tensors = [
         numpy_helper.from_array(value if name == "axes" else value.astype(np.float32), name)
         for name, value in constants.items()
@@ -226,11 +255,31 @@ def test_activations_are_rounded_where_little_is_lost(tmp_path, largest, rounded
     graph = helper.make_graph(
         nodes,
         "little",
-        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in ("input_ids", "attention_mask")],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in OUTPUTS],
         tensors,
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "f.onnx")
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), file)
+
+
+@pytest.mark.parametrize(("largest", "rounded"), [(3, True), (100, False)])
+def test_activations_are_rounded_where_little_is_lost(tmp_path, largest, rounded):
+    import onnx
+    from onnx import helper
+
+    from quoth.export.quantize import quantize
+
+    # One entry of each channel is far from the others, and no factor of a channel helps: those share few steps.
+    random = np.random.default_rng(0)
+    table = random.normal(size=(500, 16))
+    np.fill_diagonal(table, largest)
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["embedded"]),
+        helper.make_node("MatMul", ["embedded", "weights"], ["product"]),
+        *(helper.make_node("ReduceSum", ["product", "axes"], [name], keepdims=0) for name in OUTPUTS),
+    ]
+    constants = {"table": table, "weights": random.normal(size=(16, 16)), "axes": np.array([-1])}
+    network(tmp_path / "f.onnx", nodes, constants)
     ids = random.integers(0, 500, (8, 60))
     batch = WindowBatch(ids, np.zeros_like(ids), np.ones_like(ids), ())
     quantize(tmp_path / "f.onnx", tmp_path / "q.onnx", [batch])
@@ -238,3 +287,34 @@ def test_activations_are_rounded_where_little_is_lost(tmp_path, largest, rounded
     kinds = {node.op_type for node in onnx.load(tmp_path / "q.onnx").graph.node}
     assert "DequantizeLinear" in kinds
     assert ("QuantizeLinear" in kinds) == rounded
+
+
+@pytest.mark.parametrize("largest", [3, 100])
+def test_constants_that_places_share_are_rounded_once(tmp_path, largest):
+    import onnx
+    from onnx import helper
+
+    from quoth.export.quantize import quantize
+
+    random = np.random.default_rng(0)
+    table = random.normal(size=(500, 128))
+    np.fill_diagonal(table, largest)
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["embedded"]),
+        helper.make_node("Gather", ["table", "input_ids"], ["again"]),
+        helper.make_node("MatMul", ["embedded", "weights"], ["first"]),
+        helper.make_node("Add", ["first", "again"], ["between"]),
+        helper.make_node("MatMul", ["between", "weights"], ["second"]),
+        *(helper.make_node("ReduceSum", ["second", "axes"], [name], keepdims=0) for name in OUTPUTS),
+    ]
+    weights = random.normal(size=(128, 128)) / 8
+    network(tmp_path / "f.onnx", nodes, {"table": table, "weights": weights, "axes": np.array([-1])})
+    ids = random.integers(0, 500, (8, 60))
+    batch = WindowBatch(ids, np.zeros_like(ids), np.ones_like(ids), ())
+    quantize(tmp_path / "f.onnx", tmp_path / "q.onnx", [batch])
+
+    graph = onnx.load(tmp_path / "q.onnx").graph
+    large = sorted((item.data_type, tuple(item.dims)) for item in graph.initializer if np.prod(item.dims) > 1_000)
+    assert large == [(onnx.TensorProto.INT8, (128, 128)), (onnx.TensorProto.INT8, (500, 128))]
+    whole, small = (open_onnx(tmp_path / name, precision="float32").run(batch) for name in ("f.onnx", "q.onnx"))
+    assert 0 < np.abs(small.start - whole.start).max() < 0.05 * np.ptp(whole.start)

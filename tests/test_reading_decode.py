@@ -1,6 +1,7 @@
 """Decoding: the exact search against brute force, and what becomes of the odd cases."""
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -177,6 +178,17 @@ def test_scores_that_round_to_the_same_are_equal():
     assert found.best.span == decode("q1", items, settings).best.span
     assert found.best.span.start == window.context_offsets[1, 0]
     assert found.best.span.end == window.context_offsets[2, 1]
+
+
+def test_several_answers_are_looked_for_at_once_in_a_long_text_without_a_blank():
+    """As whole words, all of its spans are one answer."""
+    rng = np.random.default_rng(0)
+    context = "".join(map(chr, rng.integers(0xAC00, 0xD7A4, 3_000)))
+    items = read(cut(context, "bpe", max_tokens=128), lambda size: rng.normal(size=size), np.arange)
+    before = time.perf_counter()
+    answers = decode("q1", items, DecodeSettings(top_k=20)).answers
+    assert time.perf_counter() - before < 4
+    assert [answer.text for answer in answers] == [context]
 
 
 def test_a_batch_abstains_by_the_threshold():

@@ -1,7 +1,6 @@
 """The API of ``quoth serve``, asked of a real process: answers, texts, errors, what it tells of itself."""
 
 import concurrent.futures
-import io
 import json
 import re
 import socket
@@ -13,7 +12,7 @@ import pytest
 from little_files import pdf
 from quoth.reader import Reader
 from quoth.text import utf16_span
-from serving import QUESTION, TEXT, TINY, process
+from serving import QUESTION, TEXT, TINY, form, process
 from tiny_readers import TIPPED
 
 pytestmark = pytest.mark.serve
@@ -136,13 +135,8 @@ def test_a_text_is_sent_once_and_asked_often(server, reader):
 
 
 def upload(server, name, data, field="file"):
-    edge = "edge"
-    body = io.BytesIO()
-    disposition = f'form-data; name="{field}"; filename="{name}"'
-    body.write(f"--{edge}\r\nContent-Disposition: {disposition}\r\n\r\n".encode())
-    body.write(data + f"\r\n--{edge}--\r\n".encode())
-    headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
-    return server.call("POST", "/v1/texts", body.getvalue(), headers)
+    body, kind = form(name, data, field)
+    return server.call("POST", "/v1/texts", body, {"Content-Type": kind})
 
 
 def test_a_file_is_parsed_and_kept(server):
@@ -463,6 +457,7 @@ def test_a_page_that_is_told_of_may_ask():
         (["--rows", "0"], "--rows must be at least 1"),
         (["--deadline-s", "nan"], "--deadline-s must be above 0 seconds"),
         (["--host", "no.such.host.invalid"], "--host no.such.host.invalid"),
+        (["--host", ".x"], "--host .x --port 0: must be an address of this machine"),
         (["--reader", "nowhere"], "nowhere: must be the folder of a reader"),
     ],
 )
@@ -478,4 +473,4 @@ def test_a_port_that_is_taken_is_said():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         words = [sys.executable, "-m", "quoth", "serve", "--port", str(taken.getsockname()[1]), "--reader", TINY]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, "Take another with --port" in done.stderr) == (2, True)
+    assert (done.returncode, "Take another with --host or --port" in done.stderr) == (2, True)

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quoth.reading import WindowBatch, Windower, unbatch
+from quoth.reading import DecodeSettings, WindowBatch, Windower, unbatch
 from quoth.records import Example
+from quoth.serve.asking import Desk, Query
 from quoth.serve.batcher import Batcher, OverloadedError
-from serving import SlowEngine
+from quoth.serve.problems import ApiError
+from quoth.serve.settings import ServeSettings
+from quoth.serve.texts import Text
+from serving import SlowEngine, slow_reader
 from tiny_readers import tiny_engine, tiny_tokenizer
 
 pytestmark = pytest.mark.serve
@@ -139,9 +143,32 @@ def test_what_nobody_waits_for_is_never_read():
             late = made.submit(windows(4), later(-1))
             gone.done.cancel()
             await staying.done
-            assert late.done.cancelled()
+            assert isinstance(late.done.exception(), TimeoutError)
             assert made.tokens == 0
             assert sum(len(batch.windows) for batch in engine.batches) == 1
+
+    run(scene())
+
+
+def test_a_deadline_that_the_batcher_sees_first_is_a_deadline():
+    async def scene():
+        engine = SlowEngine()
+        engine.free.clear()
+        async with running(batcher(engine)) as made:
+            made.submit(windows(1), later(30))
+            while not engine.batches:
+                await asyncio.sleep(0.01)
+            desk = Desk(slow_reader(engine), made, ServeSettings(deadline_s=0.2))
+            asked = asyncio.create_task(desk.ask([Query("Where?", (Text.of("A cat."),))], DecodeSettings()))
+            while not made.jobs:
+                await asyncio.sleep(0.01)
+            time.sleep(0.3)
+            made.make_room(1)
+            with pytest.raises(ApiError) as refused:
+                await asked
+            assert (refused.value.status_code, refused.value.problem.code) == (504, "deadline_s_limit")
+            engine.free.set()
+            desk.close()
 
     run(scene())
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from serving import QUESTION, TEXT, SlowEngine, everything, process, read, request, thread
+from little_files import pdf
+from serving import QUESTION, TEXT, SlowEngine, everything, form, process, read, request, thread
 
 pytestmark = pytest.mark.serve
 
@@ -193,6 +194,25 @@ def test_the_work_of_a_departed_client_is_dropped():
         staying.close()
 
 
+def test_files_of_departed_clients_are_parsed_two_at_once_and_hold_up_no_answer():
+    body, kind = form("long.pdf", pdf(["a key is here"] * 80_000))
+    head = f"POST /v1/texts HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    parsers = []
+    with process() as server:
+        for _ in range(6):
+            leaving = server.raw(head.encode() + body)
+            server.wait_for("quoth_requests_held", 1)
+            time.sleep(0.1)  # until the form is read
+            parsers.append(len(children_of(server.process.pid)))
+            leaving.close()
+            server.wait_for("quoth_requests_held", 0)
+        before = time.perf_counter()
+        assert lives(server)
+        assert time.perf_counter() - before < 1
+        parsers.append(len(children_of(server.process.pid)))
+    assert max(parsers) == 2
+
+
 def test_a_full_queue_refuses_at_once_and_says_when_to_come_back():
     engine = SlowEngine()
     with thread(engine, batch_tokens=64, queue_tokens=400) as server:
@@ -336,7 +356,9 @@ def test_workers_share_a_port_and_end_together():
 
 
 def children_of(process_id):
-    return Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
+    """Return the processes that any thread of a process has started."""
+    found = Path(f"/proc/{process_id}/task").glob("*/children")
+    return [word for file in found for word in file.read_text(encoding="ascii").split()]
 
 
 def test_no_text_of_anybody_is_logged():

@@ -1,5 +1,8 @@
 """Text: normalisation, graphemes, words, UTF-16."""
 
+import time
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,13 +57,21 @@ def test_surrogates_are_replaced_one_for_one(text):
 @given(texts_with_span())
 def test_utf16_spans_count_code_units(given_text):
     text, span = given_text
-    units = [len(text[:position].encode("utf-16-le", "surrogatepass")) // 2 for position in (span.start, span.end)]
+    units = [position + sum(c > "\uffff" for c in text[:position]) for position in (span.start, span.end)]
     # A pair of lone surrogates is two code points for Python, and two code units too.
     assert utf16_span(text, span) == tuple(units)
 
 
 def test_utf16_span_of_an_emoji():
     assert utf16_span("a👍b", Span(1, 3)) == (1, 4)
+
+
+def test_many_utf16_spans_late_in_a_long_text_take_no_time():
+    """The server counts the units of up to 100 answers between two others' requests."""
+    text = "è" * 400_000
+    before = time.perf_counter()
+    assert {utf16_span(text, Span(399_990, 399_991)) for _ in range(400)} == {(399_990, 399_991)}
+    assert time.perf_counter() - before < 1
 
 
 @many
@@ -85,6 +96,24 @@ def test_no_grapheme_is_cut_and_none_is_taken_in_vain(given_text):
 )
 def test_graphemes(text, span, whole):
     assert widen_to_graphemes(text, span) == whole
+
+
+HANGUL = ("가", "각", "\u1100", "\u1161", "\u11a8", "a", "क", "\u094d", "\u0301", "\u200d", "\u0600", "🇵", "👍")
+
+
+def test_no_grapheme_of_two_signs_is_cut():
+    """Every sign of Hangul beside every other, and beside what extends, precedes or joins."""
+    for before, one, other in product(HANGUL, repeat=3):
+        text = before + one + other
+        whole = widen_to_graphemes(text, Span(len(before), len(before)))
+        assert (whole.start == len(before)) == (len(before) in grapheme_boundaries(text)), text
+
+
+def test_a_grapheme_of_hangul_is_found_without_a_look_at_the_whole_text():
+    text = "".join(map(chr, range(0xAC00, 0xD7A4))) * 9
+    before = time.perf_counter()
+    assert {widen_to_graphemes(text, Span(100_000, 100_001)) for _ in range(80)} == {Span(100_000, 100_001)}
+    assert time.perf_counter() - before < 1
 
 
 @many

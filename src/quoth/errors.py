@@ -22,10 +22,19 @@ Every message is a sentence: where, what must be, but what is, and what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class QuothError(Exception):
-    """Base of all errors that Quoth raises on purpose."""
+    """Base of all errors that Quoth raises on purpose. Each can be pickled, as it must be to leave a process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is made anew from its message alone, which is not what the errors below are made from.
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[QuothError], arguments: tuple[Any, ...]) -> QuothError:
+    return kind.__new__(kind, *arguments)
 
 
 class DataError(QuothError):

@@ -53,6 +53,14 @@ class Commands(TyperGroup):
         finally:
             self._is_listing = False
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; say so if Ctrl-C ends it, of which typer says nothing."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("quoth: interrupted", err=True)
+            raise typer.Exit(130) from None
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import and return one command, or ``None`` for an unknown name."""
         if cmd_name not in COMMANDS:
@@ -111,9 +119,6 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output left (`quoth ... | head`). Keep Python from flushing into the broken pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("quoth: interrupted", err=True)
-        sys.exit(130)
     except (QuothError, OSError) as error:
         if debug:
             raise

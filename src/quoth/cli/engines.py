@@ -38,12 +38,11 @@ def engines(
     Example: [cyan]quoth engines --data held-out.json[/cyan]
     """
     from quoth.data import read_examples
-    from quoth.engines.select import best_precision, installed, processor
-    from quoth.evaluation.engines import measure_engines, sample_questions
+    from quoth.engines.select import processor
+    from quoth.evaluation.engines import default_engine, measure_engines, sample_questions
 
     examples = read_examples(data or str(sample_questions()))[:limit]
-    kind, first = processor(), next(iter(installed()), None)
-    rows = []
+    kind, rows = processor(), []
     for figures in measure_engines(reader, examples, threads):
         rows.append(figures)
         if not json:
@@ -52,7 +51,8 @@ def engines(
         print_json({"processor": kind, "questions": len(examples), "engines": [asdict(row) for row in rows]})
         return
     stdout().print(_table(rows))
-    auto = f"{first} {best_precision(first, kind)}" if first else "none"
+    default = default_engine(reader, rows)
+    auto = f"{default.engine} {default.precision}" if default else "none"
     note(f"Processor: {kind}. Without --engine: {auto}. {len(examples):,} questions.")
 
 

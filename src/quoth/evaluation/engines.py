@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.engines.select import installed
-from quoth.errors import QuothError
+from quoth.engines.select import best_precision, installed
+from quoth.errors import ConfigError, QuothError
 from quoth.evaluation import evaluate
 from quoth.reader import Reader
 from quoth.reading import WindowBatch, by_token_budget
 from quoth.records import Example
-from quoth.store import find_folder
+from quoth.store import find_folder, open_engine
+from quoth.text import is_blank
 
 # Questions asked alone for the latency, and windows whose logits are compared.
 _ALONE, _COMPARED = 20, 32
@@ -58,10 +60,18 @@ class EngineFigures:
 def candidates(source: str | None) -> list[tuple[str, str]]:
     """Return the engines and precisions that may run a reader here, one in float32 first."""
     folder = find_folder(source)
-    torch = bool(folder.config) and any(folder.path.glob("*.safetensors")) and find_spec("torch") is not None
+    weights = [*folder.path.glob("*.safetensors"), *folder.path.glob("pytorch_model.bin")]
+    torch = bool(folder.config and weights and find_spec("torch") and find_spec("transformers"))
     names = [*(["torch"] if torch else []), *(installed() if folder.onnx else [])]
     pairs = [(name, "float32") for name in names]
     return pairs + [(name, "bfloat16") for name in names if name != "onnxruntime"]
+
+
+def default_engine(source: str | None, measured: Sequence[EngineFigures]) -> EngineFigures | None:
+    """Return which of the engines measured answers where none is asked for; ``None`` if none of them runs."""
+    names = installed() if find_folder(source).onnx else ["torch"]
+    runs = {(figures.engine, figures.precision): figures for figures in measured if figures.problem is None}
+    return next((runs[pair] for name in names if (pair := (name, best_precision(name))) in runs), None)
 
 
 def measure_engines(
@@ -73,9 +83,18 @@ def measure_engines(
         source: As for :meth:`quoth.Reader.load`.
         examples: What to ask; those with golds are scored.
         threads: All usable cores if ``None``.
+
+    Raises:
+        ConfigError: If no example has a text to read.
+        ReaderError, MissingExtraError: If nothing here runs the reader.
     """
+    if all(is_blank(example.context) for example in examples):
+        raise ConfigError("--data must hold a question with a text to read, but holds none")
+    pairs = candidates(source)
+    if not pairs:
+        open_engine(find_folder(source))  # which says what is missing
     reference: NDArray[np.float32] | None = None
-    for engine, precision in candidates(source):
+    for engine, precision in pairs:
         # A fresh process: load time and memory are this engine's alone.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             try:
@@ -83,8 +102,12 @@ def measure_engines(
             except QuothError as error:
                 yield EngineFigures(engine, precision, problem=str(error))
                 continue
+            except BrokenProcessPool:
+                problem = "its process ended without a word; perhaps the memory was not enough"
+                yield EngineFigures(engine, precision, problem=problem)
+                continue
         reference = logits if reference is None else reference
-        yield EngineFigures(engine, precision, difference=float(np.abs(logits - reference).max()), **figures)
+        yield EngineFigures(engine, precision, difference=float(np.abs(logits - reference).max(initial=0)), **figures)
 
 
 def _measure(
@@ -115,8 +138,8 @@ def _measure(
 
 def _logits(reader: Reader, examples: Sequence[Example]) -> NDArray[np.float32]:
     """Return the logits of all real tokens of some windows, one after the other."""
-    windows = [window for group in reader.windower.each(examples[:_COMPARED]) for window in group]
-    parts = []
+    windows = list(islice(chain.from_iterable(reader.windower.each(examples)), _COMPARED))
+    parts = [np.zeros(0, np.float32)]
     for indices in by_token_budget(windows, 4096):
         batch = WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id)
         logits = reader.engine.run(batch)

@@ -18,8 +18,10 @@ Source: Xiao et al. 2023, "SmoothQuant: accurate and efficient post-training qua
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -78,23 +80,48 @@ def quantize(source: Path, target: Path, batches: Sequence[WindowBatch]) -> None
     model = onnx.load(source)
     graph = model.graph
     constants = {item.name: item for item in graph.initializer}
-    products: dict[str, list[Any]] = {}  # the activation -> the products that it goes into
+    groups = _products(graph, constants)
+    seen = activations(source, [name for products in groups for name in products], batches)
+    before: dict[str, list[Any]] = {}  # the name of a node's output -> the nodes to put before it
+    for products in groups:
+        weights = [numpy_helper.to_array(constants[node.input[1]]) for node in next(iter(products.values()))]
+        rounding = _best_rounding(_together([seen[name] for name in products]), np.concatenate(weights, axis=1))
+        for name, nodes in products.items():
+            if rounding.error > _MOST_NOISE:
+                before[nodes[0].output[0]] = list(_put_weights(graph, constants, nodes))
+                continue
+            _correct_biases(graph, constants, nodes, rounding.correction)
+            before[nodes[0].output[0]] = list(_put(graph, constants, name, nodes, rounding))
+    _insert(graph, before)
+    _quantize_tables(graph, constants)
+    _drop_unused(graph)
+    onnx.save(model, target)
+
+
+def _products(graph: Any, constants: dict[str, Any]) -> list[dict[str, list[Any]]]:
+    """Return the products with constant weights, by the activation that goes into them: a group for the same weights.
+
+    A group has more than one activation where layers share their weights, as ALBERT's do. Weights that meet others in
+    one layer than in another have no rounding that is right for both; they are left alone.
+    """
+    taken: dict[str, list[Any]] = {}
     for node in graph.node:
         if node.op_type == "MatMul" and _columns(constants.get(node.input[1])) >= _LEAST_COLUMNS:
-            products.setdefault(node.input[0], []).append(node)
-    before: dict[str, list[Any]] = {}  # the name of a node's output -> the nodes to put before it
-    for name, seen in activations(source, list(products), batches).items():
-        nodes = products[name]
-        weights = [numpy_helper.to_array(constants[node.input[1]]) for node in nodes]
-        rounding = _best_rounding(seen, np.concatenate(weights, axis=1))
-        if rounding.error > _MOST_NOISE:
-            before[nodes[0].output[0]] = list(_put_weights(graph, constants, nodes))
-            continue
-        _correct_biases(graph, constants, nodes, rounding.correction)
-        before[nodes[0].output[0]] = list(_put(graph, constants, name, nodes, rounding))
-    _insert(graph, before)
-    _quantize_tables(graph)
-    onnx.save(model, target)
+            taken.setdefault(node.input[0], []).append(node)
+    groups: dict[tuple[str, ...], dict[str, list[Any]]] = {}
+    for name, nodes in taken.items():
+        groups.setdefault(tuple(node.input[1] for node in nodes), {})[name] = nodes
+    uses = Counter(chain.from_iterable(groups))
+    return [products for weights, products in groups.items() if all(uses[name] == 1 for name in weights)]
+
+
+def _together(seen: Sequence[Activations]) -> Activations:
+    """Return what several places held as if they were one, with no more rows than one has."""
+    return Activations(
+        np.min([one.least for one in seen], axis=0),
+        np.max([one.most for one in seen], axis=0),
+        np.concatenate([one.rows[:: len(seen)] for one in seen]),
+    )
 
 
 def _columns(constant: Any) -> int:
@@ -133,38 +160,45 @@ def _round_weights(weights: Floats, axis: int = 0) -> tuple[NDArray[np.int8], Fl
 
 def _put(graph: Any, constants: dict[str, Any], name: str, nodes: Sequence[Any], rounding: _Rounding) -> Iterator[Any]:
     """Make some products take rounded activations and weights; yield the nodes that round and restore them."""
-
-    def constant(part: str, value: Any) -> str:
-        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), part))
-        return part
-
-    yield helper.make_node("Mul", [name, constant(f"{name}_factors", rounding.factors)], [f"{name}_even"])
-    step = [constant(f"{name}_scale", np.array(rounding.scale)), constant(f"{name}_zero", np.array(rounding.zero))]
+    step = [f"{name}_scale", f"{name}_zero"]
+    _add(graph, constants, f"{name}_factors", rounding.factors)
+    _add(graph, constants, step[0], np.array(rounding.scale))
+    _add(graph, constants, step[1], np.array(rounding.zero))
+    yield helper.make_node("Mul", [name, f"{name}_factors"], [f"{name}_even"])
     yield helper.make_node("QuantizeLinear", [f"{name}_even", *step], [f"{name}_uint8"])
     yield helper.make_node("DequantizeLinear", [f"{name}_uint8", *step], [f"{name}_restored"])
     start = 0
     for node in nodes:
-        weights = node.input[1]
-        columns = slice(start, start := start + _columns(constants[weights]))
-        graph.initializer.remove(constants[weights])
-        parts = [
-            constant(f"{weights}_int8", rounding.weights[:, columns]),
-            constant(f"{weights}_steps", rounding.steps[columns]),
-        ]
-        yield helper.make_node("DequantizeLinear", parts, [f"{weights}_restored"], axis=1)
-        node.input[0], node.input[1] = f"{name}_restored", f"{weights}_restored"
+        columns = slice(start, start := start + _columns(constants[node.input[1]]))
+        yield from _restore(graph, constants, node, rounding.weights[:, columns], rounding.steps[columns])
+        node.input[0] = f"{name}_restored"
 
 
 def _put_weights(graph: Any, constants: dict[str, Any], nodes: Sequence[Any]) -> Iterator[Any]:
     """Make some products take rounded weights, but activations as they are; yield what restores the weights."""
     for node in nodes:
-        weights = node.input[1]
-        rounded, steps = _round_weights(numpy_helper.to_array(constants[weights]))
-        graph.initializer.remove(constants[weights])
-        parts = [f"{weights}_int8", f"{weights}_steps"]
-        graph.initializer.extend(map(numpy_helper.from_array, (rounded, steps), parts))
+        rounded, steps = _round_weights(numpy_helper.to_array(constants[node.input[1]]))
+        yield from _restore(graph, constants, node, rounded, steps)
+
+
+def _restore(
+    graph: Any, constants: dict[str, Any], node: Any, rounded: NDArray[np.int8], steps: Floats
+) -> Iterator[Any]:
+    """Make a product take rounded weights; yield what restores them, unless an earlier layer has it already."""
+    weights = node.input[1]
+    parts = [f"{weights}_int8", f"{weights}_steps"]
+    if parts[0] not in constants:
+        _add(graph, constants, parts[0], rounded)
+        _add(graph, constants, parts[1], steps)
         yield helper.make_node("DequantizeLinear", parts, [f"{weights}_restored"], axis=1)
-        node.input[1] = f"{weights}_restored"
+    node.input[1] = f"{weights}_restored"
+
+
+def _add(graph: Any, constants: dict[str, Any], name: str, value: Any) -> None:
+    """Add a constant, once."""
+    if name not in constants:
+        constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        graph.initializer.append(constants[name])
 
 
 def _correct_biases(graph: Any, constants: dict[str, Any], nodes: Sequence[Any], correction: Floats) -> None:
@@ -187,23 +221,29 @@ def _insert(graph: Any, before: dict[str, list[Any]]) -> None:
     graph.node.extend(nodes)
 
 
-def _quantize_tables(graph: Any) -> None:
+def _quantize_tables(graph: Any, constants: dict[str, Any]) -> None:
     """Turn each large ``Gather(table, ids)`` into ``Cast(Gather(int8, ids)) * Gather(steps, ids)``."""
-    tables = {item.name: item for item in graph.initializer}
     before: dict[str, list[Any]] = {}
     for node in graph.node:
-        table = tables.get(node.input[0]) if node.op_type == "Gather" else None
+        table = constants.get(node.input[0]) if node.op_type == "Gather" else None
         if table is None or len(table.dims) != 2 or np.prod(table.dims) < _LEAST_TABLE:
             continue
         rounded, steps = _round_weights(numpy_helper.to_array(table), axis=1)
         name, ids, out = table.name, node.input[1], node.output[0]
-        graph.initializer.remove(table)
-        graph.initializer.append(numpy_helper.from_array(rounded, f"{name}_int8"))
-        graph.initializer.append(numpy_helper.from_array(steps, f"{name}_steps"))
+        _add(graph, constants, f"{name}_rows", rounded)
+        _add(graph, constants, f"{name}_row_steps", steps)
         before[out] = [
-            helper.make_node("Gather", [f"{name}_int8", ids], [f"{out}_int8"]),
+            helper.make_node("Gather", [f"{name}_rows", ids], [f"{out}_int8"]),
             helper.make_node("Cast", [f"{out}_int8"], [f"{out}_float"], to=onnx.TensorProto.FLOAT),
-            helper.make_node("Gather", [f"{name}_steps", ids], [f"{out}_steps"]),
+            helper.make_node("Gather", [f"{name}_row_steps", ids], [f"{out}_steps"]),
         ]
         node.CopyFrom(helper.make_node("Mul", [f"{out}_float", f"{out}_steps"], [out]))
     _insert(graph, before)
+
+
+def _drop_unused(graph: Any) -> None:
+    """Drop the constants that no node takes any more."""
+    taken = {name for node in graph.node for name in node.input}
+    kept = [item for item in graph.initializer if item.name in taken]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

@@ -75,10 +75,15 @@ def export(
 
     Raises:
         ExportError: If torch and ONNX differ by more than 1e-3, or quantising may cost too much F1.
-        ConfigError: If ``out`` is not empty, or ``int8`` stands without ``gate_data``, or with too little of it.
+        ConfigError: If ``out`` is not empty, ``max_f1_drop`` is negative or not a number, or one of ``int8`` and
+            ``gate_data`` stands without the other, or with too little of it.
         ReaderError: If the source holds no question-answering model.
     """
     out = Path(out)
+    if not max_f1_drop >= 0:
+        raise ConfigError(f"--max-f1-drop must be a number of F1 points, 0 or more, but is {max_f1_drop:g}")
+    if gate_data is not None and not int8:
+        raise ConfigError("--gate-data decides on int8, but int8 is not asked for. Give --int8 too, or no --gate-data")
     gate_examples = _gate_examples(gate_data, least_questions) if int8 else []
     check_new_folder(out)
     folder = find_folder(source)
@@ -135,7 +140,7 @@ def _quantize(
     after = Reader(tokenizer, open_onnx(copy), settings)
     gate = compare(evaluate(before, examples), evaluate(after, examples), ("float32", "int8"))
     low, high = sorted(-end for end in gate.f1.interval)
-    if high > max_f1_drop:
+    if not high <= max_f1_drop:
         first, second, drop = gate.first.f1, gate.second.f1, -gate.f1.points
         raise ExportError(
             f"int8 must cost at most {max_f1_drop} F1 on the gate data, but may cost {high:.2f}: from {first:.2f} to "

@@ -62,10 +62,10 @@ def best_answers(grids: Grids, scores: Floats, top_k: int, whole_words: bool) ->
     """
     places = [Places(group[0].window, whole_words) for group, _ in grids]
     sizes = np.cumsum([grid.size for _, grid in grids])
+    answers: dict[tuple[int, Span], Answer] = {}
     wanted = 4 * top_k
+    found = order = _largest(scores, wanted)
     while True:
-        answers: dict[tuple[int, Span], Answer] = {}
-        order = _largest(scores, wanted)
         for flat in order.tolist():
             index = int(np.searchsorted(sizes, flat, side="right"))
             group, grid = grids[index]
@@ -84,9 +84,26 @@ def best_answers(grids: Grids, scores: Floats, top_k: int, whole_words: bool) ->
             )
             if len(answers) == top_k:
                 return list(answers.values())
-        if len(order) < wanted:
+        if len(found) < wanted:
             return list(answers.values())
         wanted *= 4
+        # Where few answers are many spans, as in a text without a blank, most spans are not worth a look.
+        found = _largest(scores, wanted)
+        order = _first_of_each_place(found, grids, sizes, places)
+
+
+def _first_of_each_place(
+    order: NDArray[np.intp], grids: Grids, sizes: NDArray[np.intp], places: Sequence[Places]
+) -> NDArray[np.intp]:
+    """Return those of some spans, which are indices of the scores, that have another place than all before them."""
+    indices = np.searchsorted(sizes, order, side="right")
+    kept = []
+    for index in np.unique(indices).tolist():
+        mine, grid = np.flatnonzero(indices == index), grids[index][1]
+        firsts, extra = np.divmod(order[mine] - sizes[index] + grid.size, grid.shape[1])
+        starts, ends = places[index].spans(firsts, firsts + extra)
+        kept.append(mine[np.unique(starts * (ends.max() + 1) + ends, return_index=True)[1]])
+    return order[np.sort(np.concatenate(kept))]
 
 
 def _largest(scores: Floats, count: int) -> NDArray[np.intp]:

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quoth.reading.windows import Window
 from quoth.records import Span
 from quoth.text import surely_uncut, widen_to_graphemes, widen_to_words
+
+Tokens = NDArray[np.int64]
 
 
 class Places:
     """Where the spans of one context stand in its text, widened.
 
-    How far a token's start moves does not depend on where the span ends, and the other way round. So each is worked
-    out once: in a text without a blank, every span is widened to the whole of it.
+    A text is a row of pieces that no place cuts: words, and graphemes elsewhere. A span is widened from the start of
+    the piece that its first character stands in, to the end of that of its last. Each piece is worked out once: in a
+    text without a blank, every span is widened to the whole of it.
     """
 
     def __init__(self, window: Window, whole_words: bool) -> None:
-        self._window = window
+        self._offsets = window.context.offsets
+        self._context = window.example.context
         self._whole_words = whole_words
-        self._starts: dict[int, int] = {}
-        self._ends: dict[int, int] = {}
+        # Of each character: where its piece starts, and where it ends; 0 if that is not known yet.
+        self._starts, self._ends = np.zeros((2, len(self._context)), dtype=np.int64)
 
     def span(self, first: int, last: int) -> Span:
         """Return the place of the span from one token of the context to another, both inclusive."""
-        if first not in self._starts or last not in self._ends:
-            offsets = self._window.context.offsets
-            exact = Span(int(offsets[first, 0]), int(offsets[last, 1]))
-            wide = widened(self._window.example.context, exact, self._whole_words)
-            self._starts[first], self._ends[last] = wide.start, wide.end
-        return Span(self._starts[first], self._ends[last])
+        start, end = self._offsets.item(first, 0), self._offsets.item(last, 1) - 1
+        for position in (start, end):
+            if not self._ends.item(position):
+                self._learn(position)
+        return Span(self._starts.item(start), self._ends.item(end))
+
+    def spans(self, firsts: Tokens, lasts: Tokens) -> tuple[Tokens, Tokens]:
+        """Return where many such spans start, and where they end."""
+        starts, ends = self._offsets[firsts, 0], self._offsets[lasts, 1] - 1
+        for position in np.unique(np.concatenate([starts, ends])).tolist():
+            if not self._ends.item(position):
+                self._learn(position)
+        return self._starts[starts], self._ends[ends]
+
+    def _learn(self, position: int) -> None:
+        """Work out the piece that a character stands in."""
+        piece = widened(self._context, Span(position, position + 1), self._whole_words)
+        self._starts[piece.start : piece.end] = piece.start
+        self._ends[piece.start : piece.end] = piece.end
 
 
 def widened(context: str, span: Span, whole_words: bool) -> Span:

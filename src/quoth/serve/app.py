@@ -36,8 +36,6 @@ DESCRIPTION = (
     "Answers questions by quoting. Positions count code points, half-open, unless they say UTF-16. Every error says "
     "what must be, what is, and what to do. `POST /` speaks Hugging Face's hosted question-answering task."
 )
-# Each parses in a process of its own that may take a gigabyte.
-_FILES_AT_ONCE = 2
 # Texts whose time is over are forgotten at least so often, in seconds.
 _EXPIRE_S = 60.0
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -216,7 +214,6 @@ def _hosted(service: Service) -> APIRouter:
 
 def _texts(service: Service, desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/v1/texts", route_class=_Route, tags=["texts"], responses=_ERRORS)
-    parsers = asyncio.Semaphore(_FILES_AT_ONCE)
     limits = DocumentLimits(file_bytes=service.settings.file_bytes, characters=service.settings.context_characters)
     body = {
         "requestBody": {
@@ -247,8 +244,7 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
                     422, "bad_field", "the form must have a file named file, but has none", "Send one.", "body.file"
                 )
             data, name = await file.read(), file.filename
-        async with parsers:
-            document = await desk.apart(partial(read_document, data, name, limits))
+        document = await desk.parse(partial(read_document, data, name, limits))
         return service.keep(Text.of(document.text, document.pages or None), is_file=True)
 
     @router.get("/{handle}", summary="Get a text back", responses=_NOT_KEPT)

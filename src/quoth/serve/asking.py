@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 # Threads that cut and decode. The tokenizer and numpy let others run meanwhile, so a long text holds up no short one.
 _THREADS = 4
+# Threads that wait for a file's parser, each a process that may take a gigabyte. A thread is taken until its parser
+# ends, even where the client has left, so that there are never more parsers than these, and the threads above are free.
+_FILES_AT_ONCE = 2
 # A window of about this many words warms the engine up.
 _WARM_WORDS = 100
 
@@ -80,6 +83,7 @@ class Desk:
         self._batcher = batcher
         self._settings = settings
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
+        self._parsers = ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="parser")
 
     async def warm_up(self) -> None:
         """Answer one question, so that all is loaded; and let the batcher judge the engine's speed."""
@@ -90,6 +94,7 @@ class Desk:
     def close(self) -> None:
         """Let the threads end."""
         self._pool.shutdown(cancel_futures=True)
+        self._parsers.shutdown(cancel_futures=True)
 
     async def ask(
         self, queries: Sequence[Query], settings: DecodeSettings, windower: Windower | None = None
@@ -137,6 +142,10 @@ class Desk:
     async def apart(self, work: Callable[[], T]) -> T:
         """Do some work off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def parse(self, work: Callable[[], T]) -> T:
+        """Read a file off the event loop; few are read at once."""
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
 
     async def _cut(self, queries: Sequence[Query], windower: Windower) -> list[Cut]:
         # A thread cannot be cancelled; it looks now and then whether anybody still waits.

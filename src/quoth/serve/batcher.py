@@ -58,7 +58,8 @@ class Job:
         deadline: When it is too late, as the event loop's clock counts.
         urgent: When it goes before the turns.
         turn: The least is the next.
-        done: Resolved with all logits, in the order of the windows; whoever cancels it takes the job back.
+        done: Resolved with all logits, in the order of the windows, or with ``TimeoutError`` if the deadline passes
+            first; whoever cancels it takes the job back.
         arrived, started, finished: When it was queued, when its first window went in, when its last came out; in
             seconds of ``time.perf_counter``.
     """
@@ -216,7 +217,9 @@ class Batcher:
         for job in self._jobs:
             if job.done.done() or job.deadline <= now:
                 self.tokens -= sum(len(job.windows[index]) for index in job.waiting)
-                job.done.cancel()
+                # Whoever still waits learns that it is too late; a cancelled wait would look like something broken.
+                if not job.done.done():
+                    job.done.set_exception(TimeoutError())
             else:
                 kept.append(job)
         self._jobs = kept

@@ -90,10 +90,11 @@ def _listen(settings: ServeSettings) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have, such as ".x"
+        what = str(error.strerror or error).lower() if isinstance(error, OSError) else "no host can have such a name"
         raise ConfigError(
             f"--host {settings.host} --port {settings.port}: must be an address of this machine that is free, but: "
-            f"{(error.strerror or str(error)).lower()}. Take another with --port"
+            f"{what}. Take another with --host or --port"
         ) from error
     listener.listen(_BACKLOG)
     listener.set_inheritable(True)

@@ -1,0 +1,25 @@
+"""Errors: each crosses from one process to another as it is."""
+
+import copy
+import pickle
+
+import pytest
+
+from quoth import errors
+from quoth.errors import DataError, MissingExtraError, QuothError, TrainingStoppedError
+
+OF_MORE_THAN_A_SENTENCE = (
+    DataError("dev.json", [f"problem {number}" for number in range(20)]),
+    TrainingStoppedError("stopped", 15),
+    MissingExtraError("quoth serve", "serve"),
+)
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, QuothError)]
+OF_A_SENTENCE = [kind("a sentence") for kind in KINDS if kind not in map(type, OF_MORE_THAN_A_SENTENCE)]
+
+
+@pytest.mark.parametrize("error", [*OF_MORE_THAN_A_SENTENCE, *OF_A_SENTENCE], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("carried", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])
+def test_an_error_is_the_same_on_the_other_side(error, carried):
+    error.add_note("seen on the way")
+    other = carried(error)
+    assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
