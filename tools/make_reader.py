@@ -170,7 +170,7 @@ def second_golds(part: Path, reader: Path, out: Path) -> Path:
     """Give each question a second gold, once: what a reader quotes, where it shares a word with the annotator's.
 
     Probabilities are of being right, and one annotator cuts many answers in a way that the next would not: SQuAD's dev
-    set has three. The reader of the first stage stands in for a second one. It is the least related to the one that ships.
+    set has three. The reader of the first stage stands in for a second one, the least related to the one that ships.
     """
     if out.is_file():
         return out
