@@ -11,10 +11,9 @@ from typing import Any
 
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, shipped_folder
+from quoth.store.files import reader_files
 from quoth.store.folder import sha256
 
-# All that answers depend on.
-_FILES = ("tokenizer.json", "tokenizer_config.json", "model.onnx", "model.safetensors", "config.json")
 _HASH_DIGITS = 16
 
 
@@ -53,7 +52,7 @@ class ServedReader:
         reader = Reader.load(source, engine=engine, precision=precision, threads=threads)
         folder = shipped_folder() if source is None else ReaderFolder.open_unchecked(Path(source))
         content = {
-            "files": {name: sha256(folder.path / name) for name in _FILES if (folder.path / name).is_file()},
+            "files": {name: sha256(folder.path / name) for name in reader_files(folder.path)},
             "settings": reader.settings.to_json(),
             "engine": [reader.engine.name, reader.engine.precision],
         }
