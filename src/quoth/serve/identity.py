@@ -13,6 +13,7 @@ from quoth.reader import Reader
 from quoth.store import ReaderFolder, shipped_folder
 from quoth.store.files import reader_files
 from quoth.store.folder import sha256
+from quoth.store.hub import hub_folder, is_hub_name
 
 _HASH_DIGITS = 16
 
@@ -23,7 +24,7 @@ class ServedReader:
 
     Attributes:
         reader: The reader.
-        name: Name of its folder; never a path.
+        name: Name of its folder, or the last part of its name on the hub; never a path.
         hash: Of its files, its settings and its engine: changes whenever an answer might.
         scores: As its ``quoth.json`` has them.
     """
@@ -49,6 +50,9 @@ class ServedReader:
             ConfigError: If there is no such engine or precision.
             MissingExtraError: If what runs it is not installed.
         """
+        name = "shipped" if source is None else Path(source).resolve().name
+        if is_hub_name(source):
+            source = hub_folder(str(source))
         reader = Reader.load(source, engine=engine, precision=precision, threads=threads)
         folder = shipped_folder() if source is None else ReaderFolder.open_unchecked(Path(source))
         content = {
@@ -57,6 +61,5 @@ class ServedReader:
             "engine": [reader.engine.name, reader.engine.precision],
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        name = "shipped" if source is None else folder.path.resolve().name
         scores = folder.manifest.get("scores")
         return cls(reader, name, digest[:_HASH_DIGITS], scores if isinstance(scores, dict) else {})
