@@ -22,7 +22,7 @@ from quoth.reading import Windower, WindowLogits, chance, decode, log_shares
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from quoth.store import ReaderFolder, ReaderSettings
 from texts import few
-from tiny_readers import KINDS, tiny_folder, tiny_reader, tiny_tokenizer
+from tiny_readers import KINDS, tiny_folder, tiny_layout, tiny_reader, tiny_tokenizer
 
 LETTERS = "b c d e f g h i"
 TEXT = "The keeper lit the lamp of Cabo Branco in 1972 and Ana Ribeiro wrote it down in the log of the tower"
@@ -373,6 +373,15 @@ def test_calibrate_can_leave_the_reader_alone(quoth, files, tmp_path):
     status, _, err = quoth("calibrate", folder, "--data", data, "-o", tmp_path / "new")
     assert status == 2
     assert "must be a new or empty folder" in err
+
+
+def test_calibrate_keeps_weights_in_a_sub_folder(quoth, files, tmp_path):
+    _, data, _ = files
+    folder = tiny_layout("sub-folder", tmp_path / "plain")
+    status, *_ = quoth("calibrate", folder, "--data", data, "-o", tmp_path / "new")
+    assert status == 0
+    assert (tmp_path / "new" / "onnx" / "model.onnx").read_bytes() == (folder / "onnx" / "model.onnx").read_bytes()
+    assert Reader.load(tmp_path / "new", threads=1).settings.decode.temperature != 1.0
 
 
 def test_evaluate_says_what_probabilities_are_worth(quoth, files, tmp_path):

@@ -63,6 +63,17 @@ def test_an_onnx_file_of_the_hub_is_used_without_torch(tmp_path, place):
     assert process(code, tmp_path).splitlines() == [f"openvino {expected}", "False"]
 
 
+def test_a_served_reader_of_the_hub_is_told_by_its_files(tmp_path):
+    snapshot = cached(tmp_path / "hub", NAME, **{"onnx/model.onnx": "model.onnx"})
+    code = (
+        "from quoth.serve.identity import ServedReader\n"
+        f"for source in ({NAME!r}, {str(snapshot)!r}):\n"
+        "    reader = ServedReader.load(source, precision='float32'); print(reader.name, reader.hash)"
+    )
+    (name, of_hub), (_, of_folder) = (line.split() for line in process(code, tmp_path).splitlines())
+    assert (name, of_hub) == ("lamp-squad", of_folder)
+
+
 def test_revisions_and_branches(tmp_path):
     first = cached(tmp_path, NAME, "bpe", FIRST, **{"model.onnx": "model.onnx"})
     second = cached(tmp_path, NAME, "wordpiece", SECOND, **{"model.onnx": "model.onnx"})

@@ -18,7 +18,7 @@ from quoth.cli import main
 from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, ReaderSettings
-from tiny_readers import TINY, tiny_folder
+from tiny_readers import LAYOUTS, TINY, tiny_folder, tiny_layout
 
 # mlflow's libraries warn of their own matters.
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("default")]
@@ -52,7 +52,7 @@ def store(mlflow, tmp_path_factory):
 def reader(tmp_path_factory):
     """A tiny reader that needs no torch, small in its windows, so that a context has several."""
     folder = tiny_folder("wordpiece", tmp_path_factory.mktemp("readers") / "tiny")
-    (folder / "pytorch_model.bin").write_bytes(b"not ours to log")
+    (folder / "tf_model.h5").write_bytes(b"not ours to log")
     return ReaderFolder(folder).write_manifest(
         ReaderSettings(48, 16), {"scores": {"dev": {"exact": 50.0, "f1": 60.5, "total": 4}}}
     )
@@ -121,6 +121,19 @@ def test_the_model_says_what_it_is_and_what_it_needs(mlflow, store, address, rea
     (version,) = store.search_model_versions("name = 'cat'")
     run = store.get_run(version.run_id)
     assert (run.info.run_name, run.data.metrics["dev_f1"]) == ("kept", 60.5)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "one"])
+def test_a_reader_is_logged_with_its_weights_in_whatever_layout(mlflow, store, layout, tmp_path):
+    from quoth.training.registry import track_reader
+
+    folder = ReaderFolder.open(tiny_layout(layout, tmp_path / "reader"))
+    address = track_reader(folder.path, experiment="ours", run_name=layout, registered_model=None)
+    (reply,) = mlflow.pyfunc.load_model(address).predict(ROWS[:1])
+    assert seen(reply) == expected(folder, ROWS[0])
+    logged = Path(mlflow.artifacts.download_artifacts(address))
+    lines = (logged / "requirements.txt").read_text()
+    assert ("torch==" in lines) == (folder.onnx is None), "torch is asked for only where it is needed"
 
 
 def test_a_reader_without_onnx_asks_for_torch(tmp_path):

@@ -11,9 +11,10 @@ import pytest
 
 from little_files import pdf
 from quoth.reader import Reader
+from quoth.serve.identity import ServedReader
 from quoth.text import utf16_span
 from serving import QUESTION, TEXT, TINY, form, process
-from tiny_readers import TIPPED
+from tiny_readers import EACH_LAYOUT, LAYOUTS, TIPPED, tiny_layout
 
 pytestmark = pytest.mark.serve
 
@@ -59,6 +60,29 @@ def test_an_answer_is_that_of_the_reader_to_the_bit(server, reader):
     assert set(found["timing"]) == {"queue_ms", "compute_ms", "total_ms"}
     assert found["reader"]["hash"] == headers["Quoth-Reader"]
     assert headers["Quoth-Version"]
+
+
+@pytest.mark.parametrize("layout", EACH_LAYOUT)
+def test_other_weights_are_another_reader_in_whatever_layout(layout, tmp_path):
+    folder = tiny_layout(layout, tmp_path / "reader")
+    before = ServedReader.load(folder, threads=1)
+    assert ServedReader.load(folder, threads=1).hash == before.hash
+    _change(folder / LAYOUTS[layout][-1])
+    assert ServedReader.load(folder, threads=1).hash != before.hash
+
+
+def _change(weights):
+    """Change one weight, so that the file can still be loaded."""
+    if weights.suffix == ".bin":
+        import torch
+
+        state = torch.load(weights, weights_only=True)
+        state["qa_outputs.bias"] += 1
+        torch.save(state, weights)
+    else:
+        content = bytearray(weights.read_bytes())
+        content[len(content) // 2] ^= 1
+        weights.write_bytes(content)
 
 
 def test_one_of_several_contexts_is_quoted(server, reader):

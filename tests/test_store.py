@@ -10,8 +10,9 @@ from quoth.errors import ConfigError, ReaderError, TokenizerError
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings
 from quoth.store import ReaderFolder, ReaderSettings, open_engine
+from quoth.store.files import reader_files
 from quoth.store.folder import sha256
-from tiny_readers import KINDS, tiny_folder
+from tiny_readers import EACH_LAYOUT, KINDS, LAYOUTS, tiny_folder, tiny_layout
 
 DECODE = DecodeSettings(max_answer_tokens=12, null_threshold=-1.5, null_bias=-0.5, temperature=1.7, agreement=2.0)
 SETTINGS = ReaderSettings(64, 16, DECODE)
@@ -120,6 +121,59 @@ def test_manifest_vouches_for_what_is_there(folder):
         name: sha256(folder / name) for name in ("tokenizer.json", "tokenizer_config.json", "model.onnx")
     }
     assert sorted(path.name for path in folder.iterdir()) == sorted([*manifest["files"], "quoth.json", "README.md"])
+
+
+@pytest.mark.parametrize("layout", EACH_LAYOUT)
+def test_a_copy_holds_the_weights_in_whatever_layout(layout, tmp_path):
+    folder = tiny_layout(layout, tmp_path / "reader")
+    (folder / "onnx").mkdir(exist_ok=True)
+    for beside in ("tf_model.h5", "onnx/model_quantized.onnx", "model.onnx.bak"):
+        (folder / beside).write_bytes(b"not loaded by anything")
+    copy = ReaderFolder.open(folder).with_settings(ReaderSettings(128, 42), {}, tmp_path / "copy")
+    expected = {"tokenizer.json", "tokenizer_config.json", "config.json", *LAYOUTS[layout]}
+    assert set(copy.manifest["files"]) == expected
+    found = {file.relative_to(copy.path).as_posix() for file in copy.path.rglob("*") if file.is_file()}
+    assert found == {*expected, "quoth.json", "README.md"}
+    one, other = (Reader.load(path, threads=1).answer("Who?", CONTEXT, top_k=3) for path in (folder, copy.path))
+    assert one == other
+    last = copy.path / LAYOUTS[layout][-1]
+    last.write_bytes(last.read_bytes()[:-1] + b"?")
+    with pytest.raises(ReaderError, match=r"is not the file that quoth\.json vouches for"):
+        Reader.load(copy.path)
+
+
+def test_files_outside_of_the_folder_are_no_part_of_a_reader(tmp_path):
+    folder = tiny_folder("wordpiece", tmp_path / "reader", "tokenizer.json")
+    (tmp_path / "secret").write_text("a key")
+    names = ["../secret", str(tmp_path / "secret"), "x" * 5000, "\0", ""]
+    fields = [b"\x0a\x08location\x12" + _length(name) + name.encode() for name in names]
+    (folder / "model.onnx").write_bytes(b"".join(fields) + b"\x0a\x08location\x12\xff")
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": dict(enumerate(names))}))
+    assert reader_files(folder) == ["tokenizer.json", "model.onnx", index.name]
+    (folder / "model.onnx").write_bytes(b"")
+    assert reader_files(folder) == ["tokenizer.json", "model.onnx", index.name]
+
+
+def _length(name):
+    """The length of a text as protobuf writes it."""
+    size = len(name.encode())
+    return bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
+
+
+def test_tensors_may_lie_in_a_file_with_a_long_name(tmp_path):
+    folder = tiny_folder("wordpiece", tmp_path, "tokenizer.json")
+    name = "x" * 200
+    (folder / "model.onnx").write_bytes(b"\x0a\x08location\x12" + _length(name) + name.encode())
+    (folder / name).write_bytes(b"weights")
+    assert reader_files(folder) == ["tokenizer.json", "model.onnx", name]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"weight_map": []}'])
+def test_an_index_of_shards_that_names_none_is_refused(folder, content):
+    (folder / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(ReaderError, match=r"index\.json: must say which file holds which weight"):
+        ReaderFolder.open(folder).with_settings(SETTINGS, {})
 
 
 def test_newer_format_is_refused(folder):

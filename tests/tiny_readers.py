@@ -5,6 +5,8 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from quoth.engines.openvino import OpenVinoEngine
 from quoth.engines.select import processor
 from quoth.reader import Reader
@@ -40,6 +42,50 @@ def tiny_folder(kind, folder, *names):
     folder.mkdir(parents=True, exist_ok=True)
     for name in names or ("tokenizer.json", "tokenizer_config.json", "model.onnx"):
         shutil.copy(TINY / kind / name, folder / name)
+    return folder
+
+
+# Each way in which weights may lie in a folder, and those of its files that hold them.
+LAYOUTS = {
+    "one": ("model.onnx",),
+    "sub-folder": ("onnx/model.onnx",),
+    "data": ("model.onnx", "model.onnx_data"),
+    "data in sub-folder": ("onnx/model.onnx", "onnx/weights"),
+    "shards": (
+        "model.safetensors.index.json",
+        "model-00001-of-00003.safetensors",
+        "model-00002-of-00003.safetensors",
+        "model-00003-of-00003.safetensors",
+    ),
+    "old": ("pytorch_model.bin",),
+}
+_COPIED = ("one", "sub-folder")
+# For a test of each; those that an extra makes are marked.
+EACH_LAYOUT = [name if name in _COPIED else pytest.param(name, marks=pytest.mark.torch) for name in LAYOUTS]
+
+
+def tiny_layout(layout, folder):
+    """Make a plain folder of a tiny reader whose weights lie in some layout."""
+    tiny_folder("wordpiece", folder, "tokenizer.json", "tokenizer_config.json", "config.json")
+    source, names = TINY / "wordpiece", LAYOUTS[layout]
+    (folder / names[0]).parent.mkdir(exist_ok=True)
+    if layout in _COPIED:
+        shutil.copy(source / "model.onnx", folder / names[0])
+    elif names[0].endswith(".onnx"):
+        import onnx
+
+        location = Path(names[1]).name
+        network = onnx.load(source / "model.onnx")
+        onnx.save(network, folder / names[0], save_as_external_data=True, location=location, size_threshold=0)
+    elif layout == "shards":
+        from transformers import AutoModelForQuestionAnswering
+
+        AutoModelForQuestionAnswering.from_pretrained(source).save_pretrained(folder, max_shard_size="20KB")
+    else:
+        import torch
+        from safetensors.torch import load_file
+
+        torch.save(load_file(source / "model.safetensors"), folder / names[0])
     return folder
 
 

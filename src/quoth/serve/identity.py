@@ -11,10 +11,10 @@ from typing import Any
 
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, shipped_folder
+from quoth.store.files import reader_files
 from quoth.store.folder import sha256
+from quoth.store.hub import hub_folder, is_hub_name
 
-# All that answers depend on.
-_FILES = ("tokenizer.json", "tokenizer_config.json", "model.onnx", "model.safetensors", "config.json")
 _HASH_DIGITS = 16
 
 
@@ -24,7 +24,7 @@ class ServedReader:
 
     Attributes:
         reader: The reader.
-        name: Name of its folder; never a path.
+        name: Name of its folder, or the last part of its name on the hub; never a path.
         hash: Of its files, its settings and its engine: changes whenever an answer might.
         scores: As its ``quoth.json`` has them.
     """
@@ -50,14 +50,16 @@ class ServedReader:
             ConfigError: If there is no such engine or precision.
             MissingExtraError: If what runs it is not installed.
         """
+        name = "shipped" if source is None else Path(source).resolve().name
+        if is_hub_name(source):
+            source = hub_folder(str(source))
         reader = Reader.load(source, engine=engine, precision=precision, threads=threads)
         folder = shipped_folder() if source is None else ReaderFolder.open_unchecked(Path(source))
         content = {
-            "files": {name: sha256(folder.path / name) for name in _FILES if (folder.path / name).is_file()},
+            "files": {name: sha256(folder.path / name) for name in reader_files(folder.path)},
             "settings": reader.settings.to_json(),
             "engine": [reader.engine.name, reader.engine.precision],
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        name = "shipped" if source is None else folder.path.resolve().name
         scores = folder.manifest.get("scores")
         return cls(reader, name, digest[:_HASH_DIGITS], scores if isinstance(scores, dict) else {})

@@ -8,7 +8,7 @@
     └── README.md           model card
 
 A plain Hugging Face folder has no ``quoth.json``; its settings come from its tokenizer and its config. Its ONNX file
-may lie in ``onnx/``.
+may lie in ``onnx/``, and its weights in several files; ``files.py`` knows all layouts.
 """
 
 from __future__ import annotations
@@ -28,15 +28,12 @@ from quoth.engines import Engine
 from quoth.engines.select import PRECISIONS, cache_folder, open_onnx
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
 from quoth.store.card import card
+from quoth.store.files import CARD, MANIFEST, copy_reader, has_torch_weights, onnx_file, reader_files
 from quoth.store.hub import hub_folder, is_hub_name
 from quoth.store.settings import ReaderSettings
 
 FORMAT = 1
-MANIFEST = "quoth.json"
 _OURS = ("format", "files")  # what every manifest gets anew
-# Where an ONNX file may lie, and what torch can run; the first that is there counts.
-_ONNX = ("model.onnx", "onnx/model.onnx")
-_TORCH = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 # Models that number positions from the one after the padding's id, so that they take fewer than their config says.
 _POSITIONS_FROM_PADDING = (
     "roberta",
@@ -47,8 +44,6 @@ _POSITIONS_FROM_PADDING = (
     "longformer",
     "data2vec-text",
 )
-# What a manifest vouches for, where it is there.
-_HASHED = ("tokenizer.json", "tokenizer_config.json", "model.onnx", "model.safetensors", "config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +88,7 @@ class ReaderFolder:
     @property
     def onnx(self) -> Path | None:
         """Its ONNX file, or ``None``."""
-        return next((self.path / name for name in _ONNX if (self.path / name).is_file()), None)
+        return onnx_file(self.path)
 
     def _check(self) -> None:
         found = self.manifest.get("format")
@@ -133,23 +128,22 @@ class ReaderFolder:
             settings: The reader's settings.
             facts: What else to say of it: precision, what it was trained on, scores.
         """
-        present = [name for name in _HASHED if (self.path / name).is_file()]
         manifest = {
             "format": FORMAT,
             **settings.to_json(),
             **facts,
-            "files": {name: sha256(self.path / name) for name in present},
+            "files": {name: sha256(self.path / name) for name in reader_files(self.path)},
         }
         part = self.path / f".{MANIFEST}.part"
         part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         part.replace(self.path / MANIFEST)
         if self._card_is_ours():
-            (self.path / "README.md").write_text(card(manifest), encoding="utf-8")
+            (self.path / CARD).write_text(card(manifest), encoding="utf-8")
         return ReaderFolder(self.path, manifest, self.config)
 
     def _card_is_ours(self) -> bool:
         """Tell whether the card may be written anew: not if somebody wrote or edited it."""
-        file = self.path / "README.md"
+        file = self.path / CARD
         if not file.exists():
             return True
         try:
@@ -177,9 +171,7 @@ class ReaderFolder:
         out.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         try:
-            for name in (*_HASHED, "README.md"):
-                if (self.path / name).is_file():
-                    shutil.copyfile(self.path / name, part / name)
+            copy_reader(self.path, part)
             ReaderFolder(part, self.manifest, self.config).write_manifest(settings, {**known, **facts})
             part.chmod(0o755)
             if out.exists():
@@ -271,7 +263,7 @@ def open_torch(
         ReaderError: If the folder holds no weights.
         MissingExtraError: If torch is not installed.
     """
-    if not any((folder.path / name).is_file() for name in _TORCH):
+    if not has_torch_weights(folder.path):
         raise ReaderError(f"{folder.path}: must hold model.onnx or model.safetensors, but holds neither")
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise MissingExtraError(

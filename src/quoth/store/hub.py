@@ -26,7 +26,7 @@ _WEIGHTS = (
 )
 
 
-def is_hub_name(source: str | Path) -> bool:
+def is_hub_name(source: str | Path | None) -> bool:
     """Tell whether a source can be a name on the hub: not a path that is there, nor one that can only be a path."""
     return isinstance(source, str) and _NAME.fullmatch(source) is not None and not Path(source).exists()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from quoth.errors import MissingExtraError
 from quoth.store import ReaderFolder
+from quoth.store.files import copy_reader
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 # MLflow copies this file and runs it to load the model: what answers can be read beside what it answers with.
 _SCRIPT = Path(__file__).with_name("served.py")
-# What a reader is made of: no checkpoint, and no weights in a format that Quoth does not load.
-_FILES = ("quoth.json", "README.md", "tokenizer.json", "tokenizer_config.json", "config.json", "model.safetensors")
-_NETWORK = "model.onnx"
 _EXAMPLE = {"question": "Who kept the light?", "context": "The light was kept by Ida Lewis for 39 years."}
 
 
@@ -82,7 +79,7 @@ def requirements(folder: ReaderFolder) -> list[str]:
     """Return what serving a reader needs, at the versions installed here: pip's lines, sorted."""
     from packaging.requirements import Requirement
 
-    extra = "" if (folder.path / _NETWORK).is_file() else "torch"
+    extra = "" if folder.onnx else "torch"
     asked = map(Requirement, requires("quoth") or ())
     names = {each.name for each in asked if each.marker is None or each.marker.evaluate({"extra": extra})}
     # What stands behind a plus is a build of this machine's index (2.13.0+cpu), and unknown elsewhere.
@@ -129,7 +126,5 @@ def _staged(folder: ReaderFolder) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as parent:
         staged = Path(parent) / "reader"
         staged.mkdir()
-        for file in (*_FILES, _NETWORK):
-            if (folder.path / file).is_file():
-                shutil.copy(folder.path / file, staged)
+        copy_reader(folder.path, staged)
         yield staged
