@@ -129,11 +129,24 @@ def test_the_help_teaches_with_an_example(quoth, command):
     assert f"Example: quoth {command} dev-" in out
 
 
-def test_predict_refuses_to_write_two_things_to_one_file(quoth, folder):
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("spelling", ["out.json", "parts/../out.json", "link.json", "parts/link/out.json"])
+def test_predict_refuses_to_write_two_things_to_one_file(quoth, folder, spelling, there):
     out_file = folder / "out.json"
-    status, _, err = quoth("predict", folder / "data.json", "-o", out_file, "--nbest", out_file)
-    assert status == 2
-    assert err == "quoth: --output, --nbest and --null-odds must be different files, but two are the same\n"
+    if there:
+        out_file.write_text("old")
+    (folder / "parts").mkdir()
+    (folder / "parts" / "link").symlink_to(folder)
+    (folder / "link.json").symlink_to(out_file)
+    status, _, err = quoth("predict", folder / "data.json", "-o", out_file, "--nbest", folder / spelling)
+    assert (status, err) == (2, f"quoth: --output and --nbest must be different files, but both are {out_file}\n")
+    assert out_file.exists() == there
+
+
+def test_predict_takes_a_device_that_swallows_everything_twice(quoth, folder):
+    words = ["-o", "/dev/null", "--nbest", "/dev/null", "--reader", folder / "no-reader"]
+    status, _, err = quoth("predict", folder / "data.json", *words)
+    assert (status, "no-reader" in err) == (1, True)
 
 
 @pytest.mark.parametrize("words", [["evaluate"], ["predict", "-o", "out.json"]])
