@@ -1,4 +1,4 @@
-"""The files of one command, each of which must be another."""
+"""The files of one command, of which no two may be the same."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ def check_different(files: Mapping[str, str | Path | None]) -> None:
     """Refuse that two files of a command are the same, however spelled and through whatever links.
 
     Args:
-        files: Each by what the user calls it, such as ``--output``; those that are not given are ``None``.
+        files: Each by what the user calls it, such as ``--output``; ``None`` if it is not given. Data sets of the hub,
+            ``hub:NAME:SPLIT`` as text, are no files.
 
     Raises:
         ConfigError: If two are the same; the message names both, and the file.
     """
+    from quoth.data.hub import PREFIX
     from quoth.errors import ConfigError
 
-    given = [(name, path) for name, path in files.items() if path is not None]
+    given = [
+        (name, path)
+        for name, path in files.items()
+        if path is not None and not (isinstance(path, str) and path.startswith(PREFIX))
+    ]
     for (name, path), (other, its_path) in combinations(given, 2):
         if _are_same(path, its_path):
             raise ConfigError(f"{name} and {other} must be different files, but both are {path}")

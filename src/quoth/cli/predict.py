@@ -48,7 +48,7 @@ def predict(
     from quoth.evaluation import prediction_files
     from quoth.reader import Reader
 
-    check_different({"--output": output, "--nbest": nbest, "--null-odds": null_odds})
+    check_different({"DATA": data, "--output": output, "--nbest": nbest, "--null-odds": null_odds})
     examples = read_examples(data, places=False)  # golds are not looked at
     loaded = Reader.load(reader, engine=engine, precision=precision)
     predictions = loaded.answer_all(examples, top_k=top_k if nbest else 1)
