@@ -119,6 +119,34 @@ def test_split_refuses_titles_that_make_no_two_parts(quoth, file, tmp_path, titl
     assert not (tmp_path / "parts").exists()
 
 
+def test_split_overwrites_neither_its_data_nor_its_titles(quoth, file, tmp_path):
+    titles = tmp_path / "data.inside.json"
+    titles.write_text("Dogs\n")
+    status, out, err = quoth("split", file, "--titles", titles, "-o", tmp_path)
+    sentence = f"--titles and the part inside must be different files, but both are {titles}"
+    assert (status, out, err) == (2, "", f"quoth: {sentence}\n")
+    assert titles.read_text() == "Dogs\n"
+
+    data = file.rename(tmp_path / "parts.json.gz")
+    file.symlink_to(data)
+    (tmp_path / "data.outside.json").symlink_to(data)
+    titles = titles.rename(tmp_path / "titles.txt")
+    status, out, err = quoth("split", file, "--titles", titles, "-o", tmp_path)
+    sentence = f"FILE and the part outside must be different files, but both are {file}"
+    assert (status, out, err) == (2, "", f"quoth: {sentence}\n")
+    assert read_examples(data) == EXAMPLES
+
+
+@pytest.mark.parametrize("spelling", ["data.json.gz", "link.json", "parts/../data.json.gz"])
+def test_pairs_do_not_overwrite_their_data(quoth, file, tmp_path, spelling):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "link.json").symlink_to(file)
+    status, out, err = quoth("pairs", file, "-o", tmp_path / spelling)
+    assert (status, out) == (2, "")
+    assert err == f"quoth: FILE and --out must be different files, but both are {file}\n"
+    assert read_examples(file) == EXAMPLES
+
+
 @pytest.fixture
 def tokenizer_folder(tmp_path):
     """A tokenizer that cuts at words, and knows none of them."""

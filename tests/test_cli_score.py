@@ -133,11 +133,61 @@ def test_the_help_teaches_with_an_example(quoth, command):
     assert f"Example: quoth {command} dev-" in out
 
 
-def test_predict_refuses_to_write_two_things_to_one_file(quoth, folder):
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("spelling", ["out.json", "parts/../out.json", "link.json", "parts/link/out.json"])
+def test_predict_refuses_to_write_two_things_to_one_file(quoth, folder, spelling, there):
     out_file = folder / "out.json"
-    status, _, err = quoth("predict", folder / "data.json", "-o", out_file, "--nbest", out_file)
-    assert status == 2
-    assert err == "quoth: --output, --nbest and --null-odds must be different files, but two are the same\n"
+    if there:
+        out_file.write_text("old")
+    (folder / "parts").mkdir()
+    (folder / "parts" / "link").symlink_to(folder)
+    (folder / "link.json").symlink_to(out_file)
+    status, _, err = quoth("predict", folder / "data.json", "-o", out_file, "--nbest", folder / spelling)
+    assert (status, err) == (2, f"quoth: --output and --nbest must be different files, but both are {out_file}\n")
+    assert out_file.exists() == there
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["predict", "-o"], "DATA and --output"),
+        (["predict", "-o", "out.json", "--nbest"], "DATA and --nbest"),
+        (["predict", "-o", "out.json", "--null-odds"], "DATA and --null-odds"),
+        (["evaluate", "--errors"], "DATA and --errors"),
+    ],
+)
+@pytest.mark.parametrize("spelling", ["data.json", "link.json"])
+def test_no_output_may_be_the_data_set(quoth, folder, words, names, spelling):
+    data = folder / "data.json"
+    (folder / "link.json").symlink_to(data)
+    status, _, err = quoth(words[0], data, *words[1:], folder / spelling, "--reader", folder / "no-reader")
+    assert (status, err) == (2, f"quoth: {names} must be different files, but both are {data}\n")
+    assert json.loads(data.read_text()) == DATA
+
+
+def test_evaluate_refuses_to_write_two_things_to_one_file(quoth, folder):
+    plot = folder / "plot.svg"
+    status, _, err = quoth("evaluate", folder / "data.json", "--plot", plot, "--errors", plot)
+    assert (status, err) == (2, f"quoth: --errors and --plot must be different files, but both are {plot}\n")
+
+
+def test_evaluate_does_not_draw_over_its_data(quoth, folder):
+    data = folder / "data.svg"
+    data.write_text(json.dumps(DATA))
+    status, _, err = quoth("evaluate", data, "--plot", data)
+    assert (status, err) == (2, f"quoth: DATA and --plot must be different files, but both are {data}\n")
+    assert json.loads(data.read_text()) == DATA
+
+
+def test_a_data_set_of_the_hub_is_no_file(quoth):
+    status, _, err = quoth("predict", "hub:no-split", "-o", "hub:no-split")
+    assert (status, "different files" in err) == (2, False)
+
+
+def test_predict_takes_a_device_that_swallows_everything_twice(quoth, folder):
+    words = ["-o", "/dev/null", "--nbest", "/dev/null", "--reader", folder / "no-reader"]
+    status, _, err = quoth("predict", folder / "data.json", *words)
+    assert (status, "no-reader" in err) == (1, True)
 
 
 @pytest.mark.parametrize("words", [["evaluate"], ["predict", "-o", "out.json"]])

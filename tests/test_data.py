@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 from hypothesis import given
@@ -682,6 +683,41 @@ def test_writing_leaves_the_old_file_where_it_fails(tmp_path):
     with pytest.raises(OSError, match="taken"):
         write_squad(EXAMPLES, tmp_path / "taken")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_writing_through_a_link_leaves_the_link(tmp_path):
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    for examples in (EXAMPLES, EXAMPLES[::2]):  # there is no target yet, then there is one
+        write_squad(examples, link)
+        assert link.is_symlink()
+        assert read_examples(target) == examples
+
+
+@pytest.mark.parametrize("name", ["pipe.json", "pipe.json.gz"])
+def test_writing_to_a_pipe_leaves_the_pipe(tmp_path, name):
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    read = []
+    listener = threading.Thread(target=lambda: read.extend(read_examples(pipe)), daemon=True)
+    listener.start()
+    write_squad(EXAMPLES, pipe)
+    assert pipe.is_fifo()
+    listener.join(timeout=10)
+    assert read == EXAMPLES
+
+
+def test_writing_names_the_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder") as caught:
+        write_squad(EXAMPLES, tmp_path / "no" / "a.json")
+    assert caught.value.filename == str(tmp_path / "no")
+
+
+def test_writing_through_a_link_names_the_folder_it_points_to(tmp_path):
+    (tmp_path / "link.json").symlink_to(tmp_path / "no" / "a.json")
+    with pytest.raises(FileNotFoundError, match="no such folder") as caught:
+        write_squad(EXAMPLES, tmp_path / "link.json")
+    assert caught.value.filename == str(tmp_path.resolve() / "no")
 
 
 def test_describe_counts():

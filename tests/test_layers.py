@@ -14,7 +14,7 @@ SOURCE = Path(quoth.__file__).parent
 
 # Lowest first. A room imports from its own layer or below.
 LAYERS = (
-    ("drawing", "errors", "names", "records", "text"),
+    ("drawing", "errors", "files", "names", "records", "text"),
     ("data", "reading"),
     ("engines",),
     ("store",),

@@ -127,17 +127,21 @@ def split(
     Example: [cyan]quoth data split train.json --titles held-out-titles.txt -o parts[/cyan]
     writes parts/train.inside.json and parts/train.outside.json.
     """
+    from quoth.cli.files import check_different
     from quoth.data import read_examples, read_titles
     from quoth.data import split as split_examples
     from quoth.errors import ConfigError
 
+    sides = ("inside", "outside")
+    paths = {side: out / f"{_stem(file)}.{side}.json" for side in sides}
+    check_different({"FILE": file, "--titles": titles, **{f"the part {side}": path for side, path in paths.items()}})
     wanted = read_titles(titles)
-    parts = dict(zip(("inside", "outside"), split_examples(read_examples(file), wanted), strict=True))
+    parts = dict(zip(sides, split_examples(read_examples(file), wanted), strict=True))
     if empty := [side for side, examples in parts.items() if not examples]:
         raise ConfigError(f"{titles}: must name some articles of {file} and not all, but nothing is {empty[0]}")
     out.mkdir(parents=True, exist_ok=True)
     for side, examples in parts.items():
-        _write_part(examples, out / f"{_stem(file)}.{side}.json")
+        _write_part(examples, paths[side])
 
 
 @app.command()
@@ -155,8 +159,10 @@ def pairs(
 
     Example: [cyan]quoth data pairs train.json -o pairs.json --share 0.3[/cyan]
     """
+    from quoth.cli.files import check_different
     from quoth.data import read_examples, unanswerable_pairs
 
+    check_different({"FILE": file, "--out": out})
     _write_part(unanswerable_pairs(read_examples(file), share=share, seed=seed), out)
 
 

@@ -48,12 +48,14 @@ def evaluate(
 
     Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1/reader --slices --errors wrong.jsonl[/cyan]
     """
+    from quoth.cli.files import check_different
     from quoth.cli.score import print_report
     from quoth.data import read_examples
     from quoth.evaluation import evaluate as evaluate_reader
     from quoth.evaluation.plots import check_plot, plot_reliability
     from quoth.reader import Reader
 
+    check_different({"DATA": data, "--errors": errors, "--plot": plot})
     if plot:
         check_plot(plot)
     # Only slices and errors look at where golds stand.

@@ -43,14 +43,12 @@ def predict(
     """
     from rich.progress import Progress
 
+    from quoth.cli.files import check_different
     from quoth.data import read_examples
-    from quoth.errors import ConfigError
     from quoth.evaluation import prediction_files
     from quoth.reader import Reader
 
-    files = [path.absolute() for path in (output, nbest, null_odds) if path]
-    if len(set(files)) < len(files):
-        raise ConfigError("--output, --nbest and --null-odds must be different files, but two are the same")
+    check_different({"DATA": data, "--output": output, "--nbest": nbest, "--null-odds": null_odds})
     examples = read_examples(data, places=False)  # golds are not looked at
     loaded = Reader.load(reader, engine=engine, precision=precision)
     predictions = loaded.answer_all(examples, top_k=top_k if nbest else 1)

@@ -16,6 +16,7 @@ from typing import Any
 from quoth.data.flat import read_jsonl
 from quoth.data.rows import Problems, Row, merge_answers, missing, shown
 from quoth.data.texts import decode, parse_json, why_not_json
+from quoth.files import whole_bytes
 from quoth.records import Example
 
 _ROW_KEYS = {"id", "question", "context"}
@@ -104,7 +105,8 @@ def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> No
 
     Neighbours of one title share an article, and neighbours of one context a paragraph. The file has the shape of
     SQuAD v2.0, with ``is_impossible``, if any example is unanswerable, else of v1.1. Unlabelled examples get no
-    ``answers``. ``read_examples`` gives the same examples back. The file appears whole or not at all.
+    ``answers``. ``read_examples`` gives the same examples back. The file appears whole or not at all, where a link
+    points to; a pipe or a device is written as it stands.
     """
     version_2 = any(example.golds == () for example in examples)
     articles = [
@@ -115,7 +117,8 @@ def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> No
     text = json.dumps({"data": articles, "version": "v2.0" if version_2 else "1.1"})
     data = text.encode("ascii")
     path = Path(path)
-    _write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data, path)
+    with whole_bytes(path) as file:
+        file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def _paragraphs(examples: list[Example], version_2: bool) -> list[dict[str, Any]]:
@@ -132,13 +135,3 @@ def _question(example: Example, version_2: bool) -> dict[str, Any]:
         if version_2:
             question["is_impossible"] = not example.golds
     return question
-
-
-def _write(data: bytes, path: Path) -> None:
-    """Write a file under a name of its own and move it into place, so that nobody sees half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quoth.evaluation.metrics import Rules, exact_and_f1
-from quoth.evaluation.predictions import whole_file
+from quoth.files import whole_file
 from quoth.records import Example, Gold, Prediction
 from quoth.text import normalize_answer
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from quoth.errors import PredictionsError
 from quoth.evaluation.report import NOTHING_READ, some
+from quoth.files import whole_file
 from quoth.records import Prediction
 
 
@@ -154,22 +153,3 @@ def _json_object(path: Path) -> Iterator[Callable[[str, object], None]]:
 
         yield add
         file.write("{}\n" if before == "{\n" else "\n}\n")
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Write a file beside its place and move it there at the end; a pipe or a device is written as it stands."""
-    if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8") as file:
-            yield file
-        return
-    target = path.resolve()  # of a link, what it points to
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            yield file
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
