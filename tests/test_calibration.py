@@ -414,3 +414,12 @@ def test_the_reliability_plot_is_drawn(quoth, files, tmp_path):
 
 def test_the_best_threshold_of_no_questions_to_decline():
     assert best_threshold([1.0, 2.0], [0.0, 0.0], [True, False]).threshold == 0.0
+
+
+@pytest.mark.torch  # of all that make test-base does without, matplotlib
+def test_a_plot_without_a_folder_is_refused_before_anything_is_read(files, tmp_path):
+    from quoth.evaluation.plots import check_plot
+
+    with pytest.raises(ConfigError, match=r"plot\.svg: the folder of a plot must be there, but is not"):
+        check_plot(tmp_path / "no" / "plot.svg")
+    assert check_plot(tmp_path / "plot.svg") == tmp_path / "plot.svg"

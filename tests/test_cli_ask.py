@@ -288,7 +288,7 @@ ODD = {
     "20,000 signs": Odd(text=b"?" * 20_000),
     "100 KB": Odd(text=(TEXT + "\n").encode() * 2_300),
     "Latin-1": Odd(text=b"The cat.\nZo\xeb sat.", status=1, says="the byte 0xeb in line 2; save it as UTF-8"),
-    "UTF-16": Odd(text=TEXT.encode("utf-16"), status=1, says="must be text in UTF-8, but is binary"),
+    "UTF-16": Odd(text=TEXT.encode("utf-16"), status=1, says="must be text in UTF-8, but is UTF-16; save it as UTF-8"),
     "encoded surrogate": Odd(text=b"\xed\xa0\x80 sat", status=1, says="the byte 0xed in line 1"),
     "binary": Odd(text=b"\x7fELF\0\0\xff\xfe", status=1, says="but is binary; extract its text first"),
     "missing file": Odd(more=("--context", "no.txt"), status=1, says="quoth: no.txt: must be a file, but"),

@@ -168,3 +168,18 @@ def test_windows_counts_what_a_data_set_makes(quoth, file, tokenizer_folder):
     assert json.loads(quoth("windows", file, *options, "--json")[1])["several_windows"] == 2
     status, out, _ = quoth("windows", file, *options)
     assert (status, "several windows" in out) == (0, True)
+
+
+def test_check_shows_signs_that_would_steer_the_terminal(quoth, tmp_path):
+    (tmp_path / "bad.jsonl").write_text('{"id": "\\u001b[2J", "question": "", "context": "x"}\n', encoding="utf-8")
+    status, out, _ = quoth("check", tmp_path / "bad.jsonl")
+    assert status == 1
+    assert "\x1b" not in out
+
+
+def test_a_file_that_holds_no_titles_does_not_fill_the_screen(quoth, file, tmp_path):
+    (tmp_path / "titles.txt").write_text("".join(f"{number}{'x' * 400}\n" for number in range(500)), encoding="utf-8")
+    status, _, err = quoth("split", file, "--titles", tmp_path / "titles.txt", "-o", tmp_path)
+    assert status == 2
+    assert "and 490 more" in err
+    assert len(err) < 3_000

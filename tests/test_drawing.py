@@ -192,3 +192,23 @@ def test_tokens_are_coloured_by_their_logits():
     with console.capture() as captured:
         console.print(_coloured(window, "Ana  Ribeiro\nkeeps it.", rich=False))
     assert "\x1b[37;44m" in captured.get()
+
+
+def test_the_page_goes_nowhere_where_it_would_do_harm(tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("Ana keeps the lamp.", encoding="utf-8")
+    words = ["explain", QUESTION, "--context", str(text), "--reader", READER, *EXACTLY, "--html"]
+    for page, sentence in [
+        (text, "must be different files"),
+        (tmp_path / "no" / "a.html", "the folder of the page must"),
+    ]:
+        with pytest.raises(SystemExit) as ended:
+            main([*words, str(page)])
+        assert ended.value.code == 2
+        assert sentence in capsys.readouterr().err
+    assert text.read_text(encoding="utf-8") == "Ana keeps the lamp."
+
+
+def test_a_text_without_tokens_has_no_window():
+    page = tiny_reader("wordpiece").explain(QUESTION, "  ").to_html()
+    assert "no window, since it holds no token" in page

@@ -80,12 +80,14 @@ def main() -> None:
     limit = ["--max-steps", options.max_steps, "--batch-size", 8] if options.max_steps else []
     for name, stage in STAGES.items():
         data = [train, *([make_pairs(train, parts / f"{name}.pairs.json", *stage.pairs)] if stage.pairs else [])]
-        words = ["--dev", held_out, *limit, "--no-tracking", "--resume"]
+        words, judged = [*limit, "--no-tracking", "--resume"], ["--dev", held_out]
         taught = []
         if stage.taught:
             encoder = Path(options.teacher_base) if options.teacher_base else fetch_teacher(runs / "teacher-base", base)
-            taught = ["--teacher", train_by("teacher", runs, data, "--base", encoder, *words)]
-        trained = train_by(name, runs, data, "--base", base, *taught, *words)
+            # Not for a look: on a CPU it would take half an hour to judge the teacher.
+            seen = [] if options.max_steps else judged
+            taught = ["--teacher", train_by("teacher", runs, data, "--base", encoder, *words, *seen)]
+        trained = train_by(name, runs, data, "--base", base, *taught, *words, *judged)
         base = average(base, trained, stage.kept, runs / f"{name}-mean") if stage.kept else trained
     draw_curves([runs / name for name in STAGES], runs / "curves.png")
     # After a few steps F1 means nothing.

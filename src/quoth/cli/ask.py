@@ -145,6 +145,8 @@ def _read(file: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ValueError("must be text in UTF-8, but is UTF-16; save it as UTF-8") from None
         if b"\0" in data:
             raise ValueError("must be text in UTF-8, but is binary; extract its text first") from None
         line = data.count(b"\n", 0, error.start) + 1

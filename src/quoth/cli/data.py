@@ -45,6 +45,7 @@ def check(file: File, json: Json = False) -> None:
     Example: [cyan]quoth data check train.json[/cyan]
     """
     from quoth.data import describe, read_examples
+    from quoth.drawing import visible
     from quoth.errors import DataError
 
     try:
@@ -53,7 +54,7 @@ def check(file: File, json: Json = False) -> None:
         if json:
             print_json({"source": file, "questions": None, "problems": list(error.problems)})
         else:
-            typer.echo("\n".join(error.problems))
+            typer.echo("\n".join(visible(problem) for problem in error.problems))
         note(f"{file}: {_count(len(error.problems), 'problem')}")
         raise typer.Exit(1) from None
     if json:

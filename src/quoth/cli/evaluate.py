@@ -46,7 +46,7 @@ def evaluate(
     The same figures as [bold]quoth predict[/bold] and then [bold]quoth score[/bold], without a file between them; and
     what the probability is worth (calibration error, risk against coverage), and the best null threshold.
 
-    Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1/reader --slices --errors wrong.jsonl[/cyan]
+    Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1 --slices --errors wrong.jsonl[/cyan]
     """
     from quoth.cli.files import check_different
     from quoth.cli.score import print_report
@@ -68,6 +68,8 @@ def evaluate(
     if plot and report.calibration:
         plot_reliability(report.calibration, plot)
         note(f"Reliability plot: {plot}")
+    elif plot:
+        note("No reliability plot: there is no labelled question to draw.")
 
 
 @contextmanager

@@ -55,8 +55,8 @@ def explain(
     """Explain how an answer came about: what the reader saw, what the network said, and why other spans lost.
 
     A text is read in windows, each small enough for the network. For each token it gives two numbers (logits): how well
-    an answer starts there, and how well one ends there. A span scores the sum of its two; its probability is its share
-    among all legal spans and "no answer".
+    an answer starts there, and how well one ends there. A span scores the sum of its two; its probability is made
+    of its share among all legal spans and "no answer", as docs/scores.md says.
 
     On a terminal, the tokens of the windows that gave an answer are coloured: the fuller the blue, the better an answer
     starts there; the fuller the orange, the better one ends.
@@ -66,13 +66,21 @@ def explain(
     Example: [cyan]quoth explain "Who kept the light?" --context log.txt --html why.html[/cyan]
     """
     from quoth.cli.ask import read_sources
+    from quoth.cli.files import check_different
+    from quoth.errors import ConfigError
+    from quoth.files import whole_file
     from quoth.reader import Reader
 
+    if html:
+        check_different({"--html": html, **{f"--context {file}": file for file in context or []}})
+        if not html.resolve().parent.is_dir():
+            raise ConfigError(f"{html}: the folder of the page must be there, but is not. Make it first.")
     sources = read_sources(context or [], text or [], "explain")
     loaded = Reader.load(reader, engine=engine, precision=precision)
     explanation = loaded.explain(question, [source.text for source in sources], top_k=top_k)
     if html:
-        html.write_text(explanation.to_html(), encoding="utf-8")
+        with whole_file(html) as page:
+            page.write(explanation.to_html())
         note(f"Wrote {html}")
     if json:
         print_json({**explanation.to_json(), "names": [source.name for source in sources]})

@@ -10,6 +10,9 @@ from pathlib import Path
 from quoth.errors import ConfigError
 from quoth.records import Example
 
+# Unknown titles that an error names, and characters of each.
+_SHOWN, _WIDEST = 10, 100
+
 
 def read_titles(path: str | os.PathLike[str]) -> list[str]:
     """Read the titles of articles from a UTF-8 file, one a line. Blank lines are passed over.
@@ -45,8 +48,10 @@ def split(examples: Sequence[Example], titles: Collection[str]) -> tuple[list[Ex
     """
     wanted = set(titles)
     there = {example.title for example in examples}
-    if unknown := [_unknown(title, there) for title in dict.fromkeys(titles) if title not in there]:
-        raise ConfigError("\n".join(unknown))
+    if unknown := [_unknown(title[:_WIDEST], there) for title in dict.fromkeys(titles) if title not in there]:
+        # A file of something else, such as of questions, would fill the screen.
+        more = [f"and {len(unknown) - _SHOWN:,} more"] if len(unknown) > _SHOWN else []
+        raise ConfigError("\n".join([*unknown[:_SHOWN], *more]))
     inside = [example for example in examples if example.title in wanted]
     outside = [example for example in examples if example.title not in wanted]
     return inside, outside

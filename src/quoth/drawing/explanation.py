@@ -81,7 +81,8 @@ def _context(explanation: Explanation, index: int) -> str:
         shown = f"{escaped(before)}<mark>{escaped(best.text)}</mark>{escaped(after)}"
     title = f"Context {index}" if len(explanation.contexts) > 1 else "The text"
     windows = [window for window in explanation.windows if window.context_index == index]
-    count = "one window holds it all" if len(windows) == 1 else f"{len(windows)} windows, which overlap"
+    several = f"{len(windows)} windows, which overlap" if windows else "no window, since it holds no token"
+    count = "one window holds it all" if len(windows) == 1 else several
     return (
         f'<h2>{title}</h2><p class="soft">{len(text)} code points; {count}.</p>{_map(windows, len(text))}'
         f'<details open><summary>Text</summary><p class="text">{shown}</p></details>'

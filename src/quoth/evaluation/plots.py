@@ -15,12 +15,14 @@ def check_plot(path: str | Path) -> Path:
     """Return the path of a plot that can be drawn, which is worth knowing before hours of reading.
 
     Raises:
-        ConfigError: If the name does not end in a format.
+        ConfigError: If the name does not end in a format, or its folder is not there.
         MissingExtraError: If matplotlib is not installed.
     """
     path = Path(path)
     if path.suffix.lower() not in _KINDS:
         raise ConfigError(f"{path}: the name of a plot must end in {', '.join(_KINDS)}, but does not")
+    if not path.resolve().parent.is_dir():
+        raise ConfigError(f"{path}: the folder of a plot must be there, but is not. Make it first.")
     if find_spec("matplotlib") is None:
         raise MissingExtraError("Drawing a plot", "plots")
     return path
