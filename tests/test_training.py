@@ -433,3 +433,20 @@ def test_lost_golds_are_counted(base, tmp_path):
     long = replace(example, id="long", golds=(Gold(example.context, 0),))
     result = run(base, tmp_path / "out", data=[example, long], max_tokens=16, overlap=2, max_steps=1)
     assert result.lost == ("long",)
+
+
+def test_a_checkout_that_is_not_installed_has_no_version():
+    """Its version is found nowhere; the first time it was asked for used to be at the first checkpoint."""
+    import subprocess
+    import sys
+
+    names = "'torch', 'transformers', 'accelerate', 'tokenizers', 'quoth'"
+    code = f"""
+import sys
+from quoth.training.snapshot import made_with
+sys.meta_path[:] = [finder for finder in sys.meta_path if not hasattr(finder, 'find_distributions')]
+found = made_with(1)
+assert [found[name] for name in ({names})] == [None] * 5, found
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import logging
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,8 +132,16 @@ def made_with(processes: int) -> dict[str, Any]:
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "python": platform.python_version(),
-        **{name: version(name) for name in libraries},
+        **{name: _version(name) for name in libraries},
     }
+
+
+def _version(name: str) -> str | None:
+    """Return a library's version; ``None`` of one that is on the path but not installed, as a checkout may be."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _parameters(model: torch.nn.Module) -> dict[str, torch.Tensor]:
