@@ -423,3 +423,12 @@ def test_a_plot_without_a_folder_is_refused_before_anything_is_read(files, tmp_p
     with pytest.raises(ConfigError, match=r"plot\.svg: the folder of a plot must be there, but is not"):
         check_plot(tmp_path / "no" / "plot.svg")
     assert check_plot(tmp_path / "plot.svg") == tmp_path / "plot.svg"
+
+
+@pytest.mark.torch  # of all that make test-base does without, matplotlib
+def test_that_nothing_could_be_drawn_is_said(quoth, files, tmp_path):
+    folder, *_ = files
+    write_squad([Example("1", "Who?", "  ", ())], tmp_path / "blank.json")
+    status, _, err = quoth("evaluate", tmp_path / "blank.json", "--reader", folder, "--plot", tmp_path / "plot.svg")
+    assert (status, err) == (0, "No reliability plot: no labelled question has a text to quote from.\n")
+    assert not (tmp_path / "plot.svg").exists()

@@ -69,7 +69,7 @@ def evaluate(
         plot_reliability(report.calibration, plot)
         note(f"Reliability plot: {plot}")
     elif plot:
-        note("No reliability plot: there is no labelled question to draw.")
+        note("No reliability plot: no labelled question has a text to quote from.")
 
 
 @contextmanager
