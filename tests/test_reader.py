@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 import quoth
 from oracle import grapheme_boundaries, inside_word, places
 from quoth import Reader
+from quoth.cli import main
 from quoth.errors import ConfigError, InputError, QuestionTooLongError
 from quoth.reading import Windower
 from quoth.records import Example, Span
 from quoth.text import normalize_answer
 from texts import few, texts
-from tiny_readers import KINDS, tiny_reader, tiny_tokenizer
+from tiny_readers import KINDS, tiny_folder, tiny_reader, tiny_tokenizer
 
 QUESTION = "Who keeps the lamp?"
 CONTEXT = (
@@ -225,3 +226,13 @@ def test_contexts_are_remembered_up_to_a_number_of_tokens():
     for number in range(9):
         cutter.windows(Example("q", QUESTION, f"{number} {CONTEXT}"))
     assert 1 <= len(cutter._contexts) <= 2
+
+
+def test_a_misspelt_engine_is_wrong_use_whatever_the_folder_holds(tmp_path, capsys):
+    plain = tiny_folder("wordpiece", tmp_path / "plain", "tokenizer.json", "config.json", "model.safetensors")
+    for folder in (plain, tmp_path / "none"):
+        with pytest.raises(SystemExit) as ended:
+            main(["ask", QUESTION, "--text", CONTEXT, "--reader", str(folder), "--engine", "onnx"])
+        assert ended.value.code == 2
+        sentence = "quoth: engine must be auto, openvino, onnxruntime or torch, but is onnx\n"
+        assert capsys.readouterr().err == sentence

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from quoth.engines import Engine
+from quoth.engines.select import ENGINES, no_such_engine
 from quoth.errors import InputError
 from quoth.names import suggests_names
 from quoth.reading import (
@@ -85,6 +86,9 @@ class Reader:
             >>> reader.answer("Who wrote it?", "It was written by Ada Lovelace.").text
             'Ada Lovelace'
         """
+        # First, since no folder holds weights for a misspelt name.
+        if engine not in ("auto", *ENGINES, "torch"):
+            raise no_such_engine(engine)
         folder = find_folder(source, revision=revision, token=token)
         tokenizer = Tokenizer.load(folder.path)
         if lost := lost_letters(tokenizer):

@@ -54,6 +54,11 @@ def installed() -> list[str]:
     return [name for name in ENGINES if find_spec(name)]
 
 
+def no_such_engine(name: str) -> ConfigError:
+    """Return the error that there is no engine of this name."""
+    return ConfigError(f"engine must be auto, {', '.join(ENGINES)} or torch, but is {name}")
+
+
 def open_onnx(
     model: Path,
     *,
@@ -89,7 +94,7 @@ def open_onnx(
 
 def _start(engine: str, model: Path, precision: str | None, threads: int | None, cache: Path | None) -> Engine:
     if engine not in ENGINES:
-        raise ConfigError(f"engine must be auto, {', '.join(ENGINES)} or torch, but is {engine}")
+        raise no_such_engine(engine)
     if find_spec(engine) is None:
         raise MissingExtraError(f"engine {engine}", engine)
     precision = precision or best_precision(engine)
