@@ -55,8 +55,9 @@ def explain(
     """Explain how an answer came about: what the reader saw, what the network said, and why other spans lost.
 
     A text is read in windows, each small enough for the network. For each token it gives two numbers (logits): how well
-    an answer starts there, and how well one ends there. A span scores the sum of its two; its probability is made
-    of its share among all legal spans and "no answer", as docs/scores.md says.
+    an answer starts there, and how well one ends there. A span scores the sum of its two. Its probability
+    starts from its share among all legal spans and "no answer". The reader's agreement then multiplies the odds of that
+    share, given that the text answers: what another person would have cut otherwise may be right, too.
 
     On a terminal, the tokens of the windows that gave an answer are coloured: the fuller the blue, the better an answer
     starts there; the fuller the orange, the better one ends.
