@@ -25,6 +25,7 @@ from quoth.reader import Reader
 from quoth.reading import WindowBatch, by_token_budget
 from quoth.records import Example
 from quoth.store import find_folder, open_engine
+from quoth.store.files import has_torch_weights
 from quoth.text import is_blank
 
 # Questions asked alone for the latency, and windows whose logits are compared.
@@ -60,8 +61,7 @@ class EngineFigures:
 def candidates(source: str | None) -> list[tuple[str, str]]:
     """Return the engines and precisions that may run a reader here, one in float32 first."""
     folder = find_folder(source)
-    weights = [*folder.path.glob("*.safetensors"), *folder.path.glob("pytorch_model.bin")]
-    torch = bool(folder.config and weights and find_spec("torch") and find_spec("transformers"))
+    torch = bool(folder.config and has_torch_weights(folder.path) and find_spec("torch") and find_spec("transformers"))
     names = [*(["torch"] if torch else []), *(installed() if folder.onnx else [])]
     pairs = [(name, "float32") for name in names]
     return pairs + [(name, "bfloat16") for name in names if name != "onnxruntime"]

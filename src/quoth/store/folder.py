@@ -114,10 +114,9 @@ class ReaderFolder:
         """
         if self.manifest:
             return ReaderSettings.from_json(self.manifest, str(self.path / MANIFEST))
-        positions = self.config.get("max_position_embeddings")
-        if isinstance(positions, int) and self.config.get("model_type") in _POSITIONS_FROM_PADDING:
-            positions -= int(self.config.get("pad_token_id") or 0) + 1
-        limits = [limit for limit in (tokenizer_limit, positions) if isinstance(limit, int) and limit > 0]
+        limits = [
+            limit for limit in (tokenizer_limit, most_positions(self.config)) if isinstance(limit, int) and limit > 0
+        ]
         longest = min([384, *limits])
         return ReaderSettings(max_tokens=longest, overlap=min(128, longest // 3))
 
@@ -192,6 +191,16 @@ def check_new_folder(path: str | Path) -> Path:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ConfigError(f"{path}: must be a new or empty folder, but holds something")
     return path
+
+
+def most_positions(config: Mapping[str, Any]) -> int | None:
+    """Return how many tokens a model has positions for, by its ``config.json``; ``None`` if it does not say."""
+    positions = config.get("max_position_embeddings")
+    if not isinstance(positions, int) or positions < 1 or config.get("position_biased_input") is False:
+        return None  # DeBERTa may have no table of them
+    if config.get("model_type") in _POSITIONS_FROM_PADDING:
+        positions -= int(config.get("pad_token_id") or 0) + 1
+    return positions
 
 
 def find_folder(

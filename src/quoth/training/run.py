@@ -28,7 +28,7 @@ from quoth.engines.torch import load_tokenizer, quietly
 from quoth.errors import ConfigError, TrainingError
 from quoth.reading import DecodeSettings, Windower
 from quoth.records import Example
-from quoth.store import ReaderFolder, ReaderSettings
+from quoth.store import ReaderFolder, ReaderSettings, most_positions
 from quoth.training.attention import use_attention
 from quoth.training.checkpoints import newest_checkpoint
 from quoth.training.config import TrainConfig
@@ -156,7 +156,7 @@ def _trainer(
         keep_memory()
     transformers.set_seed(config.seed)
     model, tokenizer = load_model(config), load_tokenizer(base_of(config))
-    most = _most_tokens(model.config)
+    most = most_positions(model.config.to_dict())
     if most is not None and config.max_tokens > most:
         raise ConfigError(f"max_tokens must be at most {most} for {config.base}, but is {config.max_tokens}")
     reader = ReaderSettings(
@@ -254,17 +254,6 @@ def load_model(config: TrainConfig) -> Any:
     if on_cpu():
         use_attention(model)
     return model
-
-
-def _most_tokens(model_config: Any) -> int | None:
-    """Return how many tokens a model has positions for; ``None`` if it does not say, or needs none."""
-    rows = getattr(model_config, "max_position_embeddings", None)
-    if not isinstance(rows, int) or rows < 1 or getattr(model_config, "position_biased_input", True) is False:
-        return None
-    # These count from the row after padding's.
-    shifted = ("roberta", "camembert", "mpnet", "longformer", "data2vec", "esm", "ibert", "xmod")
-    kind = str(getattr(model_config, "model_type", ""))
-    return rows - 2 if any(name in kind for name in shifted) else rows
 
 
 def _scores(trainer: ReaderTrainer) -> dict[str, float]:

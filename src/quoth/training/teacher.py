@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from quoth.engines.torch import TorchEngine, load_tokenizer
 from quoth.errors import TrainingError
+from quoth.files import whole_bytes
 from quoth.reading import Tokenizer, Window, WindowBatch
 from quoth.store import find_folder
 
@@ -157,14 +157,12 @@ def _read(file: Path, name: str) -> Lesson | None:
 
 
 def _write(file: Path, name: str, lessons: Lesson) -> None:
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"lessons": np.ascontiguousarray(lessons)}, part, {"of": name})
-        part.replace(file)
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
+        with whole_bytes(file) as out:
+            out.write(save({"lessons": np.ascontiguousarray(lessons)}, {"of": name}))
+    except OSError as error:
         raise TrainingError(
-            f"{file}: what the teacher says must be kept here, but cannot be: {error}. Make room, then go on with "
-            "--resume."
+            f"{file}: what the teacher says must be kept here, but cannot be: {error.strerror or error}. Make room, "
+            "then go on with --resume."
         ) from error

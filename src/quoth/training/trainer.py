@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ class ReaderTrainer:
         self._lessons: dict[int, Lesson] = {}
         self._saved_step: int | None = None
 
-    @property
+    @cached_property
     def course(self) -> dict[str, Any]:
         """What decides which windows each step sees, beside the configuration: a resumed run must agree with it."""
         return {
@@ -191,9 +192,10 @@ class ReaderTrainer:
             size = self.config.batch_size
             parts = [mine[start : start + size] for start in range(0, len(mine), size)]
             batches = [
-                self._collator([self.data.windows[index] for index in part], [self._lessons[index] for index in part])
-                if self._lessons
-                else self._collator([self.data.windows[index] for index in part])
+                self._collator(
+                    [self.data.windows[index] for index in part],
+                    [self._lessons[index] for index in part] if self._lessons else (),
+                )
                 for part in parts
             ]
             return [batch.pinned() for batch in batches] if pin else batches
