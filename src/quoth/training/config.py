@@ -39,6 +39,9 @@ class TrainConfig:
     average: Annotated[float | None, "Decay of a moving average of the weights, which becomes the reader."] = None
     teacher: Annotated[str | None, "Reader to learn from too, of the same tokenizer: a folder or a hub name."] = None
     teacher_weight: Annotated[float, "Share of the loss that comes from the teacher, from 0 to 1."] = 0.5
+    teacher_answerable: Annotated[
+        bool, "The teacher teaches the answerable questions only; of the others the data alone say what is right."
+    ] = False
     every_place: Annotated[bool, "Take every place where an answer's text stands in its context as right."] = False
     weight_decay: Annotated[float, "AdamW's weight decay; biases and norms are left out."] = 0.01
     max_grad_norm: Annotated[float, "Clip gradients to this norm."] = 1.0

@@ -72,12 +72,14 @@ class TrainingBatch:
         legal: Where an answer may start or end: the tokens of the context, and CLS; ``(B, T)`` bool.
         targets: First and last token (both inclusive) of each right answer, ``(B, G, 2)`` int64; -1 in the padding.
         taught: A teacher's logits of starts and of ends, ``(2, B, T)`` float32; ``None`` without a teacher.
+        is_taught: Windows that the teacher's logits are known of, ``(B,)`` bool; ``None`` without a teacher.
     """
 
     inputs: dict[str, torch.Tensor]
     legal: torch.Tensor
     targets: torch.Tensor
     taught: torch.Tensor | None = None
+    is_taught: torch.Tensor | None = None
 
     def pinned(self) -> TrainingBatch:
         """Return the batch in page-locked memory, from where a GPU fetches it without waiting."""
@@ -90,7 +92,8 @@ class TrainingBatch:
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> TrainingBatch:
         inputs = {name: change(tensor) for name, tensor in self.inputs.items()}
         taught = None if self.taught is None else change(self.taught)
-        return TrainingBatch(inputs, change(self.legal), change(self.targets), taught)
+        is_taught = None if self.is_taught is None else change(self.is_taught)
+        return TrainingBatch(inputs, change(self.legal), change(self.targets), taught, is_taught)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,8 @@ class Collator:
     takes_types: bool
     limit: int | None = None
 
-    def __call__(self, windows: Sequence[Window], lessons: Sequence[Lesson] = ()) -> TrainingBatch:
-        """Make the tensors of one batch; with a teacher's lessons, one for each window."""
+    def __call__(self, windows: Sequence[Window], lessons: Sequence[Lesson | None] = ()) -> TrainingBatch:
+        """Make the tensors of one batch; with a teacher's logits for each window, ``None`` where it teaches nothing."""
         batch = WindowBatch.of(windows, self.pad_id, limit=self.limit)
         legal = torch.zeros(batch.ids.shape, dtype=torch.bool)
         most = max(len(window.targets) for window in windows)
@@ -123,10 +126,14 @@ class Collator:
         inputs = {"input_ids": torch.from_numpy(batch.ids), "attention_mask": torch.from_numpy(batch.mask)}
         if self.takes_types:
             inputs["token_type_ids"] = torch.from_numpy(batch.type_ids)
-        taught = torch.zeros((2, *batch.ids.shape)) if lessons else None
+        if not lessons:
+            return TrainingBatch(inputs, legal, targets)
+        taught = torch.zeros((2, *batch.ids.shape))
         for row, lesson in enumerate(lessons):
-            taught[:, row, : lesson.shape[1]] = torch.from_numpy(lesson)  # type: ignore[index]
-        return TrainingBatch(inputs, legal, targets, taught)
+            if lesson is not None:
+                taught[:, row, : lesson.shape[1]] = torch.from_numpy(lesson)
+        is_taught = torch.tensor([lesson is not None for lesson in lessons])
+        return TrainingBatch(inputs, legal, targets, taught, is_taught)
 
 
 class StepPlan:

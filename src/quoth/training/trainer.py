@@ -164,12 +164,16 @@ class ReaderTrainer:
         if teacher is None:
             return
         steps = self._plan.epoch(0)[: self.state.max_steps]
-        seen = sorted(index for rows in steps for index in rows)
+        seen = sorted(index for rows in steps for index in rows if self._is_taught(index))
         windows = [self.data.windows[index] for index in seen]
         process = {"process": accelerator.process_index, "processes": accelerator.num_processes}
         mine = teacher.lessons(windows, self.checkpoints.parent / LESSONS, **process)
         lessons = shared_lessons(mine, windows, accelerator.device if accelerator.num_processes > 1 else None)
         self._lessons = dict(zip(seen, lessons, strict=True))
+
+    def _is_taught(self, index: int) -> bool:
+        """Tell whether the teacher teaches this window: always, or only where the question has an answer."""
+        return not self.config.teacher_answerable or bool(self.data.windows[index].example.golds)
 
     def _tell(self, event: str, **more: Any) -> None:
         for callback in self._callbacks:
@@ -194,7 +198,7 @@ class ReaderTrainer:
             batches = [
                 self._collator(
                     [self.data.windows[index] for index in part],
-                    [self._lessons[index] for index in part] if self._lessons else (),
+                    [self._lessons.get(index) for index in part] if self._lessons else (),
                 )
                 for part in parts
             ]
@@ -251,10 +255,10 @@ class ReaderTrainer:
     def _window_losses(self, batch: TrainingBatch, output: Any) -> torch.Tensor:
         """Return the loss of each window: from what is right, and from what the teacher says."""
         losses = span_losses(output.start_logits, output.end_logits, batch.legal, batch.targets)
-        if batch.taught is None:
+        if batch.taught is None or batch.is_taught is None:
             return losses
         lessons = teacher_losses(output.start_logits, output.end_logits, batch.legal, batch.taught)
-        weight = self.config.teacher_weight
+        weight = self.config.teacher_weight * batch.is_taught
         return (1 - weight) * losses + weight * lessons
 
     def _after_step(self, signals: StopSignals) -> None:

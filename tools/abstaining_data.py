@@ -1,0 +1,149 @@
+"""Make the training data of the stage that teaches the reader to abstain: answerable and unanswerable questions, mixed.
+
+    python tools/abstaining_data.py DATA TRAIN -o mix.json
+
+DATA is the folder of the data sets (QUOTH_DATA), TRAIN is SQuAD v1.1 train without its held-out articles. The mix holds
+
+- the human-written unanswerable questions of SQuAD v2.0 train,
+- answerable questions of SQuAD v1.1, most of them about the same paragraphs, so that only the question tells them apart,
+- natural questions (QED, TyDi) and other text (FairytaleQA, QAMR), which no earlier stage has seen,
+- natural questions with the paragraph of another one that has most words in common with it, but not the answer.
+
+Left out is all that shares an article or 13 words in a row with a dev question's paragraph or a held-out article.
+The same input gives the same output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from quoth.data import read_examples, write_squad
+from quoth.records import Example
+
+# Words in a row that two texts share only if one was copied from the other.
+COPIED = 13
+# Questions of each source; -1 takes all of them.
+SHARES = {"same paragraphs": 26_000, "other paragraphs": 4_000, "qed": -1, "tydi": -1, "fairytale": 1_500, "qamr": 3_000}
+# Natural questions that get a paragraph which does not answer them.
+PAIRED = 4_000
+# Longer paragraphs of the natural sources cost several windows each.
+MOST_CHARACTERS = 2_000
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text in lower case."""
+    return re.findall(r"\w+", text.lower())
+
+
+def copies(text: str) -> set[str]:
+    """Return every run of ``COPIED`` words of a text."""
+    found = words(text)
+    return {" ".join(found[start : start + COPIED]) for start in range(len(found) - COPIED + 1)}
+
+
+class Forbidden:
+    """The articles and word runs that no training example may share."""
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        """Take the examples that are measured or chosen on."""
+        self.titles: set[str] = set()
+        self.runs: set[str] = set()
+        for context, title in {(example.context, example.title) for example in examples}:
+            self.titles.add(_plain(title))
+            self.runs |= copies(context)
+
+    def holds(self, example: Example) -> bool:
+        """Tell whether an example shares an article or a run of words with them."""
+        return _plain(example.title) in self.titles or not self.runs.isdisjoint(copies(example.context))
+
+
+def _plain(title: str) -> str:
+    return title.replace("_", " ").strip().lower()
+
+
+def allowed(examples: Iterable[Example], forbidden: Forbidden) -> list[Example]:
+    """Return the examples that share nothing with the forbidden ones, judging each paragraph once."""
+    seen: dict[tuple[str, str], bool] = {}
+    kept = []
+    for example in examples:
+        key = (example.title, example.context)
+        if key not in seen:
+            seen[key] = forbidden.holds(example)
+        if not seen[key]:
+            kept.append(example)
+    return kept
+
+
+def misplaced(questions: Sequence[Example], count: int, random_numbers: random.Random) -> list[Example]:
+    """Give questions the paragraph of another one that has most words in common with them, but not the answer."""
+    contexts = sorted({example.context for example in questions})
+    where: dict[str, list[int]] = defaultdict(list)
+    for index, context in enumerate(contexts):
+        for word in set(words(context)):
+            where[word].append(index)
+    found = []
+    for example in random_numbers.sample(list(questions), len(questions)):
+        shared: Counter[int] = Counter()
+        for word in set(words(example.question)):
+            if len(where[word]) < len(contexts) / 20:
+                shared.update(dict.fromkeys(where[word], 1))
+        golds = [gold.text.lower() for gold in example.golds or ()]
+        for index, _ in shared.most_common(5):
+            context = contexts[index]
+            if context != example.context and not any(gold in context.lower() for gold in golds):
+                found.append(replace(example, id=f"{example.id}-elsewhere", context=context, golds=()))
+                break
+        if len(found) == count:
+            break
+    return found
+
+
+def mixed(data: Path, train: Path, seed: int = 50) -> dict[str, list[Example]]:
+    """Return the examples of each source."""
+    numbers = random.Random(seed)
+    squad, more = data / "squad", data / "qa"
+    held_out = set((squad / "held-out-titles.txt").read_text(encoding="utf-8").split())
+    whole = read_examples(squad / "squad-v1.1-train.json")
+    measured = [*read_examples(squad / "squad-v1.1-dev.json"), *read_examples(squad / "squad-v2.0-dev.json")]
+    forbidden = Forbidden([*measured, *(example for example in whole if example.title in held_out)])
+    unanswerable = allowed(read_examples(more / "squad2-train-unanswerable.json.gz"), forbidden)
+    answerable = allowed(read_examples(train), forbidden)
+    asked = {example.context for example in unanswerable}
+    sources = {
+        "same paragraphs": [example for example in answerable if example.context in asked],
+        "other paragraphs": [example for example in answerable if example.context not in asked],
+        "qed": allowed(read_examples(more / "qed-nq.json.gz"), forbidden),
+        "tydi": allowed(read_examples(more / "tydiqa-goldp-en.json.gz"), forbidden),
+        "fairytale": allowed(read_examples(more / "fairytaleqa-spans.json.gz"), forbidden),
+        "qamr": allowed(read_examples(more / "qamr.json.gz"), forbidden),
+    }
+    chosen = {"unanswerable": unanswerable}
+    for name, examples in sources.items():
+        short = [example for example in examples if len(example.context) <= MOST_CHARACTERS]
+        chosen[name] = short if SHARES[name] < 0 else numbers.sample(short, min(SHARES[name], len(short)))
+    chosen["elsewhere"] = misplaced([*chosen["qed"], *chosen["tydi"]], PAIRED, numbers)
+    return chosen
+
+
+def main() -> None:
+    """Write the mix, and print how many questions of each source it holds."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=50)
+    options = parser.parse_args()
+    chosen = mixed(options.data, options.train, options.seed)
+    for name, examples in chosen.items():
+        print(f"{len(examples):7,}  {name}")
+    write_squad([example for examples in chosen.values() for example in examples], options.out)
+
+
+if __name__ == "__main__":
+    main()
