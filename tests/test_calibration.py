@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import official_squad
+from quoth.calibrate.fit import AGREEMENTS, TEMPERATURES, fit
 from quoth.cli import main
 from quoth.data import write_squad
 from quoth.errors import ConfigError
 from quoth.evaluation import evaluate, score
 from quoth.evaluation.calibration import calibration_error, reliability, risk_coverage, risk_coverage_area
-from quoth.evaluation.fit import AGREEMENTS, TEMPERATURES, fit
 from quoth.evaluation.threshold import best_threshold, fit_threshold
 from quoth.reader import Reader
 from quoth.reading import Windower, WindowLogits, chance, decode, log_shares
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from quoth.store import ReaderFolder, ReaderSettings
-from texts import few
-from tiny_readers import KINDS, tiny_folder, tiny_layout, tiny_reader, tiny_tokenizer
+from support import official_squad
+from support.readers import KINDS, tiny_folder, tiny_layout, tiny_reader, tiny_tokenizer
+from support.texts import few
 
 LETTERS = "b c d e f g h i"
 TEXT = "The keeper lit the lamp of Cabo Branco in 1972 and Ana Ribeiro wrote it down in the log of the tower"

@@ -16,10 +16,10 @@ from quoth.cli import COMMANDS
 from quoth.names import suggests_names
 from quoth.reading import Windower
 from quoth.records import Answer, Example, Gold, Prediction, Span
-from tiny_readers import tiny_reader, tiny_tokenizer
+from support.readers import tiny_reader, tiny_tokenizer
 
 # Rooms that import what the base install has not, and the module that runs on import.
-HEAVY = ("quoth.training", "quoth.export", "quoth.engines.torch", "quoth.serve", "quoth.__main__")
+HEAVY = ("quoth.training", "quoth.tracking", "quoth.export", "quoth.engines.torch", "quoth.serve", "quoth.__main__")
 MODULES = sorted(name for _, name, _ in pkgutil.walk_packages(quoth.__path__, "quoth.") if not name.startswith(HEAVY))
 
 

@@ -13,7 +13,7 @@ import typer
 
 import quoth
 from quoth.cli import COMMANDS, app
-from tiny_readers import TINY
+from support.readers import TINY
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("recipes/*.md")))

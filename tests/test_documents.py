@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from little_files import docx, pdf, with_member
+from quoth.documents.read import Document, DocumentLimits, read_document
 from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
-from quoth.serve.documents import Document, DocumentLimits, read_document
+from support.files import docx, pdf, with_member
 
 pytestmark = pytest.mark.serve
 

@@ -18,8 +18,8 @@ from quoth.cli.explain import _coloured, _levels
 from quoth.drawing import escaped, visible
 from quoth.reading import Windower
 from quoth.records import Answer, Example, Gold, Prediction, Span
-from texts import few, texts
-from tiny_readers import tiny_reader, tiny_tokenizer
+from support.readers import tiny_reader, tiny_tokenizer
+from support.texts import few, texts
 
 READER = str(Path(__file__).parent / "tiny" / "wordpiece")
 # As the tiny readers compute; what is best here may be less exact.

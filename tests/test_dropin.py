@@ -16,8 +16,8 @@ import quoth
 from quoth.dropin.calls import Parameters
 from quoth.errors import ConfigError, ReaderError
 from quoth.records import Example
-from texts import few, texts
-from tiny_readers import TINY, tiny_reader, tiny_tokenizer
+from support.readers import TINY, tiny_reader, tiny_tokenizer
+from support.texts import few, texts
 
 GOLDEN = Path(__file__).parent / "golden"
 FLOAT = Path(__file__).parent.parent / "readers" / "shipped"

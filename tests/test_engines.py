@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quoth.engine_benchmark import EngineFigures, candidates, default_engine, measure_engines
 from quoth.engines import usable_cores
 from quoth.engines.openvino import OpenVinoEngine
 from quoth.engines.select import best_precision, cache_folder, installed, open_onnx, processor
 from quoth.errors import ConfigError, ReaderError
-from quoth.evaluation.engines import EngineFigures, candidates, default_engine, measure_engines
 from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, Windower
 from quoth.records import Example
-from tiny_readers import KINDS, TINY, TIPPED, tiny_engine, tiny_folder, tiny_tokenizer
+from support.readers import KINDS, TINY, TIPPED, tiny_engine, tiny_folder, tiny_tokenizer
 
 ASKED = [Example("1", "Who keeps it?", "The keeper was Ana Ribeiro.")]
 CONTEXT = "The lighthouse of Cabo Branco was built in 1972. Its lamp turns once every twelve seconds."

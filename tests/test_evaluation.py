@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import official_squad
 from quoth.errors import DataError, PredictionsError
 from quoth.evaluation import (
     Report,
@@ -27,6 +26,7 @@ from quoth.evaluation import (
     score,
 )
 from quoth.records import Answer, Example, Gold, Prediction, Span
+from support import official_squad
 
 
 def example(id, *golds, context="some context"):

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle import legal_spans, widened
 from quoth.errors import InputError
 from quoth.reading import Loss, Windower
 from quoth.records import Example, Span
-from texts import few, texts
-from tiny_readers import KINDS, tiny_reader, tiny_tokenizer
+from support.oracle import legal_spans, widened
+from support.readers import KINDS, tiny_reader, tiny_tokenizer
+from support.texts import few, texts
 
 QUESTION = " Who keeps the lamp? "
 CONTEXT = (

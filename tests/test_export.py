@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import little
 from quoth import Reader, evaluate
 from quoth.engines.select import ENGINES, open_onnx
 from quoth.errors import ConfigError, ExportError, ReaderError
 from quoth.reading import WindowBatch
 from quoth.records import Gold
-from tiny_readers import TIPPED
+from support import towns
+from support.readers import TIPPED
 
 pytestmark = pytest.mark.torch
 TINY = Path(__file__).parent / "tiny"
@@ -32,10 +32,10 @@ def trained(tmp_path_factory):
     from quoth.training import train
 
     folder = tmp_path_factory.mktemp("export")
-    little.base(folder / "base", TINY / "wordpiece", hidden=64)
+    towns.base(folder / "base", TINY / "wordpiece", hidden=64)
     settings = {"base": str(folder / "base"), "max_tokens": 64, "overlap": 16, "precision": "float32", "threads": 1}
     train(
-        little.examples(64),
+        towns.examples(64),
         out=folder / "run",
         epochs=30.0,
         batch_size=8,
@@ -60,7 +60,7 @@ def small(trained, tmp_path_factory):
     from quoth.export import export
 
     return export(
-        trained, tmp_path_factory.mktemp("small") / "out", gate_data=little.examples(64), max_f1_drop=20.0, **INT8
+        trained, tmp_path_factory.mktemp("small") / "out", gate_data=towns.examples(64), max_f1_drop=20.0, **INT8
     )
 
 
@@ -74,7 +74,7 @@ def test_onnx_says_what_torch_says(trained, whole):
         "quoth.json",
         "tokenizer.json",
     ]
-    examples = little.examples(40, seed=9)
+    examples = towns.examples(40, seed=9)
     torch_reader, onnx_reader = Reader.load(trained), Reader.load(whole.folder, precision="float32")
     assert (torch_reader.engine.name, onnx_reader.engine.name) == ("torch", "openvino")
     for one, other in zip(torch_reader.answer_all(examples), onnx_reader.answer_all(examples), strict=True):
@@ -89,7 +89,7 @@ def test_int8_is_smaller_and_as_good(whole, small):
     # A little network has little to shrink: its rows are shorter than a block, its graph as long as any.
     assert small.size < 0.8 * whole.size
     reader = Reader.load(small.folder)
-    assert evaluate(reader, little.examples(64)).f1 == pytest.approx(small.int8_report.f1)
+    assert evaluate(reader, towns.examples(64)).f1 == pytest.approx(small.int8_report.f1)
     manifest = json.loads((small.folder / "quoth.json").read_text())
     assert manifest["precision"] == "int8"
     low, high = manifest["scores"]["gate"]["f1_difference"]["interval"]
@@ -99,7 +99,7 @@ def test_int8_is_smaller_and_as_good(whole, small):
 
 
 def test_int8_answers_do_not_depend_on_the_batch(small):
-    reader, examples = Reader.load(small.folder), little.examples(30)
+    reader, examples = Reader.load(small.folder), towns.examples(30)
     together = [prediction.best.score for prediction in reader.answer_all(examples)]
     alone = [reader.answer(example.question, example.context).best.score for example in examples]
     assert together == pytest.approx(alone, rel=0, abs=2 * TIPPED)
@@ -109,7 +109,7 @@ def test_int8_answers_do_not_depend_on_the_batch(small):
 def test_int8_is_the_same_file_each_time_and_both_engines_read_it(trained, small, tmp_path):
     from quoth.export import export
 
-    again = export(trained, tmp_path / "again", gate_data=little.examples(64), max_f1_drop=20.0, **INT8)
+    again = export(trained, tmp_path / "again", gate_data=towns.examples(64), max_f1_drop=20.0, **INT8)
     one, other = (result.folder / "model.onnx" for result in (small, again))
     assert one.read_bytes() == other.read_bytes()
     logits = [open_onnx(one, engine=name, precision="float32", threads=1).run(BATCH) for name in ENGINES]
@@ -121,7 +121,7 @@ def test_int8_is_judged_by_enough_questions(trained, tmp_path):
     from quoth.export import export
 
     with pytest.raises(ConfigError, match="must hold at least 2,000 labelled questions, but holds 64"):
-        export(trained, tmp_path / "out", int8=True, gate_data=little.examples(64))
+        export(trained, tmp_path / "out", int8=True, gate_data=towns.examples(64))
 
 
 def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(tmp_path):
@@ -130,9 +130,9 @@ def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(tmp_path):
 
     from quoth.export import export
 
-    little.base(tmp_path / "base", TINY / "wordpiece", hidden=64)
+    towns.base(tmp_path / "base", TINY / "wordpiece", hidden=64)
     AutoModelForQuestionAnswering.from_pretrained(tmp_path / "base").save_pretrained(tmp_path / "base")
-    asked = little.examples(40)
+    asked = towns.examples(40)
     answers = [prediction.best for prediction in Reader.load(tmp_path / "base").answer_all(asked)]
     own = [replace(one, golds=(Gold(best.text, best.span.start),)) for one, best in zip(asked, answers, strict=True)]
     out = tmp_path / "new" / "out"
@@ -146,14 +146,14 @@ def test_a_gate_that_means_nothing_is_wrong_use(trained, tmp_path, points):
     from quoth.export import export
 
     with pytest.raises(ConfigError, match=f"--max-f1-drop must be a number of F1 points, 0 or more, but is {points:g}"):
-        export(trained, tmp_path / "out", gate_data=little.examples(8), max_f1_drop=points, **INT8)
+        export(trained, tmp_path / "out", gate_data=towns.examples(8), max_f1_drop=points, **INT8)
 
 
 def test_gate_data_without_int8_is_wrong_use(trained, tmp_path):
     from quoth.export import export
 
     with pytest.raises(ConfigError, match="--gate-data decides on int8, but int8 is not asked for"):
-        export(trained, tmp_path / "out", gate_data=little.examples(8))
+        export(trained, tmp_path / "out", gate_data=towns.examples(8))
 
 
 def test_another_network_is_not_the_same(trained, tmp_path):
@@ -161,7 +161,7 @@ def test_another_network_is_not_the_same(trained, tmp_path):
     from quoth.engines.torch import TorchEngine
     from quoth.export.graph import PARITY, largest_difference
 
-    little.base(tmp_path / "other", TINY / "wordpiece", seed=3, hidden=64)
+    towns.base(tmp_path / "other", TINY / "wordpiece", seed=3, hidden=64)
     one = TorchEngine.load(trained)
     from transformers import AutoModelForQuestionAnswering
 
@@ -220,7 +220,7 @@ def test_a_reader_whose_layers_share_their_weights_is_exported_in_int8(tmp_path)
 
     from quoth.export import export
 
-    made = export(TINY / "albert", tmp_path / "out", gate_data=little.examples(8), max_f1_drop=100, **INT8)
+    made = export(TINY / "albert", tmp_path / "out", gate_data=towns.examples(8), max_f1_drop=100, **INT8)
     graph = onnx.load(made.folder / "model.onnx").graph
     int8 = [tuple(item.dims) for item in graph.initializer if item.data_type == onnx.TensorProto.INT8]
     assert int8.count((16, 16)) == 5, "the way in, and the layer's attention once"

@@ -16,7 +16,7 @@ from quoth.reader import Reader
 from quoth.reading import Tokenizer, lost_letters
 from quoth.store import ReaderFolder, find_folder
 from quoth.store.hub import hub_folder, is_hub_name, wanted_files
-from tiny_readers import KINDS, TINY, tiny_reader, tiny_tokenizer
+from support.readers import KINDS, TINY, tiny_reader, tiny_tokenizer
 
 NAME = "keepers/lamp-squad"
 FIRST, SECOND = "a" * 40, "b" * 40
@@ -66,7 +66,7 @@ def test_an_onnx_file_of_the_hub_is_used_without_torch(tmp_path, place):
 def test_a_served_reader_of_the_hub_is_told_by_its_files(tmp_path):
     snapshot = cached(tmp_path / "hub", NAME, **{"onnx/model.onnx": "model.onnx"})
     code = (
-        "from quoth.serve.identity import ServedReader\n"
+        "from quoth.serve.http.identity import ServedReader\n"
         f"for source in ({NAME!r}, {str(snapshot)!r}):\n"
         "    reader = ServedReader.load(source, precision='float32'); print(reader.name, reader.hash)"
     )

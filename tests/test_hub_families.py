@@ -7,8 +7,8 @@ import pytest
 from quoth.errors import ExportError
 from quoth.reader import Reader
 from quoth.store.hub import hub_folder
+from support.readers import TINY
 from test_hub import FIRST
-from tiny_readers import TINY
 
 pytestmark = [pytest.mark.torch, pytest.mark.long]
 

@@ -15,21 +15,22 @@ SOURCE = Path(quoth.__file__).parent
 # Lowest first. A room imports from its own layer or below.
 LAYERS = (
     ("drawing", "errors", "files", "names", "records", "text"),
-    ("data", "reading"),
+    ("data", "documents", "reading"),
     ("engines",),
     ("store",),
     ("reader", "stream"),
     ("dropin", "evaluation"),
-    ("training", "export", "corpus", "jobs"),
+    ("calibrate", "engine_benchmark"),
+    ("tracking", "training", "export"),
     ("serve", "cli", "__main__"),
 )
 LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 # Which rooms or files may import what is heavy, or speaks to a person.
 ONLY_IN = {
     "torch": ("engines/torch.py", "training", "export", "dropin"),
-    "transformers": ("engines/torch.py", "training", "export", "dropin"),
+    "transformers": ("engines/torch.py", "training", "tracking", "export", "dropin"),
     "accelerate": ("training",),
-    "mlflow": ("training",),
+    "mlflow": ("tracking", "training"),
     "optuna": ("training",),
     "onnx": ("export",),
     "onnxscript": ("export",),

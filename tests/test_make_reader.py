@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import little
 from quoth.data import write_squad
 from quoth.reader import Reader
+from support import towns
 
 pytestmark = [pytest.mark.torch, pytest.mark.long]
 HERE = Path(__file__).parent
@@ -22,10 +22,10 @@ def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
 
     squad = tmp_path / "data" / "squad"
     squad.mkdir(parents=True)
-    examples = [replace(each, title=f"Towns {index % 5}") for index, each in enumerate(little.examples(60))]
+    examples = [replace(each, title=f"Towns {index % 5}") for index, each in enumerate(towns.examples(60))]
     write_squad(examples, squad / "squad-v1.1-train.json")
     (squad / "held-out-titles.txt").write_text("Towns 0\nTowns 3\n", encoding="utf-8")
-    base = little.base(tmp_path / "base", HERE / "tiny" / "wordpiece", positions=512)
+    base = towns.base(tmp_path / "base", HERE / "tiny" / "wordpiece", positions=512)
     command = [sys.executable, HERE.parent / "tools" / "make_reader.py", "--max-steps", "2", "--base", base]
     command += ["--teacher-base", base]
     command += ["--data", squad.parent, "--runs", tmp_path / "runs", "--ship-to", tmp_path / "tree"]

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-import little
 from quoth.cli import main
 from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, ReaderSettings
-from tiny_readers import LAYOUTS, TINY, tiny_folder, tiny_layout
+from support import towns
+from support.readers import LAYOUTS, TINY, tiny_folder, tiny_layout
 
 # mlflow's libraries warn of their own matters.
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("default")]
@@ -60,7 +60,7 @@ def reader(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def address(store, reader):
-    from quoth.training.registry import track_reader
+    from quoth.tracking.model import track_reader
 
     return track_reader(reader.path, experiment="ours", run_name="kept", registered_model="cat")
 
@@ -125,7 +125,7 @@ def test_the_model_says_what_it_is_and_what_it_needs(mlflow, store, address, rea
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "one"])
 def test_a_reader_is_logged_with_its_weights_in_whatever_layout(mlflow, store, layout, tmp_path):
-    from quoth.training.registry import track_reader
+    from quoth.tracking.model import track_reader
 
     folder = ReaderFolder.open(tiny_layout(layout, tmp_path / "reader"))
     address = track_reader(folder.path, experiment="ours", run_name=layout, registered_model=None)
@@ -137,7 +137,7 @@ def test_a_reader_is_logged_with_its_weights_in_whatever_layout(mlflow, store, l
 
 
 def test_a_reader_without_onnx_asks_for_torch(tmp_path):
-    from quoth.training.registry import requirements
+    from quoth.tracking.model import requirements
 
     folder = tiny_folder("wordpiece", tmp_path, "tokenizer.json", "config.json", "model.safetensors")
     names = {line.partition("==")[0] for line in requirements(ReaderFolder.open(folder))}
@@ -145,7 +145,7 @@ def test_a_reader_without_onnx_asks_for_torch(tmp_path):
 
 
 def test_what_is_no_reader_is_not_logged(store, tmp_path):
-    from quoth.training.registry import track_reader
+    from quoth.tracking.model import track_reader
 
     with pytest.raises(ReaderError, match="must hold a reader"):
         track_reader(tmp_path, experiment="ours", run_name="nothing", registered_model=None)
@@ -171,15 +171,15 @@ def test_the_command_line_logs_a_reader(mlflow, store, reader, tmp_path, capsys)
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
-    return little.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
+    return towns.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
 
 
 def train(base, out, **settings):
     from quoth.training import train
 
     common = {"max_tokens": 64, "overlap": 16, "batch_size": 8, "precision": "float32", "threads": 1}
-    settings = {"experiment": "ours", "max_steps": 2, "dev": little.examples(8), "eval_steps": 1, **common, **settings}
-    return train(little.examples(32), out=out, base=str(base), **settings)
+    settings = {"experiment": "ours", "max_steps": 2, "dev": towns.examples(8), "eval_steps": 1, **common, **settings}
+    return train(towns.examples(32), out=out, base=str(base), **settings)
 
 
 def runs(store, name):
@@ -250,9 +250,9 @@ def test_a_sweep_is_a_parent_and_its_children(mlflow, store, base, tmp_path):
     from quoth.training import SweepPlan, run_sweep
 
     plan = SweepPlan.of({"trials": 2, "vary": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}})
-    settings = {"dev": little.examples(8), "experiment": "ours", "run_name": "swept", "registered_model": "best"}
+    settings = {"dev": towns.examples(8), "experiment": "ours", "run_name": "swept", "registered_model": "best"}
     settings |= {"max_tokens": 64, "overlap": 16, "precision": "float32", "threads": 1, "max_steps": 2}
-    result = run_sweep(plan, little.examples(16), out=tmp_path, base=str(base), **settings)
+    result = run_sweep(plan, towns.examples(16), out=tmp_path, base=str(base), **settings)
     (parent,) = runs(store, "swept")
     best = result.rows[0]
     assert parent.data.metrics["f1"] == best.f1

@@ -12,7 +12,7 @@ from quoth.data import read_examples, unanswerable_pairs, write_squad
 from quoth.errors import ConfigError, DataError
 from quoth.records import Example, Gold
 from quoth.text import normalize_answer
-from texts import few
+from support.texts import few
 
 WORDS = (
     "The",

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import quoth
-from oracle import grapheme_boundaries, inside_word, places
 from quoth import Reader
 from quoth.cli import main
 from quoth.errors import ConfigError, InputError, QuestionTooLongError
 from quoth.reading import Windower
 from quoth.records import Example, Span
 from quoth.text import normalize_answer
-from texts import few, texts
-from tiny_readers import KINDS, tiny_folder, tiny_reader, tiny_tokenizer
+from support.oracle import grapheme_boundaries, inside_word, places
+from support.readers import KINDS, tiny_folder, tiny_reader, tiny_tokenizer
+from support.texts import few, texts
 
 QUESTION = "Who keeps the lamp?"
 CONTEXT = (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from quoth.errors import ReaderError
 from quoth.reading import SpanLogits, WindowBatch, Windower, by_token_budget, unbatch
 from quoth.records import Example
-from tiny_readers import KINDS, tiny_tokenizer
+from support.readers import KINDS, tiny_tokenizer
 
 
 def windows_of(lengths, kind="wordpiece"):

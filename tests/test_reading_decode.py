@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle import every_answer, seed_best_score
 from quoth.errors import ConfigError
 from quoth.reading import DecodeSettings, SpanLogits, WindowBatch, Windower, WindowLogits, decode, decode_batch
 from quoth.reading.align import covering_tokens
 from quoth.records import Example, Prediction, Span
-from texts import many, texts
-from tiny_readers import KINDS, tiny_tokenizer
+from support.oracle import every_answer, seed_best_score
+from support.readers import KINDS, tiny_tokenizer
+from support.texts import many, texts
 
 TEAM_LUNCH = "Tomorrow the Atlântico is going to have a delicious team lunch!"
 LIGHTHOUSE = "The lighthouse of Cabo Branco was built in 1972 at the easternmost point of the coast."

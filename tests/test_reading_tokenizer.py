@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from quoth.errors import TokenizerError
 from quoth.reading import Tokenizer
 from quoth.text import replace_surrogates
-from texts import many, texts
-from tiny_readers import KINDS, TINY, tiny_folder, tiny_tokenizer, tokenizer_document
+from support.readers import KINDS, TINY, tiny_folder, tiny_tokenizer, tokenizer_document
+from support.texts import many, texts
 
 LONG = "The lighthouse of Cabo Branco was built in 1972. " * 20
 

@@ -11,8 +11,8 @@ from quoth.errors import ConfigError, InputError, QuestionTooLongError, Tokenize
 from quoth.reading import Tokenizer, TokenRange, Windower, survey
 from quoth.reading.align import covering_tokens
 from quoth.records import Example, Gold, Span
-from texts import many, texts
-from tiny_readers import KINDS, tiny_tokenizer
+from support.readers import KINDS, tiny_tokenizer
+from support.texts import many, texts
 
 CONTEXT = (
     "The lighthouse of Cabo Branco was built in 1972 at the easternmost point of the coast. Its lamp turns once every "

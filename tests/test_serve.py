@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from little_files import pdf
 from quoth.reader import Reader
-from quoth.serve.identity import ServedReader
+from quoth.serve.http.identity import ServedReader
 from quoth.text import utf16_span
-from serving import QUESTION, TEXT, TINY, form, process
-from tiny_readers import EACH_LAYOUT, LAYOUTS, TIPPED, tiny_layout
+from support.files import pdf
+from support.readers import EACH_LAYOUT, LAYOUTS, TIPPED, tiny_layout
+from support.serving import QUESTION, TEXT, TINY, form, process
 
 pytestmark = pytest.mark.serve
 

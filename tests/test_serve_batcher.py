@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from quoth.reading import DecodeSettings, WindowBatch, Windower, unbatch
 from quoth.records import Example
-from quoth.serve.asking import Desk, Query
-from quoth.serve.batcher import Batcher, OverloadedError
-from quoth.serve.problems import ApiError
+from quoth.serve.http.errors import ApiError
+from quoth.serve.queue.asking import Desk, Query
+from quoth.serve.queue.batcher import Batcher, OverloadedError
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
-from serving import SlowEngine, slow_reader
-from tiny_readers import tiny_engine, tiny_tokenizer
+from support.readers import tiny_engine, tiny_tokenizer
+from support.serving import SlowEngine, slow_reader
 
 pytestmark = pytest.mark.serve
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from little_files import pdf
-from serving import QUESTION, TEXT, SlowEngine, everything, form, process, read, request, thread
+from support.files import pdf
+from support.serving import QUESTION, TEXT, SlowEngine, everything, form, process, read, request, thread
 
 pytestmark = pytest.mark.serve
 

@@ -14,8 +14,8 @@ import urllib.request
 
 import pytest
 
-from little_browser import KNOWN, NPM, ROOT, Keys, axe_findings, chromium, errors, looks_like, press_keys, serving
-from little_files import docx, pdf
+from support.browser import KNOWN, NPM, ROOT, Keys, axe_findings, chromium, errors, looks_like, press_keys, serving
+from support.files import docx, pdf
 
 pytestmark = [pytest.mark.long, pytest.mark.serve, pytest.mark.browser]
 

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from quoth.serve.schema import ErrorResponse
-from serving import process
+from quoth.serve.http.schema import ErrorResponse
+from support.serving import process
 
 schemathesis = pytest.importorskip("schemathesis")
 positive_data_acceptance = pytest.importorskip("schemathesis.specs.openapi.checks").positive_data_acceptance

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quoth.records import Span
-from quoth.serve.hosted import HostedTask
-from quoth.serve.schema import HostedRequest
+from quoth.serve.http.hosted import HostedTask
+from quoth.serve.http.schema import HostedRequest
 from quoth.serve.texts import Text, Texts
-from tiny_readers import tiny_reader
+from support.readers import tiny_reader
 
 pytestmark = pytest.mark.serve
 

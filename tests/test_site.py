@@ -18,9 +18,9 @@ import pytest
 import typer
 
 import quoth
-from little_browser import chromium
 from quoth.cli import COMMANDS, app
 from quoth.errors import QuothError
+from support.browser import chromium
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("data", "reading", "engines", "evaluation", "training", "export", "store")

@@ -14,13 +14,13 @@ from quoth.data import write_squad
 from quoth.errors import ConfigError
 from quoth.evaluation import compare, evaluate, score
 from quoth.evaluation.bootstrap import clusters, interval, sign_flip_test
-from quoth.evaluation.mistakes import CAUSES, mistake, mistake_file
-from quoth.evaluation.traits import DIMENSIONS, NO_ANSWER, Traits, question_word
+from quoth.evaluation.error_analysis import CAUSES, mistake, mistake_file
+from quoth.evaluation.slices import DIMENSIONS, NO_ANSWER, Traits, question_word
 from quoth.reading import DecodeSettings
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from quoth.store import ReaderSettings
-from texts import few, texts
-from tiny_readers import tiny_folder, tiny_reader
+from support.readers import tiny_folder, tiny_reader
+from support.texts import few, texts
 
 CONTEXT = "The keeper, Ana Ribeiro, lit the lamp in 1972. The log of Cabo Branco says so. " + "Waves came. " * 60
 

@@ -12,7 +12,7 @@ from quoth.reading import DecodeSettings
 from quoth.store import ReaderFolder, ReaderSettings, open_engine
 from quoth.store.files import reader_files
 from quoth.store.folder import sha256
-from tiny_readers import EACH_LAYOUT, KINDS, LAYOUTS, tiny_folder, tiny_layout
+from support.readers import EACH_LAYOUT, KINDS, LAYOUTS, tiny_folder, tiny_layout
 
 DECODE = DecodeSettings(max_answer_tokens=12, null_threshold=-1.5, null_bias=-0.5, temperature=1.7, agreement=2.0)
 SETTINGS = ReaderSettings(64, 16, DECODE)

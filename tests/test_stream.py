@@ -16,7 +16,7 @@ from quoth.errors import QuestionTooLongError, ReaderError
 from quoth.reading import SpanLogits, WindowBatch, unbatch
 from quoth.records import Example
 from quoth.stream import _QUEUED, LOOK_AHEAD, Stream
-from tiny_readers import tiny_engine, tiny_reader
+from support.readers import tiny_engine, tiny_reader
 
 QUESTION = "Who keeps the lamp?"
 CONTEXT = "The keeper of the lighthouse was Ana Ribeiro, and she lit the lamp at nine. "

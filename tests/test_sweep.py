@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-import little
 from quoth.cli import main
 from quoth.data import write_squad
 from quoth.errors import ConfigError, TrainingError
-from quoth.training.sweep_plan import Choices, Range, SweepPlan
-from tiny_readers import TINY
+from quoth.training.sweep.plan import Choices, Range, SweepPlan
+from support import towns
+from support.readers import TINY
 
 PLAN = {
     "trials": 3,
@@ -24,15 +24,15 @@ PLAN = {
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
-    return little.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
+    return towns.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
 
 
 def sweep(base, out, plan=PLAN, data=None, **settings):
     from quoth.training import run_sweep
 
     common = {"max_tokens": 64, "overlap": 16, "precision": "float32", "threads": 1, "tracking": False}
-    settings = {"dev": little.examples(16, seed=1), "epochs": 1.0, **common, **settings}
-    return run_sweep(SweepPlan.of(plan), data or little.examples(32), out=out, base=str(base), **settings)
+    settings = {"dev": towns.examples(16, seed=1), "epochs": 1.0, **common, **settings}
+    return run_sweep(SweepPlan.of(plan), data or towns.examples(32), out=out, base=str(base), **settings)
 
 
 def values(result):
@@ -139,7 +139,7 @@ def test_a_sweep_goes_on_only_when_told_and_only_as_the_same(swept, base):
     with pytest.raises(TrainingError, match=r"another sweep: epochs was 1\.0 and is 3\.0"):
         sweep(base, out, epochs=3.0, resume=True)
     with pytest.raises(TrainingError, match=r"questions was \[32, 16\] and is \[31, 16\]"):
-        sweep(base, out, data=little.examples(31), resume=True)
+        sweep(base, out, data=towns.examples(31), resume=True)
     assert values(sweep(base, out, resume=True)) == values(swept), "nothing is left to do"
 
 
@@ -175,8 +175,8 @@ def test_a_sweep_needs_something_to_judge_by(base, tmp_path):
 
 def start(base, folder, *more):
     """Start a sweep long enough to be killed, as a user does."""
-    write_squad(little.examples(64), folder / "train.json")
-    write_squad(little.examples(16, seed=1), folder / "dev.json")
+    write_squad(towns.examples(64), folder / "train.json")
+    write_squad(towns.examples(16, seed=1), folder / "dev.json")
     (folder / "sweep.toml").write_text("trials = 3\n[vary]\nlearning_rate = { low = 1e-4, high = 1e-2, log = true }\n")
     words = ["train", "train.json", "--dev", "dev.json", "--sweep", "sweep.toml", "--base", str(base), "--no-tracking"]
     words += ["--max-tokens", "64", "--overlap", "16", "--batch-size", "8", "--epochs", "20", "--eval-steps", "20"]

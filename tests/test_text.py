@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle import grapheme_boundaries, inside_word
 from quoth.records import Span
 from quoth.text import (
     normalize_answer,
@@ -17,7 +16,8 @@ from quoth.text import (
     widen_to_graphemes,
     widen_to_words,
 )
-from texts import many, texts
+from support.oracle import grapheme_boundaries, inside_word
+from support.texts import many, texts
 
 
 @st.composite

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import little
 from quoth.errors import ConfigError, TrainingError, TrainingStoppedError
 from quoth.reading import Tokenizer, Windower
 from quoth.records import Gold
-from tiny_readers import tiny_folder
+from support import towns
+from support.readers import tiny_folder
 
 pytestmark = pytest.mark.torch
 TINY = Path(__file__).parent / "tiny"
@@ -19,7 +19,7 @@ TINY = Path(__file__).parent / "tiny"
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
-    return little.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
+    return towns.base(tmp_path_factory.mktemp("base"), TINY / "wordpiece")
 
 
 def run(base, out, data=None, **settings):
@@ -36,14 +36,14 @@ def run(base, out, data=None, **settings):
         "threads": 1,
         **settings,
     }
-    return train(little.examples(64) if data is None else data, out=out, **settings)
+    return train(towns.examples(64) if data is None else data, out=out, **settings)
 
 
 @pytest.fixture(scope="session")
 def learned(base, tmp_path_factory):
     """One run long enough to learn by heart, with evaluations on the way."""
     out = tmp_path_factory.mktemp("learned") / "reader"
-    return run(base, out, epochs=40.0, learning_rate=2e-3, dev=little.examples(64), eval_steps=100)
+    return run(base, out, epochs=40.0, learning_rate=2e-3, dev=towns.examples(64), eval_steps=100)
 
 
 def weights(folder):
@@ -65,7 +65,7 @@ def test_a_reader_learns_its_lesson(learned):
 def test_the_folder_answers_as_training_said(learned):
     import quoth
 
-    report = quoth.evaluate(quoth.Reader.load(learned.folder), little.examples(64))
+    report = quoth.evaluate(quoth.Reader.load(learned.folder), towns.examples(64))
     assert report.f1 == pytest.approx(learned.f1, abs=1e-6)
     manifest = json.loads((learned.folder / "quoth.json").read_text())
     assert manifest["scores"]["dev"]["f1"] == pytest.approx(learned.f1)
@@ -78,7 +78,7 @@ def test_the_folder_answers_as_training_said(learned):
 
 def test_a_run_says_where_it_stands_and_what_it_computes_in(base, tmp_path):
     told = []
-    run(base, tmp_path / "out", max_steps=6, dev=little.examples(8), eval_steps=3, progress=told.append)
+    run(base, tmp_path / "out", max_steps=6, dev=towns.examples(8), eval_steps=3, progress=told.append)
     assert [(now.step, now.steps, now.precision) for now in told] == [(step, 6, "float32") for step in range(1, 7)]
     assert told[2].f1 is None
     assert told[3].f1 is not None
@@ -161,7 +161,7 @@ def test_two_runs_are_never_mixed(base, tmp_path):
 
 def test_early_stopping_on_f1(base, tmp_path):
     result = run(
-        base, tmp_path / "out", epochs=50.0, learning_rate=1e-9, dev=little.examples(8), eval_steps=2, patience=2
+        base, tmp_path / "out", epochs=50.0, learning_rate=1e-9, dev=towns.examples(8), eval_steps=2, patience=2
     )
     history = json.loads((result.folder / "history.json").read_text())
     assert max(row["step"] for row in history) <= 8
@@ -171,7 +171,7 @@ def test_early_stopping_on_f1(base, tmp_path):
     ("data", "settings", "error", "words"),
     [
         ([], {}, TrainingError, "at least one question"),
-        ([replace(little.examples(1)[0], golds=None)], {}, TrainingError, "unlabelled"),
+        ([replace(towns.examples(1)[0], golds=None)], {}, TrainingError, "unlabelled"),
         (None, {"base": "no/such/folder"}, TrainingError, "no/such/folder: must be a model folder"),
         (None, {"max_tokens": 4, "overlap": 0}, ConfigError, "max_tokens must be at least"),
         (None, {"precision": "float16"}, ConfigError, "float32 or bfloat16"),
@@ -208,7 +208,7 @@ def test_a_run_goes_on_over_the_same_data_only(base, tmp_path):
     with pytest.raises(
         TrainingError, match=r"checkpoint-4: must go on over the data that it began with \(76 windows\)"
     ):
-        run(base, tmp_path / "out", data=little.examples(64, seed=9), max_steps=4, save_steps=2, resume=True)
+        run(base, tmp_path / "out", data=towns.examples(64, seed=9), max_steps=4, save_steps=2, resume=True)
     assert file.is_dir()
 
 
@@ -234,7 +234,7 @@ def test_the_ends_of_epochs_are_saved_without_an_evaluation_too(base, tmp_path):
 
 
 def test_windows_longer_than_the_model_are_refused(tmp_path):
-    short = little.base(tmp_path / "short", TINY / "wordpiece", positions=48)
+    short = towns.base(tmp_path / "short", TINY / "wordpiece", positions=48)
     with pytest.raises(ConfigError, match=r"max_tokens must be at most 48 for .*short, but is 64"):
         run(short, tmp_path / "out")
 
@@ -263,7 +263,7 @@ def test_a_precision_that_only_costs_time_is_warned_of(caplog):
 
 
 def test_a_run_that_ended_is_not_trained_again(base, tmp_path):
-    settings = {"epochs": 50.0, "learning_rate": 1e-9, "dev": little.examples(8), "eval_steps": 2, "patience": 2}
+    settings = {"epochs": 50.0, "learning_rate": 1e-9, "dev": towns.examples(8), "eval_steps": 2, "patience": 2}
     before = weights(run(base, tmp_path / "out", **settings).folder)
     told = []
     after = weights(run(base, tmp_path / "out", resume=True, progress=told.append, **settings).folder)
@@ -280,7 +280,7 @@ def test_a_signal_during_the_last_evaluation_is_not_lost(base, tmp_path):
         def on_evaluate(self, args, state, control, **_):
             signal.raise_signal(signal.SIGTERM)
 
-    settings = {"max_steps": 3, "dev": little.examples(8)}
+    settings = {"max_steps": 3, "dev": towns.examples(8)}
     whole = run(base, tmp_path / "whole", **settings)
     with pytest.raises(TrainingStoppedError, match="stopped by SIGTERM after step 3 of 3, and saved there") as stopped:
         run(base, tmp_path / "cut", callbacks=[Tell()], **settings)
@@ -300,7 +300,7 @@ def test_a_signal_ends_an_evaluation(base, tmp_path):
             if state.global_step == 3:
                 signal.raise_signal(signal.SIGTERM)
 
-    settings = {"max_steps": 6, "eval_steps": 3, "dev": little.examples(8)}
+    settings = {"max_steps": 6, "eval_steps": 3, "dev": towns.examples(8)}
     whole = run(base, tmp_path / "whole", **settings)
     with pytest.raises(TrainingStoppedError, match="stopped by SIGTERM after step 3 of 6, and saved there"):
         run(base, tmp_path / "cut", callbacks=[Tell()], **settings)
@@ -320,7 +320,7 @@ def test_a_kill_while_the_configuration_is_written_leaves_nothing_in_the_way(bas
 def test_the_average_becomes_the_reader(base, tmp_path):
     import quoth
 
-    dev = little.examples(40, seed=1)
+    dev = towns.examples(40, seed=1)
     settings = {"epochs": 6.0, "learning_rate": 2e-3, "dev": dev, "eval_steps": 24}
     averaged = run(base, tmp_path / "averaged", average=0.9, **settings)
     plain = run(base, tmp_path / "plain", **settings)
@@ -336,8 +336,8 @@ def test_a_teacher_alone_teaches_its_lesson(learned, base, tmp_path):
     taught = run(
         base,
         tmp_path / "taught",
-        data=[replace(example, golds=()) for example in little.examples(64)],
-        dev=little.examples(64),
+        data=[replace(example, golds=()) for example in towns.examples(64)],
+        dev=towns.examples(64),
         epochs=40.0,
         learning_rate=2e-3,
         eval_steps=1000,
@@ -345,6 +345,22 @@ def test_a_teacher_alone_teaches_its_lesson(learned, base, tmp_path):
         teacher_weight=1.0,
     )
     assert taught.f1 > 50
+
+
+def test_a_teacher_of_answerable_questions_leaves_the_others_to_their_golds(learned, base, tmp_path):
+    from safetensors.numpy import load_file
+
+    # With all the loss from a teacher of answerable questions, the unanswerable ones still learn from their golds.
+    answerable, unanswerable = towns.examples(48), [replace(each, golds=()) for each in towns.examples(48, seed=1)]
+    settings = {"epochs": 1.0, "teacher": str(learned.folder), "teacher_weight": 1.0}
+    alone = run(base, tmp_path / "alone", data=unanswerable, teacher_on="answerable", **settings)
+    without = run(base, tmp_path / "without", data=unanswerable, epochs=1.0)
+    same = [load_file(each.folder / "model.safetensors") for each in (alone, without)]
+    assert all(np.array_equal(same[0][name], same[1][name]) for name in same[0])
+    both = run(base, tmp_path / "both", data=[*answerable, *unanswerable], teacher_on="answerable", **settings)
+    every = run(base, tmp_path / "every", data=[*answerable, *unanswerable], teacher_on="all", **settings)
+    other = [load_file(each.folder / "model.safetensors") for each in (both, every)]
+    assert not all(np.array_equal(other[0][name], other[1][name]) for name in other[0])
 
 
 def test_a_teacher_is_asked_once_and_remembered(learned, base, tmp_path):
@@ -367,7 +383,7 @@ def test_a_teacher_says_what_it_says_as_a_reader(learned, tmp_path):
 
     engine = TorchEngine.load(learned.folder)
     windower = Windower(Tokenizer.load(learned.folder), max_tokens=64, overlap=16)
-    windows = [window for example in little.examples(6) for window in windower.windows(example)]
+    windows = [window for example in towns.examples(6) for window in windower.windows(example)]
     lessons = Teacher(engine, 0, 64).lessons(windows, tmp_path)
     for window, lesson in zip(windows, lessons, strict=True):
         said = engine.run(WindowBatch.of([window], 0))
@@ -381,7 +397,7 @@ def test_processes_share_the_teachers_time(learned, tmp_path):
     from quoth.training.teacher import Teacher
 
     windower = Windower(Tokenizer.load(learned.folder), max_tokens=64, overlap=16)
-    windows = [window for example in little.examples(8) for window in windower.windows(example)]
+    windows = [window for example in towns.examples(8) for window in windower.windows(example)]
     teacher = Teacher(TorchEngine.load(learned.folder), 0, 64, piece=3)
     whole = teacher.lessons(windows, tmp_path / "one")
     parts = [teacher.lessons(windows, tmp_path / "two", process=process, processes=2) for process in range(2)]
@@ -415,9 +431,9 @@ def test_too_little_memory_names_the_batch_and_what_to_lower():
 
     from quoth.training.config import TrainConfig
     from quoth.training.features import Collator
-    from quoth.training.guard import explained_memory
+    from quoth.training.stops import explained_memory
 
-    windows = Windower(Tokenizer.load(TINY / "wordpiece"), max_tokens=64, overlap=16).windows(little.examples(1)[0])
+    windows = Windower(Tokenizer.load(TINY / "wordpiece"), max_tokens=64, overlap=16).windows(towns.examples(1)[0])
     batch = Collator(0, True)(windows)
     config = TrainConfig(base="b", batch_size=12, max_tokens=64)
     size = f"1 windows of {len(windows[0])} tokens"
@@ -429,7 +445,7 @@ def test_too_little_memory_names_the_batch_and_what_to_lower():
 
 
 def test_lost_golds_are_counted(base, tmp_path):
-    example = little.examples(1)[0]
+    example = towns.examples(1)[0]
     long = replace(example, id="long", golds=(Gold(example.context, 0),))
     result = run(base, tmp_path / "out", data=[example, long], max_tokens=16, overlap=2, max_steps=1)
     assert result.lost == ("long",)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import little
 from quoth.data import write_squad
+from support import towns
 
 pytestmark = [pytest.mark.torch, pytest.mark.long]
 TINY = Path(__file__).parent / "tiny"
@@ -26,9 +26,9 @@ KILLS = 20
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
-    little.base(folder / "base", TINY / "wordpiece")
-    write_squad(little.examples(404), folder / "train.json")
-    write_squad(little.examples(40, seed=1), folder / "dev.json")
+    towns.base(folder / "base", TINY / "wordpiece")
+    write_squad(towns.examples(404), folder / "train.json")
+    write_squad(towns.examples(40, seed=1), folder / "dev.json")
     return folder
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import little
 from quoth.data import read_examples
 from quoth.errors import TrainingError
 from quoth.reading import Tokenizer, Windower
 from quoth.records import Example, Gold
+from support import towns
 
 pytestmark = pytest.mark.torch
 TINY = Path(__file__).parent / "tiny"
@@ -28,7 +28,7 @@ def windows_of(examples, **sizes):
 def test_targets_are_inclusive_ends_or_the_cls_token():
     from quoth.training.features import Collator
 
-    windows = windows_of(little.examples(12))
+    windows = windows_of(towns.examples(12))
     batch = Collator(pad_id=0, takes_types=True)(windows)
     assert {window.target is None for window in windows} == {True, False}
     for row, window in enumerate(windows):
@@ -46,7 +46,7 @@ def test_batches_have_few_lengths():
     from quoth.training.features import Collator
 
     lengths = set()
-    for window in windows_of(little.examples(12)):
+    for window in windows_of(towns.examples(12)):
         batch = Collator(pad_id=0, takes_types=True, limit=24)([window])
         assert batch.inputs["attention_mask"].sum() == len(window)
         lengths.add(batch.inputs["input_ids"].shape[1])
@@ -56,7 +56,7 @@ def test_batches_have_few_lengths():
 def test_an_answer_may_use_the_context_and_cls_alone():
     from quoth.training.features import Collator
 
-    windows = windows_of(little.examples(6))
+    windows = windows_of(towns.examples(6))
     legal = Collator(pad_id=0, takes_types=True)(windows).legal
     for row, window in enumerate(windows):
         inside = set(range(window.context_tokens.start, window.context_tokens.end)) | {window.cls}
@@ -192,9 +192,9 @@ def test_the_loss_of_a_window_does_not_hang_on_its_batch(tmp_path):
     from quoth.training.loss import span_losses
     from quoth.training.run import load_model
 
-    model = load_model(TrainConfig(base=str(little.base(tmp_path / "base", TINY / "wordpiece")))).eval()
+    model = load_model(TrainConfig(base=str(towns.base(tmp_path / "base", TINY / "wordpiece")))).eval()
     use_attention(model)
-    windows = sorted(windows_of(little.examples(8), max_tokens=64), key=len)
+    windows = sorted(windows_of(towns.examples(8), max_tokens=64), key=len)
     collator = Collator(0, TorchEngine(model).takes_types)
 
     def losses(some):
@@ -235,7 +235,7 @@ def test_lower_layers_learn_slower_and_norms_do_not_decay(tmp_path):
     from quoth.training.optimizer import adamw
     from quoth.training.run import load_model
 
-    config = TrainConfig(base=str(little.base(tmp_path / "base", TINY / "wordpiece")), layer_decay=0.5)
+    config = TrainConfig(base=str(towns.base(tmp_path / "base", TINY / "wordpiece")), layer_decay=0.5)
     model = load_model(config)
     optimizer = adamw(model, config)
     of = {id(p): group for group in optimizer.param_groups for p in group["params"]}

@@ -5,7 +5,7 @@
 DATA is the folder of the data sets (QUOTH_DATA), TRAIN is SQuAD v1.1 train without its held-out articles. The mix holds
 
 - the human-written unanswerable questions of SQuAD v2.0 train,
-- answerable questions of SQuAD v1.1, most of them about the same paragraphs, so that only the question tells them apart,
+- answerable questions of SQuAD v1.1, most of them about the same paragraphs: only the question tells them apart,
 - natural questions (QED, TyDi) and other text (FairytaleQA, QAMR), which no earlier stage has seen,
 - natural questions with the paragraph of another one that has most words in common with it, but not the answer.
 
@@ -29,7 +29,14 @@ from quoth.records import Example
 # Words in a row that two texts share only if one was copied from the other.
 COPIED = 13
 # Questions of each source; -1 takes all of them.
-SHARES = {"same paragraphs": 26_000, "other paragraphs": 4_000, "qed": -1, "tydi": -1, "fairytale": 1_500, "qamr": 3_000}
+SHARES = {
+    "same paragraphs": 26_000,
+    "other paragraphs": 4_000,
+    "qed": -1,
+    "tydi": -1,
+    "fairytale": 1_500,
+    "qamr": 3_000,
+}
 # Natural questions that get a paragraph which does not answer them.
 PAIRED = 4_000
 # Longer paragraphs of the natural sources cost several windows each.

@@ -15,7 +15,7 @@ from PIL import Image
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from little_browser import chromium, serving  # noqa: E402
+from support.browser import chromium, serving  # noqa: E402
 
 # Of one picture, so that the repository stays small.
 MOST_BYTES = 200_000

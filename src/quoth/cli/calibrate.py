@@ -40,9 +40,9 @@ def calibrate(
 
     Example: [cyan]quoth calibrate reader --data held-out.json --unanswerable pairs.json --max-cost 0.3[/cyan]
     """
+    from quoth.calibrate.fit import fit
     from quoth.cli.evaluate import reading_bar
     from quoth.data import read_examples
-    from quoth.evaluation.fit import fit
     from quoth.reader import Reader
     from quoth.store import ReaderFolder, check_new_folder
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from quoth.drawing.safe import visible
+from quoth.drawing.markup import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

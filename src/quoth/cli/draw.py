@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from quoth.drawing.safe import percent, visible
+from quoth.drawing.markup import percent, visible
 from quoth.records import Span
 
 __all__ = ["Mark", "one_line", "passage", "percent", "place", "put"]

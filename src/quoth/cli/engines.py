@@ -10,7 +10,7 @@ import typer
 from quoth.cli.console import note, print_json, stdout
 
 if TYPE_CHECKING:
-    from quoth.evaluation.engines import EngineFigures
+    from quoth.engine_benchmark import EngineFigures
 
 app = typer.Typer(add_completion=False)
 
@@ -38,8 +38,8 @@ def engines(
     Example: [cyan]quoth engines --data held-out.json[/cyan]
     """
     from quoth.data import read_examples
+    from quoth.engine_benchmark import default_engine, measure_engines, sample_questions
     from quoth.engines.select import processor
-    from quoth.evaluation.engines import default_engine, measure_engines, sample_questions
 
     examples = read_examples(data or str(sample_questions()))[:limit]
     kind, rows = processor(), []

@@ -90,8 +90,8 @@ def _mistakes(file: Path | None, examples: Sequence[Example]) -> Iterator[Callab
     if file is None:
         yield None
         return
+    from quoth.evaluation.error_analysis import CAUSES, mistake_file
     from quoth.evaluation.metrics import rules_of
-    from quoth.evaluation.mistakes import CAUSES, mistake_file
 
     with mistake_file(file, rules_of(example.golds for example in examples)) as (each, counts):
         yield each

@@ -126,7 +126,7 @@ def _print_answers(console: Console, explanation: Explanation, sources: list[Sou
 def _share(probability: float, what: str) -> Text:
     from rich.text import Text
 
-    from quoth.drawing.safe import percent
+    from quoth.drawing.markup import percent
 
     bar = "█" * round(_BAR * probability)
     return Text.assemble(f"{percent(probability):>6}   ", (what, "bold"), "  ", (bar, "bright_yellow"))

@@ -24,7 +24,7 @@ def track(
 
     Example: [cyan]quoth track reader --registered-model support[/cyan]
     """
-    from quoth.training.registry import track_reader
+    from quoth.tracking.model import track_reader
 
     address = track_reader(reader, experiment=experiment, run_name=run_name, registered_model=registered_model)
     typer.echo(address)

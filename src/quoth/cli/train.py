@@ -14,7 +14,7 @@ import typer
 
 from quoth.cli.console import note, stderr
 from quoth.training.config import TrainConfig, field_help, load_recipe
-from quoth.training.sweep_plan import SweepPlan
+from quoth.training.sweep.plan import SweepPlan
 
 app = typer.Typer(add_completion=False)
 

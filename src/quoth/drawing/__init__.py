@@ -6,7 +6,7 @@ Every drawing is one self-contained piece: no scripts, no fonts, nothing from el
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from quoth.drawing.safe import escaped, visible
+from quoth.drawing.markup import escaped, visible
 
 if TYPE_CHECKING:
     from quoth.drawing.explanation import explanation_html, explanation_page

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from quoth.drawing.markup import escaped, number, percent
 from quoth.drawing.page import fragment, headline, meter, page, table
-from quoth.drawing.safe import escaped, number, percent
 
 if TYPE_CHECKING:
     from quoth.reading import ExplainedToken, ExplainedWindow, Explanation

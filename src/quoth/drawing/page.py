@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from quoth.drawing.safe import escaped
+from quoth.drawing.markup import escaped
 
 if TYPE_CHECKING:
     from quoth.records import Prediction

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quoth.drawing.markup import escaped, number, percent
 from quoth.drawing.page import fragment, headline, meter, table
-from quoth.drawing.safe import escaped, number, percent
 
 if TYPE_CHECKING:
     from quoth.reading import Window

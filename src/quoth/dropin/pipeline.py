@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from quoth.dropin.calls import Parameters, create_sample, read_call
-from quoth.dropin.exact import ExactReader, Result
-from quoth.dropin.old import OldReader
+from quoth.dropin.legacy import OldReader
+from quoth.dropin.native import ExactReader, Result
 from quoth.errors import ConfigError
 from quoth.reader import Reader
 from quoth.reading import Tokenizer

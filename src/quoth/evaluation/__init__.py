@@ -12,7 +12,7 @@ from quoth.evaluation.compare import Comparison, compare
 from quoth.evaluation.metrics import Rules, exact_and_f1, rules_of
 from quoth.evaluation.predictions import prediction_files, read_predictions
 from quoth.evaluation.report import Report, Row, Slice
-from quoth.evaluation.traits import Traits
+from quoth.evaluation.slices import Traits
 from quoth.names import suggests_names
 from quoth.records import Answer, Example, Gold, Prediction
 

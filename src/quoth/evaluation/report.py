@@ -14,8 +14,8 @@ from typing import Any
 from quoth.evaluation.bootstrap import clusters, interval
 from quoth.evaluation.calibration import Calibration, Confidence
 from quoth.evaluation.metrics import Rules
+from quoth.evaluation.slices import DIMENSIONS, Traits
 from quoth.evaluation.threshold import BestThreshold, best_threshold
-from quoth.evaluation.traits import DIMENSIONS, Traits
 
 _NAME_WIDTH = 24
 _NAMED = 10  # how many ids a sentence names

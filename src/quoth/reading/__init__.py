@@ -1,11 +1,11 @@
 """Reading: Example -> Window -> WindowBatch, and SpanLogits -> Prediction."""
 
 from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, by_token_budget, padded_length, unbatch
-from quoth.reading.chance import chance, null_chance
 from quoth.reading.decode import DecodeSettings, decode, decode_batch, log_shares
 from quoth.reading.explain import WholeWindow, explain, unbatch_whole
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
 from quoth.reading.offsets import lost_letters
+from quoth.reading.probability import chance, null_chance
 from quoth.reading.survey import WindowSurvey, survey
 from quoth.reading.tokenizer import Template, Tokenizer, Tokens
 from quoth.reading.windows import TokenRange, Window, Windower

@@ -16,9 +16,9 @@ import numpy as np
 
 from quoth.errors import ConfigError
 from quoth.reading.batches import Searched, SpanLogits, WindowBatch, WindowLogits, check_finite, unbatch
-from quoth.reading.chance import chance, null_chance
 from quoth.reading.grid import best_answers, score_grids
 from quoth.reading.places import widened
+from quoth.reading.probability import chance, null_chance
 from quoth.reading.spans import Floats, best_span, best_spans, log_sum_exp
 from quoth.reading.windows import Window
 from quoth.records import Answer, Prediction, Span
@@ -39,7 +39,7 @@ class DecodeSettings:
             best answer.
         temperature: Divides scores before the softmax; from 1e-06 to 1e+06.
         agreement: How many times as high as those of its share the odds of an answer are, above 0; see
-            :mod:`quoth.reading.chance`.
+            :mod:`quoth.reading.probability`.
         whole_words: Widen an answer that starts or ends inside a word.
 
     Raises:

@@ -13,10 +13,10 @@ from uvicorn.supervisors import Multiprocess
 
 from quoth.engines import usable_cores
 from quoth.errors import ConfigError
-from quoth.serve.app import create_app
-from quoth.serve.guard import Guard
-from quoth.serve.identity import ServedReader
-from quoth.serve.protocol import BoundedProtocol
+from quoth.serve.http.app import create_app
+from quoth.serve.http.identity import ServedReader
+from quoth.serve.http.middleware import Guard
+from quoth.serve.http.protocol import BoundedProtocol
 from quoth.serve.settings import ServeSettings
 
 # Waiting connections that the system holds for us.

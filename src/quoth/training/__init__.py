@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from quoth.errors import MissingExtraError
 from quoth.training.config import TrainConfig, load_recipe
-from quoth.training.sweep_plan import SweepPlan
+from quoth.training.sweep.plan import SweepPlan
 
 if TYPE_CHECKING:
     from quoth.training.run import train
-    from quoth.training.sweep import run_sweep
+    from quoth.training.sweep.run import run_sweep
 
 __all__ = ["SweepPlan", "TrainConfig", "load_recipe", "run_sweep", "train"]
 
 # What brings torch, which the configuration must not: its module, what it is, and which extra holds what it imports.
 _LATE = {
     "train": ("quoth.training.run", "training", "train", ("torch", "transformers", "accelerate")),
-    "run_sweep": ("quoth.training.sweep", "a sweep", "sweep", ("torch", "transformers", "accelerate", "optuna")),
+    "run_sweep": ("quoth.training.sweep.run", "a sweep", "sweep", ("torch", "transformers", "accelerate", "optuna")),
 }
 
 

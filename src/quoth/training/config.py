@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from quoth.errors import ConfigError
 
+TEACHER_ON = ("all", "answerable")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 # Fields that only say where a run is shown; they are no part of what it does.
 SHOWN = frozenset({"tracking", "experiment", "run_name", "log_model", "registered_model"})
@@ -39,9 +40,9 @@ class TrainConfig:
     average: Annotated[float | None, "Decay of a moving average of the weights, which becomes the reader."] = None
     teacher: Annotated[str | None, "Reader to learn from too, of the same tokenizer: a folder or a hub name."] = None
     teacher_weight: Annotated[float, "Share of the loss that comes from the teacher, from 0 to 1."] = 0.5
-    teacher_answerable: Annotated[
-        bool, "The teacher teaches the answerable questions only; of the others the data alone say what is right."
-    ] = False
+    teacher_on: Annotated[str, "Questions the teacher teaches: all, or answerable (golds alone teach the others)."] = (
+        "all"
+    )
     every_place: Annotated[bool, "Take every place where an answer's text stands in its context as right."] = False
     weight_decay: Annotated[float, "AdamW's weight decay; biases and norms are left out."] = 0.01
     max_grad_norm: Annotated[float, "Clip gradients to this norm."] = 1.0
@@ -90,6 +91,8 @@ class TrainConfig:
             raise ConfigError("registered_model needs tracking and log_model, but one of them is off")
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, but is {self.precision!r}")
+        if self.teacher_on not in TEACHER_ON:
+            raise ConfigError(f"teacher_on must be one of {', '.join(TEACHER_ON)}, but is {self.teacher_on!r}")
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:

@@ -29,6 +29,7 @@ from quoth.errors import ConfigError, TrainingError
 from quoth.reading import DecodeSettings, Windower
 from quoth.records import Example
 from quoth.store import ReaderFolder, ReaderSettings, most_positions
+from quoth.tracking.callback import MlflowTracker
 from quoth.training.attention import use_attention
 from quoth.training.checkpoints import newest_checkpoint
 from quoth.training.config import TrainConfig
@@ -37,7 +38,6 @@ from quoth.training.features import WindowDataset, with_every_place
 from quoth.training.progress import Progress, ProgressCallback
 from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
 from quoth.training.teacher import Teacher
-from quoth.training.tracking import MlflowTracker
 from quoth.training.trainer import ReaderTrainer, RunData
 
 # The configuration of the run, written before its first step: what a resumed run must agree with.

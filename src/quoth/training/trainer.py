@@ -33,10 +33,10 @@ from quoth.store import ReaderSettings
 from quoth.training.checkpoints import clear_checkpoints, write_checkpoint
 from quoth.training.config import TrainConfig
 from quoth.training.features import Collator, StepPlan, TrainingBatch, WindowDataset
-from quoth.training.guard import StopSignals, explained_memory
 from quoth.training.loss import span_losses, teacher_losses
 from quoth.training.optimizer import WeightAverage, adamw, rate_factor
 from quoth.training.snapshot import random_state, read_snapshot, snapshot
+from quoth.training.stops import StopSignals, explained_memory
 from quoth.training.teacher import Lesson, Teacher, shared_lessons
 
 LOG_STEPS = 50
@@ -173,7 +173,7 @@ class ReaderTrainer:
 
     def _is_taught(self, index: int) -> bool:
         """Tell whether the teacher teaches this window: always, or only where the question has an answer."""
-        return not self.config.teacher_answerable or bool(self.data.windows[index].example.golds)
+        return self.config.teacher_on == "all" or bool(self.data.windows[index].example.golds)
 
     def _tell(self, event: str, **more: Any) -> None:
         for callback in self._callbacks:

@@ -124,7 +124,7 @@ def _parse(data: bytes, kind: str, limits: DocumentLimits) -> Document:
     if find_spec(_LIBRARY[kind]) is None:
         raise MissingExtraError(f"Reading .{kind} files", "serve")
     # -P: the folder that the server was started in is no place to import from.
-    command = [sys.executable, "-P", "-m", "quoth.serve.parsing", kind, json.dumps(asdict(limits))]
+    command = [sys.executable, "-P", "-m", "quoth.documents.parsing", kind, json.dumps(asdict(limits))]
     try:
         done = subprocess.run(
             command, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=limits.seconds, check=False

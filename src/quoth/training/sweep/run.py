@@ -34,8 +34,8 @@ from quoth.store import ReaderFolder
 from quoth.training.config import TrainConfig
 from quoth.training.progress import Progress
 from quoth.training.run import CHECKPOINTS, TrainResult, labelled, train
-from quoth.training.sweep_plan import Choices, Range, SweepPlan
-from quoth.training.sweep_table import OUTCOME, REASON, TrialRow, done_trials, markdown, trial_name, trial_rows
+from quoth.training.sweep.plan import Choices, Range, SweepPlan
+from quoth.training.sweep.table import OUTCOME, REASON, TrialRow, done_trials, markdown, trial_name, trial_rows
 
 _DATABASE = "sweep.db"
 _TABLE = "sweep.md"
@@ -190,7 +190,7 @@ class _Sweep:
         """Follow the sweep, or a trial, by an MLflow run that its owner remembers."""
         if not self.config.tracking:
             return nullcontext()
-        from quoth.training.tracking import opened_run
+        from quoth.tracking.callback import opened_run
 
         def remember(run: str) -> None:
             owner.set_user_attr(_RUN, run)
@@ -205,7 +205,7 @@ class _Sweep:
 
     def _log_plan(self) -> None:
         if self.config.tracking:
-            from quoth.training.tracking import log_new_params
+            from quoth.tracking.callback import log_new_params
 
             log_new_params({f"vary.{name}": str(what) for name, what in self.plan.vary.items()})
 
@@ -213,7 +213,7 @@ class _Sweep:
         """Log what the sweep came to, and the best reader as a model."""
         import mlflow
 
-        from quoth.training.registry import log_reader
+        from quoth.tracking.model import log_reader
 
         mlflow.set_tags({"best_trial": best.name, **{f"best.{name}": value for name, value in best.values.items()}})
         mlflow.log_metrics({"f1": best.f1, "exact": best.exact})

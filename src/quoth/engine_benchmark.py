@@ -160,4 +160,4 @@ def _peak_memory() -> float | None:
 def sample_questions() -> Path:
     """Return the file of some questions about texts written for Quoth."""
     packaged = Path(__file__).with_name("sample.json")
-    return packaged if packaged.is_file() else Path(__file__).parents[3] / "examples" / "data" / "sample.json"
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "examples" / "data" / "sample.json"

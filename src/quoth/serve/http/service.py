@@ -7,15 +7,15 @@ from typing import Any
 
 from quoth import __version__
 from quoth.reading import DecodeSettings
-from quoth.serve import schema
-from quoth.serve.asking import Desk, Query, Times
-from quoth.serve.hosted import HostedTask
-from quoth.serve.identity import ServedReader
+from quoth.serve.http import schema
+from quoth.serve.http.errors import ApiError, checked, too_large
+from quoth.serve.http.hosted import HostedTask
+from quoth.serve.http.identity import ServedReader
+from quoth.serve.http.wire import explained, result
 from quoth.serve.metrics import Metrics
-from quoth.serve.problems import ApiError, checked, too_large
+from quoth.serve.queue.asking import Desk, Query, Times
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text, Texts
-from quoth.serve.wire import explained, result
 
 
 class Service:

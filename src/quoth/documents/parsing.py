@@ -1,7 +1,7 @@
 """The process that parses one HTML, Word or PDF file: the file on stdin, one JSON document on stdout.
 
 It limits its own time and memory before it reads a byte. An error that a parser raises ends it with a status other
-than 0, which :mod:`quoth.serve.documents` takes for a damaged file.
+than 0, which :mod:`quoth.documents.read` takes for a damaged file.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _paragraph(paragraph: Any) -> str:
 
 
 def _html(data: bytes, limits: dict[str, Any]) -> Iterator[str]:
-    from quoth.serve.markup import html_text
+    from quoth.documents.markup import html_text
 
     yield html_text(data)
 

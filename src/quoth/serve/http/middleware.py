@@ -14,8 +14,8 @@ from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from quoth.serve.http.errors import ApiError, overloaded, too_large
 from quoth.serve.metrics import Metrics
-from quoth.serve.problems import ApiError, overloaded, too_large
 from quoth.serve.settings import ServeSettings
 
 Message = MutableMapping[str, Any]

@@ -18,14 +18,14 @@ import uvicorn
 
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings
-from quoth.serve.app import create_app
-from quoth.serve.identity import ServedReader
+from quoth.serve.http.app import create_app
+from quoth.serve.http.identity import ServedReader
 from quoth.serve.run import server_config
 from quoth.serve.settings import ServeSettings
 from quoth.store import ReaderSettings
-from tiny_readers import tiny_engine, tiny_tokenizer
+from support.readers import tiny_engine, tiny_tokenizer
 
-TINY = str(Path(__file__).parent / "tiny" / "wordpiece")
+TINY = str(Path(__file__).parents[1] / "tiny" / "wordpiece")
 TEXT = "The black cat sat on the mat. It was tired."
 QUESTION = "Where did the cat sit?"
 

@@ -13,8 +13,8 @@ from quoth.errors import ConfigError
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings, Tokenizer, Windower
 from quoth.records import Prediction
-from quoth.serve.problems import ApiError
-from quoth.serve.schema import HostedAnswer, HostedParameters, HostedRequest
+from quoth.serve.http.errors import ApiError
+from quoth.serve.http.schema import HostedAnswer, HostedParameters, HostedRequest
 
 _MAX_SEQ_LEN = 384
 _DOC_STRIDE = 128

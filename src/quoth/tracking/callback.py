@@ -13,8 +13,8 @@ from transformers import TrainerCallback
 
 from quoth.errors import MissingExtraError
 from quoth.store import ReaderFolder
+from quoth.tracking.model import log_reader
 from quoth.training.config import TrainConfig
-from quoth.training.registry import log_reader
 
 # Which MLflow run follows the training run of a folder, so that a resumed one goes on in it.
 _FILE = "mlflow.json"

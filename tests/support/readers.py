@@ -13,7 +13,7 @@ from quoth.reader import Reader
 from quoth.reading import DecodeSettings, Tokenizer
 from quoth.store import ReaderSettings
 
-TINY = Path(__file__).parent / "tiny"
+TINY = Path(__file__).parents[1] / "tiny"
 KINDS = ("wordpiece", "bpe", "unigram")
 # The longest window that their networks take.
 TOKENS = 128

@@ -18,17 +18,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from quoth import __version__
+from quoth.documents.read import DocumentLimits, read_document
 from quoth.errors import QuothError
-from quoth.serve import schema
-from quoth.serve.asking import Desk
-from quoth.serve.assets import asset_routes
-from quoth.serve.batcher import Batcher
-from quoth.serve.documents import DocumentLimits, read_document
-from quoth.serve.guard import Guard
-from quoth.serve.identity import ServedReader
+from quoth.serve.http import schema
+from quoth.serve.http.assets import asset_routes
+from quoth.serve.http.errors import ApiError, checked, failed, refuse
+from quoth.serve.http.identity import ServedReader
+from quoth.serve.http.middleware import Guard
+from quoth.serve.http.service import Service
 from quoth.serve.metrics import Metrics
-from quoth.serve.problems import ApiError, checked, failed, refuse
-from quoth.serve.service import Service
+from quoth.serve.queue.asking import Desk
+from quoth.serve.queue.batcher import Batcher
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
 

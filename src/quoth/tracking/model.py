@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 # MLflow copies this file and runs it to load the model: what answers can be read beside what it answers with.
-_SCRIPT = Path(__file__).with_name("served.py")
+_SCRIPT = Path(__file__).with_name("pyfunc.py")
 _EXAMPLE = {"question": "Who kept the light?", "context": "The light was kept by Ida Lewis for 39 years."}
 
 

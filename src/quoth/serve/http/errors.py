@@ -22,7 +22,7 @@ from quoth.errors import (
     QuothError,
     TokenizerError,
 )
-from quoth.serve.schema import ErrorResponse, Problem
+from quoth.serve.http.schema import ErrorResponse, Problem
 
 M = TypeVar("M", bound=BaseModel)
 

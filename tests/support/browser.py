@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 KNOWN = ROOT / "tests" / "tiny" / "known"
 NPM = ROOT / "tests" / "browser" / "node_modules"
 # Nothing but the page is asked for: what Chromium does of its own accord is switched off.

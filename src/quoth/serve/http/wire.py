@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from quoth.reading import ExplainedAnswer, ExplainedWindow, Explanation, LostPair
 from quoth.records import Answer, Prediction, Span
-from quoth.serve import schema
+from quoth.serve.http import schema
 from quoth.serve.texts import Text
 from quoth.text import utf16_span
 

@@ -1,0 +1,1 @@
+"""A document of any kind to text: parsed in bounded processes of their own."""

@@ -1,0 +1,1 @@
+"""The queue between requests and the engine: the batcher and the scheduler."""

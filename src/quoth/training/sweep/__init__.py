@@ -1,0 +1,1 @@
+"""A sweep: training runs that search for good settings."""
