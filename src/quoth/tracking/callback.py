@@ -7,14 +7,37 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from transformers import TrainerCallback
 
 from quoth.errors import MissingExtraError
 from quoth.store import ReaderFolder
 from quoth.tracking.model import log_reader
-from quoth.training.config import TrainConfig
+
+
+class Tracked(Protocol):
+    """What a run's configuration says about its tracking; ``TrainConfig`` does."""
+
+    @property
+    def experiment(self) -> str:
+        """Name of the MLflow experiment."""
+
+    @property
+    def run_name(self) -> str | None:
+        """Name of a new MLflow run."""
+
+    @property
+    def log_model(self) -> bool:
+        """Whether to log the reader as a model."""
+
+    @property
+    def registered_model(self) -> str | None:
+        """Name to register the model under, if any."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, which become parameters of the run."""
+
 
 # Which MLflow run follows the training run of a folder, so that a resumed one goes on in it.
 _FILE = "mlflow.json"
@@ -32,7 +55,7 @@ _METRICS = {
 class MlflowTracker(TrainerCallback):
     """Follows one run. A run that is active already is joined and left open; else one is started and ended."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: Tracked) -> None:
         """Check that mlflow is there, before anything else is done.
 
         Raises:
