@@ -9,9 +9,9 @@ same order, in steps of the same size and without dropout, so that only what we 
 losses are ours (over the tokens that an answer may use), whatever the side itself minimises. What is noise, a third run
 says: ours, under another random head.
 
-``--preload LIBRARY`` runs our side with another allocator, as docs/training.md advises (jemalloc); ``--processes N``
-shares the cores between so many processes of our side (torchrun), each with its part of every batch. Our side computes
-in what ``quoth train`` would choose here; ``--precision bfloat16`` follows its losses on any processor, if slowly.
+``--preload LIBRARY`` runs our side with another allocator, as docs/guides/training.md advises (jemalloc); ``--processes
+N`` shares the cores between N processes of our side (torchrun), each with its part of every batch. Our side computes in
+what ``quoth train`` would choose here; ``--precision bfloat16`` follows its losses on any processor, if slowly.
 """
 
 from __future__ import annotations

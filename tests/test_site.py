@@ -23,7 +23,7 @@ from quoth.errors import QuothError
 from support.browser import chromium
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("data", "reading", "engines", "evaluation", "training", "export", "store")
+PACKAGES = ("data", "reading", "engines", "evaluation", "training", "export", "store")
 # What a browser fetches of its own accord when it shows a page.
 FETCHED = re.compile(
     r"<(?:script|img|iframe|source|video|audio|embed|track)\b[^>]*?\bsrc(?:set)?=[\"']?([^\"' >]+)"
@@ -103,19 +103,41 @@ def test_a_browser_asks_nobody_else(site):
         server.shutdown()
 
 
+def links_of(text):
+    """Return what a page links to or shows, without what lies on the web."""
+    found = re.findall(r"<(?:a|img|link|script)\b[^>]*?\b(?:href|src)=[\"']?([^\"' >]+)", text)
+    return [html.unescape(each) for each in found if not re.match(r"[a-z]+:|//", each)]
+
+
+def test_every_relative_link_leads_to_a_file_and_a_place_in_it(site):
+    pages = {file: file.read_text(encoding="utf-8") for file in site.rglob("*.html") if file.name != "404.html"}
+    ids = {file: set(re.findall(r"\bid=[\"']?([^\"' >]+)", text)) for file, text in pages.items()}
+    dead = []
+    for file, text in pages.items():
+        for link in links_of(text):
+            path, _, anchor = link.partition("#")
+            target = (file.parent / path).resolve() if path else file
+            known = ids.get(target)
+            if not target.exists() or (anchor and known is not None and anchor not in known):
+                dead.append(f"{file.relative_to(site)}: {link}")
+    assert dead == []
+    outside = {"source/CONTRIBUTING.html", "source/CHANGELOG.html", "source/deploy/compose.yaml.html"}
+    assert outside <= {file.relative_to(site).as_posix() for file in pages}
+
+
 def test_every_public_name_has_its_place(site):
     ids = set(re.findall(r'id="(quoth\.[\w.]+)"', page(site, "reference/quoth.html")))
     assert {f"quoth.{name}" for name in quoth.__all__} <= ids
-    ids = set(re.findall(r'id="(quoth\.[\w.]+)"', page(site, "reference/rooms.html")))
-    names = [(room, name) for room in ROOMS for name in import_module(f"quoth.{room}").__all__]
-    for room, name in names:
+    ids = set(re.findall(r'id="(quoth\.[\w.]+)"', page(site, "reference/packages.html")))
+    names = [(package, name) for package in PACKAGES for name in import_module(f"quoth.{package}").__all__]
+    for package, name in names:
         # Of a function in a file of its own name, the function.
-        file = f".{name}" if find_spec(f"quoth.{room}.{name}") else ""
-        assert name in quoth.__all__ or f"quoth.{room}.{name}{file}" in ids
+        file = f".{name}" if find_spec(f"quoth.{package}.{name}") else ""
+        assert name in quoth.__all__ or f"quoth.{package}.{name}{file}" in ids
 
 
 def test_docstrings_are_shown_as_they_are_meant(site):
-    text = page(site, "reference/quoth.html") + page(site, "reference/rooms.html")
+    text = page(site, "reference/quoth.html") + page(site, "reference/packages.html")
     prose = re.sub(r"<pre.*?</pre>|<code>.*?</code>", "", text, flags=re.DOTALL)
     assert re.findall(r":(?:meth|func|class|attr|data):|&gt;&gt;&gt;", prose) == []
 

@@ -1,7 +1,7 @@
-"""The pages of the site that are made: the tutorial's, the command line's, that of the rooms, and the decisions' list.
+"""Generates pages of the documentation site: the tutorial, the command line, the packages and the list of decisions.
 
-Named in mkdocs.yml. They are made anew at each build, of the notebook, of the commands and of the package, so that they
-cannot say what is no longer so.
+A hook of mkdocs (mkdocs.yml). The pages are generated at each build from the notebook, the commands, the packages and
+the files, so they cannot be out of date. Files outside ``docs/`` that a page links to get pages too (tools/links.py).
 """
 
 import base64
@@ -10,65 +10,47 @@ import json
 import re
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import typer
+from links import ROOT, for_site, outside_pages
 from mkdocs.structure.files import File, Files
 
 import quoth
 from quoth.cli import COMMANDS, app
 
-ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "docs" / "tutorial" / "tutorial.ipynb"
-ROOMS = ("data", "reading", "engines", "evaluation", "training", "export", "store")
-LINK = re.compile(r"\[([^\]]*)\]\((\.\./[^)\s]+)\)")
+PACKAGES = ("data", "reading", "engines", "evaluation", "training", "export", "store")
+GENERATED = re.compile(r"<!-- generated: (\w+) -->")
 MARKUP = re.compile(r"\[/?[a-z ]+\]")  # rich's, in help texts
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages that are made."""
-    pages = {
-        "reference/commands.md": commands_page(),
-        "reference/rooms.md": rooms_page(),
-        "decisions/index.md": decisions_page(),
-        **tutorial_pages(),
-    }
-    for name, content in pages.items():
+    """Add the pages that are not files below docs/."""
+    pages = {"decisions/index.md": decisions_page(), **tutorial_pages()}
+    documents = (file.relative_to(ROOT).as_posix() for file in sorted((ROOT / "docs").rglob("*.md")))
+    for name, content in (pages | outside_pages(documents)).items():
         files.append(File.generated(config, name, content=content))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Name what lies outside the site (deploy/, recipes/) instead of linking to it."""
-    depth = page.file.src_uri.count("/")
-
-    def without(link: re.Match[str]) -> str:
-        target = link[2]
-        inside = target.count("../") <= depth
-        return link[0] if inside else f"{link[1]} (`{target.replace('../', '')}`)"
-
-    return LINK.sub(without, markdown)
+    """Fill in the generated parts of a page, and turn its links into links between pages."""
+    parts = {"commands": commands_part, "packages": packages_part}
+    return GENERATED.sub(lambda mark: parts[mark[1]](), for_site(page.file.src_uri, markdown))
 
 
-def commands_page() -> str:
-    """Write every command down, as its help says it."""
+def commands_part() -> str:
+    """Return every command, as its help describes it."""
     top = typer.main.get_command(app)
-    parts = ["# Command line\n", sentence(top.help), ""]
+    parts: list[str] = []
     for name in COMMANDS:
         parts += command_part(top.get_command(None, name), f"quoth {name}")
-    parts += [
-        "## Everywhere\n",
-        "Results go to stdout (`--json`: one JSON document), progress and notes to stderr. Exit 0: fine; "
-        "1: problems found; 2: wrong use; 128 and more: stopped by a signal. "
-        "`quoth --debug` shows the traceback of an error. "
-        "`quoth --install-completion` completes commands and flags in your shell.",
-    ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts)
 
 
 def command_part(command: Any, path: str) -> list[str]:
-    """Write one command down, and those below it."""
+    """Return one command and its subcommands."""
     below = getattr(command, "commands", None)
     parts = [f"{'##' if path.count(' ') == 1 else '###'} {path}\n", sentence(command.help), ""]
     for name in below or ():
@@ -80,7 +62,7 @@ def command_part(command: Any, path: str) -> list[str]:
 
 
 def parameter_row(parameter: Any) -> str | None:
-    """Write an argument or a flag down as a row of a table."""
+    """Return an argument or a flag as a row of a table."""
     if getattr(parameter, "hidden", False):
         return None
     if parameter.param_type_name == "argument":
@@ -112,26 +94,26 @@ def cell(value: object) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def rooms_page() -> str:
-    """List the public names of each room, but for those that `import quoth` has."""
-    parts = ["# The rooms below\n", "What lies below the names of [`import quoth`](quoth.md), room by room.", ""]
-    for room in ROOMS:
-        module = import_module(f"quoth.{room}")
-        parts += [f"## quoth.{room}\n", (module.__doc__ or "").splitlines()[0], ""]
-        parts += [named(f"quoth.{room}", name) for name in module.__all__ if name not in quoth.__all__]
+def packages_part() -> str:
+    """Return the public names of each package, apart from those of `import quoth`, for mkdocstrings."""
+    parts = []
+    for package in PACKAGES:
+        module = import_module(f"quoth.{package}")
+        parts += [f"## quoth.{package}\n", (module.__doc__ or "").splitlines()[0], ""]
+        parts += [reference(f"quoth.{package}", name) for name in module.__all__ if name not in quoth.__all__]
     return "\n".join(parts)
 
 
-def named(room: str, name: str) -> str:
-    """Name an object to mkdocstrings, which takes ``quoth.data.split`` for the file if there is one of that name."""
-    if find_spec(f"{room}.{name}") is None:
-        return f"::: {room}.{name}\n"
-    return f"::: {room}.{name}.{name}\n    options: {{heading: {room}.{name}, toc_label: {name}}}\n"
+def reference(package: str, name: str) -> str:
+    """Name an object for mkdocstrings, which takes ``quoth.data.split`` for the module if there is one of that name."""
+    if find_spec(f"{package}.{name}") is None:
+        return f"::: {package}.{name}\n"
+    return f"::: {package}.{name}.{name}\n    options: {{heading: {package}.{name}, toc_label: {name}}}\n"
 
 
 def decisions_page() -> str:
-    """List the decisions by their headings."""
-    parts = ["# Decisions\n", "What was decided, why, and what was tried instead. Newest last.\n"]
+    """Return the list of decisions, by their headings."""
+    parts = ["# Decisions\n", "What was decided, why, and which alternatives were tried. The newest is last.\n"]
     for file in sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")):
         heading = file.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
         parts.append(f"- [{heading}]({file.name})")
@@ -139,7 +121,7 @@ def decisions_page() -> str:
 
 
 def tutorial_pages() -> dict[str, str | bytes]:
-    """Return the tutorial's page and its pictures, as the executed notebook has them."""
+    """Return the tutorial's page and its figures, from the executed notebook."""
     pages: dict[str, str | bytes] = {}
     parts = []
     for number, each in enumerate(json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]):
@@ -164,10 +146,10 @@ def tutorial_pages() -> dict[str, str | bytes]:
 
 
 def figure_title(source: str) -> str:
-    """Return what a picture shows, for those who cannot see it: its title in the code."""
+    """Return the alternative text of a figure: the titles of its plots in the code."""
     return "Plot: " + "; ".join(re.findall(r'title="([^"]+)"', source))
 
 
 def one_block(markup: str) -> str:
-    """Return HTML without blank lines, which would end it for Markdown."""
+    """Return HTML without blank lines: Markdown ends an HTML block at one."""
     return re.sub(r"\n\s*\n", "\n", markup)

@@ -458,9 +458,10 @@ print(reply["answers"][0]["text"], reply["answers"][0]["span"])
 # ## Where to go from here
 #
 # - [Your own data](../guides/data.md), checked before they are trained on.
-# - [Training](../training.md) in earnest: hours, kills, several GPUs. [Tracking and sweeps](../tracking.md).
-# - [What the numbers mean](../scores.md): probability, calibration, intervals.
-# - [Serving](../serving.md).
+# - [Training](../guides/training.md) in earnest: hours, kills, several GPUs.
+# - [Tracking and sweeps](../guides/tracking.md).
+# - [What the numbers mean](../guides/scores.md): probability, calibration, intervals.
+# - [Serving](../guides/serving.md).
 
 # %%
 minutes = (time.monotonic() - began) / 60

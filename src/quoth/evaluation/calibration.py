@@ -1,7 +1,7 @@
 """Whether a probability means something: calibration error, reliability, risk against coverage.
 
 One definition everywhere: the probability is that of the best answer, whether or not the reader abstains, and the event
-is that this answer is right. ``docs/scores.md`` says it at length.
+is that this answer is right. ``docs/guides/scores.md`` says it at length.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The script of the MLflow model: MLflow copies it beside the reader's files, and runs it to load the model.
 
 It is not imported anywhere in Quoth. What it needs is the base install, and torch only where the reader has no
-``model.onnx``. docs/tracking.md shows a request and its reply.
+``model.onnx``. docs/guides/tracking.md shows a request and its reply.
 """
 
 import math
