@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quoth.calibrate.fit import AGREEMENTS, TEMPERATURES, fit
+from quoth.calibrate.fit import fit
+from quoth.calibrate.probability_fit import ODDS_SCALES, TEMPERATURES
 from quoth.cli import main
 from quoth.data import write_squad
 from quoth.errors import ConfigError
@@ -17,7 +18,7 @@ from quoth.evaluation import evaluate, score
 from quoth.evaluation.calibration import calibration_error, reliability, risk_coverage, risk_coverage_area
 from quoth.evaluation.threshold import best_threshold, fit_threshold
 from quoth.reader import Reader
-from quoth.reading import Windower, WindowLogits, chance, decode, log_shares
+from quoth.reading import Windower, WindowLogits, decode, log_shares, no_answer_probability, right_given_answerable
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from quoth.store import ReaderFolder, ReaderSettings
 from support import official_squad
@@ -197,18 +198,23 @@ def test_a_fit_that_makes_no_sense_is_refused(has, cost, message):
     st.sampled_from([-2.0, 0.0, 0.3, 5.0]),
     st.sampled_from([0.5, 1.0, 8.0]),
 )
-def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures, bias, agreement):
+def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures, threshold, scale):
     reader = tiny_reader(kind)
     stored = reader.settings.decode
     for example, windows in reader.read_all(questions(2)):
         odds = decode(example.id, windows, stored).null_odds
         shares = log_shares(windows, stored, temperatures)
-        found = chance(shares, (odds - bias) / np.array(temperatures) + shares, agreement)
-        changes = {"null_bias": bias, "agreement": agreement}
+        right = right_given_answerable(shares, scale)
+        silence = no_answer_probability(right, (odds - threshold) / 3.0)
+        changes = {"null_bias": threshold, "odds_scale": scale, "null_temperature": 3.0}
         settings = [stored.with_(temperature=temperature, **changes) for temperature in temperatures]
-        assert list(found) == pytest.approx(
-            [decode(example.id, windows, each).answers[0].probability for each in settings]
-        )
+        for never, expected in ((True, right), (False, right * (1 - silence))):
+            said = [
+                decode(example.id, windows, each.with_(null_threshold=None if never else threshold))
+                for each in settings
+            ]
+            assert [each.answers[0].probability for each in said] == pytest.approx(list(expected))
+            assert [each.null_probability for each in said] == pytest.approx(list(silence))
 
 
 def test_nothing_to_quote_has_no_probability():
@@ -228,7 +234,9 @@ def test_the_figures_of_a_fit_are_those_of_evaluate(kind):
 
     fitted = Reader(reader.tokenizer, reader.engine, found.settings(reader.settings))
     report = evaluate(fitted, examples)
-    assert evaluate(fitted, examples[:25]).calibration.error == pytest.approx(found.probability.ece_after)
+    decode_settings = fitted.settings.decode.with_(null_threshold=None)
+    never = Reader(reader.tokenizer, reader.engine, replace(fitted.settings, decode=decode_settings))
+    assert evaluate(never, examples[:25]).calibration.error == pytest.approx(found.probability.ece_after)
     assert (report.has_answer.f1 + report.no_answer.f1) / 2 == pytest.approx(found.threshold.f1)
     assert report.no_answer.f1 == pytest.approx(100 * found.threshold.declined)
     assert evaluate(reader, examples[:25]).f1 - report.has_answer.f1 == pytest.approx(found.threshold.cost)
@@ -265,7 +273,7 @@ def test_the_temperature_is_found_again(temperature):
     assert [len(windows[0].start) for _, windows in reader.read_all([reader.examples[0][0]])] == [8]
     found = fit(reader, [example for example, _ in reader.examples]).probability
     assert found.temperature == pytest.approx(temperature, rel=0.2)
-    assert found.agreement == pytest.approx(1, rel=0.5)
+    assert found.odds_scale == pytest.approx(1, rel=0.5)
     # A thousand answers in 15 bins are some 0.03 off by chance alone.
     assert max(found.ece_after, found.ece_crossvalidated) < 0.05 < found.ece_before
     assert found.ece_after != found.ece_crossvalidated
@@ -309,7 +317,7 @@ def test_a_fit_needs_answerable_questions():
 def test_temperatures_are_spread_evenly():
     assert (TEMPERATURES[0], TEMPERATURES[-1]) == (0.25, 4.0)
     assert 1.0 in TEMPERATURES
-    assert 1.0 in AGREEMENTS
+    assert 1.0 in ODDS_SCALES
 
 
 # --- the command
@@ -346,7 +354,7 @@ def test_calibrate_stores_what_it_fits(quoth, files):
     manifest = json.loads((folder / "quoth.json").read_text(encoding="utf-8"))
     found = manifest["calibration"]
     assert manifest["decode"]["temperature"] == found["probability"]["temperature"] != 1.0
-    assert manifest["decode"]["agreement"] == found["probability"]["agreement"]
+    assert manifest["decode"]["odds_scale"] == found["probability"]["odds_scale"]
     assert manifest["decode"]["null_threshold"] == found["null_threshold"]["threshold"]
     assert (found["data"], found["pairs"], found["questions"], found["unanswerable"]) == (
         "data.json",

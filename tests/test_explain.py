@@ -85,7 +85,7 @@ def losses(explanation, reader, contexts):
 )
 def test_every_explanation_is_true(kind, contexts, top_k, longest, whole_words):
     reader = tiny_reader(
-        kind, whole_words=whole_words, temperature=1.7, null_threshold=-1.0, null_bias=0.5, agreement=3.0
+        kind, whole_words=whole_words, temperature=1.7, null_threshold=-1.0, null_bias=0.5, odds_scale=3.0
     )
     wanted = {"top_k": top_k, "max_answer_tokens": longest}
     explanation = reader.explain(QUESTION, contexts, **wanted)
@@ -118,7 +118,7 @@ def test_every_explanation_is_true(kind, contexts, top_k, longest, whole_words):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_shares_add_up_to_one(kind):
-    reader = tiny_reader(kind, temperature=2.5, whole_words=False)
+    reader = tiny_reader(kind, temperature=2.5, whole_words=False, null_threshold=0.0)
     explanation = reader.explain(QUESTION, CONTEXT, top_k=10**6)
     assert len(explanation.windows) > 1
     total = math.fsum(answer.probability for answer in explanation.prediction.answers)

@@ -65,10 +65,23 @@ def readings(draw):
         top_k=draw(st.sampled_from([1, 3, 20, 100_000])),
         temperature=draw(st.sampled_from([0.3, 1.0, 4.0])),
         null_bias=draw(st.sampled_from([0.0, -3.0, 1.5])),
-        agreement=draw(st.sampled_from([1.0, 0.5, 7.0])),
+        null_threshold=draw(st.sampled_from([None, -1.0, 2.0])),
+        null_temperature=draw(st.sampled_from([None, 0.5, 8.0])),
+        odds_scale=draw(st.sampled_from([1.0, 0.5, 7.0])),
         whole_words=draw(st.booleans()),
     )
     return items, settings
+
+
+@many
+@given(readings(), st.sampled_from([-4.0, -0.5, 0.0, 3.0]))
+def test_a_reader_abstains_exactly_where_no_answer_is_the_more_probable(reading, threshold):
+    items, settings = reading
+    settings = settings.with_(null_threshold=threshold, null_bias=threshold)
+    prediction = decode("q1", items, settings)
+    if prediction.answers:
+        best, silence = prediction.answers[0].probability, prediction.null_probability
+        assert best <= silence + 1e-12 if prediction.no_answer else silence <= best + 1e-12
 
 
 @many
@@ -91,9 +104,11 @@ def test_exact_search_is_brute_force(reading):
     assert probabilities == pytest.approx([p for _, _, _, p, _ in expected[: settings.top_k]], rel=1e-9, abs=1e-12)
     assert all(0 <= probability <= 1 for probability in probabilities)
     assert prediction.null_probability == pytest.approx(null_probability, rel=1e-9, abs=1e-12)
-    assert probabilities[0] + null_probability <= 1 + 1e-9
-    assert settings.agreement > 1 or sum(probabilities) + null_probability <= 1 + 1e-9
-    assert prediction.best == prediction.answers[0]
+    if not settings.never_abstains:
+        assert probabilities[0] + null_probability <= 1 + 1e-9
+        assert settings.odds_scale > 1 or sum(probabilities) + null_probability <= 1 + 1e-9
+        assert prediction.no_answer == (prediction.null_odds > settings.null_threshold)
+    assert prediction.best == (None if prediction.no_answer else prediction.answers[0])
     contexts = {item.context_index: item.window.example.context for item in items}
     assert all(answer.text == answer.span.of(contexts[answer.context_index]) for answer in prediction.answers)
 
@@ -203,8 +218,8 @@ def test_a_batch_abstains_by_the_threshold():
 @given(readings())
 def test_never_worse_than_the_seeds_loop(reading):
     items, settings = reading
-    best = decode("q1", items, settings).best
-    assert (best.score if best else -math.inf) >= seed_best_score(items, settings.max_answer_tokens)
+    answers = decode("q1", items, settings).answers
+    assert (answers[0].score if answers else -math.inf) >= seed_best_score(items, settings.max_answer_tokens)
 
 
 def test_the_seeds_loop_can_miss_the_best_span():
@@ -222,11 +237,20 @@ def test_probabilities_of_all_answers_and_null_are_one(kind):
     rng = np.random.default_rng(5)
     items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
     assert len(items) > 1
-    settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0)
-    answers = decode("q1", items, settings).answers
-    shares = [math.exp(answer.score / 2.0) for answer in answers]
+    settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0, null_threshold=0.0)
+    prediction = decode("q1", items, settings)
+    shares = [math.exp(answer.score / 2.0) for answer in prediction.answers]
     total = sum(shares) + math.exp(1.5 / 2.0)
-    assert [answer.probability for answer in answers] == pytest.approx([share / total for share in shares])
+    assert [each.probability for each in prediction.answers] == pytest.approx([share / total for share in shares])
+    assert prediction.null_probability == pytest.approx(math.exp(1.5 / 2.0) / total)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_probabilities_of_all_answers_are_one_where_the_text_is_said_to_answer(kind):
+    rng = np.random.default_rng(5)
+    items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
+    settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0, null_threshold=None)
+    assert sum(answer.probability for answer in decode("q1", items, settings).answers) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -325,7 +349,8 @@ def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
         ({"temperature": math.nan}, "temperature must be from 1e-06 to 1e\\+06, but is nan"),
         ({"null_threshold": math.nan}, "null_threshold must be a number or None .never., but is nan"),
         ({"null_bias": math.inf}, "null_bias must be finite, but is inf"),
-        ({"agreement": 0.0}, "agreement must be above 0 and finite, but is 0"),
+        ({"odds_scale": 0.0}, "odds_scale must be above 0 and finite, but is 0"),
+        ({"null_temperature": 0.0}, "null_temperature must be from 1e-06"),
     ],
 )
 def test_settings_that_make_no_sense(settings, message):

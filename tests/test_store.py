@@ -14,7 +14,7 @@ from quoth.store.files import reader_files
 from quoth.store.folder import sha256
 from support.readers import EACH_LAYOUT, KINDS, LAYOUTS, tiny_folder, tiny_layout
 
-DECODE = DecodeSettings(max_answer_tokens=12, null_threshold=-1.5, null_bias=-0.5, temperature=1.7, agreement=2.0)
+DECODE = DecodeSettings(max_answer_tokens=12, null_threshold=-1.5, null_bias=-0.5, temperature=1.7, odds_scale=2.0)
 SETTINGS = ReaderSettings(64, 16, DECODE)
 CONTEXT = "The lighthouse of Cabo Branco was built in 1972."
 

@@ -83,16 +83,26 @@ def every_answer(items, settings):
                 tokens[key] = widened(window.example.context, span, settings.whole_words)
     null = min(item.null for item in items)
     weights = {key: Decimal(score / settings.temperature).exp() for key, (score, _) in best.items()}
-    spans, nothing = sum(weights.values()), Decimal((null - settings.null_bias) / settings.temperature).exp()
+    spans, scale = sum(weights.values()), Decimal(settings.odds_scale)
+
+    def right(key):
+        odds = scale * weights[key]
+        return odds / (odds + spans - weights[key])
+
+    nothing = Decimal(0)
+    if best:
+        first = min(best, key=lambda key: (-best[key][0], *key))
+        excess = (null - best[first][0] - settings.null_bias) / (settings.null_temperature or settings.temperature)
+        nothing = right(first) * Decimal(excess).exp()
+    nothing /= 1 + nothing
+    answered = Decimal(1) if settings.never_abstains else 1 - nothing
     answers = {}
     for key in sorted(best, key=lambda key: (-best[key][0], *key)):
         score, window = best[key]
         place = (key[0], tokens[key])
         if place not in answers:
-            odds = Decimal(settings.agreement) * weights[key]
-            right = odds / (odds + spans - weights[key]) * spans / (spans + nothing)
-            answers[place] = (score, *place, float(right), window)
-    return list(answers.values()), null, float(nothing / (spans + nothing))
+            answers[place] = (score, *place, float(right(key) * answered), window)
+    return list(answers.values()), null, float(nothing)
 
 
 def seed_best_score(items, max_answer_tokens):

@@ -1,4 +1,9 @@
-"""Fits what a reader's scores mean, on articles that it was not trained on: the temperature and the null threshold."""
+"""Fits what a reader's scores mean, on articles that it was not trained on.
+
+Four things are fitted, one after the other: the temperature and the odds scale of the best answer's probability, on
+the answerable questions; the null threshold with the best F1; how steeply the odds of "no answer" grow around it (the
+null temperature); and a table of operating points, from which a caller chooses by precision.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +13,22 @@ from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from quoth.calibrate.operating_points import OperatingPoint, operating_points, question_weights
+from quoth.calibrate.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
-from quoth.evaluation.calibration import calibration_error, reliability
 from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold
-from quoth.reading import DecodeSettings, WindowLogits, chance, decode, log_shares
+from quoth.reading import DecodeSettings, WindowLogits, decode, log_shares, right_given_answerable
 from quoth.records import Example
 from quoth.store import ReaderSettings
 
 Floats = NDArray[np.float64]
 
-# From a fourth to four, and from a fourth to 32: neighbours change no probability by more than 0.02.
-TEMPERATURES: Floats = np.exp2(np.arange(-24, 25) / 12)
-AGREEMENTS: Floats = np.exp2(np.arange(-24, 61) / 12)
-_FOLDS = 5
+# Below so many questions of a kind, intervals are wide enough to mislead.
+ENOUGH = 300
 
 
 class ReadsAll(Protocol):
@@ -39,66 +43,56 @@ class ReadsAll(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ProbabilityFit:
-    """What probabilities are made with, and what that does to the data it was fitted on.
-
-    Attributes:
-        temperature: Divides scores before the softmax.
-        agreement: How many times as high as those of its share the odds of an answer are.
-        ece_before: Expected calibration error with what was stored before, in [0, 1].
-        ece_after: The same with what was fitted.
-        ece_crossvalidated: The same where each fifth of the articles has it fitted on the others: what to expect of new
-            articles of the kind.
-        right_f1: An answer counts as right from this F1 on; 1: if it matches exactly.
-        questions: Answerable questions that it was fitted on.
-    """
-
-    temperature: float
-    agreement: float
-    ece_before: float
-    ece_after: float
-    ece_crossvalidated: float
-    right_f1: float
-    questions: int
-
-
-@dataclass(frozen=True, slots=True)
 class Fit:
     """What was fitted.
 
     Attributes:
         probability: From the answerable questions.
         threshold: From all questions; ``None`` if all are answerable.
-        null_bias: The threshold, so that "no answer" weighs more than the best answer just where the reader abstains;
-            0 if it never does; what is stored where no threshold was fitted.
+        null: How likely "no answer" is beside the threshold; ``None`` if all are answerable.
+        null_bias: The threshold, at which "no answer" and the best answer are equally probable; 0 if the reader never
+            abstains; what is stored where no threshold was fitted.
+        points: The operating points, at ``unanswerable_share``.
+        unanswerable_share: Share of unanswerable questions that the threshold and the points are for.
         questions: How many were read.
         unanswerable: How many of them are unanswerable.
+        warnings: What to know before the figures are trusted, a sentence each.
     """
 
     probability: ProbabilityFit
     threshold: ThresholdFit | None
+    null: NullFit | None
     null_bias: float
+    points: tuple[OperatingPoint, ...]
+    unanswerable_share: float
     questions: int
     unanswerable: int
+    warnings: tuple[str, ...] = ()
 
     def settings(self, old: ReaderSettings) -> ReaderSettings:
         """Return a reader's settings with what was fitted in them."""
         fitted = self.probability
         decode_settings = old.decode.with_(
-            temperature=fitted.temperature, agreement=fitted.agreement, null_bias=self.null_bias
+            temperature=fitted.temperature, odds_scale=fitted.odds_scale, null_bias=self.null_bias
         )
-        if self.threshold:
-            decode_settings = decode_settings.with_(null_threshold=self.threshold.threshold)
+        if self.threshold and self.null:
+            decode_settings = decode_settings.with_(
+                null_threshold=self.threshold.threshold, null_temperature=self.null.temperature
+            )
         return ReaderSettings(old.max_tokens, old.overlap, decode_settings)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return all figures."""
         return {
             "questions": self.questions,
             "unanswerable": self.unanswerable,
+            "unanswerable_share": self.unanswerable_share,
             "probability": asdict(self.probability),
             "null_threshold": asdict(self.threshold) if self.threshold else None,
+            "null": asdict(self.null) if self.null else None,
             "null_bias": self.null_bias,
+            "operating_points": [asdict(point) for point in self.points],
+            "warnings": list(self.warnings),
         }
 
 
@@ -123,15 +117,14 @@ def fit(
     *,
     max_cost: float | None = None,
     right_f1: float = 1.0,
+    unanswerable_share: float = 0.5,
     progress: Callable[[int], None] | None = None,
 ) -> Fit:
-    """Fit what a reader's scores mean: temperature, agreement, null threshold and null bias.
+    """Fit what a reader's scores mean: probabilities, null threshold and operating points.
 
-    Temperature and agreement are those under which it is likeliest that the best answers to the answerable questions
-    are right where they are, abstentions not looked at, and "no answer" weighed as the threshold weighs it. (The
-    likelihood of the golds would ask of the softmax to spread over the many spans beside a gold, and the best answer's
-    share would suffer; the temperature alone cannot do both. ``docs/log.md`` has the figures.) The null threshold has
-    the best F1, see :func:`fit_threshold`; it depends on neither.
+    Temperature and odds scale maximise the likelihood that the best answers to the answerable questions are right where
+    they are, given that the text answers. The null threshold has the best F1, see :func:`fit_threshold`. The null
+    temperature maximises the likelihood that the unanswerable questions are unanswerable, and the others not.
 
     Args:
         reader: The reader.
@@ -140,6 +133,7 @@ def fit(
         max_cost: F1 points that abstaining may cost the answerable questions at most; ``None``: any.
         right_f1: Count an answer as right from this F1 on, in (0, 1]. With one gold a question, exact match counts as
             wrong what a second annotator would have said; below 1 makes up for it.
+        unanswerable_share: Share of unanswerable questions to fit for, in (0, 1); the data are weighted to it.
         progress: Called after each example with the number of examples read so far.
 
     Raises:
@@ -149,36 +143,54 @@ def fit(
     """
     if not 0 < right_f1 <= 1:
         raise ConfigError(f"right_f1 must be above 0 and at most 1, but is {right_f1}")
-    labelled = (example for example in chain(examples, unanswerable) if example.golds is not None)
+    if not 0 < unanswerable_share < 1:
+        raise ConfigError(f"unanswerable_share must be between 0 and 1, but is {unanswerable_share}")
+    readings, rules = _read_all(reader, chain(examples, unanswerable), progress)
+    has = np.array([bool(reading.golds) for reading in readings], dtype=bool)
+    if not has.any():
+        raise ConfigError("probabilities are fitted on answerable questions, but there are none")
+    stored, scores = reader.settings.decode, [reading.score(rules) for reading in readings]
+    right = np.array([exact or (right_f1 < 1 and f1 >= right_f1) for exact, f1 in scores], dtype=np.float64)
+    shares = np.stack([reading.shares for reading in readings])
+    articles = clusters([reading.cluster for reading in readings])
+    before = right_given_answerable(shares[has, 0], stored.odds_scale)
+    probability = fit_probability(shares[has, 1:], right[has], articles[has], before, right_f1)
+    best = right_given_answerable(shares[:, 1 + probability.index], probability.odds_scale)
+    odds = np.array([reading.null_odds for reading in readings])
+    weights = question_weights(has, unanswerable_share)
+    threshold, null, bias, silence = None, None, stored.null_bias, np.zeros(len(has))
+    if not has.all():
+        threshold = fit_threshold(
+            odds, [f1 for _, f1 in scores], has, max_cost=max_cost, unanswerable_share=unanswerable_share
+        )
+        bias = threshold.threshold or 0.0
+        null, silence = fit_null(best, odds - bias, has, weights, articles)
+    points = operating_points(best * (1.0 - silence), right, weights, articles)
+    warnings = (*_few(has, threshold is not None), *probability.at_the_ends(), *(null.at_the_ends() if null else ()))
+    return Fit(
+        probability, threshold, null, bias, points, unanswerable_share, len(has), int((~has).sum()), tuple(warnings)
+    )
+
+
+def _read_all(
+    reader: ReadsAll, examples: Iterable[Example], progress: Callable[[int], None] | None
+) -> tuple[list[_Reading], Rules]:
+    """Read the labelled examples, and return those with a text to quote, and whose rules score them."""
     readings: list[_Reading] = []
     rules: Rules = "v1.1"
+    labelled = (example for example in examples if example.golds is not None)
     for number, (example, windows) in enumerate(reader.read_all(labelled), 1):
         if not example.golds:
             rules = "v2.0"
-        if reading := _read(example, windows, reader.settings):
+        if reading := _read(example, windows, reader.settings.decode):
             readings.append(reading)
         if progress is not None:
             progress(number)
-    answerable = [reading for reading in readings if reading.golds]
-    if not answerable:
-        raise ConfigError("probabilities are fitted on answerable questions, but there are none")
-    threshold = None
-    if len(answerable) < len(readings):
-        threshold = fit_threshold(
-            [reading.null_odds for reading in readings],
-            [reading.score(rules)[1] for reading in readings],
-            [bool(reading.golds) for reading in readings],
-            max_cost=max_cost,
-        )
-    stored = reader.settings.decode
-    bias = stored.null_bias if threshold is None else threshold.threshold or 0.0
-    fitted = _fit_probability(answerable, rules, right_f1, stored, bias)
-    return Fit(fitted, threshold, bias, len(readings), len(readings) - len(answerable))
+    return readings, rules
 
 
-def _read(example: Example, windows: list[WindowLogits], settings: ReaderSettings) -> _Reading | None:
+def _read(example: Example, windows: list[WindowLogits], stored: DecodeSettings) -> _Reading | None:
     """Reduce an example to what is fitted on; ``None`` if there is nothing to quote, which no setting changes."""
-    stored = settings.decode
     best = decode(example.id, windows, stored.with_(top_k=1))
     shares = log_shares(windows, stored, [stored.temperature, *TEMPERATURES.tolist()])
     if best.null_odds is None or shares is None:
@@ -187,61 +199,11 @@ def _read(example: Example, windows: list[WindowLogits], settings: ReaderSetting
     return _Reading(cluster(example), golds, best.answers[0].text, best.null_odds, shares)
 
 
-def _fit_probability(
-    readings: Sequence[_Reading], rules: Rules, right_f1: float, stored: DecodeSettings, bias: float
-) -> ProbabilityFit:
-    scores = [each.score(rules) for each in readings]
-    right = np.array([exact or (right_f1 < 1 and f1 >= right_f1) for exact, f1 in scores], dtype=np.float64)
-    shares, odds = np.stack([each.shares for each in readings]), np.array([each.null_odds for each in readings])
-
-    def probabilities(column: int, settings: DecodeSettings, agreements: ArrayLike) -> Floats:
-        # A share is relative to the spans, null odds to the best of them.
-        log_null = (odds - settings.null_bias) / settings.temperature + shares[:, column]
-        return chance(shares[:, column], log_null, agreements)
-
-    fold_of = _folds([each.cluster for each in readings])
-    losses = np.empty((len(TEMPERATURES), len(AGREEMENTS), _FOLDS))
-    tried = [stored.with_(temperature=float(value), null_bias=bias) for value in TEMPERATURES]
-    for index, settings in enumerate(tried):
-        found = probabilities(index + 1, settings, AGREEMENTS[:, None])
-        losses[index] = _log_loss(found, right) @ np.eye(_FOLDS)[fold_of]
-
-    def fitted(folds: NDArray[np.bool_]) -> tuple[int, float]:
-        """Return which temperature, and the agreement, of the least loss on some folds."""
-        best = np.unravel_index(losses[:, :, folds].sum(axis=2).argmin(), losses.shape[:2])
-        return int(best[0]), float(AGREEMENTS[best[1]])
-
-    best, agreement = fitted(np.ones(_FOLDS, dtype=bool))
-    after = probabilities(best + 1, tried[best], agreement)
-    honest = after.copy()
-    for fold in range(_FOLDS):
-        inside = fold_of == fold
-        if inside.any() and not inside.all():
-            other, its = fitted(np.arange(_FOLDS) != fold)
-            honest[inside] = probabilities(other + 1, tried[other], its)[inside]
-    return ProbabilityFit(
-        temperature=float(TEMPERATURES[best]),
-        agreement=agreement,
-        ece_before=_error(probabilities(0, stored, stored.agreement), right),
-        ece_after=_error(after, right),
-        ece_crossvalidated=_error(honest, right),
-        right_f1=right_f1,
-        questions=len(readings),
-    )
-
-
-def _log_loss(probabilities: Floats, right: Floats) -> Floats:
-    """Return what each probability costs, as a logarithm; a certain one that is wrong costs much, not all."""
-    kept = np.clip(probabilities, 1e-6, 1 - 1e-6)
-    return -np.log(np.where(right > 0, kept, 1 - kept))
-
-
-def _folds(keys: Sequence[str | bytes]) -> NDArray[np.intp]:
-    """Deal the articles out into folds: shuffled, so that neighbours need not be in one; always alike."""
-    articles = clusters(keys)
-    dealt = np.random.default_rng(0).permutation(int(articles.max()) + 1)
-    return np.asarray(dealt[articles] % _FOLDS)
-
-
-def _error(probabilities: Floats, right: Floats) -> float:
-    return calibration_error(reliability(probabilities, right))
+def _few(has: NDArray[np.bool_], with_threshold: bool) -> Sequence[str]:
+    """Name each kind of question of which there are too few."""
+    counts = {"answerable": int(has.sum()), **({"unanswerable": int((~has).sum())} if with_threshold else {})}
+    return [
+        f"fitted on {count} {kind} questions: below about {ENOUGH}, another sample may give quite other figures"
+        for kind, count in counts.items()
+        if count < ENOUGH
+    ]

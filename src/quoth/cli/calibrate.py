@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from quoth.cli.console import note, print_json
+
+if TYPE_CHECKING:
+    from quoth.calibrate.fit import Fit
 
 app = typer.Typer(add_completion=False)
 
@@ -27,13 +30,16 @@ def calibrate(
     right_f1: Annotated[
         float, typer.Option(metavar="F1", help="An answer counts as right from this F1 on, of 1; 1: an exact match.")
     ] = 1.0,
+    unanswerable_share: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of unanswerable questions to fit for, between 0 and 1.")
+    ] = 0.5,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="A new folder for the result.", show_default="READER itself"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Fit what a reader's scores mean: what its probability is made with, and when it abstains.
+    """Fit what a reader's scores mean: its probabilities, when it abstains, and which confidence gives which precision.
 
     All go into its quoth.json, and from there to every command, interface and engine. The threshold needs unanswerable
     questions, in DATA or in PAIRS; without them it stays as it is.
@@ -53,27 +59,43 @@ def calibrate(
     pairs = read_examples(unanswerable, places=False) if unanswerable else []
     loaded = Reader.load(reader)
     with reading_bar(len(examples) + len(pairs)) as progress:
-        result = fit(loaded, examples, pairs, max_cost=max_cost, right_f1=right_f1, progress=progress)
+        limits = {"max_cost": max_cost, "right_f1": right_f1, "unanswerable_share": unanswerable_share}
+        result = fit(loaded, examples, pairs, progress=progress, **limits)
     document = {
         "data": Path(data).name,
         "pairs": Path(unanswerable).name if unanswerable else None,
         "max_cost": max_cost,
-        **result.to_json(),
+        **result.to_dict(),
     }
     written = folder.with_settings(result.settings(loaded.settings), {"calibration": document}, out)
     if json:
         print_json({"folder": str(written.path), **document})
         return
-    found = result.probability
+    _say(result)
+    typer.echo(str(written.path))
+
+
+def _say(result: Fit) -> None:
+    """Print what was fitted, for people."""
+    found, (low, high) = result.probability, result.probability.ece_interval
     note(
-        f"Temperature {found.temperature:.3f}, agreement {found.agreement:.2f}: expected calibration error "
-        f"{found.ece_after:.4f}, before {found.ece_before:.4f}; {found.ece_crossvalidated:.4f} on articles that it was "
-        "not fitted on"
+        f"Temperature {found.temperature:.3f}, odds scale {found.odds_scale:.2f}: expected calibration error "
+        f"{found.ece_after:.4f}, before {found.ece_before:.4f}; {found.ece_crossvalidated:.4f} [{low:.4f}, {high:.4f}] "
+        "on articles that it was not fitted on"
     )
     if threshold := result.threshold:
-        value = "none" if threshold.threshold is None else f"{threshold.threshold:.3f}"
+        value = "never" if threshold.threshold is None else f"{threshold.threshold:.3f}"
         note(
             f"Null threshold {value}: abstains from {threshold.declined:.1%} of the unanswerable questions and from "
             f"{1 - threshold.kept:.1%} of the others, which costs them {threshold.cost:.2f} F1"
         )
-    typer.echo(str(written.path))
+    note(f"Operating points, with {result.unanswerable_share:.0%} of the questions unanswerable:")
+    note(f"{'precision':>10}  {'--min-probability':>17}  questions answered")
+    for point in result.points:
+        if point.min_probability is None or point.answered_interval is None:
+            note(f"{point.precision:>10.0%}  {'not reached':>17}")
+            continue
+        low, high = point.answered_interval
+        note(f"{point.precision:>10.0%}  {point.min_probability:>17.3f}  {point.answered:.1%} [{low:.1%}, {high:.1%}]")
+    for warning in result.warnings:
+        note(f"Warning: {warning}")

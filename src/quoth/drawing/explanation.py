@@ -169,7 +169,7 @@ def _settings(explanation: Explanation) -> str:
     threshold = explanation.null_threshold
     rows = [
         ("temperature", f"{explanation.temperature:g}"),
-        ("agreement", f"{explanation.agreement:g}"),
+        ("odds scale", f"{explanation.odds_scale:g}"),
         ("null bias", f"{explanation.null_bias:g}"),
         ("null threshold", "none: it never abstains" if threshold is None else f"{threshold:g}"),
         ("longest answer", f"{explanation.max_answer_tokens} tokens"),

@@ -51,6 +51,8 @@ class _Outcome(NamedTuple):
     traits: Traits
     best: Answer | None = None
     null_odds: float | None = None
+    null_probability: float = 0.0
+    abstains: bool = False
 
     @classmethod
     def of(cls, example: Example, prediction: Prediction | str | None) -> _Outcome:
@@ -59,7 +61,10 @@ class _Outcome(NamedTuple):
             return cls(example.id, golds, prediction, Traits.of(example))
         traits = Traits.of(example, prediction.windows or None)
         best = prediction.answers[0] if prediction.answers else None
-        return cls(example.id, golds, prediction.text, traits, best, prediction.null_odds)
+        silence = prediction.null_probability or 0.0
+        return cls(
+            example.id, golds, prediction.text, traits, best, prediction.null_odds, silence, prediction.no_answer
+        )
 
 
 @suggests_names
@@ -177,4 +182,5 @@ def _confidence(outcome: _Outcome, rules: Rules) -> Confidence | None:
     exact, f1 = False, 0.0
     if outcome.golds:
         exact, f1 = exact_and_f1(best.text, [gold.text for gold in outcome.golds], rules)
-    return Confidence(best.probability, odds, exact, f1)
+    null = outcome.null_probability
+    return Confidence(best.probability, odds, exact, f1, null, outcome.abstains, bool(outcome.golds))

@@ -1,7 +1,8 @@
 """Whether a probability means something: calibration error, reliability, risk against coverage.
 
-One definition everywhere: the probability is that of the best answer, whether or not the reader abstains, and the event
-is that this answer is right. ``docs/guides/scores.md`` says it at length.
+One definition everywhere: each question gets one decision, an answer or "no answer". Its probability is that of what
+was decided, and the event is that the decision is right: the answer matches a gold exactly, or there is no gold.
+A reader that never abstains decides for an answer every time.
 """
 
 from __future__ import annotations
@@ -15,25 +16,48 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BINS = 15
+# The precisions at which coverage is reported.
+PRECISIONS = (0.8, 0.9, 0.95)
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How sure a reader is of its best answer, even where it abstains, and how right that answer is.
+    """How sure a reader is of its best answer and of "no answer", and how right both are.
 
     Attributes:
-        probability: Of the best answer, in [0, 1].
+        probability: Of the best answer, even where the reader abstains; in [0, 1].
         null_odds: Null score minus the best answer's score: the higher, the likelier no answer.
         exact: Whether the best answer matches a gold; never where the question is unanswerable.
         f1: Overlap of the best answer with the best gold, in [0, 1].
+        null_probability: That the text does not answer, in [0, 1].
+        abstains: Whether the reader decided for "no answer".
+        answerable: Whether the question has golds.
     """
 
     probability: float
     null_odds: float
     exact: bool
     f1: float
+    null_probability: float = 0.0
+    abstains: bool = False
+    answerable: bool = True
+
+    @property
+    def decision_probability(self) -> float:
+        """How sure the reader is of what it decided, in [0, 1]."""
+        return self.null_probability if self.abstains else self.probability
+
+    @property
+    def decision_exact(self) -> bool:
+        """Whether what it decided is right by exact match."""
+        return not self.answerable if self.abstains else self.exact
+
+    @property
+    def decision_f1(self) -> float:
+        """F1 of what it decided, in [0, 1]."""
+        return float(not self.answerable) if self.abstains else self.f1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +114,34 @@ class Calibration:
 
     @cached_property
     def exact_risk_area(self) -> float:
-        """Area under the risk-coverage curve, in [0, 1], where risk is the share of answers that do not match."""
+        """Area under the risk-coverage curve, in [0, 1], where risk is the share of decisions that are wrong."""
         probability, exact = self._probability_and_exact()
         return risk_coverage_area(probability, 1 - exact)
 
     @cached_property
     def f1_risk_area(self) -> float:
         """Area under the risk-coverage curve, in [0, 1], where risk is 1 - F1."""
-        return risk_coverage_area(self._probability_and_exact()[0], [1 - answer.f1 for answer in self.answers])
+        return risk_coverage_area(self._probability_and_exact()[0], [1 - answer.decision_f1 for answer in self.answers])
+
+    def coverage(self, precision: float) -> float:
+        """Return the share of questions, surest decisions first, that can be decided at a precision; in [0, 1].
+
+        Args:
+            precision: Share of these decisions that must be right by exact match, in [0, 1].
+
+        Source: Kamath et al. 2020, "Selective question answering under domain shift", section 2.2.
+        """
+        probability, exact = self._probability_and_exact()
+        return coverage_at(probability, exact, precision)
+
+    def quote_coverage(self, precision: float) -> float:
+        """Return the share of questions that can be answered with a quote at a precision, in [0, 1].
+
+        As :meth:`coverage`, but only answers count, surest first by the probability of the best answer: abstaining
+        never adds to it.
+        """
+        sure, right = zip(*((answer.probability, answer.exact) for answer in self.answers), strict=True)
+        return coverage_at(sure, right, precision)
 
     @cached_property
     def odds_risk_area(self) -> float:
@@ -112,12 +156,14 @@ class Calibration:
             "aurc_exact": self.exact_risk_area,
             "aurc_f1": self.f1_risk_area,
             "aurc_f1_by_null_odds": self.odds_risk_area,
+            "coverage": {f"{100 * each:.0f}": self.coverage(each) for each in PRECISIONS},
+            "quote_coverage": {f"{100 * each:.0f}": self.quote_coverage(each) for each in PRECISIONS},
             "reliability": [asdict(each) for each in self.bins],
         }
 
     def _probability_and_exact(self) -> tuple[Floats, Floats]:
-        probability = np.array([answer.probability for answer in self.answers], dtype=np.float64)
-        return probability, np.array([answer.exact for answer in self.answers], dtype=np.float64)
+        probability = np.array([answer.decision_probability for answer in self.answers], dtype=np.float64)
+        return probability, np.array([answer.decision_exact for answer in self.answers], dtype=np.float64)
 
 
 def reliability(probabilities: ArrayLike, events: ArrayLike, bins: int = BINS) -> tuple[Bin, ...]:
@@ -175,6 +221,24 @@ def risk_coverage(confidences: ArrayLike, risks: ArrayLike) -> Floats:
     _, group, counts = np.unique(-sure, return_inverse=True, return_counts=True)
     risk = (np.bincount(group, weights=risk) / counts)[group]
     return np.asarray(np.cumsum(risk) / np.arange(1, len(risk) + 1))
+
+
+def coverage_at(confidences: ArrayLike, right: ArrayLike, precision: float) -> float:
+    """Return the largest share of decisions, surest first, of which a share is right.
+
+    Args:
+        confidences: ``(n,)``; equal ones are taken together.
+        right: Whether each decision is right, 0 or 1; ``(n,)``.
+        precision: The share that must be right, in [0, 1].
+
+    Returns:
+        In [0, 1]; 0 if not even the surest decisions are that precise.
+    """
+    sure = -np.sort(-np.asarray(confidences, dtype=np.float64))
+    risk = risk_coverage(confidences, 1.0 - np.asarray(right, dtype=np.float64))
+    ends = np.append(sure[1:] < sure[:-1], True)
+    enough = np.flatnonzero(ends & (risk <= 1.0 - precision + 1e-12))
+    return float(enough[-1] + 1) / len(sure) if len(enough) else 0.0
 
 
 def risk_coverage_area(confidences: ArrayLike, risks: ArrayLike) -> float:

@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 
 from quoth.evaluation.bootstrap import clusters, interval
-from quoth.evaluation.calibration import Calibration, Confidence
+from quoth.evaluation.calibration import PRECISIONS, Calibration, Confidence
 from quoth.evaluation.metrics import Rules
 from quoth.evaluation.slices import DIMENSIONS, Traits
 from quoth.evaluation.threshold import BestThreshold, best_threshold
@@ -228,6 +228,9 @@ class Report(Slice):
                 f"probability: expected calibration error {found.error:.3f}; area under the risk-coverage curve "
                 f"{found.exact_risk_area:.3f} (exact match), {found.f1_risk_area:.3f} (F1)"
             )
+            for kind, share in (("decided", found.coverage), ("answered with a quote", found.quote_coverage)):
+                shares = ", ".join(f"{share(each):.1%} at {100 * each:.0f} %" for each in PRECISIONS)
+                lines.append(f"questions that can be {kind} at a precision: {shares}")
         return lines
 
     @property

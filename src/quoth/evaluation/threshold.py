@@ -59,7 +59,7 @@ class ThresholdFit:
 
     Attributes:
         threshold: Abstain where the null odds exceed it; ``None``: never.
-        f1: Mean of the F1 of the answerable and of the unanswerable questions, in [0, 100].
+        f1: F1 of the answerable and of the unanswerable questions, each weighed by its share; in [0, 100].
         never_f1: The same if the reader never abstained.
         cost: F1 points that the answerable questions lose.
         kept: Share of the answerable questions that are still answered, in [0, 1].
@@ -75,22 +75,28 @@ class ThresholdFit:
 
 
 def fit_threshold(
-    null_odds: ArrayLike, f1: ArrayLike, answerable: ArrayLike, *, max_cost: float | None = None
+    null_odds: ArrayLike,
+    f1: ArrayLike,
+    answerable: ArrayLike,
+    *,
+    max_cost: float | None = None,
+    unanswerable_share: float = 0.5,
 ) -> ThresholdFit:
-    """Choose the threshold with the best F1, answerable and unanswerable questions weighing the same as a whole.
+    """Choose the threshold with the best F1, at a share of unanswerable questions.
 
     Args:
         null_odds: One a question; ``(n,)``.
         f1: Of the best answer if it is given, in [0, 1]; ``(n,)``.
         answerable: Whether the question has golds; ``(n,)``; both kinds must be there.
         max_cost: F1 points that the answerable questions may lose at most; ``None``: any.
+        unanswerable_share: What the unanswerable questions weigh as a whole, in (0, 1), whatever their number.
 
     Returns:
         The best threshold, halfway between two null odds of the data, or 1 below all of them where abstaining always is
         best; of equal ones, the one that abstains least.
 
     Raises:
-        ConfigError: If one kind of question is missing, or the cost is below 0.
+        ConfigError: If one kind of question is missing, or a number is out of its range.
     """
     odds, score = np.asarray(null_odds, dtype=np.float64), np.asarray(f1, dtype=np.float64)
     has = np.asarray(answerable, dtype=bool)
@@ -99,6 +105,8 @@ def fit_threshold(
         raise ConfigError(f"a null threshold is fitted on answerable and unanswerable questions, but none is {kind}")
     if max_cost is not None and not max_cost >= 0:
         raise ConfigError(f"max_cost must be at least 0 F1 points, but is {max_cost}")
+    if not 0 < unanswerable_share < 1:
+        raise ConfigError(f"unanswerable_share must be between 0 and 1, but is {unanswerable_share}")
     levels, group = np.unique(odds, return_inverse=True)
     levels = np.concatenate([[levels[0] - 2.0], levels])  # below all odds
     # At level k, everything up to levels[k] is answered: nothing at the first. What is answered later only ever adds to
@@ -106,14 +114,15 @@ def fit_threshold(
     answered = np.cumsum(np.bincount(group + 1, np.where(has, score, 0.0))) / has.sum()
     silent = 1.0 - np.cumsum(np.bincount(group + 1, np.where(has, 0.0, 1.0 - score))) / (~has).sum()
     costs = answered[-1] - answered
-    means = np.where(costs <= (np.inf if max_cost is None else max_cost / 100 + 1e-12), (answered + silent) / 2, -1.0)
+    totals = (1.0 - unanswerable_share) * answered + unanswerable_share * silent
+    means = np.where(costs <= (np.inf if max_cost is None else max_cost / 100 + 1e-12), totals, -1.0)
     best = int(np.flatnonzero(means >= means.max() - 1e-12)[-1])  # equal but for rounding is equal
     threshold = None if best == len(levels) - 1 else float((levels[best] + levels[best + 1]) / 2)
     given = odds <= levels[best]
     return ThresholdFit(
         threshold=threshold,
         f1=float(100 * means[best]),
-        never_f1=float(100 * (answered[-1] + silent[-1]) / 2),
+        never_f1=float(100 * totals[-1]),
         cost=float(100 * costs[best]),
         kept=float(given[has].mean()),
         declined=float(1 - given[~has].mean()),

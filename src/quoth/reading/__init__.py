@@ -5,7 +5,7 @@ from quoth.reading.decode import DecodeSettings, decode, decode_batch, log_share
 from quoth.reading.explain import WholeWindow, explain, unbatch_whole
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
 from quoth.reading.offsets import lost_letters
-from quoth.reading.probability import chance, null_chance
+from quoth.reading.probability import no_answer_probability, right_given_answerable
 from quoth.reading.survey import WindowSurvey, survey
 from quoth.reading.tokenizer import Template, Tokenizer, Tokens
 from quoth.reading.windows import TokenRange, Window, Windower
@@ -30,14 +30,14 @@ __all__ = [
     "WindowSurvey",
     "Windower",
     "by_token_budget",
-    "chance",
     "decode",
     "decode_batch",
     "explain",
     "log_shares",
     "lost_letters",
-    "null_chance",
+    "no_answer_probability",
     "padded_length",
+    "right_given_answerable",
     "survey",
     "unbatch",
     "unbatch_whole",

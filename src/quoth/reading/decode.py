@@ -18,7 +18,7 @@ from quoth.errors import ConfigError
 from quoth.reading.batches import Searched, SpanLogits, WindowBatch, WindowLogits, check_finite, unbatch
 from quoth.reading.grid import best_answers, score_grids
 from quoth.reading.places import widened
-from quoth.reading.probability import chance, null_chance
+from quoth.reading.probability import no_answer_probability, right_given_answerable
 from quoth.reading.spans import Floats, best_span, best_spans, log_sum_exp
 from quoth.reading.windows import Window
 from quoth.records import Answer, Prediction, Span
@@ -35,11 +35,11 @@ class DecodeSettings:
         max_answer_tokens: The longest answer, in tokens.
         top_k: How many answers a prediction holds at most.
         null_threshold: Abstain where the null score exceeds the best answer's by more than this; ``None``: never.
-        null_bias: Taken off the null score before the softmax: the null odds at which "no answer" weighs as much as the
-            best answer.
-        temperature: Divides scores before the softmax; from 1e-06 to 1e+06.
-        agreement: How many times as high as those of its share the odds of an answer are, above 0; see
+        null_bias: The null odds at which "no answer" and the best answer are equally probable; see
             :mod:`quoth.reading.probability`.
+        temperature: Divides scores before the softmax; from 1e-06 to 1e+06.
+        null_temperature: Divides null odds above the null bias; in the same range. ``None``: as ``temperature``.
+        odds_scale: Factor from the odds of an answer's share to its odds of being right, above 0.
         whole_words: Widen an answer that starts or ends inside a word.
 
     Raises:
@@ -51,7 +51,8 @@ class DecodeSettings:
     null_threshold: float | None = None
     null_bias: float = 0.0
     temperature: float = 1.0
-    agreement: float = 1.0
+    null_temperature: float | None = None
+    odds_scale: float = 1.0
     whole_words: bool = True
 
     def __post_init__(self) -> None:
@@ -65,8 +66,15 @@ class DecodeSettings:
             raise ConfigError(f"null_bias must be finite, but is {self.null_bias}")
         if not _LEAST <= self.temperature <= _MOST:
             raise ConfigError(f"temperature must be from {_LEAST} to {_MOST:g}, but is {self.temperature}")
-        if not 0 < self.agreement < math.inf:
-            raise ConfigError(f"agreement must be above 0 and finite, but is {self.agreement}")
+        if self.null_temperature is not None and not _LEAST <= self.null_temperature <= _MOST:
+            raise ConfigError(f"null_temperature must be from {_LEAST} to {_MOST:g}, but is {self.null_temperature}")
+        if not 0 < self.odds_scale < math.inf:
+            raise ConfigError(f"odds_scale must be above 0 and finite, but is {self.odds_scale}")
+
+    @property
+    def never_abstains(self) -> bool:
+        """Whether an answer is given whatever its null odds."""
+        return self.null_threshold is None or self.null_threshold == math.inf
 
     def with_(self, **changes: object) -> DecodeSettings:
         """Return a copy with some settings changed."""
@@ -96,7 +104,7 @@ def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSetting
     best = best_spans(logits.start, logits.end, batch.legal, longest, temperature)
     cls = np.arange(0, batch.ids.size, batch.ids.shape[1]) + np.array([window.cls for window in batch.windows])
     nulls = np.add(logits.start.take(cls), logits.end.take(cls), dtype=np.float64)
-    columns = *best, nulls, *_chances(best.scores, best.log_sums, nulls, settings)
+    columns = *best, nulls, *_probabilities(best.scores, best.log_sums, nulls, best.scores, settings)
     found: list[Prediction | WindowLogits] = []
     for number, (window, score, first, last, log_sum, null, probability, silence) in enumerate(
         zip(batch.windows, *(column.tolist() for column in columns), strict=True)
@@ -135,7 +143,7 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
     longest, temperature = settings.max_answer_tokens, settings.temperature
     null_score = min((item.null for item in windows), default=None)
     if null_score is not None and settings.top_k == 1 and (best := best_span(windows, longest, temperature)):
-        chances, silence = _chances(best.score, best.log_sum, null_score, settings)
+        chances, silence = _probabilities(best.score, best.log_sum, null_score, best.score, settings)
         window, context_index = best.item.window, best.item.context_index
         answer = _answer(window, best.first, best.last, best.score, float(chances), settings, context_index)
         return _prediction(example_id, (answer,), null_score, float(silence), settings, len(windows))
@@ -144,8 +152,9 @@ def decode(example_id: str, windows: Sequence[WindowLogits], settings: DecodeSet
         sure = None if null_score is None else 1.0
         return Prediction(example_id, (), null_score, True, "the context holds no text to quote", len(windows), sure)
     bare = best_answers(grids, scores, settings.top_k, settings.whole_words)
-    chances, silence = _chances(
-        np.array([answer.score for answer in bare]), log_sum_exp(scores / temperature), null_score, settings
+    log_sum, best_score = log_sum_exp(scores / temperature), bare[0].score
+    chances, silence = _probabilities(
+        np.array([answer.score for answer in bare]), log_sum, null_score, best_score, settings
     )
     answers = tuple(replace(answer, probability=each) for answer, each in zip(bare, chances.tolist(), strict=True))
     return _prediction(example_id, answers, null_score, float(silence), settings, len(windows))
@@ -172,21 +181,33 @@ def log_shares(
     return -np.array([log_sum_exp(scores / temperature) for temperature in temperatures])
 
 
-def _chances(
-    scores: float | Floats, log_sums: float | Floats, null_scores: float | Floats, settings: DecodeSettings
+def _probabilities(
+    scores: float | Floats,
+    log_sums: float | Floats,
+    null_scores: float | Floats,
+    best_scores: float | Floats,
+    settings: DecodeSettings,
 ) -> tuple[Floats, Floats]:
     """Return the probability of answers, and of no answer.
+
+    Where the caller says that the text answers (no null threshold), the answers' are given that it does.
 
     Args:
         scores: Of the answers.
         log_sums: Logarithm of what all legal spans of each one's example weigh together.
         null_scores: The null score of each one's example.
+        best_scores: The score of the best answer of each one's example.
         settings: Has what bears on probabilities.
     """
-    log_null = np.subtract(null_scores, settings.null_bias) / settings.temperature - log_sums
-    return chance(np.divide(scores, settings.temperature) - log_sums, log_null, settings.agreement), null_chance(
-        log_null
+    right, best = (
+        right_given_answerable(np.divide(each, settings.temperature) - log_sums, settings.odds_scale)
+        for each in (scores, best_scores)
     )
+    excess = (np.subtract(null_scores, best_scores) - settings.null_bias) / (
+        settings.null_temperature or settings.temperature
+    )
+    silence = no_answer_probability(best, excess)
+    return right if settings.never_abstains else right * (1.0 - silence), silence
 
 
 def _answer(

@@ -192,8 +192,9 @@ class Explanation:
         lost: The best pairs that lost, best first.
         lost_counts: How many lost for each reason, those too that ``lost`` has no room for.
         temperature: What scores were divided by before the softmax.
-        null_bias: What was taken off the null score before it.
-        agreement: How many times as high as those of its share the odds of an answer are.
+        null_bias: Null odds at which "no answer" and the best answer are equally probable.
+        null_temperature: Divides null odds above the null bias.
+        odds_scale: Factor from the odds of an answer's share to its odds of being right.
         null_threshold: The reader abstains where the null score exceeds the best answer's by more; ``None``: never.
         max_answer_tokens: The longest answer, in tokens.
         whole_words: Whether an answer that starts or ends inside a word was widened.
@@ -209,7 +210,8 @@ class Explanation:
     lost_counts: dict[Loss, int]
     temperature: float
     null_bias: float
-    agreement: float
+    null_temperature: float
+    odds_scale: float
     null_threshold: float | None
     max_answer_tokens: int
     whole_words: bool
@@ -230,7 +232,8 @@ class Explanation:
             "settings": {
                 "temperature": self.temperature,
                 "null_bias": self.null_bias,
-                "agreement": self.agreement,
+                "null_temperature": self.null_temperature,
+                "odds_scale": self.odds_scale,
                 "null_threshold": _finite(self.null_threshold),
                 "max_answer_tokens": self.max_answer_tokens,
                 "whole_words": self.whole_words,

@@ -1,8 +1,12 @@
-"""From scores to probabilities: shares of a softmax, and what they say of being right.
+"""From scores to probabilities: how likely an answer is right, and how likely the text does not answer.
 
-A softmax over the spans tells what one annotator would mark. An answer that another would have cut otherwise may be
-right all the same, so the chance that an answer is right is higher than its share: its odds, given that the text
-answers at all, are those of its share times the reader's ``agreement``. With an agreement of 1, both are the same.
+The share of an answer in a softmax over all legal spans says how often one annotator would mark exactly this span.
+Annotators disagree on span boundaries, so the answer is right more often than that: given that the text answers, its
+odds of being right are those of its share times the reader's odds scale.
+
+"No answer" is weighed against the best answer. Its odds grow with the null odds (null score minus the best answer's
+score) above the null bias. At the null bias itself, "no answer" and the best answer are equally probable, so a reader
+whose null bias is its null threshold abstains exactly where "no answer" is the more probable of the two.
 """
 
 from __future__ import annotations
@@ -13,33 +17,36 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
-def null_chance(log_null: ArrayLike) -> Floats:
-    """Return the probability that the text does not answer.
-
-    Args:
-        log_null: Logarithm of what "no answer" weighs against all legal spans together: null score less null bias,
-            over the temperature, minus the spans' log sum. Any shape.
-
-    Returns:
-        In [0, 1], in that shape.
-    """
-    return np.asarray(np.exp(-np.logaddexp(0.0, np.negative(log_null))))
-
-
-def chance(log_share: ArrayLike, log_null: ArrayLike, agreement: ArrayLike) -> Floats:
-    """Return the probability that an answer is right; with that of "no answer", at most 1.
+def right_given_answerable(log_share: ArrayLike, odds_scale: ArrayLike) -> Floats:
+    """Return the probability that an answer is right, given that the text answers.
 
     Args:
         log_share: Logarithm of the answer's share among all legal spans, at most 0. Any shape.
-        log_null: As :func:`null_chance` takes it.
-        agreement: How many times as high as those of its share the odds of an answer are; above 0.
+        odds_scale: Factor from the odds of the share to the odds of being right; above 0.
 
     Returns:
         In [0, 1], in their common shape.
 
     Source: Platt 1999, "Probabilistic outputs for support vector machines": a line through the log odds. Its slope is
-    the temperature here, its offset the logarithm of the agreement.
+    the temperature of the softmax, its offset the logarithm of the odds scale.
     """
-    share, times = np.exp(np.asarray(log_share)), np.asarray(agreement, dtype=np.float64)
-    right = times * share / (1.0 + (times - 1.0) * share)
-    return np.asarray(np.exp(-np.logaddexp(0.0, log_null)) * right)
+    share, scale = np.exp(np.asarray(log_share)), np.asarray(odds_scale, dtype=np.float64)
+    return np.asarray(scale * share / (1.0 + (scale - 1.0) * share))
+
+
+def no_answer_probability(best_right: ArrayLike, excess: ArrayLike) -> Floats:
+    """Return the probability that the text does not answer.
+
+    With the best answer's probability of being right, ``best_right * (1 - this)``, it adds up to at most 1; the two are
+    equal where ``excess`` is 0.
+
+    Args:
+        best_right: Probability that the best answer is right, given that the text answers; in [0, 1]. Any shape.
+        excess: Null odds less the null bias, over the null temperature. Any shape.
+
+    Returns:
+        In [0, 1], in their common shape.
+    """
+    right = np.maximum(np.asarray(best_right, dtype=np.float64), np.finfo(np.float64).tiny)
+    log_odds = np.log(right) + np.asarray(excess)
+    return np.asarray(np.exp(-np.logaddexp(0.0, -log_odds)))

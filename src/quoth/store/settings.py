@@ -15,7 +15,8 @@ _DECODE = {
     "null_threshold": float,
     "null_bias": float,
     "temperature": float,
-    "agreement": float,
+    "null_temperature": float,
+    "odds_scale": float,
     "whole_words": bool,
 }
 
@@ -60,6 +61,10 @@ class ReaderSettings:
         if not isinstance(windows, dict) or not isinstance(decode, dict):
             raise ReaderError(f"{where}: windows and decode must be objects")
         _check(windows, {"max_tokens": int, "overlap": int}, f"{where}: windows")
+        if "agreement" in decode:  # its name in files of version 0.1
+            decode = {name: value for name, value in decode.items() if name != "agreement"} | {
+                "odds_scale": decode["agreement"]
+            }
         _check(decode, _DECODE, f"{where}: decode")
         try:
             return cls(**windows, decode=DecodeSettings(**decode))
@@ -72,7 +77,7 @@ def _check(values: dict[str, Any], kinds: dict[str, type], where: str) -> None:
         if name not in kinds:
             raise ReaderError(f"{where}.{name}: is unknown; known are {', '.join(kinds)}. Is it of a newer Quoth?")
         kind = kinds[name]
-        if value is None and name == "null_threshold":
+        if value is None and name in ("null_threshold", "null_temperature"):
             continue
         fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
         if not fits:

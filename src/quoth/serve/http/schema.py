@@ -356,9 +356,10 @@ class ReaderResponse(ReaderName):
     overlap: int = Field(description="Tokens of the context that neighbouring windows share.")
     max_answer_tokens: int
     null_threshold: float | None = Field(description="Stored threshold; null: it never abstains.")
-    null_bias: float = Field(description="Taken off the null score before the softmax of probabilities.")
+    null_bias: float = Field(description="Null odds at which no answer and the best answer are equally probable.")
     temperature: float
-    agreement: float = Field(description="Raises the odds of an answer above those of its share.")
+    null_temperature: float = Field(description="Divides null odds above the null bias.")
+    odds_scale: float = Field(description="Factor from the odds of an answer's share to its odds of being right.")
     scores: dict[str, Any] = Field(description="As its quoth.json has them.")
     limits: LimitsResponse
 

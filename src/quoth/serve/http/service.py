@@ -122,7 +122,8 @@ class Service:
             null_threshold=decode.null_threshold,
             null_bias=decode.null_bias,
             temperature=decode.temperature,
-            agreement=decode.agreement,
+            null_temperature=decode.null_temperature or decode.temperature,
+            odds_scale=decode.odds_scale,
             scores=dict(self._served.scores),
             limits=schema.LimitsResponse(
                 **{name: getattr(limits, name) for name in schema.LimitsResponse.model_fields}

@@ -1,0 +1,111 @@
+"""Confidence levels that reach a precision: what a caller who wants 90 % of the answers right should ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+# Precisions of the table, among the answers that are given.
+PRECISIONS = (0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
+_RESAMPLES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """One row of the table: answer only from this probability on, and so many answers are right.
+
+    Attributes:
+        precision: Wanted share of right answers among those given, by exact match, in (0, 1).
+        min_probability: The least probability from which on it is reached; ``None`` if no level reaches it.
+        answered: Share of all questions that are then answered, in [0, 1].
+        reached: The precision on the data it was fitted on, in [0, 1]; ``None`` without a level.
+        precision_interval, answered_interval: 95 % intervals of both, by bootstrap over articles.
+    """
+
+    precision: float
+    min_probability: float | None
+    answered: float = 0.0
+    reached: float | None = None
+    precision_interval: tuple[float, float] | None = None
+    answered_interval: tuple[float, float] | None = None
+
+
+def question_weights(answerable: ArrayLike, unanswerable_share: float) -> Floats:
+    """Return a weight for each question under which the unanswerable ones have a share of the whole.
+
+    Args:
+        answerable: Whether each question has golds, ``(n,)``. Where all or none have, every question weighs the same.
+        unanswerable_share: In (0, 1).
+
+    Returns:
+        ``(n,)``, with a sum of 1.
+    """
+    has = np.asarray(answerable, dtype=bool)
+    if has.all() or not has.any():
+        return np.full(len(has), 1.0 / len(has))
+    return np.asarray(np.where(has, (1.0 - unanswerable_share) / has.sum(), unanswerable_share / (~has).sum()))
+
+
+def operating_points(
+    probabilities: ArrayLike, right: ArrayLike, weights: ArrayLike, articles: ArrayLike, seed: int = 0
+) -> tuple[OperatingPoint, ...]:
+    """Find, for each precision, the least probability from which on the answers given reach it.
+
+    Args:
+        probabilities: Of the best answers, in [0, 1], ``(n,)``.
+        right: Whether each matches a gold, 0 or 1, ``(n,)``.
+        weights: What each question weighs, ``(n,)``.
+        articles: A number for each question's article, ``(n,)`` int, which the bootstrap draws.
+        seed: Of the bootstrap.
+    """
+    p, came = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    weight, group = np.asarray(weights, dtype=np.float64), np.asarray(articles)
+    levels = [_least_level(p, came, weight, precision) for precision in PRECISIONS]
+    draws = _draws(group, seed)
+    return tuple(
+        _point(precision, level, p, came, weight, draws) for precision, level in zip(PRECISIONS, levels, strict=True)
+    )
+
+
+def _least_level(p: Floats, came: Floats, weight: Floats, precision: float) -> float | None:
+    order = np.argsort(-p, kind="stable")
+    hits, given = np.cumsum((came * weight)[order]), np.cumsum(weight[order])
+    ends = np.append(p[order][1:] < p[order][:-1], True)
+    enough = np.flatnonzero(ends & (hits >= precision * given - 1e-12))
+    return float(p[order][enough[-1]]) if len(enough) else None
+
+
+def _draws(group: NDArray[np.int_], seed: int) -> NDArray[np.int_]:
+    """Return how often each question's article was drawn, ``(resamples, n)``."""
+    count = int(group.max()) + 1
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=_RESAMPLES)
+    return np.asarray(drawn[:, group])
+
+
+def _point(
+    precision: float, level: float | None, p: Floats, came: Floats, weight: Floats, draws: NDArray[np.int_]
+) -> OperatingPoint:
+    if level is None:
+        return OperatingPoint(precision, None)
+    given = (p >= level).astype(np.float64)
+    answered, hits = (weight * given).sum() / weight.sum(), (weight * given * came).sum()
+    shares = draws @ (weight * given)
+    precisions = np.divide(draws @ (weight * given * came), shares, where=shares > 0, out=np.ones(len(draws)))
+    return OperatingPoint(
+        precision,
+        level,
+        float(answered),
+        float(hits / (weight * given).sum()),
+        _interval(precisions),
+        _interval(shares / (draws @ weight)),
+    )
+
+
+def _interval(values: Sequence[float] | Floats) -> tuple[float, float]:
+    low, high = np.quantile(np.asarray(values), [0.025, 0.975])
+    return float(low), float(high)
