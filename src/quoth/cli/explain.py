@@ -55,9 +55,9 @@ def explain(
     """Explain how an answer came about: what the reader saw, what the network said, and why other spans lost.
 
     A text is read in windows, each small enough for the network. For each token it gives two numbers (logits): how well
-    an answer starts there, and how well one ends there. A span scores the sum of its two. Its probability
-    starts from its share among all legal spans and "no answer". The reader's agreement then multiplies the odds of that
-    share, given that the text answers: what another person would have cut otherwise may be right, too.
+    an answer starts there, and how well one ends there. A span scores the sum of its two. Its share among all legal
+    spans, with its odds scaled since annotators disagree on boundaries, says how likely it is right if the text answers;
+    "no answer" is weighed against the best answer by the difference of their scores.
 
     On a terminal, the tokens of the windows that gave an answer are coloured: the fuller the blue, the better an answer
     starts there; the fuller the orange, the better one ends.

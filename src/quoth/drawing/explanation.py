@@ -20,11 +20,10 @@ _LESSON = (
     "the higher. A pair of a start and an end scores the sum of its two. Point at a token to see its numbers."
 )
 _SHARES = (
-    "The probability of an answer is its share among all legal spans and “no answer”: e<sup>score / temperature</sup> "
-    "of it, divided by the sum over all of them. “No answer” scores the two logits of the first special token (of "
-    "several windows, the lowest counts), less the null bias. "
-    "An answer that another person would have cut otherwise may be right all the same: the agreement raises its odds "
-    "above those of its share."
+    "The share of an answer is e<sup>score / temperature</sup>, divided by the sum over all legal spans. Annotators "
+    "disagree on span boundaries, so an answer is right more often than its share says: the odds scale raises its odds. "
+    "“No answer” is weighed against the best answer by the null odds: its score (the two logits of the first special "
+    "token; of several windows, the lowest) minus the best answer's. At the null bias the two are equally probable."
 )
 
 
