@@ -71,8 +71,8 @@ class Answer:
         text: Exactly ``context[span.start:span.end]``.
         span: Its place, in code points of its context.
         score: Sum of its start and end logits. Comparable between windows of one example, not between readers.
-        probability: That it is right, in [0, 1]: from its share in a softmax over all legal spans of all windows and
-            "no answer", at the reader's temperature, null bias and agreement.
+        probability: That it is right, in [0, 1], with "no answer" as one outcome; where the caller said that the text
+            answers, given that it does. See :mod:`quoth.reading.probability`.
         window_index: Which window of the example gave the score.
         context_index: Which of the contexts it quotes, where several were given.
     """

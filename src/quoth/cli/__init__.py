@@ -24,7 +24,7 @@ COMMANDS = {
     "predict": "Answer every question of a data set, and write SQuAD's prediction files.",
     "score": "Score predictions: SQuAD's exact match and F1, equal to the official scorers.",
     "evaluate": "Measure a reader: answer every labelled question and score the answers, in one pass.",
-    "calibrate": "Fit what a reader's scores mean: what its probability is made with, and when it abstains.",
+    "calibrate": "Fit what a reader's scores mean: its probabilities, its null threshold, and operating points.",
     "engines": "Measure every engine that can run a reader on this machine, each in a process of its own.",
     "export": "Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.",
     "track": "Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's address.",

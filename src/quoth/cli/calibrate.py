@@ -39,7 +39,7 @@ def calibrate(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Fit what a reader's scores mean: its probabilities, when it abstains, and which confidence gives which precision.
+    """Fit what a reader's scores mean: its probabilities, its null threshold, and operating points.
 
     All go into its quoth.json, and from there to every command, interface and engine. The threshold needs unanswerable
     questions, in DATA or in PAIRS; without them it stays as it is.

@@ -56,7 +56,7 @@ def explain(
 
     A text is read in windows, each small enough for the network. For each token it gives two numbers (logits): how well
     an answer starts there, and how well one ends there. A span scores the sum of its two. Its share among all legal
-    spans, with its odds scaled since annotators disagree on boundaries, says how likely it is right if the text answers;
+    spans says how likely it is right if the text answers (its odds scaled, since annotators disagree on boundaries);
     "no answer" is weighed against the best answer by the difference of their scores.
 
     On a terminal, the tokens of the windows that gave an answer are coloured: the fuller the blue, the better an answer

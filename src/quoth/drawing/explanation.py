@@ -21,7 +21,7 @@ _LESSON = (
 )
 _SHARES = (
     "The share of an answer is e<sup>score / temperature</sup>, divided by the sum over all legal spans. Annotators "
-    "disagree on span boundaries, so an answer is right more often than its share says: the odds scale raises its odds. "
+    "disagree on span boundaries, so an answer is right more often than its share says: the odds scale raises it. "
     "“No answer” is weighed against the best answer by the null odds: its score (the two logits of the first special "
     "token; of several windows, the lowest) minus the best answer's. At the null bias the two are equally probable."
 )
