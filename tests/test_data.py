@@ -1,3 +1,4 @@
+import codecs
 import copy
 import csv
 import gzip
@@ -436,7 +437,10 @@ def test_a_lone_surrogate_is_kept(read):
         ({"title": 1984}, "row 1, id q: title must be text, but is 1984"),
         ({"context": None}, "row 1, id q: must have the key context, but has only id, question, answers"),
         ({"context": None, "Contexts": CAT}, 'row 1, id q: must have the key context, but has "Contexts"; rename it'),
-        ({"answers": None, "answer": []}, 'row 1, id q: must have the key answers, but has "answer"; rename it'),
+        (
+            {"answers": None, "answer": []},
+            'row 1, id q: key "answer" looks like an answer, but is not read; rename it to answers or remove it',
+        ),
         ({"answers": "cat"}, 'row 1, id q: answers must be a list or an object of lists, but is "cat"'),
         ({"answers": {"text": "cat", "answer_start": [3]}}, 'row 1, id q: answers: text must be a list, but is "cat"'),
         (
@@ -453,7 +457,7 @@ def test_a_lone_surrogate_is_kept(read):
         ),
         (
             {"answers": [{"text": "cat", "start": 3}]},
-            "row 1, id q: answers: must have the key answer_start, but has only text, start",
+            'row 1, id q: answers: must have the key answer_start, but has "start"; rename it',
         ),
         ({"answers": answers(("", 3))}, "row 1, id q: the answer's text must not be empty"),
         ({"answers": answers((" ", 3))}, "row 1, id q: the answer's text must not be empty, but is only white space"),
@@ -518,7 +522,7 @@ def test_every_problem_is_listed_in_the_order_of_the_file(problems):
     broken["data"].append({"title": "None", "paragraph": []})
     broken["data"].append({"title": "Half", "paragraphs": [{"context": "x"}, {"context": "y", "qas": {}}, 7]})
     broken["data"].append(None)
-    has_only = "must have the key question, but has only id, is_impossible, answers, plausible_answers, context, title"
+    has_only = "must have the key question, but has only context, id, is_impossible, answers, plausible_answers, title"
     assert problems(broken) == [
         'article 1, paragraph 1, question 1, id q1: answer 2: the text at answer_start 5 must be "black cat", '
         'but is "lack cat "; the text stands at 4',
@@ -546,7 +550,7 @@ def test_a_misspelt_key_of_a_paragraph_is_named_with_its_questions(problems):
 
 def test_the_error_shows_ten_problems_and_counts_the_rest(read):
     with pytest.raises(DataError) as caught:
-        read([row(id=f"q{number}", question="") for number in range(25)])
+        read([row(id=f"q{number}", title=number) for number in range(25)])
     assert len(caught.value.problems) == 25
     assert "id q9:" in str(caught.value)
     assert "id q10:" not in str(caught.value)
@@ -573,13 +577,17 @@ def test_the_error_shows_ten_problems_and_counts_the_rest(read):
         ("7\n", "a.jsonl", "line 1: must hold an object, but holds 7"),
         ("\n\n{\n", "a.jsonl", "line 3, column 2: must be JSON, but: expecting property name"),
         (b'{"data":\n "caf\xe9"}', "a.json", "line 2, byte 6: must be UTF-8, but holds the byte 0xe9; save the file"),
-        ('{"data": []}'.encode("utf-16"), "a.json", "must be UTF-8, but is UTF-16; save the file as UTF-8"),
+        (codecs.BOM_UTF16_LE + b"[\0]\0\0", "a.json", "must be utf-16, but byte 7 is not: truncated data"),
         (gzip.compress(b"[]" * 99, mtime=0)[:-9], "a.json.gz", "must be a whole gzip file, but is damaged: "),
         (b"\x1f\x8b\x08broken", "a.json", "must be a whole gzip file, but is damaged: "),
         ("What is this?", "a.txt", "must have a name that tells its format (.json, .jsonl, .ndjson, .csv, "),
         ("id,question\n1,2\n", "a.csv", "line 1: must have the column context, but has only id, question"),
         ("id,question,context,id\n", "a.csv", "line 1: must have the column id once, but has it 2 times"),
-        ("id,question,context,answer\n", "a.csv", 'line 1: must have the column answers, but has "answer"; rename it'),
+        (
+            "id,question,context,answer\n",
+            "a.csv",
+            'line 1: column "answer" looks like an answer, but is not read; rename',
+        ),
         ("id,question,context\n1,2\n", "a.csv", "line 2: must have 3 cells, as the first line has, but has 2"),
         ('id,question,context\n1,2,3\n4,"5\n', "a.csv", "line 3: must be CSV, but: unexpected end of data"),
     ],
@@ -618,9 +626,9 @@ def test_rows_that_are_merged_must_agree(problems):
     ]
     header = ("id", "question", "context", "answer_text", "answer_start")
     assert problems(csv_bytes(header, records), "a.csv") == [
-        "line 4, id a: must agree with line 2, but has another question",
-        "line 5, id b: must agree with line 3, but has the same id, and one of them has no answer",
         'line 2, id a: answer 2: answer_start must be a whole number, but is "x"',
+        "line 4, id a: id must be unique, but line 2 has it too",
+        "line 5, id b: id must be unique, but line 3 has it too",
     ]
 
 

@@ -46,11 +46,19 @@ class DataError(QuothError):
 
     shown = 10
 
-    def __init__(self, source: str, problems: Sequence[str]) -> None:
+    def __init__(self, source: str, problems: Sequence[str], lines: Sequence[str] | None = None) -> None:
+        """Make the message.
+
+        Args:
+            source: The file, or the name of the data set.
+            problems: Every problem.
+            lines: What the message shows of them, such as one line for all of one cause; the problems if it is absent.
+        """
         self.source = source
         self.problems = tuple(problems)
-        head = "\n".join(self.problems[: self.shown])
-        rest = len(self.problems) - self.shown
+        lines = self.problems if lines is None else lines
+        head = "\n".join(lines[: self.shown])
+        rest = len(lines) - self.shown
         if rest > 0:
             head += f"\n... and {rest} more. List every problem with: quoth data check {source}"
         super().__init__(head)

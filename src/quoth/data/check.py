@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from quoth.data.rows import ACCEPTED, Problems, Row, missing, near_miss, shown
+from quoth.data.lookalikes import compared
+from quoth.data.rows import ACCEPTED, Problems, Row, answer_like, missing, near_miss, not_read, shown
 from quoth.records import Example, Gold
 from quoth.text import is_blank
 
@@ -24,61 +25,82 @@ def check(rows: Iterable[Row], problems: Problems, *, places: bool = True) -> li
     seen: dict[str, str] = {}
     contexts: dict[str, str] = {}  # flat files repeat a context for each question; it is kept once
     for row in rows:
-        wrong: list[str] = []
+        wrong = Wrong()
         example = _example(row.fields, contexts, wrong, golds_of)
         where = row.where
         if example.id:
             first = seen.setdefault(example.id, where)
             if first != where:
-                wrong.append(f"id must be unique, but {first} has it too")
+                wrong.add(f"id must be unique, but {first} has it too", "repeated id")
         if not wrong:
             examples.append(example)
             continue
         if example.id:
             where += f", id {example.id if example.id.isprintable() else shown(example.id)}"
-        for message in wrong:
-            problems.add(where, message)
+        for message, cause in wrong:
+            problems.add(where, message, cause)
     return examples
 
 
+class Wrong(list[tuple[str, str]]):
+    """What is wrong with one row: a sentence each, and its cause."""
+
+    def add(self, message: str, cause: str = "") -> None:
+        """Note something; what it says is its cause if there is no other."""
+        self.append((message, cause or message))
+
+
 def _example(
-    fields: Mapping[str, Any], contexts: dict[str, str], wrong: list[str], golds_of: Callable[..., Golds]
+    fields: Mapping[str, Any], contexts: dict[str, str], wrong: Wrong, golds_of: Callable[..., Golds]
 ) -> Example:
     identifier = _identifier(fields, wrong)
     question = _text(fields, "question", wrong)
     if question is not None and is_blank(question):
-        wrong.append("question must not be empty" + (f", but is only {_nothing(question)}" if question else ""))
+        wrong.add("question must not be empty" + (f", but is only {_nothing(question)}" if question else ""))
     context = _text(fields, "context", wrong)
     if context is not None:
         context = contexts.setdefault(context, context)
     title = "" if fields.get("title") is None else _text(fields, "title", wrong)
     golds = golds_of(fields, context, wrong)
+    if not golds:
+        _no_unread_answers(fields, golds, wrong)
     return Example(identifier, question or "", context or "", golds, title or "")
+
+
+def _no_unread_answers(fields: Mapping[str, Any], golds: Golds, wrong: Wrong) -> None:
+    """Note keys that look like answers where none were read: the question would pass for another kind."""
+    for name, value in fields.items():
+        if answer_like(name) and (golds is None or value not in (None, "", [], {}, False)):
+            wrong.add(not_read("key", name, value))
 
 
 def _nothing(text: str) -> str:
     return "white space" if text.isspace() else "characters that no reader can read"
 
 
-def _identifier(fields: Mapping[str, Any], wrong: list[str]) -> str:
+def _identifier(fields: Mapping[str, Any], wrong: Wrong) -> str:
     value = fields.get("id")
     if type(value) is int:
         return str(value)
+    if value is None:
+        hint = "; quoth data repair makes one for each question" if near_miss("id", fields) is None else ""
+        wrong.add((f"id must be text, but is {shown(None)}" if "id" in fields else missing("key", "id", fields)) + hint)
+        return ""
     text = _text(fields, "id", wrong)
     if text == "":
-        wrong.append("id must not be empty")
+        wrong.add("id must not be empty")
     return text or ""
 
 
-def _text(fields: Mapping[str, Any], key: str, wrong: list[str]) -> str | None:
+def _text(fields: Mapping[str, Any], key: str, wrong: Wrong) -> str | None:
     value = fields.get(key)
     if isinstance(value, str):
         return value
-    wrong.append(f"{key} must be text, but is {shown(value)}" if key in fields else missing("key", key, fields))
+    wrong.add(f"{key} must be text, but is {shown(value)}" if key in fields else missing("key", key, fields))
     return None
 
 
-def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: list[str]) -> Golds:
+def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Golds:
     """Return the golds with their texts alone; where ``answers`` are missing or no list, as ``_golds``."""
     answers = fields.get(ACCEPTED, fields.get("answers"))
     texts = answers.get("text") if isinstance(answers, dict) else answers
@@ -86,43 +108,44 @@ def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: list[str]
         return _golds(fields, context, wrong)
     if not isinstance(answers, dict):
         texts = [answer.get("text") if isinstance(answer, dict) else answer for answer in texts]
-    wrong.extend(f"an answer's text must be text, but is {shown(text)}" for text in texts if not isinstance(text, str))
+    for text in texts:
+        if not isinstance(text, str):
+            wrong.add(f"an answer's text must be text, but is {shown(text)}", "an answer's text")
     return tuple(Gold(text, 0) for text in texts if isinstance(text, str))
 
 
-def _golds(fields: Mapping[str, Any], context: str | None, wrong: list[str]) -> Golds:
+def _golds(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Golds:
     """Return the golds: ``None`` without ``answers``, ``()`` where they are empty or the question is impossible."""
     impossible = fields.get("is_impossible")
     if impossible is not None and not isinstance(impossible, bool):
-        wrong.append(f"is_impossible must be true or false, but is {shown(impossible)}")
+        wrong.add(f"is_impossible must be true or false, but is {shown(impossible)}", "is_impossible")
     answers = fields.get("answers")
     if answers is None:
-        if "answers" not in fields and near_miss("answers", fields) is not None:
-            wrong.append(missing("key", "answers", fields))
         return () if impossible is True else None
     listed = _listed(answers, wrong)
     if listed is None:
         return None
     if impossible is True and listed:
-        wrong.append(f"answers must be empty where is_impossible is true, but there are {len(listed)}")
+        wrong.add(f"answers must be empty where is_impossible is true, but there are {len(listed)}")
     if impossible is False and not listed:
-        wrong.append("is_impossible must be true where answers are empty, but is false")
+        wrong.add("is_impossible must be true where answers are empty, but is false")
     golds = []
     for number, answer in enumerate(listed, 1):
-        found: list[str] = []
+        found = Wrong()
         gold = _gold(answer, context, found)
-        wrong.extend(f"answer {number}: {message}" if len(listed) > 1 else message for message in found)
+        for message, cause in found:
+            wrong.add(f"answer {number}: {message}" if len(listed) > 1 else message, cause)
         if gold is not None:
             golds.append(gold)
     return tuple(golds)
 
 
-def _listed(answers: object, wrong: list[str]) -> list[object] | None:
+def _listed(answers: object, wrong: Wrong) -> list[object] | None:
     """Return the answers as SQuAD has them, a list of objects; the hub has an object of lists."""
     if isinstance(answers, list):
         return answers
     if not isinstance(answers, dict):
-        wrong.append(f"answers must be a list or an object of lists, but is {shown(answers)}")
+        wrong.add(f"answers must be a list or an object of lists, but is {shown(answers)}")
         return None
     lists = []
     for key in ("text", "answer_start"):
@@ -130,52 +153,53 @@ def _listed(answers: object, wrong: list[str]) -> list[object] | None:
         if isinstance(value, list):
             lists.append(value)
         elif key in answers:
-            wrong.append(f"answers: {key} must be a list, but is {shown(value)}")
+            wrong.add(f"answers: {key} must be a list, but is {shown(value)}")
         else:
-            wrong.append(f"answers: {missing('key', key, answers)}")
+            wrong.add(f"answers: {missing('key', key, answers)}")
     if len(lists) < 2:
         return None
     texts, starts = lists
     if len(texts) != len(starts):
-        wrong.append(f"answers must have as many answer_start as text ({len(texts)}), but have {len(starts)}")
+        wrong.add(f"answers must have as many answer_start as text ({len(texts)}), but have {len(starts)}")
         return None
     return [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
 
 
-def _gold(answer: object, context: str | None, wrong: list[str]) -> Gold | None:
+def _gold(answer: object, context: str | None, wrong: Wrong) -> Gold | None:
     if not isinstance(answer, dict):
-        wrong.append(f"an answer must be an object with text and answer_start, but is {shown(answer)}")
+        wrong.add(f"an answer must be an object with text and answer_start, but is {shown(answer)}")
         return None
     text, start = answer.get("text"), answer.get("answer_start")
     if isinstance(text, str) and type(start) is int:
         gold = Gold(text, start)
         if text and not text.isspace() and start >= 0 and (context is None or context.startswith(text, start)):
             return gold
-        wrong.append(_misplaced(gold, context))
+        wrong.add(*_misplaced(gold, context))
         return None
     for key in ("text", "answer_start"):
         if key not in answer:
-            wrong.append(f"answers: {missing('key', key, answer)}")
+            wrong.add(f"answers: {missing('key', key, answer)}")
     if "text" in answer and not isinstance(text, str):
-        wrong.append(f"the answer's text must be text, but is {shown(text)}")
+        wrong.add(f"the answer's text must be text, but is {shown(text)}")
     if "answer_start" in answer and type(start) is not int:
-        wrong.append(f"answer_start must be a whole number, but is {shown(start)}")
+        wrong.add(f"answer_start must be a whole number, but is {shown(start)}", "answer_start is no whole number")
     return None
 
 
-def _misplaced(gold: Gold, context: str | None) -> str:
-    """Say what is wrong with a gold's text or place, and where its text does stand."""
+def _misplaced(gold: Gold, context: str | None) -> tuple[str, str]:
+    """Say what is wrong with a gold's text or place, and where its text does stand; and the cause."""
     text, start = gold.text, gold.start
     if not text or text.isspace():
-        return "the answer's text must not be empty" + (", but is only white space" if text else "")
+        return "the answer's text must not be empty" + (", but is only white space" if text else ""), "empty answer"
     if start < 0:
-        message = f"answer_start must be at least 0, but is {shown(start)}"
+        message, cause = f"answer_start must be at least 0, but is {shown(start)}", "negative answer_start"
     elif context is not None and start >= len(context):
         message = f"answer_start must be below the context's length ({len(context)}), but is {shown(start)}"
+        cause = "answer_start beyond the context"
     else:
         there = (context or "")[start : start + len(text)]
-        message = f"the text at answer_start {start} must be {shown(text)}, but is {shown(there)}"
-    return message if context is None else f"{message}; {_places(text, context)}"
+        message, cause = f"the text at answer_start {start} {compared(text, there)}", "misplaced answer"
+    return (message if context is None else f"{message}; {_places(text, context)}"), cause
 
 
 def _places(text: str, context: str) -> str:

@@ -1,4 +1,4 @@
-"""Flat rows, one question each, as JSON lines, CSV and TSV, with the columns of the hub's ``squad``.
+"""Flat rows, one question each, as JSON lines and separated values, with the columns of the hub's ``squad``.
 
     id, title, context, question, answers {text: [...], answer_start: [...]}
 
@@ -13,20 +13,24 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
+from quoth.data.formats import guessed
 from quoth.data.mrqa import spread
-from quoth.data.rows import Problems, Row, check_columns, merge_answers, shown
+from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answers, shown
 from quoth.data.texts import decode, decode_line, parse_json, why_not_json
 
 _LONGEST_CELL = 2**31 - 1  # csv cuts off at 131,072 characters, less than some contexts have
-_TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
+_HEADER = 10_000  # characters in which the header must end
+_DELIMITERS = (",", ";", "\t", "|")
+TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
 
 
 def read_jsonl(data: bytes, problems: Problems) -> Iterator[Row]:
     """Yield a row for each line that holds an object, or for each question of MRQA's. Blank lines are passed over."""
-    yield from merge_answers(spread(_json_lines(data, problems), problems), problems)
+    yield from merge_answers(spread(_json_lines(data, problems), problems))
 
 
 def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
@@ -42,39 +46,65 @@ def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
             column = getattr(error, "colno", None)
             problems.add(f"line {number}" + (f", column {column}" if column else ""), why_not_json(error))
             continue
-        if isinstance(row, dict):
+        if isinstance(row, dict) and (format_of := guessed(row)):
+            problems.add(f"line {number}", format_of)
+        elif isinstance(row, dict):
             yield Row(f"line {number}", row)
         else:
             problems.add(f"line {number}", f"must hold an object, but holds {shown(row)}")
 
 
-def read_csv(data: bytes, problems: Problems) -> Iterator[Row]:
-    """Yield a row for each record of comma-separated values; a record's place is the line where it starts."""
-    yield from merge_answers(_records(data, ",", problems), problems)
+def read_csv(data: bytes, problems: Problems, sep: str | None = None) -> Iterator[Row]:
+    """Yield a row for each record of comma-separated values; a record's place is the line where it starts.
+
+    Args:
+        data: The file, in UTF-8.
+        problems: Where what is wrong is noted.
+        sep: What parts the cells. Without it, the mark (of , ; tab |) that gives its header most known columns.
+    """
+    yield from merge_answers(_records(data, sep, problems))
 
 
-def read_tsv(data: bytes, problems: Problems) -> Iterator[Row]:
-    """Yield a row for each record of tab-separated values, quoted as in CSV."""
-    yield from merge_answers(_records(data, "\t", problems), problems)
-
-
-def _records(data: bytes, delimiter: str, problems: Problems) -> Iterator[Row]:
+def _records(data: bytes, delimiter: str | None, problems: Problems) -> Iterator[Row]:
     text = decode(data, problems)
     if text is None:
         return
-    header: list[str] | None = None
-    for number, cells in _lines_and_cells(text, delimiter, problems):
-        if header is None:
-            header = [cell.strip() for cell in cells]
-            if not check_columns(header, problems, f"line {number}"):
-                return
-        elif len(cells) != len(header):
+    yield from table_rows(_lines_and_cells(text, delimiter or _delimiter(text), problems), problems)
+
+
+def _delimiter(text: str) -> str:
+    header = text.lstrip("\r\n")[:_HEADER].splitlines()[:1]
+
+    def known(delimiter: str) -> int:
+        cells = next(csv.reader(header, delimiter=delimiter), [])
+        return len({cell.strip().lower() for cell in cells} & {*COLUMNS})
+
+    return max(_DELIMITERS, key=known)  # of equal ones the first
+
+
+def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems) -> Iterator[Row]:
+    """Yield the rows of a table whose first record is its header.
+
+    Args:
+        records: Each record's line, and its cells.
+        problems: Where what is wrong is noted.
+    """
+    records = iter(records)
+    number, cells = next(records, (1, None))
+    if cells is None:
+        return
+    header = [cell.strip() for cell in cells]
+    first = next(records, None)
+    sample = dict(zip(header, first[1], strict=False)) if first else None
+    if not check_columns(header, problems, f"line {number}", sample):
+        return
+    for number, cells in chain([first] if first else [], records):
+        where = f"line {number}"
+        if len(cells) != len(header):
             message = f"must have {len(header)} cells, as the first line has, but has {len(cells)}"
-            problems.add(f"line {number}", message)
-        else:
-            fields = _fields(dict(zip(header, cells, strict=True)), f"line {number}", problems)
-            if fields is not None:
-                yield Row(f"line {number}", fields)
+            problems.add(where, message, "number of cells")
+        elif (fields := _fields(dict(zip(header, cells, strict=True)), where, problems)) is not None:
+            yield Row(where, fields)
 
 
 def _lines_and_cells(text: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
@@ -98,12 +128,14 @@ def _fields(cells: dict[str, str], where: str, problems: Problems) -> dict[str, 
     """Return the cells with their values in place of text, or ``None`` if the answers are not JSON, which is noted."""
     fields: dict[str, Any] = dict(cells)
     if "is_impossible" in cells:
-        fields["is_impossible"] = _TRUTHS.get(cells["is_impossible"].strip().lower(), cells["is_impossible"])
+        fields["is_impossible"] = TRUTHS.get(cells["is_impossible"].strip().lower(), cells["is_impossible"])
     if "answers" in cells:
         try:
             fields["answers"] = parse_json(cells["answers"]) if cells["answers"].strip() else []
         except ValueError as error:
-            place = f"{where}, id {cells['id']}"
-            problems.add(place, f"answers {why_not_json(error)}; write the cell with json.dumps")
+            place = f"{where}, id {cells['id']}" if cells.get("id") else where
+            problems.add(
+                place, f"answers {why_not_json(error)}; write the cell with json.dumps", "answers are not JSON"
+            )
             return None
     return fields

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answers
+from quoth.data.rows import COLUMNS, Problems, Row, answer_like, check_columns, merge_answers
 from quoth.errors import ConfigError, MissingExtraError
 
 PREFIX = "hub:"
@@ -35,12 +35,43 @@ def read_parquet(data: bytes, problems: Problems) -> Iterator[Row]:
         names = file.schema_arrow.names
         if not check_columns(names, problems):
             return
-        table = file.read(columns=[name for name in COLUMNS if name in names])
+        table = file.read(columns=_read_of(names))
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         problems.add("", f"must be Parquet that pyarrow {pa.__version__} reads, but: {_one_line(error)}")
         return
-    yield from merge_answers(_rows(table.to_batches(_ROWS)), problems)
+    yield from merge_answers(_rows(table.to_batches(_ROWS)))
+
+
+def read_saved(folder: Path, problems: Problems) -> Iterator[Row]:
+    """Yield the rows of a folder that ``Dataset.save_to_disk`` wrote.
+
+    Raises:
+        MissingExtraError: Without datasets.
+    """
+    try:
+        from datasets import load_from_disk
+        from datasets.exceptions import DatasetsError
+    except ImportError:
+        raise MissingExtraError("reading a folder of datasets", "hub") from None
+    try:
+        dataset = load_from_disk(str(folder))
+    except (DatasetsError, OSError, ValueError) as error:
+        problems.add("", f"must be a folder that save_to_disk wrote, but: {_one_line(error)}")
+        return
+    if isinstance(dataset, dict):
+        parts = ", ".join(str(folder / name) for name in dataset)
+        problems.add("", f"must be one data set, but holds several; read one of {parts}")
+        return
+    names = dataset.column_names
+    if check_columns(names, problems, first=dataset[0] if len(dataset) else None):
+        dataset = dataset.select_columns(_read_of(names)).with_format("arrow")
+        yield from merge_answers(_rows(dataset.iter(_ROWS)))
+
+
+def _read_of(names: Sequence[str]) -> list[str]:
+    """Return the columns to read: those that are known, and those that look like answers, for the check to name."""
+    return [name for name in names if name in COLUMNS or answer_like(name)]
 
 
 def read_hub(source: str, problems: Problems) -> Iterator[Row]:
@@ -63,8 +94,8 @@ def read_hub(source: str, problems: Problems) -> Iterator[Row]:
         return
     names = dataset.column_names
     if check_columns(names, problems):
-        dataset = dataset.select_columns([name for name in COLUMNS if name in names]).with_format("arrow")
-        yield from merge_answers(_rows(dataset.iter(_ROWS)), problems)
+        dataset = dataset.select_columns(_read_of(names)).with_format("arrow")
+        yield from merge_answers(_rows(dataset.iter(_ROWS)))
 
 
 def parse_source(source: str) -> tuple[str, str | None, str]:

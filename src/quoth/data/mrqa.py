@@ -1,11 +1,11 @@
-"""The JSON lines of MRQA: a header, then one context a line, with its questions.
+"""JSON lines with one context a line, and its questions: MRQA's, after a header, and simpletransformers'.
 
     {"header": {"dataset": "NewsQA", "split": "dev"}}
     {"context": "...", "qas": [{"qid": "...", "question": "...", "answers": ["..."],
                                 "detected_answers": [{"text": "...", "char_spans": [[start, last]]}]}]}
 
-``answers`` are the texts that count as right, ``detected_answers`` those that stand in the context, ``last`` being
-their last code point.
+There, ``answers`` are the texts that count as right, ``detected_answers`` those that stand in the context, ``last``
+being their last code point. simpletransformers has the questions of SQuAD.
 
 Source: Fisch et al. 2019, "MRQA 2019 Shared Task", section 3; github.com/mrqa/MRQA-Shared-Task-2019, "Data Format".
 """
@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from quoth.data.rows import ACCEPTED, Problems, Row, shown
+
+NOT_SHARED = frozenset(("qas", "id", "question", "answers", "is_impossible", "context_tokens"))
 
 
 def spread(rows: Iterable[Row], problems: Problems) -> Iterator[Row]:
@@ -43,17 +45,21 @@ def _questions(row: Row, questions: list[object], problems: Problems) -> Iterato
         if not isinstance(asked, dict):
             problems.add(where, f"must be an object, but is {shown(asked)}")
             continue
-        fields = {name: row.fields[name] for name in ("context", "title") if name in row.fields}
-        fields |= {name: asked[name] for name in ("id", "question") if name in asked}
-        if "qid" in asked:
-            fields["id"] = asked["qid"]
+        fields = with_shared(asked, row.fields)
+        if "qid" in asked and "id" not in asked:
+            fields["id"] = fields.pop("qid")
         if "detected_answers" in asked:
-            fields["answers"] = _places(asked["detected_answers"], row.fields)
-        elif "answers" in asked:
-            fields["answers"] = asked["answers"]
-        if "answers" in asked:
-            fields[ACCEPTED] = asked["answers"]
+            fields["answers"] = _places(fields.pop("detected_answers"), row.fields)
+            if "answers" in asked:
+                fields[ACCEPTED] = asked["answers"]
         yield Row(where, fields)
+
+
+def with_shared(asked: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a question's fields, and what it shares with the others of its context; its id and answers are its own."""
+    kept = {name: value for name, value in shared.items() if name not in NOT_SHARED}
+    context = {"context": shared["context"]} if "context" in shared else {}
+    return {**kept, **asked, **context}
 
 
 def _places(detected: object, fields: Mapping[str, Any]) -> object:

@@ -1,4 +1,4 @@
-"""The front door of the room: a path or a hub name to examples."""
+"""Read a path or a hub name to examples."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from quoth.data.check import check
-from quoth.data.flat import read_csv, read_jsonl, read_tsv
-from quoth.data.hub import PREFIX, read_hub, read_parquet
+from quoth.data.excel import read_xlsx
+from quoth.data.flat import read_csv, read_jsonl
+from quoth.data.hub import PREFIX, read_hub, read_parquet, read_saved
 from quoth.data.rows import Problems, Row
 from quoth.data.squad import read_json
+from quoth.data.texts import as_utf8
 from quoth.errors import DataError
 from quoth.names import suggests_names
 from quoth.records import Example
@@ -23,30 +26,53 @@ _READERS: dict[str, Callable[[bytes, Problems], Iterator[Row]]] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
     ".csv": read_csv,
-    ".tsv": read_tsv,
+    ".tsv": read_csv,
     ".parquet": read_parquet,
+    ".xlsx": read_xlsx,
 }
+_BINARY = (".parquet", ".xlsx")
+_MANY = 5  # unlabelled questions that a sentence names
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A data set that may hold problems.
+
+    Attributes:
+        rows: Every row that could be read, before the check.
+        examples: Those of the rows without errors.
+        problems: Errors and warnings.
+    """
+
+    rows: list[Row]
+    examples: list[Example]
+    problems: Problems
 
 
 @suggests_names
-def read_examples(source: str | os.PathLike[str], *, places: bool = True) -> list[Example]:
+def read_examples(
+    source: str | os.PathLike[str], *, places: bool = True, sep: str | None = None, encoding: str | None = None
+) -> list[Example]:
     """Read a data set, in its order, with every text exactly as written.
 
-    A file's format shows in its name or its content: nested SQuAD v1.1 or v2.0 JSON, a JSON list of flat rows, JSON
-    lines (MRQA's too), CSV, TSV or Parquet, each also gzipped.
+    A file's format shows in its name or its content: nested SQuAD v1.1 or v2.0 JSON, a JSON list of flat rows or of
+    contexts with their questions, column-wise JSON, JSON lines (MRQA's and simpletransformers' too), CSV, TSV, Excel or
+    Parquet, each also gzipped; or a folder that ``Dataset.save_to_disk`` wrote.
 
     Args:
         source: A path, or ``hub:name:split`` or ``hub:name:config:split``, where the name may be a local folder.
         places: Whether golds must stand where ``answer_start`` says. ``False`` for scoring, where only their texts
             count: then every gold's start is 0, and data that the official scorers take is taken.
+        sep: What parts the cells of a CSV. Without it, a comma, semicolon, tab or bar, whichever fits its header.
+        encoding: Of a text file. Without it, UTF-8, or UTF-16 where that is plain to see.
 
     Returns:
         At least one example. ``golds`` is ``None`` where the data has no answers, ``()`` where they are empty.
 
     Raises:
         DataError: If anything is wrong with the data; it lists every problem.
-        ConfigError: If a hub source names no split.
-        MissingExtraError: If Parquet or the hub is wanted without the extra [hub].
+        ConfigError: If a hub source names no split, or there is no such encoding.
+        MissingExtraError: If Parquet or the hub is wanted without the extra [hub], or Excel without [xlsx].
 
     Example:
         >>> examples = read_examples("hub:rajpurkar/squad:validation")  # doctest: +SKIP
@@ -56,24 +82,68 @@ def read_examples(source: str | os.PathLike[str], *, places: bool = True) -> lis
     """
     name = os.fspath(source)
     problems = Problems(name)
-    rows = read_hub(name, problems) if name.startswith(PREFIX) else _read_file(Path(name), problems)
-    examples = check(rows, problems, places=places)
-    if not examples and not problems.found:
-        problems.add("", "must hold at least one question, but holds none")
-    if problems.found:
-        raise DataError(name, problems.found)
+    examples = check(read_rows(name, problems, sep=sep, encoding=encoding), problems, places=places)
+    _not_empty(examples, problems)
+    if problems.errors:
+        raise DataError(name, problems.sentences(), problems.lines())
     return examples
 
 
-def _read_file(path: Path, problems: Problems) -> Iterator[Row]:
+def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding: str | None = None) -> Inspected:
+    """Read a data set as far as it can be, and return what is wrong with it: errors and warnings.
+
+    Args:
+        source: As for :func:`read_examples`.
+        sep: As there.
+        encoding: As there.
+
+    Raises:
+        ConfigError: If a hub source names no split, or there is no such encoding.
+        MissingExtraError: If the format needs an extra.
+    """
+    name = os.fspath(source)
+    problems = Problems(name)
+    rows = list(read_rows(name, problems, sep=sep, encoding=encoding))
+    examples = check(rows, problems)
+    _not_empty(examples, problems)
+    unlabelled = [
+        row.where for row in rows if row.fields.get("answers") is None and not row.fields.get("is_impossible")
+    ]
+    if 0 < len(unlabelled) < len(rows):
+        where = ", ".join(unlabelled[:_MANY]) + (", ..." if len(unlabelled) > _MANY else "")
+        share = f"{len(unlabelled):,} of {len(rows):,} questions are unlabelled"
+        problems.warn("", f"{share} ({where}): training and scoring refuse them; give them answers or take them out")
+    return Inspected(rows, examples, problems)
+
+
+def _not_empty(examples: list[Example], problems: Problems) -> None:
+    if not examples and not problems.errors:
+        problems.add("", "must hold at least one question, but holds none")
+
+
+def read_rows(source: str, problems: Problems, *, sep: str | None = None, encoding: str | None = None) -> Iterator[Row]:
+    """Yield the rows of a file, of a folder or of the hub, unchecked; what cannot be read is noted."""
+    if source.startswith(PREFIX):
+        yield from read_hub(source, problems)
+        return
+    path = Path(source)
+    if (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file():
+        yield from read_saved(path, problems)
+        return
     data = _bytes(path, problems)
     if data is None:
         return
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        problems.add("", "must be UTF-8, but is UTF-16; save the file as UTF-8")
-    elif not data.strip():
+    kind = _kind(path, data)
+    if kind not in _BINARY:
+        data = as_utf8(data, encoding, problems)
+        kind = None if data is None else _kind(path, data)
+    if data is None:
+        return
+    if not data.strip():
         problems.add("", "must hold at least one question, but is empty")
-    elif kind := _kind(path, data):
+    elif kind == ".csv" or kind == ".tsv":
+        yield from read_csv(data, problems, sep)
+    elif kind:
         yield from _READERS[kind](data, problems)
     else:
         kinds = ", ".join(_READERS)
@@ -100,6 +170,8 @@ def _kind(path: Path, data: bytes) -> str | None:
     """Return the format, as a suffix: from the content where that is beyond doubt, else from the name."""
     if data.startswith(b"PAR1"):
         return ".parquet"
+    if data.startswith(b"PK\x03\x04"):
+        return ".xlsx"
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     if suffixes and suffixes[-1] in _READERS:
         return suffixes[-1]

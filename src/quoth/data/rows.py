@@ -7,18 +7,43 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from quoth.text import replace_surrogates
 
 # What a row may hold; anything else in it is left alone.
 COLUMNS = ("id", "title", "context", "question", "answers", "is_impossible", "answer_text", "answer_start")
-REQUIRED = ("id", "question", "context")
 # Where a row holds the texts that count as right apart from the answers that stand in its context.
 ACCEPTED = "accepted answers"
 
+# Other names of a key or column, without what is no letter: they are pointed at.
+_MEANS = {
+    "id": ("questionid", "qid", "queryid", "uid", "uuid", "guid", "exampleid"),
+    "question": ("query", "querytext", "questiontext", "q"),
+    "context": ("passage", "paragraph", "text", "document", "article", "contexttext", "content", "body", "story"),
+    "answers": ("answer",),
+    "data": ("examples", "rows", "questions", "items", "records"),
+    "answer_start": ("start", "answerstarts", "offset", "begin", "startchar", "charstart"),
+    "text": ("answer", "answertext", "span"),
+    "qas": ("questions", "qa"),
+}
+_ANSWERS = frozenset(
+    (
+        *("gold", "golds", "goldtext", "label", "labels", "target", "targets", "output", "outputs", "response"),
+        *("responses", "solution", "groundtruth", "reference", "references", "span", "spans", "impossible", "noanswer"),
+    )
+)
+# Words of names that say something about an answer, but not which it is.
+_ASIDE = frozenset(
+    (
+        *("id", "ids", "type", "types", "category", "count", "length", "len", "number", "num", "token", "tokens"),
+        *("plausible", "confidence", "score", "worker", "annotator", "time", "url", "lang", "language", "end"),
+    )
+)
+
 _WHOLE = re.compile(r"-?[0-9]{1,18}(\.0+)?")  # pandas writes whole numbers as 12.0 where a column has gaps
 _SHOWN = 60
+_ALIKE = 3  # so many problems of one cause have a line each
 
 
 class Row(NamedTuple):
@@ -33,31 +58,85 @@ class Row(NamedTuple):
     fields: Mapping[str, Any]
 
 
+Level = Literal["error", "warning"]
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong.
+
+    Attributes:
+        level: An error stops reading; a warning does not.
+        where: The place in the file, ``""`` for the whole file.
+        message: What must be, and what is.
+        cause: What problems of the same kind share; they are summed up in one line.
+    """
+
+    level: Level
+    where: str
+    message: str
+    cause: str
+
+
 class Problems:
     """What is wrong with one data set.
 
     Attributes:
         source: The file or hub name, as the user gave it.
-        found: One sentence a problem, in the order of the file.
+        noted: Errors and warnings, in the order in which they were found.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.found: list[str] = []
+        self.noted: list[Problem] = []
+        self._errors = 0
 
-    def add(self, where: str, message: str) -> None:
-        """Note a problem at a place, or of the whole file if the place is ``""``."""
-        place = f"{self.source}: {where}" if where else self.source
-        self.found.append(replace_surrogates(f"{place}: {message}"))
+    def add(self, where: str, message: str, cause: str = "") -> None:
+        """Note an error at a place, or of the whole file if the place is ``""``."""
+        self._errors += 1
+        self.noted.append(Problem("error", where, message, cause or message))
+
+    def warn(self, where: str, message: str, cause: str = "") -> None:
+        """Note what is odd, but can be read."""
+        self.noted.append(Problem("warning", where, message, cause or message))
+
+    @property
+    def errors(self) -> int:
+        """The number of errors."""
+        return self._errors
+
+    def sentences(self, level: Level = "error") -> list[str]:
+        """Return one sentence for each problem of a level."""
+        return [self._sentence(problem) for problem in self.noted if problem.level == level]
+
+    def lines(self, level: Level = "error") -> list[str]:
+        """Return one sentence for each problem, and one for all problems of one cause if there are more than three."""
+        causes: dict[str, list[Problem]] = {}
+        for problem in self.noted:
+            if problem.level == level:
+                causes.setdefault(problem.cause, []).append(problem)
+        lines: list[str] = []
+        for problems in causes.values():
+            if len(problems) <= _ALIKE:
+                lines.extend(map(self._sentence, problems))
+            else:
+                others = ", ".join(problem.where.partition(",")[0] for problem in problems[1 : _ALIKE + 1])
+                more = f" (and {len(problems) - 1:,} more of this kind: {others}, ...)"
+                lines.append(self._sentence(problems[0]) + replace_surrogates(more))
+        return lines
+
+    def _sentence(self, problem: Problem) -> str:
+        place = f"{self.source}: {problem.where}" if problem.where else self.source
+        return replace_surrogates(f"{place}: {problem.message}")
 
 
-def merge_answers(rows: Iterable[Row], problems: Problems) -> Iterator[Row]:
+def merge_answers(rows: Iterable[Row]) -> Iterator[Row]:
     """Join rows with one answer each, in ``answer_text`` and ``answer_start``, to one row a question.
 
-    It stands where its first one stood. They must agree in question, context and title. Rows with ``answers`` stay as
-    they are.
+    It stands where its first one stood. Rows of one id are one question if they agree in question, context, title and
+    ``is_impossible`` and all have an answer; otherwise both stay, and the check names the repeated id. Rows with
+    ``answers`` stay as they are.
     """
-    merged: dict[tuple[type, Any], Row] = {}
+    merged: dict[object, Row] = {}
     for row in rows:
         identifier = row.fields.get("id")
         if "answers" in row.fields or not {"answer_text", "answer_start"} & row.fields.keys():
@@ -66,24 +145,15 @@ def merge_answers(rows: Iterable[Row], problems: Problems) -> Iterator[Row]:
             else:
                 yield row
             continue
-        row = Row(row.where, {**row.fields, "answers": _single_answer(row.fields)})
-        key = (type(identifier), identifier if isinstance(identifier, str | int) else row.where)
+        cells = {name: value for name, value in row.fields.items() if name not in ("answer_text", "answer_start")}
+        row = Row(row.where, {**cells, "answers": _single_answer(row.fields)})
+        named = isinstance(identifier, str | int) and identifier != ""
+        shared = tuple(repr(row.fields.get(name)) for name in ("id", "question", "context", "title", "is_impossible"))
+        key = (shared, bool(row.fields["answers"])) if named else (Row, row.where)
         first = merged.setdefault(key, row)
-        if first is row:
-            continue
-        differing = _differing(first, row)
-        if differing:
-            problems.add(f"{row.where}, id {identifier}", f"must agree with {first.where}, but has {differing}")
-        else:
+        if first is not row:
             first.fields["answers"].extend(row.fields["answers"])
     yield from merged.values()
-
-
-def _differing(first: Row, row: Row) -> str | None:
-    for name in ("question", "context", "title"):
-        if first.fields.get(name) != row.fields.get(name):
-            return f"another {name}"
-    return None if first.fields["answers"] and row.fields["answers"] else "the same id, and one of them has no answer"
 
 
 def _single_answer(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -104,19 +174,29 @@ def _whole(value: object) -> object:
     return value
 
 
-def check_columns(names: Collection[str], problems: Problems, where: str = "") -> bool:
-    """Note each missing or repeated column of a table, and tell whether its rows can be read."""
-    before = len(problems.found)
-    for name in REQUIRED:
+def check_columns(
+    names: Collection[str], problems: Problems, where: str = "", first: Mapping[str, Any] | None = None
+) -> bool:
+    """Note each missing or repeated column of a table, and tell whether its rows can be read.
+
+    Args:
+        names: Of the columns.
+        problems: Where they are noted.
+        where: The place of the header.
+        first: The first row, which tells what a column under another name holds.
+    """
+    before = problems.errors
+    for name in ("question", "context"):
         if name not in names:
             problems.add(where, missing("column", name, names))
-    if "answers" not in names and not {"answer_text", "answer_start"} & set(names) and near_miss("answers", names):
-        problems.add(where, missing("column", "answers", names))
+    if not {"answers", "answer_text", "answer_start"} & set(names):
+        for unread in filter(answer_like, names):
+            problems.add(where, not_read("column", unread, (first or {}).get(unread)))
     counted = list(names)
     for name in COLUMNS:
         if counted.count(name) > 1:
             problems.add(where, f"must have the column {name} once, but has it {counted.count(name)} times")
-    return len(problems.found) == before
+    return problems.errors == before
 
 
 def missing(kind: str, name: str, names: Collection[str]) -> str:
@@ -129,10 +209,39 @@ def missing(kind: str, name: str, names: Collection[str]) -> str:
 
 
 def near_miss(name: str, names: Collection[str]) -> str | None:
-    """Return the key that is most like a missing one, or ``None``."""
+    """Return the key that is most like a missing one, in spelling or by its meaning, or ``None``."""
     others = {str(other).strip().lower(): str(other) for other in names if other not in COLUMNS}
     close = difflib.get_close_matches(name, others, n=1, cutoff=0.8)
-    return others[close[0]] if close else None
+    if close:
+        return others[close[0]]
+    plain = {re.sub(r"[^a-z]", "", other): given for other, given in others.items()}
+    return next((plain[other] for other in _MEANS.get(name, ()) if other in plain), None)
+
+
+def answer_like(name: object) -> bool:
+    """Tell whether a key or column that is not read may hold answers, by its name: ``gold_answers``, ``label``."""
+    if name in COLUMNS or name in (ACCEPTED, "plausible_answers", "detected_answers"):
+        return False
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)).lower())
+    if _ASIDE & set(words):
+        return False
+    return bool({"answer", "answers", "ans", "unanswerable", "answerable"} & set(words)) or "".join(words) in _ANSWERS
+
+
+def not_read(kind: str, name: str, value: object) -> str:
+    """Say that a key or column that looks like an answer is not read, and what it may have to be called."""
+    words = re.sub(r"[^a-z]", "", str(name).lower())
+    if isinstance(value, bool) or "answerable" in words or "impossible" in words:
+        meant = "is_impossible (true where the context does not answer)"
+    elif isinstance(value, list | dict) or (isinstance(value, str) and value.lstrip()[:1] in ("{", "[")):
+        meant = "answers"
+    elif "start" in words:
+        meant = "answer_start"
+    elif isinstance(value, str):
+        meant = "answer_text (a plain text; its place goes to answer_start)"
+    else:
+        meant = "answers, or answer_text if it holds a plain text,"
+    return f"{kind} {shown(str(name))} looks like an answer, but is not read; rename it to {meant} or remove it"
 
 
 def shown(value: object) -> str:

@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from quoth.data.flat import read_jsonl
+from quoth.data.formats import guessed
+from quoth.data.mrqa import spread, with_shared
 from quoth.data.rows import Problems, Row, merge_answers, missing, shown
 from quoth.data.texts import decode, parse_json, why_not_json
 from quoth.files import whole_bytes
 from quoth.records import Example
 
 _ROW_KEYS = {"id", "question", "context"}
-_NOT_SHARED = {"qas", "id", "question", "answers", "is_impossible"}
 
 
 def read_json(data: bytes, problems: Problems) -> Iterator[Row]:
-    """Yield the rows of a JSON document: nested SQuAD, a list of flat rows, or ``{"data": [flat rows]}``.
+    """Yield the rows of a JSON document: nested SQuAD, a list of flat rows or of contexts, or columns.
 
     JSON lines in a file that is called ``.json`` are read as what they are.
     """
@@ -41,7 +42,7 @@ def read_json(data: bytes, problems: Problems) -> Iterator[Row]:
     except ValueError as error:
         problems.add("", why_not_json(error))
     else:
-        yield from merge_answers(_parts(document, problems), problems)
+        yield from merge_answers(_parts(document, problems))
 
 
 def _is_lines(text: str, error: json.JSONDecodeError) -> bool:
@@ -54,33 +55,66 @@ def _is_lines(text: str, error: json.JSONDecodeError) -> bool:
 
 def _parts(document: object, problems: Problems) -> Iterator[Row]:
     if isinstance(document, dict):
-        if "data" in document:
+        if (rows := _columns(document)) is not None:
+            document = rows
+        elif "data" in document and "annotations" not in document:
             document = document["data"]
-        elif "paragraphs" in document or "question" in document:
+        elif "paragraphs" in document or "question" in document or "qas" in document:
             document = [document]
         else:
-            problems.add("", missing("key", "data", document))
+            problems.add("", guessed(document) or _no_data(document))
             return
+    if isinstance(document, dict):
+        document = _columns(document) or document
     if not isinstance(document, list):
         problems.add("", f"must hold a list of articles or of rows, but holds {shown(document)}")
         return
     for number, part in enumerate(document, 1):
         if not isinstance(part, dict):
-            problems.add(f"row {number}", f"must be an object, but is {shown(part)}")
+            problems.add(f"row {number}", f"must be an object, but is {shown(part)}", "no object")
+        elif format_of := guessed(part):
+            problems.add(f"row {number}", format_of)
+        elif "qas" in part and "paragraphs" not in part:
+            yield from spread([Row(f"row {number}", part)], problems)
         elif "paragraphs" not in part and _ROW_KEYS & part.keys():
             yield Row(f"row {number}", part)
         else:
             yield from _article(part, f"article {number}", problems)
 
 
+def _no_data(document: Mapping[str, Any]) -> str:
+    parts = [name for name, part in document.items() if isinstance(part, list | dict)]
+    if parts and {*parts} <= {"train", "validation", "dev", "test", "valid", "eval"}:
+        return f"must hold one data set, but holds the parts {', '.join(parts)}; write each to a file of its own"
+    return missing("key", "data", document)
+
+
+def _columns(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of JSON that has a list for each column, or, as pandas writes it, an object by row number."""
+    if not {"question", "context"} <= document.keys():
+        return None
+    columns = list(document.values())
+    if all(isinstance(column, dict) for column in columns) and len({tuple(column) for column in columns}) == 1:
+        columns = [list(column.values()) for column in columns]
+    if not all(isinstance(column, list) for column in columns) or len({*map(len, columns)}) != 1:
+        return None
+    return [dict(zip(document, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
 def _article(article: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Row]:
+    aside = {key: value for key, value in article.items() if key not in ("paragraphs", "title", "id")}
     for number, paragraph in _objects(article, "paragraphs", where, problems):
-        # The context goes with each question, and what else the paragraph has, so that a misspelt key is seen.
-        shared = {key: value for key, value in paragraph.items() if key not in _NOT_SHARED}
-        shared["title"] = article.get("title")
         place = f"{where}, paragraph {number}"
+        # The context goes with each question, and what else the paragraph has, so that a misspelt key is seen.
+        shared = {**aside, **paragraph}
         for order, question in _objects(paragraph, "qas", place, problems):
-            yield Row(f"{place}, question {order}", {**question, **shared})
+            titles = [part.get("title") for part in (article, paragraph, question)]
+            given = [title for title in titles if title not in (None, "")]
+            at = f"{place}, question {order}"
+            if any(title != given[0] for title in given):
+                message = f"has the titles {' and '.join(map(shown, given))}; the first is read, as the article's"
+                problems.warn(at, message, "several titles")
+            yield Row(at, {**with_shared(question, shared), "title": given[0] if given else None})
 
 
 def _objects(

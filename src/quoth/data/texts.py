@@ -6,6 +6,16 @@ import codecs
 import json
 
 from quoth.data.rows import Problems
+from quoth.errors import ConfigError
+
+# UTF-32 first: its mark begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_HEAD, _FEWEST = 4096, 8  # bytes that are looked at, and how few of them tell nothing
 
 
 def decode(data: bytes, problems: Problems) -> str | None:
@@ -25,8 +35,43 @@ def decode_line(line: bytes, number: int, problems: Problems) -> str | None:
         return line.decode()
     except UnicodeDecodeError as error:
         place = f"line {number}, byte {error.start + 1}"
-        problems.add(place, f"must be UTF-8, but holds the byte 0x{line[error.start]:02x}; save the file as UTF-8")
+        message = f"must be UTF-8, but holds the byte 0x{line[error.start]:02x}; save the file as UTF-8"
+        problems.add(
+            place, message + ", or name its encoding (--encoding cp1252 for Windows in Western Europe)", "utf-8"
+        )
         return None
+
+
+def as_utf8(data: bytes, encoding: str | None, problems: Problems) -> bytes | None:
+    """Return text in UTF-8, whatever it was in; ``None`` if it is not in the encoding that was named, which is noted.
+
+    UTF-16 and UTF-32 are recognised by their mark, and UTF-16 also by the zeros of its Latin letters.
+
+    Raises:
+        ConfigError: If there is no such encoding.
+    """
+    name = encoding or _encoding(data)
+    if name is None:
+        return data
+    try:
+        return data.decode(name).removeprefix("\ufeff").encode("utf-8", "surrogatepass")
+    except LookupError:
+        raise ConfigError(f"encoding must be one that Python knows, such as cp1252 or utf-16, but is {name}") from None
+    except UnicodeDecodeError as error:
+        problems.add("", f"must be {name}, but byte {error.start + 1} is not: {error.reason}")
+        return None
+
+
+def _encoding(data: bytes) -> str | None:
+    for mark, name in _MARKS.items():
+        if data.startswith(mark):
+            return name
+    head = data[:_HEAD]
+    for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros, others = head[first::2], head[1 - first :: 2]
+        if len(head) >= _FEWEST and zeros.count(0) > len(zeros) // 3 and others.count(0) <= len(others) // 20:
+            return name
+    return None
 
 
 def parse_json(text: str) -> object:

@@ -9,12 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import regex
+
 from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.files import whole_file
 from quoth.records import Example, Gold, Prediction
 from quoth.text import normalize_answer
 
 _REACH = 100  # code points of the context on either side of prediction and gold
+# Unicode's Sentence_Terminal: ASCII's marks (and what closes a quote) before white space; those of other scripts
+# (Chinese, Arabic, Devanagari, Ethiopic, ...) end a sentence by themselves; and line ends.
+_SENTENCE_END = regex.compile(r"[.!?][\p{Pe}\p{Pf}\"\']*\s|[\p{Sentence_Terminal}--[.!?]]|[\n\r\u2028\u2029]", regex.V1)
 _NEAR = 200  # code points between gold and prediction that a reader of the text would call nearby
 
 # Cause -> what it means; the order is that in which they are tried.
@@ -105,7 +110,7 @@ def _cause(example: Example, prediction: Prediction) -> str:
     gold = _nearest(golds, best.span.start)
     between = sorted((gold.span, best.span))
     gap = example.context[between[0].end : between[1].start]
-    if not any(mark in gap for mark in (". ", "? ", "! ", "\n")):
+    if not _SENTENCE_END.search(gap):
         return "same sentence"
     return "nearby" if len(gap) <= _NEAR else "elsewhere"
 

@@ -1,0 +1,20 @@
+"""``quoth data``: what is wrong with a data set, what is in it, and files made of it. One module a command."""
+
+from __future__ import annotations
+
+import typer
+
+from quoth.cli.data.check import check
+from quoth.cli.data.describe import describe
+from quoth.cli.data.pairs import pairs
+from quoth.cli.data.split import split
+from quoth.cli.data.windows import windows
+
+app = typer.Typer(
+    help="Look at a data set before training: check it, describe it, cut it into windows or by articles.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+for command in (check, describe, windows, split, pairs):
+    app.command()(command)

@@ -1,0 +1,78 @@
+"""``quoth data describe``: counts, lengths and one example."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from quoth.cli.console import print_json, stdout
+from quoth.cli.data import options
+from quoth.cli.data.show import count, table_of, value_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from quoth.data import Description
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def describe(file: options.File, json: options.Json = False) -> None:
+    """Show what is in a data set: counts, lengths, golds per question, where answers stand, one example in full.
+
+    Example: [cyan]quoth data describe dev-v2.0.json[/cyan]
+    """
+    from quoth.data import describe as describe_examples
+    from quoth.data import read_examples
+
+    description = describe_examples(read_examples(file))
+    if json:
+        print_json(description.to_json())
+    else:
+        _print_description(description)
+
+
+def _print_description(description: Description) -> None:
+    console = stdout()
+    document = description.to_json()
+    counts = ("articles", "contexts", "questions", "unanswerable", "unlabelled", "outer_white_space")
+    names = {"outer_white_space": "questions with outer white space"}
+    console.print(table_of("Counts", {names.get(name, name): value_text(document[name]) for name in counts}))
+    golds = {count(number, "gold"): value_text(total) for number, total in description.golds_per_question.items()}
+    if golds:
+        console.print(table_of("Questions with", golds))
+    console.print(_lengths_table(document))
+    if total := sum(description.answer_position):
+        shares = enumerate(description.answer_position)
+        cells = {f"{10 * tenth}–{10 * tenth + 10} %": f"{number:,} ({number / total:.1%})" for tenth, number in shares}
+        console.print(table_of("Where answers start in their context", cells))
+    typer.echo(_example_text(document["example"]))
+
+
+def _lengths_table(document: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    names = ("context_characters", "context_words", "question_words", "answer_words")
+    table = Table("", *document[names[0]], title="Lengths", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in names:
+        lengths = document[name].values()
+        cells = (f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" for value in lengths)
+        table.add_row(name.replace("_", " "), *cells)
+    return table
+
+
+def _example_text(example: dict[str, Any]) -> str:
+    """Return one example in full, line by line; control characters, which could move the cursor, as U+FFFD."""
+    golds = example["golds"]
+    lines = [f"{name:<9} {example[name]}" for name in ("id", "title", "context", "question")]
+    if golds is None:
+        lines.append("golds     none: unlabelled")
+    elif not golds:
+        lines.append("golds     none: unanswerable")
+    for gold in golds or ():
+        lines.append(f"gold      {gold['start']}–{gold['start'] + len(gold['text'])}: {gold['text']}")
+    return "The first example\n\n" + _CONTROL.sub("\ufffd", "\n".join(lines))

@@ -1,0 +1,45 @@
+"""``quoth data windows``: how a data set splits into windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quoth.cli.console import print_json, stdout
+from quoth.cli.data import options
+from quoth.cli.data.show import table_of, value_text
+
+
+def windows(
+    file: options.File,
+    tokenizer: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with tokenizer.json, such as a reader's.", show_default=False)
+    ],
+    max_tokens: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Most tokens of a window, question included.")
+    ] = 384,
+    overlap: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Context tokens that neighbouring windows share.")
+    ] = 128,
+    json: options.Json = False,
+) -> None:
+    """Show how a data set splits into windows, and which golds get lost on the way.
+
+    A reader sees a long context as several windows that overlap. A gold that no window holds whole is lost to
+    training: a larger overlap brings it back.
+
+    Example: [cyan]quoth data windows train.json --tokenizer my-reader --max-tokens 384 --overlap 128[/cyan]
+    """
+    from quoth.data import read_examples
+    from quoth.reading import Tokenizer, Windower, survey
+
+    windower = Windower(Tokenizer.load(tokenizer), max_tokens=max_tokens, overlap=overlap)
+    document = survey(read_examples(file), windower).to_json()
+    if json:
+        print_json(document)
+    else:
+        stdout().print(
+            table_of("Windows", {name.replace("_", " "): value_text(value) for name, value in document.items()})
+        )

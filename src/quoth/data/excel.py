@@ -1,0 +1,62 @@
+"""Excel files: the first sheet as a table."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from datetime import date, time
+from typing import Any
+
+from quoth.data.flat import table_rows
+from quoth.data.rows import Problems, Row, merge_answers
+from quoth.errors import MissingExtraError
+
+
+def read_xlsx(data: bytes, problems: Problems) -> Iterator[Row]:
+    """Yield a row for each row of the first sheet that is not empty; numbers are read as the text that they show.
+
+    Raises:
+        MissingExtraError: Without openpyxl.
+    """
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ImportError:
+        raise MissingExtraError("reading .xlsx", "xlsx") from None
+    try:
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        problems.add("", f"must be an Excel file (.xlsx), but: {' '.join(str(error).split())}")
+        return
+    filled = [(sheet.title, records) for sheet in book.worksheets if (records := _records(sheet, problems))]
+    if len(filled) > 1:
+        others = ", ".join(title for title, _ in filled[1:])
+        problems.warn("", f"only the sheet {filled[0][0]} is read, not {others}; save each in a file of its own")
+    if filled:
+        yield from merge_answers(table_rows(iter(filled[0][1]), problems))
+
+
+def _records(sheet: Any, problems: Problems) -> list[tuple[int, list[str]]]:
+    records: list[tuple[int, list[str]]] = []
+    width = 0
+    for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
+        if not records:  # the header: empty columns after it are none
+            width = max((place for place, value in enumerate(values, 1) if value is not None), default=0)
+        cells = [_text(value, f"line {number}", problems) for value in values[:width]]
+        if any(cells):
+            records.append((number, cells + [""] * (width - len(cells))))
+    return records
+
+
+def _text(value: object, where: str, problems: Problems) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, date | time):
+        message = f"a cell must be text, but is a date ({value.isoformat()}); format the column as text in Excel"
+        problems.add(where, message, "a date")
+    return str(value)

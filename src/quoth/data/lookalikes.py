@@ -1,0 +1,122 @@
+"""Texts that look alike: spaces, quotes, dashes and Unicode forms folded, and differences shown."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+
+from quoth.data.rows import shown
+
+_SINGLE = {
+    **dict.fromkeys("‘’‚‛′´`ʼ", "'"),
+    **dict.fromkeys("“”„‟″«»", '"'),
+    **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
+    "…": "...",
+}
+_AROUND = 20  # code points shown on either side of a difference
+
+
+class Folded(NamedTuple):
+    """A text in its plainest form.
+
+    Attributes:
+        text: White space as one blank, marks as ASCII, compatibility forms and accents decomposed (NFKD).
+        places: For each of its characters, where in the original it comes from; and the original's length at the end.
+    """
+
+    text: str
+    places: list[int]
+
+    def find_all(self, needle: str) -> list[tuple[int, int]]:
+        """Return each place of a folded text, as start and end in the original."""
+        found: list[tuple[int, int]] = []
+        start = self.text.find(needle) if needle else -1
+        while start >= 0:
+            end = start + len(needle)
+            first, last = self.places[start], self.places[end - 1]
+            # Not from the middle of one character's decomposition, nor into the middle of another's.
+            whole = (start == 0 or self.places[start - 1] != first) and self.places[end] != last
+            if whole and not unicodedata.combining(self.text[end : end + 1] or " "):
+                found.append((first, last + 1))
+            start = self.text.find(needle, start + 1)
+        return found
+
+
+@lru_cache(maxsize=64)
+def fold(text: str, *, case: bool = False) -> Folded:
+    """Fold a text; with ``case``, upper and lower case too."""
+    pieces: list[str] = []
+    places: list[int] = []
+    for place, character in enumerate(text):
+        plain = _fold_character(character, case)
+        if plain == " " and pieces and pieces[-1] == " ":
+            continue
+        pieces.extend(plain)
+        places.extend([place] * len(plain))
+    places.append(len(text))
+    return Folded("".join(pieces), places)
+
+
+@lru_cache(maxsize=4096)
+def _fold_character(character: str, case: bool) -> str:
+    if character.isspace():
+        return " "
+    if unicodedata.category(character) == "Cf":
+        return ""  # zero-width spaces and joiners, soft hyphens, marks of direction
+    plain = _SINGLE.get(character) or unicodedata.normalize("NFKD", character)
+    plain = "".join(_SINGLE.get(each, each) for each in plain).strip() or plain
+    return plain.casefold() if case else plain
+
+
+def compared(wanted: str, there: str) -> str:
+    r"""Say that one text must be there and another is, cut around their first difference; name what looks alike.
+
+    Example:
+        >>> compared("640 metres", "640\xa0metres")
+        'must be "640 metres", but is "640\\u00a0metres" (SPACE where the context has NO-BREAK SPACE)'
+    """
+    place = next((n for n, (a, b) in enumerate(zip(wanted, there, strict=False)) if a != b), None)
+    if place is None:
+        place = min(len(wanted), len(there))
+    alike = fold(wanted).text == fold(there).text
+    show = _escaped if alike else shown
+    message = f"must be {show(_cut(wanted, place))}, but is {show(_cut(there, place))}"
+    if not alike or wanted == there:
+        return message
+    if unicodedata.normalize("NFC", wanted) == unicodedata.normalize("NFC", there):
+        return f"{message} (the same letters in another Unicode form: {_form(wanted)} and {_form(there)})"
+    return f"{message} ({_name(wanted, place)} where the context has {_name(there, place)})"
+
+
+def _cut(text: str, place: int) -> str:
+    if len(text) <= 3 * _AROUND:
+        return text
+    start, end = max(0, place - _AROUND), place + _AROUND
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
+def _escaped(text: str) -> str:
+    """Return a text in quotes, with an escape for each character that an ASCII one looks like."""
+    return '"' + "".join(each if each == "…" or _is_plain(each) else _escape(each) for each in text) + '"'
+
+
+def _is_plain(character: str) -> bool:
+    if character.isascii():
+        return character.isprintable()
+    return character.isalnum() and unicodedata.normalize("NFC", character) == character
+
+
+def _escape(character: str) -> str:
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
+
+
+def _name(text: str, place: int) -> str:
+    if place >= len(text):
+        return "nothing"
+    return unicodedata.name(text[place], f"U+{ord(text[place]):04X}")
+
+
+def _form(text: str) -> str:
+    forms = [form for form in ("NFC", "NFD") if unicodedata.is_normalized(form, text)]
+    return forms[0] if forms else "neither NFC nor NFD"
