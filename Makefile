@@ -9,12 +9,17 @@ PYTHONS ?=
 WORKERS ?= 2
 # The folder of the full data sets, for the tests and measurements that want them.
 export QUOTH_DATA
+# With QUOTH_WITHOUT_DATA=1, those tests are left out instead of skipped: in CI, a skip is a failure.
+LEFT_OUT = $(if $(QUOTH_WITHOUT_DATA), and not data)
 # Quoth never asks a hub here; libraries that would, must not.
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = true
 
 BASE = .venv
 FULL = .venv-full
+# Builds and checks what is published; and where the built wheel is tried.
+RELEASE = .venv-release
+WHEEL = .venv-wheel
 # The shipped reader before it is made small: a float checkpoint in a Hugging Face folder.
 FLOAT = readers/shipped
 STAMP = pyproject.toml constraints.txt tools/environment.py
@@ -27,7 +32,7 @@ FLAGS_windows = --data $(QUOTH_DATA)
 FLAGS_overlap = --data $(QUOTH_DATA)/squad/squad-v1.1-dev.json
 FLAGS_memory = --data $(QUOTH_DATA)/squad/squad-v1.1-dev.json
 
-.PHONY: help demo test test-base test-all test-pythons check lint types format docs peers bench reader refresh parity tiny clean
+.PHONY: help demo test build test-wheel test-sdist test-base test-long test-all test-pythons environments check lint types format docs peers bench reader refresh parity tiny clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -42,9 +47,14 @@ $(FULL)/.made: $(STAMP)
 	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,docs,tutorial
 	@touch $@
 
+$(RELEASE)/.made: $(STAMP)
+	@echo "Making $(RELEASE): what builds and checks a release ..."
+	@$(PYTHON) tools/environment.py $(RELEASE) -- --constraint constraints.txt --group release
+	@touch $@
+
 .peers/%/.made: benchmarks/peers/%.txt tools/environment.py
 	@echo "Making .peers/$*: a peer of the benchmarks, with torch ..."
-	@$(PYTHON) tools/environment.py .peers/$* -r $<
+	@$(PYTHON) tools/environment.py .peers/$* -- -r $<
 	@touch $@
 
 ## demo          ask the shipped reader some questions about bundled texts (base install)
@@ -53,11 +63,11 @@ demo: $(BASE)/.made
 
 ## test          the whole suite but its long tests
 test: $(FULL)/.made
-	$(FULL)/bin/python -m pytest -n $(WORKERS) -m "not long"
+	$(FULL)/bin/python -m pytest -n $(WORKERS) -m "not long$(LEFT_OUT)"
 
 ## test-base     what must work without torch or any other extra, in an environment without them
 test-base: $(BASE)/.made
-	$(BASE)/bin/python -m pytest -n $(WORKERS) -m "not long and not torch and not serve" --ignore-glob="*/test_serve*.py"
+	$(BASE)/bin/python -m pytest -n $(WORKERS) -m "not long and not torch and not serve$(LEFT_OUT)" --ignore-glob="*/test_serve*.py"
 
 ## test-pythons  test-base on each of PYTHONS
 test-pythons:
@@ -66,21 +76,43 @@ test-pythons:
 	  $(MAKE) test-base PYTHON=$$python BASE=.venv-$$version || exit 1; \
 	done
 
+## build         the sdist and the wheel, into dist/, and check their metadata and contents
+build: $(RELEASE)/.made
+	@rm -rf dist
+	$(RELEASE)/bin/python -m build --no-isolation --outdir dist .
+	$(RELEASE)/bin/python -m twine check --strict dist/*
+	@$(RELEASE)/bin/python tools/dist.py dist
+
+## test-wheel    install the built wheel in an empty environment; ask, score and serve with it
+test-wheel: build
+	@$(PYTHON) tools/environment.py $(WHEEL) -- --constraint constraints.txt dist/*.whl
+	@$(PYTHON) tools/try_wheel.py $(WHEEL) dist/*.whl
+
+## test-sdist    unpack the built sdist; collect its tests, and run some of them
+test-sdist: build $(FULL)/.made
+	@$(FULL)/bin/python tools/try_sdist.py dist/*.tar.gz tests/test_layers.py tests/test_docs.py tests/test_data.py
+
 # axe-core and the types of the page's modules, for the browser tests (tests/browser/README.md).
 tests/browser/node_modules: tests/browser/package-lock.json
 	npm ci --ignore-scripts --silent --prefix tests/browser
 	@touch $@
 
-## test-all      the long tests: training that is killed, real data, the page in Chromium, every Python of PYTHONS
-test-all: $(FULL)/.made tests/browser/node_modules test-pythons
-	$(FULL)/bin/python -m pytest -m long
+## test-long     the long tests: training that is killed, real data, the page in Chromium
+test-long: $(FULL)/.made tests/browser/node_modules
+	$(FULL)/bin/python -m pytest -m "long$(LEFT_OUT)"
+
+## test-all      test-pythons and test-long
+test-all: test-pythons test-long
+
+## environments  create every environment that check, build and test-long need, so that later parts find them
+environments: $(BASE)/.made $(FULL)/.made $(RELEASE)/.made tests/browser/node_modules
 
 ## lint          ruff: style, imports, docstrings
 lint: $(FULL)/.made
 	$(FULL)/bin/ruff check .
 	$(FULL)/bin/ruff format --check .
 
-## types         mypy, strict
+## types         mypy, strict: the package, tools/ and benchmarks/
 types: $(FULL)/.made
 	$(FULL)/bin/mypy
 
@@ -127,4 +159,4 @@ tiny: $(FULL)/.made
 
 ## clean         remove what make made
 clean:
-	rm -rf .venv .venv-* .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis site
+	rm -rf .venv .venv-* .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis site dist

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import F1_MARGIN, Bar, options, peer_python, pin, record, sample, table
 from turns import Result, Side, Workers, take_turns
@@ -62,7 +62,7 @@ def main() -> None:
             sys.exit(f"answering: {' and '.join(missing)} must be measured, but cannot be: see above")
         check_alike(results, peers[0])
         parts = [replace(ours[0], call={"part": part}) for part in ("windows", "network")]
-        windows, network = (workers.ask(part, pairs)["seconds"] for part in parts)
+        windows, network = (seconds(workers, part, pairs) for part in parts)
         shipped = workers.described(ours[0])
     work = Work(flops(given.model, examples), max(results.pop(peak).answers), windows, network - windows)
     f1 = {side: score(examples, texts(examples, result)).f1 for side, result in results.items()}
@@ -137,8 +137,16 @@ def peer_sides(model: str) -> Iterator[list[Side]]:
         yield [Side(f"Haystack's reader, {dtype}", LIVING, "haystack", python, model, settings)]
     python = peer_python("txtai")
     for dtype, more in (("float32", {}), ("bfloat16", {}), ("int8", {"quantize": True})):
-        settings = {"dtype": "float32" if more else dtype, **more}
-        yield [Side(f"txtai's questions, {dtype}", LIVING, "txtai", python, model, settings)]
+        quantised: dict[str, Any] = {"dtype": "float32" if more else dtype, **more}
+        yield [Side(f"txtai's questions, {dtype}", LIVING, "txtai", python, model, quantised)]
+
+
+def seconds(workers: Workers, side: Side, pairs: Sequence[tuple[str, str]]) -> float:
+    """Return how long a side takes that has already run."""
+    reply = workers.ask(side, pairs)
+    if reply is None:
+        raise RuntimeError(f"{side.name} must run to be measured, but does not: {workers.failed.get(side.name)}")
+    return float(reply["seconds"])
 
 
 def fastest(workers: Workers, ways: list[Side], pairs: Sequence[tuple[str, str]]) -> Side:

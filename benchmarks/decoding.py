@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import harness
 import numpy as np
-import seed
 from datasets import disable_caching, disable_progress_bars
 
+import harness
+import seed
 from quoth.reading import (
     DecodeSettings,
     SpanLogits,

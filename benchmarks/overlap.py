@@ -14,7 +14,6 @@ import time
 from itertools import islice, pairwise
 
 import harness
-
 import quoth
 from quoth import Reader
 from quoth.engines import Engine

@@ -4,6 +4,7 @@
 """
 
 import sys
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,13 +23,14 @@ class Question(BaseModel):
 
 
 @app.post("/v1/answer")
-def ask(asked: Question) -> dict:
+def ask(asked: Question) -> dict[str, Any]:
     """Answer it, on one of FastAPI's threads."""
-    return answer(question=asked.question, context=asked.context)
+    found: dict[str, Any] = answer(question=asked.question, context=asked.context)
+    return found
 
 
 @app.get("/readyz")
-def ready() -> dict:
+def ready() -> dict[str, Any]:
     """Say that it is up."""
     return {}
 

@@ -100,7 +100,8 @@ def child(name: str, options: argparse.Namespace, questions: list[dict[str, str]
     """Run one side in a process of its own, and return what it says."""
     command = [sys.executable, __file__, *sys.argv[1:], "--child", name]
     done = subprocess.run(command, input=json.dumps(questions), stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def answer_all(options: argparse.Namespace) -> None:
@@ -134,7 +135,7 @@ def quoth(reader: str | None, options: argparse.Namespace) -> Iterator[str]:
     command += ["--reader", reader] if reader else []
     with started(command, stderr=subprocess.PIPE) as process:
         url = ""
-        for line in process.stderr:
+        for line in process.stderr or ():
             if "Listening on " in line:
                 url = line.split()[-1]
                 break

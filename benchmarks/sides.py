@@ -17,6 +17,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 Pairs = list[tuple[str, str]]
 Answers = list[str | None]
@@ -86,7 +87,7 @@ class Haystack:
         return [self._one(question, context) for question, context in pairs]
 
     def _one(self, question: str, context: str) -> str | None:
-        answers = self.reader.run(query=question, documents=[self.document(content=context)])["answers"]
+        answers: list[Any] = self.reader.run(query=question, documents=[self.document(content=context)])["answers"]
         return next((each.data for each in answers if each.data), None)
 
 
@@ -108,9 +109,10 @@ class Txtai:
 
     def _one(self, question: str, context: str) -> str | None:
         try:
-            return self.questions([question], [context])[0]
+            answers: list[str] = self.questions([question], [context])
         except TypeError:
             return None
+        return answers[0]
 
 
 class Peak:
@@ -134,7 +136,7 @@ class Peak:
         return [max(speeds)]
 
 
-SIDES: dict[str, Callable] = {
+SIDES: dict[str, Callable[..., Any]] = {
     "quoth": Quoth,
     "pipeline": Pipeline,
     "haystack": Haystack,

@@ -25,9 +25,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness import record
+
+if TYPE_CHECKING:
+    from quoth.reading import Window
+    from quoth.training.stops import StopSignals
+
+Found = dict[str, Any]  # what one side measured
 
 WARM = 3  # steps that are not timed
 SIZE = 32  # windows of a step of ours, and of both sides where losses are compared
@@ -57,7 +65,7 @@ def main() -> None:
         if os.environ.get("RANK", "0") == "0":
             print(json.dumps(found))
         return
-    rounds = {side: [] for side in SIDES}
+    rounds: dict[str, list[Found]] = {side: [] for side in SIDES}
     for _ in range(options.rounds):
         for side in SIDES:
             rounds[side].append(child(side, options))
@@ -69,7 +77,7 @@ def main() -> None:
         report_losses(curves, options)
 
 
-def child(side: str, options: argparse.Namespace, *more: str) -> dict:
+def child(side: str, options: argparse.Namespace, *more: str) -> Found:
     """Run one side in a process of its own, and return what it says."""
     environment, launcher = dict(os.environ), []
     if side == "ours" and options.preload:
@@ -79,10 +87,11 @@ def child(side: str, options: argparse.Namespace, *more: str) -> dict:
         environment |= {"OMP_NUM_THREADS": str(max(1, cores() // options.processes))}
     command = [sys.executable, *launcher, __file__, *sys.argv[1:], "--side", side, *more]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    found: Found = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-def windows(options: argparse.Namespace, count: int) -> list:
+def windows(options: argparse.Namespace, count: int) -> list[Window]:
     """Return the same random windows of the training data, whoever asks."""
     from quoth.data import read_examples
     from quoth.engines.torch import load_tokenizer
@@ -94,7 +103,7 @@ def windows(options: argparse.Namespace, count: int) -> list:
     return found[:count]
 
 
-def run_seed(options: argparse.Namespace) -> dict:
+def run_seed(options: argparse.Namespace) -> Found:
     """Train as the seed does."""
     import torch
     from transformers import AutoConfig, AutoModelForQuestionAnswering, Trainer, TrainerCallback, TrainingArguments
@@ -110,17 +119,18 @@ def run_seed(options: argparse.Namespace) -> dict:
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     torch.manual_seed(options.head)
     model = AutoModelForQuestionAnswering.from_pretrained(options.base, config=config, dtype=torch.float32)
-    times, losses = [], []
+    times: list[float] = []
+    losses: list[float] = []
 
     class Follow(TrainerCallback):
-        def on_step_end(self, *_, **__):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
             times.append(time.perf_counter())
 
     class InOrder(Trainer):
-        def _get_train_sampler(self, *_):
+        def _get_train_sampler(self, *_: Any) -> Any:
             return torch.utils.data.SequentialSampler(some)
 
-        def compute_loss(self, model, inputs, return_outputs=False, **_):
+        def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any) -> Any:
             legal, targets = inputs.pop("legal"), inputs.pop("targets")
             output = model(**inputs)
             if options.losses:
@@ -128,7 +138,7 @@ def run_seed(options: argparse.Namespace) -> dict:
                     losses.append(span_losses(output.start_logits, output.end_logits, legal, targets).mean().item())
             return output.loss
 
-    def padded(rows: list) -> dict:
+    def padded(rows: list[Any]) -> dict[str, Any]:
         batch = Collator(0, True)(rows)
         room = 384 - batch.legal.shape[1]
         inputs = {name: torch.nn.functional.pad(tensor, (0, room)) for name, tensor in batch.inputs.items()}
@@ -158,7 +168,7 @@ def run_seed(options: argparse.Namespace) -> dict:
     return {"speed": speed(times, size), "losses": losses}
 
 
-def run_ours(options: argparse.Namespace) -> dict:
+def run_ours(options: argparse.Namespace) -> Found:
     """Train as recipes/shipped-1.toml does; for the curve, in the seed's order."""
     import torch
     from accelerate import Accelerator
@@ -188,17 +198,18 @@ def run_ours(options: argparse.Namespace) -> dict:
     tokenizer = load_tokenizer(options.base)
     data = WindowDataset.__new__(WindowDataset)
     data.windows, data.lost = windows(options, steps * SIZE), []
-    times, losses = [], []
+    times: list[float] = []
+    losses: list[float] = []
 
     class Follow(TrainerCallback):
-        def on_step_end(self, args, state, control, **_):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             times.append(time.perf_counter())
 
     class InOrder(ReaderTrainer):
-        def _rows(self):
+        def _rows(self) -> Iterator[list[int]]:
             yield from (list(range(at, at + SIZE)) for at in range(0, steps * SIZE, SIZE))
 
-        def _after_step(self):
+        def _after_step(self, signals: StopSignals) -> None:
             self._log_loss()
             losses.append(self.state.log_history[-1]["loss"])
 
@@ -228,14 +239,14 @@ def speed(times: list[float], size: int) -> float:
     return (len(times) - WARM) * size / (times[-1] - times[WARM - 1])
 
 
-def flops(model: object, tokens: int) -> float:
+def flops(model: Any, tokens: int) -> float:
     """Return the floating-point operations that a step must do for one window: forward, and twice that backward."""
     import torch
 
     encoder = model.base_model.encoder
     weights = sum(part.weight.numel() for part in encoder.modules() if isinstance(part, torch.nn.Linear))
     attention = 2 * 2 * tokens**2 * model.config.hidden_size * model.config.num_hidden_layers
-    return 3 * (2 * weights * tokens + attention)
+    return float(3 * (2 * weights * tokens + attention))
 
 
 def matrix_peak(precision: str) -> float:
@@ -259,7 +270,7 @@ def cores() -> int:
     return usable_cores()
 
 
-def report_speed(rounds: dict[str, list[dict]], options: argparse.Namespace) -> None:
+def report_speed(rounds: dict[str, list[Found]], options: argparse.Namespace) -> None:
     """Print both sides and their ratio."""
     speeds = {side: [each["speed"] for each in rounds[side]] for side in SIDES}
     seed, ours = (statistics.median(speeds[side]) for side in SIDES)
@@ -280,7 +291,7 @@ def report_speed(rounds: dict[str, list[dict]], options: argparse.Namespace) -> 
     record("Training on a CPU against the seed's set-up", lines)
 
 
-def report_losses(found: dict[str, dict], options: argparse.Namespace) -> None:
+def report_losses(found: dict[str, Found], options: argparse.Namespace) -> None:
     """Print how far the losses of both sides are apart, and how far chance alone takes them."""
     curves = {side: each["losses"] for side, each in found.items()}
     apart, noise = (distance(curves["ours"], curves[other]) for other in ("seed", "noise"))

@@ -84,18 +84,22 @@ class Worker:
             stderr=self.said,
             text=True,
         )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.given, self.replies = self.process.stdin, self.process.stdout
         self.described: str = self._reply()["described"]
 
     def ask(self, pairs: Pairs, call: dict[str, Any]) -> dict[str, Any]:
         """Return the seconds and answers of one block."""
         with suppress(BrokenPipeError):  # it ended: the reply tells why
-            self.process.stdin.write(json.dumps({"questions": pairs, "settings": call}) + "\n")
-            self.process.stdin.flush()
+            self.given.write(json.dumps({"questions": pairs, "settings": call}) + "\n")
+            self.given.flush()
         return self._reply()
 
     def _reply(self) -> dict[str, Any]:
-        if line := self.process.stdout.readline():
-            return json.loads(line)
+        if line := self.replies.readline():
+            reply: dict[str, Any] = json.loads(line)
+            return reply
         self.process.wait()
         self.said.seek(0)
         lines = [line.strip() for line in self.said.read().splitlines() if line.strip()]
@@ -105,9 +109,9 @@ class Worker:
     def close(self) -> None:
         """End the process; again does nothing."""
         with suppress(BrokenPipeError):
-            self.process.stdin.close()
+            self.given.close()
         self.process.wait()
-        self.process.stdout.close()
+        self.replies.close()
         self.said.close()
 
 

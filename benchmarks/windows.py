@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import harness
 import numpy as np
-import seed
 from datasets import disable_caching, disable_progress_bars
 
+import harness
+import seed
 from quoth.reading import Tokenizer, Window, Windower
 from quoth.records import Example, Gold
 
@@ -87,7 +87,8 @@ def seed_offsets(rows: Any, tokenizer: Any) -> list[list[tuple[int, int] | None]
     made = rows.map(
         partial(seed.tokenize_validation, tokenizer=tokenizer), batched=True, remove_columns=rows.column_names
     )
-    return made["offset_mapping"]
+    offsets: list[list[tuple[int, int] | None]] = made["offset_mapping"]
+    return offsets
 
 
 def compare(theirs: Any, ours: list[Window], offsets: Any) -> str:

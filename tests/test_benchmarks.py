@@ -15,9 +15,8 @@ sys.path.insert(0, str(BENCHMARKS))
 import answering  # noqa: E402
 import ask  # noqa: E402
 from harness import Bar, record, replaced, sample, table  # noqa: E402
-from turns import Result, Side, Workers, take_turns  # noqa: E402
-
 from quoth import Example  # noqa: E402
+from turns import Result, Side, Workers, take_turns  # noqa: E402
 
 # What a person starts; the other files are parts of these, or run in a peer's environment.
 COMMANDS = sorted(file for file in BENCHMARKS.glob("*.py") if "parse_args(" in file.read_text(encoding="utf-8"))

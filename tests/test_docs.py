@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from links import relative_links, target_of
 
 import quoth
+from links import relative_links, target_of
 from quoth.cli import COMMANDS, app
 from support.readers import TINY
 

@@ -1,20 +1,21 @@
-"""Make a virtual environment with Quoth in it: ``python3 tools/environment.py FOLDER [EXTRA,...] [GROUP,...]``.
+"""Creates a virtual environment with Quoth in it: ``python3 tools/environment.py FOLDER [EXTRA,...] [GROUP,...]``.
 
-Or one for a peer of the benchmarks, without Quoth: ``python3 tools/environment.py FOLDER -r REQUIREMENTS``.
+Or one without Quoth, from pip's own arguments: ``python3 tools/environment.py FOLDER -- PIP ARGUMENTS``, as for the
+benchmarks' peers, the release tools and the test of the wheel.
 
-Used by the Makefile. Needs Python alone (even one that is too old can read it, and say so), and says in a sentence what
-went wrong.
+Called by the Makefile. Needs nothing but Python; even a Python that is too old can parse this file and report it.
 """
 
 import os
 import subprocess
 import sys
+from typing import NoReturn
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 
 
 def main() -> None:
-    """Make the folder, upgrade pip in it, and install."""
+    """Create the folder, upgrade pip in it, and install."""
     folder, *wanted = sys.argv[1:]
     here = sys.version_info[:2]
     if not OLDEST <= here <= NEWEST:
@@ -23,33 +24,31 @@ def main() -> None:
             "Choose another with: make PYTHON=python3.11 ..."
         )
     if subprocess.call([sys.executable, "-m", "venv", "--clear", folder]):
-        stop(f"{sys.executable} could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv")
+        stop(f"{sys.executable} could not create a virtual environment. On Debian and Ubuntu: apt install python3-venv")
     python = os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.call([*pip, "--upgrade", "pip>=25.1"]):
-        stop("pip could not fetch its own upgrade. Can this machine reach the package index (PyPI, or PIP_INDEX_URL)?")
-    if wanted[:1] != ["-r"]:
-        wanted = quoth(*wanted)
-    if subprocess.call([*pip, *wanted]):
-        what = wanted[-1] if wanted[0] == "-r" else wanted[3]
-        stop(f"pip could not install {what}. Its own words are above; most often the package index is out of reach.")
+        stop("pip could not upgrade itself. Is the package index reachable (PyPI, or PIP_INDEX_URL)?")
+    arguments = wanted[1:] if wanted[:1] == ["--"] else quoth(*wanted)
+    if subprocess.call([*pip, *arguments]):
+        stop(f"pip install {' '.join(arguments)} failed; its message is above. Is the package index reachable?")
 
 
-def quoth(extras: str = "", groups: str = "") -> list:
-    """Return what pip needs to be told to install Quoth from here, with extras and groups."""
+def quoth(extras: str = "", groups: str = "") -> "list[str]":
+    """Return pip's arguments for installing Quoth from this tree, with extras and groups."""
     wanted = ["--constraint", "constraints.txt", "--editable", f".[{extras}]" if extras else "."]
     for group in filter(None, groups.split(",")):
         wanted += ["--group", group]
     return wanted
 
 
-def dotted(version: tuple) -> str:
+def dotted(version: "tuple[int, ...]") -> str:
     """Return a version as people write it."""
     return ".".join(map(str, version))
 
 
-def stop(message: str) -> None:
-    """Say why, and end."""
+def stop(message: str) -> NoReturn:
+    """Report a problem and exit."""
     sys.stderr.write(f"quoth: {message}\n")
     sys.exit(1)
 

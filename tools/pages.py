@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from typing import Any
 
 import typer
-from links import ROOT, for_site, outside_pages
 from mkdocs.structure.files import File, Files
 
 import quoth
+from links import ROOT, for_site, outside_pages
 from quoth.cli import COMMANDS, app
 
 NOTEBOOK = ROOT / "docs" / "tutorial" / "tutorial.ipynb"
@@ -42,7 +42,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 def commands_part() -> str:
     """Return every command, as its help describes it."""
-    top = typer.main.get_command(app)
+    top: Any = typer.main.get_command(app)
     parts: list[str] = []
     for name in COMMANDS:
         parts += command_part(top.get_command(None, name), f"quoth {name}")
@@ -51,9 +51,9 @@ def commands_part() -> str:
 
 def command_part(command: Any, path: str) -> list[str]:
     """Return one command and its subcommands."""
-    below = getattr(command, "commands", None)
+    below: dict[str, Any] = getattr(command, "commands", None) or {}
     parts = [f"{'##' if path.count(' ') == 1 else '###'} {path}\n", sentence(command.help), ""]
-    for name in below or ():
+    for name in below:
         parts += command_part(below[name], f"{path} {name}")
     rows = [row for parameter in command.params if (row := parameter_row(parameter))] if not below else []
     if rows:

@@ -26,8 +26,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "src"))
@@ -39,6 +41,10 @@ TINY = ROOT / "tests" / "tiny"
 TEXTS = ROOT / "examples" / "texts"
 PEER = ROOT / ".peers" / "pipeline" / "bin" / "python"
 SHARE, SCORE = 0.999, 1e-4
+Item = TypeVar("Item")
+Case = dict[str, Any]
+Row = tuple[int, int, float, int]  # cases, equal ones, the largest difference of a score, refused ones
+Differing = tuple[Case, Any, Any]  # a case, what the old pipeline returned, what Quoth returned
 # Self-written, and committed with what the old pipeline said to them.
 ODD = [
     ("Who kept the light?", "The light of Cabo Branco 🗼 was kept by Ana Ribeiro 👩🏽‍🔧, for forty years."),
@@ -69,7 +75,7 @@ ASKED = [
     ("How many clocks does the neighbour have?", "letter.txt"),
     ("Who is the queen of Denmark?", "letter.txt"),
 ]
-WAYS = [
+WAYS: list[dict[str, Any]] = [
     {},
     {"top_k": 4},
     {"top_k": 3, "handle_impossible_answer": True, "max_answer_len": 30},
@@ -79,19 +85,19 @@ WAYS = [
 ]
 
 
-def case(kind, question, context, **parameters):
+def case(kind: str, question: str, context: str, **parameters: Any) -> Case:
     """Return one case."""
     return {"set": kind, "question": question, "context": context, "parameters": parameters}
 
 
-def committed():
+def committed() -> Iterator[Case]:
     """Return the cases that are committed: odd texts in every way, and the texts of the examples."""
     texts = {file.name: file.read_text(encoding="utf-8") for file in sorted(TEXTS.glob("*.txt"))}
     yield from (case("odd texts", q, c, **WAYS[n % len(WAYS)]) for n, (q, c) in enumerate(ODD * 2))
     yield from (case("examples", q, texts[name], **WAYS[n % 3]) for n, (q, name) in enumerate(ASKED))
 
 
-def questions(file):
+def questions(file: Path) -> Iterator[tuple[str, str, str]]:
     """Yield each question of a SQuAD file with its context and its title."""
     for article in json.loads(file.read_text(encoding="utf-8"))["data"]:
         for paragraph in article["paragraphs"]:
@@ -99,13 +105,13 @@ def questions(file):
                 yield item["question"].strip(), paragraph["context"], article["title"]
 
 
-def spread(items, count):
+def spread(items: Iterable[Item], count: int) -> list[Item]:
     """Return a number of items, evenly taken."""
-    items = list(items)
-    return [items[index * len(items) // count] for index in range(count)]
+    known = list(items)
+    return [known[index * len(known) // count] for index in range(count)]
 
 
-def measured(data, one, two, long, **sizes):
+def measured(data: Path, one: int, two: int, long: int, **sizes: int) -> Iterator[Case]:
     """Yield cases of SQuAD: dev v1.1, a quarter of them with top_k too; dev v2.0 with null; and long texts."""
     first = list(questions(data / "squad-v1.1-dev.json"))
     for index, (question, context, _) in enumerate(spread(first, one)):
@@ -124,7 +130,7 @@ def measured(data, one, two, long, **sizes):
         )
 
 
-def ask_peer(python, folder, cases, threads):
+def ask_peer(python: str, folder: Path, cases: list[Case], threads: int) -> dict[str, Any]:
     """Return what the old pipeline says."""
     with tempfile.TemporaryDirectory() as scratch:
         given, found = Path(scratch) / "cases.json", Path(scratch) / "results.json"
@@ -133,13 +139,14 @@ def ask_peer(python, folder, cases, threads):
         environment |= {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
         script = Path(__file__).with_name("parity_peer.py")
         subprocess.run([python, str(script), str(folder), str(given), str(found)], check=True, env=environment)
-        return json.loads(found.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+    return document
 
 
-def ask_ours(folder, cases):
+def ask_ours(folder: Path, cases: list[Case]) -> list[Any]:
     """Return what Quoth says."""
     qa = pipeline("question-answering", model=str(folder), compat=True)
-    found = []
+    found: list[Any] = []
     for item in cases:
         try:
             found.append(qa(question=item["question"], context=item["context"], **item["parameters"]))
@@ -148,7 +155,7 @@ def ask_ours(folder, cases):
     return found
 
 
-def compare(peer, ours):
+def compare(peer: Any, ours: Any) -> tuple[bool, float]:
     """Return whether two results say the same, and the largest difference of a score."""
     peer, ours = (item if isinstance(item, list) else [item] for item in (peer, ours))
     if [len(peer), *map(_said, peer)] != [len(ours), *map(_said, ours)]:
@@ -156,11 +163,13 @@ def compare(peer, ours):
     return True, max((abs(a.get("score", 0) - b.get("score", 0)) for a, b in zip(peer, ours, strict=True)), default=0.0)
 
 
-def _said(answer):
+def _said(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name != "score"}
 
 
-def measure(name, folder, cases, peer_python, threads):
+def measure(
+    name: str, folder: Path, cases: list[Case], peer_python: str, threads: int
+) -> tuple[dict[str, Row], list[Differing], dict[str, Any]]:
     """Ask both, print what differs, and return the rows of the table, the differences and the peer's document."""
     print(f"{name}: {len(cases)} cases ...", flush=True)
     began = time.perf_counter()
@@ -169,7 +178,8 @@ def measure(name, folder, cases, peer_python, threads):
     ours = ask_ours(folder, cases)
     ended = time.perf_counter()
     print(f"  transformers {peer['transformers']} {middle - began:.0f} s, quoth {ended - middle:.0f} s")
-    rows, differ = {}, []
+    rows: dict[str, Row] = {}
+    differ: list[Differing] = []
     for item, theirs, our in zip(cases, peer["results"], ours, strict=True):
         same, gap = compare(theirs, our)
         total, equal, worst, refused = rows.get(item["set"], (0, 0, 0.0, 0))
@@ -181,12 +191,12 @@ def measure(name, folder, cases, peer_python, threads):
     return rows, differ, peer
 
 
-def sha256(file):
+def sha256(file: Path) -> str:
     """Return the hash that tells the weights."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def write_golden(name, folder, cases, peer):
+def write_golden(name: str, folder: Path, cases: list[Case], peer: dict[str, Any]) -> None:
     """Write what the old pipeline said to the committed cases."""
     document = {
         "made_with": f"transformers {peer['transformers']}, by tools/parity.py",
@@ -220,10 +230,10 @@ python tools/parity.py --reader FLOAT_FOLDER
 CAUSES = "## Known differences"
 
 
-def main():
+def main() -> int:
     """Measure, write and say whether it holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer", default=PEER, help="Python of an environment with transformers 4.57.6")
+    parser.add_argument("--peer", default=str(PEER), help="Python of an environment with transformers 4.57.6")
     parser.add_argument("--reader", type=Path, help="folder of the shipped reader's float checkpoint")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--golden-only", action="store_true", help="ask the committed cases alone")
@@ -261,7 +271,7 @@ def main():
     return 0 if good else 1
 
 
-def write_table(lines, hashes, differences):
+def write_table(lines: list[str], hashes: list[str], differences: list[str]) -> None:
     """Write docs/parity.md, but for its last part."""
     file = ROOT / "docs" / "parity.md"
     kept = file.read_text(encoding="utf-8").partition(CAUSES)[2]

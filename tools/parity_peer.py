@@ -17,7 +17,7 @@ warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
 
 
-def main(folder, cases, results):
+def main(folder: str, cases: str, results: str) -> None:
     """Answer the cases."""
     config = json.loads((Path(folder) / "tokenizer_config.json").read_text())
     if "tokenizer_class" in config:

@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -47,12 +49,13 @@ def take(url: str, picture: Picture) -> bytes:
     with chromium(picture.width, picture.height, dark=picture.dark) as driver:
         driver.get(url)
         for selector in (*picture.clicks, picture.wait_for):
-            found = until(lambda selector=selector: driver.find_elements("css selector", selector))
+            found = until(partial(driver.find_elements, "css selector", selector))
             if selector != picture.wait_for:
                 found[0].click()
         driver.execute_script("document.activeElement.blur(); window.getSelection().removeAllRanges()")
         time.sleep(1)  # for what fades, and for fonts
-        return driver.get_screenshot_as_png()
+        png: bytes = driver.get_screenshot_as_png()
+    return png
 
 
 def with_few_colours(png: bytes) -> bytes:
@@ -62,7 +65,7 @@ def with_few_colours(png: bytes) -> bytes:
     return small.getvalue()
 
 
-def until(find: Callable[[], list]) -> list:
+def until(find: Callable[[], list[Any]]) -> list[Any]:
     """Return what is found, once something is."""
     for _ in range(300):
         if found := find():
