@@ -1,5 +1,6 @@
 """Making the shipped reader: every stage of ``make reader``, on a little encoder and little data."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -16,6 +17,27 @@ pytestmark = [pytest.mark.torch, pytest.mark.long]
 HERE = Path(__file__).parent
 
 
+def more_data(folder, examples):
+    """Write what the stage that learns to abstain reads: unanswerable questions, other sources, and the dev sets."""
+    (folder / "qa").mkdir()
+    for name in ("squad-v1.1-dev", "squad-v2.0-dev"):
+        write_squad(
+            [replace(examples[0], context="Nothing of this text is anywhere else .", golds=())],
+            folder / "squad" / f"{name}.json",
+        )
+    sources = {
+        "squad2-train-unanswerable": [replace(each, id=f"{each.id}-not", golds=()) for each in examples],
+        **{
+            name: [replace(each, id=f"{name}-{each.id}", title=name) for each in towns.examples(20, seed=len(name))]
+            for name in ("qed-nq", "tydiqa-goldp-en", "fairytaleqa-spans", "qamr")
+        },
+    }
+    for name, some in sources.items():
+        write_squad(some, folder / "qa" / f"{name}.json")
+        with gzip.open(folder / "qa" / f"{name}.json.gz", "wb") as packed:
+            packed.write((folder / "qa" / f"{name}.json").read_bytes())
+
+
 def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
     import torch
     from safetensors.torch import load_file
@@ -25,6 +47,7 @@ def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
     examples = [replace(each, title=f"Towns {index % 5}") for index, each in enumerate(towns.examples(60))]
     write_squad(examples, squad / "squad-v1.1-train.json")
     (squad / "held-out-titles.txt").write_text("Towns 0\nTowns 3\n", encoding="utf-8")
+    more_data(tmp_path / "data", examples)
     base = towns.base(tmp_path / "base", HERE / "tiny" / "wordpiece", positions=512)
     command = [sys.executable, HERE.parent / "tools" / "make_reader.py", "--max-steps", "2", "--base", base]
     command += ["--teacher-base", base]
@@ -32,7 +55,7 @@ def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
 
     first = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert first.returncode == 0, first.stderr
-    assert first.stdout.count("$ quoth train") == 6
+    assert first.stdout.count("$ quoth train") == 7
 
     shipped = tmp_path / "tree" / "src" / "quoth" / "shipped"
     manifest = json.loads((shipped / "quoth.json").read_text(encoding="utf-8"))
@@ -43,7 +66,7 @@ def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
 
     checkpoint = tmp_path / "tree" / "readers" / "shipped"
     weights = load_file(checkpoint / "model.safetensors")
-    trained = load_file(tmp_path / "runs" / "shipped-5" / "model.safetensors")
+    trained = load_file(tmp_path / "runs" / "shipped-6" / "model.safetensors")
     assert {name: tensor.dtype for name, tensor in weights.items()} == dict.fromkeys(trained, torch.float16)
     example = examples[0]
     asked = [each.answer(example.question, example.context) for each in (reader, Reader.load(checkpoint, threads=1))]

@@ -38,11 +38,14 @@ class Stage(NamedTuple):
         pairs: Share and seed of the unanswerable pairs that are trained on too.
         kept: Share of the weights it began with in the mean that goes on; 0 takes the trained weights as they are.
         taught: Whether it learns from the teacher, which is trained on the same data first.
+        abstains: Whether it learns to abstain: from human-written unanswerable questions, with the reader that it
+            starts from as the teacher of the answerable ones.
     """
 
     pairs: tuple[float, int] | None = None
     kept: float = 0.0
     taught: bool = False
+    abstains: bool = False
 
 
 # Recipe -> stage.
@@ -52,6 +55,7 @@ STAGES = {
     "shipped-3": Stage(pairs=(0.12, 44), kept=0.3),
     "shipped-4": Stage(pairs=(0.12, 46), kept=0.3),
     "shipped-5": Stage(pairs=(0.15, 48), taught=True),
+    "shipped-6": Stage(abstains=True),
 }
 # With 4,733 questions, the interval of the drop reaches 0.28 to either side: a limit of 0.3 would leave it to chance.
 MAX_F1_DROP = 0.5
@@ -82,6 +86,8 @@ def main() -> None:
         data = [train, *([make_pairs(train, parts / f"{name}.pairs.json", *stage.pairs)] if stage.pairs else [])]
         words, judged = [*limit, "--no-tracking", "--resume"], ["--dev", held_out]
         taught = []
+        if stage.abstains:
+            data, taught = [make_mix(Path(options.data), train, parts / f"{name}.mix.json")], ["--teacher", base]
         if stage.taught:
             encoder = Path(options.teacher_base) if options.teacher_base else fetch_teacher(runs / "teacher-base", base)
             # Not for a look: on a CPU it would take half an hour to judge the teacher.
@@ -96,9 +102,9 @@ def main() -> None:
     reader = once(runs / "shipped-int8", "export", base, "--int8", *gate, made="quoth.json")
     final = runs / "shipped"
     shutil.rmtree(final, ignore_errors=True)
-    pairs = make_pairs(held_out, parts / "held-out.pairs.json", 0.5, 42)
     golds = second_golds(held_out, runs / "shipped-1", parts / "held-out.golds.json")
-    quoth("calibrate", reader, "--data", golds, "--unanswerable", pairs, "--max-cost", "0.25", "--out", final)
+    unanswerable = held_out_unanswerable(Path(options.data), parts)
+    quoth("calibrate", reader, "--data", golds, "--unanswerable", unanswerable, "--out", final)
     if options.ship_to:
         ship(final, base, runs / "curves.png", options.ship_to)
     print(f"The reader lies in {final}. Measure it: quoth evaluate {squad / 'squad-v1.1-dev.json'} --reader {final}")
@@ -165,6 +171,26 @@ def make_pairs(part: Path, out: Path, share: float, seed: int) -> Path:
     """Make unanswerable pairs of a share of the questions, once."""
     if not out.is_file():
         quoth("data", "pairs", part, "-o", out, "--share", share, "--seed", seed)
+    return out
+
+
+def make_mix(data: Path, train: Path, out: Path) -> Path:
+    """Make the data of the stage that learns to abstain, once."""
+    if not out.is_file():
+        command = [sys.executable, str(ROOT / "tools" / "abstaining_data.py"), str(data), str(train), "-o", str(out)]
+        subprocess.run(command, check=True)
+    return out
+
+
+def held_out_unanswerable(data: Path, parts: Path) -> Path:
+    """Return the human-written unanswerable questions of the held-out articles."""
+    out = parts / "held-out.unanswerable.json"
+    if not out.is_file():
+        from quoth.data import read_examples, write_squad
+
+        titles = (data / "squad" / "held-out-titles.txt").read_text(encoding="utf-8").splitlines()
+        examples = read_examples(data / "qa" / "squad2-train-unanswerable.json.gz")
+        write_squad([example for example in examples if example.title in titles], out)
     return out
 
 
