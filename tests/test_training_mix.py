@@ -11,7 +11,7 @@ from quoth.data import read_examples
 from quoth.records import Example, Gold
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-from abstaining_data import COPIED, Forbidden, allowed, copies, misplaced, mixed  # noqa: E402
+from abstaining_data import COPIED, Forbidden, allowed, copies, misplaced, mixed
 
 RUN = "the keeper lit the lamp each night and wrote the weather in a book"
 DEV = Example("d", "Who?", f"In winter {RUN} of his own.", (Gold("keeper", 14),), "Lamps")
