@@ -14,6 +14,7 @@ from quoth.cli import options
 from quoth.cli.console import note, stderr
 
 if TYPE_CHECKING:
+    from quoth.evaluation import Report
     from quoth.records import Example, Prediction
 
 app = typer.Typer(add_completion=False)
@@ -33,9 +34,18 @@ def evaluate(
     errors: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write each wrong answer here, with a guess why: JSON lines.")
     ] = None,
+    slices_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|COLUMN", help="Also by a label of each question: a file of ids and labels, a column."
+        ),
+    ] = None,
     plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw the reliability of the probability here: .svg, .png or .pdf."),
+        str | None,
+        typer.Option(
+            metavar="FILE|DIR/",
+            help="Draw the reliability (.svg, .png or .pdf); into a folder, every plot.",
+        ),
     ] = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
@@ -51,25 +61,39 @@ def evaluate(
     from quoth.cli.files import check_different
     from quoth.cli.score import print_report
     from quoth.data import read_examples
+    from quoth.data.labels import read_labels
     from quoth.evaluation import evaluate as evaluate_reader
-    from quoth.evaluation.plots import check_plot, plot_reliability
+    from quoth.evaluation.plots import check_plot, check_plot_folder
     from quoth.reader import Reader
 
-    check_different({"DATA": data, "--errors": errors, "--plot": plot})
+    into_folder = plot is not None and (plot.endswith("/") or Path(plot).is_dir())
+    check_different({"DATA": data, "--errors": errors, "--plot": None if into_folder else plot})
     if plot:
-        check_plot(plot)
+        (check_plot_folder if into_folder else check_plot)(plot)
+    labels = read_labels(slices_by, data) if slices_by else {}
     # Only slices and errors look at where golds stand.
     examples = read_examples(data, places=slices or errors is not None)
     labelled = sum(example.golds is not None for example in examples)
     with _mistakes(errors, examples) as each, reading_bar(labelled) as progress:
         loaded = Reader.load(reader, engine=engine, precision=precision)
         report = evaluate_reader(loaded, examples, progress=progress, each=each)
-    print_report(report, json, slices)
-    if plot and report.calibration:
+    print_report(report, json, slices, {Path(slices_by).name: report.sliced_by(labels)} if slices_by else {})
+    if plot:
+        _plot(report, plot, into_folder)
+
+
+def _plot(report: Report, plot: str, into_folder: bool) -> None:
+    """Draw one plot, or all of them."""
+    from quoth.evaluation.plots import plot_reliability, plot_report
+
+    if report.calibration is None:
+        note("No plot: no labelled question has a text to quote from.")
+    elif into_folder:
+        for file in plot_report(report, plot):
+            note(f"Plot: {file}")
+    else:
         plot_reliability(report.calibration, plot)
         note(f"Reliability plot: {plot}")
-    elif plot:
-        note("No reliability plot: no labelled question has a text to quote from.")
 
 
 @contextmanager

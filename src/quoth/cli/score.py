@@ -10,7 +10,9 @@ import typer
 from quoth.cli.console import note, print_json
 
 if TYPE_CHECKING:
-    from quoth.evaluation import Report
+    from collections.abc import Mapping
+
+    from quoth.evaluation import Report, Slice
 
 app = typer.Typer(add_completion=False)
 
@@ -71,11 +73,26 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
     return next(pair for pair in names if pair[0] != pair[1])
 
 
-def print_report(report: Report, json: bool, slices: bool = False) -> None:
-    """Print totals on stdout and notes on stderr; ``quoth evaluate`` prints the same."""
+def print_report(
+    report: Report, json: bool, slices: bool = False, more: Mapping[str, Mapping[str, Slice]] | None = None
+) -> None:
+    """Print totals on stdout and notes on stderr; ``quoth evaluate`` prints the same.
+
+    Args:
+        report: The report.
+        json: Print one JSON document.
+        slices: Print the report's own slices, too.
+        more: Further slices: what they are sliced by -> label -> slice.
+    """
+    from quoth.evaluation.report import slice_lines
+
     if json:
-        print_json(report.to_json(slices=slices))
+        document = report.to_json(slices=slices)
+        for name, parts in (more or {}).items():
+            document.setdefault("slices", {})[name] = {label: part.to_json() for label, part in parts.items()}
+        print_json(document)
     else:
-        typer.echo(f"{report.table}\n\n{report.slice_table}" if slices else report.table)
+        blocks = [report.table, *([report.slice_table] if slices else [])]
+        typer.echo("\n\n".join([*blocks, *(slice_lines(name, parts) for name, parts in (more or {}).items())]))
     for sentence in report.notes:
         note(sentence)

@@ -143,6 +143,18 @@ class Report(Slice):
                 found[name] = parts
         return found
 
+    def sliced_by(self, labels: Mapping[str, str]) -> dict[str, Slice]:
+        """Slice by a label of each question, given by its id; questions without a label are in no slice.
+
+        Returns:
+            Label -> slice, in the order of the labels' names.
+        """
+        rows: dict[str, list[Row]] = {}
+        for row in self.rows:
+            if row.id in labels:
+                rows.setdefault(labels[row.id], []).append(row)
+        return {label: Slice(tuple(rows[label])) for label in sorted(rows)}
+
     @cached_property
     def calibration(self) -> Calibration | None:
         """What the probabilities are worth; ``None`` if the predictions came without."""
@@ -236,8 +248,7 @@ class Report(Slice):
     @property
     def slice_table(self) -> str:
         """The slices with their intervals, a block of lines for each way of slicing."""
-        blocks = ["\n".join([_head(name), *map(_line, parts, parts.values())]) for name, parts in self.slices.items()]
-        return "\n\n".join(blocks)
+        return "\n\n".join(slice_lines(name, parts) for name, parts in self.slices.items())
 
     def __str__(self) -> str:
         return "\n".join([self.table, *self.notes])
@@ -248,6 +259,11 @@ class Report(Slice):
     def _repr_html_(self) -> str:
         """Show the tables in a notebook."""
         return f"<pre>{escape(str(self))}\n\n{escape(self.slice_table)}</pre>"
+
+
+def slice_lines(name: str, parts: Mapping[str, Slice]) -> str:
+    """Return a block of lines: one for each slice, with its intervals, below the name of what they are sliced by."""
+    return "\n".join([_head(name), *map(_line, parts, parts.values())])
 
 
 def some(names: Sequence[str]) -> str:

@@ -127,3 +127,25 @@ def fit_threshold(
         kept=float(given[has].mean()),
         declined=float(1 - given[~has].mean()),
     )
+
+
+def threshold_curve(
+    null_odds: ArrayLike, f1: ArrayLike, answerable: ArrayLike
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return what every null threshold would give.
+
+    Args:
+        null_odds: One a question; ``(n,)``.
+        f1: Of the best answer if it is given, in [0, 1]; ``(n,)``.
+        answerable: Whether the question has golds; ``(n,)``; both kinds must be there.
+
+    Returns:
+        Thresholds, ascending; and the F1 of the answerable, of the unanswerable and of all questions at each, in
+        [0, 100]; each ``(n,)``.
+    """
+    odds, score = np.asarray(null_odds, dtype=np.float64), np.asarray(f1, dtype=np.float64)
+    has = np.asarray(answerable, dtype=bool)
+    order = np.argsort(odds, kind="stable")
+    answered = np.cumsum(np.where(has, score, 0.0)[order])
+    silent = (~has).sum() - np.cumsum((~has)[order])
+    return odds[order], 100 * answered / has.sum(), 100 * silent / (~has).sum(), 100 * (answered + silent) / len(odds)

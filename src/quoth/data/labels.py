@@ -1,0 +1,80 @@
+"""Labels of questions, by which a report is sliced: from a file of ids and labels, or from a column of the data."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from quoth.errors import DataError
+
+
+def read_labels(source: str, data: str | Path) -> dict[str, str]:
+    """Read a label for each question.
+
+    Args:
+        source: A file with an id and a label in each row (``.tsv``, ``.csv``, ``.json``, ``.jsonl``, each also with
+            ``.gz``): the columns ``id`` and ``label``, or else the first two; JSON may be an object of labels by id. Or
+            the name of a column (in SQuAD's JSON: a key of the question) of the data.
+        data: The file of the questions.
+
+    Returns:
+        Label by id. Rows without an id or a label are left out.
+
+    Raises:
+        DataError: If it is neither a file nor a column, or holds no label.
+    """
+    file = Path(source)
+    if file.is_file():
+        labels = dict(_pairs(file))
+    elif Path(data).is_file():
+        labels = {row["id"]: row[source] for row in _rows(Path(data)) if row.get("id") and row.get(source)}
+    else:
+        labels = {}
+    if not labels:
+        wanted = f"a file with an id and a label in each row, or a column of {data} with labels"
+        raise DataError(source, [f"{source}: must be {wanted}, but is neither"])
+    return {str(key): str(label) for key, label in labels.items()}
+
+
+def _pairs(file: Path) -> Iterator[tuple[Any, Any]]:
+    for row in _rows(file):
+        if "label" in row and "id" in row:
+            yield row["id"], row["label"]
+        elif len(row) >= 2:
+            values = list(row.values())
+            yield values[0], values[1]
+
+
+def _rows(file: Path) -> Iterable[Mapping[str, Any]]:
+    """Yield the rows of a file as mappings, whatever else they hold."""
+    name = file.name.removesuffix(".gz")
+    if name.endswith(".parquet"):
+        import pyarrow.parquet
+
+        yield from pyarrow.parquet.read_table(file).to_pylist()
+        return
+    raw = file.read_bytes()
+    text = (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode("utf-8-sig")
+    if name.endswith((".tsv", ".csv")):
+        yield from csv.DictReader(text.splitlines(), delimiter="\t" if name.endswith(".tsv") else ",")
+    elif name.endswith(".jsonl"):
+        yield from (json.loads(line) for line in text.splitlines() if line.strip())
+    else:
+        yield from _json_rows(json.loads(text))
+
+
+def _json_rows(document: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the questions of SQuAD's JSON, the rows of a list, or an object of labels by id as rows."""
+    if isinstance(document, dict) and isinstance(document.get("data"), list):
+        document = document["data"]
+    if isinstance(document, dict):
+        yield from ({"id": key, "label": label} for key, label in document.items())
+        return
+    for item in document:
+        paragraphs = item.get("paragraphs", [item])
+        for paragraph in paragraphs:
+            yield from paragraph.get("qas", [paragraph])

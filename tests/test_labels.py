@@ -1,0 +1,72 @@
+"""Slices by labels that the user has, and a folder of plots."""
+
+import gzip
+import json
+
+import pytest
+
+from quoth.cli import main
+from quoth.data import read_examples, write_squad
+from quoth.data.labels import read_labels
+from quoth.errors import DataError
+from quoth.evaluation import score
+from quoth.records import Example, Gold
+from support.readers import TINY
+
+EXAMPLES = [
+    Example("a", "Who kept it?", "Ana kept the light.", (Gold("Ana", 0),), "One"),
+    Example("b", "Where?", "Ben is in Natal.", (Gold("Natal", 10),), "Two"),
+    Example("c", "Who sank?", "Ben is in Natal.", (), "Two"),
+]
+EXPECTED = {"a": "person", "c": "none"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("l.tsv", "id\tlabel\tsource\na\tperson\tx\nc\tnone\ty\n"),
+        ("l.csv", "question,kind\na,person\nc,none\n"),
+        ("l.json", json.dumps(EXPECTED)),
+        ("l.jsonl", '{"id": "a", "label": "person"}\n\n{"id": "c", "label": "none"}\n'),
+    ],
+)
+def test_labels_are_read_from_each_kind_of_file(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert read_labels(str(tmp_path / name), "no such data") == EXPECTED
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+    assert read_labels(str(tmp_path / f"{name}.gz"), "no such data") == EXPECTED
+
+
+def test_labels_are_read_from_a_column_of_the_data(tmp_path):
+    rows = [
+        {"id": each.id, "question": each.question, "context": each.context, "kind": EXPECTED.get(each.id)}
+        for each in EXAMPLES
+    ]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read_labels("kind", tmp_path / "data.jsonl") == EXPECTED
+
+
+def test_what_is_neither_file_nor_column_is_refused_by_name(tmp_path):
+    write_squad(EXAMPLES, tmp_path / "data.json")
+    with pytest.raises(DataError, match="kinds: must be a file with an id and a label in each row, or a column of"):
+        read_labels("kinds", tmp_path / "data.json")
+
+
+def test_a_report_is_sliced_by_labels():
+    report = score(EXAMPLES, {"a": "Ana", "b": "", "c": ""})
+    parts = report.sliced_by(EXPECTED)
+    assert {label: (part.total, part.exact) for label, part in parts.items()} == {"none": (1, 100), "person": (1, 100)}
+
+
+@pytest.mark.torch
+def test_evaluate_slices_by_a_file_and_draws_every_plot(tmp_path, capsys):
+    write_squad(EXAMPLES, tmp_path / "data.json")
+    (tmp_path / "kinds.tsv").write_text("id\tlabel\na\tperson\nc\tnone\n")
+    command = ["evaluate", str(tmp_path / "data.json"), "--reader", str(TINY / "wordpiece")]
+    main([*command, "--slices-by", str(tmp_path / "kinds.tsv"), "--plot", f"{tmp_path / 'plots'}/", "--json"])
+    shown = capsys.readouterr()
+    assert set(json.loads(shown.out)["slices"]["kinds.tsv"]) == {"person", "none"}
+    names = sorted(file.name for file in (tmp_path / "plots").iterdir())
+    assert names == ["null-threshold.svg", "reliability.svg", "risk-coverage.svg"]
+    assert all(f"Plot: {tmp_path / 'plots' / name}" in shown.err for name in names)
+    assert read_examples(tmp_path / "data.json")
