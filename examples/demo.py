@@ -10,7 +10,8 @@ from rich.text import Text
 
 import quoth
 from quoth.cli.console import stdout
-from quoth.cli.draw import Mark, passage, percent, put
+from quoth.cli.draw import Mark, passage, put
+from quoth.display import percent
 
 TEXTS = Path(__file__).parent / "texts"
 LUNCH = "Tomorrow the Atlântico is going to have a delicious team lunch!"

@@ -26,8 +26,8 @@ from rich.console import Console
 from quoth import __version__
 from quoth.cli import COMMANDS, app, main
 from quoth.cli.ask import _document
-from quoth.cli.console import visible
-from quoth.cli.draw import Mark, one_line, passage, percent, place, put
+from quoth.cli.draw import Mark, passage, place, put
+from quoth.display import one_line, percent, visible
 from quoth.errors import InputError
 from quoth.records import Prediction, Span
 

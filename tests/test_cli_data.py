@@ -84,9 +84,17 @@ def test_describe_pipes_plain_text(file):
     done = subprocess.run(words, capture_output=True, check=True, text=True, encoding="utf-8")
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
-    assert "The black cat [bold]sat\ufffd[31m on the mat." in done.stdout
+    assert "The black cat [bold]sat␛[31m on the mat." in done.stdout
     assert "gold      4–13: black cat" in done.stdout
     assert "questions with outer white space" in done.stdout
+
+
+def test_describe_shows_what_a_terminal_would_obey(quoth, tmp_path):
+    file = tmp_path / "data.json"
+    write_squad([Example("1", "Who \u202ekrow sat?", "Ana \x1b[31msat\u2066.", (Gold("Ana", 0),), "A\x9bB")], file)
+    status, printed, _ = quoth("describe", file)
+    assert status == 0
+    assert all(part in printed for part in ("Who \ufffdkrow sat?", "Ana ␛[31msat\ufffd.", "A\ufffdB"))
 
 
 def test_split_writes_the_named_articles_and_the_rest(quoth, file, tmp_path):

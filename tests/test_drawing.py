@@ -15,7 +15,8 @@ from rich.console import Console
 
 from quoth.cli import main
 from quoth.cli.explain import _coloured, _levels
-from quoth.drawing import escaped, visible
+from quoth.display import visible
+from quoth.drawing import escaped
 from quoth.reading import Windower
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from support.readers import tiny_reader, tiny_tokenizer

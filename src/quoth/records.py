@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quoth.notebook import Drawn
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
@@ -86,7 +88,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Drawn):
     """All that a reader says about one example.
 
     Attributes:
@@ -128,9 +130,3 @@ class Prediction:
         if best := self.best:
             return f"{best.text} ({best.probability:.1%}, code points {best.span.start} to {best.span.end})"
         return f"no answer: {self.reason}"
-
-    def _repr_html_(self) -> str:
-        """Draw itself in a notebook."""
-        from quoth.drawing import prediction_html
-
-        return prediction_html(self)

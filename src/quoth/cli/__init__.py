@@ -103,7 +103,7 @@ def top(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 fine, 1 problems found, 2 wrong use, 128 and more: stopped by a signal."""
-    from quoth.cli.console import visible
+    from quoth.display import visible
     from quoth.errors import ConfigError, MissingExtraError, QuothError, TrainingStoppedError
 
     if isinstance(sys.stdout, io.TextIOWrapper):

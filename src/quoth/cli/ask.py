@@ -200,7 +200,7 @@ def _finite(number: float | None) -> float | None:
 def _print_prediction(prediction: Prediction, sources: list[Source]) -> None:
     from rich.text import Text
 
-    from quoth.cli.draw import one_line
+    from quoth.display import one_line
 
     console = stdout()
     if prediction.best:
@@ -220,7 +220,8 @@ def _print_first(console: Console, answer: Answer, source: Source, *, closest: b
     """Print the best answer's place and the text around it."""
     from rich.text import Text
 
-    from quoth.cli.draw import Mark, one_line, passage, percent, place, put
+    from quoth.cli.draw import Mark, passage, place, put
+    from quoth.display import one_line, percent
 
     where = f"{percent(answer.probability)} · {place(source.text, answer.span, source.name)}"
     if closest:
@@ -234,7 +235,8 @@ def _print_next(console: Console, answer: Answer, source: Source, rank: int) -> 
     """Print a further answer in one line."""
     from rich.text import Text
 
-    from quoth.cli.draw import one_line, percent, place, put
+    from quoth.cli.draw import place, put
+    from quoth.display import one_line, percent
 
     if rank == 1:
         console.print("\nNext best")

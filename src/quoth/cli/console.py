@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from quoth.drawing.markup import visible
+from quoth.display import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-__all__ = ["note", "print_json", "stderr", "stdout", "visible"]
 
 
 def print_json(document: Any) -> None:
@@ -27,8 +25,8 @@ def print_json(document: Any) -> None:
 
 
 def note(message: str) -> None:
-    """Print a note on stderr, so that results can be piped."""
-    typer.echo(message, err=True)
+    """Print a note on stderr, so that results can be piped; what a terminal would obey is shown instead."""
+    typer.echo(visible(message), err=True)
 
 
 def stdout() -> Console:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from quoth.drawing.markup import percent, visible
+from quoth.display import one_line
 from quoth.records import Span
 
-__all__ = ["Mark", "one_line", "passage", "percent", "place", "put"]
+__all__ = ["Mark", "passage", "place", "put"]
 
 # Code points that an excerpt shows on either side of the answer, at most.
 REACH = 240
@@ -69,11 +69,6 @@ def passage(context: str, span: Span, mark: Mark, *, reach: int = REACH) -> Text
         mark.right,
         one_line(_after(context, span.end, reach)),
     )
-
-
-def one_line(text: str) -> str:
-    """Write each run of white space as one blank, and make control characters visible."""
-    return visible(_WORD.sub(" ", text))
 
 
 def place(context: str, span: Span, name: str) -> str:

@@ -102,7 +102,8 @@ def _print(explanation: Explanation, sources: list[Source]) -> None:
 def _print_answers(console: Console, explanation: Explanation, sources: list[Source]) -> None:
     from rich.text import Text
 
-    from quoth.cli.draw import one_line, place, put
+    from quoth.cli.draw import place, put
+    from quoth.display import one_line
 
     prediction = explanation.prediction
     head = one_line(prediction.best.text) if prediction.best else f"No answer: {prediction.reason}."
@@ -126,7 +127,7 @@ def _print_answers(console: Console, explanation: Explanation, sources: list[Sou
 def _share(probability: float, what: str) -> Text:
     from rich.text import Text
 
-    from quoth.drawing.markup import percent
+    from quoth.display import percent
 
     bar = "█" * round(_BAR * probability)
     return Text.assemble(f"{percent(probability):>6}   ", (what, "bold"), "  ", (bar, "bright_yellow"))
@@ -136,7 +137,8 @@ def _print_window(console: Console, explanation: Explanation, window: ExplainedW
     """Print a window: where it lies, the tokens that stand out, and its text in colour."""
     from rich.text import Text
 
-    from quoth.cli.draw import one_line, put
+    from quoth.cli.draw import put
+    from quoth.display import one_line
 
     same = [item for item in explanation.windows if item.context_index == window.context_index]
     source = sources[window.context_index]
@@ -163,7 +165,7 @@ def _coloured(window: ExplainedWindow, context: str, *, rich: bool) -> Text:
     """
     from rich.text import Text
 
-    from quoth.cli.draw import one_line
+    from quoth.display import one_line
 
     tokens = [token for token in window.tokens if token.span is not None]
     starts, ends = _levels([token.start for token in tokens]), _levels([token.end for token in tokens])
@@ -193,7 +195,8 @@ def _levels(logits: list[float]) -> list[float]:
 def _print_lost(console: Console, explanation: Explanation) -> None:
     from rich.text import Text
 
-    from quoth.cli.draw import one_line, put
+    from quoth.cli.draw import put
+    from quoth.display import one_line
 
     total = sum(explanation.lost_counts.values())
     if not total:

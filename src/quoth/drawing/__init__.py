@@ -1,29 +1,31 @@
-"""Drawings in HTML: for notebooks, which call ``_repr_html_``, and for ``quoth explain --html``.
+"""Drawings in HTML: for notebooks, and for ``quoth explain --html``.
 
 Every drawing is one self-contained piece: no scripts, no fonts, nothing from elsewhere. All text is escaped.
+Records find :func:`draw` through ``quoth.notebook``.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from quoth.drawing.explanation import explanation_html, explanation_page
+from quoth.drawing.markup import escaped
+from quoth.drawing.prediction import prediction_html
+from quoth.drawing.window import window_html
+from quoth.reading import Explanation, Window
+from quoth.records import Prediction
 
-from quoth.drawing.markup import escaped, visible
-
-if TYPE_CHECKING:
-    from quoth.drawing.explanation import explanation_html, explanation_page
-    from quoth.drawing.prediction import prediction_html, window_html
-
-# What the command line never draws is imported when it is asked for.
-_HOMES = {
-    "explanation_html": "quoth.drawing.explanation",
-    "explanation_page": "quoth.drawing.explanation",
-    "prediction_html": "quoth.drawing.prediction",
-    "window_html": "quoth.drawing.prediction",
-}
-
-__all__ = ["escaped", "explanation_html", "explanation_page", "prediction_html", "visible", "window_html"]
+__all__ = ["draw", "escaped", "explanation_html", "explanation_page", "prediction_html", "window_html"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'quoth.drawing' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+def draw(record: object, *, page: bool = False) -> str:
+    """Draw a record as a piece of HTML, or as a whole page; only an explanation has a page of its own.
+
+    Raises:
+        TypeError: If there is no such drawing of this kind of record.
+    """
+    if isinstance(record, Explanation):
+        return explanation_page(record) if page else explanation_html(record)
+    if isinstance(record, Prediction) and not page:
+        return prediction_html(record)
+    if isinstance(record, Window) and not page:
+        return window_html(record)
+    raise TypeError(
+        f"a record to draw must be a Prediction, a Window or an Explanation, but is a {type(record).__name__}"
+    )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from quoth.drawing.markup import escaped, number, percent
+from quoth.display import percent
+from quoth.drawing.markup import escaped, number
 from quoth.drawing.page import fragment, headline, meter, page, table
-
-if TYPE_CHECKING:
-    from quoth.reading import ExplainedToken, ExplainedWindow, Explanation
+from quoth.reading import ExplainedToken, ExplainedWindow, Explanation
 
 # Windows whose tokens are shown opened; one can open the others.
 _OPEN = 2

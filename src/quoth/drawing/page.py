@@ -7,12 +7,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from quoth.drawing.markup import escaped
-
-if TYPE_CHECKING:
-    from quoth.records import Prediction
+from quoth.records import Prediction
 
 
 @cache

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
+from quoth.notebook import Drawn, draw
 from quoth.records import Answer, Prediction, Span
 
 Part = Literal["special", "question", "context"]
@@ -179,7 +180,7 @@ class LostPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Drawn):
     """How the answers to one question came about.
 
     Attributes:
@@ -256,15 +257,7 @@ class Explanation:
 
     def to_html(self) -> str:
         """Return it as one HTML file that needs nothing else: a lesson on how the answer came about."""
-        from quoth.drawing import explanation_page
-
-        return explanation_page(self)
-
-    def _repr_html_(self) -> str:
-        """Draw itself in a notebook."""
-        from quoth.drawing import explanation_html
-
-        return explanation_html(self)
+        return draw(self, page=True)
 
 
 def _place(span: Span | None) -> dict[str, int | None]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quoth.errors import ConfigError, InputError, QuestionTooLongError
+from quoth.notebook import Drawn
 from quoth.reading.align import covering_tokens
 from quoth.reading.tokenizer import Ints, Template, Tokenizer, Tokens
 from quoth.records import Example
@@ -29,7 +30,7 @@ class TokenRange:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
+class Window(Drawn):
     """One model-sized piece of an example: ``[CLS] question [SEP] part of the context [SEP]``.
 
     Attributes:
@@ -92,12 +93,6 @@ class Window:
             f"Window(example={self.example.id!r}, index={self.index}, tokens={len(self)}, "
             f"context_tokens={self.first_token} to {last} of {len(self.context)})"
         )
-
-    def _repr_html_(self) -> str:
-        """Draw itself in a notebook."""
-        from quoth.drawing import window_html
-
-        return window_html(self)
 
 
 class Windower:

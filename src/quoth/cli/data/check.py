@@ -20,7 +20,7 @@ def check(
     Example: [cyan]quoth data check train.json[/cyan]
     """
     from quoth.data import describe, inspect
-    from quoth.drawing import visible
+    from quoth.display import visible
 
     inspected = inspect(file, sep=sep, encoding=encoding)
     problems = inspected.problems

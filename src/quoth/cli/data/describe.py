@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,13 +9,12 @@ import typer
 from quoth.cli.console import print_json, stdout
 from quoth.cli.data import options
 from quoth.cli.data.show import count, table_of, value_text
+from quoth.display import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from quoth.data import Description
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def describe(file: options.File, json: options.Json = False) -> None:
@@ -66,7 +64,7 @@ def _lengths_table(document: dict[str, Any]) -> Table:
 
 
 def _example_text(example: dict[str, Any]) -> str:
-    """Return one example in full, line by line; control characters, which could move the cursor, as U+FFFD."""
+    """Return one example in full, line by line."""
     golds = example["golds"]
     lines = [f"{name:<9} {example[name]}" for name in ("id", "title", "context", "question")]
     if golds is None:
@@ -75,4 +73,4 @@ def _example_text(example: dict[str, Any]) -> str:
         lines.append("golds     none: unanswerable")
     for gold in golds or ():
         lines.append(f"gold      {gold['start']}–{gold['start'] + len(gold['text'])}: {gold['text']}")
-    return "The first example\n\n" + _CONTROL.sub("\ufffd", "\n".join(lines))
+    return "The first example\n\n" + visible("\n".join(lines))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from quoth.display import visible
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -53,5 +55,5 @@ def table_of(title: str, cells: dict[str, str]) -> Table:
     table.add_column()
     table.add_column(justify="right")
     for name, cell in cells.items():
-        table.add_row(name, Text(cell))
+        table.add_row(name, Text(visible(cell)))
     return table

@@ -1,0 +1,41 @@
+"""Text that is safe to print, on a terminal as in HTML."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["one_line", "percent", "visible"]
+
+# Characters that move the cursor, change colours or reverse the reading direction of what follows; and lone
+# surrogates, which UTF-8 cannot hold. Line feed and tab stay.
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_WHITE_SPACE = re.compile(r"\s+")
+
+
+def visible(text: str) -> str:
+    r"""Replace each character that a terminal would obey rather than show, one for one.
+
+    Control characters become their pictures, the others U+FFFD.
+
+    Example:
+        >>> visible("\x1b[31m")
+        '␛[31m'
+    """
+    return _UNSAFE.sub(_picture, text)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line: each run of white space becomes one blank, control characters become visible."""
+    return visible(_WHITE_SPACE.sub(" ", text))
+
+
+def percent(probability: float) -> str:
+    """Write a probability with one decimal, never rounded to 0 or 1 unless it is: ``<0.1%``, ``97.3%``, ``>99.9%``."""
+    if 0 < probability < 0.001:
+        return "<0.1%"
+    return ">99.9%" if 0.999 < probability < 1 else f"{probability:.1%}"
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
