@@ -256,10 +256,10 @@ def test_lower_layers_learn_slower_and_norms_do_not_decay(tmp_path):
 def test_the_average_follows_the_weights_and_swaps_back():
     import torch
 
-    from quoth.training.optimizer import WeightAverage
+    from quoth.training.optimizer import MovingAverage
 
     model = torch.nn.Linear(2, 1, bias=False)
-    average = WeightAverage(model, 0.5)
+    average = MovingAverage(model, 0.5)
     start = model.weight.detach().clone()
     with torch.no_grad():
         model.weight += 1.0

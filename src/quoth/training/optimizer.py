@@ -1,4 +1,4 @@
-"""How weights move: AdamW with a rate for each layer, the course of the learning rate, and the average of weights."""
+"""How weights move: AdamW with a rate for each layer, the learning rate's schedule, the moving average."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rate_factor(config: TrainConfig, step: int, steps: int) -> float:
     return min(1.0, (steps - step) / fall) if fall else 1.0
 
 
-class WeightAverage:
+class MovingAverage:
     """Exponential moving average of a model's parameters: less noisy than the last ones.
 
     The average of the first steps forgets faster, so that it does not hang on the start.

@@ -6,19 +6,18 @@ import json
 import logging
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
 from transformers.trainer_callback import TrainerState
 
 from quoth.errors import TrainingError
-
-if TYPE_CHECKING:
-    from quoth.training.trainer import ReaderTrainer
+from quoth.training.config import TrainConfig
+from quoth.training.optimizer import MovingAverage
 
 WEIGHTS = "model.safetensors"
 AVERAGE = "average.safetensors"
@@ -28,66 +27,79 @@ _STATE = "state.json"
 _LOG = logging.getLogger(__name__)
 
 
-def snapshot(
-    trainer: ReaderTrainer,
-    optimizer: torch.optim.Optimizer,
-    random: Sequence[Mapping[str, torch.Tensor]],
-    scaler: Any = None,
-) -> Iterator[tuple[str, bytes]]:
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What a checkpoint saves of a run, and restores.
+
+    Attributes:
+        config: The run's configuration.
+        data: A fingerprint of its data and of the size of its steps: a resumed run must have the same.
+        model: The model, not wrapped.
+        optimizer: Its optimizer.
+        progress: How far the run is.
+        average: The moving average of the weights, if the configuration wants one.
+        scaler: What scales the loss, in float16.
+    """
+
+    config: TrainConfig
+    data: Mapping[str, Any]
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    progress: TrainerState
+    average: MovingAverage | None = None
+    scaler: Any = None
+
+
+def snapshot(run: RunState, random: Sequence[Mapping[str, torch.Tensor]]) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each file of a checkpoint.
 
     Args:
-        trainer: The run.
-        optimizer: Its optimizer.
+        run: The run as it is now.
         random: :func:`random_state` of each process.
-        scaler: What scales the loss, in float16.
     """
-    yield WEIGHTS, save(_parameters(trainer.model))
-    if trainer.average:
-        yield AVERAGE, save({name: value.contiguous() for name, value in trainer.average.weights.items()})
-    yield _OPTIMIZER, save(_moments(trainer.model, optimizer))
+    yield WEIGHTS, save(_parameters(run.model))
+    if run.average:
+        yield AVERAGE, save({name: value.contiguous() for name, value in run.average.weights.items()})
+    yield _OPTIMIZER, save(_moments(run.model, run.optimizer))
     yield _RANDOM, save({f"{rank}/{part}": state for rank, each in enumerate(random) for part, state in each.items()})
     document = {
-        "config": trainer.config.to_dict(),
+        "config": run.config.to_dict(),
         "made_with": made_with(len(random)),
-        "average_steps": trainer.average.seen if trainer.average else 0,
-        "course": trainer.course,
-        "scaler": scaler.state_dict() if scaler else None,
-        "trainer": asdict(trainer.state),
+        "average_steps": run.average.seen if run.average else 0,
+        "data": run.data,
+        "scaler": run.scaler.state_dict() if run.scaler else None,
+        "trainer": asdict(run.progress),
     }
     yield _STATE, (json.dumps(document, indent=1) + "\n").encode()
 
 
-def read_snapshot(
-    folder: Path, trainer: ReaderTrainer, optimizer: torch.optim.Optimizer, process: tuple[int, int], scaler: Any = None
-) -> TrainerState:
-    """Put a run back to where a checkpoint was written, and return its state.
+def read_snapshot(folder: Path, run: RunState, process: tuple[int, int]) -> TrainerState:
+    """Restore a run from a checkpoint, in place, and return how far it was.
 
-    Warns where threads, processes or versions differ: the weights are then not bit for bit those of a run that was
+    Warns if threads, processes or versions differ: the weights are then not bit for bit those of a run that was
     never stopped.
 
     Args:
-        folder: A whole checkpoint.
-        trainer: The run.
-        optimizer: Its optimizer.
-        process: Which process this is, from 0, and of how many.
-        scaler: What scales the loss, in float16.
+        folder: A complete checkpoint.
+        run: The run; its model, optimizer, average and scaler are overwritten.
+        process: The index of this process, from 0, and the number of processes.
 
     Raises:
         TrainingError: If the checkpoint is of another configuration, of other data, or of steps of another size.
     """
     rank, processes = process
     document = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-    different = trainer.config.differences(document["config"])
+    different = run.config.differences(document["config"])
     if different:
         raise TrainingError(f"{folder}: is a checkpoint of another configuration: {'; '.join(different)}")
-    _refuse_other_course(folder, document.get("course"), trainer.course, processes)
-    trainer.model.load_state_dict(load_file(folder / WEIGHTS), strict=False)
-    if trainer.average:
-        trainer.average.load(load_file(folder / AVERAGE), document["average_steps"])
-    _put_moments(trainer.model, optimizer, load_file(folder / _OPTIMIZER))
-    if scaler and document.get("scaler"):
-        scaler.load_state_dict(document["scaler"])
+    # Before 0.2 the fingerprint was called "course".
+    _raise_if_other_data(folder, document.get("data", document.get("course")), run.data, processes)
+    run.model.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+    if run.average:
+        run.average.load(load_file(folder / AVERAGE), document["average_steps"])
+    _put_moments(run.model, run.optimizer, load_file(folder / _OPTIMIZER))
+    if run.scaler and document.get("scaler"):
+        run.scaler.load_state_dict(document["scaler"])
     random = load_file(folder / _RANDOM)
     if f"{rank}/cpu" in random:
         torch.set_rng_state(random[f"{rank}/cpu"])
@@ -100,10 +112,10 @@ def read_snapshot(
     return TrainerState(**document["trainer"])
 
 
-def _refuse_other_course(
+def _raise_if_other_data(
     folder: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any], processes: int
 ) -> None:
-    """Refuse to go on where the steps to come would not be those that the run began with."""
+    """Raise if the next steps would see other windows than those that the run began with."""
     if before is None or before == now:  # none: a checkpoint of Quoth 0.1
         return
     if before["step_windows"] != now["step_windows"]:

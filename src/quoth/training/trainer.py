@@ -34,8 +34,8 @@ from quoth.training.checkpoints import clear_checkpoints, write_checkpoint
 from quoth.training.config import TrainConfig
 from quoth.training.features import Collator, StepPlan, TrainingBatch, WindowDataset
 from quoth.training.loss import span_losses, teacher_losses
-from quoth.training.optimizer import WeightAverage, adamw, rate_factor
-from quoth.training.snapshot import random_state, read_snapshot, snapshot
+from quoth.training.optimizer import MovingAverage, adamw, rate_factor
+from quoth.training.snapshot import RunState, random_state, read_snapshot, snapshot
 from quoth.training.stops import StopSignals, explained_memory
 from quoth.training.teacher import Lesson, Teacher, shared_lessons
 
@@ -105,7 +105,7 @@ class ReaderTrainer:
         steps = config.max_steps or max(1, math.ceil(config.epochs * len(self._plan)))
         wrapped = torch.compile(model, dynamic=True) if config.compile else model
         self._wrapped, self._optimizer = accelerator.prepare(wrapped, adamw(model, config))
-        self.average = WeightAverage(model, config.average) if config.average else None
+        self.average = MovingAverage(model, config.average) if config.average else None
         main = accelerator.is_main_process
         self.state = TrainerState(
             max_steps=steps, logging_steps=LOG_STEPS, is_world_process_zero=main, is_local_process_zero=main
@@ -117,8 +117,8 @@ class ReaderTrainer:
         self._saved_step: int | None = None
 
     @cached_property
-    def course(self) -> dict[str, Any]:
-        """What decides which windows each step sees, beside the configuration: a resumed run must agree with it."""
+    def data_fingerprint(self) -> dict[str, Any]:
+        """What decides which windows each step sees, beside the configuration: a resumed run must have the same."""
         return {
             "windows": len(self.data.windows),
             "step_windows": self._plan.step_windows,
@@ -377,7 +377,7 @@ class ReaderTrainer:
         accelerator, state = self._accelerator, self.state
         states = gather_object([random_state()])
         if accelerator.is_main_process:
-            files = snapshot(self, self._optimizer, states, accelerator.scaler)
+            files = snapshot(self._run_state(), states)
             write_checkpoint(self.checkpoints, state.global_step, files)
             clear_checkpoints(self.checkpoints, self.config.keep_checkpoints, state.best_global_step, state.global_step)
         accelerator.wait_for_everyone()
@@ -386,8 +386,18 @@ class ReaderTrainer:
 
     def _resume(self, folder: Path) -> None:
         accelerator = self._accelerator
-        self.state = read_snapshot(
-            folder, self, self._optimizer, (accelerator.process_index, accelerator.num_processes), accelerator.scaler
-        )
+        process = (accelerator.process_index, accelerator.num_processes)
+        self.state = read_snapshot(folder, self._run_state(), process)
         self.state.is_world_process_zero = self.state.is_local_process_zero = accelerator.is_main_process
         self._lose_patience()
+
+    def _run_state(self) -> RunState:
+        return RunState(
+            self.config,
+            self.data_fingerprint,
+            self.model,
+            self._optimizer,
+            self.state,
+            self.average,
+            self._accelerator.scaler,
+        )
