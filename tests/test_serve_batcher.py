@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from quoth.reading import DecodeSettings, WindowBatch, Windower, unbatch
 from quoth.records import Example
-from quoth.serve.http.errors import ApiError
+from quoth.serve.errors import ApiError
 from quoth.serve.queue.asking import Desk, Query
 from quoth.serve.queue.batcher import Batcher, OverloadedError
 from quoth.serve.settings import ServeSettings

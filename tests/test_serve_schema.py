@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from quoth.serve.http.schema import ErrorResponse
+from quoth.serve.errors import ErrorResponse
 from support.serving import process
 
 schemathesis = pytest.importorskip("schemathesis")

@@ -20,9 +20,10 @@ from starlette.middleware.cors import CORSMiddleware
 from quoth import __version__
 from quoth.documents.read import DocumentLimits, read_document
 from quoth.errors import QuothError
+from quoth.serve.errors import ApiError, ErrorResponse
 from quoth.serve.http import schema
 from quoth.serve.http.assets import asset_routes
-from quoth.serve.http.errors import ApiError, checked, failed, refuse
+from quoth.serve.http.errors import checked, failed, refuse
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.middleware import Guard
 from quoth.serve.http.service import Service
@@ -39,7 +40,7 @@ DESCRIPTION = (
 # Texts whose time is over are forgotten at least so often, in seconds.
 _EXPIRE_S = 60.0
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schema.ErrorResponse, "description": what}
+    status: {"model": ErrorResponse, "description": what}
     for status, what in {
         400: "No JSON.",
         401: "The token is missing or wrong, where the server asks for one.",
@@ -52,13 +53,13 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 _NOT_KEPT: dict[int | str, dict[str, Any]] = {
-    404: {"model": schema.ErrorResponse, "description": "The text is not kept here, or not any more: send it again."}
+    404: {"model": ErrorResponse, "description": "The text is not kept here, or not any more: send it again."}
 }
 
 
 _NO_FILE: dict[int | str, dict[str, Any]] = {
-    415: {"model": schema.ErrorResponse, "description": "Neither JSON nor a file of a kind that is read here."},
-    501: {"model": schema.ErrorResponse, "description": "What reads this kind of file is not installed here."},
+    415: {"model": ErrorResponse, "description": "Neither JSON nor a file of a kind that is read here."},
+    501: {"model": ErrorResponse, "description": "What reads this kind of file is not installed here."},
 }
 
 

@@ -13,7 +13,7 @@ from quoth.errors import ConfigError
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings, Tokenizer, Windower
 from quoth.records import Prediction
-from quoth.serve.http.errors import ApiError
+from quoth.serve.errors import ApiError
 from quoth.serve.http.schema import HostedAnswer, HostedParameters, HostedRequest
 
 _MAX_SEQ_LEN = 384

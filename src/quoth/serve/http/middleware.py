@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from quoth.serve.http.errors import ApiError, overloaded, too_large
+from quoth.serve.errors import ApiError, overloaded, too_large
 from quoth.serve.metrics import Metrics
 from quoth.serve.settings import ServeSettings
 

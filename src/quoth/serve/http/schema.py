@@ -20,6 +20,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from quoth.serve.errors import Problem
+
 QUESTION = "What flew into the glass?"
 TEXT = "A gull 🐦 flew into the glass of the lighthouse on Tuesday."
 HANDLE = "5f0e2c3a6f0f3b1d4f2f0a6bd3f6f8d7a1b2c3d4e5f60718293a4b5c6d7e8f90"
@@ -230,21 +232,6 @@ class AnswerResponse(Result):
 
     timing: Timing
     reader: ReaderName
-
-
-class Problem(BaseModel):
-    """What went wrong, and what to do."""
-
-    code: str = Field(description="For programs; does not change.", examples=["text_not_found"])
-    message: str = Field(description="What must be, but what is.")
-    hint: str = Field(description="What to do.")
-    where: str | None = Field(default=None, description="Which part of the request.", examples=["body.contexts.1"])
-
-
-class ErrorResponse(BaseModel):
-    """The shape of every error."""
-
-    error: Problem
 
 
 class RowResult(BaseModel):

@@ -7,8 +7,9 @@ from typing import Any
 
 from quoth import __version__
 from quoth.reading import DecodeSettings
+from quoth.serve.errors import ApiError, too_large
 from quoth.serve.http import schema
-from quoth.serve.http.errors import ApiError, checked, too_large
+from quoth.serve.http.errors import checked
 from quoth.serve.http.hosted import HostedTask
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.wire import explained, result

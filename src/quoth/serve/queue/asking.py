@@ -19,7 +19,7 @@ from quoth.errors import QuothError
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings, Explanation, Tokenizer, WholeWindow, Window, Windower, decode, explain
 from quoth.records import Example, Prediction
-from quoth.serve.http.errors import ApiError, of_quoth, overloaded
+from quoth.serve.errors import ApiError, of_quoth, overloaded
 from quoth.serve.queue.batcher import Batcher, Job, OverloadedError
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text

@@ -1,0 +1,95 @@
+"""Errors that a client is told: one shape, each with what to do."""
+
+from __future__ import annotations
+
+import math
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from quoth.errors import (
+    DocumentError,
+    DocumentKindError,
+    DocumentTooLargeError,
+    InputError,
+    MissingExtraError,
+    QuestionTooLongError,
+    QuothError,
+    TokenizerError,
+)
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do."""
+
+    code: str = Field(description="For programs; does not change.", examples=["text_not_found"])
+    message: str = Field(description="What must be, but what is.")
+    hint: str = Field(description="What to do.")
+    where: str | None = Field(default=None, description="Which part of the request.", examples=["body.contexts.1"])
+
+
+class ErrorResponse(BaseModel):
+    """The shape of every error."""
+
+    error: Problem
+
+
+class ApiError(HTTPException):
+    """A request that is refused.
+
+    Attributes:
+        problem: What the client is told.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, hint: str, where: str | None = None, retry_s: float | None = None
+    ) -> None:
+        headers = None if retry_s is None else {"Retry-After": str(max(1, math.ceil(retry_s)))}
+        super().__init__(status, message, headers)
+        self.problem = Problem(code=code, message=message, hint=hint, where=where)
+
+    def response(self) -> JSONResponse:
+        """Return it as a response."""
+        content = ErrorResponse(error=self.problem).model_dump(exclude_none=True)
+        return JSONResponse(content, self.status_code, self.headers)
+
+
+def too_large(what: str, limit: int, found: int | None, flag: str, where: str | None = None) -> ApiError:
+    """Return the error for something above a limit; ``found`` is ``None`` where nobody counted to the end."""
+    is_ = "is more" if found is None else f"is {found:,}"
+    return ApiError(
+        413, f"{flag}_limit", f"{what} must be at most {limit:,}, but {is_}",
+        f"Send less, or start the server with a higher --{flag.replace('_', '-')}.", where,
+    )  # fmt: skip
+
+
+def overloaded(message: str, retry_s: float) -> ApiError:
+    """Return the error for work that has no room now."""
+    return ApiError(
+        503, "overloaded", message, "Send it again after the seconds that Retry-After says.", retry_s=retry_s
+    )
+
+
+def of_quoth(error: QuothError, where: str | None = None) -> ApiError:
+    """Say over the wire what the library raised; what is not the client's doing is not told in detail."""
+    if isinstance(error, QuestionTooLongError):
+        return ApiError(
+            422, "question_too_long", "the question must leave room for its context in a window, but does not",
+            "Ask it in fewer words.", where,
+        )  # fmt: skip
+    if isinstance(error, DocumentKindError):
+        return ApiError(415, "unknown_kind_of_file", str(error), "Send .txt, .md, .html, .docx or .pdf.", where)
+    if isinstance(error, DocumentTooLargeError):
+        return ApiError(413, "file_too_large", str(error), "Send a smaller file.", where)
+    if isinstance(error, DocumentError):
+        return ApiError(422, "unreadable_file", str(error), "Mend the file, or paste its text.", where)
+    if isinstance(error, MissingExtraError):
+        return ApiError(501, "not_installed", str(error), "Tell who runs this server.", where)
+    if isinstance(error, InputError):
+        return ApiError(
+            422, "question_empty", "the question must hold a word, but holds none", "Ask a question.", where
+        )
+    if isinstance(error, TokenizerError):
+        return ApiError(422, "unreadable_text", "the tokenizer failed on a text", "Ask about other texts.", where)
+    return ApiError(500, "reader_failed", "the reader failed", "Ask again; if it stays so, tell who runs this server.")
