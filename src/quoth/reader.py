@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from quoth.engines import Engine
 from quoth.engines.select import ENGINES, no_such_engine
@@ -29,7 +29,7 @@ from quoth.reading import (
     unbatch_whole,
 )
 from quoth.records import Example, Prediction
-from quoth.store import ReaderSettings, find_folder, open_engine
+from quoth.store import Origin, ReaderSettings, find_folder
 from quoth.stream import Stream
 
 T = TypeVar("T")
@@ -38,17 +38,31 @@ T = TypeVar("T")
 class Reader:
     """Answers questions by quoting.
 
+    It may be used by several threads. It can be pickled, as what it was loaded from and its settings: in another
+    process it loads itself when it is first used, once per process, however often it is sent there.
+
     Attributes:
         settings: Sizes of windows and how answers are chosen; ``settings.decode`` holds threshold and temperature.
-        engine: What runs the network.
-        windower: Cuts examples into windows. It may be used by several threads, as all of a reader may.
     """
 
+    _origin: Origin | None = None
+
     def __init__(self, tokenizer: Tokenizer, engine: Engine, settings: ReaderSettings) -> None:
-        """Put a reader together; most callers want :meth:`load`."""
+        """Put a reader together, which then cannot be pickled; most callers want :meth:`load`."""
         self.settings = settings
         self.engine = engine
         self.windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the network."""
+        return self._loaded_from().load_once().engine
+
+    @cached_property
+    def windower(self) -> Windower:
+        """Cuts examples into windows."""
+        tokenizer = self._loaded_from().load_once().tokenizer
+        return Windower(tokenizer, max_tokens=self.settings.max_tokens, overlap=self.settings.overlap)
 
     @classmethod
     @suggests_names
@@ -59,6 +73,7 @@ class Reader:
         engine: str = "auto",
         precision: str | None = None,
         threads: int | None = None,
+        device: str | None = None,
         revision: str | None = None,
         token: str | bool | None = None,
     ) -> Reader:
@@ -71,6 +86,8 @@ class Reader:
             precision: What to compute in where the reader's file leaves it open: "float32", "bfloat16" or "float16", as
                 far as engine and processor have it; what measured best if ``None``.
             threads: Threads of the engine; all usable cores if ``None``.
+            device: "cpu", or where torch computes: "cuda", "cuda:1", "mps". If ``None``, torch takes a GPU if there is
+                one, and "auto" takes the CPU where the reader has a ``model.onnx``.
             revision: Of a name on the hub: a branch, a tag or a commit.
             token: To log in to the hub with; the stored login if ``None``.
 
@@ -78,7 +95,7 @@ class Reader:
             ReaderError: If the folder is missing, incomplete or damaged, the hub has none of this name, or the engine
                 cannot run it or compute in this precision.
             TokenizerError: If there is no ``tokenizer.json``.
-            ConfigError: If there is no such engine or precision.
+            ConfigError: If there is no such engine or precision, or the engine has no such device.
             MissingExtraError: If what runs it is not installed.
 
         Example:
@@ -97,8 +114,27 @@ class Reader:
                 "answers may be cut. Delete its tokenizer.json and make a sound one with: quoth export FOLDER -o DIR",
                 stacklevel=2,
             )
-        started = open_engine(folder, engine=engine, precision=precision, threads=threads)
-        return cls(tokenizer, started, folder.settings(tokenizer.max_tokens))
+        origin = Origin.of(source, folder, engine=engine, precision=precision, threads=threads, device=device)
+        reader = cls(*origin.start(folder, tokenizer), folder.settings(tokenizer.max_tokens))
+        reader._origin = origin
+        return reader
+
+    def with_settings(self, settings: ReaderSettings) -> Reader:
+        """Return a reader with other settings and the same tokenizer and engine."""
+        reader = type(self)(self.tokenizer, self.engine, settings)
+        reader._origin = self._origin
+        return reader
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (type(self), self._loaded_from(), self.settings)
+
+    def _loaded_from(self) -> Origin:
+        if self._origin is None:
+            raise TypeError(
+                "a Reader must come from Reader.load to be pickled, but this one was put together from a tokenizer and "
+                "an engine. Save it to a folder and load it from there"
+            )
+        return self._origin
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -247,11 +283,20 @@ class Reader:
 
     def __repr__(self) -> str:
         settings = self.settings
+        if "engine" not in vars(self) and self._origin:  # not loaded yet in this process
+            return f"Reader(not loaded yet, {self._origin})"
         return (
             f"Reader(engine={self.engine.name!r}, precision={self.engine.precision!r}, "
             f"max_tokens={settings.max_tokens}, overlap={settings.overlap}, "
             f"null_threshold={settings.decode.null_threshold})"
         )
+
+
+def _unpickled(kind: type[Reader], origin: Origin, settings: ReaderSettings) -> Reader:
+    """Return a reader that loads itself when it is first used: a pool waits for ever where unpickling fails."""
+    reader = kind.__new__(kind)
+    reader._origin, reader.settings = origin, settings
+    return reader
 
 
 def _examples(question: str, context: str | Sequence[str]) -> list[Example]:

@@ -49,7 +49,7 @@ class ExactReader:
         stored = self._reader.settings
         decode = replace(stored.decode, whole_words=whole_words)
         settings = replace(stored, max_tokens=max_tokens, overlap=overlap, decode=decode)
-        return Reader(self._reader.tokenizer, self._reader.engine, settings)
+        return self._reader.with_settings(settings)
 
 
 def _distinct(prediction: Prediction) -> list[Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from quoth.errors import ConfigError
 from quoth.reader import Reader
 from quoth.reading import Tokenizer
 from quoth.records import Example
-from quoth.store import ReaderSettings, find_folder, open_torch
+from quoth.store import ReaderSettings, find_folder
 
 TASK = "question-answering"
 # Examples of an endless input that are answered together.
 _AT_ONCE = 64
+_MADE_OF_THE_REST = ("_reader", "_exact", "_old")
 # What Quoth wants to know of a tokenizer of transformers.
 _NAMED = ("cls_token", "pad_token", "unk_token")
 _NO_TOKENIZER = (
@@ -30,11 +32,10 @@ _NO_TOKENIZER = (
 class QuestionAnsweringPipeline:
     """Answers questions by quoting, called as the pipeline of transformers was.
 
+    It can be pickled: a reader as what it was loaded from, a model of transformers with its weights.
+
     Attributes:
         task: ``"question-answering"``.
-        model: The model that was given, or what runs it.
-        tokenizer: The tokenizer that was given, or Quoth's.
-        device: Where it runs, as a string.
         compat: Whether scores and n-best lists are those of transformers 4.57.
     """
 
@@ -59,7 +60,7 @@ class QuestionAnsweringPipeline:
 
         Args:
             model: A Reader, or a question-answering model of transformers.
-            tokenizer: A tokenizer of transformers, or Quoth's; may be left out with a Reader.
+            tokenizer: A tokenizer of transformers, or Quoth's; with a Reader, it replaces the reader's.
             task: ``"question-answering"``.
             device: Where a model of transformers is to run; ``None``: where it is.
             batch_size: Windows of one call of the network, with ``compat``; 1 if ``None``.
@@ -70,15 +71,48 @@ class QuestionAnsweringPipeline:
             ValueError: If a parameter is out of its range.
             Exception: If a model comes without a tokenizer.
         """
-        reader = model if isinstance(model, Reader) else _wrapped(model, tokenizer, device)
         self.task = task or TASK
         self.compat = compat
-        self.model = model if model is not reader else getattr(reader.engine, "model", reader.engine)
-        self.tokenizer = tokenizer if tokenizer is not None else reader.tokenizer
-        self.device = str(getattr(self.model, "device", "cpu"))
+        self._given = (model, tokenizer, device)
         self._parameters = Parameters().changed(parameters)
         self._batch_size = batch_size
-        self._old, self._exact = OldReader(reader.tokenizer, reader.engine), ExactReader(reader)
+        self._reader  # noqa: B018 (raises where the parts do not fit)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        """The reader that answers."""
+        model, tokenizer, device = self._given
+        if not isinstance(model, Reader):
+            return _wrapped(model, tokenizer, device)
+        return model if tokenizer is None else Reader(_tokenizer(tokenizer), model.engine, model.settings)
+
+    @cached_property
+    def _exact(self) -> ExactReader:
+        return ExactReader(self._reader)
+
+    @cached_property
+    def _old(self) -> OldReader:
+        return OldReader(self._reader.tokenizer, self._reader.engine)
+
+    @property
+    def model(self) -> Any:
+        """The model that was given, or what runs it."""
+        model = self._given[0]
+        return getattr(model.engine, "model", model.engine) if isinstance(model, Reader) else model
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer that was given, or Quoth's."""
+        return self._given[1] if self._given[1] is not None else self._reader.tokenizer
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return str(getattr(self.model, "device", "cpu"))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what to pickle: what it was made of, and nothing that was made of that."""
+        return {name: value for name, value in vars(self).items() if name not in _MADE_OF_THE_REST}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Answer.
@@ -179,9 +213,7 @@ def pipeline(
         reader = (
             model if isinstance(model, Reader) else _load(model, revision, token, _device(device), _precision(dtype))
         )
-        if tokenizer is not None:
-            reader = Reader(_tokenizer(tokenizer), reader.engine, reader.settings)
-        return QuestionAnsweringPipeline(reader, **settings)
+        return QuestionAnsweringPipeline(reader, None if tokenizer is None else _tokenizer(tokenizer), **settings)
     if tokenizer is None:
         raise Exception(_NO_TOKENIZER)
     return QuestionAnsweringPipeline(model, tokenizer, device=device, **settings)
@@ -190,12 +222,9 @@ def pipeline(
 def _load(
     model: str | Path | None, revision: str | None, token: str | bool | None, device: str, precision: str
 ) -> Reader:
-    if device == "cpu" and precision == "float32":
-        return Reader.load(model, precision=precision, revision=revision, token=token)
-    folder = find_folder(model, revision=revision, token=token)
-    tokenizer = Tokenizer.load(folder.path)
-    engine = open_torch(folder, precision=precision, device=device)
-    return Reader(tokenizer, engine, folder.settings(tokenizer.max_tokens))
+    # Half precision is torch's alone: what is asked for here is the dtype of a model of transformers.
+    engine = "auto" if device == "cpu" and precision == "float32" else "torch"
+    return Reader.load(model, engine=engine, precision=precision, device=device, revision=revision, token=token)
 
 
 def _wrapped(model: Any, tokenizer: Any, device: Any) -> Reader:

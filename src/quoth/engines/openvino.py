@@ -66,8 +66,8 @@ class OpenVinoEngine:
         _check_precision(core, precision)
         config = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "INFERENCE_NUM_THREADS": threads or usable_cores(),
-            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": 2 if _is_forked() else threads or usable_cores(),
+            "NUM_STREAMS": 2 if _is_forked() else 1,
             "PERFORMANCE_HINT": "LATENCY",
             # Pinned threads fight for a core with whatever else is pinned to it, while another may be idle.
             "ENABLE_CPU_PINNING": False,
@@ -135,12 +135,28 @@ def one_core() -> openvino.Core:
     Python handles is then a segmentation fault.
     """
     with _ONE_AT_A_TIME:  # a cache alone lets two threads that are first each make one
+        _process_of_core()
         return _core()
 
 
 @functools.cache
 def _core() -> openvino.Core:
     return import_openvino().Core()
+
+
+@functools.cache
+def _process_of_core() -> int:
+    """Return the process that made the core: this one, or that from which it was forked."""
+    return os.getpid()
+
+
+def _is_forked() -> bool:
+    """Tell whether the core is that of a parent process.
+
+    OpenVINO keeps the threads of a network that is gone for the next one of the same streams and threads, and in a
+    forked process waits for ever for these, which it has not. So networks have one stream, and two in forked processes.
+    """
+    return _process_of_core() != os.getpid()
 
 
 def _check_precision(core: openvino.Core, precision: str) -> None:

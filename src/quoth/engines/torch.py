@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class TorchEngine:
 
     def __init__(self, model: Any, *, precision: str = "float32") -> None:
         """Wrap a model; it stays in the mode (training or not) and on the device that it is in."""
+        _Fork.prepare()
         self.model = model
         self.precision = precision
         taken = inspect.signature(model.forward).parameters
@@ -78,7 +80,7 @@ class TorchEngine:
                 f"{folder}: must hold a trained question-answering model, but lacks "
                 f"{', '.join(sorted(info['missing_keys']))}. Train one with: quoth train --base {folder}"
             )
-        if threads is not None:
+        if threads is not None and not _Fork.happened:
             torch.set_num_threads(threads)
         return cls(model.eval().to(device or best_device()), precision=precision)
 
@@ -95,6 +97,28 @@ class TorchEngine:
             output.start_logits.float().cpu().numpy(),
             output.end_logits.float().cpu().numpy(),
         )
+
+
+class _Fork:
+    """What a forked process must know: GNU OpenMP, which torch computes with, waits there for threads that are gone.
+
+    With one thread torch does without OpenMP; its own DataLoader does the same in its workers.
+    """
+
+    happened = False
+    _prepared = False
+
+    @classmethod
+    def prepare(cls) -> None:
+        """From now on, let each process that is forked from this one compute with one thread."""
+        if not cls._prepared and hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=cls._after)
+        cls._prepared = True
+
+    @classmethod
+    def _after(cls) -> None:
+        cls.happened = True
+        torch.set_num_threads(1)
 
 
 def best_device() -> str:

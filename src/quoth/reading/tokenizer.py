@@ -104,6 +104,7 @@ class Tokenizer:
             TokenizerError: If it fails even on a pair of short texts, or puts the question after the context.
         """
         config = config or {}
+        self._config = config
         self._inner = tokenizers.Tokenizer.from_str(inner.to_str()) if copy else inner
         self._inner.no_truncation()
         self._inner.no_padding()
@@ -143,6 +144,10 @@ class Tokenizer:
         if not isinstance(config, dict):
             raise TokenizerError(f"{config_file}: must be a JSON object, but is {type(config).__name__}")
         return cls(inner, config, copy=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it was made from, without the words that it remembers."""
+        return Tokenizer, (self._inner, self._config)
 
     def __repr__(self) -> str:
         """Say what it is, not where in memory."""

@@ -9,9 +9,11 @@ from quoth.store.folder import (
     open_torch,
     shipped_folder,
 )
+from quoth.store.origin import Origin
 from quoth.store.settings import ReaderSettings
 
 __all__ = [
+    "Origin",
     "ReaderFolder",
     "ReaderSettings",
     "check_new_folder",

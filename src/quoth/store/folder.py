@@ -229,7 +229,12 @@ def shipped_folder() -> ReaderFolder:
 
 
 def open_engine(
-    folder: ReaderFolder, *, engine: str = "auto", precision: str | None = None, threads: int | None = None
+    folder: ReaderFolder,
+    *,
+    engine: str = "auto",
+    precision: str | None = None,
+    threads: int | None = None,
+    device: str | None = None,
 ) -> Engine:
     """Start the engine that runs a folder: its ONNX file where it holds one, else torch.
 
@@ -239,16 +244,22 @@ def open_engine(
         precision: "float32", "bfloat16" or "float16", as far as engine and processor have it; what measured best if
             ``None``. Products that the file has in int8 stay int8.
         threads: Threads of the engine; all usable cores if ``None``.
+        device: "cpu", or where torch computes ("cuda", "cuda:1", "mps"). If ``None``, torch takes a GPU if there is
+            one, and "auto" takes the CPU where the folder has a ``model.onnx``.
 
     Raises:
-        ReaderError: If the folder holds no weights for this engine, or it cannot compute in this precision.
-        ConfigError: If there is no such engine or precision.
+        ReaderError: If the folder holds no weights for this engine, or it cannot compute in this precision or on this
+            device.
+        ConfigError: If there is no such engine or precision, or the engine has no such device.
         MissingExtraError: If what runs it is not installed.
     """
     if precision not in (None, *PRECISIONS):
         raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, but is {precision}")
-    if engine == "torch" or (engine == "auto" and not folder.onnx):
-        return open_torch(folder, precision=precision or "float32", threads=threads)
+    on_cpu = device in (None, "cpu")
+    if engine == "torch" or (engine == "auto" and not (folder.onnx and on_cpu)):
+        return open_torch(folder, precision=precision or "float32", device=device, threads=threads)
+    if not on_cpu:
+        raise ConfigError(f"device must be cpu with engine {engine}, but is {device}. On a GPU, use engine torch")
     if not folder.onnx:
         raise ReaderError(
             f"{folder.path}: must hold model.onnx for {engine}, but holds none. Make one with: "
