@@ -48,14 +48,19 @@ def quoth(capsys):
 def test_check_says_that_all_is_well(quoth, file):
     assert quoth("check", file) == (0, f"{file}: no problems in 3 questions, 2 contexts, 2 articles\n", "")
     status, out, _ = quoth("check", file, "--json")
-    assert (status, json.loads(out)) == (0, {"source": str(file), "questions": 3, "problems": [], "warnings": []})
+    repair = {"rows": 0, "rules": {}, "left": 0}
+    document = {"source": str(file), "questions": 3, "problems": [], "warnings": [], "repair": repair}
+    assert (status, json.loads(out)) == (0, document)
 
 
 def test_check_prints_every_problem(quoth, bad):
     status, out, err = quoth("check", bad)
     assert (status, err) == (1, f"{bad}: 12 problems\n")
     more = "(and 11 more of this kind: row 2, row 3, row 4, ...)"
-    assert out == f"{bad}: row 1, id q0: question must not be empty {more}\n"
+    assert out.splitlines() == [
+        f"{bad}: row 1, id q0: question must not be empty {more}",
+        f"{bad}: quoth data repair can repair none of 12 with problems; --drop takes them out",
+    ]
     status, printed, _ = quoth("check", bad, "--json")
     every = [f"{bad}: row {n}, id q{n - 1}: question must not be empty" for n in range(1, 13)]
     assert (status, json.loads(printed)["problems"]) == (1, every)

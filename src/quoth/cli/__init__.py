@@ -19,7 +19,7 @@ COMMANDS = {
     "ask": "Answer a question by quoting from one text or several: the best answer among them, highlighted.",
     "explain": "Explain how an answer came about: what the reader saw, what the network said, and why other spans "
     "lost.",
-    "data": "Look at a data set before training: check it, describe it, cut it into windows or by articles.",
+    "data": "Look at your own data, repair them, and make files of them.",
     "train": "Fine-tune an encoder on SQuAD-style data, and write a reader folder.",
     "predict": "Answer every question of a data set, and write SQuAD's prediction files.",
     "score": "Score predictions: SQuAD's exact match and F1, equal to the official scorers.",

@@ -162,11 +162,12 @@ def _single_answer(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     if all(value is None or value == "" or value != value for value in answer.values()):
         return []
     if "answer_start" in answer:
-        answer["answer_start"] = _whole(answer["answer_start"])
+        answer["answer_start"] = whole(answer["answer_start"])
     return [answer]
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """Return the whole number that a text or a float says, such as "12.0"; anything else as it is."""
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         return int(value.strip().split(".")[0])
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():

@@ -7,14 +7,15 @@ import typer
 from quoth.cli.data.check import check
 from quoth.cli.data.describe import describe
 from quoth.cli.data.pairs import pairs
+from quoth.cli.data.repair import repair
 from quoth.cli.data.split import split
 from quoth.cli.data.windows import windows
 
 app = typer.Typer(
-    help="Look at a data set before training: check it, describe it, cut it into windows or by articles.",
+    help="Look at your own data, repair them, and make files of them.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     add_completion=False,
 )
-for command in (check, describe, windows, split, pairs):
+for command in (check, repair, describe, windows, split, pairs):
     app.command()(command)

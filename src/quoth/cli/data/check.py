@@ -15,30 +15,42 @@ def check(
     """Print every problem of a data set. Exit 0 if there is no error, 1 if there are some.
 
     Each line says where (file, line or article, id), what must be, and what is; more than three problems of one cause
-    share a line. Warnings are of what is odd, but can be read.
+    share a line. Warnings are of what is odd, but can be read. The last line says what quoth data repair would change.
 
     Example: [cyan]quoth data check train.json[/cyan]
     """
     from quoth.data import describe, inspect
+    from quoth.data.repair.preview import preview
     from quoth.display import visible
 
     inspected = inspect(file, sep=sep, encoding=encoding)
     problems = inspected.problems
+    changed = preview(inspected)
     errors, warnings = problems.sentences("error"), problems.sentences("warning")
     if json:
         questions = None if errors else len(inspected.examples)
-        print_json({"source": file, "questions": questions, "problems": errors, "warnings": warnings})
+        print_json(
+            {
+                "source": file,
+                "questions": questions,
+                "problems": errors,
+                "warnings": warnings,
+                "repair": changed.to_json(),
+            }
+        )
     else:
         for line in problems.lines("error"):
             typer.echo(visible(line))
         for line in problems.lines("warning"):
             typer.echo(f"warning: {visible(line)}")
+        if changed.rows or (changed.left and inspected.rows):
+            typer.echo(f"{file}: {changed}")
     if errors:
         note(f"{file}: {count(len(errors), 'problem')}")
         raise typer.Exit(1)
     if not json:
-        found = describe(inspected.examples)
-        parts = [(found.questions, "question"), (found.contexts, "context")]
-        parts += [(found.articles, "article")] * bool(found.articles)
+        facts = describe(inspected.examples)
+        parts = [(facts.questions, "question"), (facts.contexts, "context")]
+        parts += [(facts.articles, "article")] * bool(facts.articles)
         what = count(len(warnings), "warning") if warnings else "no problems"
         typer.echo(f"{file}: {what} in " + ", ".join(count(number, noun) for number, noun in parts))

@@ -22,3 +22,7 @@ Encoding = Annotated[
     str | None,
     typer.Option("--encoding", metavar="NAME", help="Of a text file, such as cp1252.", show_default="UTF-8 or UTF-16"),
 ]
+ExcelSafe = Annotated[
+    bool,
+    typer.Option("--excel-safe", help="In a table, an apostrophe before cells that a spreadsheet takes for formulas."),
+]

@@ -1,0 +1,150 @@
+"""Finds where an answer stands in its context, if that is beyond doubt."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from quoth.data.lookalikes import fold
+
+_FEW = 10  # code points that a start may be off by
+_CASED = ("LATIN", "GREEK", "CYRILLIC")
+
+
+class Place(NamedTuple):
+    """Where an answer stands: by which rule, its text there, and its start."""
+
+    rule: str
+    text: str
+    start: int
+
+
+def places_of(context: str, text: str, start: int | None) -> Iterator[Place]:
+    """Yield the place that each rule finds, in the order of the rules; they may differ.
+
+    Args:
+        context: The text.
+        text: The answer, not empty, without outer white space.
+        start: Where it is said to stand, or ``None``; not where it does stand.
+    """
+    if start is None or start < 0:
+        start = None
+    else:
+        fitting = [
+            Place(rule, text, at) for rule, at in _in_other_units(context, start) if context.startswith(text, at)
+        ]
+        if len({place.start for place in fitting}) == 1:  # else it is not known what was counted
+            yield from fitting
+    found = list(find_all(context, text))
+    if start is not None and (place := _nearest(found, start)) is not None:
+        yield Place("near", text, place)
+    if len(found) == 1:
+        yield Place("elsewhere" if start is not None else "starts", text, found[0])
+    if found:
+        return
+    yield from _in_other_letters(context, text, start)
+
+
+def _in_other_units(context: str, start: int) -> Iterator[tuple[str, int]]:
+    """Yield what a start means if it counts something else than code points."""
+    if not context.isascii():
+        yield from _decoded("bytes", context.encode("utf-8", "surrogatepass")[:start], "utf-8")
+        yield from _decoded("utf-16", context.encode("utf-16-le", "surrogatepass")[: 2 * start], "utf-16-le")
+    if "\r\n" in context:  # counted as one
+        done = 0
+        for place, character in enumerate(context):
+            if done == start:
+                yield "line-ends", place
+                break
+            done += not (character == "\r" and context[place + 1 : place + 2] == "\n")
+    elif "\n" in context:  # counted as two
+        before = 0
+        for place, character in enumerate(context):
+            if place + before == start:
+                yield "line-ends", place
+                break
+            before += character == "\n"
+
+
+def _decoded(rule: str, head: bytes, encoding: str) -> Iterator[tuple[str, int]]:
+    try:
+        yield rule, len(head.decode(encoding, "surrogatepass"))
+    except UnicodeDecodeError:
+        return  # inside a character: not counted so
+
+
+def find_all(context: str, text: str) -> Iterator[int]:
+    """Yield every place of a text, overlapping ones too."""
+    place = context.find(text)
+    while place >= 0:
+        yield place
+        place = context.find(text, place + 1)
+
+
+def _nearest(found: list[int], start: int) -> int | None:
+    close = [place for place in found if abs(place - start) <= _FEW]
+    return close[0] if len(close) == 1 else None
+
+
+def _in_other_letters(context: str, text: str, start: int | None) -> Iterator[Place]:
+    """Yield the place of a text that looks like the answer: at its start, else the only one."""
+    for rule, case in (("look-alikes", False), ("case", True)):
+        if rule == "case":
+            yield from _with_entities(context, text)
+        spans = fold(context, case=case).find_all(fold(text, case=case).text.strip())
+        close = [span for span in spans if start is not None and abs(span[0] - start) <= _FEW]
+        if len(close) == 1 or len(spans) == 1:
+            first, last = (close if len(close) == 1 else spans)[0]
+            yield Place(rule, context[first:last], first)
+
+
+def _with_entities(context: str, text: str) -> Iterator[Place]:
+    spellings = {html.unescape(text), html.escape(text), html.escape(text, quote=False)} - {text}
+    found = [(spelling, place) for spelling in sorted(spellings) for place in find_all(context, spelling)]
+    if len(found) == 1:
+        yield Place("entities", *found[0])
+
+
+def whole_words(context: str, start: int, end: int) -> tuple[int, int]:
+    """Return a span that cuts no word of Latin, Greek or Cyrillic letters, if it is beyond doubt, else the same span.
+
+    "ten" in "contenders" becomes the "ten" that stands by itself, if there is one such place; "Rober" in "Roberson"
+    becomes the whole word, since more than half of it is there. Only where a letter stands beside a letter: "1990" of
+    "1990s" is left as it is, and so are scripts that put particles or nothing between words.
+    """
+    first, last = _widened(context, start, end)
+    if (first, last) == (start, end):
+        return start, end
+    text = context[start:end]
+    places = [
+        place
+        for place in find_all(context, text)
+        if _widened(context, place, place + len(text)) == (place, place + len(text))
+    ]
+    if places:
+        return (places[0], places[0] + len(text)) if len(places) == 1 else (start, end)
+    head = next((n for n, each in enumerate(text) if not each.isalpha()), len(text))
+    tail = next((n for n, each in enumerate(reversed(text)) if not each.isalpha()), len(text))
+    is_most = start - first < max(head, 1) and last - end < max(tail, 1)
+    return (first, last) if is_most else (start, end)
+
+
+def _widened(context: str, start: int, end: int) -> tuple[int, int]:
+    while start > 0 and _joined(context, start):
+        start -= 1
+    while end < len(context) and _joined(context, end):
+        end += 1
+    return start, end
+
+
+def _joined(context: str, place: int) -> bool:
+    before, after = context[place - 1], context[place]
+    return before.isalpha() and after.isalpha() and _is_cased(before) and _is_cased(after)
+
+
+def _is_cased(character: str) -> bool:
+    if character.isascii():
+        return True
+    return unicodedata.name(character, "").startswith(_CASED)

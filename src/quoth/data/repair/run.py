@@ -1,0 +1,259 @@
+"""Applies the rules to rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from quoth.data.check import check
+from quoth.data.flat import TRUTHS
+from quoth.data.repair.places import places_of, whole_words
+from quoth.data.repair.rules import RULES, Change
+from quoth.data.rows import Problems, Row, whole
+
+_ID_NAMES = ("question_id", "qid", "questionId")
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """Rows after the repair.
+
+    Attributes:
+        rows: In their order, without those that were taken out.
+        changes: In the order of the rows; those of whole rows and ids at the end.
+    """
+
+    rows: list[Row]
+    changes: list[Change]
+
+
+def repair(rows: Iterable[Row], rules: Collection[str] = RULES.keys()) -> Repaired:
+    """Repair what is beyond doubt, and leave everything else as it is.
+
+    Args:
+        rows: As they were read.
+        rules: Those to apply, of ``RULES``.
+
+    Returns:
+        The rows and every change. The same rows give the same result, and repairing the result changes nothing.
+    """
+    changes: list[Change] = []
+    repaired = [_RowRepair(row, rules, changes).run() for row in rows]
+    if "rows" in rules:
+        repaired = list(_once(repaired, changes))
+    if "ids" in rules:
+        repaired = list(_with_ids(repaired, changes))
+    return Repaired(repaired, changes)
+
+
+def drop_unrepaired(repaired: Repaired, problems: Problems) -> Repaired:
+    """Take out the rows in which the check finds errors; they are noted as changes by the name of ``drop``."""
+    wrong = Problems(problems.source)
+    check(repaired.rows, wrong)
+    why: dict[str, list[str]] = {}
+    for problem in wrong.noted:
+        why.setdefault(problem.where.partition(", id ")[0], []).append(problem.message)
+    drops = [
+        Change(row.where, _id(row.fields), "drop", "row", "; ".join(why[row.where]), None)
+        for row in repaired.rows
+        if row.where in why
+    ]
+    kept = [row for row in repaired.rows if row.where not in why]
+    return Repaired(kept, [*repaired.changes, *drops])
+
+
+def _id(fields: Mapping[str, Any]) -> str:
+    value = fields.get("id")
+    return str(value) if isinstance(value, str | int) else ""
+
+
+class _RowRepair:
+    """The repair of one row, on a copy of its fields."""
+
+    def __init__(self, row: Row, rules: Collection[str], changes: list[Change]) -> None:
+        self._row, self._rules, self._changes = row, rules, changes
+        self._fields = dict(row.fields)
+
+    def run(self) -> Row:
+        before = len(self._changes)
+        self._rename_id()
+        self._set_values()
+        if isinstance(self._fields.get("context"), str):
+            self._repair_golds()
+        return Row(self._row.where, self._fields) if len(self._changes) > before else self._row
+
+    def _note(self, rule: str, field: str, before: object, after: object) -> None:
+        self._changes.append(Change(self._row.where, _id(self._row.fields), rule, field, before, after))
+
+    def _rename_id(self) -> None:
+        if "question-id" not in self._rules or self._fields.get("id") not in (None, ""):
+            return
+        for name in _ID_NAMES:
+            if isinstance(value := self._fields.get(name), str | int) and value != "":
+                self._note("question-id", "id", None, value)
+                self._fields = {
+                    "id" if key == name else key: value for key, value in self._fields.items() if key != "id"
+                }
+                return
+
+    def _set_values(self) -> None:
+        if "values" not in self._rules:
+            return
+        impossible = self._fields.get("is_impossible")
+        if isinstance(impossible, str) or (type(impossible) is int and impossible in (0, 1)):
+            truth = TRUTHS.get(str(impossible).strip().lower(), impossible)
+            if truth is not impossible:
+                self._note("values", "is_impossible", impossible, truth)
+                self._fields["is_impossible"] = truth
+        title = self._fields.get("title")
+        if type(title) is int:
+            self._note("values", "title", title, str(title))
+            self._fields["title"] = str(title)
+
+    def _repair_golds(self) -> None:
+        given = self._fields.get("answers")
+        golds = _listed(given)
+        if golds is None or (_is_scalar(given) and "scalars" not in self._rules):
+            return
+        before = len(self._changes)
+        if _is_scalar(given):
+            self._note("scalars", "answers", given, golds)
+        repaired: list[dict[str, Any]] = []
+        for number, each in enumerate(golds, 1):
+            field = f"answer {number}" if len(golds) > 1 else "answer"
+            gold = self._gold(dict(each), field)
+            if gold is None:
+                continue
+            if "golds" in self._rules and gold in repaired:
+                self._note("golds", field, gold, None)
+                continue
+            repaired.append(gold)
+        if len(self._changes) > before:
+            self._fields["answers"] = _shaped_as(given, repaired)
+
+    def _gold(self, gold: dict[str, Any], field: str) -> dict[str, Any] | None:
+        """Return a gold with its values, text and place repaired; ``None`` if it says that there is no answer."""
+        context: str = self._fields["context"]
+        if "values" in self._rules:
+            self._gold_values(gold, field, context)
+        text, start = gold.get("text"), gold.get("answer_start")
+        if (text is None and "text" in gold) or (isinstance(text, str) and not text.strip()):
+            if "empty" in self._rules and self._fields.get("is_impossible") is not False:
+                self._note("empty", field, gold, None)
+                return None
+            return gold
+        if not isinstance(text, str) or not (start is None or type(start) is int):
+            return gold
+        if "edges" in self._rules and text != text.strip():
+            lead = len(text) - len(text.lstrip())
+            fits = start is not None and start >= 0 and context.startswith(text, start)
+            start = start + lead if fits and start is not None else start
+            gold = self._placed(gold, field, "edges", text.strip(), start)
+            text = gold["text"]
+        if start is None or start < 0 or not context.startswith(text, start):
+            place = next((each for each in places_of(context, text, start) if each.rule in self._rules), None)
+            if place is None:
+                return gold
+            gold = self._placed(gold, field, place.rule, place.text, place.start)
+            text, start = place.text, place.start
+        if "words" in self._rules:
+            first, last = whole_words(context, start, start + len(text))
+            if (first, last) != (start, start + len(text)):
+                gold = self._placed(gold, field, "words", context[first:last], first)
+        return gold
+
+    def _gold_values(self, gold: dict[str, Any], field: str, context: str) -> None:
+        text, start = gold.get("text"), gold.get("answer_start")
+        if type(text) in (int, float) and str(text) in context:
+            self._note("values", f"{field}: text", text, str(text))
+            gold["text"] = str(text)
+        number = whole(start)
+        if type(start) is not int and type(number) is int:
+            self._note("values", f"{field}: answer_start", start, number)
+            gold["answer_start"] = number
+
+    def _placed(self, gold: dict[str, Any], field: str, rule: str, text: str, start: int | None) -> dict[str, Any]:
+        after = {**gold, "text": text, "answer_start": start}
+        self._note(rule, field, gold, after)
+        return after
+
+
+def _is_scalar(answers: object) -> bool:
+    """Tell whether something stands where a list belongs."""
+    if isinstance(answers, dict):
+        lists = [isinstance(answers.get(key), list) for key in ("text", "answer_start")]
+        return not all(lists)
+    return isinstance(answers, str) or (isinstance(answers, list) and any(isinstance(each, str) for each in answers))
+
+
+def _listed(answers: object) -> list[dict[str, Any]] | None:
+    """Return answers of any shape as a list of objects; ``None`` if that cannot be done, or there are none."""
+    if isinstance(answers, str):
+        return [{"text": answers, "answer_start": None}] if answers.strip() else None
+    if isinstance(answers, list):
+        listed = [{"text": each, "answer_start": None} if isinstance(each, str) else each for each in answers]
+        return listed if all(isinstance(each, dict) for each in listed) else None
+    if not isinstance(answers, dict) or "text" not in answers:
+        return None
+    texts, starts = answers["text"], answers.get("answer_start")
+    texts = texts if isinstance(texts, list) else [texts]
+    starts = starts if isinstance(starts, list) else [starts] * (len(texts) if starts is None else 1)
+    if len(texts) != len(starts):
+        return None
+    return [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
+
+
+def _shaped_as(given: object, golds: list[dict[str, Any]]) -> object:
+    if isinstance(given, dict):
+        return {**given, **{key: [gold.get(key) for gold in golds] for key in ("text", "answer_start")}}
+    return golds
+
+
+def _once(rows: Iterable[Row], changes: list[Change]) -> Iterator[Row]:
+    """Yield each different row once."""
+    seen: dict[str, str] = {}
+    for row in rows:
+        first = seen.setdefault(_fingerprint(row.fields), row.where)
+        if first == row.where:
+            yield row
+        else:
+            changes.append(Change(row.where, _id(row.fields), "rows", "row", f"the same as {first}", None))
+
+
+def _fingerprint(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, sort_keys=True, default=repr)
+
+
+def _with_ids(rows: list[Row], changes: list[Change]) -> Iterator[Row]:
+    """Yield the rows, each with an id of its own; a missing one is made of question and context."""
+    taken = {_id(row.fields) for row in rows} - {""}
+    given: set[str] = set()
+
+    def free(identifier: str) -> str:
+        number = 2
+        while f"{identifier}-{number}" in taken:
+            number += 1
+        return f"{identifier}-{number}"
+
+    for row in rows:
+        before = row.fields.get("id")
+        if before not in (None, "") and not _id(row.fields):
+            yield row  # of another kind: the check names it
+            continue
+        after = _id(row.fields)
+        if not after:
+            texts = json.dumps([row.fields.get("question"), row.fields.get("context")], default=repr)
+            after = "q" + hashlib.sha256(texts.encode()).hexdigest()[:12]
+            after = free(after) if after in taken else after
+        elif after in given:
+            after = free(after)
+        given.add(after)
+        taken.add(after)
+        if after == _id(row.fields):
+            yield row
+            continue
+        changes.append(Change(row.where, _id(row.fields), "ids", "id", before, after))
+        yield Row(row.where, {"id": after, **{key: value for key, value in row.fields.items() if key != "id"}})

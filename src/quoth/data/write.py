@@ -1,0 +1,163 @@
+"""Writes rows, with every key that they have, as nested JSON, JSON lines or separated values."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from quoth.data.mrqa import NOT_SHARED
+from quoth.data.rows import ACCEPTED, Row
+from quoth.errors import ConfigError
+from quoth.files import whole_bytes
+from quoth.records import Example
+
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
+# A spreadsheet takes a cell that begins with one of these for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def row_of(example: Example, where: str = "") -> Row:
+    """Return an example as a row with the columns of the hub's ``squad``."""
+    fields: dict[str, Any] = {"id": example.id, "title": example.title, "context": example.context}
+    fields["question"] = example.question
+    if example.golds is not None:
+        fields["answers"] = [{"text": gold.text, "answer_start": gold.start} for gold in example.golds]
+    return Row(where, fields)
+
+
+def suffix_of(path: Path) -> str:
+    """Return the format that a file's name tells, such as ``.jsonl`` for ``a.jsonl.gz``.
+
+    Raises:
+        ConfigError: If it is none that is written.
+    """
+    suffix = next((each.lower() for each in reversed(path.suffixes) if each.lower() != ".gz"), "")
+    if suffix not in SUFFIXES:
+        names = ", ".join(SUFFIXES)
+        raise ConfigError(f"{path}: the name must end in one of {names}, each also with .gz, but ends in {suffix!r}")
+    return suffix
+
+
+def write_rows(rows: Sequence[Row], path: Path, *, excel_safe: bool = False) -> None:
+    """Write rows in the format that the file's name tells; gzipped if it ends in ``.gz``.
+
+    JSON is nested, as SQuAD's: neighbours of one title share an article, and neighbours of one context a paragraph.
+    JSON lines and separated values have a row a question; a table has several for several answers, or their JSON in a
+    cell where some rows are unlabelled. ``read_examples`` gives the same examples back.
+
+    Args:
+        rows: With ``id``, ``question`` and ``context``. Other keys are written as they are.
+        path: The file; it appears whole or not at all.
+        excel_safe: Put an apostrophe before cells of a table that a spreadsheet would take for formulas. They are then
+            not read back as they were.
+
+    Raises:
+        ConfigError: If the name tells no format that is written, or a table cannot hold a text.
+    """
+    suffix = suffix_of(path)
+    if suffix == ".json":
+        text = _nested(rows)
+    elif suffix in (".jsonl", ".ndjson"):
+        text = "".join(json.dumps(_flat(row.fields)) + "\n" for row in rows)
+    else:
+        text = _table(rows, "\t" if suffix == ".tsv" else ",", excel_safe)
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{path}: a table cannot hold half of a surrogate pair; write JSON lines (.jsonl)") from None
+    with whole_bytes(path) as file:
+        file.write(gzip.compress(data, mtime=0) if path.suffix.lower() == ".gz" else data)
+
+
+def _visible(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key != ACCEPTED}
+
+
+def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    fields = _visible(fields)
+    answers = fields.get("answers")
+    if isinstance(answers, list) and all(isinstance(each, dict) and {*each} == _ANSWER for each in answers):
+        fields["answers"] = {key: [each[key] for each in answers] for key in ("text", "answer_start")}
+    return fields
+
+
+_ANSWER = {"text", "answer_start"}
+
+
+def _nested(rows: Sequence[Row]) -> str:
+    articles = [
+        {"title": title or "", "paragraphs": _paragraphs(list(group))}
+        for title, group in groupby(rows, key=lambda row: row.fields.get("title"))
+    ]
+    is_second = any(row.fields.get("is_impossible") or _golds(row.fields) == [] for row in rows)
+    return json.dumps({"data": articles, "version": "v2.0" if is_second else "1.1"})
+
+
+def _paragraphs(rows: list[Row]) -> list[dict[str, Any]]:
+    return [
+        {"context": context, "qas": [_question(row.fields) for row in group]}
+        for context, group in groupby(rows, key=lambda row: row.fields.get("context"))
+    ]
+
+
+def _question(fields: Mapping[str, Any]) -> dict[str, Any]:
+    question = {key: value for key, value in _visible(fields).items() if key not in ("context", "title", *NOT_MOVED)}
+    if (golds := _golds(fields)) is not None:
+        question["answers"] = golds
+    return question
+
+
+NOT_MOVED = NOT_SHARED - {"id", "question", "answers", "is_impossible"}
+
+
+def _golds(fields: Mapping[str, Any]) -> Any:
+    """Return the answers as a list of objects, if they can be one; ``None`` if there are none."""
+    answers = fields.get("answers")
+    if isinstance(answers, dict) and all(isinstance(answers.get(key), list) for key in _ANSWER):
+        pairs = zip(answers["text"], answers["answer_start"], strict=False)
+        return [{"text": text, "answer_start": start} for text, start in pairs]
+    return answers
+
+
+def _table(rows: Sequence[Row], delimiter: str, excel_safe: bool) -> str:
+    golds = [_golds(row.fields) for row in rows]
+    simple = all(
+        isinstance(each, list) and all(isinstance(gold, dict) and {*gold} == _ANSWER for gold in each) for each in golds
+    )
+    unlabelled = all(each is None for each in golds)
+    first = ["id", "title", "context", "question"]
+    last = [] if unlabelled else ["answer_text", "answer_start"] if simple else ["answers"]
+    others = dict.fromkeys(key for row in rows for key in _visible(row.fields) if key not in (*first, "answers"))
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
+    safe = _safe if excel_safe else str
+    writer.writerow([*first, *last, *others])
+    for row, each in zip(rows, golds, strict=True):
+        start, end = [[_cell(row.fields.get(key)) for key in keys] for keys in (first, others)]
+        if last == ["answers"]:
+            middles = [[json.dumps(each)]]
+        elif last:
+            middles = [[gold["text"], gold["answer_start"]] for gold in each] or [["", ""]]
+        else:
+            middles = [[]]
+        writer.writerows([safe(cell) for cell in (*start, *middle, *end)] for middle in middles)
+    return text.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def _safe(value: object) -> str:
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
