@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import importlib
 import os
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +22,7 @@ import numpy as np
 from quoth.engines.base import usable_cores
 from quoth.engines.files import OUTPUTS, cannot_run, check_network
 from quoth.errors import ReaderError
+from quoth.files import sha256, whole_bytes
 from quoth.reading import SpanLogits, WindowBatch
 
 if TYPE_CHECKING:
@@ -196,10 +195,8 @@ def _keep(compiled: openvino.CompiledModel, blob: Path) -> None:
     """Write what was compiled, if that can be: a home that cannot be written to costs the time to compile, no more."""
     with contextlib.suppress(OSError):
         blob.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=blob.parent, prefix=".part-")
-        with os.fdopen(handle, "wb") as stream:
+        with whole_bytes(blob) as stream:
             stream.write(compiled.export_model().getbuffer())
-        Path(part).replace(blob)
         for old in sorted(blob.parent.glob("*.blob"), key=lambda file: -file.stat().st_mtime)[_KEPT:]:
             old.unlink()
 
@@ -226,8 +223,5 @@ def _take(network: openvino.Model, shape: tuple[int, ...]) -> None:
 
 def _key(core: openvino.Core, model: Path, hint: str) -> str:
     """Name a network as compiled: its bytes, what it computes in, OpenVINO's version and the processor."""
-    with model.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256")
     processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    digest.update(repr([hint, import_openvino().__version__, processor]).encode())
-    return digest.hexdigest()[:32]
+    return sha256(repr([sha256(model), hint, import_openvino().__version__, processor]).encode())[:32]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from quoth.errors import ConfigError, ExportError
 from quoth.evaluation import Comparison, Report, compare, evaluate
 from quoth.export.graph import PARITY, largest_difference, write_onnx
 from quoth.export.quantize import quantize
+from quoth.files import whole_folder
 from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, by_token_budget
 from quoth.records import Example
@@ -90,20 +89,12 @@ def export(
     tokenizer = load_tokenizer(str(folder.path))
     settings = folder.settings(tokenizer.max_tokens)
     engine = TorchEngine.load(folder.path)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
+    with whole_folder(out) as part:
         difference = _write_float(engine, settings, part / "model.onnx")
         (part / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
         gate = _quantize(part / "model.onnx", tokenizer, settings, gate_examples, max_f1_drop) if int8 else None
         ReaderFolder(part).write_manifest(settings, _facts(folder, difference, gate))
         size = (part / "model.onnx").stat().st_size
-        part.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        part.replace(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return ExportResult(out, difference, size, gate)
 
 

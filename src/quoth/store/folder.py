@@ -13,10 +13,7 @@ may lie in ``onnx/``, and its weights in several files; ``files.py`` knows all l
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -27,6 +24,7 @@ from typing import Any
 from quoth.engines import Engine
 from quoth.engines.select import PRECISIONS, cache_folder, open_onnx
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
+from quoth.files import sha256, whole_file, whole_folder, write_json
 from quoth.store.card import card
 from quoth.store.files import CARD, MANIFEST, copy_reader, has_torch_weights, onnx_file, reader_files
 from quoth.store.hub import hub_folder, is_hub_name
@@ -133,11 +131,10 @@ class ReaderFolder:
             **facts,
             "files": {name: sha256(self.path / name) for name in reader_files(self.path)},
         }
-        part = self.path / f".{MANIFEST}.part"
-        part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(self.path / MANIFEST)
+        write_json(self.path / MANIFEST, manifest)
         if self._card_is_ours():
-            (self.path / CARD).write_text(card(manifest), encoding="utf-8")
+            with whole_file(self.path / CARD) as file:
+                file.write(card(manifest))
         return ReaderFolder(self.path, manifest, self.config)
 
     def _card_is_ours(self) -> bool:
@@ -167,17 +164,9 @@ class ReaderFolder:
         if out is None:
             return self.write_manifest(settings, {**known, **facts})
         out = check_new_folder(out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
+        with whole_folder(out) as part:
             copy_reader(self.path, part)
             ReaderFolder(part, self.manifest, self.config).write_manifest(settings, {**known, **facts})
-            part.chmod(0o755)
-            if out.exists():
-                out.rmdir()
-            part.replace(out)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
         return ReaderFolder.open(out)
 
 
@@ -293,12 +282,6 @@ def open_torch(
     from quoth.engines.torch import TorchEngine
 
     return TorchEngine.load(folder.path, precision=precision, device=device, threads=threads)
-
-
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _what(path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from transformers import TrainerCallback
 
 from quoth.errors import MissingExtraError
+from quoth.files import write_json
 from quoth.store import ReaderFolder
 from quoth.tracking.model import log_reader
 
@@ -82,7 +83,7 @@ class MlflowTracker(TrainerCallback):
             return
 
         def remember(run: str) -> None:
-            (out / _FILE).write_text(json.dumps({"run": run}) + "\n", encoding="utf-8")
+            write_json(out / _FILE, {"run": run})
 
         with opened_run(self._config.experiment, self._config.run_name, _known_run(out), remember):
             log_new_params(parameters)

@@ -26,6 +26,7 @@ from transformers import (
 from quoth.data import read_examples
 from quoth.engines.torch import load_tokenizer, quietly
 from quoth.errors import ConfigError, TrainingError
+from quoth.files import is_unfinished, whole_file, write_json
 from quoth.reading import DecodeSettings, Windower
 from quoth.records import Example
 from quoth.store import ReaderFolder, ReaderSettings, most_positions
@@ -126,7 +127,7 @@ def train(
     accelerator.wait_for_everyone()  # nobody writes before everybody has looked
     if main:
         out.mkdir(parents=True, exist_ok=True)
-        _write_json(out / RUN_FILE, {**config.to_dict(), **facts})
+        write_json(out / RUN_FILE, {**config.to_dict(), **facts})
     with tracker.following(out, facts) if tracker and main else nullcontext():
         started = time.monotonic()
         trainer.train(checkpoint)
@@ -187,8 +188,7 @@ def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
     """Return the checkpoint to go on from; refuse to mix two runs in one folder."""
     run = out / RUN_FILE
     if not run.is_file():
-        part = _part(run)  # a kill may leave it
-        if out.is_dir() and any(path != part for path in out.iterdir()):
+        if out.is_dir() and not all(map(is_unfinished, out.iterdir())):
             raise TrainingError(f"{out}: must be a new or empty folder, or hold a run, but holds something else")
         return None
     if not resume:
@@ -298,8 +298,9 @@ def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: flo
     with quietly():
         trainer.model.save_pretrained(out)
         AutoTokenizer.from_pretrained(base_of(config)).save_pretrained(out)
-    (out / "tokenizer.json").write_text(trainer.data.tokenizer.to_json(), encoding="utf-8")
-    _write_json(out / HISTORY_FILE, trainer.state.log_history)
+    with whole_file(out / "tokenizer.json") as file:
+        file.write(trainer.data.tokenizer.to_json())
+    write_json(out / HISTORY_FILE, trainer.state.log_history)
     manifest = {
         "precision": "float32",
         "trained_on": {
@@ -318,14 +319,3 @@ def _provenance(processes: int) -> dict[str, Any]:
     made = made_with(processes)
     versions = {name: made.pop(name) for name in ("torch", "transformers", "accelerate", "tokenizers", "quoth")}
     return {"threads": made["threads"], "python": made["python"], "versions": versions}
-
-
-def _write_json(file: Path, document: Any) -> None:
-    part = _part(file)
-    part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    part.replace(file)
-
-
-def _part(file: Path) -> Path:
-    """Return where a file is written before it appears whole."""
-    return file.with_name(f".{file.name}.part")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quoth.files import sha256
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, shipped_folder
 from quoth.store.files import reader_files
-from quoth.store.folder import sha256
 from quoth.store.hub import hub_folder, is_hub_name
 
 _HASH_DIGITS = 16
@@ -60,6 +59,6 @@ class ServedReader:
             "settings": reader.settings.to_json(),
             "engine": [reader.engine.name, reader.engine.precision],
         }
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        digest = sha256(json.dumps(content, sort_keys=True).encode())
         scores = folder.manifest.get("scores")
         return cls(reader, name, digest[:_HASH_DIGITS], scores if isinstance(scores, dict) else {})

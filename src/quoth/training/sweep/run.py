@@ -29,6 +29,7 @@ from quoth.errors import (
     TrainingError,
     TrainingStoppedError,
 )
+from quoth.files import whole_file
 from quoth.records import Example
 from quoth.store import ReaderFolder
 from quoth.training.config import TrainConfig
@@ -200,7 +201,8 @@ class _Sweep:
     def _write_table(self) -> tuple[tuple[TrialRow, ...], str]:
         rows = trial_rows(self.study)
         table = markdown(rows)
-        (self.out / _TABLE).write_text(table, encoding="utf-8")
+        with whole_file(self.out / _TABLE) as file:
+            file.write(table)
         return rows, table
 
     def _log_plan(self) -> None:

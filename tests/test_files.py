@@ -1,0 +1,112 @@
+"""Files and folders that appear whole or not at all."""
+
+import hashlib
+import json
+
+import pytest
+
+from quoth.files import is_unfinished, recover_folders, sha256, whole_bytes, whole_file, whole_folder, write_json
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_at_the_end(tmp_path):
+    file = tmp_path / "a.txt"
+    with whole_file(file) as stream:
+        stream.write("é")
+        assert not file.exists()
+    assert file.read_bytes() == "é".encode()
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_file_that_fails_leaves_what_was_there(tmp_path):
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"old")
+    with pytest.raises(TypeError), whole_bytes(file) as stream:
+        stream.writelines([b"new", "no bytes"])
+    assert file.read_bytes() == b"old"
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_a_json_document_keeps_its_letters(tmp_path):
+    write_json(tmp_path / "a.json", {"é": [1]})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"é": [1]}
+    assert "é" in text
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_a_folder_appears_at_the_end(tmp_path, flush):
+    folder = tmp_path / "parents" / "are" / "made"
+    with whole_folder(folder, flush=flush) as part:
+        (part / "sub").mkdir()
+        (part / "sub" / "a").write_text("x")
+        assert not folder.exists()
+        assert is_unfinished(part)
+    assert (folder / "sub" / "a").read_text() == "x"
+    assert names(folder.parent) == ["made"]
+
+
+def test_a_folder_replaces_the_one_before(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "old").touch()
+    with whole_folder(folder) as part:
+        (part / "new").touch()
+        assert names(folder) == ["old"]
+    assert names(folder) == ["new"]
+    assert names(tmp_path) == ["folder"]
+
+
+def test_a_folder_that_fails_leaves_what_was_there(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "old").touch()
+    with pytest.raises(FileNotFoundError), whole_folder(folder) as part:
+        (part / "new" / "there is no such folder").touch()
+    assert names(folder) == ["old"]
+    assert names(tmp_path) == ["folder"]
+
+
+def test_a_folder_that_cannot_be_moved_leaves_what_was_there(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "old").touch()
+    with pytest.raises(FileNotFoundError), whole_folder(folder) as part:
+        part.rmdir()
+    assert names(folder) == ["old"]
+    assert names(tmp_path) == ["folder"]
+
+
+def test_a_folder_is_written_where_a_link_points(tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    with whole_folder(tmp_path / "link") as part:
+        (part / "new").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path / "target") == ["new"]
+
+
+def test_a_folder_has_the_rights_of_any_new_folder(tmp_path):
+    (tmp_path / "plain").mkdir()
+    with whole_folder(tmp_path / "whole"):
+        pass
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_that_a_kill_left_aside_comes_back(tmp_path):
+    (tmp_path / ".a-1.old").mkdir()
+    (tmp_path / ".a-2.old").mkdir()
+    (tmp_path / ".b.old").mkdir()
+    (tmp_path / "a-2").mkdir()
+    recover_folders(tmp_path, "a-*")
+    assert names(tmp_path) == [".a-2.old", ".b.old", "a-1", "a-2"]
+    assert [is_unfinished(path) for path in sorted(tmp_path.iterdir())] == [True, True, False, False]
+
+
+def test_the_hash_is_that_of_the_content(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256(b"abc") == sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
