@@ -7,6 +7,8 @@ from hypothesis import settings
 
 # Without the extra [serve] (make test-base), these cannot even be imported.
 collect_ignore_glob = [] if find_spec("fastapi") else ["test_serve*.py", "test_documents.py"]
+# The same without [tables].
+collect_ignore_glob += [] if find_spec("pyarrow") else ["test_tables*.py"]
 
 # Libraries that would ask a hub must not, whoever starts the tests.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -26,6 +26,8 @@ ONLY_IN = {
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("cli",),
+    "ray": ("tables/ray.py",),
+    "pyspark": ("tables/spark.py",),
 }
 HEAVY = (
     "torch",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from quoth.reader import Reader
     from quoth.reading import Explanation
     from quoth.records import Answer, Example, Gold, Prediction, Span
+    from quoth.tables import answer_table
     from quoth.training import train
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ _HOMES = {
     "Reader": "quoth.reader",
     "Report": "quoth.evaluation",
     "Span": "quoth.records",
+    "answer_table": "quoth.tables",
     "evaluate": "quoth.evaluation",
     "patch_transformers": "quoth.dropin",
     "pipeline": "quoth.dropin",
@@ -49,6 +51,7 @@ __all__ = [
     "Reader",
     "Report",
     "Span",
+    "answer_table",
     "evaluate",
     "patch_transformers",
     "pipeline",

@@ -1,0 +1,187 @@
+"""The function: a batch of rows in, the same rows with their answers out, in the same order.
+
+A row that cannot be read becomes a row with an error, and affects no other. :class:`TableAnswerer` is what workers of
+any engine call: it pickles as its settings, and each process loads the reader once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from quoth.errors import InputError, QuestionTooLongError, QuothError, TokenizerError
+from quoth.reader import Reader
+from quoth.records import Example, Prediction
+from quoth.stream import LOOK_AHEAD
+from quoth.tables.columns import RowError, output_schema
+from quoth.tables.rows import Piece, Rows, piece_size
+from quoth.tables.settings import ReaderChoice, TableSettings
+
+
+@dataclass(frozen=True, slots=True)
+class TableAnswerer:
+    """Answers the questions of Arrow batches; pickles as its settings.
+
+    Attributes:
+        settings: What is asked, and by which reader.
+
+    Example:
+        >>> batch = pa.table({"question": ["Who wrote it?"], "context": ["It was written by Ada Lovelace."]})
+        >>> TableAnswerer(TableSettings())(batch).column("answer").to_pylist()
+        ['Ada Lovelace']
+    """
+
+    settings: TableSettings
+
+    @property
+    def reader(self) -> Reader:
+        """The reader, loaded once per process."""
+        return load_reader(self.settings.reader)
+
+    def __call__(self, batch: pa.RecordBatch | pa.Table) -> pa.Table:
+        """Answer one batch.
+
+        Args:
+            batch: Rows with the columns that the settings name.
+
+        Returns:
+            The kept columns and the answers, in the order of the rows. ``quoth.tables.columns`` lists the types.
+
+        Raises:
+            ConfigError: If the columns do not fit the settings.
+            ReaderError: If the reader cannot be loaded, or fails.
+        """
+        table = as_table(batch)
+        return joined(self.stream(Rows(table).pieces(piece_size(self.settings))), table.schema, self.settings)
+
+    def stream(self, pieces: Iterable[Rows]) -> Iterator[pa.Table]:
+        """Answer pieces of rows as they come, each as its own table, in their order; memory does not grow."""
+        return answer_rows(self.reader, self.settings, pieces)
+
+
+def answer_batch(batch: pa.RecordBatch | pa.Table, settings: TableSettings) -> pa.Table:
+    """Answer one batch: ``TableAnswerer(settings)(batch)``."""
+    return TableAnswerer(settings)(batch)
+
+
+@lru_cache(maxsize=2)
+def load_reader(choice: ReaderChoice) -> Reader:
+    """Load a reader, once per process."""
+    return Reader.load(choice.source, engine=choice.engine, precision=choice.precision, threads=choice.threads)
+
+
+def as_table(batch: pa.RecordBatch | pa.Table) -> pa.Table:
+    """Return a batch as a table, without copying."""
+    return pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+
+
+def joined(tables: Iterable[pa.Table], schema: pa.Schema, settings: TableSettings) -> pa.Table:
+    """Join answered pieces of an input of some schema; an empty table of the same columns if there are none."""
+    empty = output_schema(schema, settings).empty_table()
+    return pa.concat_tables([*tables] or [empty])
+
+
+def answer_rows(reader: Reader, settings: TableSettings, pieces: Iterable[Rows]) -> Iterator[pa.Table]:
+    """Answer pieces of rows, each as its own table, in their order; all go through the reader as one stream."""
+    waiting: deque[Piece] = deque()
+
+    def examples() -> Iterator[Example]:
+        for rows in pieces:
+            piece = Piece(rows, settings)
+            waiting.append(piece)
+            yield from (item for item in piece.asked if isinstance(item, Example))
+
+    for outcome in outcomes(reader, examples(), settings):
+        while waiting[0].is_done():  # nothing in it could be asked
+            yield waiting.popleft().table()
+        waiting[0].add(outcome)
+        if waiting[0].is_done():
+            yield waiting.popleft().table()
+    while waiting:
+        yield waiting.popleft().table()
+
+
+def outcomes(reader: Reader, examples: Iterable[Example], settings: TableSettings) -> Iterator[Prediction | RowError]:
+    """Answer examples in their order; one that the reader refuses becomes an error and affects no other.
+
+    Raises:
+        ReaderError: If the engine fails.
+    """
+    source = iter(examples)
+    unanswered: deque[Example] = deque()
+
+    def noted(again: list[Example]) -> Iterator[Example]:
+        for example in chain(again, source):
+            unanswered.append(example)
+            yield example
+
+    again: list[Example] = []
+    while True:
+        try:
+            for prediction in predictions(reader, noted(again), settings):
+                unanswered.popleft()
+                yield prediction
+            return
+        except (InputError, TokenizerError):
+            # The stream has given away all blocks before the one that failed.
+            again = list(unanswered)
+            unanswered.clear()
+        yield from _one_by_one(reader, again[:LOOK_AHEAD], settings)
+        again = again[LOOK_AHEAD:]
+
+
+def _one_by_one(reader: Reader, block: list[Example], settings: TableSettings) -> Iterator[Prediction | RowError]:
+    """Answer examples of which some are refused."""
+    wrong = [_refusal(reader, example) for example in block]
+    good = (example for example, error in zip(block, wrong, strict=True) if error is None)
+    answered = predictions(reader, good, settings)
+    yield from (next(answered) if error is None else error for error in wrong)
+
+
+def _refusal(reader: Reader, example: Example) -> RowError | None:
+    try:
+        reader.windower.windows(example)
+    except (InputError, TokenizerError) as error:
+        return _row_error(error)
+    return None
+
+
+def _row_error(error: QuothError) -> RowError:
+    if isinstance(error, QuestionTooLongError):
+        code = "question_too_long"
+    elif isinstance(error, InputError):
+        code = "empty_question"
+    else:
+        code = "tokenizer_failed"
+    # The id says nothing to the caller: the error stands in its row.
+    text = str(error)
+    return RowError(code, f"the question {text.split(': ', 1)[1]}" if text.startswith("question ") else text)
+
+
+def predictions(reader: Reader, examples: Iterable[Example], settings: TableSettings) -> Iterator[Prediction]:
+    """Answer examples with the reader, by the settings. The one place that knows how a reader is called."""
+    options: dict[str, Any] = {
+        "top_k": settings.top_k,
+        "null_threshold": settings.null_threshold,
+        "max_answer_tokens": settings.max_answer_tokens,
+    }
+    least = settings.min_probability
+    for prediction in reader.answer_all(examples, **options):
+        yield prediction if least is None else _with_least(prediction, least)
+
+
+def _with_least(prediction: Prediction, least: float) -> Prediction:
+    best = prediction.best
+    if best is None or best.probability >= least:
+        return prediction
+    return replace(
+        prediction,
+        no_answer=True,
+        reason=f"the best answer's probability is {best.probability:.3f}, below min_probability ({least:g})",
+    )

@@ -1,0 +1,150 @@
+"""Frames of any library: pandas, polars, pyarrow, ``datasets``, by Arrow's C interface. None of them is imported here.
+
+A frame comes in as it gives itself, and goes out as its own kind: through its module, which the caller has imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from quoth.errors import ConfigError
+from quoth.reader import Reader
+from quoth.tables.answer import answer_rows, as_table, joined
+from quoth.tables.columns import RowError, answer_names
+from quoth.tables.rows import Rows, piece_size
+from quoth.tables.settings import TableSettings
+
+
+def answer_table(
+    reader: Reader,
+    frame: Any,
+    *,
+    question: str | None = None,
+    context: str = "context",
+    questions: Sequence[str] | Mapping[str, str] | None = None,
+    **options: Any,
+) -> Any:
+    """Answer the questions of a frame.
+
+    Args:
+        reader: Answers.
+        frame: A frame of pandas, polars, pyarrow or ``datasets``, or anything with Arrow's ``__arrow_c_stream__``.
+        question: The column of the questions, "question" if ``None``.
+        context: The column of the contexts.
+        questions: Questions to ask of every row instead; a mapping gives them names. A text is encoded once.
+        options: Other fields of :class:`quoth.tables.TableSettings`: ``wide``, ``columns``, ``prefix``, ``top_k``,
+            ``min_probability``, ``null_threshold``, ``max_answer_tokens``, ``max_context_chars``.
+
+    Returns:
+        A frame of the same library (pyarrow's for others), with the answers as columns; rows in the same order. A row
+        that cannot be read has ``error_code`` and ``error``.
+
+    Raises:
+        ConfigError: If a column is missing or holds no text, or an option is out of range.
+        ReaderError: If the engine fails.
+
+    Example:
+        >>> table = pa.table({"q": ["Who wrote it?"], "body": ["It was written by Ada Lovelace."]})
+        >>> answer_table(Reader.load(), table, question="q", context="body").column("answer").to_pylist()
+        ['Ada Lovelace']
+    """
+    if question is not None and questions is not None:
+        raise ConfigError("question and questions must not both be given: a column of questions, or questions for all")
+    settings = TableSettings(question=question or "question", context=context, questions=questions or (), **options)
+    rows = rows_of(frame, settings)
+    answered = answer_rows(reader, settings, rows.pieces(piece_size(settings)))
+    return like(frame, joined(answered, rows.table.schema, settings), settings)
+
+
+def rows_of(frame: Any, settings: TableSettings) -> Rows:
+    """Return a frame as Arrow.
+
+    Raises:
+        ConfigError: If it is no frame, or a column of it cannot be held by Arrow.
+    """
+    if isinstance(frame, pa.Table | pa.RecordBatch):
+        return Rows(as_table(frame))
+    library = _library(frame)
+    if library == "pandas":
+        return _from_pandas(frame, settings)
+    if library == "datasets" and hasattr(frame, "with_format"):
+        return Rows(as_table(frame.with_format("arrow")[:]))
+    if hasattr(frame, "__arrow_c_stream__"):
+        return Rows(pa.table(frame))
+    hint = " Call its collect() first." if hasattr(frame, "collect") else ""
+    raise ConfigError(
+        f"frame must be of pandas, polars, pyarrow or datasets, or have __arrow_c_stream__, but is a "
+        f"{type(frame).__module__}.{type(frame).__name__}.{hint}"
+    )
+
+
+def like(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
+    """Return an answered table as a frame of the kind of another."""
+    if isinstance(frame, pa.Table | pa.RecordBatch):
+        return table
+    library = _library(frame)
+    if library == "pandas":
+        if settings.asked and not settings.wide:
+            # There are more rows than the index has labels.
+            table = table.replace_schema_metadata(None)
+        return _to_pandas(table, settings)
+    if library == "polars":
+        return sys.modules["polars"].from_arrow(table)
+    if library == "datasets":
+        return _dataset(frame, table)
+    return table
+
+
+def _library(frame: Any) -> str:
+    return type(frame).__module__.partition(".")[0]
+
+
+def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
+    """Return a pandas frame; a value that is not a text, in a column of texts, is wrong with its row."""
+    broken: dict[int, RowError] = {}
+    for name in dict.fromkeys(settings.text_columns):
+        if list(frame.columns).count(name) != 1 or frame[name].dtype != object:
+            continue
+        values = frame[name].tolist()
+        role = "context" if name == settings.context else "question"
+        wrong = {
+            place: value for place, value in enumerate(values) if not isinstance(value, str) and not _is_null(value)
+        }
+        # A column that holds no text at all is the wrong one, and said so by its type.
+        if wrong and any(isinstance(value, str) for value in values):
+            for place, value in wrong.items():
+                message = f"the {role} must be a text, but is a {type(value).__name__}"
+                broken.setdefault(place, RowError("not_text", message))
+            frame = frame.assign(**{name: [None if place in wrong else value for place, value in enumerate(values)]})
+    try:
+        return Rows(pa.Table.from_pandas(frame), broken)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
+        raise ConfigError(f"frame: Arrow cannot hold it: {error}. Convert that column, or leave it out.") from error
+
+
+def _to_pandas(table: pa.Table, settings: TableSettings) -> Any:
+    """Return a table as a pandas frame; whole numbers of answers stay whole, though some are null."""
+    frame = table.to_pandas()
+    for name in answer_names(settings):
+        if pa.types.is_integer(table.schema.field(name).type):
+            frame[name] = sys.modules["pandas"].array(table.column(name).to_pylist(), dtype="Int64")
+    return frame
+
+
+def _is_null(value: Any) -> bool:
+    # NaN differs from itself; pandas' NA has no truth value and says so by its type.
+    return (
+        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+    )
+
+
+def _dataset(frame: Any, table: pa.Table) -> Any:
+    """Return a table as a dataset, with the features that its columns had."""
+    datasets = sys.modules["datasets"]
+    made = datasets.Dataset(table.replace_schema_metadata(None))
+    known = {name: kind for name, kind in frame.features.items() if name in made.features}
+    return made.cast(datasets.Features({**made.features, **known}))

@@ -1,0 +1,118 @@
+"""What is asked of a table: its columns, the questions, the reader. Frozen, and small enough to send to any worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from quoth.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderChoice:
+    """Which reader answers; the arguments of :meth:`quoth.Reader.load`.
+
+    Attributes:
+        source: A folder or a name on the hub; the shipped reader if ``None``.
+        engine: "openvino", "onnxruntime", "torch" or "auto".
+        precision: What the engine computes in; what measured best if ``None``.
+        threads: Threads of the engine; all usable cores if ``None``.
+    """
+
+    source: str | None = None
+    engine: str = "auto"
+    precision: str | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableSettings:
+    """What is asked of each row, and which columns come out.
+
+    Attributes:
+        question: The column of the questions. Not read if ``questions`` are given.
+        context: The column of the contexts.
+        questions: Questions to ask of every row: a sequence, or a mapping from names to questions. Kept as pairs; those
+            without names are called "1", "2" and so on.
+        wide: With ``questions``: one row per context, with answer columns for each question, named
+            ``NAME_answer`` and so on (``q1_answer`` for those without names); else one row per context and question.
+        columns: Which of the caller's columns are kept; all if ``None``.
+        prefix: Stands before the name of each output column.
+        top_k: How many answers to return; above 1, there is a column ``answers`` with all of them.
+        min_probability: Abstain if the best answer's probability is below it, in [0, 1].
+        null_threshold: Overrides the reader's; ``math.inf``: never abstain.
+        max_answer_tokens: Overrides the reader's.
+        max_context_chars: A longer context, in code points, is an error; no limit if ``None``.
+        reader: The reader.
+
+    Raises:
+        ConfigError: If a value is out of range, or a question is empty or its name taken.
+    """
+
+    question: str = "question"
+    context: str = "context"
+    questions: Sequence[str] | Mapping[str, str] | tuple[tuple[str, str], ...] = ()
+    wide: bool = False
+    columns: Sequence[str] | None = None
+    prefix: str = ""
+    top_k: int = 1
+    min_probability: float | None = None
+    null_threshold: float | None = None
+    max_answer_tokens: int | None = None
+    max_context_chars: int | None = None
+    reader: ReaderChoice = field(default_factory=ReaderChoice)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "questions", _pairs(self.questions))
+        if self.columns is not None:
+            object.__setattr__(self, "columns", tuple(self.columns))
+        if self.top_k < 1:
+            raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
+        if self.min_probability is not None and not 0 <= self.min_probability <= 1:
+            raise ConfigError(f"min_probability must be from 0 to 1, but is {self.min_probability}")
+        if self.max_context_chars is not None and self.max_context_chars < 1:
+            raise ConfigError(f"max_context_chars must be at least 1, but is {self.max_context_chars}")
+        if self.wide and not self.questions:
+            raise ConfigError("wide output needs questions to ask of every row: set questions, or leave wide out")
+
+    @property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """The questions asked of every row, each with its name; empty if a column holds the questions."""
+        return self.questions  # type: ignore[return-value]
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return (self.context,) if self.asked else (self.question, self.context)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as JSON values, the reader left out."""
+        values = asdict(self)
+        del values["reader"]
+        values["questions"] = [list(pair) for pair in self.asked]
+        values["columns"] = None if self.columns is None else list(self.columns)
+        return values
+
+
+def _pairs(questions: Any) -> tuple[tuple[str, str], ...]:
+    """Return the questions with their names.
+
+    Raises:
+        ConfigError: If one is not a text, is empty, or has a name that another has.
+    """
+    if isinstance(questions, str):
+        raise ConfigError("questions must be a list or a mapping, but is one text. Put it into a list.")
+    if isinstance(questions, Mapping):
+        pairs = [(str(name), text) for name, text in questions.items()]
+    else:
+        pairs = [
+            (str(item[0]), item[1]) if isinstance(item, tuple) and len(item) == 2 else (str(number), item)
+            for number, item in enumerate(questions, 1)
+        ]
+    for name, text in pairs:
+        if not isinstance(text, str) or not text.strip():
+            raise ConfigError(f"question {name}: must be a text that is not empty, but is {text!r}")
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ConfigError("the questions must have different names, but two have the same")
+    return tuple(pairs)

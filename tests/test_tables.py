@@ -1,0 +1,265 @@
+"""Tables: the function on Arrow batches, and frames of any library."""
+
+import pickle
+import subprocess
+import sys
+from collections import Counter
+
+import pyarrow as pa
+import pytest
+
+import quoth
+from quoth.errors import ConfigError
+from quoth.records import Example
+from quoth.tables import ReaderChoice, TableAnswerer, TableSettings, answer_batch, answer_table, output_schema
+from quoth.tables.columns import ANSWER_TYPES
+from support.readers import TINY, tiny_reader
+
+pytestmark = pytest.mark.torch
+CHOICE = ReaderChoice(str(TINY / "wordpiece"), threads=1)
+SETTINGS = TableSettings(reader=CHOICE)
+GOOD = ("Where does Ada live?", "Ada lives in Paris. Bela lives in Rome.")
+# Every bad kind of row, with its code.
+BAD = [
+    (None, GOOD[1], "null_question"),
+    ("", GOOD[1], "empty_question"),
+    (" \n", GOOD[1], "empty_question"),
+    ("\u200b\u0000", GOOD[1], "empty_question"),
+    ("who " * 300, GOOD[1], "question_too_long"),
+    (GOOD[0], None, "null_context"),
+    (GOOD[0], "x" * 5001, "context_too_long"),
+]
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return tiny_reader("wordpiece", max_tokens=64, overlap=16)
+
+
+def table(rows=5):
+    return pa.table(
+        {
+            "n": range(rows),
+            "question": [f"Where does Ada live in {n}?" for n in range(rows)],
+            "context": [f"In {n} Ada lives in Paris. " * (1 + n % 5) for n in range(rows)],
+        }
+    )
+
+
+def answers(answered):
+    return answered.select(list(ANSWER_TYPES)).to_pylist()
+
+
+def test_answers_are_those_of_the_reader_in_the_order_of_the_rows():
+    reader = quoth.Reader.load(TINY / "wordpiece", threads=1)
+    given = table(700)
+    answered = answer_batch(given, SETTINGS)
+    examples = [Example(str(row["n"]), row["question"], row["context"]) for row in given.to_pylist()]
+    assert answered.select(["n", "question", "context"]).equals(given)
+    assert answered.column("answer").to_pylist() == [p.text for p in reader.answer_all(examples)]
+    first, best = answers(answered)[0], reader.answer(examples[0].question, examples[0].context).best
+    assert (first["start"], first["end"], first["probability"]) == (
+        *vars_of(best.span),
+        pytest.approx(best.probability),
+    )
+    assert answered.schema == output_schema(given.schema, SETTINGS)
+
+
+def vars_of(span):
+    return span.start, span.end
+
+
+def test_a_row_that_cannot_be_read_has_an_error_and_affects_no_other(reader):
+    settings = {"max_context_chars": 5000}
+    # Bad rows first, last, side by side, and more than one block of the stream holds.
+    rows = [*BAD, *([(*GOOD, None)] * 300), *BAD, (*GOOD, None), *([BAD[4]] * 260), (*GOOD, None)]
+    given = pa.table({"question": [row[0] for row in rows], "context": [row[1] for row in rows]})
+    answered = answers(answer_table(reader, given, **settings))
+    assert [row["error_code"] for row in answered] == [row[2] for row in rows]
+    assert {row["answer"] for row, (*_, code) in zip(answered, rows, strict=True) if code} == {None}
+    [good] = {(row["answer"], row["start"]) for row in answered if not row["error_code"]}
+    assert GOOD[1].startswith(good[0], good[1])
+    assert answered[4]["error"].startswith("the question must leave room for its context in a window of 64 tokens")
+
+
+def test_texts_that_are_not_utf8_are_errors(reader):
+    raw = pa.array([b"Ada lives in Paris.", b"Ada \xff lives", None], pa.binary())
+    context = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
+    answered = answer_table(reader, pa.table({"question": ["Where?"] * 3, "context": context}))
+    assert answered.column("error_code").to_pylist() == [None, "not_utf8", "null_context"]
+
+
+def test_an_abstention_has_a_reason_and_no_error(reader):
+    given = pa.table({"question": ["Where?", "Where?"], "context": [" ", GOOD[1]]})
+    for row in answers(answer_table(reader, given, min_probability=1.0)):
+        assert (row["answer"], row["start"], row["score"], row["error_code"]) == (None,) * 4
+        assert row["reason"]
+
+
+def test_top_k_gives_a_list_of_answers(reader):
+    answered = answer_table(reader, table(3), top_k=3)
+    for row in answered.to_pylist():
+        assert len(row["answers"]) == 3
+        assert row["answers"][0]["text"] == row["answer"] == row["context"][row["start"] : row["end"]]
+
+
+def test_questions_for_every_row_come_out_long_or_wide(reader):
+    given, asked = table(3), {"where": "Where does Ada live?", "who": "Who lives there?"}
+    long = answer_table(reader, given.rename_columns(["n", "q", "context"]), questions=asked)
+    wide = answer_table(reader, given, questions=asked, wide=True, columns=["n"])
+    assert long.column("question").to_pylist() == list(asked.values()) * 3
+    assert long.column("n").to_pylist() == [0, 0, 1, 1, 2, 2]
+    assert wide.schema.names[:3] == ["n", "where_answer", "where_start"]
+    assert wide.column("who_answer").to_pylist() == long.column("answer").to_pylist()[1::2]
+    unnamed = answer_table(reader, given, questions=["Who?"], wide=True)
+    assert "q1_answer" in unnamed.schema.names
+
+
+def test_forty_questions_encode_each_text_once(reader):
+    counted = CountedTokenizer(reader.tokenizer)
+    windower = type(reader.windower)(counted, max_tokens=64, overlap=16)
+    reader = type(reader)(counted, reader.engine, reader.settings)
+    reader.windower = windower
+    given = table(30)
+    answer_table(reader, given, questions=[f"Where does Ada live in {n}?" for n in range(40)], prefix="a_")
+    assert set(Counter(counted.texts).values()) == {1}
+    assert set(counted.texts) == set(given.column("context").to_pylist())
+
+
+class CountedTokenizer:
+    """A tokenizer that notes the contexts that it encodes."""
+
+    def __init__(self, tokenizer):
+        self._tokenizer = tokenizer
+        self.texts = []
+
+    def encode(self, texts):
+        self.texts += texts
+        return self._tokenizer.encode(texts)
+
+    def __getattr__(self, name):
+        return getattr(self._tokenizer, name)
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        ({"q": ["a"], "context": ["b"]}, {}, "must have a column 'question', but has q, context"),
+        ({"question": ["a"], "contexts": ["b"]}, {}, "Did you mean 'contexts'"),
+        ({"question": [1], "body": ["b"]}, {"context": "body"}, "'question' must hold text, but is of type int64. "),
+        ({"question": [1], "body": ["b"]}, {"context": "body"}, "Columns that hold text: body"),
+        ({"question": ["a"], "context": ["b"], "score": [1]}, {}, "named like answers: score.*prefix="),
+        ({"question": ["a"], "context": ["b"]}, {"questions": ["c"]}, "named like answers: question"),
+        ({"question": ["a"], "context": ["b"]}, {"columns": ["n"]}, "must have a column 'n'"),
+        ({"question": ["a"], "context": ["b"]}, {"questions": [" "]}, "question 1: must be a text"),
+        ({"question": ["a"], "context": ["b"]}, {"questions": "c"}, "but is one text"),
+        ({"question": ["a"], "context": ["b"]}, {"wide": True}, "wide output needs questions"),
+        ({"question": ["a"], "context": ["b"]}, {"min_probability": 2}, "must be from 0 to 1"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_with_what_to_do(reader, given, options, message):
+    with pytest.raises(ConfigError, match=message):
+        answer_table(reader, pa.table(given), **options)
+
+
+def test_duplicate_column_names_are_refused_where_they_matter(reader):
+    given = pa.Table.from_arrays([pa.array(["a"])] * 4, ["question", "context", "x", "x"])
+    with pytest.raises(ConfigError, match="several of x"):
+        answer_table(reader, given)
+    answered = answer_table(reader, given, columns=["context"])
+    assert answered.schema.names == ["context", *ANSWER_TYPES]
+
+
+def test_an_empty_table_keeps_its_columns(reader):
+    given = table(0).cast(table(1).schema)
+    answered = answer_table(reader, given)
+    assert (answered.num_rows, answered.schema.names) == (0, ["n", "question", "context", *ANSWER_TYPES])
+
+
+def test_columns_of_nulls_and_dictionaries_are_texts(reader):
+    given = pa.table({"question": pa.nulls(2), "context": pa.array(["a", "a"]).dictionary_encode()})
+    assert answer_table(reader, given).column("error_code").to_pylist() == ["null_question"] * 2
+    for kind in (pa.large_string(), pa.string_view()):
+        assert answer_table(
+            reader, table(2).cast(pa.schema([("n", pa.int64()), ("question", kind), ("context", kind)]))
+        )
+
+
+def test_a_very_long_text_is_read_to_its_end(reader):
+    text = "Bela lives in Rome. " * 5_000 + "Ada lives in Paris."
+    answered = answer_table(reader, pa.table({"question": [GOOD[0]], "context": [text]}), top_k=2)
+    [row] = answered.to_pylist()
+    assert (row["error_code"], row["windows"] > 1000) == (None, True)
+    assert text[row["start"] : row["end"]] == row["answer"]
+
+
+def test_the_answerer_pickles_as_its_settings():
+    answerer = TableAnswerer(SETTINGS)
+    answerer(table(1))  # its reader is loaded
+    sent = pickle.dumps(answerer)
+    assert len(sent) < 1000
+    assert pickle.loads(sent) == answerer
+    assert answerer.reader is TableAnswerer(TableSettings(top_k=2, reader=CHOICE)).reader
+
+
+def test_a_batch_goes_in_and_a_table_comes_out():
+    [batch] = table(2).to_batches()
+    assert TableAnswerer(SETTINGS)(batch).equals(answer_batch(table(2), SETTINGS))
+
+
+def test_pandas_comes_in_and_goes_out(reader):
+    pd = pytest.importorskip("pandas")
+    frame = table(4).to_pandas().set_index(pd.Index(list("abcd")))
+    frame["question"] = [frame["question"].iloc[0], 3.5, float("nan"), None]
+    frame["question"] = frame["question"].astype(object)
+    answered = answer_table(reader, frame)
+    assert list(answered.index) == list("abcd")
+    assert list(answered["error_code"].fillna("")) == ["", "not_text", "null_question", "null_question"]
+    assert (answered["start"].dtype, answered["n"].dtype) == ("Int64", "int64")
+    assert frame["question"].iloc[1] == 3.5
+    long = answer_table(reader, frame.drop(columns="question"), questions=["Where?", "Who?"])
+    assert len(long) == 8
+
+
+def test_polars_comes_in_and_goes_out(reader):
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame(table(3))
+    answered = answer_table(reader, frame)
+    assert isinstance(answered, pl.DataFrame)
+    assert answered["answer"].to_list() == answer_table(reader, table(3)).column("answer").to_pylist()
+    assert answered["n"].dtype == pl.Int64
+    with pytest.raises(ConfigError, match="collect"):
+        answer_table(reader, frame.lazy())
+
+
+def test_datasets_come_in_and_go_out(reader):
+    datasets = pytest.importorskip("datasets")
+    kind = datasets.ClassLabel(names=["no", "yes"])
+    features = datasets.Features({**{name: datasets.Value("string") for name in ("question", "context")}, "kind": kind})
+    data = datasets.Dataset.from_dict(
+        {"question": ["Where?", "Who?"], "context": [GOOD[1]] * 2, "kind": [0, 1]}, features=features
+    )
+    answered = answer_table(reader, data.select([1, 0]))
+    assert answered["question"][:] == ["Who?", "Where?"]
+    assert answered.features["kind"] == kind
+
+
+def test_other_arrow_producers_come_in_and_a_table_goes_out(reader):
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect() as connection:
+        relation = connection.sql("select 'Where?' as question, 'Ada lives in Paris.' as context")
+        assert answer_table(reader, relation).num_rows == 1
+    with pytest.raises(ConfigError, match=r"but is a builtins\.list"):
+        answer_table(reader, [1])
+
+
+def test_frames_import_no_library_that_the_caller_has_not():
+    # pyarrow itself imports pandas where it is installed.
+    code = (
+        "import sys, pyarrow as pa; from quoth import Reader, answer_table; "
+        f"reader = Reader.load({str(TINY / 'wordpiece')!r}, threads=1); "
+        "answer_table(reader, pa.table({'question': ['Who?'], 'context': ['Ada.']})); "
+        "print([name for name in ('polars', 'datasets', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
