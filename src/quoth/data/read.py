@@ -16,7 +16,7 @@ from quoth.data.flat import read_csv, read_jsonl
 from quoth.data.hub import PREFIX, read_hub, read_parquet, read_saved
 from quoth.data.rows import Problems, Row
 from quoth.data.squad import read_json
-from quoth.data.texts import as_utf8
+from quoth.data.texts import as_utf8, decode
 from quoth.errors import DataError
 from quoth.names import suggests_names
 from quoth.records import Example
@@ -148,6 +148,13 @@ def read_rows(source: str, problems: Problems, *, sep: str | None = None, encodi
     else:
         kinds = ", ".join(_READERS)
         problems.add("", f"must have a name that tells its format ({kinds}, each also with .gz), but has not")
+
+
+def file_text(source: str, problems: Problems) -> str | None:
+    """Return the text of a file, unpacked and decoded; ``None`` if it cannot be read, which is noted."""
+    data = _bytes(Path(source), problems)
+    data = None if data is None else as_utf8(data, None, problems)
+    return None if data is None else decode(data, problems)
 
 
 def _bytes(path: Path, problems: Problems) -> bytes | None:

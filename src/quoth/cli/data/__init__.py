@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from quoth.cli.data.check import check
+from quoth.cli.data.convert import convert
 from quoth.cli.data.describe import describe
 from quoth.cli.data.pairs import pairs
 from quoth.cli.data.repair import repair
@@ -17,5 +18,5 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
-for command in (check, repair, describe, windows, split, pairs):
+for command in (check, repair, convert, describe, windows, split, pairs):
     app.command()(command)

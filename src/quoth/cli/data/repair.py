@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from quoth.cli.console import note, visible
+from quoth.cli.console import note
 from quoth.cli.data import options
 from quoth.cli.data.show import count
+from quoth.display import visible
 
 
 def repair(

@@ -32,9 +32,7 @@ def places_of(context: str, text: str, start: int | None) -> Iterator[Place]:
     if start is None or start < 0:
         start = None
     else:
-        fitting = [
-            Place(rule, text, at) for rule, at in _in_other_units(context, start) if context.startswith(text, at)
-        ]
+        fitting = [Place(rule, text, at) for rule, at in in_other_units(context, start) if context.startswith(text, at)]
         if len({place.start for place in fitting}) == 1:  # else it is not known what was counted
             yield from fitting
     found = list(find_all(context, text))
@@ -47,21 +45,21 @@ def places_of(context: str, text: str, start: int | None) -> Iterator[Place]:
     yield from _in_other_letters(context, text, start)
 
 
-def _in_other_units(context: str, start: int) -> Iterator[tuple[str, int]]:
+def in_other_units(context: str, start: int) -> Iterator[tuple[str, int]]:
     """Yield what a start means if it counts something else than code points."""
     if not context.isascii():
         yield from _decoded("bytes", context.encode("utf-8", "surrogatepass")[:start], "utf-8")
         yield from _decoded("utf-16", context.encode("utf-16-le", "surrogatepass")[: 2 * start], "utf-16-le")
     if "\r\n" in context:  # counted as one
         done = 0
-        for place, character in enumerate(context):
+        for place, character in enumerate(f"{context} "):  # the end of the text is a place too
             if done == start:
                 yield "line-ends", place
                 break
             done += not (character == "\r" and context[place + 1 : place + 2] == "\n")
     elif "\n" in context:  # counted as two
         before = 0
-        for place, character in enumerate(context):
+        for place, character in enumerate(f"{context} "):
             if place + before == start:
                 yield "line-ends", place
                 break

@@ -1,0 +1,116 @@
+"""``quoth data convert``: from and to the files of labelling tools and other libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quoth.cli.console import note, print_json
+from quoth.cli.data import options
+from quoth.cli.data.show import count
+from quoth.display import visible
+
+if TYPE_CHECKING:
+    from quoth.data.exchange import Merged
+
+_FORMATS = "squad, flat, label-studio, doccano, argilla, haystack, simpletransformers, datasets"
+_SHOWN = 10
+
+
+def convert(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="An export; several are those of several annotators.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Where the result goes.")],
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="FORMAT", help=f"One of {_FORMATS}.", show_default="by its keys")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--to", metavar="FORMAT", help=f"One of {_FORMATS}.", show_default="squad or flat, by its name"),
+    ] = None,
+    annotators: Annotated[
+        str,
+        typer.Option(metavar="HOW", help="Where annotators differ: golds keeps all answers, conflict leaves out."),
+    ] = "golds",
+    disagreements: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the questions on which they differ: JSON lines.")
+    ] = None,
+    json: options.Json = False,
+    excel_safe: options.ExcelSafe = False,
+) -> None:
+    """Convert labelled data between tools; no SDK is needed.
+
+    Offsets are tested against the text: code points, bytes, units of UTF-16 or other line ends. What stands nowhere is
+    refused by name. Of two annotators (of one file, or one file each) the agreement is printed.
+
+    Example: [cyan]quoth data convert export.json -o mine.json[/cyan]
+    """
+    from quoth.cli.files import check_different
+    from quoth.data.check import check
+    from quoth.data.exchange import merge, read_tasks, write_format
+    from quoth.data.exchange.annotators import join_files
+    from quoth.data.rows import Problems
+    from quoth.data.write import row_of
+    from quoth.errors import ConfigError, DataError
+    from quoth.evaluation.metrics import exact_and_f1
+
+    if annotators not in ("golds", "conflict"):
+        raise ConfigError(f"--annotators must be golds or conflict, but is {annotators!r}")
+    check_different({**{f"FILE {n}": file for n, file in enumerate(files, 1)}, "--out": out, "-d": disagreements})
+    target = target or ("squad" if ".json" in out.suffixes else "flat" if out.suffix else "datasets")
+    tasks = []
+    for file in files:
+        problems = Problems(file)
+        tasks.append(read_tasks(file, problems, source))
+        for line in problems.lines("warning"):
+            note(f"warning: {visible(line)}")
+        if problems.errors:
+            raise DataError(file, problems.sentences(), problems.lines())
+    problems = Problems(files[0])
+    joined = join_files(tasks, [Path(file).name for file in files], problems)
+    merged = merge(joined, lambda text, golds: exact_and_f1(text, golds, "v2.0"), annotators)  # type: ignore[arg-type]
+    places = {task.id: task.where for task in joined}
+    check([row_of(each, places[each.id]) for each in merged.examples], problems)
+    if not merged.examples and not problems.errors:
+        problems.add("", "must hold at least one question that is decided, but holds none")
+    if problems.errors:
+        raise DataError(files[0], problems.sentences(), problems.lines())
+    write_format(merged.examples, out, target, excel_safe=excel_safe)
+    if disagreements:
+        _write(disagreements, merged)
+    if json:
+        document = {"questions": len(merged.examples), "agreement": merged.agreement.to_json()}
+        print_json({**document, "disagreements": [each.to_json() for each in merged.disagreements]})
+    else:
+        _print(out, merged)
+
+
+def _write(path: Path, merged: Merged) -> None:
+    import json
+
+    from quoth.files import whole_file
+
+    with whole_file(path) as file:
+        file.writelines(json.dumps(each.to_json()) + "\n" for each in merged.disagreements)
+
+
+def _print(out: Path, merged: Merged) -> None:
+    agreement = merged.agreement
+    if agreement.questions:
+        shown = [("exact match", agreement.exact), ("F1", agreement.f1), ("answerability", agreement.answerability)]
+        parts = ", ".join(f"{name} {value:.1f}" for name, value in shown if value is not None)
+        typer.echo(f"agreement on {count(agreement.questions, 'question')} of several annotators: {parts}")
+    for each in merged.disagreements[:_SHOWN]:
+        answers = " | ".join(f"{who or '?'}: {_said(golds)}" for who, golds in each.task.labels)
+        left = ", left out" if each.is_left_out else ""
+        typer.echo(visible(f"differ about the {each.kind}{left}: id {each.task.id}: {each.task.question} {answers}"))
+    if (more := len(merged.disagreements) - _SHOWN) > 0:
+        typer.echo(f"... and {more:,} more; --disagreements FILE has all")
+    typer.echo(f"{out}: {count(len(merged.examples), 'question')}")
+
+
+def _said(golds: tuple[object, ...]) -> str:
+    return ", ".join(str(getattr(gold, "text", gold)) for gold in golds) or "no answer"

@@ -1,0 +1,10 @@
+"""Files of labelling tools and other libraries, by their JSON: read into tasks, written from examples.
+
+file ─▶ Marked spans ─▶ Task (a label for each annotator) ─▶ merge: Examples, agreement ─▶ file
+"""
+
+from quoth.data.exchange.annotators import Agreement, Disagreement, Merged, merge
+from quoth.data.exchange.formats import FORMATS, read_tasks, write_format
+from quoth.data.exchange.tasks import Task
+
+__all__ = ["FORMATS", "Agreement", "Disagreement", "Merged", "Task", "merge", "read_tasks", "write_format"]

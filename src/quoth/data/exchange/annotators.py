@@ -1,0 +1,169 @@
+"""Several annotators of one question: their agreement, their disagreements, and one example of both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+from quoth.data.exchange.tasks import Labels, Task
+from quoth.data.rows import Problems
+from quoth.records import Example, Gold
+
+How = Literal["golds", "conflict"]
+# Compares a text with golds: whether it matches exactly, and F1 in [0, 1].
+Score = Callable[[str, Sequence[str]], tuple[bool, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far annotators agree, over all pairs of labels of one question.
+
+    Attributes:
+        questions: Those with at least two labels.
+        exact: Exact match of one's answers against the other's, 0 to 100, where both found an answer; ``None`` of none.
+        f1: F1 likewise.
+        answerability: How often both found an answer or both none, 0 to 100.
+    """
+
+    questions: int
+    exact: float | None
+    f1: float | None
+    answerability: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A question that annotators answer differently.
+
+    Attributes:
+        task: The question.
+        kind: Whether they differ about the answer, or about there being one.
+        is_left_out: Whether it is left for a person to decide.
+    """
+
+    task: Task
+    kind: Literal["answer", "answerability"]
+    is_left_out: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        task = self.task
+        labels = [
+            {"annotator": name, "answers": [{"text": gold.text, "answer_start": gold.start} for gold in golds]}
+            for name, golds in task.labels
+        ]
+        head = {"where": task.where, "id": task.id, "kind": self.kind, "left_out": self.is_left_out}
+        return {**head, "question": task.question, "context": task.context, "labels": labels}
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Examples of tasks.
+
+    Attributes:
+        examples: Without those that are left for a person to decide.
+        agreement: Of the annotators.
+        disagreements: In the order of the tasks.
+    """
+
+    examples: list[Example]
+    agreement: Agreement
+    disagreements: list[Disagreement]
+
+
+def join_files(files: Sequence[Sequence[Task]], names: Sequence[str], problems: Problems) -> list[Task]:
+    """Join the files of several annotators by the ids of their questions; each file is one annotator.
+
+    Args:
+        files: The tasks of each file.
+        names: Of the annotators, one a file.
+        problems: Where questions are noted that have one id, and another question or context.
+    """
+    if len(files) == 1:
+        return list(files[0])
+    joined: dict[str, Task] = {}
+    for name, tasks in zip(names, files, strict=True):
+        for task in tasks:
+            labels = tuple((f"{name}: {who}" if who else name, golds) for who, golds in task.labels)
+            first = joined.get(task.id)
+            if first and (first.question, first.context) != (task.question, task.context):
+                message = f"must have the question and context of {first.where} in the first file, but has others"
+                problems.add(f"{name}: {task.where}, id {task.id}", message, "another question of the same id")
+                continue
+            earlier = first.labels if first else ()
+            joined[task.id] = Task(task.where, task.id, task.question, task.context, task.title, earlier + labels)
+    return list(joined.values())
+
+
+def merge(tasks: Iterable[Task], score: Score, how: How = "golds") -> Merged:
+    """Make one example of each task.
+
+    Args:
+        tasks: With the labels of their annotators.
+        score: Compares two annotators' texts.
+        how: ``golds`` keeps different answers as several golds; where annotators differ about there being an answer,
+            the majority decides, and of equal numbers a person. ``conflict`` leaves out every question on which any
+            two differ.
+    """
+    examples: list[Example] = []
+    disagreements: list[Disagreement] = []
+    pairs: list[tuple[bool, float]] = []
+    same_kind: list[bool] = []
+    questions = 0
+    for task in tasks:
+        questions += len(task.labels) > 1
+        for (_, first), (_, second) in combinations(task.labels, 2):
+            same_kind.append(bool(first) == bool(second))
+            if first and second:
+                pairs.append(_agreement(first, second, score))
+        kind = _kind(task.labels, score)
+        golds = _golds(task.labels)
+        left_out = kind is not None and (how == "conflict" or (kind == "answerability" and golds is None))
+        if kind:
+            disagreements.append(Disagreement(task, kind, left_out))
+        if not left_out:
+            examples.append(Example(task.id, task.question, task.context, golds, task.title))
+    agreement = Agreement(
+        questions,
+        _percent([exact for exact, _ in pairs]),
+        _percent([f1 for _, f1 in pairs]),
+        _percent(same_kind),
+    )
+    return Merged(examples, agreement, disagreements)
+
+
+def _percent(values: Sequence[float]) -> float | None:
+    return 100 * sum(values) / len(values) if values else None
+
+
+def _agreement(first: Sequence[Gold], second: Sequence[Gold], score: Score) -> tuple[bool, float]:
+    """Compare two annotators' golds: the best of each against the other's."""
+    texts = [gold.text for gold in second]
+    scores = [score(gold.text, texts) for gold in first]
+    return any(exact for exact, _ in scores), max(f1 for _, f1 in scores)
+
+
+def _kind(labels: Sequence[Labels], score: Score) -> Literal["answer", "answerability"] | None:
+    pairs = list(combinations((golds for _, golds in labels), 2))
+    if any(bool(first) != bool(second) for first, second in pairs):
+        return "answerability"
+    if any(first and second and not _agreement(first, second, score)[0] for first, second in pairs):
+        return "answer"
+    return None
+
+
+def _golds(labels: Sequence[Labels]) -> tuple[Gold, ...] | None:
+    """Return all golds, once each; ``()`` if most found none; ``None`` without labels, or where as many found none."""
+    votes = Counter(bool(golds) for _, golds in labels)
+    if votes[True] == votes[False]:
+        return None
+    if votes[False] > votes[True]:
+        return ()
+    return tuple(dict.fromkeys(gold for _, golds in labels for gold in golds))

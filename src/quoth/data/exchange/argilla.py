@@ -1,0 +1,69 @@
+"""Argilla 2: records with a span question ``answer`` on the field ``context``; code points.
+
+Source: docs.argilla.io, ``Record.to_dict`` and ``SpanQuestion``. Records of ``to_datasets`` have flat columns
+(``answer.responses``, ``answer.responses.users``), and are read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from quoth.data.exchange.fields import identifier, objects, texts
+from quoth.data.exchange.tasks import Marked, Raw
+from quoth.data.rows import Problems, shown
+from quoth.records import Example
+
+_QUESTION = "answer"
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
+    """Yield a task for each record; suggestions are not looked at. Drafts and discarded responses count as none."""
+    for where, record in objects(records, problems):
+        inner = record.get("fields")
+        metadata = record.get("metadata")
+        fields = {**(metadata if isinstance(metadata, dict) else {}), **(inner if isinstance(inner, dict) else record)}
+        found = texts(fields, where, problems)
+        if found is None:
+            continue
+        labels = [(who, list(_marks(value, where, problems))) for who, value in _responses(record)]
+        yield Raw(where, identifier(fields, record), *found, labels)
+
+
+def _responses(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    responses = record.get("responses")
+    if isinstance(responses, dict):
+        for response in responses.get(_QUESTION) or []:
+            if response.get("status", "submitted") == "submitted":
+                yield str(response.get("user_id", "")), response.get("value")
+        return
+    values = record.get(f"{_QUESTION}.responses") or []
+    users = record.get(f"{_QUESTION}.responses.users") or [""] * len(values)
+    yield from zip(map(str, users), values, strict=False)
+
+
+def _marks(value: object, where: str, problems: Problems) -> Iterator[Marked]:
+    for span in value if isinstance(value, list) else []:
+        if isinstance(span, dict) and type(span.get("start")) is int and type(span.get("end")) is int:
+            yield Marked(span["start"], span["end"], span.get("text"))
+        else:
+            problems.add(where, f"a span must have start and end, but is {shown(span)}", "no span")
+
+
+def write(examples: Sequence[Example]) -> list[dict[str, Any]]:
+    """Return records; golds are a response."""
+    records = []
+    for example in examples:
+        spans = [{"start": gold.start, "end": gold.span.end, "label": "answer"} for gold in example.golds or ()]
+        responses = {} if example.golds is None else {_QUESTION: [{"value": spans, "user_id": _NOBODY}]}
+        records.append(
+            {
+                "id": example.id,
+                "fields": {"context": example.context, "question": example.question},
+                "metadata": {"title": example.title},
+                "suggestions": {},
+                "responses": responses,
+            }
+        )
+    return records

@@ -1,0 +1,41 @@
+"""Fields that the tools' records share: ids, texts, objects in lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from quoth.data.rows import Problems, shown
+
+_CONTEXTS = ("text", "context", "passage", "document")
+
+
+def objects(records: Iterable[object], problems: Problems) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each record with its place, counted from 1; what is no object is noted."""
+    for number, record in enumerate(records, 1):
+        if isinstance(record, dict):
+            yield f"record {number}", record
+        else:
+            problems.add(f"record {number}", f"must be an object, but is {shown(record)}")
+
+
+def texts(fields: Mapping[str, Any], where: str, problems: Problems) -> tuple[str, str, str] | None:
+    """Return question, context and title; ``None`` if one of the first two is missing, which is noted."""
+    question = fields.get("question")
+    context = next((fields[name] for name in _CONTEXTS if isinstance(fields.get(name), str)), None)
+    title = fields.get("title")
+    if isinstance(question, str) and context is not None:
+        return question, context, title if isinstance(title, str) else ""
+    what = "question" if context is not None else f"text ({' or '.join(_CONTEXTS)})"
+    there = ", ".join(map(str, fields)) or "nothing"
+    problems.add(where, f"must have a {what}, but has only {there}", f"no {what}")
+    return None
+
+
+def identifier(*fields: Mapping[str, Any]) -> str:
+    """Return the first id that is there, of the question before that of the record."""
+    for name in ("question_id", "id"):
+        for each in fields:
+            if isinstance(value := each.get(name), str | int) and value != "":
+                return str(value)
+    return ""

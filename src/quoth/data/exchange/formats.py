@@ -1,0 +1,148 @@
+"""Which formats there are, and how each is read and written."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from quoth.data.check import check
+from quoth.data.exchange import argilla, doccano, label_studio, nested
+from quoth.data.exchange.tasks import Raw, Task, placed
+from quoth.data.formats import format_of
+from quoth.data.read import file_text, read_rows
+from quoth.data.rows import Problems
+from quoth.data.texts import parse_json, why_not_json
+from quoth.data.write import row_of, write_rows
+from quoth.errors import ConfigError, MissingExtraError
+from quoth.files import whole_bytes
+from quoth.records import Example
+
+# Name -> what it is.
+FORMATS = {
+    "squad": "nested SQuAD JSON",
+    "flat": "rows as JSON lines, CSV or TSV, by the name of the file",
+    "label-studio": "Label Studio's JSON",
+    "doccano": "doccano's JSON lines",
+    "argilla": "records of Argilla 2, as JSON",
+    "haystack": "SQuAD JSON of Haystack's annotation tool",
+    "simpletransformers": "a JSON list of contexts with their questions",
+    "datasets": "a folder, as Dataset.save_to_disk writes it (extra [hub])",
+}
+_READERS: dict[str, Callable[[Sequence[object], Problems], Iterator[Raw]]] = {
+    "label-studio": label_studio.read,
+    "doccano": doccano.read,
+    "argilla": argilla.read,
+}
+_DOCUMENTS: dict[str, Callable[[Sequence[Example]], Any]] = {
+    "label-studio": label_studio.write,
+    "doccano": doccano.write,
+    "argilla": argilla.write,
+    "haystack": nested.write_haystack,
+    "simpletransformers": nested.write_simpletransformers,
+}
+
+
+def _known(name: str) -> str:
+    if name not in FORMATS:
+        close = difflib.get_close_matches(name, FORMATS, 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError(f"a format must be one of {', '.join(FORMATS)}, but is {name!r}{hint}")
+    return name
+
+
+def read_tasks(source: str, problems: Problems, format_name: str | None = None) -> list[Task]:
+    """Read a file of a labelling tool, or of any format that ``read_examples`` reads.
+
+    Args:
+        source: The file.
+        problems: Where what is wrong is noted.
+        format_name: A key of ``FORMATS``; by the keys of its records if it is not given.
+
+    Raises:
+        ConfigError: If there is no such format.
+        MissingExtraError: If the format needs an extra.
+    """
+    name = _known(format_name) if format_name else None
+    if name is None or name in _READERS:
+        records = _records(source, problems if name else Problems(source))
+        first = next((record for record in records or [] if isinstance(record, dict)), {})
+        if (name := name or format_of(first)) in _READERS and name and records is not None:
+            return placed(_READERS[name](records, problems), problems)
+        if name in _READERS:
+            return []
+    examples = check(read_rows(source, problems), problems)
+    return [
+        Task(f"question {number}", each.id, each.question, each.context, each.title, _labels(each))
+        for number, each in enumerate(examples, 1)
+    ]
+
+
+def _labels(example: Example) -> tuple[Any, ...]:
+    return () if example.golds is None else (("", example.golds),)
+
+
+def _records(source: str, problems: Problems) -> list[object] | None:
+    """Return the records of a JSON list or of JSON lines; ``None`` if it is neither, which is noted."""
+    text = file_text(source, problems)
+    if text is None:
+        return None
+    try:
+        document = parse_json(text)
+    except ValueError:
+        document = None
+    if isinstance(document, list):
+        return document
+    if isinstance(document, dict) and isinstance(document.get("records"), list):
+        return list(document["records"])
+    records: list[object] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                records.append(parse_json(line))
+            except ValueError as error:
+                problems.add(f"line {number}", why_not_json(error), "no JSON")
+    return records
+
+
+def write_format(examples: Sequence[Example], path: Path, format_name: str, *, excel_safe: bool = False) -> None:
+    """Write examples in a format.
+
+    Raises:
+        ConfigError: If there is no such format, or the file's name does not suit it.
+        MissingExtraError: If it is ``datasets``, without the extra [hub].
+    """
+    name = _known(format_name)
+    if name == "datasets":
+        _save(examples, path)
+    elif name in ("squad", "flat"):
+        if (name == "squad") != (".json" in path.suffixes):
+            wanted = ".json" if name == "squad" else ".jsonl, .csv or .tsv"
+            raise ConfigError(f"{path}: {FORMATS[name]} must be called {wanted}, each also with .gz")
+        write_rows([row_of(example) for example in examples], path, excel_safe=excel_safe)
+    else:
+        document = _DOCUMENTS[name](examples)
+        # ASCII only: JSON escapes can hold lone surrogates, which UTF-8 cannot.
+        lines = [json.dumps(record) for record in document] if name == "doccano" else [json.dumps(document)]
+        data = "".join(f"{line}\n" for line in lines).encode("ascii")
+        with whole_bytes(path) as file:
+            file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+
+
+def _save(examples: Sequence[Example], path: Path) -> None:
+    try:
+        from datasets import Dataset
+    except ImportError:
+        raise MissingExtraError("writing a folder of datasets", "hub") from None
+    if path.suffix or path.is_file():
+        raise ConfigError(f"{path}: must be the name of a folder, for datasets, but has a suffix or is a file")
+    rows = []
+    for example in examples:
+        golds = example.golds
+        texts, starts = [gold.text for gold in golds or ()], [gold.start for gold in golds or ()]
+        answers = None if golds is None else {"text": texts, "answer_start": starts}
+        rows.append({**row_of(example).fields, "answers": answers})
+    Dataset.from_list(rows).save_to_disk(str(path))
