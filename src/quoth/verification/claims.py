@@ -1,0 +1,149 @@
+"""Claimed quotes as people and machines write them: text with quotation marks, JSON, citation objects."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from quoth.errors import InputError
+
+# Opening and closing marks. Single ones are left out: they are apostrophes more often than not.
+_PAIRS = ('""', "“”", "„“", "„”", "«»", "»«", "「」", "『』", "〝〞", "＂＂")
+_QUOTED = re.compile("|".join(f"{pair[0]}([^{pair}]+){pair[1]}" for pair in _PAIRS))
+_PARTS = re.compile(r"\s*[\[(]?(?:…|\.\s?\.\s?\.\.?)[\])]?\s*")
+# Keys under which JSON has a quote, and under which it has a list of claims.
+_QUOTE_KEYS = ("quote", "cited_text", "text")
+_SOURCE_KEYS = ("source", "document_title", "document_index")
+_LIST_KEYS = ("quotes", "citations", "claims", "content")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed quote.
+
+    Attributes:
+        quote: What is said to stand in a source, word for word.
+        source: Name, title or index of the only source to look in; ``None``: in all of them.
+        start: Where it is said to start, in code points; ``None`` if that is not said.
+        end: Where it is said to end.
+        pages: On which pages it is said to stand, from 1, the last one not included.
+    """
+
+    quote: str
+    source: str | int | None = None
+    start: int | None = None
+    end: int | None = None
+    pages: tuple[int, int] | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts between ellipses, without those that hold no letter and no digit."""
+        return tuple(part for part in _PARTS.split(self.quote) if any(map(str.isalnum, part)))
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it says where it stands."""
+        return self.start is not None or self.pages is not None
+
+    def may_be_in(self, index: int, name: str, title: str) -> bool:
+        """Tell whether it may stand in a source: by its name, the end of its path, its title, or its index."""
+        wanted = self.source
+        if wanted is None or wanted in (index, name):
+            return True
+        return isinstance(wanted, str) and bool(wanted) and (wanted == title or name.endswith(f"/{wanted}"))
+
+
+def quoted(text: str) -> tuple[str, ...]:
+    """Return what stands in quotation marks in a text, in order; the whole text if nothing does.
+
+    Example:
+        >>> quoted('It says "three months", and later “in writing”.')
+        ('three months', 'in writing')
+    """
+    found = [next(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
+    return tuple(quote for quote in found if quote.strip()) or ((text,) if text.strip() else ())
+
+
+def read_claims(text: str) -> tuple[Claim, ...]:
+    """Read claims from JSON, or else from text with quotation marks.
+
+    JSON is a list of quotes, of ``{"quote", "source"}``, or of citation objects (``cited_text`` with
+    ``start_char_index`` and ``end_char_index``, or with ``start_page_number`` and ``end_page_number``); or an object
+    with such a list, such as a whole answer.
+
+    Raises:
+        InputError: If JSON holds something else; it names every such item.
+    """
+    if not text.lstrip("\ufeff \t\r\n").startswith(("[", "{")):
+        return tuple(map(Claim, quoted(text)))
+    try:
+        data = json.loads(text.lstrip("\ufeff"))
+    except ValueError:
+        return tuple(map(Claim, quoted(text)))
+    claims, problems = [], []
+    for number, item in enumerate(_items(data), 1):
+        try:
+            claims.append(claim_of(item))
+        except InputError as error:
+            problems.append(f"quote {number}: {error}")
+    if problems:
+        raise InputError("\n".join(problems))
+    return tuple(claims)
+
+
+def _items(data: Any) -> Iterator[Any]:
+    """Yield the claims of a document, however deep in it they are."""
+    if isinstance(data, Mapping):
+        lists = [data[key] for key in _LIST_KEYS if isinstance(data.get(key), list)]
+        if not lists:
+            yield data
+        for each in lists:
+            yield from _items(each)
+        return
+    if not isinstance(data, list):
+        yield data
+        return
+    for item in data:
+        if isinstance(item, Mapping) and any(isinstance(item.get(key), list) for key in _LIST_KEYS):
+            yield from _items(item)
+        elif not (isinstance(item, Mapping) and item.get("type") == "text" and "quote" not in item):
+            # A block of an answer that cites nothing claims nothing.
+            yield item
+
+
+def claim_of(item: Any) -> Claim:
+    """Read one claim.
+
+    Raises:
+        InputError: If it is none.
+    """
+    if isinstance(item, Claim):
+        return item
+    if isinstance(item, str):
+        item = {"quote": item}
+    if not isinstance(item, Mapping):
+        raise InputError(f"must be text or an object with a quote, but is {type(item).__name__}")
+    quote = next((item[key] for key in _QUOTE_KEYS if key in item), None)
+    if not isinstance(quote, str) or not quote:
+        raise InputError(f'must have a text under "quote" or "cited_text", but has the keys: {", ".join(item)}')
+    source = next(
+        (item[key] for key in ("source", "document_title", "document_index") if item.get(key) is not None), None
+    )
+    if not isinstance(source, str | int | None):
+        raise InputError(f"source must be a name or an index, but is {source!r}")
+    start, end = (_whole(item, key, other) for key, other in (("start_char_index", "start"), ("end_char_index", "end")))
+    first, last = _whole(item, "start_page_number"), _whole(item, "end_page_number")
+    pages = None if first is None else (first, last if last is not None else first + 1)
+    return Claim(quote, source, start, end, pages)
+
+
+def _whole(item: Mapping[str, Any], *keys: str) -> int | None:
+    for key in keys:
+        if item.get(key) is not None:
+            if not isinstance(item[key], int) or isinstance(item[key], bool) or item[key] < 0:
+                raise InputError(f"{key} must be a whole number from 0, but is {item[key]!r}")
+            return int(item[key])
+    return None

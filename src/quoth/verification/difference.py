@@ -1,0 +1,140 @@
+"""How a quote differs from what stands in the text: word by word, and in what form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import Literal
+
+import regex
+from rapidfuzz.distance import Indel
+
+from quoth.records import Span
+from quoth.verification.fold import FORMS, codes_of, fold
+from quoth.verification.records import Change
+
+# Words (one that a line end parts, too), numbers with their points, single signs; of scripts without blanks, each sign.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}\p{{Cf}}]--[{_UNSPACED}]]"
+_TOKEN = regex.compile(
+    rf"\p{{N}}+(?:[.,:/]\p{{N}}+)*(?!{_LETTER})|{_LETTER}+(?:(?:['’]|[-‐‑\u00ad]\s*\n\s*){_LETTER}+)*"
+    rf"|[{_UNSPACED}]\p{{M}}*|\S",
+    regex.V1,
+)
+_Side = Literal["same", "added", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, number or sign: its place in its text, and its folded form."""
+
+    span: Span
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of an alignment: what of the quote's tokens, ``q0`` to ``q1``, stands for what of the text's."""
+
+    kind: Literal["same", "changed", "added", "missing"]
+    q0: int
+    q1: int
+    t0: int
+    t1: int
+
+
+@lru_cache(maxsize=65_536)
+def folded_text(text: str, skip: str = "") -> str:
+    """Return the folded form of a short text."""
+    if not skip and text.isascii() and text.isalnum():
+        return text.lower()
+    return fold(codes_of(text), skip).text
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Cut a text into words, numbers and signs."""
+    spans = [Span(*match.span()) for match in _TOKEN.finditer(text)]
+    return [Token(span, folded_text(span.of(text))) for span in spans]
+
+
+def forms_of(quote: str, text: str) -> tuple[str, ...]:
+    """Name what differs between two texts that fold to the same."""
+    return tuple(form for form in FORMS if folded_text(quote, form) != folded_text(text, form))
+
+
+def align(quote: Sequence[Token], text: Sequence[Token]) -> list[Step]:
+    """Align two lists of tokens so that most of them stay the same."""
+    steps: list[Step] = []
+    for op in Indel.opcodes([token.key for token in quote], [token.key for token in text]):
+        kind: _Side = "same" if op.tag == "equal" else "added" if op.tag == "delete" else "missing"
+        step = Step(kind, op.src_start, op.src_end, op.dest_start, op.dest_end)
+        if kind != "same" and steps and steps[-1].kind != "same":
+            last = steps.pop()
+            step = Step("changed", last.q0, step.q1, last.t0, step.t1)
+        steps.append(step)
+    return steps
+
+
+def best_part(quote: Sequence[Token], text: Sequence[Token]) -> tuple[int, int] | None:
+    """Return which of the text's tokens, half-open, the quote is best compared with; ``None`` if none is the same."""
+    steps = align(quote, text)
+    if all(step.kind != "same" for step in steps):
+        return None
+    first = _trimmed(steps)
+    mirrored = [
+        Step(step.kind, -step.q1, -step.q0, len(text) - step.t1, len(text) - step.t0) for step in reversed(steps)
+    ]
+    last = len(text) - _trimmed(mirrored)
+    return (first, last) if first < last else (0, len(text))
+
+
+def _trimmed(steps: Sequence[Step]) -> int:
+    """Return the token of the text where the likeness starts: what is lone before it costs more than it gives."""
+    best_gain, best = 0, 0
+    gain = 0
+    for index, step in enumerate(steps):
+        if step.kind == "same":
+            gain -= step.q1 - step.q0
+            continue
+        # Of words that stand for others, as many as there are in the quote are wanted.
+        extra = (step.t1 - step.t0) - (step.q1 - step.q0 if step.kind == "changed" else 0)
+        gain += max(0, extra)
+        if gain > best_gain and index + 1 < len(steps):
+            best_gain, best = gain, step.t0 + max(0, extra)
+    return best
+
+
+def changes(quote: str, text: str) -> tuple[Change, ...]:
+    """Return how a quote becomes a text, in order."""
+    ours, theirs = tokens_of(quote), tokens_of(text)
+    found: list[Change] = []
+    for step in align(ours, theirs):
+        if step.kind == "same":
+            found.extend(_same(quote, ours[step.q0 : step.q1], text, theirs[step.t0 : step.t1]))
+            continue
+        said, stands = _cut(quote, ours[step.q0 : step.q1]), _cut(text, theirs[step.t0 : step.t1])
+        same = step.kind == "changed" and folded_text(said) == folded_text(stands)
+        found.append(Change("form" if same else step.kind, said, stands))
+    return tuple(found)
+
+
+def _same(quote: str, ours: Sequence[Token], text: str, theirs: Sequence[Token]) -> Iterator[Change]:
+    """Yield runs of words that are written alike, and words that are not."""
+    pairs = zip(ours, theirs, strict=True)
+    for alike, run in groupby(pairs, lambda pair: pair[0].span.of(quote) == pair[1].span.of(text)):
+        one, other = zip(*run, strict=True)
+        said, stands = _cut(quote, one), _cut(text, other)
+        yield Change("same" if alike and said == stands else "form", said, stands)
+
+
+def _cut(text: str, tokens: Sequence[Token]) -> str:
+    return text[tokens[0].span.start : tokens[-1].span.end] if tokens else ""
+
+
+def likeness(quote: str, text: str) -> tuple[float, float]:
+    """Return the share of words, and of folded characters, that two texts have in common in order, each in [0, 1]."""
+    ours, theirs = [token.key for token in tokens_of(quote)], [token.key for token in tokens_of(text)]
+    words = Indel.normalized_similarity(ours, theirs)
+    return words, Indel.normalized_similarity(folded_text(quote), folded_text(text))

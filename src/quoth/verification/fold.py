@@ -1,0 +1,140 @@
+"""Text without what may differ in form: case, spaces, quotation marks, hyphens, ligatures, Unicode form.
+
+Two texts that fold to the same are the same words in the same order. Digits are never joined: a blank between two of
+them stays, and so does a hyphen beside one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint32]
+Bools = NDArray[np.bool_]
+
+# Parts sources that are searched together; no code point, so no quote reaches over it.
+SEPARATOR = 0x110000
+_LONG = 200_000
+FORMS = ("case", "spaces", "quotation marks", "hyphens", "ligatures", "invisible characters", "Unicode form")
+
+_QUOTATION_MARKS = frozenset("'\"`´‘’‚‛“”„‟‹›«»′″「」『』〝〞〟＂＇")
+_HYPHENS = frozenset("-‐‑‒–—―−﹘﹣－")
+_LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "ĳ": "ij", "Ĳ": "IJ"}
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A folded text.
+
+    Attributes:
+        codes: Its code points, shape ``(n,)``.
+        origin: For each, the index in the text of the code point that it comes from, int32, shape ``(n,)``.
+    """
+
+    codes: Codes
+    origin: NDArray[np.int32]
+
+    @property
+    def text(self) -> str:
+        """The folded text as a string."""
+        return self.codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def codes_of(text: str) -> Codes:
+    """Return the code points of a text, uint32, shape ``(len(text),)``."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+def fold(codes: Codes, skip: str = "") -> Folded:
+    """Fold a text.
+
+    Args:
+        codes: Its code points; may hold :data:`SEPARATOR`.
+        skip: One of :data:`FORMS` that is to stay as it is.
+    """
+    codes, origin = _fold_each(codes, skip)
+    if skip != "spaces":
+        kept = _needed_spaces(codes)
+        codes, origin = codes[kept], origin[kept]
+    if skip != "hyphens":
+        kept = ~_inner_hyphens(codes)
+        codes, origin = codes[kept], origin[kept]
+    return Folded(codes, origin)
+
+
+def _fold_each(codes: Codes, skip: str) -> tuple[Codes, NDArray[np.int32]]:
+    """Fold each code point by itself; one may become several, or none."""
+    known, which = _distinct(codes)
+    folded = [_fold_one(code, skip) for code in known.tolist()]
+    lengths = np.array([len(each) for each in folded], np.int32)
+    starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.int32) if len(folded) else lengths
+    flat = np.array([code for each in folded for code in each], np.uint32)
+    counts = lengths[which]
+    origin = np.repeat(np.arange(len(codes), dtype=np.int32), counts)
+    # The how manieth of its code point's folded ones each is.
+    ends = np.cumsum(counts, dtype=np.int32)
+    within = np.arange(len(origin), dtype=np.int32) - (ends - counts)[origin]
+    return flat[starts[which[origin]] + within] if len(origin) else np.empty(0, np.uint32), origin
+
+
+@lru_cache(maxsize=65_536)
+def _fold_one(code: int, skip: str) -> tuple[int, ...]:
+    if code == SEPARATOR:
+        return (code,)
+    text = character = chr(code)
+    if character.isspace() and skip != "spaces":
+        text = " "
+    elif unicodedata.category(character) == "Cf" and skip != "invisible characters":
+        text = ""
+    elif character in _QUOTATION_MARKS and skip != "quotation marks":
+        text = "'"
+    elif character in _HYPHENS and skip != "hyphens":
+        text = "-"
+    elif character in _LIGATURES and skip != "ligatures":
+        text = _LIGATURES[character]
+    if skip != "case" and character not in _LIGATURES:
+        text = text.casefold()
+    if skip != "Unicode form":
+        text = unicodedata.normalize("NFD", text)
+    return tuple(map(ord, text))
+
+
+def _needed_spaces(codes: Codes) -> Bools:
+    """Mark what is no blank, and one blank of each run that parts two digits."""
+    kept: Bools = codes != 32
+    places = np.flatnonzero(kept)
+    digits = _are(codes, str.isdigit)[places]
+    parted = np.flatnonzero(digits[:-1] & digits[1:] & (np.diff(places) > 1))
+    kept[places[parted] + 1] = True
+    return kept
+
+
+def _inner_hyphens(codes: Codes) -> Bools:
+    """Mark hyphens between two letters, such as those at the end of a line."""
+    found = np.zeros(len(codes), np.bool_)
+    letters = _are(codes, str.isalpha)
+    found[1:-1] = (codes[1:-1] == ord("-")) & letters[:-2] & letters[2:]
+    return found
+
+
+def _distinct(codes: Codes) -> tuple[Codes, NDArray[np.int32]]:
+    """Return the code points that occur, ascending, and for each place which of them stands there."""
+    if len(codes) < _LONG:
+        known, which = np.unique(codes, return_inverse=True)
+        return known, which.astype(np.int32)
+    # A long text is not sorted: it has few code points of its own.
+    known = np.flatnonzero(np.bincount(codes, minlength=SEPARATOR + 1)).astype(np.uint32)
+    table = np.empty(SEPARATOR + 1, np.int32)
+    table[known] = np.arange(len(known), dtype=np.int32)
+    return known, table[codes]
+
+
+def _are(codes: Codes, test: Callable[[str], bool]) -> Bools:
+    """Apply a test of characters to each code point."""
+    known, which = _distinct(codes)
+    return np.array([code != SEPARATOR and test(chr(code)) for code in known.tolist()], np.bool_)[which]

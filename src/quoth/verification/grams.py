@@ -1,0 +1,132 @@
+"""Finds many short texts in a long one, in time linear in its length: all at once, by hashes of their pieces.
+
+A gram is a run of ``k`` code points. One pass over the long text counts the grams of all short texts; a second finds
+the places of the rarest of them; only those places are looked at.
+
+Source: Karp and Rabin, "Efficient randomized pattern-matching algorithms", 1987.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quoth.verification.fold import Codes
+
+Ints = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+
+_GRAM = 8
+_CHUNK = 1 << 20
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_SLOTS = 1 << 22
+# So few places are compared one by one; more of them, one code point of all at a time.
+_FEW = 16
+
+
+def find_all(text: Codes, wanted: Sequence[Codes]) -> list[Ints]:
+    """Find every place of each wanted text, overlapping ones too; ascending. An empty one is nowhere."""
+    places = [np.empty(0, np.int64) for _ in wanted]
+    by_size: defaultdict[int, list[int]] = defaultdict(list)
+    for index, codes in enumerate(wanted):
+        if 0 < len(codes) <= len(text):
+            by_size[min(len(codes), _GRAM)].append(index)
+    for size, indices in by_size.items():
+        grams = Grams(text, [wanted[index] for index in indices], size)
+        anchors = [grams.rarest(index, 1) for index in range(len(indices))]
+        for index, (starts, _) in zip(indices, grams.places(anchors), strict=True):
+            places[index] = _verified(text, wanted[index], starts)
+    return places
+
+
+class Grams:
+    """The grams of some wanted texts, counted in a long text.
+
+    Args:
+        text: The long text.
+        wanted: The texts, each of at least ``size`` code points.
+        size: Of a gram.
+    """
+
+    def __init__(self, text: Codes, wanted: Sequence[Codes], size: int) -> None:
+        self._text = text
+        self._size = size
+        own = [_hashes(codes, size) for codes in wanted]
+        joined = np.concatenate(own) if own else np.empty(0, np.uint64)
+        self._known, which = np.unique(joined, return_inverse=True)
+        self._own = np.split(which, np.cumsum([len(each) for each in own])[:-1])
+        self._counts = np.zeros(len(self._known), np.int64)
+        for found, _ in self._found(self._known):
+            self._counts += np.bincount(found, minlength=len(self._known))
+
+    def rarest(self, index: int, budget: int) -> Ints:
+        """Choose grams of one wanted text that stand in the long text, the rarest first.
+
+        Returns:
+            Their offsets in the wanted text: at least one, if any stands there, and more while all of them together
+            have at most ``budget`` places.
+        """
+        counts = self._counts[self._own[index]]
+        order = np.argsort(counts, kind="stable")
+        order = order[counts[order] > 0]
+        enough = int(np.searchsorted(np.cumsum(counts[order]), budget, side="right"))
+        return order[: max(1, enough)].astype(np.int64)
+
+    def places(self, chosen: Sequence[Ints]) -> list[tuple[Ints, Ints]]:
+        """Return for each wanted text where it would start, going by its chosen grams, and by which of them."""
+        ids = [np.unique(own[offsets]) for own, offsets in zip(self._own, chosen, strict=True)]
+        needed = np.unique(np.concatenate(ids)) if ids else np.empty(0, np.int64)
+        found = list(self._found(self._known[needed]))
+        which = needed[np.concatenate([each for each, _ in found])] if found else np.empty(0, np.int64)
+        where = np.concatenate([each for _, each in found]) if found else np.empty(0, np.int64)
+        order = np.argsort(which, kind="stable")
+        which, where = which[order], where[order]
+        result = []
+        for own, offsets in zip(self._own, chosen, strict=True):
+            starts, by = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+            for offset in offsets.tolist():
+                low, high = np.searchsorted(which, [own[offset], own[offset] + 1])
+                starts.append(where[low:high] - offset)
+                by.append(np.full(high - low, offset, np.int64))
+            result.append((np.concatenate(starts), np.concatenate(by)))
+        return result
+
+    def _found(self, known: Hashes) -> Iterator[tuple[Ints, Ints]]:
+        """Yield, a chunk at a time, which of some sorted hashes stand in the text, and where."""
+        if not len(known):
+            return
+        slots = np.zeros(_SLOTS, np.bool_)
+        slots[(known >> np.uint64(42)).astype(np.int64)] = True
+        for start in range(0, len(self._text), _CHUNK):
+            hashes = _hashes(self._text[start : start + _CHUNK + self._size - 1], self._size)
+            maybe = np.flatnonzero(slots[(hashes >> np.uint64(42)).astype(np.int64)])
+            hashes = hashes[maybe]
+            index = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+            right = known[index] == hashes
+            yield index[right], maybe[right] + start
+
+
+def _hashes(codes: Codes, size: int) -> Hashes:
+    """Return a hash of each run of ``size`` code points, uint64."""
+    count = max(0, len(codes) - size + 1)
+    wide = codes.astype(np.uint64)
+    total = np.zeros(count, np.uint64)
+    for offset in range(size):
+        total += wide[offset : offset + count]
+        total *= _FACTOR
+        total ^= total >> np.uint64(29)
+    return total
+
+
+def _verified(text: Codes, wanted: Codes, starts: Ints) -> Ints:
+    """Keep the starts where the whole text stands."""
+    starts = np.sort(starts[(starts >= 0) & (starts <= len(text) - len(wanted))])
+    for offset, code in enumerate(wanted.tolist()):
+        if len(starts) < _FEW:
+            right = [np.array_equal(text[start : start + len(wanted)], wanted) for start in starts.tolist()]
+            return starts[np.array(right, np.bool_)]
+        starts = starts[text[starts + offset] == code]
+    return starts

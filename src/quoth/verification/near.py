@@ -1,0 +1,204 @@
+"""Near matches: the same words in another form, in parts with ellipses between them, or with words changed."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from rapidfuzz.fuzz import partial_ratio_alignment
+
+from quoth.records import Span
+from quoth.text import widen_to_words
+from quoth.verification.check import Near
+from quoth.verification.claims import Claim
+from quoth.verification.difference import best_part, changes, folded_text, forms_of, likeness, tokens_of
+from quoth.verification.fold import Codes, codes_of, fold
+from quoth.verification.grams import Grams, Ints, find_all
+from quoth.verification.haystack import Haystack
+from quoth.verification.records import Change
+
+# A quote is near a passage that shares so many of its words, or of its folded characters, in order.
+NEAR_WORDS, NEAR_CHARACTERS = 0.6, 0.8
+# Places of folded parts that are looked at, places of grams that are asked for, passages that are aligned.
+# From how many code points on a folded part is looked for by grams of which size; and where that finds nothing.
+_GRAM_SIZES = ((30, 6), (12, 4), (6, 3), (3, 2))
+_SMALL_GRAM = 3
+_MAX_MATCHES, _MAX_GRAM_PLACES, _MAX_ALIGNED = 1_000, 2_000, 3
+
+Names = Sequence[tuple[str, str]]
+
+
+def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names) -> list[Near | None]:
+    """Return the best near match of each claim in some sources; ``None`` where nothing is like it.
+
+    Args:
+        claims: Claims that stand nowhere word for word.
+        haystack: The sources.
+        names: Name and title of every source so far.
+    """
+    parts = [(claim, part) for claim in claims for part in claim.parts]
+    codes = [fold(codes_of(part)).codes for _, part in parts]
+    found = find_all(haystack.folded.codes, codes) if parts else []
+    spans = [
+        _whole_spans(claim, starts, len(each), haystack, names)
+        for (claim, _), starts, each in zip(parts, found, codes, strict=True)
+    ]
+    unlike = [index for index, each in enumerate(spans) if not each]
+    for index, span in _aligned([(*parts[index], codes[index]) for index in unlike], haystack, names):
+        spans[unlike[index]] = [span]
+    result: list[Near | None] = []
+    first = 0
+    for claim in claims:
+        count = len(claim.parts)
+        result.append(_near(claim, spans[first : first + count], haystack))
+        first += count
+    return result
+
+
+def _whole_spans(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
+    """Return where the folded text of a part comes from, ascending, where it cuts no word."""
+    spans = []
+    for start in starts[:_MAX_MATCHES].tolist():
+        span = haystack.unfolded(start, start + size)
+        if span is not None and _allowed(claim, haystack, names, span.start):
+            spans.append(span)
+    return spans
+
+
+def _allowed(claim: Claim, haystack: Haystack, names: Names, position: int) -> bool:
+    source = haystack.source_at(position)
+    return claim.may_be_in(source, *names[source])
+
+
+def _near(claim: Claim, spans: Sequence[Sequence[Span]], haystack: Haystack) -> Near | None:
+    """Put the parts of a claim together."""
+    if not any(spans):
+        return None
+    chain = _tightest(spans, haystack) if all(spans) else None
+    if chain is None:
+        # Its longest part that is somewhere is the passage to show.
+        some = [(part, each[0]) for part, each in zip(claim.parts, spans, strict=True) if each]
+        part, span = max(some, key=lambda pair: len(pair[0]))
+        _, similarity, _, _ = _compared([part], [span], haystack)
+        return Near((haystack.place(span),), False, similarity / len(claim.parts), (), ())
+    is_near, similarity, difference, forms = _compared(claim.parts, chain, haystack)
+    if len(claim.parts) > 1 or claim.parts[0] != claim.quote:
+        forms = (*forms, "ellipsis")
+    return Near(tuple(map(haystack.place, chain)), is_near, similarity, difference, forms)
+
+
+def _tightest(spans: Sequence[Sequence[Span]], haystack: Haystack) -> list[Span] | None:
+    """Return a place of each part, in order, in one source, that lie together most tightly; ``None`` if none do."""
+    best: list[Span] | None = None
+    for first in spans[0]:
+        _, end = haystack.bounds(haystack.source_at(first.start))
+        chain = [first]
+        for each in spans[1:]:
+            index = bisect_left(each, chain[-1].end, key=lambda span: span.start)
+            if index == len(each) or each[index].end > end:
+                break
+            chain.append(each[index])
+        if len(chain) == len(spans) and (best is None or chain[-1].end - first.start < best[-1].end - best[0].start):
+            best = chain
+    return best
+
+
+def _compared(
+    parts: Sequence[str], spans: Sequence[Span], haystack: Haystack
+) -> tuple[bool, float, tuple[Change, ...], tuple[str, ...]]:
+    """Compare parts with what stands at their places."""
+    steps: list[Change] = []
+    forms: dict[str, None] = {}
+    words, characters = 1.0, 1.0
+    for part, span in zip(parts, spans, strict=True):
+        text = haystack.text_of(span)
+        if folded_text(part) == folded_text(text):
+            forms.update(dict.fromkeys(forms_of(part, text)))
+        else:
+            both = likeness(part, text)
+            words, characters = min(words, both[0]), min(characters, both[1])
+        if steps:
+            steps.append(Change("form", "…", ""))
+        steps.extend(changes(part, text))
+    is_near = words >= NEAR_WORDS or characters >= NEAR_CHARACTERS
+    return is_near, max(words, characters), tuple(steps), tuple(forms)
+
+
+def _aligned(parts: Sequence[tuple[Claim, str, Codes]], haystack: Haystack, names: Names) -> list[tuple[int, Span]]:
+    """Find for each part the passage that is most like it, where there is one that shares some characters in a row."""
+    by_size: defaultdict[int, list[int]] = defaultdict(list)
+    for index, (_, _, codes) in enumerate(parts):
+        if len(codes) > 2:
+            by_size[next(size for least, size in _GRAM_SIZES if len(codes) >= least)].append(index)
+    found: dict[int, Span] = {}
+    for size, indices in by_size.items():
+        found.update(_aligned_by(size, parts, indices, haystack, names))
+    left = [index for index, (_, _, codes) in enumerate(parts) if index not in found and len(codes) >= _SMALL_GRAM]
+    found.update(_aligned_by(_SMALL_GRAM, parts, left, haystack, names))
+    return sorted(found.items())
+
+
+def _aligned_by(
+    size: int, parts: Sequence[tuple[Claim, str, Codes]], indices: Sequence[int], haystack: Haystack, names: Names
+) -> Iterator[tuple[int, Span]]:
+    """Align some of the parts, going by grams of one size."""
+    if not indices:
+        return
+    grams = Grams(haystack.folded.codes, [parts[index][2] for index in indices], size)
+    chosen = [grams.rarest(index, _MAX_GRAM_PLACES) for index in range(len(indices))]
+    for index, (starts, _) in zip(indices, grams.places(chosen), strict=True):
+        claim, part, codes = parts[index]
+        regions = _regions(claim, starts, len(codes), haystack, names)
+        spans = [span for region in regions if (span := _best_in(part, region, haystack)) is not None]
+        if spans:
+            yield index, max(spans, key=lambda span: sum(likeness(part, haystack.text_of(span))))
+
+
+def _regions(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
+    """Return the stretches of the sources where most grams of a part stand close together, best first."""
+    starts = np.sort(starts)
+    origin = haystack.folded.origin
+    slack = max(8, size // 4)
+    votes = np.searchsorted(starts, starts + slack, side="right") - np.arange(len(starts))
+    regions: list[Span] = []
+    tried = 0
+    for index in np.argsort(-votes, kind="stable").tolist():
+        if len(regions) == _MAX_ALIGNED or tried == 20 * _MAX_ALIGNED:
+            break
+        tried += 1
+        low = int(starts[index])
+        middle = int(origin[min(max(0, low + size // 2), len(origin) - 1)])
+        known = any(region.start <= middle < region.end for region in regions)
+        if known or not _allowed(claim, haystack, names, middle):
+            continue
+        margin = max(30, size // 2)
+        lower, upper = haystack.bounds(haystack.source_at(middle))
+        start = int(origin[max(0, low - margin)])
+        end = int(origin[min(low + size + slack + margin, len(origin) - 1)])
+        if max(start, lower) < min(end, upper):
+            regions.append(Span(max(start, lower), min(end, upper)))
+    return regions
+
+
+def _best_in(part: str, region: Span, haystack: Haystack) -> Span | None:
+    """Return the words of a region that are most like a part."""
+    text = haystack.text_of(region)
+    quote, tokens = tokens_of(part), tokens_of(text)
+    if not quote or not tokens:
+        return None
+    chosen = best_part(quote, tokens)
+    if chosen is None:
+        return _by_characters(part, text, region.start)
+    first, last = chosen
+    return Span(region.start + tokens[first].span.start, region.start + tokens[last - 1].span.end)
+
+
+def _by_characters(part: str, text: str, start: int) -> Span | None:
+    """Return what is most like a part of which no word is the same."""
+    found = partial_ratio_alignment(part, text)
+    if found is None or found.dest_start == found.dest_end:
+        return None
+    own = widen_to_words(text, Span(found.dest_start, found.dest_end))
+    return Span(start + own.start, start + own.end)

@@ -1,0 +1,118 @@
+"""The check itself: exact by code points, near by folded text or by alignment, else absent.
+
+Time is linear in the length of the sources, whatever the number of quotes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from quoth.errors import InputError
+from quoth.names import suggests_names
+from quoth.records import Span
+from quoth.verification.check import MAX_PLACES, Check
+from quoth.verification.claims import Claim, claim_of, quoted
+from quoth.verification.fold import codes_of
+from quoth.verification.grams import find_all
+from quoth.verification.haystack import Haystack
+from quoth.verification.near import near_matches
+from quoth.verification.records import Source, TextSource, Verdict
+
+# Code points of sources that are searched at once, which bounds memory.
+BATCH = 16_000_000
+
+
+@suggests_names
+def verify(
+    quotes: str | Iterable[str | Claim | Mapping[str, object]],
+    texts: str | Source | Mapping[str, str] | Iterable[str | Source],
+) -> tuple[Verdict, ...]:
+    """Check whether claimed quotes really stand in texts.
+
+    Args:
+        quotes: A text, of which what stands in quotation marks is checked, or the whole text if nothing does; or
+            quotes, each a text, a :class:`Claim`, or a mapping with ``quote`` and ``source`` or of a citation object.
+        texts: A text or several, documents, or texts by name.
+
+    Returns:
+        One verdict for each quote, in order.
+
+    Raises:
+        InputError: If a quote is empty, or names a source that is not there.
+
+    Example:
+        >>> [verdict] = verify("the notice period is three months", "The notice period is two months.")
+        >>> verdict.status, [(change.quote, change.text) for change in verdict.difference if change.kind == "changed"]
+        ('near', [('three', 'two')])
+    """
+    claims = [claim_of(quote) for quote in (quoted(quotes) if isinstance(quotes, str) else quotes)]
+    for number, claim in enumerate(claims, 1):
+        if not claim.quote:
+            raise InputError(f"quote {number} must hold text, but is empty")
+    checks = [Check(claim) for claim in claims]
+    names: list[tuple[str, str]] = []
+    for batch in _batches(_sources(texts)):
+        haystack = Haystack(batch, len(names))
+        names += [(source.name, str(getattr(source, "title", ""))) for source in batch]
+        _find_exact(checks, haystack, names)
+        _find_near(checks, haystack, names)
+    _raise_if_unknown(claims, names)
+    return tuple(check.verdict() for check in checks)
+
+
+def _sources(texts: str | Source | Mapping[str, str] | Iterable[str | Source]) -> Iterator[Source]:
+    if isinstance(texts, Mapping):
+        yield from (TextSource(name, text) for name, text in texts.items())
+        return
+    if isinstance(texts, str) or hasattr(texts, "boxes_of"):
+        texts = [texts]  # type: ignore[list-item]
+    for number, text in enumerate(texts, 1):
+        yield TextSource(f"text {number}", text) if isinstance(text, str) else text
+
+
+def _batches(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    batch: list[Source] = []
+    size = 0
+    for source in sources:
+        if batch and size + len(source.text) > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(source)
+        size += len(source.text)
+    if batch:
+        yield batch
+
+
+def _raise_if_unknown(claims: Sequence[Claim], names: Sequence[tuple[str, str]]) -> None:
+    known = ", ".join(name for name, _ in names[:10]) + (", …" if len(names) > 10 else "")
+    problems = [
+        f"quote {number}: source must be one of {known}, but is {claim.source}"
+        for number, claim in enumerate(claims, 1)
+        if claim.source is not None and not any(claim.may_be_in(index, *name) for index, name in enumerate(names))
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _find_exact(checks: Sequence[Check], haystack: Haystack, names: Sequence[tuple[str, str]]) -> None:
+    """Note every place of every quote, code point by code point."""
+    found = find_all(haystack.codes, [codes_of(check.claim.quote) for check in checks])
+    for check, starts in zip(checks, found, strict=True):
+        size = len(check.claim.quote)
+        for start in starts.tolist():
+            source = haystack.source_at(start)
+            if not check.claim.may_be_in(source, *names[source]):
+                check.elsewhere = check.elsewhere or names[source][0]
+                continue
+            check.count += 1
+            if len(check.places) < MAX_PLACES:
+                check.places.append(haystack.place(Span(start, start + size)))
+
+
+def _find_near(checks: Sequence[Check], haystack: Haystack, names: Sequence[tuple[str, str]]) -> None:
+    """Note the best near match of each quote that stands nowhere so far."""
+    open_checks = [check for check in checks if not check.count]
+    claims = [check.claim for check in open_checks]
+    for check, near in zip(open_checks, near_matches(claims, haystack, names), strict=True):
+        if near is not None:
+            check.offer(near)
