@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from quoth.records import Answer, Example, Gold, Prediction, Span
     from quoth.tables import answer_table
     from quoth.training import train
+    from quoth.verification import verify
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ _HOMES = {
     "read_examples": "quoth.data",
     "score": "quoth.evaluation",
     "train": "quoth.training",
+    "verify": "quoth.verification",
 }
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "read_examples",
     "score",
     "train",
+    "verify",
 ]
 
 

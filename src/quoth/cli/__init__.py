@@ -19,6 +19,7 @@ COMMANDS = {
     "ask": "Answer a question by quoting from one text or several: the best answer among them, highlighted.",
     "explain": "Explain how an answer came about: what the reader saw, what the network said, and why other spans "
     "lost.",
+    "verify": "Check whether claimed quotes stand in texts: word for word, nearly, or not at all.",
     "data": "Look at your own data, repair them, and make files of them.",
     "train": "Fine-tune an encoder on SQuAD-style data, and write a reader folder.",
     "predict": "Answer every question of a data set, and write SQuAD's prediction files.",

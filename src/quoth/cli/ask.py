@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 
 _NO_CONTEXT = (
     "{0}: must have a text to quote from, but has none. "
-    "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth {0} QUESTION"
+    "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth {0} {1}"
 )
 
 
@@ -107,14 +107,14 @@ def read_sources(files: list[str], texts: list[str], command: str = "ask") -> li
 
     if not files and not texts:
         if sys.stdin is None or sys.stdin.isatty():
-            raise ConfigError(_NO_CONTEXT.format(command))
+            raise ConfigError(_NO_CONTEXT.format(command, "QUOTES" if command == "verify" else "QUESTION"))
         files = ["-"]
     if files.count("-") > 1:
         raise ConfigError("--context - must be given once at most, but is given more often")
     sources, problems = [], []
     for file in files:
         try:
-            sources.append(Source("stdin" if file == "-" else file, _read(file)))
+            sources.append(Source("stdin" if file == "-" else file, read_text(file)))
         except ValueError as error:
             problems.append(f"{file or repr(file)}: {error}")
     if problems:
@@ -127,7 +127,7 @@ def read_sources(files: list[str], texts: list[str], command: str = "ask") -> li
     return sources
 
 
-def _read(file: str) -> str:
+def read_text(file: str) -> str:
     """Return the text of a file.
 
     Raises:

@@ -9,7 +9,6 @@ from itertools import groupby
 from typing import Literal
 
 import regex
-from rapidfuzz.distance import Indel
 
 from quoth.records import Span
 from quoth.verification.fold import FORMS, codes_of, fold
@@ -66,6 +65,8 @@ def forms_of(quote: str, text: str) -> tuple[str, ...]:
 
 def align(quote: Sequence[Token], text: Sequence[Token]) -> list[Step]:
     """Align two lists of tokens so that most of them stay the same."""
+    from rapidfuzz.distance import Indel
+
     steps: list[Step] = []
     for op in Indel.opcodes([token.key for token in quote], [token.key for token in text]):
         kind: _Side = "same" if op.tag == "equal" else "added" if op.tag == "delete" else "missing"
@@ -135,6 +136,8 @@ def _cut(text: str, tokens: Sequence[Token]) -> str:
 
 def likeness(quote: str, text: str) -> tuple[float, float]:
     """Return the share of words, and of folded characters, that two texts have in common in order, each in [0, 1]."""
+    from rapidfuzz.distance import Indel
+
     ours, theirs = [token.key for token in tokens_of(quote)], [token.key for token in tokens_of(text)]
     words = Indel.normalized_similarity(ours, theirs)
     return words, Indel.normalized_similarity(folded_text(quote), folded_text(text))

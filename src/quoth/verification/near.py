@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from rapidfuzz.fuzz import partial_ratio_alignment
 
 from quoth.records import Span
 from quoth.text import widen_to_words
@@ -24,7 +23,7 @@ NEAR_WORDS, NEAR_CHARACTERS = 0.6, 0.8
 # Places of folded parts that are looked at, places of grams that are asked for, passages that are aligned.
 # From how many code points on a folded part is looked for by grams of which size; and where that finds nothing.
 _GRAM_SIZES = ((30, 6), (12, 4), (6, 3), (3, 2))
-_SMALL_GRAM = 3
+_SMALL_GRAMS = (3, 2)
 _MAX_MATCHES, _MAX_GRAM_PLACES, _MAX_ALIGNED = 1_000, 2_000, 3
 
 Names = Sequence[tuple[str, str]]
@@ -135,8 +134,9 @@ def _aligned(parts: Sequence[tuple[Claim, str, Codes]], haystack: Haystack, name
     found: dict[int, Span] = {}
     for size, indices in by_size.items():
         found.update(_aligned_by(size, parts, indices, haystack, names))
-    left = [index for index, (_, _, codes) in enumerate(parts) if index not in found and len(codes) >= _SMALL_GRAM]
-    found.update(_aligned_by(_SMALL_GRAM, parts, left, haystack, names))
+    for size in _SMALL_GRAMS:
+        left = [index for index, (_, _, codes) in enumerate(parts) if index not in found and len(codes) >= size]
+        found.update(_aligned_by(size, parts, left, haystack, names))
     return sorted(found.items())
 
 
@@ -197,6 +197,8 @@ def _best_in(part: str, region: Span, haystack: Haystack) -> Span | None:
 
 def _by_characters(part: str, text: str, start: int) -> Span | None:
     """Return what is most like a part of which no word is the same."""
+    from rapidfuzz.fuzz import partial_ratio_alignment
+
     found = partial_ratio_alignment(part, text)
     if found is None or found.dest_start == found.dest_end:
         return None

@@ -1,0 +1,155 @@
+"""``quoth verify``: are these quotes really there, word for word? Needs no model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quoth.cli.ask import Source, read_sources
+from quoth.cli.console import print_json, stdout
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from quoth.verification import Change, Claim, Place, Verdict
+
+app = typer.Typer(add_completion=False)
+
+# Names that end so are meant as files.
+_ENDINGS = (".json", ".txt", ".md", ".text", ".markdown")
+_STYLES = {"exact": "bold green", "near": "bold yellow", "absent": "bold red"}
+
+
+@app.command()
+def verify(
+    quotes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="QUOTES",
+            help="A file with quotes (JSON, or text with quotation marks), - for standard input, or the text itself.",
+            show_default=False,
+        ),
+    ],
+    context: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|-", help="A text to look in; - is standard input. May be given again."),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A text to look in, as it is. May be given again.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Check whether claimed quotes stand in texts: word for word, nearly, or not at all.
+
+    QUOTES is text, of which what stands in quotation marks is checked (all of it if nothing does), or JSON: a list of
+    quotes, of {"quote", "source"}, or of citation objects ("cited_text" with its offsets).
+
+    exact: it stands there as it is. near: in another form (case, spaces, hyphens at line ends, parts with … between
+    them), or with words changed; the difference is shown. absent: neither; the closest passage is shown.
+
+    Exit 0 if every quote is exact, else 1; 2 for wrong use.
+
+    Example: [cyan]quoth verify answer.txt --context contract.txt[/cyan]
+    """
+    from quoth.errors import ConfigError
+    from quoth.verification import TextSource
+    from quoth.verification import verify as verify_quotes
+
+    if "-" in quotes and "-" in (context or []):
+        raise ConfigError("QUOTES and --context must not both be standard input")
+    if "-" in quotes and not context and not text:
+        raise ConfigError("verify: must have a text to look in, but has none. Give one with --context FILE")
+    claims = [claim for words in quotes for claim in _claims(words)]
+    sources = read_sources(context or [], text or [], "verify")
+    verdicts = verify_quotes(claims, [TextSource(source.name, source.text) for source in sources])
+    if json:
+        print_json({"quotes": [verdict.to_dict() for verdict in verdicts]})
+    else:
+        _print(verdicts, sources)
+    if any(verdict.status != "exact" for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def _claims(words: str) -> tuple[Claim, ...]:
+    from quoth.cli.ask import read_text
+    from quoth.errors import InputError
+    from quoth.verification import read_claims
+
+    is_file = words == "-" or (len(words) < 4_096 and "\n" not in words and Path(words).is_file())
+    if not is_file and words.lower().endswith(_ENDINGS) and not any(map(str.isspace, words)):
+        raise InputError(f"{words}: must be a file, but there is none of this name")
+    name = words if is_file else "QUOTES"
+    try:
+        claims = read_claims(read_text(words) if is_file else words)
+    except ValueError as error:
+        raise InputError(f"{words}: {error}") from None
+    except InputError as error:
+        raise InputError("\n".join(f"{name}: {line}" for line in str(error).split("\n"))) from None
+    if not claims:
+        raise InputError(f"{name}: must hold a quote, but holds none")
+    return claims
+
+
+def _print(verdicts: tuple[Verdict, ...], sources: list[Source]) -> None:
+    from rich.text import Text
+
+    from quoth.display import one_line
+
+    console = stdout()
+    for verdict in verdicts:
+        console.print(Text.assemble((f"{verdict.status:<6}", _STYLES[verdict.status]), "  ", one_line(verdict.quote)))
+        for place in verdict.places:
+            _put(console, _where(place, sources))
+        if verdict.place_count > len(verdict.places):
+            _put(console, Text(f"and {verdict.place_count - len(verdict.places):,} more places", "dim"))
+        if verdict.difference is not None:
+            _put(console, _difference(verdict.difference))
+        if verdict.forms:
+            _put(console, Text(f"differs in {', '.join(verdict.forms)}", "dim"))
+        if verdict.closest is not None:
+            _put(console, Text.assemble("closest: ", (one_line(verdict.closest.text), "italic")))
+            _put(console, _where(verdict.closest, sources))
+        for said in (verdict.note, verdict.offsets and f"its offsets are {verdict.offsets}"):
+            if said:
+                _put(console, Text(one_line(said), "dim"))
+    counts = Counter(str(verdict.status) for verdict in verdicts)
+    console.print(Text("\n" + ", ".join(f"{counts[status]} {status}" for status in _STYLES)))
+
+
+def _put(console: Console, text: Text) -> None:
+    from quoth.cli.draw import put
+
+    put(console, text, indent=8)
+
+
+def _where(place: Place, sources: list[Source]) -> Text:
+    from rich.text import Text
+
+    from quoth.cli.draw import place as place_of
+
+    said = place_of(sources[place.source_index].text, place.span, place.source)
+    return Text(said if place.page is None else f"{said} · page {place.page}", "dim")
+
+
+def _difference(steps: tuple[Change, ...]) -> Text:
+    """Draw a difference: what only the quote says in [-…-], what only the text says in {+…+}."""
+    from rich.text import Text
+
+    from quoth.display import one_line
+
+    drawn = Text()
+    for step in steps:
+        if drawn:
+            drawn.append(" ")
+        if step.kind == "same":
+            drawn.append(one_line(step.text))
+            continue
+        if step.quote:
+            drawn.append(f"[-{one_line(step.quote)}-]", "red")
+        if step.text:
+            drawn.append(f"{{+{one_line(step.text)}+}}", "green")
+    return drawn

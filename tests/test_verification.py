@@ -1,0 +1,290 @@
+"""Claimed quotes: exact ones are found where they stand, and no changed one ever passes."""
+
+import contextlib
+import json
+import random
+import re
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from quoth.cli import main
+from quoth.errors import InputError
+from quoth.records import Span
+from quoth.verification import Claim, quoted, read_claims, verify
+from support.quotes import TEXTS, cases
+from support.texts import few, texts
+
+TEXT = (
+    "The notice period is two months. It begins with the first day of the con-\ntract. The ﬁrst “well-known” light was "
+    "built by Ana Ribeiro in 1972; it is 13 metres high, and does not burn."
+)
+
+
+def one(quote, text=TEXT):
+    [verdict] = verify([quote], text)
+    return verdict
+
+
+def changed(verdict):
+    return [(step.kind, step.quote, step.text) for step in verdict.difference if step.kind not in ("same", "form")]
+
+
+@few
+@given(texts, st.data())
+def test_a_quote_that_is_cut_from_a_text_is_exact_where_it_was_cut(text, data):
+    assume(text)
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    verdict = one(text[start:end], text)
+    assert verdict.status == "exact"
+    assert all(place.text == text[start:end] == place.span.of(text) for place in verdict.places)
+    assert verdict.place_count > 100 or Span(start, end) in [place.span for place in verdict.places]
+
+
+@few
+@given(texts, st.data())
+def test_places_count_code_points_utf16_units_and_lines(text, data):
+    assume(text)
+    start = data.draw(st.integers(0, len(text) - 1))
+    place = one(text[start : start + 3], text).places[0]
+    before = text[: place.span.start]
+    assert place.utf16[0] == len(before.encode("utf-16-le", "surrogatepass")) // 2
+    if text[len(before) - 1 : len(before) + 1] == "\r\n":
+        before = before[:-1]
+    assert place.line == 1 + len(re.findall("\r\n?|\n", before))
+
+
+@few
+@given(st.integers(0, 10**9))
+def test_a_quote_with_a_changed_digit_name_or_not_is_never_exact(seed):
+    for case in cases(12, seed):
+        [verdict] = verify([{"quote": case.quote, "source": case.source}], TEXTS)
+        assert (verdict.status == "exact") is (case.kind == "cut")
+
+
+def test_three_hundred_made_cases_have_their_status():
+    made = cases(300)
+    verdicts = verify([{"quote": case.quote, "source": case.source} for case in made], TEXTS)
+    wrong = [
+        (case, verdict.status)
+        for case, verdict in zip(made, verdicts, strict=True)
+        if verdict.status != case.status and not (case.status is None and verdict.status != "exact")
+    ]
+    assert wrong == []
+    # A changed word is said to be changed; another form is not.
+    for case, verdict in zip(made, verdicts, strict=True):
+        if verdict.status == "near":
+            assert verdict.words_changed is (case.kind not in ("form", "ellipsis")), case
+
+
+@pytest.mark.parametrize(
+    ("quote", "difference"),
+    [
+        ("the notice period is three months", [("changed", "three", "two")]),
+        ("and does burn.", [("missing", "", "not")]),
+        ("built by Bob Ribeiro in 1972", [("changed", "Bob", "Ana")]),
+        ("built by Ana Ribeiro in 1973", [("changed", "1973", "1972")]),
+        ("It never begins with the first day", [("added", "never", "")]),
+        ("it is 3 metres High, and does not burn", [("changed", "3", "13")]),
+        ("built by Ana Ribeiro, in 1972", [("added", ",", "")]),
+    ],
+)
+def test_changed_words_are_named(quote, difference):
+    verdict = one(quote)
+    assert (verdict.status, changed(verdict), verdict.words_changed) == ("near", difference, True)
+
+
+@pytest.mark.parametrize(
+    ("quote", "form", "stands"),
+    [
+        ("THE NOTICE PERIOD", "case", "The notice period"),
+        ("notice  period\tis", "spaces", "notice period is"),
+        ('first "well-known" light', "quotation marks", "ﬁrst “well-known” light"),
+        ("day of the contract", "hyphens", "day of the con-\ntract"),
+        ("The first “well-known”", "ligatures", "The ﬁrst “well-known”"),
+        ("no\u00adtice period", "invisible characters", "notice period"),
+        ("built by Ana … does not burn", "ellipsis", "built by Ana"),
+        ("[...] does not burn", "ellipsis", "does not burn"),
+    ],
+)
+def test_another_form_is_near_without_changed_words(quote, form, stands):
+    verdict = one(quote)
+    assert (verdict.status, verdict.words_changed) == ("near", False)
+    assert form in verdict.forms
+    assert verdict.places[0].text == stands
+
+
+def test_a_letter_and_its_accent_may_be_one_code_point_or_two():
+    assert one("café", "le cafe\u0301 noir").forms == ("Unicode form",)
+    # Without its accent, it is another word.
+    assert changed(one("le cafe noir", "le cafe\u0301 noir")) == [("changed", "cafe", "cafe\u0301")]
+
+
+def test_parts_must_stand_in_order_in_one_source():
+    assert one("does not burn … notice period").status == "absent"
+    [verdict] = verify(["notice … burns"], ["the notice", "it burns"])
+    assert verdict.status == "absent"
+    assert verdict.closest.text in ("notice", "burns")
+
+
+def test_a_quote_that_cuts_a_number_or_a_word_is_exact_with_a_note():
+    for quote, text in (("3 metres", TEXT), ("possible", "It is impossible."), ("5 %", "It is 1.5 %."), ("5", "at -5")):
+        verdict = one(quote, text)
+        assert (verdict.status, verdict.places[0].whole_words) == ("exact", False)
+        assert verdict.note == "it begins or ends inside a longer word or number there"
+    # In another form it is not the same words: the whole number is shown.
+    assert changed(one("3  metres high")) == [("changed", "3", "13")]
+
+
+def test_what_is_nowhere_is_absent_with_the_closest_passage():
+    verdict = one("the period of notice was agreed upon by nobody")
+    assert verdict.status == "absent"
+    assert "notice" in verdict.closest.text
+    assert one("灯台", TEXT).closest is None
+
+
+def test_every_place_is_given_whole_words_first():
+    verdict = one("a", "banana a")
+    assert [(place.span.start, place.whole_words) for place in verdict.places] == [
+        (7, True),
+        (1, False),
+        (3, False),
+        (5, False),
+    ]
+    many = one("no", "no " * 500)
+    assert (len(many.places), many.place_count) == (100, 500)
+
+
+def test_a_source_that_is_named_is_the_only_one_looked_in():
+    texts = {"a.txt": "two months", "b/c.txt": "three months"}
+    found = verify([Claim("three months", "c.txt"), Claim("three months", 1), Claim("three months", "a.txt")], texts)
+    assert [verdict.status for verdict in found] == ["exact", "exact", "absent"]
+    assert found[2].note == "it stands word for word in b/c.txt, not in a.txt"
+    with pytest.raises(InputError, match=r"quote 2: source must be one of a.txt, b/c.txt, but is d.txt"):
+        verify(["two", {"quote": "two", "source": "d.txt"}], texts)
+
+
+@dataclass
+class Pages:
+    """A source of two pages."""
+
+    text: str
+    name: str = "paged"
+
+    def page_at(self, position):
+        return 1 + self.text.count("\f", 0, position)
+
+    def boxes_of(self, span):
+        return ()
+
+
+def test_offsets_of_citations_are_checked_and_repaired():
+    text = "Two keys. 🔑 Two keys."
+    cited = {"type": "char_location", "cited_text": "Two keys.", "document_index": 0}
+    for start, end, offsets, first in ((12, 21, "right", 12), (13, 22, "repaired", 12), (1, 10, "repaired", 0)):
+        [verdict] = verify([{**cited, "start_char_index": start, "end_char_index": end}], text)
+        assert (verdict.status, verdict.offsets, verdict.places[0].span.start) == ("exact", offsets, first)
+    [verdict] = verify([{**cited, "cited_text": "Ten keys.", "start_char_index": 0, "end_char_index": 9}], text)
+    assert (verdict.status, verdict.offsets) == ("near", "wrong")
+    paged = {"type": "page_location", "cited_text": "Two keys.", "start_page_number": 2, "end_page_number": 3}
+    [verdict] = verify([paged], [Pages("Two keys.\fTwo keys.")])
+    assert (verdict.offsets, verdict.places[0].page) == ("right", 2)
+    [verdict] = verify([paged], [Pages("Two keys.\f")])
+    assert (verdict.offsets, verdict.places[0].page) == ("repaired", 1)
+
+
+def test_quotes_are_read_from_quotation_marks_and_from_json():
+    assert quoted('He said "a b", „c d“ and «e».') == ("a b", "c d", "e")
+    assert quoted("no marks") == ("no marks",)
+    answer = {
+        "content": [
+            {"type": "text", "text": "Hello."},
+            {"type": "text", "text": "x", "citations": [{"cited_text": "a", "document_title": "t"}]},
+        ]
+    }
+    assert read_claims(json.dumps(answer)) == (Claim("a", "t"),)
+    assert read_claims('["a", {"quote": "b", "source": 1}]') == (Claim("a"), Claim("b", 1))
+    with pytest.raises(InputError, match='quote 2: must have a text under "quote"') as caught:
+        read_claims('["a", {"said": "b"}, 7]')
+    assert "quote 3: must be text or an object" in str(caught.value)
+
+
+@pytest.mark.parametrize("quote", ["", {"quote": ""}])
+def test_an_empty_quote_is_refused(quote):
+    with pytest.raises(InputError):
+        verify([quote], TEXT)
+
+
+@pytest.mark.long
+def test_sources_that_are_searched_one_after_the_other_are_told_apart():
+    texts = (text * 450_000 for text in ("It says nothing here. ", "The key is brass; see. ", "There is no more 🔑. "))
+    exact, near = verify(["The key is brass", "There is one more 🔑."], texts)
+    assert (exact.status, exact.places[0].source_index, exact.place_count) == ("exact", 1, 450_000)
+    assert (near.status, near.places[0].source_index, near.places[0].source) == ("near", 2, "text 3")
+
+
+@pytest.mark.long
+def test_a_thousand_quotes_against_ten_megabytes_take_linear_time():
+    import time
+
+    draw = random.Random(7)
+    words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randrange(2, 9))) for _ in range(20_000)]
+
+    def seconds(size):
+        text = " ".join(draw.choices(words, k=size // 6))
+        quotes = [text[start : start + 80] for start in (draw.randrange(len(text) - 80) for _ in range(1_000))]
+        quotes = [quote if number % 2 else quote[:40] + "not" + quote[43:] for number, quote in enumerate(quotes)]
+        started = time.process_time()
+        found = verify(quotes, text)
+        assert all(verdict.status == "exact" for verdict in found[1::2])
+        assert not any(verdict.status == "exact" for verdict in found[::2])
+        return time.process_time() - started
+
+    small, large = seconds(2_500_000), seconds(10_000_000)
+    assert large < 10 * small
+
+
+@pytest.fixture
+def quoth(capsys, tmp_path):
+    def run(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words])
+        return stopped.value.code or 0, *capsys.readouterr()
+
+    (tmp_path / "c.txt").write_text(TEXT, encoding="utf-8")
+    with contextlib.chdir(tmp_path):
+        yield run
+
+
+def test_the_command_exits_1_if_any_quote_is_not_exact(quoth):
+    assert quoth("verify", "notice period is two months", "--context", "c.txt")[0] == 0
+    status, out, _ = quoth("verify", 'It says "two months" and "ten months".', "--context", "c.txt", "--json")
+    assert status == 1
+    [first, second] = json.loads(out)["quotes"]
+    assert (first["status"], first["places"][0]["start"], first["difference"]) == ("exact", 21, None)
+    assert second["status"] != "exact"
+    assert set(first) >= {"quote", "status", "places", "difference", "closest"}
+
+
+def test_the_command_shows_the_difference(quoth):
+    _, out, _ = quoth("verify", "the notice period is three months", "--context", "c.txt")
+    assert "[-three-] {+two+}" in out.replace("][", "] [").replace("]{", "] {")
+    assert "0 exact, 1 near, 0 absent" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (("no.json", "--context", "c.txt"), 1, "no.json: must be a file, but there is none of this name"),
+        (("  ", "--context", "c.txt"), 1, "QUOTES: must hold a quote, but holds none"),
+        (('[{"quot": 1}]', "--context", "c.txt"), 1, 'QUOTES: quote 1: must have a text under "quote"'),
+        (("-", "--context", "-"), 2, "must not both be standard input"),
+        (("-",), 2, "must have a text to look in"),
+    ],
+)
+def test_wrong_use_is_named(quoth, words, status, sentence):
+    code, _, err = quoth("verify", *words)
+    assert (code, sentence in err) == (status, True), err
