@@ -63,7 +63,9 @@ def test_evaluate_slices_by_a_file_and_draws_every_plot(tmp_path, capsys):
     write_squad(EXAMPLES, tmp_path / "data.json")
     (tmp_path / "kinds.tsv").write_text("id\tlabel\na\tperson\nc\tnone\n")
     command = ["evaluate", str(tmp_path / "data.json"), "--reader", str(TINY / "wordpiece")]
-    main([*command, "--slices-by", str(tmp_path / "kinds.tsv"), "--plot", f"{tmp_path / 'plots'}/", "--json"])
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--slices-by", str(tmp_path / "kinds.tsv"), "--plot", f"{tmp_path / 'plots'}/", "--json"])
+    assert stopped.value.code == 0
     shown = capsys.readouterr()
     assert set(json.loads(shown.out)["slices"]["kinds.tsv"]) == {"person", "none"}
     names = sorted(file.name for file in (tmp_path / "plots").iterdir())
