@@ -27,8 +27,8 @@ _EDGES = frozenset(character for character in map(chr, range(128)) if not charac
 
 # Letters, digits and their marks (Mn and Mc: a Devanagari word is full of them); but not of the scripts that are
 # written without spaces between words, where a letter beside a letter says nothing about words.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
-_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]"
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
+_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]"
 # What stands inside words unseen (soft hyphens, joiners and their opposites, marks of direction): UAX 29, rule WB4.
 _UNSEEN = r"[\p{Word_Break=Format}\u200c\u200d]"
 _NEXT = regex.compile(f"{_UNSEEN}*{_LETTER}", regex.V1)

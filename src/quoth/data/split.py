@@ -1,12 +1,14 @@
-"""A data set cut in two by the titles of its articles."""
+"""A data set cut into parts: by the titles of its articles, or by shares."""
 
 from __future__ import annotations
 
 import difflib
 import os
+import random
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from quoth.data.near import Groups, near_pairs
 from quoth.errors import ConfigError
 from quoth.records import Example
 
@@ -55,6 +57,69 @@ def split(examples: Sequence[Example], titles: Collection[str]) -> tuple[list[Ex
     inside = [example for example in examples if example.title in wanted]
     outside = [example for example in examples if example.title not in wanted]
     return inside, outside
+
+
+def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, seed: int = 0) -> list[list[Example]]:
+    """Cut a data set into parts of given sizes, so that no part knows a text of another.
+
+    Whole articles change sides, contexts where there are no titles; and articles of which two contexts are the same or
+    nearly so go together. So parts may be larger or smaller than asked for.
+
+    Args:
+        examples: The data.
+        shares: Of the questions, for each part; they are taken in proportion.
+        seed: Of the draw. The same data, shares and seed give the same parts.
+
+    Returns:
+        The parts in the order of the shares, each in the order of the data.
+
+    Raises:
+        ConfigError: If a share is not above 0, or there are fewer groups of texts than parts.
+        MissingExtraError: Without the extra [audit], which finds near-duplicates.
+    """
+    if len(shares) < 2 or not all(0 < share < float("inf") for share in shares):
+        raise ConfigError(f"shares must be two or more numbers above 0, but are {', '.join(map(str, shares))}")
+    groups = _groups(examples)
+    sizes: dict[int, int] = {}
+    for group in groups:
+        sizes[group] = sizes.get(group, 0) + 1
+    if len(sizes) < len(shares):
+        found = f"the data have {len(sizes)} (articles, or contexts without titles; near-duplicates together)"
+        raise ConfigError(f"{len(shares)} parts must have a group of texts each, but {found}")
+    order = sorted(sizes)
+    random.Random(seed).shuffle(order)
+    order.sort(key=sizes.__getitem__, reverse=True)  # stable: large groups first, each size as drawn
+    wanted = [len(examples) * share / sum(shares) for share in shares]
+    filled = [0] * len(shares)
+    part_of: dict[int, int] = {}
+    for left, group in zip(range(len(order), 0, -1), order, strict=True):
+        empty = [part for part, size in enumerate(filled) if not size]
+        # Every part gets something; else the one that lacks the largest share of its size.
+        parts = empty if left <= len(empty) else range(len(shares))
+        part = max(parts, key=lambda part: ((wanted[part] - filled[part]) / wanted[part], -part))
+        if filled[part] + sizes[group] > wanted[part]:
+            part = max(parts, key=lambda part: (wanted[part] - filled[part], -part))
+        part_of[group] = part
+        filled[part] += sizes[group]
+    parts_of: list[list[Example]] = [[] for _ in shares]
+    for example, group in zip(examples, groups, strict=True):
+        parts_of[part_of[group]].append(example)
+    return parts_of
+
+
+def _groups(examples: Sequence[Example]) -> list[int]:
+    """Return a number for each example, the same for those whose texts belong together."""
+    contexts = list(dict.fromkeys(example.context for example in examples))
+    numbers = {context: number for number, context in enumerate(contexts)}
+    groups = Groups(len(contexts))
+    articles: dict[str, int] = {}
+    for example in examples:
+        number = numbers[example.context]
+        if example.title:
+            groups.join(articles.setdefault(example.title, number), number)
+    for pair in near_pairs(contexts):
+        groups.join(pair.first, pair.second)
+    return [groups.find(numbers[example.context]) for example in examples]
 
 
 def _unknown(title: str, there: Collection[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from quoth.cli.data.audit import audit
 from quoth.cli.data.check import check
 from quoth.cli.data.convert import convert
 from quoth.cli.data.describe import describe
@@ -18,5 +19,5 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
-for command in (check, repair, convert, describe, windows, split, pairs):
+for command in (check, repair, convert, audit, describe, windows, split, pairs):
     app.command()(command)

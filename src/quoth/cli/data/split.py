@@ -3,40 +3,88 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from quoth.cli.data import options
 from quoth.cli.data.show import stem, write_part
 
+if TYPE_CHECKING:
+    from quoth.records import Example
+
+_NAMES = {2: ("train", "dev"), 3: ("train", "dev", "test")}
+
 
 def split(
     file: options.File,
-    titles: Annotated[Path, typer.Option(metavar="FILE", help="Titles of articles, one a line.", show_default=False)],
+    titles: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Titles of articles, one a line.", show_default=False)
+    ] = None,
+    share: Annotated[
+        float | None, typer.Option(metavar="X", help="Put this share of the questions aside, above 0 and below 1.")
+    ] = None,
+    parts: Annotated[
+        str | None, typer.Option(metavar="A,B,C", help="Sizes of several parts, in proportion, such as 80,10,10.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the draw, for --share and --parts.")] = 0,
+    list_titles: Annotated[
+        bool, typer.Option("--list-titles", help="Write the titles of each part too, as --titles takes them.")
+    ] = False,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the two files; made if there is none.")
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the files; made if there is none.")
     ] = Path(),
 ) -> None:
-    """Cut a data set in two: the named articles go to NAME.inside.json, all others to NAME.outside.json.
+    """Cut a data set into parts, so that what is held out of training stays unseen.
 
-    Whole articles change sides, so that what is held out of training stays unseen.
+    With --titles, the named articles go to NAME.inside.json, all others to NAME.outside.json. With --share or --parts,
+    articles are drawn (contexts, where there are no titles), and those with contexts that are nearly the same go
+    together: to NAME.train.json and NAME.dev.json, with three parts also NAME.test.json, with more NAME.1.json and so
+    on. These need the extra [audit].
 
-    Example: [cyan]quoth data split train.json --titles held-out-titles.txt -o parts[/cyan]
-    writes parts/train.inside.json and parts/train.outside.json.
+    Example: [cyan]quoth data split mine.json --share 0.1 -o parts[/cyan]
     """
     from quoth.cli.files import check_different
     from quoth.data import read_examples, read_titles
     from quoth.data import split as split_examples
+    from quoth.data.split import split_by_shares
     from quoth.errors import ConfigError
 
-    sides = ("inside", "outside")
+    if sum(option is not None for option in (titles, share, parts)) != 1:
+        raise ConfigError("one of --titles, --share and --parts must say how to split")
+    shares = _shares(share, parts)
+    sides = ("inside", "outside") if titles else _NAMES.get(len(shares), tuple(map(str, range(1, len(shares) + 1))))
     paths = {side: out / f"{stem(file)}.{side}.json" for side in sides}
     check_different({"FILE": file, "--titles": titles, **{f"the part {side}": path for side, path in paths.items()}})
-    wanted = read_titles(titles)
-    parts = dict(zip(sides, split_examples(read_examples(file), wanted), strict=True))
-    if empty := [side for side, examples in parts.items() if not examples]:
-        raise ConfigError(f"{titles}: must name some articles of {file} and not all, but nothing is {empty[0]}")
+    if titles:
+        wanted = read_titles(titles)
+        found: dict[str, list[Example]] = dict(zip(sides, split_examples(read_examples(file), wanted), strict=True))
+        if empty := [side for side, examples in found.items() if not examples]:
+            raise ConfigError(f"{titles}: must name some articles of {file} and not all, but nothing is {empty[0]}")
+    else:
+        found = dict(zip(sides, split_by_shares(read_examples(file), shares, seed=seed), strict=True))
     out.mkdir(parents=True, exist_ok=True)
-    for side, examples in parts.items():
+    for side, examples in found.items():
         write_part(examples, paths[side])
+        if list_titles:
+            _write_titles(examples, paths[side].with_suffix(".titles.txt"))
+
+
+def _shares(share: float | None, parts: str | None) -> list[float]:
+    from quoth.errors import ConfigError
+
+    if share is not None:
+        if not 0 < share < 1:
+            raise ConfigError(f"--share must be above 0 and below 1, but is {share}")
+        return [1 - share, share]
+    try:
+        return [float(size) for size in (parts or "").split(",") if parts]
+    except ValueError:
+        raise ConfigError(f"--parts must be numbers with commas, such as 80,10,10, but is {parts}") from None
+
+
+def _write_titles(examples: list[Example], path: Path) -> None:
+    from quoth.files import whole_file
+
+    with whole_file(path) as file:
+        file.writelines(f"{title}\n" for title in dict.fromkeys(example.title for example in examples) if title)

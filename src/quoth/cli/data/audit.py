@@ -1,0 +1,138 @@
+"""``quoth data audit``: what may mislead training and measuring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quoth.cli.console import note, print_json
+from quoth.cli.data import options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quoth.data.audit import Audit, Suspect
+    from quoth.records import Example
+
+_SHOWN = 3
+
+
+def audit(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="The sets, such as train and dev.")],
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one self-contained page.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write every finding as JSON.")
+    ] = None,
+    reader: Annotated[
+        str | None, typer.Option(metavar="READER", help="Ask this reader too, which must not know these questions.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(metavar="K", min=2, help="Train K readers, each on the other folds, and ask them.")
+    ] = None,
+    base: Annotated[str, typer.Option(metavar="BASE", help="What --folds trains: as for quoth train.")] = "shipped",
+    json: options.Json = False,
+) -> None:
+    """Look for leakage between sets, contradictions, questions that repeat their sentence, and answers of odd length.
+
+    With a reader also for likely label errors, and for answers to questions that are called unanswerable. Needs the
+    extra [audit].
+
+    Example: [cyan]quoth data audit train.json dev.json --html audit.html[/cyan]
+    """
+    from quoth.cli.files import check_different
+    from quoth.data import read_examples
+    from quoth.data.audit import audit as audit_sets
+    from quoth.errors import ConfigError
+
+    if reader and folds:
+        raise ConfigError("--reader and --folds cannot be used together: the folds train readers of their own")
+    names = {f"FILE {number}": file for number, file in enumerate(files, 1)}
+    check_different({**names, "--html": html, "--out": out})
+    sets = {file: read_examples(file) for file in files}
+    suspected = _by_reader(sets, reader) if reader else _by_folds(sets, folds, base) if folds else []
+    result = audit_sets(sets, suspected)
+    if html:
+        from quoth.drawing.audit import audit_page
+        from quoth.files import whole_file
+
+        with whole_file(html) as file:
+            file.write(audit_page(result))
+        note(f"Page: {html}")
+    if out:
+        _write(out, result)
+    if json:
+        print_json(result.to_json())
+    else:
+        _print(result)
+
+
+def _write(path: Path, result: Audit) -> None:
+    import json
+
+    from quoth.files import whole_file
+
+    with whole_file(path) as file:
+        json.dump(result.to_json(), file, indent=1)
+    note(f"Findings: {path}")
+
+
+def _print(result: Audit) -> None:
+    from quoth.data.audit import KINDS
+    from quoth.display import visible
+
+    for kind, findings in result.by_kind():
+        typer.echo(f"{kind}: {len(findings):,}" + (f" ({KINDS[kind]})" if findings else ""))
+        for finding in findings[:_SHOWN]:
+            other = f" ~ {finding.other.source}, id {finding.other.example.id}" if finding.other else ""
+            where = f"{finding.found.source}, id {finding.found.example.id}{other}"
+            typer.echo(visible(f"  {where}: {finding.found.example.question} [{finding.note}]"))
+    for sentence in result.notes:
+        note(sentence)
+
+
+def _f1(text: str, golds: Sequence[str]) -> float:
+    from quoth.evaluation.metrics import exact_and_f1
+
+    return exact_and_f1(text, golds, "v2.0")[1]
+
+
+def _by_reader(sets: Mapping[str, Sequence[Example]], name: str) -> list[tuple[str, Suspect]]:
+    from quoth.data.audit import suspects
+    from quoth.reader import Reader
+
+    loaded = Reader.load(name)
+    return [(source, each) for source, examples in sets.items() for each in suspects(examples, loaded.answer_all, _f1)]
+
+
+def _by_folds(sets: Mapping[str, Sequence[Example]], folds: int, base: str) -> list[tuple[str, Suspect]]:
+    """Train a reader for each fold on the other folds, and ask it about that one."""
+    import tempfile
+
+    from quoth.data.audit import suspects
+    from quoth.data.split import split_by_shares
+    from quoth.reader import Reader
+    from quoth.training import train
+
+    sources = {id(example): source for source, examples in sets.items() for example in examples}
+    every = [example for examples in sets.values() for example in examples if example.golds is not None]
+    parts = split_by_shares(every, [1.0] * folds)
+    passes = 2 * len(every) * (folds - 1)
+    note(f"Training {folds} readers: {passes:,} questions to learn from. The first one tells how long each takes.")
+    found: list[tuple[str, Suspect]] = []
+    with tempfile.TemporaryDirectory(prefix="quoth-folds-") as folder:
+        for number, part in enumerate(parts, 1):
+            others = [example for other in parts if other is not part for example in other]
+            train(_renamed(others), out=Path(folder) / str(number), base=base)
+            loaded = Reader.load(str(Path(folder) / str(number)))
+            found.extend((sources[id(each.example)], each) for each in suspects(part, loaded.answer_all, _f1))
+            note(f"Fold {number} of {folds} is read.")
+    return found
+
+
+def _renamed(examples: Sequence[Example]) -> list[Example]:
+    """Give examples ids of their own: those of several sets may meet."""
+    from dataclasses import replace
+
+    return [replace(example, id=str(number)) for number, example in enumerate(examples)]

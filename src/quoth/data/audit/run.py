@@ -1,0 +1,151 @@
+"""Runs the audit over texts and labels; it needs no reader."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+import regex
+
+from quoth.data.audit.records import KINDS, Audit, Finding, Located, Suspect
+from quoth.data.audit.suspects import reader_findings
+from quoth.data.near import Groups, near_pairs
+from quoth.data.terms import terms
+from quoth.records import Example, Gold
+from quoth.text import normalize_answer
+
+LENGTHS = (1, 2, 4, 8, 16, 32)  # upper ends of the bins of answer lengths; one more holds what is longer
+_LONG = 32  # terms of an answer that is odd by itself
+_REPEATED, _FEWEST = 0.9, 4  # share of a question's terms in one sentence, and how few are not judged
+_END = regex.compile(r"[.!?](?=\s)|[\p{Sentence_Terminal}--[.!?]]|\n", regex.V1)
+_ASKING = frozenset(
+    (
+        *("what", "which", "who", "whom", "whose", "when", "where", "why", "how", "many", "much", "did", "do", "does"),
+        *("is", "are", "was", "were", "the", "a", "an", "of", "in", "to"),
+    )
+)
+
+
+def audit(sets: Mapping[str, Sequence[Example]], suspected: Sequence[tuple[str, Suspect]] = ()) -> Audit:
+    """Look for what may mislead training and measuring.
+
+    Args:
+        sets: The data sets by name.
+        suspected: What a reader that was not trained on them says, with the set's name; see :func:`suspects`.
+
+    Raises:
+        MissingExtraError: Without the extra [audit], which finds near-duplicates.
+    """
+    located = [Located(name, example) for name, examples in sets.items() for example in examples]
+    contexts = list(dict.fromkeys(each.example.context for each in located))
+    numbers = {context: number for number, context in enumerate(contexts)}
+    pairs = near_pairs(contexts)
+    groups = Groups(len(contexts))
+    for pair in pairs:
+        groups.join(pair.first, pair.second)
+    group_of = {context: groups.find(number) for context, number in numbers.items()}
+    findings = [
+        *_shared_contexts(located, [(contexts[a], contexts[b], likeness) for a, b, likeness in pairs]),
+        *_same_questions(located, group_of),
+        *_labels(located),
+        *reader_findings(suspected),
+    ]
+    order = list(KINDS)
+    findings.sort(key=lambda finding: (order.index(finding.kind), -finding.order))
+    return Audit(
+        {name: _counts(examples) for name, examples in sets.items()},
+        tuple(findings),
+        {name: _lengths(examples) for name, examples in sets.items()},
+        () if suspected else ("Label errors need a reader (--reader or --folds); none was given.",),
+    )
+
+
+def _counts(examples: Sequence[Example]) -> dict[str, int]:
+    return {
+        "questions": len(examples),
+        "contexts": len({example.context for example in examples}),
+        "articles": len({example.title for example in examples} - {""}),
+        "unanswerable": sum(example.golds == () for example in examples),
+        "unlabelled": sum(example.golds is None for example in examples),
+    }
+
+
+def _lengths(examples: Sequence[Example]) -> tuple[int, ...]:
+    counts = [0] * (len(LENGTHS) + 1)
+    for example in examples:
+        for gold in example.golds or ():
+            length = len(terms(gold.text))
+            counts[sum(length > end for end in LENGTHS)] += 1
+    return tuple(counts)
+
+
+def _shared_contexts(located: Sequence[Located], pairs: Sequence[tuple[str, str, float]]) -> Iterator[Finding]:
+    """Yield contexts of one set that another has, once for each two sets."""
+    holders: defaultdict[str, dict[str, Located]] = defaultdict(dict)
+    for each in located:
+        holders[each.example.context].setdefault(each.source, each)
+    for by_source in holders.values():
+        first, *others = by_source.values()
+        yield from (Finding("same context", other, first, "the same text", 100) for other in others)
+    for one, two, similarity in pairs:
+        for first in holders[one].values():
+            for second in holders[two].values():
+                if first.source != second.source and second.source not in holders[one]:
+                    yield Finding("near context", second, first, f"{similarity:.0f} % alike", similarity)
+
+
+def _same_questions(located: Sequence[Located], group_of: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield questions that are asked twice of contexts that are nearly the same: in two sets, or with other answers."""
+    asked: defaultdict[tuple[str, int], list[Located]] = defaultdict(list)
+    for each in located:
+        asked[" ".join(terms(each.example.question)), group_of[each.example.context]].append(each)
+    for same in asked.values():
+        first = same[0]
+        seen = {first.source}
+        for other in same[1:]:
+            if other.source not in seen:
+                seen.add(other.source)
+                yield Finding("same question", other, first, "the same question", 100)
+            if _contradict(first.example.golds, other.example.golds):
+                yield Finding("contradiction", other, first, _both(first.example, other.example), 100)
+
+
+def _contradict(first: tuple[Gold, ...] | None, second: tuple[Gold, ...] | None) -> bool:
+    if first is None or second is None:
+        return False
+    if not first or not second:
+        return bool(first) != bool(second)
+    words = [{word for gold in golds for word in normalize_answer(gold.text).split()} for golds in (first, second)]
+    texts = ["".join(normalize_answer(gold.text).split()) for golds in (first, second) for gold in golds]
+    held = any(a in b or b in a for a in texts[: len(first)] for b in texts[len(first) :])
+    return not (words[0] & words[1] or held)
+
+
+def _both(first: Example, second: Example) -> str:
+    said = (example.golds[0].text if example.golds else "no answer" for example in (first, second))
+    return " against ".join(said)
+
+
+def _labels(located: Sequence[Located]) -> Iterator[Finding]:
+    for each in located:
+        example = each.example
+        for gold in (example.golds or ())[:1]:
+            length = len(terms(gold.text))
+            whole = gold.text.strip() == example.context.strip()
+            if length > _LONG or (whole and length > 1):
+                note = "the whole context" if whole else f"{length} words"
+                yield Finding("odd length", each, None, note, length)
+            share = _repeated(example, gold)
+            if share >= _REPEATED:
+                yield Finding("repeats its sentence", each, None, f"{share:.0%} of its words", share)
+
+
+def _repeated(example: Example, gold: Gold) -> float:
+    """Return the share of the question's terms that stand in the answer's sentence; 0 for very short questions."""
+    asked = [term for term in terms(example.question) if term not in _ASKING]
+    if len(asked) < _FEWEST:
+        return 0.0
+    start = max((end.end() for end in _END.finditer(example.context, 0, gold.start)), default=0)
+    found = _END.search(example.context, gold.span.end)
+    said = set(terms(example.context[start : found.start() if found else None]))
+    return sum(term in said for term in asked) / len(asked)

@@ -1,0 +1,44 @@
+"""Labels that a reader doubts. The reader's predictions are handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from quoth.data.audit.records import Finding, Located, Suspect
+from quoth.records import Example, Prediction
+
+_SURE = 0.8  # probability from which a reader that contradicts a label is heard
+
+
+def suspects(
+    examples: Sequence[Example],
+    answer: Callable[[Sequence[Example]], Iterable[Prediction]],
+    f1: Callable[[str, Sequence[str]], float],
+) -> list[Suspect]:
+    """Ask a reader that was not trained on these examples, and compare.
+
+    Args:
+        examples: Labelled ones; others are passed over.
+        answer: Gives a prediction for each example, in order.
+        f1: Compares a text with golds, in [0, 1].
+    """
+    labelled = [example for example in examples if example.golds is not None]
+    found: list[Suspect] = []
+    for example, prediction in zip(labelled, answer(labelled), strict=True):
+        golds = [gold.text for gold in example.golds or ()]
+        best = prediction.best
+        if best is None:
+            found.append(Suspect(example, "", not golds, prediction.null_probability or 0.0))
+        else:
+            found.append(Suspect(example, best.text, bool(golds) and f1(best.text, golds) > 0, best.probability))
+    return found
+
+
+def reader_findings(suspected: Iterable[tuple[str, Suspect]]) -> Iterator[Finding]:
+    """Yield the labels that a reader contradicts and is sure."""
+    for source, each in suspected:
+        if each.is_right or each.probability < _SURE:
+            continue
+        kind = "likely label error" if each.example.golds else "answerable unanswerable"
+        said = f'the reader says "{each.text}"' if each.text else "the reader says that there is no answer"
+        yield Finding(kind, Located(source, each.example), None, f"{said} ({each.probability:.0%})", each.probability)

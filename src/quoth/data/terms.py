@@ -1,0 +1,38 @@
+"""Terms of a text in any script, for search and for comparing texts."""
+
+from __future__ import annotations
+
+import regex
+
+from quoth.text import UNSPACED
+
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
+_RUN = regex.compile(rf"[[\p{{L}}\p{{M}}\p{{N}}_]&&[{UNSPACED}]]+|[[\p{{L}}\p{{M}}\p{{N}}_]--[{UNSPACED}]]+", regex.V1)
+_WITHOUT_SPACES = regex.compile(rf"[{UNSPACED}]", regex.V1)
+
+
+def terms(text: str) -> list[str]:
+    """Return the words of a text, case folded; of scripts without blanks, each two neighbouring characters.
+
+    Source: character bigrams are what most search engines index of Chinese, Japanese and Thai (such as Lucene's
+        ``CJKAnalyzer``).
+
+    Example:
+        >>> terms("Ana kept 灯塔在 1903.")
+        ['ana', 'kept', '灯塔', '塔在', '1903']
+    """
+    folded = text.casefold()
+    if folded.isascii():
+        return _RUN.findall(folded)
+    found: list[str] = []
+    for run in _RUN.findall(folded):
+        if len(run) > 1 and _WITHOUT_SPACES.match(run):
+            found.extend(run[place : place + 2] for place in range(len(run) - 1))
+        else:
+            found.append(run)
+    return found
+
+
+def has_blanks(text: str) -> bool:
+    """Tell whether most letters of a text are of scripts that put blanks between words."""
+    return 2 * len(_WITHOUT_SPACES.findall(text)) < sum(map(str.isalnum, text)) or not text
