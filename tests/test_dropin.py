@@ -263,7 +263,7 @@ def test_wrong_parts():
         quoth.pipeline(model=object())
     with pytest.raises(ConfigError, match="tokenizer must be a fast tokenizer of transformers"):
         quoth.pipeline(model=TINY / "wordpiece", tokenizer=5)
-    with pytest.raises(ConfigError, match="dtype must be float32, bfloat16 or float16, but is int4"):
+    with pytest.raises(ConfigError, match="dtype must be one of float32, bfloat16, float16, but is int4"):
         quoth.pipeline(model=TINY / "wordpiece", dtype="int4")
     with pytest.raises(ReaderError, match="must be the folder of a reader"):
         quoth.pipeline(model="/no/such/folder")

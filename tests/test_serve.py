@@ -477,9 +477,9 @@ def test_a_page_that_is_told_of_may_ask():
 @pytest.mark.parametrize(
     ("flags", "what"),
     [
-        (["--port", "99999"], "--port must be at most 65535"),
+        (["--port", "99999"], "--port must be from 0 to 65535, but is 99999"),
         (["--rows", "0"], "--rows must be at least 1"),
-        (["--deadline-s", "nan"], "--deadline-s must be above 0 seconds"),
+        (["--deadline-s", "nan"], "--deadline-s must be above 0, but is nan"),
         (["--host", "no.such.host.invalid"], "--host no.such.host.invalid"),
         (["--host", ".x"], "--host .x --port 0: must be an address of this machine"),
         (["--reader", "nowhere"], "nowhere: must be the folder of a reader"),

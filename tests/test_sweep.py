@@ -71,14 +71,14 @@ def test_all_that_is_wrong_is_named_at_once(tmp_path):
         SweepPlan.load(file)
     lines = [line.removeprefix(f"{file}: ") for line in str(refused.value).splitlines()]
     assert lines == [
-        "trails is unknown; do you mean trials?",
+        "trails is unknown; did you mean trials?",
+        "seed must be at least 0, but is -1",
         "trials must be given: how many to run",
-        "seed must be a whole number of at least 0, but is -1",
-        "vary: learning_rat is unknown; do you mean learning_rate?",
+        "vary: learning_rat is unknown; did you mean learning_rate?",
         "vary: warmup.low must be below high (0.2), but is 0.5",
         "vary: layer_decay must be from 0 to 1, but is 1.5",
         "vary: batch_size must be of type int, but is 8.5",
-        "vary: learning_rate.lg is unknown; do you mean log?",
+        "vary: learning_rate.lg is unknown; did you mean log?",
         "vary: weight_decay.low must be above 0 where log is true, but is 0.0",
         "vary: precision must be one of auto, float32, bfloat16, float16, but is 'float31'",
         "vary: compile must be a list of values: it is no number",
@@ -106,8 +106,8 @@ def test_the_command_line_names_them_before_it_loads_anything(tmp_path, capsys):
         main([*words, "--sweep", str(tmp_path / "sweep.toml")])
     assert failed.value.code == 2
     told = capsys.readouterr().err
-    assert "trials must be a whole number of at least 1, but is 0" in told
-    assert "vary: seeed is unknown; do you mean seed?" in told
+    assert "trials must be at least 1, but is 0" in told
+    assert "vary: seeed is unknown; did you mean seed?" in told
 
 
 @pytest.mark.torch

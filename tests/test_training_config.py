@@ -1,15 +1,18 @@
 """The one configuration: recipes, flags and keyword arguments. Needs no torch."""
 
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from quoth.cli import main
+from quoth.config import settings_of
 from quoth.errors import ConfigError
-from quoth.training.config import TrainConfig, field_help, load_recipe
+from quoth.training.config import TrainConfig, load_recipe
 
 ROOT = Path(__file__).parent.parent
+SETTINGS = settings_of(TrainConfig)
 
 
 def test_a_recipe_becomes_the_configuration(tmp_path):
@@ -34,7 +37,7 @@ def test_every_recipe_is_a_configuration(recipe):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"base": "b", "epoch": 3}, "do you mean epochs?"),
+        ({"base": "b", "epoch": 3}, "epoch is unknown; did you mean epochs?"),
         ({"base": "b", "epochs": "three"}, "epochs must be of type float"),
         ({"base": "b", "batch_size": 1.5}, "batch_size must be of type int"),
         ({"base": "b", "batch_size": True}, "batch_size must be of type int"),
@@ -65,9 +68,10 @@ def test_a_missing_recipe_is_named(tmp_path):
 
 
 def test_every_field_has_help_and_a_plain_type():
-    for name, (kind, text, _) in field_help().items():
-        assert kind in (int, float, str, bool), name
-        assert text.endswith("."), name
+    assert list(SETTINGS) == [item.name for item in fields(TrainConfig)]
+    for name, setting in SETTINGS.items():
+        assert setting.kind in (int, float, str, bool), name
+        assert setting.help.endswith("."), name
 
 
 def test_only_what_shapes_the_weights_makes_a_run_another():
@@ -82,8 +86,8 @@ def test_every_field_is_a_flag_that_shows_its_help_and_default(capsys):
         main(["train", "--help"])
     assert exit_.value.code == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for name, (_, text, default) in field_help().items():
+    for name, setting in SETTINGS.items():
         assert f"--{name.replace('_', '-')}" in shown
-        assert text.split()[0] in shown
-        if default is not None and name != "base":
-            assert f"({str(default).lower()})" in shown, name
+        assert setting.help.split()[0] in shown
+        if setting.default is not None:
+            assert f"({str(setting.default).lower()})" in shown, name

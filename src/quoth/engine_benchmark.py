@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quoth.engines.precisions import runs_in
 from quoth.engines.select import best_precision, installed
 from quoth.errors import ConfigError, QuothError
 from quoth.evaluation import evaluate
@@ -64,7 +65,7 @@ def candidates(source: str | None) -> list[tuple[str, str]]:
     torch = bool(folder.config and has_torch_weights(folder.path) and find_spec("torch") and find_spec("transformers"))
     names = [*(["torch"] if torch else []), *(installed() if folder.onnx else [])]
     pairs = [(name, "float32") for name in names]
-    return pairs + [(name, "bfloat16") for name in names if name != "onnxruntime"]
+    return pairs + [(name, "bfloat16") for name in names if runs_in(name, "bfloat16")]
 
 
 def default_engine(source: str | None, measured: Sequence[EngineFigures]) -> EngineFigures | None:

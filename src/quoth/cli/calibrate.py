@@ -59,8 +59,15 @@ def calibrate(
     pairs = read_examples(unanswerable, places=False) if unanswerable else []
     loaded = Reader.load(reader)
     with reading_bar(len(examples) + len(pairs)) as progress:
-        limits = {"max_cost": max_cost, "right_f1": right_f1, "unanswerable_share": unanswerable_share}
-        result = fit(loaded, examples, pairs, progress=progress, **limits)
+        result = fit(
+            loaded,
+            examples,
+            pairs,
+            progress=progress,
+            max_cost=max_cost,
+            right_f1=right_f1,
+            unanswerable_share=unanswerable_share,
+        )
     document = {
         "data": Path(data).name,
         "pairs": Path(unanswerable).name if unanswerable else None,

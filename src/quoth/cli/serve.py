@@ -6,12 +6,12 @@ import inspect
 import os
 import signal
 import sys
-from dataclasses import fields
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Any
 
 import typer
 
 from quoth.cli.console import note
+from quoth.cli.flags import add_command, flags_of, parameter
 from quoth.serve.settings import ServeSettings
 
 app = typer.Typer(add_completion=False)
@@ -51,25 +51,14 @@ def serve(**flags: Any) -> None:
 
 
 def _parameters() -> list[inspect.Parameter]:
-    """Make the parameters of the command: the reader, then a flag for each setting that has a help."""
-
-    def parameter(name: str, kind: Any, option: Any) -> inspect.Parameter:
-        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
-
+    """Return the parameters of the command: the reader, a flag for each setting, the origins."""
     reader = typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
     cors = typer.Option(metavar="ORIGIN", help="Let pages of this origin ask. May be given again.")
-    found = [parameter("reader", str | None, reader)]
-    hints = get_type_hints(ServeSettings, include_extras=True)
-    for item in fields(ServeSettings):
-        if hasattr(hints[item.name], "__metadata__"):
-            kind, text = get_args(hints[item.name])
-            shown = False if item.default is None else str(item.default)
-            option = typer.Option(f"--{item.name.replace('_', '-')}", help=text, show_default=shown)
-            found.append(parameter(item.name, kind | None, option))
-    return [*found, parameter("cors", list[str] | None, cors)]
+    return [
+        parameter("reader", str | None, reader),
+        *flags_of(ServeSettings),
+        parameter("cors", list[str] | None, cors),
+    ]
 
 
-# typer reads signature and annotations; both are made from the settings, so that a flag can never lag behind them.
-serve.__signature__ = inspect.Signature(_parameters(), return_annotation=None)  # type: ignore[attr-defined]
-serve.__annotations__ = {item.name: item.annotation for item in _parameters()}
-app.command()(serve)
+add_command(app, serve, _parameters())

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from quoth.cli.console import note, stderr
-from quoth.training.config import TrainConfig, field_help, load_recipe
+from quoth.cli.flags import add_command, flags_of, parameter
+from quoth.training.config import TrainConfig, load_recipe
 from quoth.training.sweep.plan import SweepPlan
 
 app = typer.Typer(add_completion=False)
@@ -79,38 +80,22 @@ def _drawn() -> Iterator[Callable[[Any], None]]:
 
 
 def _parameters() -> list[inspect.Parameter]:
-    """Make the parameters of the command: the files, then a flag for each field of the configuration."""
-
-    def parameter(name: str, kind: Any, marker: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
-        annotation = Annotated[kind, marker]
-        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-    files = [
-        parameter(
-            "data", list[str], typer.Argument(metavar="TRAIN...", help="Training data: files, or hub:NAME:SPLIT.")
-        ),
-        parameter("out", Path, typer.Option(help="Folder of the reader; checkpoints lie below it.")),
-        parameter("dev", str | None, typer.Option(help="Data to evaluate on while training."), None),
-        parameter("recipe", Path | None, typer.Option(help="TOML file of settings."), None),
-        parameter(
-            "sweep",
-            Path | None,
-            typer.Option(metavar="FILE", help="TOML file of fields to vary: many runs, the best by F1 on --dev."),
-            None,
-        ),
-        parameter("resume", bool, typer.Option("--resume", help="Go on from the newest checkpoint."), False),
+    """Return the parameters of the command: the files, then a flag for each setting."""
+    data = typer.Argument(metavar="TRAIN...", help="Training data: files, or hub:NAME:SPLIT.")
+    out = typer.Option(help="Folder of the reader; checkpoints lie below it.")
+    dev = typer.Option(help="Data to evaluate on while training.")
+    recipe = typer.Option(help="TOML file of settings.")
+    sweep = typer.Option(metavar="FILE", help="TOML file of fields to vary: many runs, the best by F1 on --dev.")
+    resume = typer.Option("--resume", help="Go on from the newest checkpoint.")
+    return [
+        parameter("data", list[str], data, inspect.Parameter.empty),
+        parameter("out", Path, out, inspect.Parameter.empty),
+        parameter("dev", str | None, dev),
+        parameter("recipe", Path | None, recipe),
+        parameter("sweep", Path | None, sweep),
+        parameter("resume", bool, resume, False),
+        *flags_of(TrainConfig),
     ]
-    for name, (kind, text, default) in field_help().items():
-        flag = name.replace("_", "-")
-        names = [f"--{flag}/--no-{flag}"] if kind is bool else [f"--{flag}"]
-        # What a field is without its flag: the recipe's value, or else this.
-        shown = False if name == "base" or default is None else str(default).lower()
-        option = typer.Option(*names, help=text, show_default=shown)
-        files.append(parameter(name, kind | None, option, None))
-    return files
 
 
-# typer reads signature and annotations; both are made from the configuration, so that a flag can never lag behind it.
-train.__signature__ = inspect.Signature(_parameters(), return_annotation=None)  # type: ignore[attr-defined]
-train.__annotations__ = {item.name: item.annotation for item in _parameters()}
-app.command()(train)
+add_command(app, train, _parameters())

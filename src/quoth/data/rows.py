@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from quoth.names import nearest
 from quoth.text import replace_surrogates
 
 # What a row may hold; anything else in it is left alone.
@@ -212,9 +212,8 @@ def missing(kind: str, name: str, names: Collection[str]) -> str:
 def near_miss(name: str, names: Collection[str]) -> str | None:
     """Return the key that is most like a missing one, in spelling or by its meaning, or ``None``."""
     others = {str(other).strip().lower(): str(other) for other in names if other not in COLUMNS}
-    close = difflib.get_close_matches(name, others, n=1, cutoff=0.8)
-    if close:
-        return others[close[0]]
+    if near := nearest(name, others, alike=0.8):
+        return others[near]
     plain = {re.sub(r"[^a-z]", "", other): given for other, given in others.items()}
     return next((plain[other] for other in _MEANS.get(name, ()) if other in plain), None)
 

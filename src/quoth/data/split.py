@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import random
 from collections.abc import Collection, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from quoth.data.near import Groups, near_pairs
 from quoth.errors import ConfigError
+from quoth.names import did_you_mean
 from quoth.records import Example
 
 # Unknown titles that an error names, and characters of each.
@@ -123,6 +123,5 @@ def _groups(examples: Sequence[Example]) -> list[int]:
 
 
 def _unknown(title: str, there: Collection[str]) -> str:
-    close = difflib.get_close_matches(title, there, n=1)
-    hint = f'; did you mean "{close[0]}"?' if close else ""
-    return f'titles must name articles of the data, but no article is called "{title}"{hint}'
+    meant = did_you_mean(title, there, quote='"')
+    return f'titles must name articles of the data, but no article is called "{title}"{meant}'

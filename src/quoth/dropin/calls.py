@@ -9,9 +9,9 @@ import types
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any
 
+from quoth.names import did_you_mean
 from quoth.records import Example
 
 _PADDING = (True, False, None, "longest", "max_length", "do_not_pad")
@@ -49,8 +49,8 @@ class Parameters:
         """
         known = {field.name for field in fields(self)}
         for name in given.keys() - known - {"topk"}:
-            if close := get_close_matches(name, known, 1, 0.75):
-                warnings.warn(f"{name} is no parameter and has no effect; did you mean {close[0]}?", stacklevel=4)
+            if meant := did_you_mean(name, known, alike=0.75):
+                warnings.warn(f"{name} is no parameter and has no effect{meant}", stacklevel=4)
         changes = {name: value for name, value in given.items() if name in known and value is not None}
         if given.get("topk") is not None and "top_k" not in changes:
             warnings.warn("topk parameter is deprecated, use top_k instead", UserWarning, stacklevel=4)

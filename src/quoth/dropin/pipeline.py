@@ -11,6 +11,7 @@ from typing import Any
 from quoth.dropin.calls import Parameters, create_sample, read_call
 from quoth.dropin.legacy import OldReader
 from quoth.dropin.native import ExactReader, Result
+from quoth.engines.precisions import PRECISIONS, wrong_precision
 from quoth.errors import ConfigError
 from quoth.reader import Reader
 from quoth.reading import Tokenizer
@@ -265,8 +266,8 @@ def _device(given: Any) -> str:
 def _precision(given: Any) -> str:
     """Return what to compute in, for a dtype of torch, its name, or "auto"."""
     name = str(given).removeprefix("torch.")
-    if given is None or name in ("auto", "float32"):
+    if given is None or name == "auto":
         return "float32"
-    if name not in ("bfloat16", "float16"):
-        raise ConfigError(f"dtype must be float32, bfloat16 or float16, but is {name}")
+    if name not in PRECISIONS:
+        raise ConfigError(wrong_precision(name, what="dtype"))
     return name

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from quoth.reading import SpanLogits, WindowBatch
+if TYPE_CHECKING:  # so that the names of precisions can be had without the tokenizer
+    from quoth.reading import SpanLogits, WindowBatch
 
 
 class Engine(Protocol):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from quoth.engines.base import usable_cores
 from quoth.engines.files import OUTPUTS, cannot_run, check_network
+from quoth.engines.precisions import ONNXRUNTIME, wrong_precision
 from quoth.errors import ReaderError
 from quoth.reading import SpanLogits, WindowBatch
 
@@ -43,8 +44,8 @@ class OnnxEngine:
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
-        if precision != "float32":
-            raise ReaderError(f"onnxruntime: precision must be float32, but is {precision}")
+        if precision not in ONNXRUNTIME:
+            raise ReaderError(f"onnxruntime: {wrong_precision(precision, ONNXRUNTIME)}")
         self.precision = precision
         self._model = model
         options = onnxruntime.SessionOptions()

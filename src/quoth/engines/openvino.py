@@ -21,6 +21,7 @@ import numpy as np
 
 from quoth.engines.base import usable_cores
 from quoth.engines.files import OUTPUTS, cannot_run, check_network
+from quoth.engines.precisions import OPENVINO, wrong_precision
 from quoth.errors import ReaderError
 from quoth.files import sha256, whole_bytes
 from quoth.reading import SpanLogits, WindowBatch
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 # How many compiled networks are kept; the latest made.
 _KEPT = 8
 _BERT_TOKENS = 512
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -64,7 +64,7 @@ class OpenVinoEngine:
         core = one_core()
         _check_precision(core, precision)
         config = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": OPENVINO[precision],
             "INFERENCE_NUM_THREADS": 2 if _is_forked() else threads or usable_cores(),
             "NUM_STREAMS": 2 if _is_forked() else 1,
             "PERFORMANCE_HINT": "LATENCY",
@@ -159,8 +159,8 @@ def _is_forked() -> bool:
 
 
 def _check_precision(core: openvino.Core, precision: str) -> None:
-    if precision not in _HINTS:
-        raise ReaderError(f"openvino: precision must be one of {', '.join(_HINTS)}, but is {precision}")
+    if precision not in OPENVINO:
+        raise ReaderError(f"openvino: {wrong_precision(precision, OPENVINO)}")
     if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise ReaderError(
             "openvino: precision bfloat16 needs a processor that has it, but this one has not. Use float32."

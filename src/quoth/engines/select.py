@@ -16,7 +16,6 @@ from quoth.errors import ConfigError, MissingExtraError, ReaderError
 
 # The engines that run a file, best first, and the package of each, which is also the name of its extra.
 ENGINES = ("openvino", "onnxruntime")
-PRECISIONS = ("float32", "bfloat16", "float16")
 
 # Kind of processor -> what OpenVINO computes in where a file leaves it open; the first kind whose flags are all there.
 # Measured: avx512_bf16 (an AMD EPYC); amx (a Xeon, in prototypes made before this project: float32 7,900 tokens/s,

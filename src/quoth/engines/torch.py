@@ -15,8 +15,6 @@ import torch
 from quoth.errors import ReaderError, TokenizerError
 from quoth.reading import SpanLogits, Tokenizer, WindowBatch
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
 
 class TorchEngine:
     """Runs a question-answering model of transformers.
@@ -90,7 +88,8 @@ class TorchEngine:
         feeds = {"input_ids": torch.from_numpy(batch.ids), "attention_mask": torch.from_numpy(batch.mask)}
         if self.takes_types:
             feeds["token_type_ids"] = torch.from_numpy(batch.type_ids)
-        autocast = torch.autocast(device.type, dtype=_DTYPES[self.precision], enabled=self.precision != "float32")
+        dtype = getattr(torch, self.precision)
+        autocast = torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
         with torch.inference_mode(), autocast:
             output = self.model(**{name: tensor.to(device) for name, tensor in feeds.items()})
         return SpanLogits(

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from quoth.engines import Engine
-from quoth.engines.select import PRECISIONS, cache_folder, open_onnx
+from quoth.engines.precisions import PRECISIONS, wrong_precision
+from quoth.engines.select import cache_folder, open_onnx
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
 from quoth.files import sha256, whole_file, whole_folder, write_json
 from quoth.store.card import card
@@ -243,7 +244,7 @@ def open_engine(
         MissingExtraError: If what runs it is not installed.
     """
     if precision not in (None, *PRECISIONS):
-        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, but is {precision}")
+        raise ConfigError(wrong_precision(precision))
     on_cpu = device in (None, "cpu")
     if engine == "torch" or (engine == "auto" and not (folder.onnx and on_cpu)):
         return open_torch(folder, precision=precision or "float32", device=device, threads=threads)

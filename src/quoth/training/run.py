@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from quoth.data import read_examples
+from quoth.engines.precisions import FROM_ACCELERATE, TO_ACCELERATE
 from quoth.engines.torch import load_tokenizer, quietly
 from quoth.errors import ConfigError, TrainingError
 from quoth.files import is_unfinished, whole_file, write_json
@@ -47,9 +48,6 @@ HISTORY_FILE = "history.json"
 CHECKPOINTS = "checkpoints"
 # Dropout of hidden states and of attention weights, as the families' configs call them.
 _HIDDEN_DROPOUT = ("hidden_dropout_prob", "dropout", "hidden_dropout")
-# Our names of what is computed in -> accelerate's, and back.
-_MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
-_PRECISIONS = {theirs: ours for ours, theirs in _MIXED.items()}
 # The base that means the reader that ships; its weights to train on lie beside the package's sources, not in the wheel.
 SHIPPED = "shipped"
 CHECKPOINT = Path(__file__).parents[3] / "readers" / "shipped"
@@ -109,7 +107,7 @@ def train(
         (PosixPath('runs/1'), 85.1)
         >>> train("train.json", out="runs/1", bas="distilbert-base-cased")
         Traceback (most recent call last):
-        quoth.errors.ConfigError: configuration: bas is unknown; do you mean base?
+        quoth.errors.ConfigError: configuration: bas is unknown; did you mean base?
     """
     config, out = TrainConfig.of(settings), Path(out)
     checkpoint = _checkpoint(out, config, resume)
@@ -117,7 +115,7 @@ def train(
     precision = choose_precision(config.precision)
     # In this order: the arguments, which callbacks of transformers see, put accelerate's state back to none.
     arguments = TrainingArguments(str(out / CHECKPOINTS), use_cpu=on_cpu(), report_to="none", seed=config.seed)
-    accelerator = Accelerator(cpu=on_cpu(), mixed_precision=_MIXED[precision])
+    accelerator = Accelerator(cpu=on_cpu(), mixed_precision=TO_ACCELERATE[precision])
     accelerator.gradient_accumulation_steps = 1  # ours is in the loop; a variable of accelerate's may say otherwise
     main = accelerator.is_main_process
     trainer, facts = _trainer(config, labelled(data), labelled(dev or []), arguments, accelerator)
@@ -171,14 +169,14 @@ def _trainer(
         "windows": len(windows),
         "lost": len(windows.lost),
         "dev_questions": len(dev),
-        "computed_in": _PRECISIONS[accelerator.mixed_precision],
+        "computed_in": FROM_ACCELERATE[accelerator.mixed_precision],
         "processes": accelerator.num_processes,
     }
     # Each process drops other weights.
     torch.manual_seed(config.seed + 1_000_003 * accelerator.process_index)
     teacher = None
     if config.teacher:
-        precision, limit = _PRECISIONS[accelerator.mixed_precision], config.max_tokens
+        precision, limit = FROM_ACCELERATE[accelerator.mixed_precision], config.max_tokens
         teacher = Teacher.load(config.teacher, tokenizer, accelerator.device, precision=precision, limit=limit)
     data = RunData(windows, dev, tokenizer, reader, teacher)
     return ReaderTrainer(model, config, data, accelerator, arguments), facts

@@ -23,6 +23,7 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
+from quoth.engines.precisions import FROM_ACCELERATE
 from quoth.engines.torch import TorchEngine
 from quoth.errors import TrainingError, TrainingStoppedError
 from quoth.evaluation import score
@@ -42,8 +43,6 @@ from quoth.training.teacher import Lesson, Teacher, shared_lessons
 LOG_STEPS = 50
 # Where the teacher's lessons are kept, beside the checkpoints.
 LESSONS = "lessons"
-# accelerate's names of what is computed in -> ours.
-_PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +320,7 @@ class ReaderTrainer:
         # counts four times (its temperature squared). float16 skips steps whose gradient is too large for it.
         weight = self.config.teacher_weight if self.data.teacher else 0.0
         bound = 2 * math.log(self.config.max_tokens) * ((1 - weight) + 4 * weight)
-        tame = math.isfinite(norm) or self._accelerator.mixed_precision == "fp16"
+        tame = math.isfinite(norm) or FROM_ACCELERATE[self._accelerator.mixed_precision] == "float16"
         if loss < bound and tame:
             return
         raise TrainingError(
@@ -345,7 +344,7 @@ class ReaderTrainer:
         if self.average:
             self.average.swap()
         try:
-            engine = TorchEngine(self.model, precision=_PRECISIONS[accelerator.mixed_precision])
+            engine = TorchEngine(self.model, precision=FROM_ACCELERATE[accelerator.mixed_precision])
             reader = Reader(self.data.tokenizer, engine, self.data.settings)
             mine = dev[accelerator.process_index :: accelerator.num_processes]
             read = takewhile(lambda _: not signals.seen, reader.answer_all(mine))

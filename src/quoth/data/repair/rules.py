@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from quoth.errors import ConfigError
+from quoth.names import did_you_mean
 
 # Name -> what it repairs; the order is that in which they are tried.
 RULES = {
@@ -67,7 +67,6 @@ def chosen_rules(only: Collection[str] = (), without: Collection[str] = ()) -> f
     """
     for name in [*only, *without]:
         if name not in RULES:
-            close = difflib.get_close_matches(name, RULES, 1)
-            hint = f"; did you mean {close[0]}?" if close else "."
-            raise ConfigError(f"a rule must be one of {', '.join(RULES)}, but is {name!r}{hint}")
+            meant = did_you_mean(name, RULES) or "."
+            raise ConfigError(f"a rule must be one of {', '.join(RULES)}, but is {name!r}{meant}")
     return frozenset(only or RULES) - frozenset(without)

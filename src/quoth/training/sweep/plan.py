@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from quoth.config import COUNT, Within, read_toml, settings_of, value_problems
 from quoth.errors import ConfigError
-from quoth.training.config import SHOWN, TrainConfig, field_help
+from quoth.names import unknown_name
+from quoth.training.config import SHOWN, TrainConfig
 
 _RANGE = ("low", "high", "log")
-_WHOLE = {"trials": 1, "seed": 0, "prune_after": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,10 @@ class SweepPlan:
             were evaluated at the same percentage of their steps; ``None``: never.
     """
 
-    trials: int
+    trials: Annotated[int, "How many trials there are.", COUNT]
     vary: Mapping[str, Range | Choices]
-    seed: int = 0
-    prune_after: int | None = None
+    seed: Annotated[int, "Seed of the sampler.", Within(least=0)] = 0
+    prune_after: Annotated[int | None, "Finished trials from which on others are stopped early.", COUNT] = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -80,13 +79,7 @@ class SweepPlan:
         Raises:
             ConfigError: If the file cannot be read, or makes no sense; it names every problem.
         """
-        try:
-            document = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{file}: must describe a sweep, but cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file}: must be TOML, but cannot be read: {error}") from error
-        return cls.of(document, str(file))
+        return cls.of(read_toml(Path(file), "a sweep"), str(file))
 
     @classmethod
     def of(cls, document: Mapping[str, Any], where: str = "sweep") -> SweepPlan:
@@ -99,50 +92,38 @@ class SweepPlan:
         if problems:
             raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems))
         vary = {name: _values(name, spec) for name, spec in document["vary"].items()}
-        return cls(vary=vary, **{name: document[name] for name in _WHOLE if name in document})
+        return cls(**{**document, "vary": vary})
 
 
 def _values(name: str, spec: Any) -> Range | Choices:
     """Make what is tried of one field out of its checked description."""
-    kind, _, _ = field_help()[name]
+    kind: Any = settings_of(TrainConfig)[name].kind
     if isinstance(spec, list):
         return Choices(tuple(kind(value) for value in spec))
     return Range(kind(spec["low"]), kind(spec["high"]), spec.get("log", False))
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    near = get_close_matches(name, known, 1)
-    return f"is unknown; do you mean {near[0]}?" if near else f"is unknown; known are {', '.join(known)}"
-
-
 def _head_problems(document: Mapping[str, Any]) -> Iterator[str]:
-    for name in document:
-        if name not in (*_WHOLE, "vary"):
-            yield f"{name} {_unknown(name, (*_WHOLE, 'vary'))}"
+    yield from value_problems(SweepPlan, document, also=("vary",))
     if "trials" not in document:
         yield "trials must be given: how many to run"
-    for name, least in _WHOLE.items():
-        value = document.get(name, least)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            yield f"{name} must be a whole number of at least {least}, but is {value!r}"
 
 
 def _vary_problems(vary: Any) -> Iterator[str]:
     if not isinstance(vary, dict) or not vary:
         yield "[vary] must name at least one field and its values, but there is none"
         return
-    fields = field_help()
+    fields = settings_of(TrainConfig)
     open_to_all = [name for name in fields if name not in SHOWN]
     for name, spec in vary.items():
         if name in SHOWN:
             yield f"vary: {name} cannot be varied: it only says where a run is shown"
         elif name not in fields:
-            yield f"vary: {name} {_unknown(name, open_to_all)}"
+            yield f"vary: {unknown_name(name, open_to_all)}"
         elif isinstance(spec, list):
             yield from _choice_problems(name, spec)
         elif isinstance(spec, dict):
-            yield from _range_problems(name, fields[name][0], spec)
+            yield from _range_problems(name, fields[name].kind, spec)
         else:
             yield f"vary: {name} must be a list of values, or low and high, but is {spec!r}"
 
@@ -157,7 +138,7 @@ def _choice_problems(name: str, values: list[Any]) -> Iterator[str]:
 def _range_problems(name: str, kind: type, spec: Mapping[str, Any]) -> Iterator[str]:
     for key in spec:
         if key not in _RANGE:
-            yield f"vary: {name}.{key} {_unknown(key, _RANGE)}"
+            yield f"vary: {name}.{unknown_name(key, _RANGE)}"
     if kind not in (int, float):
         yield f"vary: {name} must be a list of values: it is no number"
         return
@@ -179,7 +160,5 @@ def _range_problems(name: str, kind: type, spec: Mapping[str, Any]) -> Iterator[
 
 def _value_problem(name: str, value: Any) -> Iterator[str]:
     """Say what the configuration has against one value of a field."""
-    try:
-        TrainConfig.of({"base": "", name: value}, "vary")
-    except ConfigError as error:
-        yield f"vary: {str(error).removeprefix('vary: ')}"
+    for problem in value_problems(TrainConfig, {name: value}):
+        yield f"vary: {problem}"

@@ -1,0 +1,44 @@
+"""Flags that are made from the settings of a configuration, so that they cannot lag behind it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+import typer
+
+from quoth.config import settings_of
+
+
+def parameter(name: str, kind: Any, marker: Any, default: Any = None) -> inspect.Parameter:
+    """Return a parameter of a command.
+
+    Args:
+        name: Its name in the function.
+        kind: Its type.
+        marker: Typer's option or argument.
+        default: Its value where it is not given; ``inspect.Parameter.empty`` where it must be.
+    """
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, marker])
+
+
+def flags_of(config: type) -> list[inspect.Parameter]:
+    """Return a flag for each setting of a configuration; one that is not given is ``None``."""
+    found = []
+    for item in settings_of(config).values():
+        flag = item.name.replace("_", "-")
+        names = [f"--{flag}/--no-{flag}"] if item.kind is bool else [f"--{flag}"]
+        shown = str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
+        option = typer.Option(*names, help=item.help, show_default=False if item.default is None else shown)
+        found.append(parameter(item.name, item.kind | None, option))
+    return found
+
+
+def add_command(app: typer.Typer, function: Callable[..., None], parameters: Iterable[inspect.Parameter]) -> None:
+    """Add a function that takes any flags as a command with these parameters."""
+    parameters = list(parameters)
+    # typer reads the signature and the annotations.
+    function.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
+    function.__annotations__ = {item.name: item.annotation for item in parameters}
+    app.command()(function)

@@ -1,0 +1,186 @@
+"""Settings of a configuration: the types, bounds and help texts of a dataclass's fields, checked by one mechanism.
+
+A field is a setting if its annotation carries its help, and its rule if it has one::
+
+    @dataclass(frozen=True, slots=True)
+    class Limits:
+        rows: Annotated[int, "Most rows of one request.", COUNT] = 500
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
+
+from quoth.errors import ConfigError
+from quoth.names import unknown_name
+
+__all__ = ["ABOVE_ZERO", "COUNT", "SHARE", "OneOf", "Setting", "Within", "read_toml", "rule_problems", "settings_of"]
+
+
+class Rule(Protocol):
+    """Which values of a setting are right."""
+
+    def problem(self, value: Any) -> str | None:
+        """Return what the value must be; ``None`` if it is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A finite number within bounds.
+
+    Attributes:
+        least, most: The bounds, both included.
+        above: A bound that is not included.
+    """
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+
+    def problem(self, value: float) -> str | None:
+        """Return what the number must be; ``None`` if it is right."""
+        if math.isfinite(value) and self.least <= value <= self.most and value > self.above:
+            return None
+        finite = " and finite" if value == math.inf else ""
+        if self.above > -math.inf:
+            return f"above {self.above:g}{finite}"
+        return f"from {self.least} to {self.most}" if self.most < math.inf else f"at least {self.least}{finite}"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of some values."""
+
+    values: tuple[str, ...]
+
+    def problem(self, value: str) -> str | None:
+        """Return what the value must be; ``None`` if it is right."""
+        return None if value in self.values else f"one of {', '.join(self.values)}"
+
+
+COUNT = Within(least=1)
+SHARE = Within(least=0, most=1)
+ABOVE_ZERO = Within(above=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One field of a configuration.
+
+    Attributes:
+        name: Its name.
+        kind: Its type, without ``None``.
+        optional: Whether it may be ``None``.
+        help: What it means, in a sentence or two.
+        default: Its default; ``None`` too where it must be given.
+        required: Whether it must be given.
+        rule: Which of its values are right.
+    """
+
+    name: str
+    kind: type
+    optional: bool
+    help: str
+    default: Any
+    required: bool
+    rule: Rule | None = None
+
+    def problem(self, value: Any) -> str | None:
+        """Return what is wrong with the type or the size of a value, without the name; ``None`` if it is right."""
+        if value is None and self.optional:
+            return None
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not (isinstance(value, self.kind) or (self.kind is float and whole)) or (
+            isinstance(value, bool) and self.kind is not bool
+        ):
+            return f"must be of type {self.kind.__name__}, but is {value!r}"
+        wanted = self.rule.problem(value) if self.rule else None
+        return f"must be {wanted}, but is {value!r}" if wanted else None
+
+    def convert(self, value: Any) -> Any:
+        """Return a right value as it is kept: a whole number as a float where the setting is one."""
+        return float(value) if self.kind is float and value is not None else value
+
+
+@cache
+def settings_of(config: type) -> Mapping[str, Setting]:
+    """Return the settings of a configuration, by name, in the order of its fields."""
+    hints = get_type_hints(config, include_extras=True)
+    found = {}
+    for item in fields(config):
+        if get_origin(hints[item.name]) is Annotated:
+            kind, text, *rules = get_args(hints[item.name])
+            plain, optional = _plain(kind)
+            required = item.default is MISSING and item.default_factory is MISSING
+            default = None if item.default is MISSING else item.default
+            rule = rules[0] if rules else None
+            found[item.name] = Setting(item.name, plain, optional, text, default, required, rule)
+    return found
+
+
+def rule_problems(config: object, named: Callable[[str], str] = str) -> list[str]:
+    """Return what is wrong with the values of a configuration, a sentence each.
+
+    Args:
+        config: An instance, perhaps while it is made.
+        named: How to call a setting, such as by its flag.
+    """
+    kind: type = type(config)
+    settings = settings_of(kind).values()
+    found = ((item.name, item.problem(getattr(config, item.name))) for item in settings)
+    return [f"{named(name)} {problem}" for name, problem in found if problem]
+
+
+def value_problems(config: type, values: Mapping[str, Any], also: Iterable[str] = ()) -> Iterator[str]:
+    """Yield what is wrong with plain values, as from a file: unknown names, wrong types, values out of bounds.
+
+    Args:
+        config: The configuration that they are to become.
+        values: Name to value.
+        also: Names that are right too, and checked elsewhere.
+    """
+    settings = settings_of(config)
+    for name, value in values.items():
+        if name in settings:
+            if problem := settings[name].problem(value):
+                yield f"{name} {problem}"
+        elif name not in also:
+            yield unknown_name(name, (*settings, *also))
+
+
+def converted(config: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return right plain values as a configuration keeps them."""
+    settings = settings_of(config)
+    return {name: settings[name].convert(value) if name in settings else value for name, value in values.items()}
+
+
+def read_toml(file: Path, what: str) -> dict[str, Any]:
+    """Read a file of settings.
+
+    Args:
+        file: A TOML file.
+        what: What it must be, for the error.
+
+    Raises:
+        ConfigError: If it cannot be read.
+    """
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: must be {what}, but cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: must be TOML, but cannot be read: {error}") from error
+
+
+def _plain(kind: Any) -> tuple[type, bool]:
+    """Split ``int | None`` into ``int`` and whether ``None`` is allowed."""
+    if get_origin(kind) is UnionType:
+        return next(item for item in get_args(kind) if item is not NoneType), True
+    return kind, False
