@@ -1,19 +1,18 @@
-"""Measure how well ``quoth.pipeline(..., compat=True)`` gives what the pipeline of transformers 4.57.6 gave.
+"""Compares ``quoth.pipeline(..., compat=True)`` with the pipeline of transformers 4.57.6.
 
     python tools/parity.py [--reader FLOAT_FOLDER] [--threads N] [--golden-only]
 
-The old pipeline has an environment of its own (`make peers`). FLOAT_FOLDER holds the float
-checkpoint of the shipped reader; without it, only the tiny readers of the tests are asked. The SQuAD files are read
-from QUOTH_DATA.
+The old pipeline runs in its own environment (`make peers`). FLOAT_FOLDER holds the float checkpoint of the shipped
+reader; without it, only the tiny readers of the tests are compared. The SQuAD files are read from QUOTH_DATA.
 
-Each question is asked twice, in two processes and environments. Both may refuse one that leaves no room for its
-context. Counted are the cases in which every answer and every place is equal, and the largest difference of a score;
-whatever differs is printed. It writes
+Each question is asked in both environments. Both may raise an error for a question that leaves no space for its
+context. This counts the cases in which all answers and offsets are equal, finds the largest difference of a score, and
+prints every case that differs. It writes
 
-- ``tests/golden/dropin-NAME.json``: what the old pipeline said to a few cases, with the weights' hash, for the tests;
-- ``docs/parity.md``: the table; not with ``--golden-only``, which asks those few cases and takes a minute.
+- ``tests/golden/dropin-NAME.json``: the old pipeline's results for a few cases, for tests, with the weights' hash;
+- ``docs/parity.md``: the table; not with ``--golden-only``, which runs only those few cases and takes a minute.
 
-Exit 1 if less than 99.9 % are equal, or a score differs by more than 1e-4.
+Exits with 1 if less than 99.9 % are equal, or if a score differs by more than 1e-4.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ Item = TypeVar("Item")
 Case = dict[str, Any]
 Row = tuple[int, int, float, int]  # cases, equal ones, the largest difference of a score, refused ones
 Differing = tuple[Case, Any, Any]  # a case, what the old pipeline returned, what Quoth returned
-# Self-written, and committed with what the old pipeline said to them.
+# Written for this test, and committed with the old pipeline's results.
 ODD = [
     ("Who kept the light?", "The light of Cabo Branco 🗼 was kept by Ana Ribeiro 👩🏽‍🔧, for forty years."),
     ("What did she eat?", "She ate a crème brûlée (cre\u0300me bru\u0302le\u0301e), then 👨‍👩‍👧‍👦 went home 🇵🇹🇧🇷."),
@@ -91,7 +90,7 @@ def case(kind: str, question: str, context: str, **parameters: Any) -> Case:
 
 
 def committed() -> Iterator[Case]:
-    """Return the cases that are committed: odd texts in every way, and the texts of the examples."""
+    """Yield the committed cases: unusual texts with various parameters, and the texts of the examples."""
     texts = {file.name: file.read_text(encoding="utf-8") for file in sorted(TEXTS.glob("*.txt"))}
     yield from (case("odd texts", q, c, **WAYS[n % len(WAYS)]) for n, (q, c) in enumerate(ODD * 2))
     yield from (case("examples", q, texts[name], **WAYS[n % 3]) for n, (q, name) in enumerate(ASKED))
@@ -106,7 +105,7 @@ def questions(file: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def spread(items: Iterable[Item], count: int) -> list[Item]:
-    """Return a number of items, evenly taken."""
+    """Return `count` items, evenly spaced."""
     known = list(items)
     return [known[index * len(known) // count] for index in range(count)]
 
@@ -131,7 +130,7 @@ def measured(data: Path, one: int, two: int, long: int, **sizes: int) -> Iterato
 
 
 def ask_peer(python: str, folder: Path, cases: list[Case], threads: int) -> dict[str, Any]:
-    """Return what the old pipeline says."""
+    """Return the results of the old pipeline."""
     with tempfile.TemporaryDirectory() as scratch:
         given, found = Path(scratch) / "cases.json", Path(scratch) / "results.json"
         given.write_text(json.dumps(cases, ensure_ascii=False), encoding="utf-8")
@@ -144,7 +143,7 @@ def ask_peer(python: str, folder: Path, cases: list[Case], threads: int) -> dict
 
 
 def ask_ours(folder: Path, cases: list[Case]) -> list[Any]:
-    """Return what Quoth says."""
+    """Return the results of Quoth."""
     qa = pipeline("question-answering", model=str(folder), compat=True)
     found: list[Any] = []
     for item in cases:
@@ -156,7 +155,7 @@ def ask_ours(folder: Path, cases: list[Case]) -> list[Any]:
 
 
 def compare(peer: Any, ours: Any) -> tuple[bool, float]:
-    """Return whether two results say the same, and the largest difference of a score."""
+    """Return whether two results are equal, and the largest difference of a score."""
     peer, ours = (item if isinstance(item, list) else [item] for item in (peer, ours))
     if [len(peer), *map(_said, peer)] != [len(ours), *map(_said, ours)]:
         return False, 0.0
@@ -170,7 +169,7 @@ def _said(answer: dict[str, Any]) -> dict[str, Any]:
 def measure(
     name: str, folder: Path, cases: list[Case], peer_python: str, threads: int
 ) -> tuple[dict[str, Row], list[Differing], dict[str, Any]]:
-    """Ask both, print what differs, and return the rows of the table, the differences and the peer's document."""
+    """Ask both, print the differences, and return the rows of the table, the differences and the peer's document."""
     print(f"{name}: {len(cases)} cases ...", flush=True)
     began = time.perf_counter()
     peer = ask_peer(peer_python, folder, cases, threads)
@@ -192,12 +191,12 @@ def measure(
 
 
 def sha256(file: Path) -> str:
-    """Return the hash that tells the weights."""
+    """Return the hash that identifies the weights."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def write_golden(name: str, folder: Path, cases: list[Case], peer: dict[str, Any]) -> None:
-    """Write what the old pipeline said to the committed cases."""
+    """Write the old pipeline's results for the committed cases."""
     document = {
         "made_with": f"transformers {peer['transformers']}, by tools/parity.py",
         "weights": sha256(folder / "model.safetensors"),
@@ -214,33 +213,34 @@ def write_golden(name: str, folder: Path, cases: list[Case], peer: dict[str, Any
 
 HEAD = """# Parity with the pipeline of transformers 4.57.6
 
-`quoth.pipeline("question-answering", compat=True)` beside `transformers.pipeline("question-answering")` of 4.57.6, each
-in its own environment, on the same weights, in float32. Equal: every answer of the n-best list, its two offsets, and
-their order; or both refused the question, since it leaves no room for its context. The tiny readers run in ONNX Runtime
-here, the shipped reader's float checkpoint in torch, as in transformers. Written by
+`quoth.pipeline("question-answering", compat=True)` compared with `transformers.pipeline("question-answering")` of
+4.57.6, each in its own environment, with the same weights in float32. Two results are equal if they have the same
+answers with the same offsets in the same order, or if both raise an error because the question leaves no space for its
+context. The tiny readers run in ONNX Runtime, and the shipped reader's float checkpoint in torch, as in transformers.
+Written by
 
 ```sh
 python tools/parity.py --reader FLOAT_FOLDER
 ```
 
-| reader | cases | number | equal | of them refused | largest difference of a score |
+| reader | cases | number | equal | of which errors | largest difference of a score |
 |---|---|---|---|---|---|
 """
-# From here on the page is written by hand, and kept.
+# From this heading on the page is written by hand, and kept.
 CAUSES = "## Known differences"
 
 
 def main() -> int:
-    """Measure, write and say whether it holds."""
+    """Measure, write, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", default=str(PEER), help="Python of an environment with transformers 4.57.6")
     parser.add_argument("--reader", type=Path, help="folder of the shipped reader's float checkpoint")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--golden-only", action="store_true", help="ask the committed cases alone")
-    parser.add_argument("--only", help="with --golden-only: of this reader (wordpiece, bpe, albert, shipped)")
+    parser.add_argument("--golden-only", action="store_true", help="run only the committed cases")
+    parser.add_argument("--only", help="with --golden-only: only this reader (wordpiece, bpe, albert, shipped)")
     options = parser.parse_args()
     if options.only and not options.golden_only:
-        parser.error("--only goes with --golden-only: the table is of all readers")
+        parser.error("--only needs --golden-only, because the table shows all readers")
     readers = [(kind, TINY / kind, (300, 60, 15)) for kind in ("wordpiece", "bpe", "albert")]
     if options.reader:
         readers.append(("shipped", options.reader, (2000, 500, 100)))
@@ -248,7 +248,7 @@ def main() -> int:
         readers = [reader for reader in readers if reader[0] == options.only]
     lines, hashes, differences, good = [], [], [], True
     for name, folder, sizes in readers:
-        # The tiny readers know few words, so that a question has many tokens.
+        # The tiny readers have small vocabularies, so a question has many tokens.
         narrow = {} if name == "shipped" else {"doc_stride": 24}
         cases = list(committed())
         if not options.golden_only:
@@ -272,7 +272,7 @@ def main() -> int:
 
 
 def write_table(lines: list[str], hashes: list[str], differences: list[str]) -> None:
-    """Write docs/parity.md, but for its last part."""
+    """Write docs/parity.md, except its last section."""
     file = ROOT / "docs" / "parity.md"
     kept = file.read_text(encoding="utf-8").partition(CAUSES)[2]
     listed = "".join(differences) or "None.\n"

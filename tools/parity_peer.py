@@ -1,9 +1,9 @@
-"""Answer cases with the question-answering pipeline of transformers 4.57; runs in an environment that has it.
+"""Answers cases with the question-answering pipeline of transformers 4.57; runs in an environment that has it.
 
     python tools/parity_peer.py READER_FOLDER CASES.json RESULTS.json
 
-Called by ``tools/parity.py``. Without a ``tokenizer_class`` in ``tokenizer_config.json``, the ``tokenizer.json`` is
-taken as it is, by ``PreTrainedTokenizerFast``.
+Called by ``tools/parity.py``. Without a ``tokenizer_class`` in ``tokenizer_config.json``, ``PreTrainedTokenizerFast``
+loads the ``tokenizer.json`` unchanged.
 """
 
 import json
@@ -32,7 +32,7 @@ def main(folder: str, cases: str, results: str) -> None:
         try:
             found.append(pipe(question=case["question"], context=case["context"], **case["parameters"]))
         except BaseException as error:
-            # The Rust code panics on a question that leaves no room; a panic is no Exception.
+            # The Rust code panics if a question leaves no space; a panic is not an Exception.
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             found.append({"refused": True})
