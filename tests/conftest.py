@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 # Without the extra [serve] (make test-base), these cannot even be imported.
-collect_ignore_glob = [] if find_spec("fastapi") else ["test_serve*.py", "test_documents.py"]
+collect_ignore_glob = [] if find_spec("fastapi") else ["test_serve*.py"]
 # The same without [tables].
 collect_ignore_glob += [] if find_spec("pyarrow") else ["test_tables*.py"]
 

@@ -2,24 +2,27 @@
 
 import codecs
 import io
+import os
 import re
+import signal
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quoth.documents.read import Document, DocumentLimits, read_document
+from quoth.documents import Document, DocumentLimits, Unread, read_document, read_documents
+from quoth.documents.pool import Pool
 from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
-from support.files import docx, pdf, with_member
-
-pytestmark = pytest.mark.serve
+from quoth.records import Span
+from support.files import docx, epub, pdf, with_member
 
 
 @pytest.mark.parametrize("name", ["a.txt", "A.TXT", "some/../where.md", "a.b.markdown"])
 def test_plain_text_is_kept_as_it_is(name):
     text = "# Keys\n\n* 3 of them 🔑\tare *brass*.\n"
-    assert read_document(text.encode(), name) == Document(text)
+    assert read_document(text.encode(), name).text == text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -33,7 +36,101 @@ def test_a_wrong_encoding_is_named_with_its_line():
     with pytest.raises(DocumentError, match="line 1 must be UTF-16, but"):
         read_document(codecs.BOM_UTF16_LE + b"\x00\xd8a", "a.txt")
     with pytest.raises(DocumentError, match="NUL characters"):
-        read_document("Zo".encode("utf-16-le"), "a.txt")
+        read_document(b"Zo\0", "a.txt")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark_is_read(encoding):
+    assert read_document("Ana kept the light.".encode(encoding), "a.txt").text == "Ana kept the light."
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "title"),
+    [
+        (b"Some words\n\n## The *first* one ##\n\n# Second", "a.md", "The *first* one"),
+        (b"Heading\n=======\n\nText", "a.txt", "Heading"),
+        (b"Text", "rental_agreement-2019.txt", "rental agreement 2019"),
+        (b"<title> A\n title </title><h1>no</h1>x", "a.html", "A title"),
+        (b"<h1>A <b>heading</b></h1>x", "a.html", "A heading"),
+        (b"<p>x", "some/folder/a_b.html", "a b"),
+    ],
+)
+def test_a_title_is_the_files_own_or_its_name(data, name, title):
+    assert read_document(data, name).title == title
+
+
+def test_html_that_is_nested_deeply_is_read_whole_or_refused():
+    for depth in (200, 254, 300, 1_000):
+        data = b"<div>" * depth + b"deep" + b"</div>" * depth + b"<p>after it"
+        assert read_document(data, "a.html").text == "deep\n\nafter it", depth
+    with pytest.raises(DocumentError, match="nested too deeply"):
+        read_document(b"<div>" * 5_000 + b"deep" + b"</div>" * 5_000 + b"<p>after it", "a.html")
+
+
+def test_an_e_book_gives_its_chapters_in_order():
+    document = read_document(epub("The Keys", "<h1>One</h1><p>Brass.", "<p>Two &amp; last."), "a.epub")
+    assert (document.text, document.title) == ("One\n\nBrass.\n\nTwo & last.", "The Keys")
+
+
+def test_the_box_of_an_answer_lies_on_its_letters():
+    pypdfium2 = pytest.importorskip("pypdfium2")
+    data = pdf(["Some keys are made of", "brass, others of iron."], ["Nothing."], ["The end is brass."])
+    document = read_document(data, "a.pdf")
+    spans = [Span(match.start(), match.end()) for match in re.finditer(r"made of\s+brass|end is", document.text)]
+    boxes = [document.boxes_of(span) for span in spans]
+    assert [[box.page for box in each] for each in boxes] == [[1, 1], [3]]
+    file = pypdfium2.PdfDocument(data)
+    for box in (box for each in boxes for box in each):
+        picture = 255 - file[box.page - 1].render(scale=4).to_numpy()[..., 0].astype(int)
+        inside = picture[int(box.top * 4) : int(box.bottom * 4) + 1, int(box.left * 4) : int(box.right * 4) + 1]
+        # Ink fills the box from end to end, and there is a blank around it.
+        assert (inside.max(axis=0) > 0)[[1, -3]].all() or inside.mean() > 20
+        around = picture[int(box.top * 4) : int(box.bottom * 4) + 1, int(box.left * 4) - 8 : int(box.left * 4) - 2]
+        assert around.max() < 64
+    assert document.page_sizes == ((612, 792),) * 3
+
+
+def test_pages_without_text_are_named():
+    assert read_document(pdf(["One."], [], ["Three."]), "a.pdf").notes == ("without text (scanned?): page 2",)
+
+
+def test_a_file_has_a_hash_of_its_bytes_and_one_of_its_text():
+    one, same, other = (read_document(data, "a.txt") for data in (b"a\nb", b"a\r\nb", b"a\nc"))
+    assert one.file_hash != same.file_hash
+    assert one.text_hash == same.text_hash != other.text_hash
+
+
+def test_a_process_is_used_again_and_replaced_after_a_fault():
+    pool = Pool(DocumentLimits().memory_bytes, workers=1)
+    try:
+        assert read_document(b"<p>a", "a.html", pool=pool).text == "a"
+        first = pool.processes()
+        with pytest.raises(DocumentError, match="damaged"):
+            read_document(b"no zip", "a.docx", pool=pool)
+        assert pool.processes() == first != []
+        os.kill(first[0], signal.SIGKILL)
+        with pytest.raises(DocumentError, match="damaged"):
+            read_document(b"<p>b", "a.html", pool=pool)
+        assert read_document(b"<p>c", "a.html", pool=pool).text == "c"
+        assert pool.processes() != first
+    finally:
+        pool.close()
+    assert pool.processes() == []
+
+
+def test_a_folder_is_read_in_order_and_bad_files_are_named(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.txt").write_text("First.")
+    (tmp_path / "b.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    (tmp_path / "c.xyz").write_text("?")
+    (tmp_path / ".hidden.txt").write_text("?")
+    (tmp_path / "sub" / "d.html").write_text("<p>Last.")
+    found = list(read_documents([tmp_path, tmp_path / "a.txt", tmp_path / "no.pdf"]))
+    assert [each.text for each in found if isinstance(each, Document)] == ["First.", "Last."]
+    problems = [str(each) for each in found if isinstance(each, Unread)]
+    assert [problem.removeprefix(str(tmp_path)).split(":")[0] for problem in problems] == ["", "/b.pdf", "/no.pdf"]
+    assert "1 files of other kinds are left out, such as c.xyz" in problems[0]
+    assert [Path(each.name).name for each in read_documents([f"{tmp_path}/*.txt"])] == ["a.txt"]
 
 
 def test_html_is_laid_out_as_text():
@@ -87,7 +184,7 @@ def test_a_locked_pdf_says_so():
 
 @pytest.mark.parametrize("name", ["a.exe", "a", "", "pdf", "a.doc", "a.p\x00df"])
 def test_other_kinds_are_named(name):
-    with pytest.raises(DocumentKindError, match=r"must be .txt, .md, .html, .docx or .pdf, but"):
+    with pytest.raises(DocumentKindError, match=r"must be .txt, .md, .html, .docx, .pdf or .epub, but"):
         read_document(b"text", name)
 
 
@@ -112,7 +209,12 @@ def test_a_file_that_is_cut_says_so(kind):
         (b"123456", "a.txt", DocumentLimits(file_bytes=5), "at most 5 bytes, but has 6"),
         (b"123456", "a.txt", DocumentLimits(characters=5), "at most 5 characters, but has 6; split"),
         (pdf(["a"], ["b"], ["c"]), "a.pdf", DocumentLimits(pages=2), "at most 2 pages, but has 3"),
-        (pdf(["a"]), "a.pdf", DocumentLimits(seconds=0.01), "within 0.01 s, but this .pdf file takes longer"),
+        (
+            pdf(*[["words " * 10] * 50] * 50),
+            "a.pdf",
+            DocumentLimits(seconds=0.01),
+            "within 0.01 s, but this .pdf file takes longer",
+        ),
     ],
 )
 def test_limits_are_named(data, name, limits, message):

@@ -54,3 +54,25 @@ def with_member(archive, name, content):
                 changed.writestr(member, old.read(member))
         changed.writestr(name, content)
     return new.getvalue()
+
+
+def epub(title, *chapters):
+    """An e-book of some chapters, each the body of an XHTML page."""
+    items = "".join(f'<item id="c{number}" href="c{number}.xhtml"/>' for number in range(len(chapters)))
+    spine = "".join(f'<itemref idref="c{number}"/>' for number in range(len(chapters)))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("mimetype", "application/epub+zip")
+        archive.writestr(
+            "META-INF/container.xml",
+            '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+            '<rootfile full-path="OPS/book.opf"/></rootfiles></container>',
+        )
+        archive.writestr(
+            "OPS/book.opf",
+            '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>'
+            f"<dc:title>{title}</dc:title></metadata><manifest>{items}</manifest><spine>{spine}</spine></package>",
+        )
+        for number, chapter in enumerate(chapters):
+            archive.writestr(f"OPS/c{number}.xhtml", f"<html><body>{chapter}</body></html>")
+    return file.getvalue()

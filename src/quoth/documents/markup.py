@@ -7,6 +7,8 @@ from typing import Any
 
 from lxml import etree
 
+from quoth.errors import DocumentError
+
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _SILENT = frozenset(
     re.findall(
@@ -27,13 +29,23 @@ _LINES = frozenset(("caption", "dd", "div", "dt", "figcaption", "li", "tbody", "
 _MARKED = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w-]{1,40})""", re.IGNORECASE)
 
 
-def html_text(data: bytes) -> str:
-    """Return the text of an HTML file; white space as shown, blocks on lines of their own."""
+def html_text(data: bytes) -> tuple[str, str]:
+    """Return the title and the text of an HTML file; white space as shown, blocks on lines of their own.
+
+    Raises:
+        DocumentError: If it is nested deeper than the parser goes: the rest would be lost.
+    """
     parser = etree.HTMLParser(
-        encoding=_encoding(data), remove_comments=True, remove_pis=True, no_network=True, huge_tree=False
+        encoding=_encoding(data), remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
     )
     root = etree.fromstring(data, parser)
-    return "" if root is None else _walk(root)
+    if any("depth" in str(entry.message).lower() for entry in parser.error_log):
+        raise DocumentError("the .html file is nested too deeply to read all of it; save it as text")
+    if root is None:
+        return "", ""
+    named = (root.find(".//title"), root.find(".//h1"))
+    title = next(("".join(each.itertext()) for each in named if each is not None), "")
+    return title, _walk(root)
 
 
 def _encoding(data: bytes) -> str | None:

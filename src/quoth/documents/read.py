@@ -1,27 +1,25 @@
-"""A file that somebody uploads -> its text, with the place of each page.
+"""One file, as bytes -> its Document.
 
-Text and Markdown are decoded here. HTML, Word and PDF are parsed in a process of their own, with bounded time and
-memory: whatever a hostile file does to a parser, it ends there, and the caller gets a sentence. Only the end of the
-file's name is looked at; nothing is ever opened by name.
+Text and Markdown are decoded here. Everything else is parsed in a process with bounded time and memory: whatever a
+hostile file does to a parser, it ends there, and the caller gets a sentence. Only the end of the file's name is looked
+at; nothing is ever opened by name.
 """
 
 from __future__ import annotations
 
 import codecs
-import json
-import subprocess
-import sys
-from dataclasses import asdict, dataclass
-from importlib.util import find_spec
+import hashlib
+import re
 from pathlib import PurePosixPath
 
-from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError, MissingExtraError
+from quoth.documents.pool import Pool, shared_pool
+from quoth.documents.records import Box, Document, DocumentLimits
+from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
 from quoth.records import Span
 
 _PLAIN = {".txt": "text", ".text": "text", ".md": "Markdown", ".markdown": "Markdown"}
-_PARSED = {".html": "html", ".htm": "html", ".docx": "docx", ".pdf": "pdf"}
-_LIBRARY = {"html": "lxml", "docx": "docx", "pdf": "pypdf"}
-KINDS = (".txt", ".md", ".html", ".docx", ".pdf")
+_PARSED = {".html": "html", ".htm": "html", ".xhtml": "html", ".docx": "docx", ".pdf": "pdf", ".epub": "epub"}
+KINDS = (".txt", ".md", ".html", ".docx", ".pdf", ".epub")
 # Longest first: the mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -30,59 +28,28 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*?)[ \t#]*$|^(\S.*)\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentLimits:
-    """What a file may cost.
-
-    Attributes:
-        file_bytes: Of the file itself.
-        unpacked_bytes: Of all that a .docx file, which is a zip, unpacks to.
-        characters: Of its text, in code points.
-        pages: Of a PDF.
-        seconds: For parsing.
-        memory_bytes: For parsing, as address space; held where the system can.
-    """
-
-    file_bytes: int = 20_000_000
-    unpacked_bytes: int = 100_000_000
-    characters: int = 2_000_000
-    pages: int = 1_000
-    seconds: float = 20.0
-    memory_bytes: int = 1_500_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """The text of a file.
-
-    Attributes:
-        text: What the file says; lines end with a line feed. Never empty.
-        pages: The place of each page in the text, in order; empty if the file has no pages.
-    """
-
-    text: str
-    pages: tuple[Span, ...] = ()
-
-
-def read_document(data: bytes, name: str, limits: DocumentLimits | None = None) -> Document:
-    """Read a file. Blocks for as long as parsing takes.
+def read_document(
+    data: bytes, name: str, limits: DocumentLimits | None = None, *, pool: Pool | None = None
+) -> Document:
+    r"""Read a file. Blocks for as long as parsing takes.
 
     Args:
         data: The whole file.
         name: Its name, of which only the end counts: one of :data:`KINDS`.
         limits: What it may cost.
+        pool: Parses what is neither text nor Markdown; the pool of this process if not given.
 
     Raises:
         DocumentKindError: If files of that name are not read.
         DocumentTooLargeError: If a limit is exceeded.
         DocumentError: If it is damaged, locked by a password, holds no text, or is not what its name says.
-        MissingExtraError: If the library for its kind is not installed.
 
     Example:
-        >>> read_document(b"It has 3 keys.", "piano.txt").text
-        'It has 3 keys.'
+        >>> read_document(b"# Keys\n\nIt has 3 keys.", "piano.md").title
+        'Keys'
     """
     limits = limits or DocumentLimits()
     suffix = PurePosixPath(name).suffix.lower()
@@ -91,10 +58,11 @@ def read_document(data: bytes, name: str, limits: DocumentLimits | None = None) 
         raise DocumentKindError(f"a file must be {known}, but this one is {suffix[:20] or 'without an ending'}")
     if len(data) > limits.file_bytes:
         raise DocumentTooLargeError(f"a file must have at most {limits.file_bytes:,} bytes, but has {len(data):,}")
-    if suffix in _PARSED:
-        document = _parse(data, _PARSED[suffix], limits)
+    if suffix in _PLAIN:
+        document = _plain(data, name)
     else:
-        document = Document(_decode(data).replace("\r\n", "\n").replace("\r", "\n"))
+        pool = pool or shared_pool(limits.memory_bytes)
+        document = _parsed(pool.parse(data, _PARSED[suffix], limits), data, name)
     if not document.text.strip():
         raise DocumentError("the file holds no text; if it holds scanned pages, run text recognition (OCR) over it")
     if len(document.text) > limits.characters:
@@ -104,8 +72,41 @@ def read_document(data: bytes, name: str, limits: DocumentLimits | None = None) 
     return document
 
 
-def _decode(data: bytes) -> str:
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+def title_of_name(name: str) -> str:
+    """Return a file's name without folder and ending, with blanks for ``_`` and ``-``."""
+    return " ".join(re.sub(r"[_-]+", " ", PurePosixPath(name.replace("\\\\", "/")).stem).split())
+
+
+def _plain(data: bytes, name: str) -> Document:
+    text = decode(data).replace("\r\n", "\n").replace("\r", "\n")
+    heading = _HEADING.search(text)
+    title = (heading.group(1) or heading.group(2)).strip() if heading else title_of_name(name)
+    return Document(text, name=name, title=title, file_hash=hashlib.sha256(data).hexdigest())
+
+
+def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
+    pages = tuple(Span(start, end) for start, end in answer["pages"])  # type: ignore[attr-defined]
+    blank = [str(number) for number, page in enumerate(pages, 1) if not len(page)]
+    said = ", ".join(blank[:10]) + (f" and {len(blank) - 10} more" if len(blank) > 10 else "")
+    return Document(
+        text=str(answer["text"]),
+        pages=pages,
+        name=name,
+        title=str(answer["title"]) or title_of_name(name),
+        boxes=tuple(Box(Span(box[0], box[1]), *box[2:]) for box in answer["boxes"]),  # type: ignore[attr-defined]
+        page_sizes=tuple((width, height) for width, height in answer["sizes"]),  # type: ignore[attr-defined]
+        file_hash=hashlib.sha256(data).hexdigest(),
+        notes=(f"without text (scanned?): page {said}",) if blank else (),
+    )
+
+
+def decode(data: bytes) -> str:
+    """Decode the text of a file: by its byte order mark, else UTF-8, or UTF-16 where the NULs say so.
+
+    Raises:
+        DocumentError: If it is none of them; the message names the line.
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _unmarked(data)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -119,26 +120,10 @@ def _decode(data: bytes) -> str:
     return text
 
 
-def _parse(data: bytes, kind: str, limits: DocumentLimits) -> Document:
-    """Parse in a process of its own, and believe nothing but a whole answer."""
-    if find_spec(_LIBRARY[kind]) is None:
-        raise MissingExtraError(f"Reading .{kind} files", "serve")
-    # -P: the folder that the server was started in is no place to import from.
-    command = [sys.executable, "-P", "-m", "quoth.documents.parsing", kind, json.dumps(asdict(limits))]
-    try:
-        done = subprocess.run(
-            command, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=limits.seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise DocumentTooLargeError(
-            f"a file must be read within {limits.seconds:g} s, but this .{kind} file takes longer; split it, or save "
-            "it as text"
-        ) from None
-    if done.returncode != 0:
-        raise DocumentError(f"the .{kind} file is damaged, or not what its name says; open it and save it anew")
-    answer = json.loads(done.stdout)
-    if "too_large" in answer:
-        raise DocumentTooLargeError(answer["too_large"])
-    if "error" in answer:
-        raise DocumentError(answer["error"])
-    return Document(answer["text"], tuple(Span(start, end) for start, end in answer["pages"]))
+def _unmarked(data: bytes) -> str:
+    """Return UTF-16 for bytes of which every second one is mostly NUL, as in English text; else UTF-8."""
+    if len(data) % 2 == 0 and data.count(0, 0, 4_096) * 3 > len(data[:4_096]):
+        odd, even = data[1:4_096:2].count(0), data[:4_096:2].count(0)
+        if min(odd, even) * 20 < max(odd, even):
+            return "utf-16-le" if odd > even else "utf-16-be"
+    return "utf-8"

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from quoth import __version__
-from quoth.documents.read import DocumentLimits, read_document
+from quoth.documents import DocumentLimits, read_document
 from quoth.errors import QuothError
 from quoth.serve.errors import ApiError, ErrorResponse
 from quoth.serve.http import schema

@@ -1,0 +1,91 @@
+"""Word files and e-books, which are zips of XML. Runs in a process of its own."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import zipfile
+from typing import Any
+from urllib.parse import unquote
+
+from quoth.errors import DocumentError, DocumentTooLargeError
+
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+# What a paragraph of Word says besides its text.
+_SAYS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "\u2011"}
+
+
+def read_docx(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
+    """Return the title and the text of a Word file."""
+    from docx import Document
+
+    with _opened(data, "docx", limits):
+        pass
+    file = Document(io.BytesIO(data))
+    body = file.element.body
+    text = "".join(_paragraph(paragraph) for paragraph in body.iter(f"{_W}p") if not _repeated(paragraph))
+    headings = (each.text for each in file.paragraphs if each.style and each.style.name in ("Title", "Heading 1"))
+    return file.core_properties.title or next(filter(None, headings), ""), text
+
+
+def read_epub(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
+    """Return the title and the text of an e-book, its chapters in reading order.
+
+    Source: EPUB 3.3, sections 4.2.6 (container) and 5 (package document).
+    """
+    from lxml import etree
+
+    from quoth.documents.markup import html_text
+
+    def tree(name: str) -> Any:
+        return etree.fromstring(archive.read(name), etree.XMLParser(resolve_entities=False, no_network=True))
+
+    with _opened(data, "epub", limits) as archive:
+        if "META-INF/encryption.xml" in archive.namelist() and "META-INF/rights.xml" in archive.namelist():
+            raise DocumentError("the .epub file is locked against copying; save it without that")
+        [root, *_] = tree("META-INF/container.xml").xpath("//*[local-name()='rootfile']/@full-path")
+        package = tree(root)
+        files = {each.get("id"): each.get("href") for each in package.iterfind(".//{*}manifest/{*}item")}
+        chapters = [files[each.get("idref")] for each in package.iterfind(".//{*}spine/{*}itemref")]
+        folder = posixpath.dirname(root)
+        texts = [
+            html_text(archive.read(posixpath.normpath(posixpath.join(folder, unquote(chapter)))))[1]
+            for chapter in chapters
+            if chapter.lower().endswith(("html", "htm", "xml"))
+        ]
+        title = package.findtext(".//{http://purl.org/dc/elements/1.1/}title")
+    return (title or "").strip(), "\n\n".join(texts)
+
+
+def _opened(data: bytes, kind: str, limits: dict[str, Any]) -> zipfile.ZipFile:
+    # A member unpacks to no more than its header says: zipfile stops there. So the sum bounds what is to come.
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    unpacked, most = sum(member.file_size for member in archive.infolist()), limits["unpacked_bytes"]
+    if unpacked > most:
+        raise DocumentTooLargeError(
+            f"a .{kind} file must unpack to at most {most:,} bytes, but unpacks to {unpacked:,}"
+        )
+    return archive
+
+
+def _repeated(element: Any) -> bool:
+    """Tell whether an element is an older form of its neighbour, or has been moved elsewhere."""
+    return any(above.tag in (_FALLBACK, f"{_W}moveFrom") for above in element.iterancestors())
+
+
+def _paragraph(paragraph: Any) -> str:
+    """Return a paragraph's text, insertions included, and what parts it from the next."""
+    said = "".join(
+        (node.text or "") if node.tag == f"{_W}t" else _SAYS[node.tag]
+        for node in paragraph.iter(f"{_W}t", *_SAYS)
+        if next(node.iterancestors(f"{_W}p")) is paragraph
+        and not _repeated(node)
+        and node.getparent().tag != f"{_W}tabs"
+    )
+    cell = next(paragraph.iterancestors(f"{_W}tc"), None)
+    if cell is None:
+        return f"{said}\n\n"
+    if cell.getnext() is not None:
+        return f"{said}\t"
+    return f"{said}\n" if cell.getparent().getnext() is not None else f"{said}\n\n"

@@ -1,0 +1,103 @@
+"""Files, folders and patterns -> documents, in order; a bad file is named, and the others go on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from quoth.documents.read import KINDS, read_document
+from quoth.documents.records import Document, DocumentLimits
+from quoth.errors import DocumentError, MissingExtraError
+
+_ENDINGS = (*KINDS, ".text", ".markdown", ".htm", ".xhtml")
+_AHEAD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file that gave no document.
+
+    Attributes:
+        name: Its path.
+        problem: Why, in a sentence.
+    """
+
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.problem}"
+
+
+def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
+    """Yield the files of some paths: files as they are, folders with all below them, patterns such as ``*.pdf``.
+
+    Of a folder, files of other kinds and those whose name begins with a dot are left out; a last item says how many of
+    other kinds there were. Each file comes once.
+    """
+    seen: set[Path] = set()
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file, path))
+            known = [file for file in found if file.name.lower().endswith(_ENDINGS)]
+            if len(known) < len(found):
+                other = next(file for file in found if file not in known)
+                yield Unread(
+                    str(path), f"{len(found) - len(known)} files of other kinds are left out, such as {other.name}"
+                )
+        elif path.exists():
+            known = [path]
+        else:
+            known = sorted(file for file in _matching(path) if file.is_file() and not file.name.startswith("."))
+            if not known:
+                yield Unread(str(path), "must be a file, a folder or a pattern, but there is none of this name")
+        for file in known:
+            if (resolved := file.resolve()) not in seen:
+                seen.add(resolved)
+                yield file
+
+
+def _matching(pattern: Path) -> Iterator[Path]:
+    base = Path(pattern.anchor)
+    return base.glob(str(pattern.relative_to(base) if pattern.anchor else pattern))
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def read_documents(paths: Iterable[str | Path], limits: DocumentLimits | None = None) -> Iterator[Document | Unread]:
+    """Read files, folders and patterns; a few files are read at once, and come in order.
+
+    Example:
+        >>> [str(each) for each in read_documents(["nothing-here.pdf"])]
+        ['nothing-here.pdf: must be a file, a folder or a pattern, but there is none of this name']
+    """
+    with ThreadPoolExecutor(2) as threads:
+        waiting: deque[Future[Document | Unread] | Unread] = deque()
+        for file in find_files(paths):
+            waiting.append(file if isinstance(file, Unread) else threads.submit(read_file, file, limits))
+            if len(waiting) > _AHEAD:
+                yield _result(waiting.popleft())
+        while waiting:
+            yield _result(waiting.popleft())
+
+
+def read_file(path: Path, limits: DocumentLimits | None = None) -> Document | Unread:
+    """Read one file."""
+    limits = limits or DocumentLimits()
+    try:
+        if (size := path.stat().st_size) > limits.file_bytes:
+            return Unread(str(path), f"a file must have at most {limits.file_bytes:,} bytes, but has {size:,}")
+        return read_document(path.read_bytes(), str(path), limits)
+    except (DocumentError, MissingExtraError) as error:
+        return Unread(str(path), str(error))
+    except OSError as error:
+        return Unread(str(path), (error.strerror or str(error)).lower())
+
+
+def _result(item: Future[Document | Unread] | Unread) -> Document | Unread:
+    return item if isinstance(item, Unread) else item.result()

@@ -1,0 +1,154 @@
+"""A PDF: the text of its pages, and a box for each word. Runs in a process of its own.
+
+pypdfium2 reads it; where that is missing, pypdf does, without boxes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from quoth.errors import DocumentError, DocumentTooLargeError
+
+LOCKED = "the .pdf file is locked by a password; save it without one"
+_WORD = re.compile(r"\S+")
+# What PDFium gives for a hyphen at the end of a line.
+_HYPHENS = (0x02, 0xFFFE)
+_SCALE = 100
+
+
+@dataclass(slots=True)
+class Page:
+    """One page.
+
+    Attributes:
+        text: As cleaned; lines end with a line feed.
+        size: Width and height in points.
+        boxes: For each word ``(start, end, left, top, right, bottom)``: code points of the text, and points.
+    """
+
+    text: str
+    size: tuple[float, float] = (0.0, 0.0)
+    boxes: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)
+
+
+def read_pdf(data: bytes, limits: dict[str, Any], clean: Callable[[str], str]) -> tuple[str, list[Page]]:
+    """Return the title and the pages of a PDF.
+
+    Raises:
+        DocumentTooLargeError: If it has too many pages or characters.
+        DocumentError: If it is locked.
+    """
+    try:
+        import pypdfium2
+    except ImportError:
+        return _read_with_pypdf(data, limits, clean)
+    try:
+        file = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise DocumentError(LOCKED) from None
+        # PDFium is strict about files that are cut; pypdf finds some pages in them.
+        return _read_with_pypdf(data, limits, clean)
+    _check_pages(len(file), limits)
+    title = str(file.get_metadata_dict().get("Title", ""))
+    return title, list(_bounded((_read_page(file[index]) for index in range(len(file))), limits))
+
+
+def _check_pages(count: int, limits: dict[str, Any]) -> None:
+    if count > limits["pages"]:
+        most = limits["pages"]
+        raise DocumentTooLargeError(f"a .pdf file must have at most {most:,} pages, but has {count:,}; split it")
+
+
+def _bounded(pages: Iterator[Page], limits: dict[str, Any]) -> Iterator[Page]:
+    characters = 0
+    for page in pages:
+        characters += len(page.text)
+        if characters > 2 * limits["characters"]:
+            raise DocumentTooLargeError(f"a text must have at most {limits['characters']:,} characters; split the file")
+        yield page
+
+
+def _read_with_pypdf(data: bytes, limits: dict[str, Any], clean: Callable[[str], str]) -> tuple[str, list[Page]]:
+    from pypdf import PdfReader
+
+    reader = PdfReader(io.BytesIO(data))
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise DocumentError(LOCKED)
+    _check_pages(len(reader.pages), limits)
+    title = str((reader.metadata and reader.metadata.title) or "")
+    pages = (
+        Page(clean(page.extract_text()), (float(page.mediabox.width), float(page.mediabox.height)))
+        for page in reader.pages
+    )
+    return title, list(_bounded(pages, limits))
+
+
+def _read_page(page: Any) -> Page:
+    import pypdfium2.raw as pdfium
+
+    text_page = page.get_textpage()
+    codes = [pdfium.FPDFText_GetUnicode(text_page, index) for index in range(text_page.count_chars())]
+    characters, places = _cleaned(codes)
+    result = Page("".join(characters), page.get_size())
+    for word in _WORD.finditer(result.text):
+        first, last = places[word.start()], places[word.end() - 1]
+        for rectangle in range(text_page.count_rects(first, last - first + 1)):
+            sides = _shown(page, result.size, text_page.get_rect(rectangle))
+            result.boxes.append((word.start(), word.end(), *sides))
+    text_page.close()
+    page.close()
+    return result
+
+
+def _cleaned(codes: list[int]) -> tuple[list[str], list[int]]:
+    """Return the characters of a page without controls and blanks at line ends, and the index of each."""
+    characters: list[str] = []
+    places: list[int] = []
+
+    def end_line() -> None:
+        while characters and characters[-1] in " \t\u00a0":
+            characters.pop()
+            places.pop()
+        if characters[-2:] != ["\n", "\n"] and characters:
+            characters.append("\n")
+            places.append(index)
+
+    for index, code in enumerate(codes):
+        if code in (0x0A, 0x0C) or (code == 0x0D and codes[index + 1 : index + 2] != [0x0A]):
+            end_line()
+        elif code in _HYPHENS:
+            characters.append("-")
+            places.append(index)
+        elif 0xDC00 <= code < 0xE000 and characters and 0xD800 <= ord(characters[-1]) < 0xDC00:
+            characters[-1] = chr(0x10000 + ((ord(characters[-1]) - 0xD800) << 10) + code - 0xDC00)
+        elif (code >= 0x20 and code != 0x7F and code <= 0x10FFFF) or code == 0x09:
+            characters.append(chr(code))
+            places.append(index)
+    while characters and characters[-1].isspace():
+        characters.pop()
+        places.pop()
+    blanks = next((index for index, character in enumerate(characters) if not character.isspace()), 0)
+    return ["\ufffd" if 0xD800 <= ord(each) < 0xE000 else each for each in characters[blanks:]], places[blanks:]
+
+
+def _shown(
+    page: Any, size: tuple[float, float], sides: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    """Turn a rectangle of the page's own space (left, bottom, right, top) into one of the page as it is shown."""
+    import pypdfium2.raw as pdfium
+
+    left, bottom, right, top = sides
+    width, height = (round(side * _SCALE) for side in size)
+    shown = []
+    for x, y in ((left, top), (right, bottom)):
+        across, down = ctypes.c_int(), ctypes.c_int()
+        pdfium.FPDF_PageToDevice(page, 0, 0, width, height, 0, x, y, across, down)
+        shown.append((across.value / _SCALE, down.value / _SCALE))
+    (x0, y0), (x1, y1) = shown
+    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)

@@ -1,0 +1,161 @@
+"""A few processes that parse files, reused for many of them, and replaced after a fault."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cache
+from threading import Timer
+from typing import Any, BinaryIO, cast
+
+from quoth.documents.parsing import receive, send
+from quoth.documents.records import DocumentLimits
+from quoth.errors import DocumentError, DocumentTooLargeError, MissingExtraError
+
+# A process is replaced after so many files, since parsers may keep memory.
+_FILES = 500
+_START_SECONDS = 60.0
+
+
+class Pool:
+    """Parses files, at most ``workers`` at a time; others wait. Safe to call from several threads.
+
+    Args:
+        memory_bytes: Of each process, as address space.
+        workers: How many processes there are at most; each is started when it is first needed.
+    """
+
+    def __init__(self, memory_bytes: int, workers: int = 2) -> None:
+        self._memory_bytes = memory_bytes
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(workers):
+            self._idle.put(None)
+
+    def parse(self, data: bytes, kind: str, limits: DocumentLimits) -> dict[str, Any]:
+        """Parse one file.
+
+        Raises:
+            DocumentTooLargeError: If a limit is exceeded.
+            DocumentError: If it is damaged, locked, or not what its name says.
+            MissingExtraError: If the library for its kind is not installed.
+        """
+        with self._worker() as worker:
+            answer = worker.ask(data, kind, limits)
+        if answer is None:
+            raise DocumentError(_DAMAGED.format(kind))
+        if "too_large" in answer:
+            raise DocumentTooLargeError(answer["too_large"])
+        if "error" in answer:
+            raise DocumentError(answer["error"])
+        if "missing" in answer:
+            raise MissingExtraError(f"Reading .{kind} files ({answer['missing']})", "serve")
+        if "damaged" in answer:
+            raise DocumentError(_DAMAGED.format(kind))
+        return answer
+
+    def close(self) -> None:
+        """End the processes that are idle."""
+        for _ in range(self._idle.qsize()):
+            worker = self._idle.get()
+            if worker is not None:
+                worker.stop()
+            self._idle.put(None)
+
+    def processes(self) -> list[int]:
+        """Return the process ids of the workers that are idle."""
+        return [worker.pid for worker in list(self._idle.queue) if worker is not None]
+
+    @contextmanager
+    def _worker(self) -> Iterator[_Worker]:
+        worker = self._idle.get()
+        try:
+            if worker is None or not worker.is_sound:
+                if worker is not None:
+                    worker.stop()
+                worker = None
+                worker = _Worker(self._memory_bytes)
+            yield worker
+        finally:
+            self._idle.put(worker)
+
+
+_DAMAGED = "the .{} file is damaged, or not what its name says; open it and save it anew"
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        # -P: the folder that the program was started in is no place to import from.
+        command = [sys.executable, "-P", "-m", "quoth.documents.parsing", str(memory_bytes)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self._files = 0
+        self.is_sound = True
+        self._timed(_START_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def ask(self, data: bytes, kind: str, limits: DocumentLimits) -> dict[str, Any] | None:
+        """Have one file parsed; ``None`` if the process ended.
+
+        Raises:
+            DocumentTooLargeError: If it takes too long.
+        """
+        self._files += 1
+        try:
+            send(cast(BinaryIO, self._process.stdin), {"kind": kind, "limits": asdict(limits)}, data)
+        except OSError:
+            self.is_sound = False
+            return None
+        answer = self._timed(limits.seconds)
+        if answer == "late":
+            raise DocumentTooLargeError(
+                f"a file must be read within {limits.seconds:g} s, but this .{kind} file takes longer; split it, or "
+                "save it as text"
+            )
+        self.is_sound = answer is not None and self._files < _FILES
+        return cast("dict[str, Any] | None", answer)
+
+    def _timed(self, seconds: float) -> dict[str, Any] | str | None:
+        """Receive an answer; ``"late"`` if it takes longer than so many seconds, ``None`` if there is none."""
+        late = []
+
+        def end() -> None:
+            late.append(True)
+            self._process.kill()
+
+        timer = Timer(seconds, end)
+        timer.start()
+        try:
+            message = receive(cast(BinaryIO, self._process.stdout))
+        finally:
+            timer.cancel()
+        if late:
+            self.is_sound = False
+            return "late"
+        return None if message is None else message[0]
+
+    def stop(self) -> None:
+        """End the process, and wait for its end."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            try:
+                cast(BinaryIO, pipe).close()
+            except OSError:
+                continue
+
+
+@cache
+def shared_pool(memory_bytes: int) -> Pool:
+    """Return the pool of this process for a memory limit; its processes end with it."""
+    return Pool(memory_bytes)
