@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from quoth.cli import main
 from quoth.data import read_examples, unanswerable_pairs, write_squad
+from quoth.data.pairs import draw_pairs
 from quoth.errors import ConfigError, DataError
-from quoth.records import Example, Gold
+from quoth.records import Answer, Example, Gold, Prediction, Span
 from quoth.text import normalize_answer
 from support.texts import few
 
@@ -136,8 +137,9 @@ def test_a_context_that_says_the_gold_in_other_words_is_none(gold, other):
 def test_a_context_of_which_the_same_is_asked_is_none():
     other = Example("again", "who is  the KEEPER", "The keeper is Bela.", (Gold("Bela", 14),), "T")
     examples = [*article("Who is the keeper?", "Ana", "Keeper of bees."), other]
-    assert chosen(examples) == "Keeper of bees."
+    assert chosen(examples) is None  # whoever keeps the bees may be said to be a keeper too
     assert chosen([examples[0], other]) is None
+    assert chosen(examples[:2]) == "Keeper of bees."
 
 
 def test_data_without_a_second_context_cannot_be_paired():
@@ -164,3 +166,104 @@ def test_the_command_writes_squad_2(tmp_path, capsys):
     document = json.loads((tmp_path / "pairs.json").read_text())
     assert document["version"] == "v2.0"
     assert [example.golds for example in read_examples(tmp_path / "pairs.json")] == [()]
+
+
+def form(questions, contexts):
+    """The same questions of each context of one article."""
+    found = []
+    for n, context in enumerate(contexts):
+        word = context.split()[-1].strip(".")
+        gold = (Gold(word, context.index(word)),)
+        found.extend(Example(f"{n}-{m}", question, context, gold, "T") for m, question in enumerate(questions))
+    return found
+
+
+def test_questions_of_a_form_are_left_out_by_name():
+    contexts = [f"The keeper of light {n} is Keeper{n}." for n in "abcd"]
+    examples = form(["Who is the keeper?", "who is keeper"], contexts)
+    with pytest.raises(DataError, match="8 of 8 are asked of several contexts of their article, as in a form"):
+        unanswerable_pairs(examples)
+    single = Example("single", "Which lamp did the keeper of light a buy?", contexts[0], (Gold("Keepera", 26),), "T")
+    drawn = draw_pairs([*examples, single], share=1.0)
+    assert [pair.id for pair in drawn.examples] == ["single-unanswerable"]
+    assert (drawn.wanted, len(drawn.repeated), drawn.answered) == (9, 8, ())
+
+
+def test_pairs_that_a_reader_answers_surely_are_left_out():
+    others = [f"The keeper lit lamp {number}." for number in "345"]
+    examples = article("Who lit the lamp, keeper?", "Ana", *others)
+    examples.append(Example("more", "When did the keeper go?", "It was Ana.", (Gold("Ana", 7),), "T"))
+
+    def answer(pairs):
+        for pair in pairs:
+            said = Answer("keeper", Span(4, 10), 1.0, 0.9 if pair.id == "asked-unanswerable" else 0.1)
+            yield Prediction(pair.id, (said,), 0.0, False)
+
+    drawn = draw_pairs(examples, share=1.0, answer=answer)
+    assert drawn.answered == ("asked",)
+    assert "asked-unanswerable" not in {pair.id for pair in drawn.examples}
+    assert len(draw_pairs(examples, share=0.25, answer=answer).examples) == 1  # another takes its place
+
+
+@pytest.mark.parametrize("copies", [2, 3])
+def test_no_question_is_asked_twice_of_one_context(copies):
+    examples = article("Who lit the lamp?", "Ana", "Bela lit no lamp.")
+    first = examples[0]
+    again = [Example(f"copy{n}", "who lit the  lamp", first.context, first.golds, "T") for n in range(copies)]
+    pairs = unanswerable_pairs([*examples, *again], share=1.0)
+    asked = [(normalize_answer(pair.question), pair.context) for pair in pairs]
+    assert len(set(asked)) == len(asked)
+    known = Example("known", "Who lit the lamp?", "Bela lit no lamp.", (), "T")
+    assert ("who lit lamp", known.context) not in {
+        (normalize_answer(pair.question), pair.context) for pair in pairs_of([*examples, known], share=1.0)
+    }
+
+
+TWINS = {
+    "en": (
+        (
+            "Ana kept the light. The light is in Natal.",
+            ("Who kept the light?", "Ana"),
+            ("Where is the light?", "Natal"),
+        ),
+        ("Ben baked bread. The bakery is in Olinda near the light.", ("Who baked?", "Ben"), ("Where is it?", "Olinda")),
+    ),
+    "zh": (
+        ("安娜看守灯塔。灯塔在纳塔尔。", ("谁看守灯塔？", "安娜"), ("灯塔在哪里？", "纳塔尔")),
+        ("本恩烤面包。面包房在奥林达。", ("谁烤面包？", "本恩"), ("面包房在哪里？", "奥林达")),
+    ),
+    "th": (
+        ("อานาดูแลประภาคาร", ("ใครดูแลประภาคาร", "อานา"), ("อะไร", "ประภาคาร")),
+        ("เบนอบขนมปังใกล้ประภาคาน", ("ใครอบขนมปัง", "เบน"), ("ที่ไหน", "ใกล้")),
+    ),
+}
+
+
+@pytest.mark.parametrize("language", TWINS)
+def test_as_many_pairs_come_in_every_script(language):
+    examples = [
+        Example(f"{n}-{m}", question, context, (Gold(gold, context.index(gold)),), "T")
+        for n, (context, *asked) in enumerate(TWINS[language])
+        for m, (question, gold) in enumerate(asked)
+    ]
+    assert len(unanswerable_pairs(examples, share=1.0)) == 4
+
+
+def test_of_contexts_without_blanks_the_closest_is_drawn():
+    contexts = ["渡轮的绳子长六百四十米。", "看守灯塔的人住在灯塔里。", "面包房在奥林达。"]
+    asked = Example("asked", "谁在看守灯塔？", "安娜一个人。", (Gold("安娜", 0),), "T")
+    others = [Example(f"o{n}", f"其{n}?", text, (Gold(text[:2], 0),), "T") for n, text in enumerate(contexts)]
+    assert {chosen([asked, *others], seed) for seed in range(9)} == {contexts[1]}
+
+
+def test_the_command_says_what_it_left_out_and_that_fewer_came(tmp_path, capsys):
+    write_squad(form(["Who is the keeper?"], ["Keeper Ana.", "Keeper Bela."]), tmp_path / "form.json")
+    single = Example("single", "Which lamp did the keeper buy?", "Keeper Ana.", (Gold("Ana", 7),), "T")
+    write_squad([*read_examples(tmp_path / "form.json"), single], tmp_path / "data.json")
+    words = ["data", "pairs", str(tmp_path / "data.json"), "-o", str(tmp_path / "pairs.json"), "--share", "1"]
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    err = capsys.readouterr().err.splitlines()
+    assert stopped.value.code == 0
+    assert err[0] == "2 questions left out, asked of several contexts of one article, as in a form: 0-0, 1-0"
+    assert err[1].startswith("3 were asked for, but only 1 came")

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 import random
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
+from quoth.data.terms import terms
 from quoth.errors import ConfigError, DataError
-from quoth.records import Example
+from quoth.records import Example, Prediction
 from quoth.text import normalize_answer
 
 _NEAREST = 3  # how many of the closest paragraphs a question's pair is drawn from, at most
 _AS_CLOSE = 0.75  # and how much of the closest one's score the others must have
 _SATURATION, _LENGTH_SHARE = 1.2, 0.75  # BM25's k1 and b, as Robertson and Zaragoza recommend
-_TERM = re.compile(r"\w+")
+_SURE = 0.5  # probability of an answer from which a reader's word counts
 # Frequent in questions and rare in contexts: their weight would say nothing of what is asked.
 _ASKING = frozenset(
     (
@@ -44,30 +44,30 @@ _ASKING = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Unanswerable pairs, and why there are not more.
+
+    Attributes:
+        examples: The pairs, neighbours in article and context together.
+        wanted: How many were asked for.
+        repeated: Ids of questions that are left out because they are asked of several contexts of their article, as in
+            a form: any other context may answer them as well.
+        answered: Ids of questions whose pair a reader answered surely; it is left out.
+    """
+
+    examples: list[Example]
+    wanted: int
+    repeated: tuple[str, ...]
+    answered: tuple[str, ...]
+
+
 def unanswerable_pairs(examples: Iterable[Example], *, share: float = 0.3, seed: int = 0) -> list[Example]:
-    """Ask some of the questions of a paragraph that does not answer them.
-
-    A pair's paragraph is of the same article (title) and drawn from the three that are closest to the question by BM25,
-    or fewer where one is much closer than the next. It holds no gold of the question, nor of the same question asked
-    elsewhere in the article, in any spelling that the metrics take for the same; nor all words of a gold in another
-    order. A question for which no such paragraph shares a word with it makes room for another.
-
-    Args:
-        examples: The data. Only answerable questions with a title are asked again.
-        share: Pairs for each answerable question, in (0, 1]. A larger share holds the pairs of a smaller one.
-        seed: Of the draw. The same data, share and seed give the same pairs.
-
-    Returns:
-        Unanswerable examples, neighbours in article and context together; their ids are those of the questions with
-        ``-unanswerable`` added. At least one, but fewer than wanted where articles are too short.
+    """Ask some of the questions of a paragraph that does not answer them: the examples of :func:`draw_pairs`.
 
     Raises:
         ConfigError: If the share is out of its range.
         DataError: If no question has such a paragraph.
-
-    Source: Clark and Gardner 2018, "Simple and effective multi-paragraph reading comprehension", train on paragraphs of
-        the same document without the answer, chosen by TF-IDF; Robertson and Zaragoza 2009, "The probabilistic
-        relevance framework: BM25 and beyond".
 
     Example:
         >>> from quoth import Gold
@@ -77,32 +77,129 @@ def unanswerable_pairs(examples: Iterable[Example], *, share: float = 0.3, seed:
         >>> pair.question, pair.context, pair.golds
         ('Who kept the light?', 'Ben baked near the light.', ())
     """
+    return draw_pairs(examples, share=share, seed=seed).examples
+
+
+def draw_pairs(
+    examples: Iterable[Example],
+    *,
+    share: float = 0.3,
+    seed: int = 0,
+    answer: Callable[[Sequence[Example]], Iterable[Prediction]] | None = None,
+) -> Pairs:
+    """Ask some of the questions of a paragraph that does not answer them.
+
+    A pair's paragraph is of the same article (title) and drawn from the three that are closest to the question by BM25,
+    or fewer where one is much closer than the next. It holds no gold of the question, in any spelling that the metrics
+    take for the same; nor all words of a gold in another order. Where too few questions share a word with such a
+    paragraph, others are asked of one that shares none. A question that is asked of several contexts of its article is
+    left out, and no question is asked of a context of which it is asked already.
+
+    Args:
+        examples: The data. Only answerable questions with a title are asked again.
+        share: Pairs for each answerable question, in (0, 1]. A larger share holds the pairs of a smaller one.
+        seed: Of the draw. The same data, share and seed give the same pairs.
+        answer: A reader's predictions for some examples, in order; pairs that it answers surely are left out.
+
+    Returns:
+        Unanswerable examples; their ids are those of the questions with ``-unanswerable`` added. At least one, but
+        fewer than wanted where the data have no more.
+
+    Raises:
+        ConfigError: If the share is out of its range.
+        DataError: If no question has such a paragraph.
+
+    Source: Clark and Gardner 2018, "Simple and effective multi-paragraph reading comprehension", train on paragraphs of
+        the same document without the answer, chosen by TF-IDF; Robertson and Zaragoza 2009, "The probabilistic
+        relevance framework: BM25 and beyond".
+    """
     if not 0 < share <= 1:
         raise ConfigError(f"share must be above 0 and at most 1, but is {share}")
+    examples = list(examples)
     answerable = [example for example in examples if example.golds and example.title]
     articles = _articles(answerable)
     if all(len(article) < 2 for article in articles.values()):
         raise DataError("data", ["data must hold an article (title) of several contexts with golds, but hold none"])
-    draw = random.Random(seed)
-    order = list(range(len(answerable)))
-    draw.shuffle(order)
-    pairs = (_pair(answerable[index], articles[answerable[index].title], draw) for index in order)
-    chosen = list(islice(filter(None, pairs), max(1, round(share * len(answerable)))))
+    repeated = {example.id for example in answerable if articles[example.title].is_repeated(example)}
+    askable = [example for example in answerable if example.id not in repeated]
+    wanted = max(1, round(share * len(answerable)))
+    drawn = _drawn(askable, articles, {(_asked(each), each.context) for each in examples}, random.Random(seed))
+    chosen, answered = _unanswered(drawn, wanted, answer)
     if not chosen:
-        raise DataError(
-            "data", ["data must hold a question that some other context of its article leaves open, but hold none"]
-        )
+        raise DataError("data", [_why_none(len(answerable), len(repeated), len(answered))])
     places = {context: place for place, context in enumerate(dict.fromkeys(each.context for each in answerable))}
     titles = {title: place for place, title in enumerate(articles)}
-    return sorted(chosen, key=lambda pair: (titles[pair.title], places[pair.context], pair.id))
+    chosen.sort(key=lambda pair: (titles[pair.title], places[pair.context], pair.id))
+    order = [example.id for example in answerable if example.id in repeated]
+    return Pairs(chosen, wanted, tuple(order), tuple(answered))
 
 
-def _pair(example: Example, article: _Article, draw: random.Random) -> Example | None:
-    near = list(islice(article.silent_about(example), _NEAREST))
+def _why_none(answerable: int, repeated: int, answered: int) -> str:
+    must = "data must hold a question that some other context of its article leaves open, but hold none"
+    why = []
+    if repeated:
+        why.append(f"{repeated:,} of {answerable:,} are asked of several contexts of their article, as in a form")
+    if answered:
+        why.append(f"the reader answers {answered:,} surely")
+    return "; ".join([must, *why])
+
+
+def _asked(example: Example) -> str:
+    return normalize_answer(example.question)
+
+
+def _drawn(
+    examples: Sequence[Example], articles: Mapping[str, _Article], taken: set[tuple[str, str]], draw: random.Random
+) -> Iterator[Example]:
+    """Yield pairs in the order of the draw: first those that share a word with their paragraph, then the others."""
+    order = list(range(len(examples)))
+    draw.shuffle(order)
+    apart: list[int] = []
+    for index in order:
+        pair = _pair(examples[index], articles[examples[index].title], taken, draw)
+        if pair is None:
+            apart.append(index)
+        else:
+            yield pair
+    for index in apart:
+        example = examples[index]
+        open_contexts = articles[example.title].without_a_word_of(example)
+        free = [context for context in open_contexts if (_asked(example), context) not in taken]
+        if free:
+            yield _as_pair(example, draw.choice(free), taken)
+
+
+def _pair(example: Example, article: _Article, taken: set[tuple[str, str]], draw: random.Random) -> Example | None:
+    silent = (each for each in article.silent_about(example) if (_asked(example), each[1]) not in taken)
+    near = list(islice(silent, _NEAREST))
     if not near:
         return None
     close = [context for score, context in near if score >= _AS_CLOSE * near[0][0]]
-    return replace(example, id=f"{example.id}-unanswerable", context=draw.choice(close), golds=())
+    return _as_pair(example, draw.choice(close), taken)
+
+
+def _as_pair(example: Example, context: str, taken: set[tuple[str, str]]) -> Example:
+    taken.add((_asked(example), context))
+    return replace(example, id=f"{example.id}-unanswerable", context=context, golds=())
+
+
+def _unanswered(
+    drawn: Iterator[Example], wanted: int, answer: Callable[[Sequence[Example]], Iterable[Prediction]] | None
+) -> tuple[list[Example], list[str]]:
+    """Take as many pairs as wanted, without those that a reader answers surely; return the ids of the latter too."""
+    chosen: list[Example] = []
+    answered: list[str] = []
+    while batch := list(islice(drawn, wanted - len(chosen))):
+        if answer is None:
+            chosen.extend(batch)
+            break
+        for pair, prediction in zip(batch, answer(batch), strict=True):
+            best = prediction.best
+            if best is not None and best.probability >= _SURE:
+                answered.append(pair.id.removesuffix("-unanswerable"))
+            else:
+                chosen.append(pair)
+    return chosen, answered
 
 
 class _Paragraph:
@@ -113,7 +210,7 @@ class _Paragraph:
         self.folded = context.casefold()
         self.normalized = normalize_answer(context).casefold()
         self.words = frozenset(self.normalized.split())
-        self.terms = Counter(_TERM.findall(self.folded))
+        self.terms = Counter(terms(context))
 
     def holds(self, gold: str) -> bool:
         """Tell whether a gold stands here, in part of a word too, or all its words do."""
@@ -141,15 +238,33 @@ class _Article:
 
     def add(self, example: Example) -> None:
         """Note a question: wherever it is asked again, its golds answer."""
-        self._asked[normalize_answer(example.question)].append(example)
+        self._asked[_asked(example)].append(example)
+
+    def is_repeated(self, example: Example) -> bool:
+        """Tell whether a question is asked of several contexts of the article."""
+        return len({same.context for same in self._asked[_asked(example)]}) > 1
+
+    def _golds(self, example: Example) -> set[str]:
+        return {gold.text for same in self._asked[_asked(example)] for gold in same.golds or ()}
+
+    def without_a_word_of(self, example: Example) -> list[str]:
+        """Return the contexts that share no word with a question, but are not its own and hold none of its golds."""
+        asked, golds = {*terms(example.question)} - _ASKING, self._golds(example)
+        return [
+            paragraph.context
+            for paragraph in self._paragraphs
+            if paragraph.context != example.context
+            and not asked & paragraph.terms.keys()
+            and not any(map(paragraph.holds, golds))
+        ]
 
     def silent_about(self, example: Example) -> Iterator[tuple[float, str]]:
         """Yield score and text of the contexts that share words with a question and do not answer it, closest first."""
         # The contexts that the same question is asked of are among those that hold its golds.
-        golds = {gold.text for same in self._asked[normalize_answer(example.question)] for gold in same.golds or ()}
+        golds = self._golds(example)
         scores: defaultdict[int, float] = defaultdict(float)
         # Sorted, since sets of texts have another order in each process, and sums of floats depend on it.
-        for term in sorted({*_TERM.findall(example.question.casefold())} - _ASKING):
+        for term in sorted({*terms(example.question)} - _ASKING):
             for index, weight in self._postings.get(term, ()):
                 scores[index] += weight
         for index in sorted(scores, key=lambda index: (-scores[index], index)):

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from quoth.cli.console import note
 from quoth.cli.data import options
-from quoth.cli.data.show import write_part
+from quoth.cli.data.show import count, write_part
+
+_SHOWN = 5
 
 
 def pairs(
@@ -18,15 +21,39 @@ def pairs(
         float, typer.Option(metavar="X", help="Pairs for each answerable question, above 0 and at most 1.")
     ] = 0.3,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the draw.")] = 0,
+    reader: Annotated[
+        str | None,
+        typer.Option(metavar="READER", help="Leave out pairs that this reader answers with a probability from 0.5 on."),
+    ] = None,
 ) -> None:
     """Make unanswerable questions: each asked of another paragraph of its article that shares its words but no gold.
 
     They teach a reader to abstain, and measure whether it does. The file is SQuAD v2.0 JSON and holds the pairs alone.
+    Questions that are asked of several contexts of one article, as in a form, are left out: the other contexts may
+    answer them as well.
 
     Example: [cyan]quoth data pairs train.json -o pairs.json --share 0.3[/cyan]
     """
     from quoth.cli.files import check_different
-    from quoth.data import read_examples, unanswerable_pairs
+    from quoth.data import read_examples
+    from quoth.data.pairs import draw_pairs
 
     check_different({"FILE": file, "--out": out})
-    write_part(unanswerable_pairs(read_examples(file), share=share, seed=seed), out)
+    answer = None
+    examples = read_examples(file)
+    if reader:
+        from quoth.reader import Reader
+
+        answer = Reader.load(reader).answer_all
+    drawn = draw_pairs(examples, share=share, seed=seed, answer=answer)
+    write_part(drawn.examples, out)
+    for ids, why in (
+        (drawn.repeated, "asked of several contexts of one article, as in a form"),
+        (drawn.answered, "answered by the reader"),
+    ):
+        if ids:
+            more = ", ..." if len(ids) > _SHOWN else ""
+            note(f"{count(len(ids), 'question')} left out, {why}: {', '.join(ids[:_SHOWN])}{more}")
+    if len(drawn.examples) < drawn.wanted:
+        asked = f"{drawn.wanted:,} were asked for, but only {len(drawn.examples):,} came"
+        note(f"{asked}: the other questions have no paragraph in their article that leaves them open.")
