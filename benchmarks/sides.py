@@ -11,7 +11,6 @@ answered by one line: ``seconds``, and ``answers``, a text or null each. The fir
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import time
@@ -41,7 +40,7 @@ class Quoth:
 
         examples = [Example(str(number), *pair) for number, pair in enumerate(pairs)]
         if not part:
-            return [each.text for each in self.reader.answer_all(examples, null_threshold=math.inf)]
+            return [each.text for each in self.reader.answer_all(examples, null_threshold="never")]
         windows = [window for group in self.reader.windower.each(examples) for window in group]
         if part == "network":
             for places in by_token_budget(windows, self.BATCH_TOKENS):

@@ -146,7 +146,7 @@ def outcome(rows, threshold):
 def test_no_threshold_is_better_than_the_fitted_one(rows, max_cost):
     odds, f1, has = zip(*[(odds, f1 if answerable else 0.0, answerable) for odds, f1, answerable in rows], strict=True)
     found = fit_threshold(odds, f1, has, max_cost=max_cost)
-    value = math.inf if found.threshold is None else found.threshold
+    value = math.inf if found.threshold == "never" else found.threshold
     assert outcome(rows, value) == pytest.approx((found.f1, found.cost))
     assert outcome(rows, math.inf)[0] == pytest.approx(found.never_f1)
     limit = math.inf if max_cost is None else max_cost
@@ -210,7 +210,7 @@ def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures
         settings = [stored.with_(temperature=temperature, **changes) for temperature in temperatures]
         for never, expected in ((True, right), (False, right * (1 - silence))):
             said = [
-                decode(example.id, windows, each.with_(null_threshold=None if never else threshold))
+                decode(example.id, windows, each.with_(null_threshold="never" if never else threshold))
                 for each in settings
             ]
             assert [each.answers[0].probability for each in said] == pytest.approx(list(expected))
@@ -234,7 +234,7 @@ def test_the_figures_of_a_fit_are_those_of_evaluate(kind):
 
     fitted = Reader(reader.tokenizer, reader.engine, found.settings(reader.settings))
     report = evaluate(fitted, examples)
-    decode_settings = fitted.settings.decode.with_(null_threshold=None)
+    decode_settings = fitted.settings.decode.with_(null_threshold="never")
     never = Reader(reader.tokenizer, reader.engine, replace(fitted.settings, decode=decode_settings))
     assert evaluate(never, examples[:25]).calibration.error == pytest.approx(found.probability.ece_after)
     assert (report.has_answer.f1 + report.no_answer.f1) / 2 == pytest.approx(found.threshold.f1)
@@ -377,7 +377,7 @@ def test_calibrate_can_leave_the_reader_alone(quoth, files, tmp_path):
     assert (status, document["folder"], document["null_threshold"]) == (0, str(tmp_path / "new"), None)
     assert (folder / "quoth.json").read_bytes() == before
     assert (tmp_path / "new" / "README.md").read_text(encoding="utf-8") == "My own words."
-    assert Reader.load(tmp_path / "new", threads=1).settings.decode.null_threshold is None
+    assert Reader.load(tmp_path / "new", threads=1).settings.decode.null_threshold == "never"
     status, _, err = quoth("calibrate", folder, "--data", data, "-o", tmp_path / "new")
     assert status == 2
     assert "must be a new or empty folder" in err

@@ -173,9 +173,9 @@ def test_an_empty_question_is_refused():
 
 
 def test_json_holds_it_all():
-    explanation = tiny_reader("unigram", null_threshold=math.inf).explain(QUESTION, CONTEXT)
+    explanation = tiny_reader("unigram", null_threshold="never").explain(QUESTION, CONTEXT)
     document = explanation.to_json()
-    assert document["settings"]["null_threshold"] is None
+    assert document["settings"]["null_threshold"] == "never"
     assert [answer["text"] for answer in document["answers"]] == [a.answer.text for a in explanation.answers]
     assert [len(window["tokens"]) for window in document["windows"]] == [len(w.tokens) for w in explanation.windows]
     token = document["windows"][0]["tokens"][0]

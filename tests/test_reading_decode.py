@@ -65,7 +65,7 @@ def readings(draw):
         top_k=draw(st.sampled_from([1, 3, 20, 100_000])),
         temperature=draw(st.sampled_from([0.3, 1.0, 4.0])),
         null_bias=draw(st.sampled_from([0.0, -3.0, 1.5])),
-        null_threshold=draw(st.sampled_from([None, -1.0, 2.0])),
+        null_threshold=draw(st.sampled_from(["never", -1.0, 2.0])),
         null_temperature=draw(st.sampled_from([None, 0.5, 8.0])),
         odds_scale=draw(st.sampled_from([1.0, 0.5, 7.0])),
         whole_words=draw(st.booleans()),
@@ -208,7 +208,7 @@ def test_several_answers_are_looked_for_at_once_in_a_long_text_without_a_blank()
 
 def test_a_batch_abstains_by_the_threshold():
     items = read(cut(LIGHTHOUSE), np.ones, np.ones, 5.0)  # the best answer scores 2
-    for threshold, abstains in [(None, False), (3.0, False), (2.9, True)]:
+    for threshold, abstains in [("never", False), (3.0, False), (2.9, True)]:
         (found,) = decode_batch(*batched(items, 0.0), DecodeSettings(null_threshold=threshold))
         assert isinstance(found, Prediction)
         assert found.no_answer == abstains
@@ -249,7 +249,7 @@ def test_probabilities_of_all_answers_and_null_are_one(kind):
 def test_probabilities_of_all_answers_are_one_where_the_text_is_said_to_answer(kind):
     rng = np.random.default_rng(5)
     items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
-    settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0, null_threshold=None)
+    settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0, null_threshold="never")
     assert sum(answer.probability for answer in decode("q1", items, settings).answers) == pytest.approx(1)
 
 
@@ -317,16 +317,14 @@ def test_answer_has_at_most_so_many_tokens():
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_text_no_answer(kind, context):
     items = read(cut(context, kind), np.zeros, np.zeros, -2.0)
-    prediction = decode("q7", items, DecodeSettings(null_threshold=math.inf))
+    prediction = decode("q7", items, DecodeSettings(null_threshold="never"))
     assert (prediction.id, prediction.answers, prediction.best, prediction.text) == ("q7", (), None, "")
     assert prediction.no_answer
     assert prediction.reason == "the context holds no text to quote"
     assert prediction.null_score == (-2.0 if items else None)
 
 
-@pytest.mark.parametrize(
-    ("threshold", "abstains"), [(None, False), (math.inf, False), (3.0, False), (2.9, True), (-math.inf, True)]
-)
+@pytest.mark.parametrize(("threshold", "abstains"), [("never", False), (3.0, False), (2.9, True), (-math.inf, True)])
 def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
     items = read(cut(LIGHTHOUSE), np.ones, np.ones, 5.0)  # the best answer scores 2
     prediction = decode("q1", items, DecodeSettings(null_threshold=threshold))
@@ -338,16 +336,24 @@ def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
         assert "the null score is 3.00 above the best answer's" in prediction.reason
 
 
+@pytest.mark.parametrize("old", [None, math.inf, "inf"])
+def test_the_old_words_for_never_are_read_with_a_warning(old):
+    with pytest.warns(DeprecationWarning, match='there is one word for it: null_threshold="never"'):
+        settings = DecodeSettings(null_threshold=old)
+    assert settings == DecodeSettings(null_threshold="never") == DecodeSettings()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"null_threshold": "sometimes"}, "null_threshold must be a number or \"never\", but is 'sometimes'"),
         ({"max_answer_tokens": 0}, "max_answer_tokens must be at least 1, but is 0"),
         ({"top_k": 0}, "top_k must be at least 1, but is 0"),
         ({"temperature": 0.0}, "temperature must be from 1e-06 to 1e\\+06, but is 0.0"),
         ({"temperature": 1e-320}, "temperature must be from 1e-06 to 1e\\+06, but is 1e-320"),
         ({"temperature": math.inf}, "temperature must be from 1e-06 to 1e\\+06, but is inf"),
         ({"temperature": math.nan}, "temperature must be from 1e-06 to 1e\\+06, but is nan"),
-        ({"null_threshold": math.nan}, "null_threshold must be a number or None .never., but is nan"),
+        ({"null_threshold": math.nan}, 'null_threshold must be a number or "never", but is nan'),
         ({"null_bias": math.inf}, "null_bias must be finite, but is inf"),
         ({"odds_scale": 0.0}, "odds_scale must be above 0 and finite, but is 0"),
         ({"null_temperature": 0.0}, "null_temperature must be from 1e-06"),

@@ -50,7 +50,7 @@ def test_settings_come_back(folder):
 
 @pytest.mark.parametrize(
     "settings",
-    [ReaderSettings(), SETTINGS, ReaderSettings(32, 0, DecodeSettings(whole_words=False, null_threshold=float("inf")))],
+    [ReaderSettings(), SETTINGS, ReaderSettings(32, 0, DecodeSettings(whole_words=False, null_threshold="never"))],
 )
 def test_settings_survive_json(settings):
     assert ReaderSettings.from_json(json.loads(json.dumps(settings.to_json())), "here") == settings
@@ -59,8 +59,14 @@ def test_settings_survive_json(settings):
 def test_settings_that_are_not_there_have_their_defaults():
     assert ReaderSettings.from_json({}, "here") == ReaderSettings()
     assert ReaderSettings.from_json({"windows": {"overlap": 3}}, "here") == ReaderSettings(overlap=3)
-    decode = {"null_threshold": None, "temperature": 2}
-    assert ReaderSettings.from_json({"decode": decode}, "here").decode == DecodeSettings(temperature=2)
+
+
+@pytest.mark.parametrize("old", ["null", "Infinity"])
+def test_a_stored_threshold_in_its_old_form_is_read(old):
+    document = json.loads(f'{{"decode": {{"null_threshold": {old}, "temperature": 2}}}}')
+    settings = ReaderSettings.from_json(document, "here")
+    assert settings.decode == DecodeSettings(null_threshold="never", temperature=2)
+    assert settings.to_json()["decode"]["null_threshold"] == "never"
 
 
 def test_top_k_is_the_callers_alone():
@@ -212,7 +218,7 @@ def test_no_folder(tmp_path):
 def test_plain_folder_takes_its_settings_from_tokenizer_and_config(kind, tmp_path):
     reader = Reader.load(tiny_folder(kind, tmp_path), threads=1)
     assert reader.settings == ReaderSettings(128, 42)  # model_max_length of the tokenizer's configuration
-    assert reader.settings.decode.null_threshold is None
+    assert reader.settings.decode.null_threshold == "never"
     (tmp_path / "tokenizer_config.json").unlink()
     (tmp_path / "config.json").write_text('{"max_position_embeddings": 90}')
     reader = Reader.load(tmp_path, threads=1)

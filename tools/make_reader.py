@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shlex
 import shutil
@@ -208,7 +207,7 @@ def second_golds(part: Path, reader: Path, out: Path) -> Path:
     from quoth.records import Gold
 
     examples = read_examples(part)
-    said = {each.id: each.best for each in Reader.load(reader).answer_all(examples, null_threshold=math.inf)}
+    said = {each.id: each.best for each in Reader.load(reader).answer_all(examples, null_threshold="never")}
     more = []
     for example in examples:
         best, golds = said[example.id], example.golds or ()

@@ -277,7 +277,8 @@ print(explanation)
 
 # %% [markdown]
 # **No answer.** The same two logits of `[CLS]` score "no answer", the *null score*. Where it exceeds the best
-# answer's by more than the reader's *null threshold*, the reader abstains, and says so. `math.inf` asks it never to.
+# answer's by more than the reader's *null threshold*, the reader abstains, and says so. `null_threshold="never"` asks
+# it not to.
 #
 # Questions that look as if the text answered them are the hard ones: a small reader sees through some of them only.
 

@@ -28,7 +28,7 @@ from quoth.reading import (
     unbatch,
     unbatch_whole,
 )
-from quoth.records import Example, Prediction
+from quoth.records import Example, NullThreshold, Prediction
 from quoth.store import Origin, ReaderSettings, find_folder
 from quoth.stream import Stream
 
@@ -148,7 +148,7 @@ class Reader:
         context: str | Sequence[str],
         *,
         top_k: int = 1,
-        null_threshold: float | None = None,
+        null_threshold: NullThreshold | None = None,
         max_answer_tokens: int | None = None,
     ) -> Prediction:
         """Answer one question from one context, or from several: the best answers among all of them.
@@ -157,7 +157,7 @@ class Reader:
             question: The question.
             context: The text to quote from, or several.
             top_k: How many answers to return at most.
-            null_threshold: Overrides the reader's; ``math.inf``: never abstain.
+            null_threshold: Overrides the reader's: a number, or "never" abstain; ``None``: as stored.
             max_answer_tokens: Overrides the reader's.
 
         Returns:
@@ -186,7 +186,7 @@ class Reader:
         context: str | Sequence[str],
         *,
         top_k: int = 3,
-        null_threshold: float | None = None,
+        null_threshold: NullThreshold | None = None,
         max_answer_tokens: int | None = None,
     ) -> Explanation:
         """Tell how the answers came about: windows, tokens, logits, and why better-scoring pairs of tokens lost.
@@ -223,7 +223,7 @@ class Reader:
         examples: Iterable[Example],
         *,
         top_k: int = 1,
-        null_threshold: float | None = None,
+        null_threshold: NullThreshold | None = None,
         max_answer_tokens: int | None = None,
     ) -> Iterator[Prediction]:
         """Answer many questions, in their order; the input may be endless, and memory does not grow with it.
@@ -262,7 +262,7 @@ class Reader:
         return Stream(self.windower, self.engine, unbatch).read(examples)
 
     def decode_settings(
-        self, top_k: int = 1, null_threshold: float | None = None, max_answer_tokens: int | None = None
+        self, top_k: int = 1, null_threshold: NullThreshold | None = None, max_answer_tokens: int | None = None
     ) -> DecodeSettings:
         """Return the stored settings with some of them overridden, as :meth:`answer` takes them."""
         stored = self.settings.decode
@@ -288,7 +288,7 @@ class Reader:
         return (
             f"Reader(engine={self.engine.name!r}, precision={self.engine.precision!r}, "
             f"max_tokens={settings.max_tokens}, overlap={settings.overlap}, "
-            f"null_threshold={settings.decode.null_threshold})"
+            f"null_threshold={settings.decode.null_threshold!r})"
         )
 
 

@@ -6,8 +6,13 @@ All are frozen. Positions are code points of one context, half-open, as Python s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
 from quoth.notebook import Drawn
+
+NEVER: Final = "never"
+# Abstain where the null odds exceed it, or never.
+NullThreshold: TypeAlias = float | Literal["never"]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -22,7 +22,7 @@ from quoth.evaluation.bootstrap import cluster, clusters
 from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold
 from quoth.reading import DecodeSettings, WindowLogits, decode, log_shares, right_given_answerable
-from quoth.records import Example
+from quoth.records import NEVER, Example
 from quoth.store import ReaderSettings
 
 Floats = NDArray[np.float64]
@@ -163,7 +163,7 @@ def fit(
         threshold = fit_threshold(
             odds, [f1 for _, f1 in scores], has, max_cost=max_cost, unanswerable_share=unanswerable_share
         )
-        bias = threshold.threshold or 0.0
+        bias = 0.0 if threshold.threshold == NEVER else threshold.threshold
         null, silence = fit_null(best, odds - bias, has, weights, articles)
     points = operating_points(best * (1.0 - silence), right, weights, articles)
     warnings = (*_few(has, threshold is not None), *probability.at_the_ends(), *(null.at_the_ends() if null else ()))

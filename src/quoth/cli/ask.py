@@ -56,14 +56,7 @@ def ask(
     engine: options.Engine = "auto",
     precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    null_threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="Say 'no answer' where its score is above the best answer's by more than X; inf: never.",
-            show_default="the reader's",
-        ),
-    ] = None,
+    null_threshold: options.NullThreshold = None,
     max_answer_tokens: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="The longest answer, in tokens.", show_default="the reader's")
     ] = None,
@@ -79,10 +72,6 @@ def ask(
 
     Example: [cyan]quoth ask "Who kept the light?" --context log.txt --top-k 3[/cyan]
     """
-    from quoth.errors import ConfigError
-
-    if null_threshold is not None and math.isnan(null_threshold):
-        raise ConfigError("--null-threshold must be a number, inf or -inf, but is nan")
     sources = read_sources(context or [], text or [])
     from quoth.reader import Reader
 
@@ -91,7 +80,7 @@ def ask(
         question,
         [source.text for source in sources],
         top_k=top_k,
-        null_threshold=null_threshold,
+        null_threshold=options.null_threshold(null_threshold),
         # No span is longer than a window.
         max_answer_tokens=max_answer_tokens and min(max_answer_tokens, loaded.settings.max_tokens),
     )

@@ -91,7 +91,7 @@ def _say(result: Fit) -> None:
         "on articles that it was not fitted on"
     )
     if threshold := result.threshold:
-        value = "never" if threshold.threshold is None else f"{threshold.threshold:.3f}"
+        value = threshold.threshold if isinstance(threshold.threshold, str) else f"{threshold.threshold:.3f}"
         note(
             f"Null threshold {value}: abstains from {threshold.declined:.1%} of the unanswerable questions and from "
             f"{1 - threshold.kept:.1%} of the others, which costs them {threshold.cost:.2f} F1"

@@ -119,7 +119,7 @@ def _print_answers(console: Console, explanation: Explanation, sources: list[Sou
             put(console, Text(f"widened from “{one_line(item.exact.of(source.text))}”", "dim"), indent=9)
     if explanation.null_probability is not None and prediction.null_score is not None:
         threshold = explanation.null_threshold
-        abstains = "no threshold: it never abstains" if threshold is None else f"threshold {threshold:.2f}"
+        abstains = "never abstains" if isinstance(threshold, str) else f"threshold {threshold:.2f}"
         put(console, _share(explanation.null_probability, "no answer"))
         put(console, Text(f"null score {prediction.null_score:.2f} · {abstains}", "dim"), indent=9)
 

@@ -168,7 +168,7 @@ def _settings(explanation: Explanation) -> str:
         ("temperature", f"{explanation.temperature:g}"),
         ("odds scale", f"{explanation.odds_scale:g}"),
         ("null bias", f"{explanation.null_bias:g}"),
-        ("null threshold", "none: it never abstains" if threshold is None else f"{threshold:g}"),
+        ("null threshold", threshold if isinstance(threshold, str) else f"{threshold:g}"),
         ("longest answer", f"{explanation.max_answer_tokens} tokens"),
         ("widened to whole words", "yes" if explanation.whole_words else "no"),
     ]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from quoth.errors import ConfigError
+from quoth.records import NEVER, NullThreshold
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +59,7 @@ class ThresholdFit:
     """A threshold and what it does to the data it was fitted on.
 
     Attributes:
-        threshold: Abstain where the null odds exceed it; ``None``: never.
+        threshold: Abstain where the null odds exceed it, or "never".
         f1: F1 of the answerable and of the unanswerable questions, each weighed by its share; in [0, 100].
         never_f1: The same if the reader never abstained.
         cost: F1 points that the answerable questions lose.
@@ -66,7 +67,7 @@ class ThresholdFit:
         declined: Share of the unanswerable questions where it abstains, in [0, 1].
     """
 
-    threshold: float | None
+    threshold: NullThreshold
     f1: float
     never_f1: float
     cost: float
@@ -117,7 +118,7 @@ def fit_threshold(
     totals = (1.0 - unanswerable_share) * answered + unanswerable_share * silent
     means = np.where(costs <= (np.inf if max_cost is None else max_cost / 100 + 1e-12), totals, -1.0)
     best = int(np.flatnonzero(means >= means.max() - 1e-12)[-1])  # equal but for rounding is equal
-    threshold = None if best == len(levels) - 1 else float((levels[best] + levels[best + 1]) / 2)
+    threshold: NullThreshold = NEVER if best == len(levels) - 1 else float((levels[best] + levels[best + 1]) / 2)
     given = odds <= levels[best]
     return ThresholdFit(
         threshold=threshold,

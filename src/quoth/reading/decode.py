@@ -9,6 +9,7 @@ Most examples have one window. Where their best answer alone is asked for, a who
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from quoth.reading.places import widened
 from quoth.reading.probability import no_answer_probability, right_given_answerable
 from quoth.reading.spans import Floats, best_span, best_spans, log_sum_exp
 from quoth.reading.windows import Window
-from quoth.records import Answer, Prediction, Span
+from quoth.records import NEVER, Answer, NullThreshold, Prediction, Span
 
 # Temperatures: beyond them, a share is that of one span or the same for all; far beyond them, it is no number.
 _LEAST, _MOST = 1e-6, 1e6
@@ -34,7 +35,8 @@ class DecodeSettings:
     Attributes:
         max_answer_tokens: The longest answer, in tokens.
         top_k: How many answers a prediction holds at most.
-        null_threshold: Abstain where the null score exceeds the best answer's by more than this; ``None``: never.
+        null_threshold: Abstain where the null score exceeds the best answer's by more than this; "never" abstain.
+            ``None`` and infinity, which said the same until version 0.2, still do, with a warning.
         null_bias: The null odds at which "no answer" and the best answer are equally probable; see
             :mod:`quoth.reading.probability`.
         temperature: Divides scores before the softmax; from 1e-06 to 1e+06.
@@ -48,7 +50,7 @@ class DecodeSettings:
 
     max_answer_tokens: int = 30
     top_k: int = 1
-    null_threshold: float | None = None
+    null_threshold: NullThreshold = NEVER
     null_bias: float = 0.0
     temperature: float = 1.0
     null_temperature: float | None = None
@@ -60,8 +62,7 @@ class DecodeSettings:
             raise ConfigError(f"max_answer_tokens must be at least 1, but is {self.max_answer_tokens}")
         if self.top_k < 1:
             raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
-        if self.null_threshold is not None and math.isnan(self.null_threshold):
-            raise ConfigError(f"null_threshold must be a number or None (never), but is {self.null_threshold}")
+        object.__setattr__(self, "null_threshold", _null_threshold(self.null_threshold))
         if not math.isfinite(self.null_bias):
             raise ConfigError(f"null_bias must be finite, but is {self.null_bias}")
         if not _LEAST <= self.temperature <= _MOST:
@@ -74,11 +75,31 @@ class DecodeSettings:
     @property
     def never_abstains(self) -> bool:
         """Whether an answer is given whatever its null odds."""
-        return self.null_threshold is None or self.null_threshold == math.inf
+        return self.null_threshold == NEVER
 
     def with_(self, **changes: object) -> DecodeSettings:
         """Return a copy with some settings changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+
+def _null_threshold(given: object) -> NullThreshold:
+    """Return a threshold as it is spelled now.
+
+    Raises:
+        ConfigError: If it is neither a number nor "never".
+    """
+    if given is None or given in (math.inf, "inf"):
+        warnings.warn(
+            f'null_threshold={given!r} is deprecated, since there is one word for it: null_threshold="never"',
+            DeprecationWarning,
+            stacklevel=4,
+        )
+        return NEVER
+    if given == NEVER:
+        return NEVER
+    if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given):
+        raise ConfigError(f'null_threshold must be a number or "never", but is {given!r}')
+    return float(given)
 
 
 def decode_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSettings) -> list[Prediction | WindowLogits]:
@@ -235,7 +256,7 @@ def _prediction(
 ) -> Prediction:
     """Decide whether to abstain."""
     threshold, reason = settings.null_threshold, None
-    if threshold is not None and (margin := null_score - answers[0].score) > threshold:
+    if threshold != NEVER and (margin := null_score - answers[0].score) > threshold:
         reason = (
             f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "
             f"threshold of {threshold:.2f}"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from quoth.notebook import Drawn, draw
-from quoth.records import Answer, Prediction, Span
+from quoth.records import NEVER, Answer, NullThreshold, Prediction, Span
 
 Part = Literal["special", "question", "context"]
 
@@ -196,7 +196,7 @@ class Explanation(Drawn):
         null_bias: Null odds at which "no answer" and the best answer are equally probable.
         null_temperature: Divides null odds above the null bias.
         odds_scale: Factor from the odds of an answer's share to its odds of being right.
-        null_threshold: The reader abstains where the null score exceeds the best answer's by more; ``None``: never.
+        null_threshold: The reader abstains where the null score exceeds the best answer's by more, or "never" abstains.
         max_answer_tokens: The longest answer, in tokens.
         whole_words: Whether an answer that starts or ends inside a word was widened.
     """
@@ -213,7 +213,7 @@ class Explanation(Drawn):
     null_bias: float
     null_temperature: float
     odds_scale: float
-    null_threshold: float | None
+    null_threshold: NullThreshold
     max_answer_tokens: int
     whole_words: bool
 
@@ -235,7 +235,7 @@ class Explanation(Drawn):
                 "null_bias": self.null_bias,
                 "null_temperature": self.null_temperature,
                 "odds_scale": self.odds_scale,
-                "null_threshold": _finite(self.null_threshold),
+                "null_threshold": NEVER if self.null_threshold == NEVER else _finite(self.null_threshold),
                 "max_answer_tokens": self.max_answer_tokens,
                 "whole_words": self.whole_words,
             },

@@ -26,7 +26,7 @@ def card(manifest: Mapping[str, Any]) -> str:
         f"| precision | {manifest.get('precision', 'float32')} |",
         f"| windows | {windows['max_tokens']} tokens, overlap {windows['overlap']} |",
         f"| answers | at most {decode['max_answer_tokens']} tokens |",
-        f"| null threshold | {'none: it never abstains' if threshold is None else threshold} |",
+        f"| null threshold | {threshold} |",
     ]
     if {"questions", "windows", "steps", "seconds"} <= made.keys():
         lines += [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from quoth.errors import ConfigError, ReaderError
 from quoth.reading import DecodeSettings
+from quoth.records import NEVER
 
 # Name -> type of what is stored of the decoding.
 _DECODE = {
@@ -65,6 +67,8 @@ class ReaderSettings:
             decode = {name: value for name, value in decode.items() if name != "agreement"} | {
                 "odds_scale": decode["agreement"]
             }
+        if "null_threshold" in decode and decode["null_threshold"] in (None, math.inf):  # as version 0.1 spelled it
+            decode = {**decode, "null_threshold": NEVER}
         _check(decode, _DECODE, f"{where}: decode")
         try:
             return cls(**windows, decode=DecodeSettings(**decode))
@@ -77,7 +81,7 @@ def _check(values: dict[str, Any], kinds: dict[str, type], where: str) -> None:
         if name not in kinds:
             raise ReaderError(f"{where}.{name}: is unknown; known are {', '.join(kinds)}. Is it of a newer Quoth?")
         kind = kinds[name]
-        if value is None and name in ("null_threshold", "null_temperature"):
+        if (value is None and name == "null_temperature") or (value == NEVER and name == "null_threshold"):
             continue
         fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
         if not fits:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from quoth.errors import ConfigError
+from quoth.records import NullThreshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class TableSettings:
         prefix: Stands before the name of each output column.
         top_k: How many answers to return; above 1, there is a column ``answers`` with all of them.
         min_probability: Abstain if the best answer's probability is below it, in [0, 1].
-        null_threshold: Overrides the reader's; ``math.inf``: never abstain.
+        null_threshold: Overrides the reader's: a number, or "never" abstain; ``None``: as stored.
         max_answer_tokens: Overrides the reader's.
         max_context_chars: A longer context, in code points, is an error; no limit if ``None``.
         reader: The reader.
@@ -58,7 +59,7 @@ class TableSettings:
     prefix: str = ""
     top_k: int = 1
     min_probability: float | None = None
-    null_threshold: float | None = None
+    null_threshold: NullThreshold | None = None
     max_answer_tokens: int | None = None
     max_context_chars: int | None = None
     reader: ReaderChoice = field(default_factory=ReaderChoice)

@@ -116,7 +116,10 @@ def _signature() -> ModelSignature:
     return ModelSignature(
         inputs=Schema([ColSpec(text, "question"), ColSpec(text, "context")]),
         outputs=Schema(outputs),
-        params=ParamSchema([ParamSpec("top_k", whole, 1), ParamSpec("null_threshold", number, None)]),
+        # A parameter of MLflow has one type, so that "never" cannot be a threshold: it has a parameter of its own.
+        params=ParamSchema(
+            [ParamSpec("top_k", whole, 1), ParamSpec("null_threshold", number, None), ParamSpec("abstain", text, None)]
+        ),
     )
 
 

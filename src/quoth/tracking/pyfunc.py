@@ -32,7 +32,8 @@ class ServedReader(PythonModel):
 
         Args:
             model_input: Columns ``question`` and ``context``, both text.
-            params: ``top_k``, and ``null_threshold``: ``None`` is the reader's own.
+            params: ``top_k``; ``null_threshold``, a number, where ``None`` is the reader's own; ``abstain``, "never" or
+                ``None``.
 
         Returns:
             For each row, in their order, an object with the keys of ``quoth ask --json``.
@@ -47,11 +48,15 @@ class ServedReader(PythonModel):
             for row, (question, context) in enumerate(zip(model_input["question"], model_input["context"], strict=True))
         ]
         problems = [problem for example in examples for problem in _problems(example)]
+        if wanted.get("abstain") not in (None, "never"):
+            problems.append(f'abstain must be "never" or left out, but is {wanted["abstain"]!r}')
         if problems:
             raise _refusal(problems)
         try:
             predictions = self._reader.answer_all(
-                examples, top_k=wanted.get("top_k") or 1, null_threshold=wanted.get("null_threshold")
+                examples,
+                top_k=wanted.get("top_k") or 1,
+                null_threshold=wanted.get("abstain") or wanted.get("null_threshold"),
             )
             return [_row(example, each) for example, each in zip(examples, predictions, strict=True)]
         except ConfigError as error:

@@ -342,7 +342,7 @@ class ReaderResponse(ReaderName):
     max_tokens: int = Field(description="Longest window, in tokens.")
     overlap: int = Field(description="Tokens of the context that neighbouring windows share.")
     max_answer_tokens: int
-    null_threshold: float | None = Field(description="Stored threshold; null: it never abstains.")
+    null_threshold: float | Literal["never"] = Field(description='Stored threshold, or "never": it never abstains.')
     null_bias: float = Field(description="Null odds at which no answer and the best answer are equally probable.")
     temperature: float
     null_temperature: float = Field(description="Divides null odds above the null bias.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from quoth import __version__
@@ -141,8 +140,7 @@ class Service:
         }
 
     def _choice(self, asked: schema.Choice) -> DecodeSettings:
-        threshold = math.inf if asked.null_threshold == "never" else asked.null_threshold
-        return self._desk.reader.decode_settings(asked.top_k, threshold, asked.max_answer_tokens)
+        return self._desk.reader.decode_settings(asked.top_k, asked.null_threshold, asked.max_answer_tokens)
 
     def _row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query | ApiError:
         """Return one row of many as a query, or what is wrong with it."""

@@ -83,7 +83,7 @@ class App {
     const reader = /** @type {ReaderFacts} */ (await call("v1/reader"));
     this.reader = reader;
     byId("reader").textContent = `Reader: ${reader.name}`;
-    this.threshold = new Threshold(reader.null_threshold, () => this.#decide());
+    this.threshold = new Threshold(reader.null_threshold === "never" ? null : reader.null_threshold, () => this.#decide());
   }
 
   /**

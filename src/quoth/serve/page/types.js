@@ -37,7 +37,7 @@
  * @property {string} version
  * @property {number} max_tokens
  * @property {number} overlap
- * @property {number | null} null_threshold  Null: it never abstains.
+ * @property {number | "never"} null_threshold  "never": it never abstains.
  * @property {{ context_characters: number, explain_characters: number }} limits
  *
  * @typedef {object} Text  The text that is asked.
