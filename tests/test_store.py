@@ -11,7 +11,7 @@ from quoth.files import sha256
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings
 from quoth.store import ReaderFolder, ReaderSettings, open_engine
-from quoth.store.files import reader_files
+from quoth.store.layout import reader_files
 from support.readers import EACH_LAYOUT, KINDS, LAYOUTS, tiny_folder, tiny_layout
 
 DECODE = DecodeSettings(max_answer_tokens=12, null_threshold=-1.5, null_bias=-0.5, temperature=1.7, odds_scale=2.0)

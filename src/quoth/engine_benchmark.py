@@ -26,7 +26,7 @@ from quoth.reader import Reader
 from quoth.reading import WindowBatch, by_token_budget
 from quoth.records import Example
 from quoth.store import find_folder, open_engine
-from quoth.store.files import has_torch_weights
+from quoth.store.layout import has_torch_weights
 from quoth.text import is_blank
 
 # Questions asked alone for the latency, and windows whose logits are compared.

@@ -58,7 +58,7 @@ def evaluate(
 
     Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1 --slices --errors wrong.jsonl[/cyan]
     """
-    from quoth.cli.files import check_different
+    from quoth.cli.outputs import check_different
     from quoth.cli.score import print_report
     from quoth.data import read_examples
     from quoth.data.labels import read_labels

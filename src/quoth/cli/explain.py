@@ -67,7 +67,7 @@ def explain(
     Example: [cyan]quoth explain "Who kept the light?" --context log.txt --html why.html[/cyan]
     """
     from quoth.cli.ask import read_sources
-    from quoth.cli.files import check_different
+    from quoth.cli.outputs import check_different
     from quoth.errors import ConfigError
     from quoth.files import whole_file
     from quoth.reader import Reader

@@ -43,7 +43,7 @@ def predict(
     """
     from rich.progress import Progress
 
-    from quoth.cli.files import check_different
+    from quoth.cli.outputs import check_different
     from quoth.data import read_examples
     from quoth.evaluation import prediction_files
     from quoth.reader import Reader

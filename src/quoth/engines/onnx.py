@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from quoth.engines.base import usable_cores
-from quoth.engines.files import OUTPUTS, cannot_run, check_network
+from quoth.engines.network import OUTPUTS, cannot_run, check_network
 from quoth.engines.precisions import ONNXRUNTIME, wrong_precision
 from quoth.errors import ReaderError
 from quoth.reading import SpanLogits, WindowBatch

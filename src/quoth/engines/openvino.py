@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quoth.engines.base import usable_cores
-from quoth.engines.files import OUTPUTS, cannot_run, check_network
+from quoth.engines.network import OUTPUTS, cannot_run, check_network
 from quoth.engines.precisions import OPENVINO, wrong_precision
 from quoth.errors import ReaderError
 from quoth.files import sha256, whole_bytes

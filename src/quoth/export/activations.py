@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from quoth.engines.files import FEEDS
+from quoth.engines.network import FEEDS
 from quoth.engines.openvino import one_core
 from quoth.reading import WindowBatch
 

@@ -12,7 +12,7 @@ import onnx
 import torch
 
 from quoth.engines import Engine
-from quoth.engines.files import OUTPUTS
+from quoth.engines.network import OUTPUTS
 from quoth.engines.torch import TorchEngine
 from quoth.errors import ExportError
 from quoth.reading import WindowBatch

@@ -8,7 +8,7 @@
     └── README.md           model card
 
 A plain Hugging Face folder has no ``quoth.json``; its settings come from its tokenizer and its config. Its ONNX file
-may lie in ``onnx/``, and its weights in several files; ``files.py`` knows all layouts.
+may lie in ``onnx/``, and its weights in several files; ``layout.py`` knows all layouts.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from quoth.engines.select import cache_folder, open_onnx
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
 from quoth.files import sha256, whole_file, whole_folder, write_json
 from quoth.store.card import card
-from quoth.store.files import CARD, MANIFEST, copy_reader, has_torch_weights, onnx_file, reader_files
 from quoth.store.hub import hub_folder, is_hub_name
+from quoth.store.layout import CARD, MANIFEST, copy_reader, has_torch_weights, onnx_file, reader_files
 from quoth.store.settings import ReaderSettings
 
 FORMAT = 1

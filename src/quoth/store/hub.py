@@ -10,20 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quoth.errors import ReaderError
+from quoth.store.layout import SMALL, first_layout
 
 # A name on the hub: "owner/name", or one of the old names without an owner.
 _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-# Small files, and those that a tokenizer can be made of.
-_SMALL = ("quoth.json", "config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*")
-_SMALL_TOO = ("merges.txt", "*.model", "*.bpe")
-# Weights, the best first: what needs no torch, then what cannot hold code. The first that is there is taken.
-_WEIGHTS = (
-    ("model.onnx", "model.onnx_data", "model.onnx.data"),
-    ("onnx/model.onnx", "onnx/model.onnx_data", "onnx/model.onnx.data"),
-    ("model.safetensors",),
-    ("model.safetensors.index.json", "model-*.safetensors"),
-    ("pytorch_model.bin",),
-)
 
 
 def is_hub_name(source: str | Path | None) -> bool:
@@ -100,5 +90,5 @@ def wanted_files(files: Sequence[str]) -> list[str]:
     Args:
         files: What the repository holds.
     """
-    weights: tuple[str, ...] = next((group for group in _WEIGHTS if group[0] in files), ())
-    return [*_SMALL, *_SMALL_TOO, *weights]
+    weights = first_layout(files)
+    return [*SMALL, *((weights.file, *weights.beside) if weights else ())]

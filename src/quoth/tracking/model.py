@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from quoth.errors import MissingExtraError
 from quoth.store import ReaderFolder
-from quoth.store.files import copy_reader
+from quoth.store.layout import copy_reader
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature

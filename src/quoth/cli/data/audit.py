@@ -41,7 +41,7 @@ def audit(
 
     Example: [cyan]quoth data audit train.json dev.json --html audit.html[/cyan]
     """
-    from quoth.cli.files import check_different
+    from quoth.cli.outputs import check_different
     from quoth.data import read_examples
     from quoth.data.audit import audit as audit_sets
     from quoth.errors import ConfigError

@@ -48,7 +48,7 @@ def convert(
 
     Example: [cyan]quoth data convert export.json -o mine.json[/cyan]
     """
-    from quoth.cli.files import check_different
+    from quoth.cli.outputs import check_different
     from quoth.data.check import check
     from quoth.data.exchange import merge, read_tasks, write_format
     from quoth.data.exchange.annotators import join_files

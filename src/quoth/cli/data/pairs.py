@@ -34,7 +34,7 @@ def pairs(
 
     Example: [cyan]quoth data pairs train.json -o pairs.json --share 0.3[/cyan]
     """
-    from quoth.cli.files import check_different
+    from quoth.cli.outputs import check_different
     from quoth.data import read_examples
     from quoth.data.pairs import draw_pairs
 

@@ -44,7 +44,7 @@ def repair(
 
     Example: [cyan]quoth data repair mine.csv -o repaired.json --log changes.jsonl --drop[/cyan]
     """
-    from quoth.cli.files import check_different
+    from quoth.cli.outputs import check_different
     from quoth.data import inspect
     from quoth.data.check import check
     from quoth.data.repair import chosen_rules, drop_unrepaired

@@ -44,7 +44,7 @@ def split(
 
     Example: [cyan]quoth data split mine.json --share 0.1 -o parts[/cyan]
     """
-    from quoth.cli.files import check_different
+    from quoth.cli.outputs import check_different
     from quoth.data import read_examples, read_titles
     from quoth.data import split as split_examples
     from quoth.data.split import split_by_shares

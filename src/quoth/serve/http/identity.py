@@ -11,8 +11,8 @@ from typing import Any
 from quoth.files import sha256
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, shipped_folder
-from quoth.store.files import reader_files
 from quoth.store.hub import hub_folder, is_hub_name
+from quoth.store.layout import reader_files
 
 _HASH_DIGITS = 16
 

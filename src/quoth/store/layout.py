@@ -1,4 +1,4 @@
-"""Which files of a folder make up a reader: one list for what copies, vouches for or hashes a reader.
+"""The layouts of a reader's folder: one table of the files that make up a reader, here and on the hub.
 
 Beside them may lie checkpoints, and weights in formats that Quoth does not load.
 """
@@ -10,30 +10,82 @@ import mmap
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from quoth.errors import ReaderError
 
 MANIFEST = "quoth.json"
 CARD = "README.md"
-_INDEX = "model.safetensors.index.json"
-_OLD = "pytorch_model.bin"
-# Where an ONNX file may lie, and what torch can run; the first that is there counts.
-_ONNX = ("model.onnx", "onnx/model.onnx")
-_TORCH = ("model.safetensors", _INDEX, _OLD)
+TOKENIZER = "tokenizer.json"
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One way in which a folder, or a repository of the hub, holds the weights of a reader.
+
+    Attributes:
+        file: The file by which it is recognised, as a path within the folder.
+        engine: What runs it: "onnx", for an engine of ONNX files, or "torch".
+        beside: Patterns of the files that the first one refers to.
+    """
+
+    file: str
+    engine: str
+    beside: tuple[str, ...] = ()
+
+
+_INDEX = Weights("model.safetensors.index.json", "torch", ("model-*.safetensors",))
+_OLD = Weights("pytorch_model.bin", "torch")
+# The best first: what needs no torch, then what cannot hold code. The first that is there is taken.
+LAYOUTS = (
+    Weights("model.onnx", "onnx", ("model.onnx_data", "model.onnx.data")),
+    Weights("onnx/model.onnx", "onnx", ("onnx/model.onnx_data", "onnx/model.onnx.data")),
+    Weights("model.safetensors", "torch"),
+    _INDEX,
+    _OLD,
+)
+# Small files that a reader may need, as patterns; among them those that a tokenizer can be made of.
+SMALL = (
+    MANIFEST,
+    CONFIG,
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "*.bpe",
+)
 # How an ONNX file names another that holds a tensor: the key "location", then length and bytes of the name (protobuf).
 _LOCATION = re.compile(rb"\x0a\x08location\x12([\x80-\xff]*[\x00-\x7f])")
 
 
+def first_layout(names: Collection[str], engine: str | None = None) -> Weights | None:
+    """Return the best way in which files hold weights, or ``None``.
+
+    Args:
+        names: The files that there are, as paths within the folder.
+        engine: What is to run them, "onnx" or "torch"; either if ``None``.
+    """
+    return next((each for each in LAYOUTS if each.file in names and engine in (None, each.engine)), None)
+
+
 def onnx_file(folder: Path) -> Path | None:
     """Return the ONNX file of a folder, or ``None``."""
-    return next((folder / name for name in _ONNX if (folder / name).is_file()), None)
+    found = first_layout(_there(folder), "onnx")
+    return folder / found.file if found else None
 
 
 def has_torch_weights(folder: Path) -> bool:
-    """Tell whether a folder holds weights that torch can run."""
-    return any((folder / name).is_file() for name in _TORCH)
+    """Return whether a folder holds weights that torch can run."""
+    return first_layout(_there(folder), "torch") is not None
+
+
+def _there(folder: Path) -> list[str]:
+    return [each.file for each in LAYOUTS if (folder / each.file).is_file()]
 
 
 def reader_files(folder: Path) -> list[str]:
@@ -45,13 +97,13 @@ def reader_files(folder: Path) -> list[str]:
         ReaderError: If the index of its shards cannot be read.
     """
     wanted = [
-        "tokenizer.json",
+        TOKENIZER,
         "tokenizer_config.json",
         *_onnx_files(folder),
         "model.safetensors",
         *_shards(folder),
         *_old_weights(folder),
-        "config.json",
+        CONFIG,
     ]
     # Not Path.is_file, which fails on what cannot be a name: a file may give any.
     return [name for name in dict.fromkeys(wanted) if _is_inside(name) and os.path.isfile(folder / name)]  # noqa: PTH113
@@ -92,10 +144,10 @@ def _text_at(content: mmap.mmap, match: re.Match[bytes]) -> str:
 
 def _shards(folder: Path) -> Iterator[str]:
     """Yield the index of weights in several files, and these files, as the index names them."""
-    index = folder / _INDEX
+    index = folder / _INDEX.file
     if not index.is_file():
         return
-    yield _INDEX
+    yield _INDEX.file
     try:
         yield from sorted({str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -105,7 +157,7 @@ def _shards(folder: Path) -> Iterator[str]:
 def _old_weights(folder: Path) -> Iterator[str]:
     """Yield the old checkpoint where it is what torch runs: only beside no others."""
     if not any(folder.glob("model*.safetensors")):
-        yield _OLD
+        yield _OLD.file
 
 
 def _is_inside(name: str) -> bool:
