@@ -5,6 +5,7 @@ import json
 import random
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -14,6 +15,7 @@ from quoth.cli import main
 from quoth.errors import InputError
 from quoth.records import Span
 from quoth.verification import Claim, quoted, read_claims, verify
+from support.files import pdf
 from support.quotes import TEXTS, cases
 from support.texts import few, texts
 
@@ -288,3 +290,18 @@ def test_the_command_shows_the_difference(quoth):
 def test_wrong_use_is_named(quoth, words, status, sentence):
     code, _, err = quoth("verify", *words)
     assert (code, sentence in err) == (status, True), err
+
+
+def test_documents_of_any_kind_are_looked_in_with_their_pages(quoth):
+    Path("lease").mkdir()
+    Path("lease/a.pdf").write_bytes(pdf(["Nothing here."], ["The rent is due monthly."]))
+    Path("lease/b.html").write_text("<h1>Notice</h1><p>The notice is in writing.")
+    Path("lease/c.docx").write_bytes(b"broken")
+    status, out, err = quoth("verify", '["rent is due", "notice is in writing"]', "--context", "lease", "--json")
+    first, second = (each["places"][0] for each in json.loads(out)["quotes"])
+    assert (status, first["source"], first["page"], len(first["boxes"])) == (0, "lease/a.pdf", 2, 1)
+    assert first["boxes"][0]["page"] == 2
+    assert (second["source"], second["page"]) == ("lease/b.html", None)
+    assert "lease/c.docx: the .docx file is damaged" in err
+    status, _, err = quoth("verify", "rent", "--context", "lease/c.docx")
+    assert (status, err.startswith("quoth: lease/c.docx: the .docx file is damaged")) == (1, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,8 @@ from quoth.cli.console import note, print_json, stdout
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from quoth.records import Answer, Prediction
+    from quoth.documents import Box, Document
+    from quoth.records import Answer, Prediction, Span
 
 app = typer.Typer(add_completion=False)
 
@@ -29,10 +31,19 @@ _NO_CONTEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One context: what to call it, and its text."""
+    """One context: what to call it, its text, and the document that it comes from, if it has pages or boxes."""
 
     name: str
     text: str
+    document: Document | None = None
+
+    def page_at(self, position: int) -> int | None:
+        """Return the page of a code point, from 1; ``None`` if there are no pages."""
+        return self.document.page_at(position) if self.document else None
+
+    def boxes_of(self, span: Span) -> Sequence[Box]:
+        """Return the rectangles that a span covers on its pages."""
+        return self.document.boxes_of(span) if self.document else ()
 
 
 @app.command()
@@ -43,7 +54,7 @@ def ask(
     ],
     context: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE|-", help="Text to quote from, in UTF-8; - is standard input. May be given again."),
+        typer.Option(metavar="FILE|-", help="A file, a folder or a pattern; - is standard input. May be given again."),
     ] = None,
     text: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from, as it is. May be given again.")
@@ -66,7 +77,7 @@ def ask(
     Prints the answer, its probability and place (file:line:column and code points, end not included), and the text
     around it. Piped, the answer stands in double square brackets there, without colour.
 
-    Code points are those of the file as it is, line ends included; a byte order mark at its start is not counted.
+    Code points are those of a text file as it is, line ends included; a byte order mark at its start is not counted.
 
     Exit 0 also where there is no answer, 1 if a text cannot be read, 2 for wrong use.
 
@@ -103,7 +114,7 @@ def read_sources(files: list[str], texts: list[str], command: str = "ask") -> li
     sources, problems = [], []
     for file in files:
         try:
-            sources.append(Source("stdin" if file == "-" else file, read_text(file)))
+            sources += _read_sources(file)
         except ValueError as error:
             problems.append(f"{file or repr(file)}: {error}")
     if problems:
@@ -113,6 +124,34 @@ def read_sources(files: list[str], texts: list[str], command: str = "ask") -> li
         for source in sources:
             if not source.text.strip():
                 note(f"{source.name}: holds no text to quote")
+    return sources
+
+
+def _read_sources(file: str) -> list[Source]:
+    """Read a file of any kind, a folder or a pattern; bad files of a folder are noted, and the others go on.
+
+    Raises:
+        ValueError: If nothing can be read; what must be, but is.
+    """
+    from quoth.documents import PARSED, Document, read_documents
+
+    path = Path(file)
+    is_many = bool(file) and (path.is_dir() or (any(sign in file for sign in "*?") and not path.exists()))
+    if not is_many and not (path.suffix.lower() in PARSED and path.exists()):
+        return [Source("stdin" if file == "-" else file, read_text(file))]
+    sources = []
+    for found in read_documents([path]):
+        if isinstance(found, Document):
+            sources.append(Source(found.name, found.text, found))
+            for said in found.notes:
+                note(f"{found.name}: {said}")
+        elif is_many:
+            note(str(found))
+        else:
+            raise ValueError(found.problem)
+    if not sources:
+        kind = "folder" if path.is_dir() else "pattern"
+        raise ValueError(f"must be a file, but is a {kind} without documents that can be read")
     return sources
 
 
@@ -177,6 +216,8 @@ def _answer_document(answer: Answer, source: Source) -> dict[str, Any]:
         "probability": _finite(answer.probability),
         "context": source.name,
         "context_index": answer.context_index,
+        "page": source.page_at(answer.span.start),
+        "boxes": [box.to_dict() for box in source.boxes_of(answer.span)],
         "window_index": answer.window_index,
     }
 
@@ -213,6 +254,8 @@ def _print_first(console: Console, answer: Answer, source: Source, *, closest: b
     from quoth.display import one_line, percent
 
     where = f"{percent(answer.probability)} · {place(source.text, answer.span, source.name)}"
+    if page := source.page_at(answer.span.start):
+        where += f" · page {page}"
     if closest:
         console.print(Text.assemble("\nClosest: ", (one_line(answer.text), "bold")))
     put(console, Text(where, "dim"))
@@ -230,5 +273,7 @@ def _print_next(console: Console, answer: Answer, source: Source, rank: int) -> 
     if rank == 1:
         console.print("\nNext best")
     where = place(source.text, answer.span, source.name)
+    if page := source.page_at(answer.span.start):
+        where += f" · page {page}"
     line = (f"{percent(answer.probability):>6}  ", (one_line(answer.text), "bold"), (f" · {where}", "dim"))
     put(console, Text.assemble(*line), indent=2)

@@ -36,7 +36,7 @@ def verify(
     ],
     context: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE|-", help="A text to look in; - is standard input. May be given again."),
+        typer.Option(metavar="FILE|-", help="A file, a folder or a pattern; - is standard input. May be given again."),
     ] = None,
     text: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A text to look in, as it is. May be given again.")
@@ -56,7 +56,6 @@ def verify(
     Example: [cyan]quoth verify answer.txt --context contract.txt[/cyan]
     """
     from quoth.errors import ConfigError
-    from quoth.verification import TextSource
     from quoth.verification import verify as verify_quotes
 
     if "-" in quotes and "-" in (context or []):
@@ -65,7 +64,7 @@ def verify(
         raise ConfigError("verify: must have a text to look in, but has none. Give one with --context FILE")
     claims = [claim for words in quotes for claim in _claims(words)]
     sources = read_sources(context or [], text or [], "verify")
-    verdicts = verify_quotes(claims, [TextSource(source.name, source.text) for source in sources])
+    verdicts = verify_quotes(claims, sources)
     if json:
         print_json({"quotes": [verdict.to_dict() for verdict in verdicts]})
     else:

@@ -18,7 +18,7 @@ from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
 from quoth.records import Span
 
 _PLAIN = {".txt": "text", ".text": "text", ".md": "Markdown", ".markdown": "Markdown"}
-_PARSED = {".html": "html", ".htm": "html", ".xhtml": "html", ".docx": "docx", ".pdf": "pdf", ".epub": "epub"}
+PARSED = {".html": "html", ".htm": "html", ".xhtml": "html", ".docx": "docx", ".pdf": "pdf", ".epub": "epub"}
 KINDS = (".txt", ".md", ".html", ".docx", ".pdf", ".epub")
 # Longest first: the mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
@@ -53,7 +53,7 @@ def read_document(
     """
     limits = limits or DocumentLimits()
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in _PLAIN and suffix not in _PARSED:
+    if suffix not in _PLAIN and suffix not in PARSED:
         known = ", ".join(KINDS[:-1]) + f" or {KINDS[-1]}"
         raise DocumentKindError(f"a file must be {known}, but this one is {suffix[:20] or 'without an ending'}")
     if len(data) > limits.file_bytes:
@@ -62,7 +62,7 @@ def read_document(
         document = _plain(data, name)
     else:
         pool = pool or shared_pool(limits.memory_bytes)
-        document = _parsed(pool.parse(data, _PARSED[suffix], limits), data, name)
+        document = _parsed(pool.parse(data, PARSED[suffix], limits), data, name)
     if not document.text.strip():
         raise DocumentError("the file holds no text; if it holds scanned pages, run text recognition (OCR) over it")
     if len(document.text) > limits.characters:
