@@ -1,31 +1,31 @@
-# make demo      ask the shipped reader some questions          make test      the suite, but for its long tests
-# make check     all that a commit must pass                    make test-all  the long tests
-# make help      every target
+# make demo      ask the included reader some questions         make test      the suite without its long tests
+# make check     what every commit must pass                    make test-all  the long tests
+# make help      all targets
 
 PYTHON ?= python3
 # Other Pythons on which the base install is tested by test-all, e.g. PYTHONS="python3.12 python3.13".
 PYTHONS ?=
-# Tests at once, each in a process of its own.
+# Processes that run tests in parallel.
 WORKERS ?= 2
-# The folder of the full data sets, for the tests and measurements that want them.
+# The folder of the full data sets, for the tests and benchmarks that need them.
 export QUOTH_DATA
 # With QUOTH_WITHOUT_DATA=1, those tests are left out instead of skipped: in CI, a skip is a failure.
 LEFT_OUT = $(if $(QUOTH_WITHOUT_DATA), and not data)
-# Quoth never asks a hub here; libraries that would, must not.
+# Nothing here may access the hub, neither Quoth nor a library.
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = true
 
 BASE = .venv
 FULL = .venv-full
-# Builds and checks what is published; and where the built wheel is tried.
+# The environment of the release tools, and the one in which the built wheel is installed.
 RELEASE = .venv-release
 WHEEL = .venv-wheel
-# The shipped reader before it is made small: a float checkpoint in a Hugging Face folder.
+# The float checkpoint from which the shipped reader was exported: a Hugging Face folder.
 FLOAT = readers/shipped
 STAMP = pyproject.toml constraints.txt tools/environment.py
-# Peers of the benchmarks, each in an environment of its own; parity is measured with the first, the old pipeline.
+# Peers of the benchmarks, each in its own environment. Parity is measured with the first, the old pipeline.
 PEERS = .peers/pipeline .peers/haystack .peers/txtai
-# What make bench runs, in this order.
+# The benchmarks of make bench, in this order.
 BENCH = answering ask fidelity serving decoding windows overlap startup memory
 FLAGS_decoding = --data $(QUOTH_DATA)
 FLAGS_windows = --data $(QUOTH_DATA)
@@ -38,34 +38,34 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 $(BASE)/.made: $(STAMP)
-	@echo "Making $(BASE): the base install, without torch ..."
+	@echo "Creating $(BASE): the base install, without torch ..."
 	@$(PYTHON) tools/environment.py $(BASE) "" test
 	@touch $@
 
 $(FULL)/.made: $(STAMP)
-	@echo "Making $(FULL): everything, torch too; this takes some minutes ..."
+	@echo "Creating $(FULL): all extras, with torch; this takes some minutes ..."
 	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,docs,tutorial
 	@touch $@
 
 $(RELEASE)/.made: $(STAMP)
-	@echo "Making $(RELEASE): what builds and checks a release ..."
+	@echo "Creating $(RELEASE): the release tools ..."
 	@$(PYTHON) tools/environment.py $(RELEASE) -- --constraint constraints.txt --group release
 	@touch $@
 
 .peers/%/.made: benchmarks/peers/%.txt tools/environment.py
-	@echo "Making .peers/$*: a peer of the benchmarks, with torch ..."
+	@echo "Creating .peers/$*: a peer of the benchmarks, with torch ..."
 	@$(PYTHON) tools/environment.py .peers/$* -- -r $<
 	@touch $@
 
-## demo          ask the shipped reader some questions about bundled texts (base install)
+## demo          ask the included reader some questions about example texts (base install)
 demo: $(BASE)/.made
 	@$(BASE)/bin/python examples/demo.py
 
-## test          the whole suite but its long tests
+## test          the whole suite without its long tests
 test: $(FULL)/.made
 	$(FULL)/bin/python -m pytest -n $(WORKERS) -m "not long$(LEFT_OUT)"
 
-## test-base     what must work without torch or any other extra, in an environment without them
+## test-base     the tests of the base install, in an environment without any extra
 test-base: $(BASE)/.made
 	$(BASE)/bin/python -m pytest -n $(WORKERS) -m "not long and not torch and not serve$(LEFT_OUT)" --ignore-glob="*/test_serve*.py"
 
@@ -76,7 +76,7 @@ test-pythons:
 	  $(MAKE) test-base PYTHON=$$python BASE=.venv-$$version || exit 1; \
 	done
 
-## build         the sdist and the wheel, into dist/, and check their metadata and contents
+## build         build the sdist and the wheel into dist/, and check their metadata and contents
 build: $(RELEASE)/.made
 	@rm -rf dist
 	$(RELEASE)/bin/python -m build --no-isolation --outdir dist .
@@ -88,7 +88,7 @@ test-wheel: build
 	@$(PYTHON) tools/environment.py $(WHEEL) -- --constraint constraints.txt dist/*.whl
 	@$(PYTHON) tools/try_wheel.py $(WHEEL) dist/*.whl
 
-## test-sdist    unpack the built sdist; collect its tests, and run some of them
+## test-sdist    unpack the built sdist, collect its tests and run some of them
 test-sdist: build $(FULL)/.made
 	@$(FULL)/bin/python tools/try_sdist.py dist/*.tar.gz tests/test_layers.py tests/test_docs.py tests/test_data.py
 
@@ -97,14 +97,14 @@ tests/browser/node_modules: tests/browser/package-lock.json
 	npm ci --ignore-scripts --silent --prefix tests/browser
 	@touch $@
 
-## test-long     the long tests: training that is killed, real data, the page in Chromium
+## test-long     the long tests: interrupted training, full data sets, the page in Chromium
 test-long: $(FULL)/.made tests/browser/node_modules
 	$(FULL)/bin/python -m pytest -m "long$(LEFT_OUT)"
 
 ## test-all      test-pythons and test-long
 test-all: test-pythons test-long
 
-## environments  create every environment that check, build and test-long need, so that later parts find them
+## environments  create all environments that check, build and test-long need
 environments: $(BASE)/.made $(FULL)/.made $(RELEASE)/.made tests/browser/node_modules
 
 ## lint          ruff: style, imports, docstrings
@@ -116,47 +116,47 @@ lint: $(FULL)/.made
 types: $(FULL)/.made
 	$(FULL)/bin/mypy
 
-## format        let ruff mend what it can
+## format        let ruff fix and format the code
 format: $(FULL)/.made
 	$(FULL)/bin/ruff check --fix .
 	$(FULL)/bin/ruff format .
 
-## check         lint, types, test and test-base (layers and docs are tests)
+## check         lint, types, test and test-base
 check: lint types test test-base
 
 ## docs          build the documentation site into site/, offline and strict
 docs: $(FULL)/.made
 	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/python -m mkdocs build --quiet --strict
-	@echo "The site lies in site/; open site/index.html, or to search in it: python3 -m http.server -d site"
+	@echo "The site is in site/. Open site/index.html, or run python3 -m http.server -d site to use its search."
 
-## peers         the environments of the benchmarks' peers (.peers/)
+## peers         create the environments of the benchmarks' peers (.peers/)
 peers: $(addsuffix /.made,$(PEERS))
 
-## bench         all benchmarks, into docs/benchmarks.md; or some: make bench BENCH="answering ask" (benchmarks/README.md)
+## bench         run all benchmarks and write docs/benchmarks.md; some of them: make bench BENCH="answering ask"
 bench: $(FULL)/.made peers
 	@failed=0; $(foreach part,$(BENCH),echo "benchmarks/$(part).py ..."; \
 	  $(FULL)/bin/python benchmarks/$(part).py $(FLAGS_$(part)) $(ARGS) || failed=1;) exit $$failed
 
-## reader        make the shipped reader again, from base weights; hours (ARGS="--max-steps 20" for a look)
+## reader        train the included reader from base weights; takes hours (ARGS="--max-steps 20" for a quick test)
 reader: $(FULL)/.made
 	$(FULL)/bin/python tools/make_reader.py $(ARGS)
 
-## refresh       renew all that hangs on the shipped weights: golden answers, pictures, the tutorial; minutes
+## refresh       after new weights: update golden answers, pictures and the tutorial; takes minutes
 refresh: $(FULL)/.made .peers/pipeline/.made
 	$(FULL)/bin/python tools/parity.py --reader $(FLOAT) --golden-only --only shipped
 	$(FULL)/bin/python tools/picture.py
 	$(FULL)/bin/python tools/screenshots.py
 	$(FULL)/bin/python tools/tutorial.py
 
-## parity        measure parity with the old pipeline again, and write docs/parity.md; wants QUOTH_DATA, and an hour
+## parity        measure parity with the old pipeline and write docs/parity.md; needs QUOTH_DATA and an hour
 parity: $(FULL)/.made .peers/pipeline/.made
 	$(FULL)/bin/python tools/parity.py --reader $(FLOAT)
 
-## tiny          make the tiny readers of the tests again
+## tiny          create the tiny readers of the tests again
 tiny: $(FULL)/.made
 	$(FULL)/bin/python tests/tiny/make.py
 	$(FULL)/bin/python tests/tiny/make_known.py
 
-## clean         remove what make made
+## clean         remove everything that make created
 clean:
 	rm -rf .venv .venv-* .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis site dist

@@ -1,11 +1,11 @@
-"""Questions a second against the old pipeline and the living peers, with F1 beside each; share of the matrix peak.
+"""Measures questions/s against the old pipeline and current libraries, with F1; and the share of the matrix peak.
 
     python benchmarks/answering.py [--model FLOAT_FOLDER] [--questions 1000] [--threads 2]
 
-Every side runs in a process of its own, in its own environment (`make peers`), on the same cores. All have the same
-weights: the shipped file, or the float checkpoint that it was made of. They take turns, block by block of the same
-questions of SQuAD's dev set. Answers are compared before times are: where a side has other weights or loses questions,
-nothing is measured. A side that cannot run here is named with its reason.
+Every side runs in its own process and its own environment (`make peers`), on the same cores. All have the same weights:
+the shipped file, or the float checkpoint it was made from. They alternate, block by block, over the same questions of
+SQuAD's dev set. Answers are compared before times: if a side has other weights or loses questions, the run stops. A
+side that cannot run on this machine is listed with the reason.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from turns import Result, Side, Workers, take_turns
 if TYPE_CHECKING:
     from quoth import Example
 
-# A living peer that answers worse than this is not the best one, however fast: points of F1 below the float checkpoint.
+# A current peer with a lower F1 than this does not count as the best: points below the float checkpoint.
 LIVING_MARGIN = 2.0
-# Share of answers that two float32 sides must have in common, though they choose spans by different rules.
+# Share of equal answers that two float32 sides must reach, although they choose spans by different rules.
 ALIKE = 0.8
 BATCHES = (1, 8, 32, 64)
 ENGINES = "openvino:float32,openvino:bfloat16,onnxruntime:float32,torch:float32,torch:bfloat16"
 OLD = "The pipeline of transformers 4.57"
-# What a side is, to the bars; and the bars of the project.
+# The roles of sides, and the targets.
 SHIPPED, ENGINE, PEAK = "shipped", "engine", "peak"
 DEFAULT, FLOAT32, BFLOAT16, LIVING = "as called by default", "float32", "bfloat16", "living"
 BARS = {DEFAULT: 20.0, FLOAT32: 6.0, BFLOAT16: 2.0, LIVING: 4.0, PEAK: 40.0}
 
 
 def main() -> None:
-    """Measure, and print what was measured."""
+    """Measure, and print the results."""
     parser = options(__doc__, 1000)
-    parser.add_argument("--blocks", type=int, default=2, help="turns of each side (2)")
-    parser.add_argument("--search", type=int, default=128, help="questions on which batch sizes are tried (128)")
-    parser.add_argument("--engines", default=ENGINES, help=f"engines for the float file, and precisions ({ENGINES})")
+    parser.add_argument("--blocks", type=int, default=2, help="blocks of each side (2)")
+    parser.add_argument("--search", type=int, default=128, help="questions for choosing the batch size (128)")
+    parser.add_argument("--engines", default=ENGINES, help=f"engines and precisions for the float file ({ENGINES})")
     given = parser.parse_args()
     from quoth.data import read_examples
     from quoth.evaluation import score
@@ -72,7 +72,7 @@ def main() -> None:
     lines += profile(results[ours[0]], results[peers[0]], work)
     threads_used = f"{threads} thread{'s' if threads > 1 else ''}"
     record(
-        "Answering, against the old pipeline and living peers",
+        "Answering, against the old pipeline and current peers",
         [f"On {threads_used}.", "", *lines],
         keep=not given.no_record,
     )
@@ -80,7 +80,7 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the shipped reader's network has to do for all questions, and what its parts take by themselves.
+    """The operations of the shipped reader's network for all questions, and the time of its parts.
 
     Attributes:
         flops: Floating-point operations, without padding.
@@ -96,7 +96,7 @@ class Work:
 
 
 def quoth_sides(given: argparse.Namespace, empty: str) -> Iterator[Side]:
-    """Yield the shipped reader, then the float checkpoint in every engine asked for."""
+    """Yield the shipped reader, then the float checkpoint in each requested engine."""
     python = Path(sys.executable)
     yield Side("**Quoth, as it ships**", SHIPPED, "quoth", python, "")
     yield Side("Quoth, as it ships, in ONNX Runtime", ENGINE, "quoth", python, "", {"engine": "onnxruntime"})
@@ -112,7 +112,7 @@ def quoth_sides(given: argparse.Namespace, empty: str) -> Iterator[Side]:
 
 
 def peer_sides(model: str) -> Iterator[list[Side]]:
-    """Yield each peer: ways to call it, of which the fastest is taken.
+    """Yield each peer as a list of ways to call it; the fastest is used.
 
     All are told what to compute in: by themselves they would take the precision that the weights are stored in.
     """
@@ -142,7 +142,7 @@ def peer_sides(model: str) -> Iterator[list[Side]]:
 
 
 def seconds(workers: Workers, side: Side, pairs: Sequence[tuple[str, str]]) -> float:
-    """Return how long a side takes that has already run."""
+    """Return the seconds of a side that has already run."""
     reply = workers.ask(side, pairs)
     if reply is None:
         raise RuntimeError(f"{side.name} must run to be measured, but does not: {workers.failed.get(side.name)}")
@@ -150,7 +150,7 @@ def seconds(workers: Workers, side: Side, pairs: Sequence[tuple[str, str]]) -> f
 
 
 def fastest(workers: Workers, ways: list[Side], pairs: Sequence[tuple[str, str]]) -> Side:
-    """Return the way of calling a peer that answers a few questions fastest."""
+    """Return the fastest way of calling a peer, measured with a few questions."""
     if len(ways) == 1:
         return ways[0]
     tried = [(reply["seconds"], at) for at, way in enumerate(ways) if (reply := workers.ask(way, pairs))]
@@ -158,7 +158,7 @@ def fastest(workers: Workers, ways: list[Side], pairs: Sequence[tuple[str, str]]
 
 
 def flops(model: Path | str, examples: Sequence[Example]) -> float:
-    """Return the operations of a BERT over the windows of some examples: products of weights, and of attention."""
+    """Return the floating-point operations of a BERT for the windows of examples: weights and attention."""
     from quoth.reading import Tokenizer, Windower
 
     config = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
@@ -169,7 +169,7 @@ def flops(model: Path | str, examples: Sequence[Example]) -> float:
 
 
 def check_alike(results: dict[Side, Result], reference: Side) -> None:
-    """Stop where a side that should compute the same float32 network answers otherwise."""
+    """Exit if a float32 side with the same network gives other answers."""
     for side, result in results.items():
         if side.role == FLOAT32 or side.settings.get("precision") == "float32":
             share = alike(result, results[reference])
@@ -203,7 +203,7 @@ def rows(results: dict[Side, Result], f1: dict[Side, float], reference: Side, sh
 
 
 def bars(results: dict[Side, Result], f1: dict[Side, float], work: Work) -> Iterator[Bar]:
-    """Yield the bars: of each kind of peer its fastest side, and the share of the peak."""
+    """Yield the targets: against the fastest side of each kind of peer, and the share of the peak."""
     ours = next(iter(results))
     reference = next(f1[side] for side in results if side.role == DEFAULT)
     for role in (DEFAULT, FLOAT32, BFLOAT16, LIVING):
@@ -219,7 +219,7 @@ def bars(results: dict[Side, Result], f1: dict[Side, float], work: Work) -> Iter
 
 
 def profile(ours: Result, default: Result, work: Work) -> list[str]:
-    """Return where the time goes, and how far the machine itself would let anybody go."""
+    """Return the time of each part, and the limit that the machine sets."""
     count = len(ours.answers)
     most = count * work.peak / work.flops
     return [

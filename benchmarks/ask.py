@@ -1,4 +1,4 @@
-"""From a process's start to its answer: ``quoth ask`` against a script around the old pipeline; time and memory.
+"""Measures ``quoth ask`` from process start to answer, against a script around the old pipeline: time and memory.
 
     python benchmarks/ask.py [--model FLOAT_FOLDER] [--rounds 10] [--threads 2]
 
@@ -20,24 +20,24 @@ from pathlib import Path
 
 from harness import FLOAT, ROOT, Bar, add_no_record, peer_python, pin, record, table
 
-# Bars of the project.
+# Targets.
 MOST_S, MOST_MB, LEAST_RATIO = 1.0, 400, 5.0
 TEXT = ROOT / "examples" / "texts" / "lighthouse.txt"
 QUESTION = "Who kept the light?"
 
 
 def main() -> None:
-    """Measure, and print what was measured."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=FLOAT, help="float checkpoint of the shipped reader, a Hugging Face folder")
-    parser.add_argument("--rounds", type=int, default=10, help="starts of each side (10)")
-    parser.add_argument("--threads", type=int, default=2, help="on as many cores (2)")
-    parser.add_argument("--python", default=sys.executable, help="of the environment that Quoth is installed in")
+    parser.add_argument("--rounds", type=int, default=10, help="runs of each side (10)")
+    parser.add_argument("--threads", type=int, default=2, help="threads and cores (2)")
+    parser.add_argument("--python", default=sys.executable, help="Python of the environment with Quoth")
     add_no_record(parser)
     given = parser.parse_args()
     peer = peer_python("pipeline")
     if peer is None:
-        sys.exit("ask: the old pipeline must have its environment, but has none. Make it with: make peers")
+        sys.exit("ask: the environment of the old pipeline is missing; create it with: make peers")
     threads = pin(given.threads)
     quoth = [given.python, "-m", "quoth", "ask", QUESTION, "--context", str(TEXT), "--json"]
     pipeline = [str(peer), str(Path(__file__).with_name("peer_ask.py")), str(given.model), QUESTION, str(TEXT)]
@@ -53,7 +53,7 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One process, from its start to its end.
+    """One process, from start to exit.
 
     Attributes:
         seconds: Wall-clock.
@@ -67,12 +67,12 @@ class Start:
 
 
 def start(command: list[str]) -> Start:
-    """Run a command; stop with its own words if it fails."""
+    """Run a command; exit with its error message if it fails."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         before = time.perf_counter()
         files = [(os.POSIX_SPAWN_DUP2, out.fileno(), 1), (os.POSIX_SPAWN_DUP2, err.fileno(), 2)]
         process = os.posix_spawn(command[0], command, os.environ, file_actions=files)
-        # Of this child alone, which subprocess does not tell.
+        # The memory of this child only, which subprocess does not report.
         _, status, usage = os.wait4(process, 0)
         seconds = time.perf_counter() - before
         out.seek(0)
@@ -84,7 +84,7 @@ def start(command: list[str]) -> Start:
 
 
 def report(ours: list[Start], theirs: list[Start], answers: list[str], threads: int, no_record: bool) -> None:
-    """Print both sides and the bars, in Markdown."""
+    """Print both sides and the targets in Markdown."""
     seconds = [statistics.median(each.seconds for each in side) for side in (ours, theirs)]
     megabytes = [max(each.megabytes for each in side) for side in (ours, theirs)]
     spread = [f"{min(each.seconds for each in s):.2f} to {max(each.seconds for each in s):.2f}" for s in (ours, theirs)]

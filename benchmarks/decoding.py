@@ -1,10 +1,10 @@
-"""The claim: logits become answers at least 50 times as fast as by the seed's loop, and never worse ones.
+"""Claim: Quoth decodes logits at least 50 times as fast as the loop of the seed, and its answers are never worse.
 
-All 10,822 windows of SQuAD dev (384 tokens, overlap 128, cased vocabulary). The logits are made up, the same for both:
-noise, a peak at a gold and at two other places, which is the highest left to chance. The seed's loop (20 x 20 pairs a
-window, offsets fetched from the data set) gives a text and a score; Quoth gives whole predictions, with place,
-probability and null score. Before the times, which are those of the one core that each side uses, the scores are
-compared, example by example. Needs ``datasets`` and ``transformers``::
+All 10,822 windows of SQuAD dev (384 tokens, overlap 128, cased vocabulary). The logits are synthetic, the same for both
+sides: noise, and peaks at a gold and at two other places; which peak is highest is random. The seed's loop (20 x 20
+pairs per window, offsets read from the data set) gives a text and a score; Quoth gives complete predictions with span,
+probability and null score. The scores are compared first, example by example; the times are of the one core that each
+side uses. Needs ``datasets`` and ``transformers``::
 
     python benchmarks/decoding.py --data FOLDER      # with squad/ and vocab/bert-base-cased/ in it
 """
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def made_up(windows: list[Window]) -> tuple[np.ndarray, np.ndarray]:
-    """Make logits as a reader gives them, padded to 384 as the seed has them."""
+    """Create logits as a reader returns them, padded to 384 as in the seed."""
     rng = np.random.default_rng(0)
     start, end = rng.normal(-7, 1.5, (2, len(windows), seed.MAX_LENGTH)).astype(np.float32)
     distance = np.arange(seed.MAX_LENGTH)
@@ -122,7 +122,7 @@ def made_up(windows: list[Window]) -> tuple[np.ndarray, np.ndarray]:
 def batched(
     groups: list[list[Window]], start: np.ndarray, end: np.ndarray
 ) -> list[tuple[list[int], WindowBatch, SpanLogits]]:
-    """Group the windows into batches as a reader does, each with its logits as an engine gives them."""
+    """Group the windows into batches as a reader does, each with its logits."""
     made, first = [], 0
     for block in range(0, len(groups), LOOK_AHEAD):
         windows = [window for group in groups[block : block + LOOK_AHEAD] for window in group]
@@ -139,7 +139,7 @@ def batched(
 def predictions(
     groups: list[list[Window]], batches: list[tuple[list[int], WindowBatch, SpanLogits]]
 ) -> list[Prediction]:
-    """Decode batch by batch, and the windows of one example together, as ``Reader.answer_all`` does."""
+    """Decode each batch, and the windows of one example together, as ``Reader.answer_all`` does."""
     items: dict[int, Prediction | WindowLogits] = {}
     for places, batch, logits in batches:
         items.update(zip(places, decode_batch(batch, logits, SETTINGS), strict=True))
@@ -154,13 +154,13 @@ def predictions(
 
 
 def search(batches: list[tuple[list[int], WindowBatch, SpanLogits]]) -> None:
-    """Do only what is done in numpy: the best span of each window, and the sum over all of them."""
+    """Do only the part in numpy: the best span of each window, and the sum over all spans."""
     for _, batch, logits in batches:
         best_spans(logits.start, logits.end, batch.legal, SETTINGS.max_answer_tokens, SETTINGS.temperature)
 
 
 def compare(theirs: list[tuple[str | None, float]], ours: list[Prediction]) -> str:
-    """Check that no answer is worse than the seed's; say how many are better.
+    """Check that no answer is worse than the seed's, and count those that are better.
 
     Raises:
         SystemExit: If one is.

@@ -1,4 +1,4 @@
-"""What the shipped file costs: its F1 on SQuAD's dev set against the float checkpoint that it was made of.
+"""Measures the F1 of the shipped file on SQuAD's dev set against the float checkpoint it was made from.
 
     python benchmarks/fidelity.py [--model FLOAT_FOLDER] [--questions 2000] [--threads 2]
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from harness import Bar, options, pin, record, sample, table
 
-# Bar of the project: points of F1.
+# The target, in points of F1.
 LEAST = -0.3
 
 
 def main() -> None:
-    """Measure, and print what was measured."""
+    """Measure, and print the results."""
     given = options(__doc__, 2000).parse_args()
     threads = pin(given.threads)
     from quoth import Reader

@@ -1,4 +1,4 @@
-"""What all benchmarks share: data, threads, peers' environments, bars, and the page of results (docs/benchmarks.md)."""
+"""Shared by all benchmarks: data, threads, peers' environments, targets, and the results page (docs/benchmarks.md)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 # The float checkpoint of the shipped reader.
 FLOAT = ROOT / "readers" / "shipped"
-# Wider answers than a peer's are no price for speed: points of F1 on the same questions.
+# Speed counts only without a loss of quality: at most so many points of F1 below the peer, on the same questions.
 F1_MARGIN = 0.3
 
 T = TypeVar("T")
 
 
 def machine() -> str:
-    """Return processor, cores, and the instructions that matter to matrix products."""
+    """Return the processor, its cores, and its instruction sets for matrix products."""
     info = Path("/proc/cpuinfo")
     text = info.read_text(encoding="utf-8") if info.exists() else ""
     name = re.search(r"model name\s*:\s*(.+)", text)
@@ -36,7 +36,7 @@ def machine() -> str:
 
 
 def options(doc: str, questions: int) -> argparse.ArgumentParser:
-    """Return a parser with the options that benchmarks of answering have in common.
+    """Return a parser with the common options of the answering benchmarks.
 
     Args:
         doc: The module's docstring; its first line tells what the command does.
@@ -45,28 +45,28 @@ def options(doc: str, questions: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     data = os.environ.get("QUOTH_DATA")
     file = Path(data) / "squad" / "squad-v1.1-dev.json" if data else None
-    parser.add_argument("--data", default=file, required=not file, help="SQuAD v1.1 dev; found through QUOTH_DATA")
+    parser.add_argument("--data", default=file, required=not file, help="SQuAD v1.1 dev; by default in QUOTH_DATA")
     parser.add_argument("--model", default=FLOAT, help="float checkpoint of the shipped reader, a Hugging Face folder")
-    parser.add_argument("--questions", type=int, default=questions, help=f"how many are asked ({questions}); 0: all")
-    parser.add_argument("--threads", type=int, default=2, help="threads of every side (2), on as many cores")
+    parser.add_argument("--questions", type=int, default=questions, help=f"number of questions ({questions}); 0: all")
+    parser.add_argument("--threads", type=int, default=2, help="threads and cores of every side (2)")
     add_no_record(parser)
     return parser
 
 
 def add_no_record(parser: argparse.ArgumentParser) -> None:
-    """Let a benchmark be tried out."""
-    parser.add_argument("--no-record", action="store_true", help="print only, leave docs/benchmarks.md as it is")
+    """Add the option --no-record."""
+    parser.add_argument("--no-record", action="store_true", help="only print; do not change docs/benchmarks.md")
 
 
 def sample(items: Sequence[T], count: int) -> list[T]:
-    """Return items drawn at random, the same each time; all in their order if ``count`` is 0 or there are no more."""
+    """Return `count` random items, the same each time; all in order if `count` is 0 or at least their number."""
     if not 0 < count < len(items):
         return list(items)
     return random.Random(0).sample(items, count)
 
 
 def pin(threads: int) -> int:
-    """Keep this process and its children on as many cores as threads, and return how many those are.
+    """Pin this process and its children to as many cores as threads, and return their number.
 
     The libraries below all sides look at these variables, or at the cores that they may use.
     """
@@ -80,14 +80,14 @@ def pin(threads: int) -> int:
 
 
 def peer_python(name: str) -> Path | None:
-    """Return the Python of a peer's environment, or ``None`` if it is not made: ``make .peers/NAME/.made``."""
+    """Return the Python of a peer's environment, or ``None`` without one (``make .peers/NAME/.made`` creates it)."""
     python = ROOT / ".peers" / name / "bin" / "python"
     return python if python.exists() else None
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A claim, what was measured, and what was promised.
+    """A claim, its measured value and its target.
 
     Attributes:
         claim: What is claimed, with its peer.
@@ -109,7 +109,7 @@ class Bar:
 
     @property
     def holds(self) -> bool:
-        """Whether the promise is kept."""
+        """Whether the target is met."""
         kept = self.value <= self.bound if self.at_most else self.value >= self.bound
         return kept and self.condition[0]
 
@@ -120,7 +120,7 @@ class Bar:
 
 
 def verdict(holds: bool) -> str:
-    """Say whether a bar holds."""
+    """Return whether a target is met, as Markdown."""
     return "holds" if holds else "**does not hold**"
 
 
@@ -131,7 +131,7 @@ def table(*rows: Sequence[object]) -> list[str]:
 
 
 def record(title: str, lines: list[str], *, keep: bool = True, page: Path = PAGE) -> None:
-    """Print a result, and put it into the page under its title, with date, machine and command; an older one goes.
+    """Print a result and write it to the page with date, machine and command, replacing an older one.
 
     Args:
         title: The claim, as the heading of its part of the page.
@@ -149,7 +149,7 @@ def record(title: str, lines: list[str], *, keep: bool = True, page: Path = PAGE
 
 
 def replaced(text: str, title: str, part: str) -> str:
-    """Return a page with one part in the place of the part that has its title, or at the end."""
+    """Return the page with a section replaced by the new one of the same title, or with it appended."""
     parts = re.split(r"(?m)^(?=## )", text)
     places = [at for at, each in enumerate(parts) if each.startswith(f"## {title}\n")]
     if places:

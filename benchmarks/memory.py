@@ -1,4 +1,4 @@
-"""The claim: what ``evaluate`` needs above the examples grows by less than 50 MB from 1,000 to 10,000 questions.
+"""Claim: the memory of ``evaluate`` above the examples grows by less than 50 MB from 1,000 to 10,000 questions.
 
 Each number of questions in a process of its own, which reads its examples first and counts from there; the most that it
 held since, as Linux tells it (``VmHWM``). The peer is the seed, which holds the logits of all windows, padded to 384
@@ -25,10 +25,10 @@ SEED_MB = 2 * 4 * 384 / 1e6
 
 
 def main() -> None:
-    """Measure each size in a process of its own; or, as such a process, measure one."""
+    """Measure each size in a separate process; or, as such a process, one size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="labelled data of at least 10,000 questions")
-    parser.add_argument("--reader", help="a reader's folder; the shipped one if left out")
+    parser.add_argument("--reader", help="folder of a reader; by default the shipped one")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     harness.add_no_record(parser)
     options = parser.parse_args()
@@ -59,14 +59,14 @@ def main() -> None:
 
 
 def above_the_examples(data: str, reader: str | None, size: int) -> float:
-    """Return how many MB evaluating so many questions takes at most, above what there is once they are read."""
+    """Return the peak memory in MB of evaluating `size` questions, above the memory once they are read."""
     import quoth
 
     loaded = quoth.Reader.load(reader)
     examples = quoth.read_examples(data)[:size]
     if len(examples) < size:
         raise SystemExit(f"{data}: must hold {size:,} questions, but holds {len(examples):,}")
-    # So that what only the first question needs is there.
+    # Warm-up: allocates what only the first question needs.
     quoth.evaluate(loaded, examples[:100])
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
@@ -76,7 +76,7 @@ def above_the_examples(data: str, reader: str | None, size: int) -> float:
 
 
 def held(name: str) -> float:
-    """Return one of the kernel's figures about this process, in MB."""
+    """Return one of the kernel's memory values for this process, in MB."""
     found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) / 1024

@@ -1,8 +1,8 @@
-"""The claim: the engine does not wait. What goes before it and after it is done while it computes.
+"""Claim: the engine is rarely idle, because windows are split and answers decoded while it computes.
 
-``Reader.answer_all`` against the same stages one after the other, a block at a time, on the same questions and engine;
-the answers are compared first. Shown are the share of the time between its first call and its last that the engine
-idles, and what each stage takes of one core (which is what there is to hide)::
+Compares ``Reader.answer_all`` with the same stages in sequence, block by block, on the same questions and engine; the
+answers are compared first. Shows the share of the time between its first and last call in which the engine is idle, and
+the CPU time of each stage::
 
     python benchmarks/overlap.py --data squad-v1.1-dev.json --questions 500
 """
@@ -23,7 +23,7 @@ from quoth.stream import BATCH_TOKENS, LOOK_AHEAD
 
 
 class TimedEngine:
-    """An engine that remembers when it ran."""
+    """An engine that records when it ran."""
 
     def __init__(self, engine: Engine) -> None:
         self.name, self.precision, self._engine = engine.name, engine.precision, engine
@@ -38,13 +38,13 @@ class TimedEngine:
 
     @property
     def idle(self) -> float:
-        """The share of the time from the first call to the last that it did not run."""
+        """The share of the time between the first and the last call in which it did not run."""
         waits = sum(start - end for (_, end), (start, _) in pairwise(self.calls))
         return waits / (self.calls[-1][1] - self.calls[0][0])
 
 
 def main() -> None:
-    """Read the questions both ways."""
+    """Answer the questions both ways."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--questions", type=int, default=1000)
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def one_after_the_other(reader: Reader, examples: list[Example], stages: dict[str, float]) -> list[Prediction]:
-    """Cut, run and decode block by block; add what each stage takes of the cores to ``stages``."""
+    """Split, run and decode block by block; add the CPU time of each stage to ``stages``."""
     settings = reader.decode_settings()
     found: list[Prediction] = []
     waiting = iter(examples)

@@ -1,4 +1,4 @@
-"""The peer of ask.py: a script around the old pipeline, as people wrote it. Needs transformers below 5.
+"""The peer of ask.py: a typical script around the old pipeline. Needs transformers below 5.
 
 .peers/pipeline/bin/python benchmarks/peer_ask.py FOLDER QUESTION TEXT_FILE
 """

@@ -1,4 +1,4 @@
-"""The peer: a plain FastAPI endpoint around the old pipeline, as people put it online. Needs transformers below 5.
+"""The peer of serving.py: a typical FastAPI endpoint around the old pipeline. Needs transformers below 5.
 
 .peers/pipeline/bin/python benchmarks/peer_pipeline.py FOLDER PORT
 """
@@ -16,7 +16,7 @@ app = FastAPI()
 
 
 class Question(BaseModel):
-    """A question and its text."""
+    """A question and its context."""
 
     question: str
     context: str
@@ -24,14 +24,14 @@ class Question(BaseModel):
 
 @app.post("/v1/answer")
 def ask(asked: Question) -> dict[str, Any]:
-    """Answer it, on one of FastAPI's threads."""
+    """Answer a question, on one of FastAPI's threads."""
     found: dict[str, Any] = answer(question=asked.question, context=asked.context)
     return found
 
 
 @app.get("/readyz")
 def ready() -> dict[str, Any]:
-    """Say that it is up."""
+    """Report that the server is ready."""
     return {}
 
 

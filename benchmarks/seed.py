@@ -1,4 +1,4 @@
-"""The peer of two benchmarks: the seed's own pre- and post-processing, written from its notebook.
+"""The peer of two benchmarks: pre- and post-processing of the tutorial that Quoth started from ("the seed").
 
 Kept as it was where that costs time: every window padded to 384, Python loops over tokens and over 20 x 20 pairs, a row
 of the data set fetched anew for each window. Mended is only what would break it: the answer is taken once an example,
@@ -50,7 +50,7 @@ def load_squad(file: Path, limit: int | None = None) -> Dataset:
 def find_answer_token_idx(
     ctx_start: int, ctx_end: int, ans_start_char: int, ans_end_char: int, offset: list[tuple[int, int]]
 ) -> tuple[int, int]:
-    """Cell 41: tokens that start and end exactly where the answer does; position 0 for what is not found."""
+    """Cell 41: tokens that start and end exactly where the answer does; index 0 if there are none."""
     start_idx = end_idx = 0
     if offset[ctx_start][0] > ans_start_char or offset[ctx_end][1] < ans_end_char:
         return start_idx, end_idx

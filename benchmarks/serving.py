@@ -1,12 +1,11 @@
-"""Serving: questions a second and latency at 1, 8 and 64 connections, against the reader itself and against peers.
+"""Measures serving at 1, 8 and 64 connections, against the reader itself and against peers: questions/s and latency.
 
     python benchmarks/serving.py [--model FLOAT_FOLDER] [--seconds 10] [--no-peers]
 
-One run, one machine, loopback only. The load is made by wrk (Debian: `apt-get install wrk`), which is compiled, and
-posts the same questions of SQuAD's dev set to each server in turn. `Reader.answer_all` answers them in a process of its
-own. Peers: a plain FastAPI endpoint around the old pipeline, which has the float checkpoint of the shipped reader
-(`peer_pipeline.py`; `make peers`), and `mlflow models serve` of the reader itself. Bounded by --seconds for each of the
-measurements.
+All in one run on one machine, over loopback. wrk (Debian: `apt-get install wrk`) posts the same questions of SQuAD's
+dev set to each server, alternately. `Reader.answer_all` answers them in its own process. Peers: a plain FastAPI
+endpoint around the old pipeline with the float checkpoint of the shipped reader (`peer_pipeline.py`; `make peers`), and
+`mlflow models serve` with the shipped reader. Each measurement takes --seconds.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ from harness import peer_python, pin, record, sample, verdict
 
 HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 64)
-# Bars of the project.
+# Targets.
 LEAST_SHARE, MOST_ADDED_MS, LEAST_PIPELINE, LEAST_MLFLOW = 0.75, 3.0, 5.0, 2.0
 PIPELINE, MLFLOW = "FastAPI around the pipeline of transformers 4", "`mlflow models serve`"
 STARTING_S = 180
 
 
 def main() -> None:
-    """Measure, and print what was measured."""
+    """Measure, and print the results."""
     options = arguments()
     if shutil.which("wrk") is None:
         sys.exit("serving: wrk must be installed, but is not: apt-get install wrk")
@@ -97,7 +96,7 @@ def ask_for(options: argparse.Namespace) -> list[dict[str, str]]:
 
 
 def child(name: str, options: argparse.Namespace, questions: list[dict[str, str]]) -> dict[str, float]:
-    """Run one side in a process of its own, and return what it says."""
+    """Run one side in a separate process and return its results."""
     command = [sys.executable, __file__, *sys.argv[1:], "--child", name]
     done = subprocess.run(command, input=json.dumps(questions), stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -105,7 +104,7 @@ def child(name: str, options: argparse.Namespace, questions: list[dict[str, str]
 
 
 def answer_all(options: argparse.Namespace) -> None:
-    """Print how many questions a second the reader answers by itself, and how long one takes."""
+    """Print the questions per second of the reader without a server, and the time of one question."""
     from quoth import Example, Reader
 
     questions = json.loads(sys.stdin.read())
@@ -153,7 +152,7 @@ def peer(command: list[str], port: int, path: str, **more: Any) -> Iterator[str]
 
 @contextmanager
 def mlflow(reader: str | None, folder: Path, options: argparse.Namespace) -> Iterator[str]:
-    """Log the reader as an MLflow model, in a store of its own, and run ``mlflow models serve``; yield its URL."""
+    """Log the reader as an MLflow model in a temporary store, and run ``mlflow models serve``; yield its URL."""
     from quoth.store import find_folder
 
     # What MLflow would send elsewhere is no part of the comparison. It starts uvicorn by name.
@@ -173,7 +172,7 @@ def mlflow(reader: str | None, folder: Path, options: argparse.Namespace) -> Ite
 
 @contextmanager
 def started(command: list[str], **more: Any) -> Iterator[subprocess.Popen[str]]:
-    """Run a process and all that it starts; end them."""
+    """Run a process, and stop it with all its children."""
     with subprocess.Popen(command, text=True, start_new_session=True, **more) as process:
         try:
             yield process
@@ -201,7 +200,7 @@ def wait(url: str, process: subprocess.Popen[str]) -> None:
 def load(
     url: str, path: str, bodies: Path, seconds: float, connections: tuple[int, ...] = CONNECTIONS
 ) -> dict[int, dict[str, float]]:
-    """Post bodies over so many connections at once; return what wrk saw for each."""
+    """Post bodies over each number of connections; return the results of wrk."""
     found = {}
     warm(url, path, bodies)
     for count in connections:
@@ -210,14 +209,14 @@ def load(
 
 
 def warm(url: str, path: str, bodies: Path) -> None:
-    """Ask a few questions that are not timed."""
+    """Ask a few questions without timing them."""
     for body in bodies.read_bytes().splitlines()[:8]:
         with urlopen(Request(f"{url}{path}", body, {"Content-Type": "application/json"}), timeout=120) as response:
             response.read()
 
 
 def wrk(url: str, path: str, bodies: Path, seconds: float, connections: int) -> dict[str, float]:
-    """Run wrk once, with one thread: it costs little, and the cores are the server's."""
+    """Run wrk once, with one thread, which leaves the cores to the server."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "60s"]
     command += ["-s", str(HERE / "wrk.lua"), url, "--", path, str(bodies)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 120)
@@ -238,7 +237,7 @@ def better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
 
 
 def latencies(url: str, questions: list[dict[str, str]], seconds: float) -> dict[str, float]:
-    """Return medians of one client, in milliseconds: of answers, and of an endpoint that does nothing."""
+    """Return the medians of one client in milliseconds: for answers, and for an endpoint that does nothing."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"))
 
     def ask(method: str, path: str, body: str | None) -> float:
@@ -264,7 +263,7 @@ def report(
     alone: dict[str, float],
     in_process: dict[str, float],
 ) -> None:
-    """Print the tables and the ratios, in Markdown."""
+    """Print the tables and ratios in Markdown."""
     lines = ["| server | connections | questions/s | p50 ms | p95 ms | p99 ms |", "|---|---|---|---|---|---|"]
     for name, table in tables.items():
         for count, seen in table.items():

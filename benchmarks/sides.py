@@ -1,11 +1,11 @@
-"""One side of a comparison: answers questions in a process of its own, in the environment of its library.
+"""One side of a comparison: answers questions in its own process, in the environment of its library.
 
     PYTHON benchmarks/sides.py KIND FOLDER THREADS [SETTINGS]
 
 Started by ``answering.py``. KIND is a key of ``SIDES``, SETTINGS a JSON object for its ``__init__``. Each line of
 standard input is a JSON object with ``questions`` (pairs of question and context) and ``settings`` of the call; each is
-answered by one line: ``seconds``, and ``answers``, a text or null each. The first line only says what was loaded
-(``described``). Nothing of Quoth is imported but by its own side.
+answered by one line: ``seconds``, and ``answers``, each a text or null. The first line only says what was loaded
+(``described``). Only Quoth's own side imports Quoth.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Quoth:
         self.described = f"{self.reader.engine.name} in {self.reader.engine.precision}"
 
     def answer(self, pairs: Pairs, part: str = "") -> Answers:
-        """Answer; or do a part of the work alone: cut ``"windows"``, or do that and run the ``"network"``."""
+        """Answer; or do only a part of the work: split into ``"windows"``, or also run the ``"network"``."""
         from quoth import Example
         from quoth.reading import WindowBatch, by_token_budget
 
@@ -49,7 +49,7 @@ class Quoth:
 
 
 class Pipeline:
-    """The question-answering pipeline of transformers 4, one question a call, or a list with a batch size."""
+    """The question-answering pipeline of transformers 4, one question per call, or a list with a batch size."""
 
     def __init__(self, folder: str, threads: int, **settings: str) -> None:
         import torch
@@ -64,12 +64,12 @@ class Pipeline:
             return [self.pipe(question=question, context=context)["answer"] for question, context in pairs]
         questions, contexts = map(list, zip(*pairs, strict=True))
         found = self.pipe(question=questions, context=contexts, batch_size=batch_size)
-        # Of a single question it returns no list.
+        # For a single question it does not return a list.
         return [each["answer"] for each in (found if isinstance(found, list) else [found])]
 
 
 class Haystack:
-    """``TransformersExtractiveReader``, which takes one question a call; the best answer that is one."""
+    """``TransformersExtractiveReader``, with one question per call; its best answer that is not "no answer"."""
 
     def __init__(self, folder: str, threads: int, **settings: object) -> None:
         os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
@@ -91,9 +91,9 @@ class Haystack:
 
 
 class Txtai:
-    """``txtai.pipeline.Questions``, which takes the two best places by themselves, wherever they are.
+    """``txtai.pipeline.Questions``, which takes the best start and the best end independently.
 
-    It raises where one of them is no token of the context; such a question has no answer.
+    It raises an error if one of them is not in the context; such a question has no answer.
     """
 
     def __init__(self, folder: str, threads: int, **settings: object) -> None:
@@ -115,7 +115,7 @@ class Txtai:
 
 
 class Peak:
-    """The machine itself: floating-point operations a second of torch's bfloat16 product of two 2048 × 2048."""
+    """The machine: floating-point operations per second of torch's bfloat16 product of two 2048 × 2048 matrices."""
 
     SIZE, TIMES = 2048, 10
 
@@ -145,10 +145,10 @@ SIDES: dict[str, Callable[..., Any]] = {
 
 
 def main() -> None:
-    """Load the side, say so, and answer line after line."""
+    """Load the side, report it, and answer line by line."""
     warnings.filterwarnings("ignore")
     kind, folder, threads, *settings = sys.argv[1:]
-    # Whatever a library prints must not come between the lines.
+    # Output of the library must not appear between the lines.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     side = SIDES[kind](folder, int(threads), **(json.loads(settings[0]) if settings else {}))

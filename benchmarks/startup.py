@@ -1,4 +1,4 @@
-"""The claim: ``quoth --help`` is there at once, at most a quarter of a second after ``python -c pass``.
+"""Claim: ``quoth --help`` takes at most a quarter of a second more than ``python -c pass``.
 
 Median of ten on a warm disk, each a process of its own, in turn; ``ask.py`` goes on to the answer::
 
@@ -20,7 +20,7 @@ AT_MOST_S = 0.25
 
 
 def main() -> None:
-    """Measure both in turn."""
+    """Measure both alternately."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10)
     harness.add_no_record(parser)
@@ -30,7 +30,7 @@ def main() -> None:
         for name, words in COMMANDS.items():
             before = time.perf_counter()
             subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
-            if run:  # the first warms the disk
+            if run:  # the first run warms the disk cache
                 seconds[name].append(time.perf_counter() - before)
     middle = {name: median(each) for name, each in seconds.items()}
     above = middle["quoth --help"] - middle["python -c pass"]

@@ -1,17 +1,16 @@
-"""Training: windows a second, and the course of the loss, against the seed's set-up, in one run.
+"""Measures training against the seed's set-up: windows per second, and the loss.
 
     python benchmarks/training.py --base ENCODER --data squad-v1.1-train.json
     python benchmarks/training.py --base ENCODER --data squad-v1.1-train.json --rounds 0    # the losses alone
 
-The seed trains with transformers' Trainer: float32, every window padded to 384 tokens, batches of 8. Same weights, same
-windows of SQuAD, same cores. Speed: each side as it is meant to be run. Loss: both sides over the same windows in the
-same order, in steps of the same size and without dropout, so that only what we changed can make a difference; and both
-losses are ours (over the tokens that an answer may use), whatever the side itself minimises. What is noise, a third run
-says: ours, under another random head.
+The seed trains with transformers' Trainer: float32, every window padded to 384 tokens, batches of 8. Both sides have
+the same weights, windows of SQuAD and cores. For speed, each side runs with its own settings. For the loss, both use
+the same windows in the same order, in steps of the same size and without dropout. Both report Quoth's loss (over the
+tokens that an answer may use), whatever they minimise. A third run of Quoth with another random head shows the noise.
 
 ``--preload LIBRARY`` runs our side with another allocator, as docs/guides/training.md advises (jemalloc); ``--processes
-N`` shares the cores between N processes of our side (torchrun), each with its part of every batch. Our side computes in
-what ``quoth train`` would choose here; ``--precision bfloat16`` follows its losses on any processor, if slowly.
+N`` shares the cores between N processes of our side (torchrun), each with its part of every batch. Our side uses
+the precision that ``quoth train`` would choose here; ``--precision bfloat16`` also works, slowly, on other processors.
 """
 
 from __future__ import annotations
@@ -46,11 +45,11 @@ KEEP = "dirty_decay_ms:-1,muzzy_decay_ms:-1"
 
 
 def main() -> None:
-    """Run both sides in turn and print the ratio; or, started by itself, run one of them."""
+    """Run both sides alternately and print the ratio; or, as a child process, run one of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", required=True, help="encoder to start from")
     parser.add_argument("--data", required=True, help="SQuAD v1.1 train")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each side is timed; 0 for never")
+    parser.add_argument("--rounds", type=int, default=2, help="timed runs of each side; 0: none")
     parser.add_argument("--steps", type=int, default=24, help=f"timed steps of each round, of 8 and of {SIZE} windows")
     parser.add_argument("--curve", type=int, default=40, help=f"steps of {SIZE} windows of the two losses; 0 for none")
     parser.add_argument("--preload", help="allocator of our side")
@@ -78,7 +77,7 @@ def main() -> None:
 
 
 def child(side: str, options: argparse.Namespace, *more: str) -> Found:
-    """Run one side in a process of its own, and return what it says."""
+    """Run one side in a separate process and return its results."""
     environment, launcher = dict(os.environ), []
     if side == "ours" and options.preload:
         environment |= {"LD_PRELOAD": options.preload, "MALLOC_CONF": KEEP}
@@ -92,7 +91,7 @@ def child(side: str, options: argparse.Namespace, *more: str) -> Found:
 
 
 def windows(options: argparse.Namespace, count: int) -> list[Window]:
-    """Return the same random windows of the training data, whoever asks."""
+    """Return random windows of the training data, the same ones for both sides."""
     from quoth.data import read_examples
     from quoth.engines.torch import load_tokenizer
     from quoth.reading import Windower
@@ -235,12 +234,12 @@ def run_ours(options: argparse.Namespace) -> Found:
 
 
 def speed(times: list[float], size: int) -> float:
-    """Return windows a second, after the steps that warm up."""
+    """Return windows per second, without the warm-up steps."""
     return (len(times) - WARM) * size / (times[-1] - times[WARM - 1])
 
 
 def flops(model: Any, tokens: int) -> float:
-    """Return the floating-point operations that a step must do for one window: forward, and twice that backward."""
+    """Return the floating-point operations of a step for one window: forward, and twice as many backward."""
     import torch
 
     encoder = model.base_model.encoder
@@ -250,7 +249,7 @@ def flops(model: Any, tokens: int) -> float:
 
 
 def matrix_peak(precision: str) -> float:
-    """Return floating-point operations a second of the largest product of the model, many rows at once."""
+    """Return floating-point operations per second of the largest matrix product of the model, with many rows."""
     import torch
 
     kind = getattr(torch, precision)
@@ -264,7 +263,7 @@ def matrix_peak(precision: str) -> float:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     from quoth.engines import usable_cores
 
     return usable_cores()
@@ -292,7 +291,7 @@ def report_speed(rounds: dict[str, list[Found]], options: argparse.Namespace) ->
 
 
 def report_losses(found: dict[str, Found], options: argparse.Namespace) -> None:
-    """Print how far the losses of both sides are apart, and how far chance alone takes them."""
+    """Print the difference between the losses of both sides, and the difference that noise alone makes."""
     curves = {side: each["losses"] for side, each in found.items()}
     apart, noise = (distance(curves["ours"], curves[other]) for other in ("seed", "noise"))
     rows = [
@@ -310,16 +309,16 @@ def report_losses(found: dict[str, Found], options: argparse.Namespace) -> None:
         f"The losses of a step are {apart:.3f} apart on average; {noise:.3f} where only the random head is another. "
         f"**Equal within noise: {'holds' if apart <= noise else 'does not hold'}.**",
     ]
-    record("The course of the training loss against the seed's set-up", lines)
+    record("Training loss against the seed's set-up", lines)
 
 
 def distance(one: list[float], other: list[float]) -> float:
-    """Return how far two courses of a loss are apart in a step, on average."""
+    """Return the mean absolute difference of two loss curves per step."""
     return statistics.mean(abs(first - second) for first, second in zip(one, other, strict=True))
 
 
 def listed(values: list[float]) -> str:
-    """Return figures side by side."""
+    """Return values separated by commas."""
     return ", ".join(f"{value:.2f}" for value in values)
 
 

@@ -1,4 +1,4 @@
-"""Sides of a comparison, each in a process of its own, that take turns: what slows the machine meets all of them."""
+"""Sides of a comparison, each in its own process, that alternate, so that a slow machine affects all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """What is compared.
+    """One of the compared systems.
 
     Attributes:
         name: As the table calls it.
@@ -42,7 +42,7 @@ class Side:
 
 @dataclass
 class Result:
-    """What a side did: its answers in the order of the questions, and the seconds and the speed of each turn."""
+    """The answers of a side in the order of the questions, and the seconds and speed of each block."""
 
     answers: list[Any] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -50,11 +50,11 @@ class Result:
 
     @property
     def speed(self) -> float:
-        """Questions a second."""
+        """Questions per second."""
         return len(self.answers) / sum(self.seconds)
 
     def add(self, answers: list[Any], seconds: float) -> None:
-        """Add a turn."""
+        """Add a block."""
         self.answers += answers
         self.seconds.append(seconds)
         self.turns.append(len(answers) / seconds)
@@ -74,7 +74,7 @@ class Worker:
             RuntimeError: If it does not run; with the last line of what it said.
         """
         if side.python is None:
-            raise RuntimeError("its environment is not made: make peers")
+            raise RuntimeError("its environment is missing; create it with: make peers")
         self.said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open as long as it
         command = [str(side.python), str(Path(__file__).with_name("sides.py")), side.kind, side.folder, str(threads)]
         self.process = subprocess.Popen(
@@ -91,7 +91,7 @@ class Worker:
 
     def ask(self, pairs: Pairs, call: dict[str, Any]) -> dict[str, Any]:
         """Return the seconds and answers of one block."""
-        with suppress(BrokenPipeError):  # it ended: the reply tells why
+        with suppress(BrokenPipeError):  # it exited; _reply raises the reason
             self.given.write(json.dumps({"questions": pairs, "settings": call}) + "\n")
             self.given.flush()
         return self._reply()
@@ -104,10 +104,10 @@ class Worker:
         self.said.seek(0)
         lines = [line.strip() for line in self.said.read().splitlines() if line.strip()]
         self.close()
-        raise RuntimeError(lines[-1] if lines else "it ended without a word")
+        raise RuntimeError(lines[-1] if lines else "exited without an error message")
 
     def close(self) -> None:
-        """End the process; again does nothing."""
+        """Stop the process; does nothing if it is stopped."""
         with suppress(BrokenPipeError):
             self.given.close()
         self.process.wait()
@@ -116,7 +116,7 @@ class Worker:
 
 
 class Workers:
-    """One worker for each kind, folder and settings; those that do not run, with the reason."""
+    """One worker for each kind, folder and settings; and the reasons why others do not run."""
 
     def __init__(self, threads: int, stack: ExitStack) -> None:
         self.threads, self.stack = threads, stack
@@ -124,7 +124,7 @@ class Workers:
         self.failed: dict[str, str] = {}
 
     def ask(self, side: Side, pairs: Pairs) -> dict[str, Any] | None:
-        """Let a side answer; return ``None`` if it cannot."""
+        """Return the answers of a side, or ``None`` if it cannot run."""
         if side.name in self.failed:
             return None
         try:
@@ -135,7 +135,7 @@ class Workers:
             return None
 
     def described(self, side: Side) -> str:
-        """Return what a side that runs says of itself."""
+        """Return the description of a running side."""
         return self.running[_key(side)].described
 
     def _worker(self, side: Side, warm: Pairs) -> Worker:
@@ -153,7 +153,7 @@ def _key(side: Side) -> str:
 
 
 def take_turns(workers: Workers, sides: list[Side], pairs: Pairs, blocks: int) -> dict[Side, Result]:
-    """Let every side answer every block; each round begins with another side.
+    """Let every side answer every block; each round starts with another side.
 
     Returns:
         The results of those that ran to the end.

@@ -1,4 +1,4 @@
-"""The claim: SQuAD train becomes windows with targets at least 4 times as fast as by the seed's ``map``.
+"""Claim: SQuAD train is split into windows with targets at least 4 times as fast as by the seed's ``map``.
 
 One process each, in turn, from rows in memory to windows in memory. Before the times, the outputs are compared: ids and
 offsets of every window; and the targets of every row whose answer starts and ends where tokens do. Of the other rows
@@ -30,8 +30,8 @@ def main() -> None:
     """Compare the windows, then the times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with squad/ and vocab/bert-base-cased/")
-    parser.add_argument("--questions", type=int, help="only the first so many")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each side runs, in turn; the best counts")
+    parser.add_argument("--questions", type=int, help="use only the first N questions")
+    parser.add_argument("--rounds", type=int, default=2, help="runs of each side, alternating; the best counts")
     harness.add_no_record(parser)
     options = parser.parse_args()
     disable_caching()
@@ -92,13 +92,13 @@ def seed_offsets(rows: Any, tokenizer: Any) -> list[list[tuple[int, int] | None]
 
 
 def compare(theirs: Any, ours: list[Window], offsets: Any) -> str:
-    """Check that windows, offsets and targets are the same; say how many targets the seed corrupts.
+    """Check that windows, offsets and targets are equal, and count the targets that the seed gets wrong.
 
     Raises:
         SystemExit: If they are not.
     """
     if len(theirs) != len(ours):
-        raise SystemExit(f"windows: must be as many, but are {len(theirs):,} and {len(ours):,}")
+        raise SystemExit(f"the numbers of windows must be equal, but are {len(theirs):,} and {len(ours):,}")
     corrupt = 0
     ids, starts, ends = theirs.with_format("numpy"), theirs["start_positions"], theirs["end_positions"]
     for number, (window, offset, start, end) in enumerate(zip(ours, offsets, starts, ends, strict=True)):

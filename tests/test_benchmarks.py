@@ -132,7 +132,7 @@ def test_a_side_that_does_not_run_is_named_with_its_reason_and_left_out(tmp_path
         broken, missing = side(name="broken", folder=str(tmp_path)), side(name="missing", python=None)
         assert take_turns(workers, [broken, missing], PAIRS, 1) == {}
     assert "no model" in workers.failed["broken"] or str(tmp_path) in workers.failed["broken"]
-    assert workers.failed["missing"] == "its environment is not made: make peers"
+    assert workers.failed["missing"] == "its environment is missing; create it with: make peers"
     assert "broken: does not run here" in capsys.readouterr().err
 
 

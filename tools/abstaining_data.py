@@ -1,15 +1,15 @@
-"""Make the training data of the stage that teaches the reader to abstain: answerable and unanswerable questions, mixed.
+"""Creates the training data for the stage in which the reader learns to abstain: answerable and unanswerable questions.
 
     python tools/abstaining_data.py DATA TRAIN -o mix.json
 
 DATA is the folder of the data sets (QUOTH_DATA), TRAIN is SQuAD v1.1 train without its held-out articles. The mix holds
 
 - the human-written unanswerable questions of SQuAD v2.0 train,
-- answerable questions of SQuAD v1.1, most of them about the same paragraphs: only the question tells them apart,
+- answerable questions of SQuAD v1.1, most of them about the same paragraphs, so that only the question differs,
 - natural questions (QED, TyDi) and other text (FairytaleQA, QAMR), which no earlier stage has seen,
-- natural questions with the paragraph of another one that has most words in common with it, but not the answer.
+- natural questions with the most similar paragraph of another question, which does not contain the answer.
 
-Left out is all that shares an article or 13 words in a row with a dev question's paragraph or a held-out article.
+Examples that share an article, or 13 consecutive words, with a dev paragraph or a held-out article are left out.
 The same input gives the same output.
 """
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from quoth.data import read_examples, write_squad
 from quoth.records import Example
 
-# Words in a row that two texts share only if one was copied from the other.
+# Two texts that share this many consecutive words are taken as copies.
 COPIED = 13
 # Questions of each source; -1 takes all of them.
 SHARES = {
@@ -37,7 +37,7 @@ SHARES = {
     "fairytale": 1_500,
     "qamr": 3_000,
 }
-# Natural questions that get a paragraph which does not answer them.
+# Natural questions with a paragraph that does not answer them.
 PAIRED = 4_000
 # Longer paragraphs of the natural sources cost several windows each.
 MOST_CHARACTERS = 2_000
@@ -49,16 +49,16 @@ def words(text: str) -> list[str]:
 
 
 def copies(text: str) -> set[str]:
-    """Return every run of ``COPIED`` words of a text."""
+    """Return every sequence of ``COPIED`` words of a text."""
     found = words(text)
     return {" ".join(found[start : start + COPIED]) for start in range(len(found) - COPIED + 1)}
 
 
 class Forbidden:
-    """The articles and word runs that no training example may share."""
+    """The articles and word sequences that no training example may share."""
 
     def __init__(self, examples: Iterable[Example]) -> None:
-        """Take the examples that are measured or chosen on."""
+        """Store the examples that are used for evaluation or selection."""
         self.titles: set[str] = set()
         self.runs: set[str] = set()
         for context, title in {(example.context, example.title) for example in examples}:
@@ -66,7 +66,7 @@ class Forbidden:
             self.runs |= copies(context)
 
     def holds(self, example: Example) -> bool:
-        """Tell whether an example shares an article or a run of words with them."""
+        """Return whether an example shares an article or a word sequence with them."""
         return _plain(example.title) in self.titles or not self.runs.isdisjoint(copies(example.context))
 
 
@@ -75,7 +75,7 @@ def _plain(title: str) -> str:
 
 
 def allowed(examples: Iterable[Example], forbidden: Forbidden) -> list[Example]:
-    """Return the examples that share nothing with the forbidden ones, judging each paragraph once."""
+    """Return the examples that share nothing with the forbidden ones; each paragraph is checked once."""
     seen: dict[tuple[str, str], bool] = {}
     kept = []
     for example in examples:
@@ -88,7 +88,7 @@ def allowed(examples: Iterable[Example], forbidden: Forbidden) -> list[Example]:
 
 
 def misplaced(questions: Sequence[Example], count: int, random_numbers: random.Random) -> list[Example]:
-    """Give questions the paragraph of another one that has most words in common with them, but not the answer."""
+    """Pair questions with the most similar paragraph of another question that does not contain their answer."""
     contexts = sorted({example.context for example in questions})
     where: dict[str, list[int]] = defaultdict(list)
     for index, context in enumerate(contexts):
@@ -139,7 +139,7 @@ def mixed(data: Path, train: Path, seed: int = 50) -> dict[str, list[Example]]:
 
 
 def main() -> None:
-    """Write the mix, and print how many questions of each source it holds."""
+    """Write the mix, and print the number of questions from each source."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("train", type=Path)

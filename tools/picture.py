@@ -1,4 +1,4 @@
-"""Draw docs/ask.svg: what ``quoth ask`` shows on a terminal, asked for real.
+"""Draws docs/ask.svg: the real output of ``quoth ask`` on a terminal.
 
 python tools/picture.py
 """
@@ -19,7 +19,7 @@ ASK = ["ask", "What flew into the glass?", "--context", "examples/texts/lighthou
 
 
 def main() -> None:
-    """Ask, and draw what came, without the fonts that rich would fetch from elsewhere."""
+    """Ask and draw the output, without the fonts that rich would load from the web."""
     environment = {**os.environ, "FORCE_COLOR": "1", "COLORTERM": "truecolor", "COLUMNS": str(WIDTH)}
     environment.pop("NO_COLOR", None)
     command = [sys.executable, "-m", "quoth", *ASK]

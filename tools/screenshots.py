@@ -1,4 +1,4 @@
-"""Make docs/serve-*.png: the page of ``quoth serve``, asked for real in a headless Chromium.
+"""Takes docs/serve-*.png: the real page of ``quoth serve`` in a headless Chromium.
 
 python tools/screenshots.py
 """
@@ -19,13 +19,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support.browser import chromium, serving  # noqa: E402
 
-# Of one picture, so that the repository stays small.
+# The limit for one picture, to keep the repository small.
 MOST_BYTES = 200_000
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture: its name, the size and colours of the page, and what is clicked before."""
+    """One picture: its name, the size and colours of the page, and the elements to click first."""
 
     name: str
     width: int
@@ -45,7 +45,7 @@ PICTURES = (
 
 
 def take(url: str, picture: Picture) -> bytes:
-    """Open the page, click, and wait until it shows what it should."""
+    """Open the page, click, and wait until it shows the expected element."""
     with chromium(picture.width, picture.height, dark=picture.dark) as driver:
         driver.get(url)
         for selector in (*picture.clicks, picture.wait_for):
@@ -53,29 +53,29 @@ def take(url: str, picture: Picture) -> bytes:
             if selector != picture.wait_for:
                 found[0].click()
         driver.execute_script("document.activeElement.blur(); window.getSelection().removeAllRanges()")
-        time.sleep(1)  # for what fades, and for fonts
+        time.sleep(1)  # for transitions and fonts
         png: bytes = driver.get_screenshot_as_png()
     return png
 
 
 def with_few_colours(png: bytes) -> bytes:
-    """Return a picture with 256 colours: a third of the size, and no eye sees it."""
+    """Return a picture with 256 colours: a third of the size, without a visible difference."""
     small = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
     return small.getvalue()
 
 
 def until(find: Callable[[], list[Any]]) -> list[Any]:
-    """Return what is found, once something is."""
+    """Call `find` until it finds something, and return that."""
     for _ in range(300):
         if found := find():
             return found
         time.sleep(0.1)
-    raise TimeoutError("the page must show what is waited for within 30 s, but does not")
+    raise TimeoutError("the page must show the expected element within 30 s, but does not")
 
 
 def main() -> None:
-    """Make every picture."""
+    """Take every picture."""
     with serving() as server:
         for picture in PICTURES:
             png = with_few_colours(take(server.url, picture))

@@ -1,8 +1,8 @@
-"""Run docs/tutorial/tutorial.py from start to end, and keep it with what it printed as docs/tutorial/tutorial.ipynb.
+"""Runs docs/tutorial/tutorial.py and writes it, with its output, to docs/tutorial/tutorial.ipynb.
 
     python tools/tutorial.py [OUT.ipynb]
 
-The script is what is written and reviewed; the notebook is made of it. Needs the group ``tutorial``.
+The script is the source; the notebook is generated from it. Needs the group ``tutorial``.
 """
 
 import sys
@@ -15,15 +15,15 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "docs" / "tutorial" / "tutorial.py"
 NOTEBOOK = SOURCE.with_suffix(".ipynb")
-# Of the whole notebook, so that the repository stays small.
+# The limit for the notebook, to keep the repository small.
 MOST_BYTES = 500_000
 
 
 def main(out: Path = NOTEBOOK) -> None:
-    """Execute, and write."""
+    """Run the script as a notebook, and write the notebook."""
     notebook = jupytext.read(SOURCE)
     for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{number:02}"  # the same each time, so that a diff shows what changed
+        cell["id"] = f"cell-{number:02}"  # stable, so that a diff shows only changes
     client = NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(SOURCE.parent)}})
     client.execute()
     for cell in notebook.cells:
@@ -36,7 +36,7 @@ def main(out: Path = NOTEBOOK) -> None:
 
 
 def tidy(cell: nbformat.NotebookNode) -> None:
-    """Leave out what says when a cell ran, and what was written to stderr: progress bars and notes."""
+    """Remove execution times, and output on stderr: progress bars and notes."""
     cell.metadata.pop("execution", None)
     if cell.cell_type == "code":
         cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
