@@ -149,13 +149,13 @@ def test_a_half_written_checkpoint_is_not_resumed(base, tmp_path):
 
 def test_two_runs_are_never_mixed(base, tmp_path):
     run(base, tmp_path / "out", max_steps=1)
-    with pytest.raises(TrainingError, match="holds a run already"):
+    with pytest.raises(TrainingError, match="already contains a run"):
         run(base, tmp_path / "out", max_steps=1)
     with pytest.raises(TrainingError, match="another configuration: max_steps was 1 and is 2"):
         run(base, tmp_path / "out", max_steps=2, resume=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("dear diary")
-    with pytest.raises(TrainingError, match="holds something else"):
+    with pytest.raises(TrainingError, match="contains other files"):
         run(base, tmp_path / "mine")
 
 
@@ -187,7 +187,7 @@ def test_a_run_that_cannot_start_says_why(base, tmp_path, data, settings, error,
 def test_a_loss_that_goes_wild_stops_the_run_before_it_is_saved(base, tmp_path):
     from quoth.training.checkpoints import newest_checkpoint
 
-    with pytest.raises(TrainingError, match=r"the loss became .* lower learning_rate \(it is 1000\)"):
+    with pytest.raises(TrainingError, match=r"the loss diverged: .* lower learning_rate \(it is 1000\)"):
         run(base, tmp_path / "out", epochs=9.0, learning_rate=1e3, save_steps=8)
     assert newest_checkpoint(tmp_path / "out" / "checkpoints") is None
     assert not (tmp_path / "out" / "model.safetensors").exists()
@@ -198,16 +198,14 @@ def test_a_checkpoint_that_changed_hands_is_refused(base, tmp_path):
     run(base, tmp_path / "out", max_steps=4, save_steps=2)
     file = tmp_path / "out" / "run.json"
     file.write_text(file.read_text().replace('"max_steps": 4', '"max_steps": 6'))
-    with pytest.raises(TrainingError, match="checkpoint-4: is a checkpoint of another configuration: max_steps was 4"):
+    with pytest.raises(TrainingError, match="checkpoint-4: checkpoint of another configuration: max_steps was 4"):
         run(base, tmp_path / "out", max_steps=6, save_steps=2, resume=True)
 
 
 def test_a_run_goes_on_over_the_same_data_only(base, tmp_path):
     run(base, tmp_path / "out", max_steps=4, save_steps=2)
     file = tmp_path / "out" / "checkpoints" / "checkpoint-4"
-    with pytest.raises(
-        TrainingError, match=r"checkpoint-4: must go on over the data that it began with \(76 windows\)"
-    ):
+    with pytest.raises(TrainingError, match=r"checkpoint-4: the data must be the same as before \(76 windows\)"):
         run(base, tmp_path / "out", data=towns.examples(64, seed=9), max_steps=4, save_steps=2, resume=True)
     assert file.is_dir()
 
@@ -223,7 +221,7 @@ def test_a_run_goes_on_in_steps_of_the_same_size_only(base, tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["sha256"]["state.json"] = hashlib.sha256(state).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(TrainingError, match=r"steps must have 16 windows, but would have 8 in 1 process\. Go on"):
+    with pytest.raises(TrainingError, match=r"each step must have 16 windows, but would have 8 with 1 process\. Use"):
         run(base, tmp_path / "out", max_steps=4, resume=True)
 
 
@@ -249,14 +247,14 @@ def test_accelerates_own_accumulation_changes_nothing(base, tmp_path, monkeypatc
 def test_other_threads_are_warned_of(base, tmp_path, caplog):
     run(base, tmp_path / "out", max_steps=2, threads=1)
     run(base, tmp_path / "out", max_steps=2, threads=2, resume=True)
-    assert "not bit for bit: threads was 1 and is 2" in caplog.text
+    assert "not be bit-identical to an uninterrupted run: threads was 1 and is 2" in caplog.text
 
 
 def test_a_precision_that_only_costs_time_is_warned_of(caplog):
     from quoth.training.device import choose_precision
 
     assert choose_precision("bfloat16") == "bfloat16"
-    assert ("no instructions for bfloat16" in caplog.text) == (choose_precision("auto") == "float32")
+    assert ("no native bfloat16" in caplog.text) == (choose_precision("auto") == "float32")
     caplog.clear()
     choose_precision("float32")
     assert caplog.text == ""
@@ -282,7 +280,9 @@ def test_a_signal_during_the_last_evaluation_is_not_lost(base, tmp_path):
 
     settings = {"max_steps": 3, "dev": towns.examples(8)}
     whole = run(base, tmp_path / "whole", **settings)
-    with pytest.raises(TrainingStoppedError, match="stopped by SIGTERM after step 3 of 3, and saved there") as stopped:
+    with pytest.raises(
+        TrainingStoppedError, match="stopped by SIGTERM after step 3 of 3; a checkpoint was saved"
+    ) as stopped:
         run(base, tmp_path / "cut", callbacks=[Tell()], **settings)
     assert stopped.value.signal == signal.SIGTERM
     assert not (tmp_path / "cut" / "model.safetensors").exists()
@@ -302,7 +302,7 @@ def test_a_signal_ends_an_evaluation(base, tmp_path):
 
     settings = {"max_steps": 6, "eval_steps": 3, "dev": towns.examples(8)}
     whole = run(base, tmp_path / "whole", **settings)
-    with pytest.raises(TrainingStoppedError, match="stopped by SIGTERM after step 3 of 6, and saved there"):
+    with pytest.raises(TrainingStoppedError, match="stopped by SIGTERM after step 3 of 6; a checkpoint was saved"):
         run(base, tmp_path / "cut", callbacks=[Tell()], **settings)
     state = json.loads((tmp_path / "cut" / "checkpoints" / "checkpoint-3" / "state.json").read_text())
     assert not any("eval_f1" in row for row in state["trainer"]["log_history"])
@@ -372,7 +372,7 @@ def test_a_teacher_is_asked_once_and_remembered(learned, base, tmp_path):
     assert [file.stat().st_mtime_ns for file in kept] == written
     kept[0].write_bytes(b"damaged")
     run(base, tmp_path / "out", resume=True, **taught)
-    assert len(kept[0].read_bytes()) > 1000, "what is damaged is asked again"
+    assert len(kept[0].read_bytes()) > 1000, "damaged files are computed again"
 
 
 def test_a_teacher_says_what_it_says_as_a_reader(learned, tmp_path):
@@ -384,12 +384,12 @@ def test_a_teacher_says_what_it_says_as_a_reader(learned, tmp_path):
     engine = TorchEngine.load(learned.folder)
     windower = Windower(Tokenizer.load(learned.folder), max_tokens=64, overlap=16)
     windows = [window for example in towns.examples(6) for window in windower.windows(example)]
-    lessons = Teacher(engine, 0, 64).lessons(windows, tmp_path)
-    for window, lesson in zip(windows, lessons, strict=True):
+    teacher_logits = Teacher(engine, 0, 64).logits(windows, tmp_path)
+    for window, logits in zip(windows, teacher_logits, strict=True):
         said = engine.run(WindowBatch.of([window], 0))
-        assert lesson == pytest.approx(np.concatenate([said.start, said.end]), abs=1e-4)
-    others = Teacher(engine, 0, 64).lessons(windows[1:], tmp_path)
-    assert all(np.allclose(other, lesson, atol=1e-4) for other, lesson in zip(others, lessons[1:], strict=True))
+        assert logits == pytest.approx(np.concatenate([said.start, said.end]), abs=1e-4)
+    others = Teacher(engine, 0, 64).logits(windows[1:], tmp_path)
+    assert all(np.allclose(other, logits, atol=1e-4) for other, logits in zip(others, teacher_logits[1:], strict=True))
 
 
 def test_processes_share_the_teachers_time(learned, tmp_path):
@@ -399,11 +399,11 @@ def test_processes_share_the_teachers_time(learned, tmp_path):
     windower = Windower(Tokenizer.load(learned.folder), max_tokens=64, overlap=16)
     windows = [window for example in towns.examples(8) for window in windower.windows(example)]
     teacher = Teacher(TorchEngine.load(learned.folder), 0, 64, piece=3)
-    whole = teacher.lessons(windows, tmp_path / "one")
-    parts = [teacher.lessons(windows, tmp_path / "two", process=process, processes=2) for process in range(2)]
-    for index, lesson in enumerate(whole):
+    whole = teacher.logits(windows, tmp_path / "one")
+    parts = [teacher.logits(windows, tmp_path / "two", process=process, processes=2) for process in range(2)]
+    for index, logits in enumerate(whole):
         mine, theirs = parts[index // 3 % 2][index], parts[1 - index // 3 % 2][index]
-        assert np.array_equal(mine, lesson)
+        assert np.array_equal(mine, logits)
         assert theirs is None
 
 
@@ -422,7 +422,7 @@ def test_a_far_better_teacher_is_no_reason_to_stop(learned, base, tmp_path):
 def test_a_teacher_of_other_tokens_is_refused(base, tmp_path):
     names = ("tokenizer.json", "tokenizer_config.json", "model.safetensors", "config.json")
     bpe = tiny_folder("bpe", tmp_path / "bpe", *names)
-    with pytest.raises(TrainingError, match="a teacher must have the tokenizer of the base, token for token"):
+    with pytest.raises(TrainingError, match="the teacher must have the same tokenizer as the base"):
         run(base, tmp_path / "out", teacher=str(bpe))
 
 
@@ -431,16 +431,16 @@ def test_too_little_memory_names_the_batch_and_what_to_lower():
 
     from quoth.training.config import TrainConfig
     from quoth.training.features import Collator
-    from quoth.training.stops import explained_memory
+    from quoth.training.stops import explain_out_of_memory
 
     windows = Windower(Tokenizer.load(TINY / "wordpiece"), max_tokens=64, overlap=16).windows(towns.examples(1)[0])
     batch = Collator(0, True)(windows)
     config = TrainConfig(base="b", batch_size=12, max_tokens=64)
     size = f"1 windows of {len(windows[0])} tokens"
     words = rf"{size} does not fit .* Lower batch_size \(it is 12\)"
-    with pytest.raises(TrainingError, match=words), explained_memory(config, batch):
+    with pytest.raises(TrainingError, match=words), explain_out_of_memory(config, batch):
         torch.empty(2**60)
-    with pytest.raises(RuntimeError, match="size"), explained_memory(config):
+    with pytest.raises(RuntimeError, match="size"), explain_out_of_memory(config):
         torch.ones(2) + torch.ones(3)
 
 

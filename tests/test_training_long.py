@@ -134,7 +134,7 @@ def test_told_to_stop_a_run_saves_and_says_how_to_go_on(work, whole, number):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     last = errors.decode().strip().splitlines()[-1]
-    assert last.startswith(f"quoth: stopped by {number.name} after step {newest(out)} of 192, and saved there.")
+    assert last.startswith(f"quoth: stopped by {number.name} after step {newest(out)} of 192; a checkpoint was saved.")
     assert train(*arguments(work, out), "--resume").returncode == 0
     assert_same(whole, out)
 
@@ -154,7 +154,10 @@ def test_a_full_disk_ends_the_run_and_the_last_checkpoint_stays(work, whole):
 
     failed = train(*arguments(work, out), "--resume", preexec_fn=little_room)
     assert failed.returncode == 1
-    assert f"The last whole one is checkpoint-{kept}. Make room, then go on with --resume." in failed.stderr
+    assert (
+        f"The last complete checkpoint is checkpoint-{kept}. Free disk space, then continue with --resume."
+        in failed.stderr
+    )
     assert "Traceback" not in failed.stderr
     assert newest(out) == kept
     assert train(*arguments(work, out), "--resume").returncode == 0
@@ -167,7 +170,7 @@ def test_a_disk_that_is_full_when_the_reader_is_written_is_told_of(work, whole, 
     failed = train(*arguments(work, out), "--resume", preexec_fn=little_room)
     assert failed.returncode == 1
     assert f"quoth: {out}: the reader must be written here, but cannot be: " in failed.stderr
-    assert failed.stderr.endswith("Make room, then go on with --resume.\n")
+    assert failed.stderr.endswith("Free disk space, then continue with --resume.\n")
     assert "Traceback" not in failed.stderr
     assert train(*arguments(work, out), "--resume").returncode == 0
     assert_same(whole, out)
@@ -176,7 +179,7 @@ def test_a_disk_that_is_full_when_the_reader_is_written_is_told_of(work, whole, 
 def test_a_second_run_into_the_same_folder_is_refused_without_a_traceback(work, whole):
     again = train(*arguments(work, whole))
     assert again.returncode == 1
-    assert again.stderr.strip().splitlines()[-1].startswith(f"quoth: {whole}: holds a run already.")
+    assert again.stderr.strip().splitlines()[-1].startswith(f"quoth: {whole}: already contains a run.")
     assert "Traceback" not in again.stderr
 
 

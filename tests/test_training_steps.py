@@ -289,7 +289,7 @@ def test_a_checkpoint_is_whole_or_not_there(tmp_path):
         yield FILES[0]
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(TrainingError, match=r"No space left on device\. The last whole one is checkpoint-5"):
+    with pytest.raises(TrainingError, match=r"No space left on device\. The last complete checkpoint is checkpoint-5"):
         write_checkpoint(tmp_path, 10, full_disk())
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-5"], "nothing half written stays"
 
@@ -307,7 +307,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, caplog, name, how):
     else:
         file.write_bytes(content[:-7] if how == "cut" else b"x" + content[1:])
     assert newest_checkpoint(tmp_path) == older
-    assert "checkpoint-10: is damaged" in caplog.text
+    assert "checkpoint-10: damaged" in caplog.text
 
 
 def test_only_the_newest_and_the_best_checkpoints_are_kept(tmp_path):

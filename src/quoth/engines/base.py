@@ -1,4 +1,4 @@
-"""What an engine is, and how many threads it may take."""
+"""The engine protocol, and the number of usable cores."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:  # so that the names of precisions can be had without the toke
 
 
 class Engine(Protocol):
-    """Runs the network.
+    """Runs the network of a reader.
 
     Attributes:
-        name: The runtime, as ``--engine`` and reports call it.
-        precision: What it computes in: "float32", "bfloat16", "int8".
+        name: The name of the runtime, as in ``--engine`` and reports.
+        precision: "float32", "bfloat16" or "float16".
     """
 
     @property
@@ -25,17 +25,17 @@ class Engine(Protocol):
 
     @property
     def precision(self) -> str:
-        """What it computes in."""
+        """The precision of the computation."""
 
     def run(self, batch: WindowBatch) -> SpanLogits:
-        """Compute the logits of one batch; those of padding mean nothing."""
+        """Compute the logits of a batch. Logits of padding are undefined."""
 
 
 def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return how many cores this process may use: its affinity, cut by the quota of its control group.
+    """Return how many cores this process may use: its CPU affinity, limited by the quota of its control group.
 
     Args:
-        cgroup: Where the control group's ``cpu.max`` lies (cgroup v2).
+        cgroup: Folder with the control group's ``cpu.max`` (cgroup v2).
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:

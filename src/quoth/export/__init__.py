@@ -14,7 +14,7 @@ __all__ = ["ExportResult", "export"]
 
 
 def __getattr__(name: str) -> Any:
-    # The run brings torch and onnx; asking for help must not.
+    # Imported lazily: the run imports torch and onnx.
     if name not in __all__:
         raise AttributeError(f"module 'quoth.export' has no attribute {name!r}")
     if any(find_spec(module) is None for module in ("torch", "transformers", "onnx", "onnxscript")):

@@ -1,4 +1,4 @@
-"""What goes through a network when it reads real text: how large each channel gets, and a sample of it."""
+"""Activation statistics of a network on real text: the range of each channel, and a random sample of rows."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from quoth.reading import WindowBatch
 
 Floats = NDArray[np.float32]
 
-_ROWS = 2048  # tokens of the sample, about
+_ROWS = 2048  # approximate number of tokens in the sample
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Activations:
-    """What one place of a network held, over the tokens of some windows; padding does not count.
+    """Statistics of one activation over the tokens of the calibration windows, without padding.
 
     Attributes:
-        least, most: Of each channel, ``(K,)``.
-        rows: Of some tokens, drawn at random, ``(about 2,048, K)``.
+        least, most: Minimum and maximum of each channel, ``(K,)`` float32.
+        rows: The values for a random sample of tokens, ``(about 2,048, K)`` float32.
     """
 
     least: Floats
@@ -36,15 +36,15 @@ class Activations:
 
 
 def activations(model: Path, names: Sequence[str], batches: Sequence[WindowBatch]) -> dict[str, Activations]:
-    """Run a network and note what it holds at some places. The same input gives the same result.
+    """Run a network and collect activation statistics. Deterministic.
 
     Args:
         model: The float32 network.
-        names: Names of values in it, ``(B, T, K)`` each.
-        batches: What to read.
+        names: Names of activations, each ``(B, T, K)``.
+        batches: The calibration windows.
 
     Returns:
-        One for each name, in their order.
+        The statistics of each activation, in the order of ``names``.
     """
     network = onnx.load(model)
     for name in names:

@@ -1,4 +1,4 @@
-"""A network of torch as one ONNX file, and the proof that both say the same."""
+"""Exports a torch network as one ONNX file, and measures how far the logits differ."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from quoth.engines.torch import TorchEngine
 from quoth.errors import ExportError
 from quoth.reading import WindowBatch
 
-# Largest difference of a logit that counts as the same network, in float32.
+# Maximum absolute difference of a logit in the parity check, in float32.
 PARITY = 1e-3
 
 
 class _Logits(torch.nn.Module):
-    """A question-answering model that returns its two logits and nothing else."""
+    """A question-answering model that returns only its start and end logits."""
 
     def __init__(self, model: Any, inputs: tuple[str, ...]) -> None:
         super().__init__()
@@ -35,26 +35,26 @@ class _Logits(torch.nn.Module):
 
 
 def write_onnx(engine: TorchEngine, file: Path) -> None:
-    """Write the network of an engine as one ONNX file, batch and tokens free.
+    """Write the network of an engine as one ONNX file, with dynamic batch size and sequence length.
 
     Args:
-        engine: Its model is put into evaluation mode: dropout must not be exported; and its attention into plain
-            products and softmax, which engines know to join (torch's own guards against rows without a token, which
-            no window is).
-        file: Where to write; weights stand inside, not beside it.
+        engine: The engine. Its model is switched to evaluation mode (no dropout) and to eager attention, whose plain
+            products and softmax engines can fuse (torch's fused attention adds checks for fully masked rows, which
+            windows never have).
+        file: The file to write, with the weights inside.
 
     Raises:
         ExportError: If torch cannot export the network.
     """
     inputs = ("input_ids", "attention_mask", *(["token_type_ids"] if engine.takes_types else []))
-    # Two rows of different numbers of tokens: a size of 1, or equal sizes, would be taken for fixed.
+    # Batch size 2 and length 12: torch.export would treat a size of 1, or equal sizes, as constant.
     ids = torch.ones((2, 12), dtype=torch.int64)
     arguments = (ids, torch.ones_like(ids), torch.zeros_like(ids))[: len(inputs)]
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     engine.model.set_attn_implementation("eager")
     with warnings.catch_warnings():
-        # torch warns of its own deprecated internals, which a user can do nothing about.
+        # torch warns about its own deprecated internals, which the user cannot fix.
         warnings.simplefilter("ignore")
         try:
             torch.onnx.export(
@@ -69,7 +69,7 @@ def write_onnx(engine: TorchEngine, file: Path) -> None:
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            # The first line of the cause says what; the rest is advice to those who write networks.
+            # The first line of the cause is the reason; the rest is advice for authors of networks.
             reason = str(error.__cause__ or error).partition("\n")[0]
             raise ExportError(f"torch cannot export this network: {reason}") from error
     model = onnx.load(file)
@@ -78,20 +78,20 @@ def write_onnx(engine: TorchEngine, file: Path) -> None:
 
 
 def forget_origin(model: onnx.ModelProto) -> None:
-    """Take out what torch notes of each node: stack traces, with the paths of the machine that exported it."""
+    """Remove torch's metadata of each node: stack traces with paths of the machine that exported it."""
     for item in (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.value_info):
         del item.metadata_props[:]
         item.doc_string = ""
 
 
 def largest_difference(one: Engine, other: Engine, *, vocabulary: int, max_tokens: int) -> float:
-    """Return the largest difference of any logit between two engines, over random batches with padding.
+    """Return the largest absolute difference of the logits of two engines on random batches with padding.
 
     Args:
-        one: The engine to compare with.
+        one: The reference engine.
         other: The engine to compare.
         vocabulary: Number of token ids.
-        max_tokens: The longest window.
+        max_tokens: Maximum length of a window, in tokens.
     """
     random = np.random.default_rng(0)
     worst = 0.0

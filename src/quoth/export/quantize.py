@@ -1,15 +1,15 @@
-"""A network in int8: a fourth of the bytes, and more than twice the speed, for an F1 that the gate watches.
+"""Static int8 quantization: a quarter of the size and more than twice the speed; the export gate checks the F1.
 
-Each matrix product with constant weights becomes a product of int8: weights with a scale a column, activations with
-one scale and zero for all that ever comes (``QuantizeLinear``, ``DequantizeLinear``: every engine reads them). The
-scales are fixed here, from windows of real text, so what a window answers does not depend on its neighbours in the
-batch, and no time goes into looking for scales.
+Each matrix product with constant weights is computed in int8: weights with one scale per column, activations with one
+static scale and zero point (``QuantizeLinear``, ``DequantizeLinear``, which every engine supports). The scales are
+calibrated here on windows of real text, so the logits of a window do not depend on the other windows of its batch, and
+no time is spent on computing scales at run time.
 
-Some channels of a transformer's activations are a hundred times as large as others. Each channel is divided by its own
-factor first, and the weights multiplied by it ("smoothing"); how far to go is chosen for each product, by the error of
-what comes out of it. The mean of what error is left goes into the bias. A product that would still be too noisy takes
-its activations as they are. Embedding tables get a scale a row. Norms, softmax and the products of attention stay in
-floating point. ``docs/decisions/0007-engines.md`` has the figures.
+Some channels of a transformer's activations are a hundred times as large as others. So each channel is divided by a
+factor, and the weights are multiplied by it ("smoothing"). The smoothing strength is chosen for each product to
+minimize its error. The mean of the remaining error is added to the bias (bias correction). If the error of a product
+is still too large, its activations stay in floating point. Embedding tables have one scale per row. Norms, softmax and
+the products of attention stay in floating point. ``docs/decisions/0007-engines.md`` has the figures.
 
 Source: Xiao et al. 2023, "SmoothQuant: accurate and efficient post-training quantization for large language models";
     bias correction: Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction",
@@ -35,29 +35,29 @@ from quoth.reading import WindowBatch
 
 Floats = NDArray[np.float32]
 
-# How much of the spread between channels goes from the activations into the weights: 0 nothing, 1 all.
+# Smoothing strengths: how much of the spread between channels moves from the activations to the weights, 0 to 1.
 _STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-# How much of the range that was seen is kept; what lies outside is cut.
+# Shares of the observed range that the int8 range covers; values outside are clipped.
 _SHARES = (1.0, 0.9, 0.8)
-# Largest share of the products' mean square that rounding may miss. Of a MiniLM's 24 products only some after the GELU
-# miss more: five to ten times as much as the others.
+# Maximum mean squared error of a product, relative to its mean square. In a MiniLM, only some of the 24 products (after
+# the GELU) exceed it; their error is five to ten times as large as that of the others.
 _MOST_NOISE = 5e-4
-# A product with fewer columns, such as the one that gives the logits, costs no time and is left alone.
+# Products with fewer columns, such as the one that computes the logits, take no time and are not quantized.
 _LEAST_COLUMNS = 8
-# A table below this size is not worth its two more nodes.
+# Smaller embedding tables are not worth two additional nodes.
 _LEAST_TABLE = 50_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rounding:
-    """How one activation and the weights that it meets become int8.
+    """The quantization of one activation and the weights that it is multiplied with.
 
     Attributes:
-        factors: What each channel is multiplied by first, ``(K,)``.
-        scale, zero: One step of the rounded activation, and what stands for 0 in it, in [0, 255].
-        weights, steps: ``(K, N)`` int8, and one step of each column, ``(N,)``.
-        correction: What is missing from the products on average, ``(N,)``.
-        error: Mean square of what is missing from the products, as a share of theirs.
+        factors: Smoothing factor of each channel, ``(K,)``.
+        scale, zero: Scale and zero point of the activation; the zero point is in [0, 255].
+        weights, steps: The weights, ``(K, N)`` int8, and the scale of each column, ``(N,)``.
+        correction: Bias correction: the mean error of each column, ``(N,)``.
+        error: Mean squared error of the products, relative to their mean square.
     """
 
     factors: Floats
@@ -70,12 +70,12 @@ class _Rounding:
 
 
 def quantize(source: Path, target: Path, batches: Sequence[WindowBatch]) -> None:
-    """Write an int8 copy of a float32 ONNX file. The same input gives the same file.
+    """Write an int8 copy of a float32 ONNX file. Deterministic.
 
     Args:
         source: The float32 network.
-        target: Where to write; the two may not be the same.
-        batches: Windows of real text, which tell how large activations are.
+        target: The file to write; it must differ from the source.
+        batches: Windows of real text, to calibrate the scales.
     """
     model = onnx.load(source)
     graph = model.graph
@@ -99,10 +99,10 @@ def quantize(source: Path, target: Path, batches: Sequence[WindowBatch]) -> None
 
 
 def _products(graph: Any, constants: dict[str, Any]) -> list[dict[str, list[Any]]]:
-    """Return the products with constant weights, by the activation that goes into them: a group for the same weights.
+    """Return the products with constant weights, grouped by weights; each group maps activations to products.
 
-    A group has more than one activation where layers share their weights, as ALBERT's do. Weights that meet others in
-    one layer than in another have no rounding that is right for both; they are left alone.
+    A group has several activations if layers share their weights, as in ALBERT. Weights that appear in several groups
+    cannot be quantized for all of them, so these products are skipped.
     """
     taken: dict[str, list[Any]] = {}
     for node in graph.node:
@@ -116,7 +116,7 @@ def _products(graph: Any, constants: dict[str, Any]) -> list[dict[str, list[Any]
 
 
 def _together(seen: Sequence[Activations]) -> Activations:
-    """Return what several places held as if they were one, with no more rows than one has."""
+    """Merge the statistics of several activations into one, with as many sample rows as one of them."""
     return Activations(
         np.min([one.least for one in seen], axis=0),
         np.max([one.most for one in seen], axis=0),
@@ -129,7 +129,7 @@ def _columns(constant: Any) -> int:
 
 
 def _best_rounding(seen: Activations, weights: Floats) -> _Rounding:
-    """Return the rounding with the smallest error of the products, ``weights`` being ``(K, N)``."""
+    """Return the quantization with the smallest error of the products; ``weights`` is ``(K, N)``."""
     wanted = seen.rows @ weights
     in_activations = np.maximum(np.maximum(-seen.least, seen.most), 1e-5)
     in_weights = np.maximum(np.abs(weights).max(axis=1), 1e-5)
@@ -153,13 +153,13 @@ def _best_rounding(seen: Activations, weights: Floats) -> _Rounding:
 
 
 def _round_weights(weights: Floats, axis: int = 0) -> tuple[NDArray[np.int8], Floats]:
-    """Return weights as int8, and the step of each column (``axis=0``) or row (1)."""
+    """Return the weights as int8, and the scale of each column (``axis=0``) or row (``axis=1``)."""
     steps = (np.maximum(np.abs(weights).max(axis=axis, keepdims=True), 1e-12) / 127).astype(np.float32)
     return np.clip(np.round(weights / steps), -127, 127).astype(np.int8), steps if axis else steps[0]
 
 
 def _put(graph: Any, constants: dict[str, Any], name: str, nodes: Sequence[Any], rounding: _Rounding) -> Iterator[Any]:
-    """Make some products take rounded activations and weights; yield the nodes that round and restore them."""
+    """Connect products to quantized activations and weights; yield the nodes that quantize and dequantize them."""
     step = [f"{name}_scale", f"{name}_zero"]
     _add(graph, constants, f"{name}_factors", rounding.factors)
     _add(graph, constants, step[0], np.array(rounding.scale))
@@ -175,7 +175,7 @@ def _put(graph: Any, constants: dict[str, Any], name: str, nodes: Sequence[Any],
 
 
 def _put_weights(graph: Any, constants: dict[str, Any], nodes: Sequence[Any]) -> Iterator[Any]:
-    """Make some products take rounded weights, but activations as they are; yield what restores the weights."""
+    """Connect products to quantized weights, but float activations; yield the nodes that dequantize the weights."""
     for node in nodes:
         rounded, steps = _round_weights(numpy_helper.to_array(constants[node.input[1]]))
         yield from _restore(graph, constants, node, rounded, steps)
@@ -184,7 +184,7 @@ def _put_weights(graph: Any, constants: dict[str, Any], nodes: Sequence[Any]) ->
 def _restore(
     graph: Any, constants: dict[str, Any], node: Any, rounded: NDArray[np.int8], steps: Floats
 ) -> Iterator[Any]:
-    """Make a product take rounded weights; yield what restores them, unless an earlier layer has it already."""
+    """Connect a product to quantized weights; yield the dequantizing node, unless an earlier layer already has it."""
     weights = node.input[1]
     parts = [f"{weights}_int8", f"{weights}_steps"]
     if parts[0] not in constants:
@@ -195,14 +195,14 @@ def _restore(
 
 
 def _add(graph: Any, constants: dict[str, Any], name: str, value: Any) -> None:
-    """Add a constant, once."""
+    """Add a constant, unless it exists."""
     if name not in constants:
         constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
         graph.initializer.append(constants[name])
 
 
 def _correct_biases(graph: Any, constants: dict[str, Any], nodes: Sequence[Any], correction: Floats) -> None:
-    """Add what is missing on average to the bias of each product, where it is followed by one that it alone has."""
+    """Add the bias correction to the bias of each product, if it has one that no other product uses."""
     start = 0
     for node in nodes:
         columns = slice(start, start := start + _columns(constants[node.input[1]]))
@@ -242,7 +242,7 @@ def _quantize_tables(graph: Any, constants: dict[str, Any]) -> None:
 
 
 def _drop_unused(graph: Any) -> None:
-    """Drop the constants that no node takes any more."""
+    """Remove constants that no node uses."""
     taken = {name for node in graph.node for name in node.input}
     kept = [item for item in graph.initializer if item.name in taken]
     del graph.initializer[:]

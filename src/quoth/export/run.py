@@ -1,4 +1,4 @@
-"""From a trained folder to one that answers without torch."""
+"""Export: from a trained reader folder to one that answers without torch."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from quoth.reading import Tokenizer, WindowBatch, by_token_budget
 from quoth.records import Example
 from quoth.store import ReaderFolder, ReaderSettings, check_new_folder, find_folder
 
-# Questions whose windows tell how large activations are.
+# Number of questions whose windows calibrate the int8 scales.
 _SAMPLE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What an export came to.
+    """Result of an export.
 
     Attributes:
         folder: The new reader folder.
-        difference: Largest difference of a logit between torch and the float32 ONNX file.
-        size: Bytes of ``model.onnx`` as written.
-        gate: The scores on the gate data, of the float32 and the int8 reader, compared; ``None`` without.
+        difference: Largest absolute difference of a logit between torch and the float32 ONNX file.
+        size: Size of ``model.onnx``, in bytes.
+        gate: Comparison of the float32 and the int8 reader on the gate data; ``None`` without ``int8``.
     """
 
     folder: Path
@@ -42,12 +42,12 @@ class ExportResult:
 
     @property
     def float_report(self) -> Report | None:
-        """Scores before quantising."""
+        """Scores before quantization."""
         return self.gate.first if self.gate else None
 
     @property
     def int8_report(self) -> Report | None:
-        """Scores after."""
+        """Scores after quantization."""
         return self.gate.second if self.gate else None
 
 
@@ -63,26 +63,26 @@ def export(
     """Write a reader folder that needs no torch: one ONNX file, tokenizer and ``quoth.json``.
 
     Args:
-        source: A folder with ``model.safetensors`` and ``config.json``, or a name on the hub.
-        out: The new folder; it appears whole, or not at all.
-        int8: Quantise.
-        gate_data: Labelled examples that decide whether the int8 reader is good enough; needed with ``int8``. A few of
-            them also tell how large activations are; no answer of theirs is looked at for that.
-        max_f1_drop: F1 points that quantising may cost on them: the upper end of the drop's 95 % interval (paired
-            bootstrap over articles) must not be above it.
-        least_questions: How many labelled examples the gate data must hold.
+        source: A folder with ``model.safetensors`` and ``config.json``, or a hub name.
+        out: The new folder, written atomically.
+        int8: Whether to quantize.
+        gate_data: Labelled examples for the F1 gate; required with ``int8``. The texts of a few of them also calibrate
+            the scales; their golds are not used for that.
+        max_f1_drop: Maximum loss of F1 points on the gate data: the upper bound of the drop's 95 % confidence interval
+            (paired bootstrap over articles) must not exceed it.
+        least_questions: Minimum number of labelled examples in the gate data.
 
     Raises:
-        ExportError: If torch and ONNX differ by more than 1e-3, or quantising may cost too much F1.
-        ConfigError: If ``out`` is not empty, ``max_f1_drop`` is negative or not a number, or one of ``int8`` and
-            ``gate_data`` stands without the other, or with too little of it.
-        ReaderError: If the source holds no question-answering model.
+        ExportError: If torch and ONNX differ by more than 1e-3, or quantization may cost too much F1.
+        ConfigError: If ``out`` is not empty, ``max_f1_drop`` is negative or NaN, ``int8`` or ``gate_data`` is given
+            without the other, or there is too little gate data.
+        ReaderError: If the source is not a question-answering model.
     """
     out = Path(out)
     if not max_f1_drop >= 0:
         raise ConfigError(f"--max-f1-drop must be a number of F1 points, 0 or more, but is {max_f1_drop:g}")
     if gate_data is not None and not int8:
-        raise ConfigError("--gate-data decides on int8, but int8 is not asked for. Give --int8 too, or no --gate-data")
+        raise ConfigError("--gate-data is only used with --int8. Add --int8, or remove --gate-data")
     gate_examples = _gate_examples(gate_data, least_questions) if int8 else []
     check_new_folder(out)
     folder = find_folder(source)
@@ -107,24 +107,24 @@ def _write_float(engine: TorchEngine, settings: ReaderSettings, file: Path) -> f
         max_tokens=settings.max_tokens,
     )
     if not difference <= PARITY:
-        raise ExportError(f"torch and ONNX must agree to {PARITY:g}, but a logit differs by {difference:.2g}")
+        raise ExportError(f"logits of torch and ONNX must differ by at most {PARITY:g}, but differ by {difference:.2g}")
     return difference
 
 
 def _gate_examples(data: str | Path | Sequence[Example] | None, least: int) -> list[Example]:
     if data is None:
-        raise ConfigError("int8 needs gate data, on which to prove itself: --gate-data FILE")
+        raise ConfigError("int8 needs labelled data for the F1 gate: --gate-data FILE")
     examples = list(read_examples(data) if isinstance(data, str | Path) else data)
     labelled = [example for example in examples if example.golds is not None]
     if len(labelled) < least:
-        raise ConfigError(f"the gate data must hold at least {least:,} labelled questions, but holds {len(labelled):,}")
+        raise ConfigError(f"the gate data must have at least {least:,} labelled questions, but has {len(labelled):,}")
     return labelled
 
 
 def _quantize(
     model: Path, tokenizer: Tokenizer, settings: ReaderSettings, examples: Sequence[Example], max_f1_drop: float
 ) -> Comparison:
-    """Replace a float32 file by its int8 copy, if that answers as well, each as this machine would run it."""
+    """Replace a float32 file by its int8 copy if that passes the F1 gate on this machine's engine."""
     before = Reader(tokenizer, open_onnx(model, precision="float32"), settings)
     copy = model.with_name("int8.onnx")
     quantize(model, copy, _sample(before, examples))
@@ -134,16 +134,16 @@ def _quantize(
     if not high <= max_f1_drop:
         first, second, drop = gate.first.f1, gate.second.f1, -gate.f1.points
         raise ExportError(
-            f"int8 must cost at most {max_f1_drop} F1 on the gate data, but may cost {high:.2f}: from {first:.2f} to "
-            f"{second:.2f} on {gate.first.total:,} questions, a drop of {drop:.2f} (95 % interval {low:.2f} to "
-            f"{high:.2f}). Export without --int8, give more data, or allow more with --max-f1-drop."
+            f"int8 must lose at most {max_f1_drop} F1 on the gate data, but may lose {high:.2f}: from {first:.2f} to "
+            f"{second:.2f} on {gate.first.total:,} questions, a drop of {drop:.2f} (95 % confidence interval {low:.2f} "
+            f"to {high:.2f}). Export without --int8, give more data, or raise --max-f1-drop."
         )
     copy.replace(model)
     return gate
 
 
 def _sample(reader: Reader, examples: Sequence[Example]) -> list[WindowBatch]:
-    """Return the windows of some questions, spread evenly over all of them."""
+    """Return the windows of a sample of the questions, evenly spaced."""
     some = examples[:: max(1, len(examples) // _SAMPLE)][:_SAMPLE]
     windows = [window for group in reader.windower.each(some) for window in group]
     pad = reader.tokenizer.pad_id
@@ -161,7 +161,7 @@ def _facts(folder: ReaderFolder, difference: float, gate: Comparison | None) -> 
             "float32_f1": gate.first.f1,
             "f1_difference": {"points": gate.f1.points, "interval": list(low_high)},
         }
-    # Where the settings that go along come from.
+    # Keep the record of how the reader's settings were calibrated.
     fitted = {"calibration": folder.manifest["calibration"]} if "calibration" in folder.manifest else {}
     return {
         "precision": "int8" if gate else "float32",

@@ -1,4 +1,4 @@
-"""MLflow follows a run: parameters, loss, learning rate, EM, F1, time, and the reader as a model. Needs [track]."""
+"""Logs a training run in MLflow: parameters, loss, learning rate, EM, F1, time, and the model. Needs [track]."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from quoth.tracking.model import log_reader
 
 
 class Tracked(Protocol):
-    """What a run's configuration says about its tracking; ``TrainConfig`` does."""
+    """The tracking fields of a run's configuration, such as ``TrainConfig``."""
 
     @property
     def experiment(self) -> str:
@@ -37,12 +37,12 @@ class Tracked(Protocol):
         """Name to register the model under, if any."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields, which become parameters of the run."""
+        """Return all fields, which are logged as parameters of the run."""
 
 
-# Which MLflow run follows the training run of a folder, so that a resumed one goes on in it.
+# File with the id of the MLflow run, so that a resumed training run continues in the same one.
 _FILE = "mlflow.json"
-# Trainer's names -> ours, as they stand in MLflow.
+# Names of the trainer's metrics -> names in MLflow.
 _METRICS = {
     "loss": "train_loss",
     "learning_rate": "learning_rate",
@@ -54,13 +54,13 @@ _METRICS = {
 
 
 class MlflowTracker(TrainerCallback):
-    """Follows one run. A run that is active already is joined and left open; else one is started and ended."""
+    """Logs one training run. An active MLflow run is used and left open; otherwise one is started and ended."""
 
     def __init__(self, config: Tracked) -> None:
-        """Check that mlflow is there, before anything else is done.
+        """Take the configuration of the run.
 
         Raises:
-            MissingExtraError: If it is not.
+            MissingExtraError: If mlflow is not installed.
         """
         if find_spec("mlflow") is None:
             raise MissingExtraError("tracking the run in MLflow (--no-tracking does without)", "track")
@@ -68,11 +68,11 @@ class MlflowTracker(TrainerCallback):
 
     @contextmanager
     def following(self, out: Path, facts: Mapping[str, Any]) -> Iterator[None]:
-        """Join or open the run, log its parameters, and end it if it is ours: as failed where training failed.
+        """Use the active MLflow run, or start one and end it (as failed if training fails); log the parameters.
 
         Args:
-            out: The folder of the training run. Where it was followed before, the same MLflow run goes on.
-            facts: What to log beside the configuration.
+            out: The folder of the training run. If it was tracked before, the same MLflow run continues.
+            facts: Parameters to log in addition to the configuration.
         """
         import mlflow
 
@@ -90,7 +90,7 @@ class MlflowTracker(TrainerCallback):
             yield
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Log what Trainer logs, under our names."""
+        """Log the trainer's metrics under our names."""
         import mlflow
 
         metrics = {_METRICS[name]: float(value) for name, value in (logs or {}).items() if name in _METRICS}
@@ -98,7 +98,7 @@ class MlflowTracker(TrainerCallback):
             mlflow.log_metrics(metrics, step=state.global_step)
 
     def log_reader(self, folder: Path, seconds: float) -> None:
-        """Log the time, and the reader as a model."""
+        """Log the training time, and the reader as a model."""
         import mlflow
 
         mlflow.log_metric("train_seconds", seconds)
@@ -108,13 +108,13 @@ class MlflowTracker(TrainerCallback):
 
 @contextmanager
 def opened_run(experiment: str, name: str | None, known: str | None, remember: Callable[[str], None]) -> Iterator[None]:
-    """Start an MLflow run, or go on with a known one; end it, as failed where an error ends it.
+    """Start an MLflow run or continue a known one, and end it (as failed if an exception is raised).
 
     Args:
-        experiment: The experiment of a new run. A run below one that is active is in the other's.
+        experiment: The experiment of a new run. A nested run is in the experiment of its parent.
         name: The name of a new run.
-        known: The id of a run to go on with. Where the store has none of this id, a new one is started.
-        remember: Told the id of the run.
+        known: The id of a run to continue. If the store does not have it, a new run is started.
+        remember: Called with the id of the run.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -124,11 +124,11 @@ def opened_run(experiment: str, name: str | None, known: str | None, remember: C
         with suppress(MlflowException):
             before = mlflow.get_run(known)
     if at := before or parent:
-        # A known run may be of another experiment by now; mlflow wants it to be the active one.
+        # A run can only be continued if its own experiment is active, which may not be the configured one.
         mlflow.set_experiment(experiment_id=at.info.experiment_id)
     else:
         mlflow.set_experiment(experiment)
-    # Left by an error, mlflow's own context ends the run as failed.
+    # On an exception, mlflow's context manager ends the run as failed.
     with mlflow.start_run(
         known if before else None, run_name=None if before else name, nested=parent is not None
     ) as run:
@@ -137,7 +137,7 @@ def opened_run(experiment: str, name: str | None, known: str | None, remember: C
 
 
 def log_new_params(parameters: Mapping[str, Any]) -> None:
-    """Log the parameters that the active run does not have yet: MLflow refuses to change one."""
+    """Log the parameters that the active run does not have yet. MLflow does not allow parameters to change."""
     import mlflow
 
     run = mlflow.active_run()

@@ -1,4 +1,4 @@
-"""A reader as an MLflow model: its files, its signature, what it needs to run, and its name in the registry."""
+"""A reader as an MLflow model: its files, signature, requirements, and name in the registry."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from quoth.store.layout import copy_reader
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-# MLflow copies this file and runs it to load the model: what answers can be read beside what it answers with.
+# MLflow copies this file beside the reader's files, and runs it to load the model.
 _SCRIPT = Path(__file__).with_name("pyfunc.py")
 _EXAMPLE = {"question": "Who kept the light?", "context": "The light was kept by Ida Lewis for 39 years."}
 
 
 def track_reader(source: str | Path, *, experiment: str, run_name: str | None, registered_model: str | None) -> str:
-    """Log a reader as an MLflow model, in a run of its own or in the one that is active.
+    """Log a reader as an MLflow model, in the active run or in a new one.
 
     Args:
         source: The folder of the reader.
-        experiment: The experiment of the run, where none is active.
-        run_name: The name of that run.
-        registered_model: The name to register the model under, as its next version; ``None``: not registered.
+        experiment: The experiment of a new run.
+        run_name: The name of a new run.
+        registered_model: The name under which to register the model, as its next version; ``None``: not registered.
 
     Returns:
-        The model's address: what ``mlflow models serve --model-uri`` takes.
+        The URI of the model, for ``mlflow models serve --model-uri``.
 
     Raises:
         ReaderError: If the folder is missing, incomplete or damaged.
@@ -51,11 +51,12 @@ def track_reader(source: str | Path, *, experiment: str, run_name: str | None, r
 
 
 def log_reader(folder: ReaderFolder, registered_model: str | None = None) -> str:
-    """Log a reader as a model of the active run, with the scores that ``quoth.json`` tells; return its address.
+    """Log a reader as a model of the active run, with the scores in its ``quoth.json``; return its URI.
 
-    The files are logged as they are. A reader with ``model.onnx`` needs no torch to be served. One that was just
-    trained has none, and is served by torch: exporting it first would put other weights under the scores of the run,
-    could fail, and could not be trained further. ``quoth export`` and ``quoth track`` make the small one.
+    The files are logged unchanged. A reader with ``model.onnx`` can be served without torch. A newly trained reader has
+    no ``model.onnx`` and is served with torch. It is not exported here, because the scores of the run belong to the
+    float weights, the export can fail, and an exported reader cannot be trained further. To log a small one, use
+    ``quoth export`` and ``quoth track``.
     """
     import mlflow
 
@@ -66,7 +67,7 @@ def log_reader(folder: ReaderFolder, registered_model: str | None = None) -> str
             artifacts={"reader": str(staged)},
             signature=_signature(),
             input_example=([_EXAMPLE], {"top_k": 1}),
-            # Given, so that mlflow neither guesses them nor asks an index for them.
+            # Explicit, so that mlflow does not infer them or query a package index.
             pip_requirements=requirements(folder),
             registered_model_name=registered_model,
         )
@@ -76,22 +77,22 @@ def log_reader(folder: ReaderFolder, registered_model: str | None = None) -> str
 
 
 def requirements(folder: ReaderFolder) -> list[str]:
-    """Return what serving a reader needs, at the versions installed here: pip's lines, sorted."""
+    """Return the requirements for serving a reader, pinned to the installed versions: sorted lines for pip."""
     from packaging.requirements import Requirement
 
     extra = "" if folder.onnx else "torch"
     asked = map(Requirement, requires("quoth") or ())
     names = {each.name for each in asked if each.marker is None or each.marker.evaluate({"extra": extra})}
-    # What stands behind a plus is a build of this machine's index (2.13.0+cpu), and unknown elsewhere.
+    # Drop local version labels (the "+cpu" of 2.13.0+cpu), which other package indexes do not have.
     return sorted(f"{name}=={version(name).partition('+')[0]}" for name in {*names, "quoth", "mlflow", "pandas"})
 
 
 def _scores(folder: ReaderFolder) -> dict[str, float]:
-    """Return EM and F1 on each data set that the manifest tells of: ``dev_f1``."""
+    """Return EM and F1 for each data set in the manifest, with names such as ``dev_f1``."""
     return {
         f"{data}_{name}": float(scores[name])
         for data, scores in folder.manifest.get("scores", {}).items()
-        # Whoever writes a manifest may put other things there too.
+        # A manifest written by other tools may have other values here.
         if isinstance(scores, Mapping)
         for name in ("exact", "f1")
         if name in scores
@@ -125,7 +126,7 @@ def _signature() -> ModelSignature:
 
 @contextmanager
 def _staged(folder: ReaderFolder) -> Iterator[Path]:
-    """Put the files of a reader, and only these, into a folder: mlflow takes whole folders."""
+    """Copy only the files of the reader to a temporary folder, because mlflow logs whole folders."""
     with tempfile.TemporaryDirectory() as parent:
         staged = Path(parent) / "reader"
         staged.mkdir()

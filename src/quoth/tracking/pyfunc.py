@@ -1,7 +1,7 @@
-"""The script of the MLflow model: MLflow copies it beside the reader's files, and runs it to load the model.
+"""The script of the MLflow model. MLflow copies it beside the reader's files, and runs it to load the model.
 
-It is not imported anywhere in Quoth. What it needs is the base install, and torch only where the reader has no
-``model.onnx``. docs/guides/tracking.md shows a request and its reply.
+No other module of Quoth imports it. It needs only the base install, and torch if the reader has no ``model.onnx``.
+docs/guides/tracking.md shows a request and its response.
 """
 
 import math
@@ -21,7 +21,7 @@ from quoth.text import utf16_span
 
 
 class ServedReader(PythonModel):
-    """Answers every row of a table, as ``quoth ask`` would."""
+    """Answers each row of a table as ``quoth ask`` does."""
 
     def load_context(self, context: Any) -> None:
         """Load the reader that was logged with this script."""
@@ -31,16 +31,16 @@ class ServedReader(PythonModel):
         """Answer each row.
 
         Args:
-            model_input: Columns ``question`` and ``context``, both text.
+            model_input: A table with the text columns ``question`` and ``context``.
             params: ``top_k``; ``null_threshold``, a number, where ``None`` is the reader's own; ``abstain``, "never" or
                 ``None``.
 
         Returns:
-            For each row, in their order, an object with the keys of ``quoth ask --json``.
+            For each row, in order, an object with the keys of ``quoth ask --json``.
 
         Raises:
-            MlflowException: If a row cannot be read; it names all of them, and no row is answered. A server makes it
-                a reply of status 400.
+            MlflowException: If a row is invalid. The message lists all problems, and no row is answered; the server
+                responds with status 400.
         """
         wanted = params or {}
         examples = [
@@ -75,7 +75,7 @@ class ServedReader(PythonModel):
 
 
 def _problems(example: Example) -> Iterator[str]:
-    """Yield what is wrong with a row: a table may hold anything."""
+    """Yield the problems of a row, which may have values of any type."""
     for name in ("question", "context"):
         if not isinstance(value := getattr(example, name), str):
             yield f"{name} {example.id}: must be text, but is {'missing' if pd.isna(value) else repr(value)}"

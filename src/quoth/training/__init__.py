@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SweepPlan", "TrainConfig", "load_recipe", "run_sweep", "train"]
 
-# What brings torch, which the configuration must not: its module, what it is, and which extra holds what it imports.
+# Names that import torch, so they are loaded lazily: module, description, extra, and the packages that it needs.
 _LATE = {
     "train": ("quoth.training.run", "training", "train", ("torch", "transformers", "accelerate")),
     "run_sweep": ("quoth.training.sweep.run", "a sweep", "sweep", ("torch", "transformers", "accelerate", "optuna")),

@@ -1,7 +1,7 @@
-"""Attention that is fast to train on a CPU: plain matrix products, with nothing cast on the way.
+"""Attention that is fast to train on a CPU: plain matrix products without casts.
 
-torch's fused attention is slow backwards on a CPU, and transformers' eager one goes through float32 under autocast:
-scores of ``(B, heads, T, T)`` are then written and read twice as often as needed. docs/log.md has the figures.
+The backward pass of torch's fused attention is slow on a CPU. The eager attention of transformers casts to float32
+under autocast, so scores of ``(B, heads, T, T)`` are written and read twice as often as needed. See docs/log.md.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend, as transformers' attention interface asks for it.
+    """Compute attention with the signature of transformers' attention interface.
 
     Args:
-        module: The layer; whether it is training matters.
+        module: The layer; dropout is active only if it is in training mode.
         query: ``(B, heads, T, size)``.
         key: As ``query``.
         value: As ``query``.
         attention_mask: Added to the scores, or ``None``.
-        scaling: Factor of the scores; one over the root of ``size`` if ``None``.
-        dropout: Share of attention weights that are dropped in training.
+        scaling: Factor of the scores; ``1 / sqrt(size)`` if ``None``.
+        dropout: Fraction of attention weights that are dropped in training, in [0, 1].
 
     Source: Vaswani et al. 2017, section 3.2.1.
     """
@@ -50,7 +50,7 @@ def attention(
 
 
 def use_attention(model: Any) -> None:
-    """Let a model attend this way, where its family can."""
+    """Switch a model to this attention, if its class supports custom attention."""
     if not getattr(model, "_supports_attention_backend", False):
         return
     AttentionInterface.register(NAME, attention)

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: each is complete and on the disk, or is not there."""
+"""The checkpoints of a run. They are written atomically: a checkpoint is complete, or it does not exist."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _PREFIX = "checkpoint-"
 
 
 def write_checkpoint(folder: Path, step: int, files: Iterable[tuple[str, bytes]]) -> Path:
-    """Write the checkpoint of a step: all of it, or nothing.
+    """Write the checkpoint of a step atomically.
 
     Args:
-        folder: Where the checkpoints of the run lie.
-        step: Steps done.
-        files: Name and content of each file; one at a time is held in memory.
+        folder: Folder of the run's checkpoints.
+        step: Number of completed steps.
+        files: Name and content of each file; only one at a time is held in memory.
 
     Returns:
         The folder of the checkpoint.
 
     Raises:
-        TrainingError: If it cannot be written. What was there before is as it was.
+        TrainingError: If it cannot be written. Earlier checkpoints are unchanged.
     """
     final = folder / f"{_PREFIX}{step}"
     try:
@@ -40,41 +40,41 @@ def write_checkpoint(folder: Path, step: int, files: Iterable[tuple[str, bytes]]
             write_json(part / MANIFEST, {"step": step, "sha256": hashes})
     except OSError as error:
         last = newest_checkpoint(folder)
-        kept = f"The last whole one is {last.name}." if last else "There is no other one yet."
+        kept = f"The last complete checkpoint is {last.name}." if last else "There is no earlier checkpoint."
         raise TrainingError(
-            f"{final}: must be written, but cannot be: {error.strerror or error}. {kept} "
-            "Make room, then go on with --resume."
+            f"{final}: cannot write the checkpoint: {error.strerror or error}. {kept} "
+            "Free disk space, then continue with --resume."
         ) from error
     return final
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint of a run, or ``None``; warn of each that is damaged."""
+    """Return the newest complete checkpoint of a run, or ``None``; log a warning for each damaged one."""
     recover_folders(folder, f"{_PREFIX}*")
     for path in sorted(folder.glob(f"{_PREFIX}*"), key=checkpoint_step, reverse=True):
         problem = _damage(path)
         if problem is None:
             return path
-        _LOG.warning("%s: is damaged (%s), so an older checkpoint is used", path, problem)
+        _LOG.warning("%s: damaged (%s), so an older checkpoint is used", path, problem)
     return None
 
 
 def checkpoint_step(path: Path) -> int:
-    """Return the step of a checkpoint's folder."""
+    """Return the step in the name of a checkpoint's folder, or -1 if the name has none."""
     number = path.name.removeprefix(_PREFIX)
     return int(number) if number.isdigit() else -1
 
 
 def clear_checkpoints(folder: Path, keep: int, best: int | None, newest: int) -> None:
-    """Remove what a killed run left half written, and all but the newest checkpoints.
+    """Remove unfinished folders of a killed run, and all but the newest checkpoints.
 
     Those of later steps than the newest are removed too: they belong to an abandoned branch of the run.
 
     Args:
-        folder: Where the checkpoints of the run lie.
-        keep: How many to keep, the best one among them.
-        best: The step of the best one, if there is one.
-        newest: The step of the one that was written last.
+        folder: Folder of the run's checkpoints.
+        keep: How many to keep, including the best one.
+        best: The step of the best checkpoint, or ``None``.
+        newest: The step of the checkpoint that was written last.
     """
     for path in filter(is_unfinished, folder.iterdir()):
         shutil.rmtree(path, ignore_errors=True)
@@ -86,7 +86,7 @@ def clear_checkpoints(folder: Path, keep: int, best: int | None, newest: int) ->
     for step in steps:
         if len(kept) < keep:
             kept.add(step)
-        # The newest is what a stopped run goes on from, so it stays even where only the best one should.
+        # A stopped run resumes from the newest one, so it stays even if only the best one should be kept.
         elif step not in kept and step != steps[0]:
             shutil.rmtree(folder / f"{_PREFIX}{step}", ignore_errors=True)
 
@@ -96,7 +96,7 @@ def _damage(path: Path) -> str | None:
         hashes = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["sha256"]
         for name, expected in hashes.items():
             if sha256(path / name) != expected:
-                return f"{name} does not have its hash"
+                return f"the sha256 of {name} does not match"
     except (OSError, ValueError, KeyError) as error:
         return str(error)
     return None

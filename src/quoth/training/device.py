@@ -1,4 +1,4 @@
-"""What the machine computes in, and how fast it may."""
+"""Device, precision, threads and memory allocation of a training run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _LOG = logging.getLogger(__name__)
 def choose_precision(wanted: str) -> str:
     """Return "float32", "bfloat16" or "float16".
 
-    "auto" is bfloat16 where the device really has it (AMX or AVX512-BF16 on a CPU; Ampere and later GPUs), else float16
-    with loss scaling on a CUDA GPU, else float32. bfloat16 on a CPU that has it not is warned of.
+    "auto" is bfloat16 if the device supports it natively (AMX or AVX512-BF16 on a CPU; Ampere and later GPUs), else
+    float16 with loss scaling on a CUDA GPU, else float32. Warns if bfloat16 is requested on a CPU without native
+    support.
 
     Raises:
-        ConfigError: If float16 is wanted without a CUDA GPU: its gradients would vanish.
+        ConfigError: If float16 is requested without a CUDA GPU: gradients would underflow.
     """
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -31,20 +32,20 @@ def choose_precision(wanted: str) -> str:
         return wanted if wanted != "auto" else "float32"
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     if wanted == "bfloat16" and not native:
-        _LOG.warning("this processor has no instructions for bfloat16, and is much slower in it than in float32")
+        _LOG.warning("this CPU has no native bfloat16, so training is much slower than in float32")
     return wanted if wanted != "auto" else "bfloat16" if native else "float32"
 
 
 def on_cpu() -> bool:
-    """Tell whether training runs on the CPU."""
+    """Return True if training runs on the CPU."""
     return not torch.cuda.is_available() and not torch.backends.mps.is_available()
 
 
 def keep_memory() -> None:
-    """Tell glibc's malloc to keep what it has: the large tensors of each step are then not mapped and cleared anew.
+    """Configure glibc's malloc to keep freed memory, so that each step does not map and clear large blocks again.
 
-    About a fifth more windows a second on a CPU; and 18 GB in the end for 23 million weights (docs/log.md), since
-    blocks of ever new sizes leave gaps. Other C libraries are left as they are.
+    About 20 % more windows per second on a CPU, but fragmentation raised memory use to 18 GB for 23 million weights
+    (docs/log.md). Does nothing with other C libraries.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -57,5 +58,5 @@ def keep_memory() -> None:
 
 
 def use_threads(threads: int | None) -> None:
-    """Give torch its threads; all usable cores if ``None``."""
+    """Set the number of torch threads; all usable cores if ``None``."""
     torch.set_num_threads(threads or usable_cores())

@@ -1,4 +1,4 @@
-"""From examples to the tensors of the loss: windows with all their targets, and batches of them."""
+"""Training features: windows with their targets, the collator that batches them, and the order of batches."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch.utils.data import Dataset
 
 from quoth.reading import Window, WindowBatch, Windower
 from quoth.records import Example, Gold
-from quoth.training.teacher import Lesson
+from quoth.training.teacher import TeacherLogits
 
 
 class WindowDataset(Dataset[Window]):
-    """Windows with targets, ready for a collator.
+    """Windows with targets, ready for the collator.
 
     Attributes:
         windows: All windows of all examples, in order.
-        lost: Examples that have golds, none of which any window holds whole.
+        lost: Ids of examples that have golds, none of which fits completely into a window.
     """
 
     def __init__(self, examples: Iterable[Example], windower: Windower) -> None:
@@ -40,7 +40,7 @@ class WindowDataset(Dataset[Window]):
         return self.windows[index]
 
     def digest(self) -> str:
-        """Return a hash of all token ids and targets: other data has another one."""
+        """Return a sha256 of all token ids and targets, which identifies the data."""
         found = hashlib.sha256()
         for window in self.windows:
             found.update(window.ids.tobytes())
@@ -67,22 +67,22 @@ class TrainingBatch:
     """Tensors of one forward and backward pass over B windows of at most T tokens, with at most G targets each.
 
     Attributes:
-        inputs: What the model takes, by name: ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, each
+        inputs: The model's inputs by name: ``input_ids``, ``attention_mask`` and optionally ``token_type_ids``, each
             ``(B, T)`` int64.
-        legal: Where an answer may start or end: the tokens of the context, and CLS; ``(B, T)`` bool.
-        targets: First and last token (both inclusive) of each right answer, ``(B, G, 2)`` int64; -1 in the padding.
-        taught: A teacher's logits of starts and of ends, ``(2, B, T)`` float32; ``None`` without a teacher.
-        is_taught: Windows that the teacher's logits are known of, ``(B,)`` bool; ``None`` without a teacher.
+        legal: True where an answer may start or end (the tokens of the context, and CLS), ``(B, T)`` bool.
+        targets: First and last token (both inclusive) of each gold, ``(B, G, 2)`` int64; -1 in the padding.
+        teacher_logits: The teacher's start and end logits, ``(2, B, T)`` float32; ``None`` without a teacher.
+        has_teacher: True for windows with teacher logits, ``(B,)`` bool; ``None`` without a teacher.
     """
 
     inputs: dict[str, torch.Tensor]
     legal: torch.Tensor
     targets: torch.Tensor
-    taught: torch.Tensor | None = None
-    is_taught: torch.Tensor | None = None
+    teacher_logits: torch.Tensor | None = None
+    has_teacher: torch.Tensor | None = None
 
     def pinned(self) -> TrainingBatch:
-        """Return the batch in page-locked memory, from where a GPU fetches it without waiting."""
+        """Return the batch in page-locked memory, for asynchronous copies to a GPU."""
         return self._each(torch.Tensor.pin_memory)
 
     def to(self, device: torch.device) -> TrainingBatch:
@@ -91,19 +91,19 @@ class TrainingBatch:
 
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> TrainingBatch:
         inputs = {name: change(tensor) for name, tensor in self.inputs.items()}
-        taught = None if self.taught is None else change(self.taught)
-        is_taught = None if self.is_taught is None else change(self.is_taught)
-        return TrainingBatch(inputs, change(self.legal), change(self.targets), taught, is_taught)
+        teacher_logits = None if self.teacher_logits is None else change(self.teacher_logits)
+        has_teacher = None if self.has_teacher is None else change(self.has_teacher)
+        return TrainingBatch(inputs, change(self.legal), change(self.targets), teacher_logits, has_teacher)
 
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Pads windows to the longest of their batch, and says where their right answers stand.
+    """Pads windows to the longest one of their batch, and builds the target tensors.
 
-    With a ``limit``, batches are padded on to a multiple of 16 tokens, but not beyond it. Batches of ever other lengths
-    leave gaps in memory that none of the next fits into; so there are few lengths.
+    With a ``limit``, batches are padded to a multiple of 16 tokens, but not beyond the limit. With few distinct
+    lengths, memory fragments less.
 
-    A window without a target has one all the same: its CLS token, which is how readers learn "not here".
+    The target of a window without an answer is its CLS token ("no answer in this window").
 
     Source: Devlin et al. 2019, sections 4.2 and 4.3.
     """
@@ -112,8 +112,14 @@ class Collator:
     takes_types: bool
     limit: int | None = None
 
-    def __call__(self, windows: Sequence[Window], lessons: Sequence[Lesson | None] = ()) -> TrainingBatch:
-        """Make the tensors of one batch; with a teacher's logits for each window, ``None`` where it teaches nothing."""
+    def __call__(self, windows: Sequence[Window], teacher_logits: Sequence[TeacherLogits | None] = ()) -> TrainingBatch:
+        """Build the tensors of one batch.
+
+        Args:
+            windows: The windows of the batch.
+            teacher_logits: For each window the teacher's logits, or ``None`` if the teacher is not used for it; empty
+                without a teacher.
+        """
         batch = WindowBatch.of(windows, self.pad_id, limit=self.limit)
         legal = torch.zeros(batch.ids.shape, dtype=torch.bool)
         most = max(len(window.targets) for window in windows)
@@ -126,38 +132,44 @@ class Collator:
         inputs = {"input_ids": torch.from_numpy(batch.ids), "attention_mask": torch.from_numpy(batch.mask)}
         if self.takes_types:
             inputs["token_type_ids"] = torch.from_numpy(batch.type_ids)
-        if not lessons:
+        if not teacher_logits:
             return TrainingBatch(inputs, legal, targets)
-        taught = torch.zeros((2, *batch.ids.shape))
-        for row, lesson in enumerate(lessons):
-            if lesson is not None:
-                taught[:, row, : lesson.shape[1]] = torch.from_numpy(lesson)
-        is_taught = torch.tensor([lesson is not None for lesson in lessons])
-        return TrainingBatch(inputs, legal, targets, taught, is_taught)
+        padded = torch.zeros((2, *batch.ids.shape))
+        for row, logits in enumerate(teacher_logits):
+            if logits is not None:
+                padded[:, row, : logits.shape[1]] = torch.from_numpy(logits)
+        has_teacher = torch.tensor([logits is not None for logits in teacher_logits])
+        return TrainingBatch(inputs, legal, targets, padded, has_teacher)
 
 
 class StepPlan:
-    """Which windows each step trains on: similar lengths together, steps in random order.
+    """Assigns windows to steps: similar lengths together, steps in random order.
 
-    Windows are shuffled, cut into pools of ``pool`` steps, sorted by length within a pool, and the steps of all pools
-    are shuffled. The plan depends on the seed and the epoch alone: every process of a run makes the same one and takes
-    its share of each step, and a resumed run goes on with what it would have seen.
+    Windows are shuffled, split into pools of ``pool`` steps, sorted by length within a pool, and then the steps of all
+    pools are shuffled. The plan depends only on the seed and the epoch: every process computes the same plan and takes
+    its share of each step, and a resumed run continues with the same plan.
     """
 
     pool = 50
 
     def __init__(self, lengths: Sequence[int], step_windows: int, seed: int) -> None:
-        """Take the lengths of all windows, in tokens, and the windows of one step of all processes together."""
+        """Create a plan.
+
+        Args:
+            lengths: Length of each window, in tokens.
+            step_windows: Windows per step, over all processes.
+            seed: Seed of the shuffling.
+        """
         self._lengths = torch.tensor(lengths)
         self.step_windows = step_windows
         self._seed = seed
 
     def __len__(self) -> int:
-        """Return the steps of an epoch."""
+        """Return the number of steps per epoch."""
         return -(-len(self._lengths) // self.step_windows)
 
     def epoch(self, epoch: int) -> list[list[int]]:
-        """Return the windows of each step of an epoch."""
+        """Return the indices of the windows of each step of an epoch."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
         shuffled = torch.randperm(len(self._lengths), generator=generator)
         steps: list[torch.Tensor] = []

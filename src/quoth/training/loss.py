@@ -6,28 +6,27 @@ from collections.abc import Iterable
 
 import torch
 
-# Temperature of the teacher's lessons.
-_SOFTENED = 2.0
+_TEMPERATURE = 2.0
 
 
 def span_losses(start: torch.Tensor, end: torch.Tensor, legal: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Return of each window the negative log-likelihood that its right answers have together, halved.
+    """Return half the negative log-likelihood of each window's golds (their probabilities are summed).
 
-    Where there is one right answer, this is the mean of the cross entropies of its start and its end, as transformers'
-    models compute it, but over the tokens that an answer may use: padding and question take no part, so the loss of a
-    window does not depend on the batch that it is in.
+    With one gold, this is the mean of the cross entropies of its start and end, as transformers' models compute it, but
+    only over the tokens that an answer may use: padding and question are excluded, so the loss of a window does not
+    depend on its batch.
 
     Args:
-        start: Logits of starts, ``(B, T)``.
-        end: Logits of ends, ``(B, T)``.
-        legal: Where an answer may start or end, ``(B, T)`` bool.
-        targets: First and last token of each right answer, ``(B, G, 2)`` int64; -1 in the padding.
+        start: Start logits, ``(B, T)``.
+        end: End logits, ``(B, T)``.
+        legal: True where an answer may start or end, ``(B, T)`` bool.
+        targets: First and last token of each gold, ``(B, G, 2)`` int64; -1 in the padding.
 
     Returns:
         ``(B,)`` float32.
 
-    Source: Devlin et al. 2019, section 4.2; for several right answers, Clark and Gardner 2018, section 3.2 (summed
-    over spans instead of over starts and ends apart).
+    Source: Devlin et al. 2019, section 4.2; for several golds, Clark and Gardner 2018, section 3.2 (summed over spans
+    instead of over starts and ends separately).
     """
     absent = torch.finfo(torch.float32).min
     places = targets.clamp(min=0)
@@ -38,18 +37,18 @@ def span_losses(start: torch.Tensor, end: torch.Tensor, legal: torch.Tensor, tar
 
 
 def teacher_losses(
-    start: torch.Tensor, end: torch.Tensor, legal: torch.Tensor, taught: Iterable[torch.Tensor]
+    start: torch.Tensor, end: torch.Tensor, legal: torch.Tensor, teacher_logits: Iterable[torch.Tensor]
 ) -> torch.Tensor:
-    """Return of each window how far its starts and ends are from a teacher's: the mean of both divergences.
+    """Return the distillation loss of each window: KL divergence from the teacher, averaged over start and end.
 
-    The divergences are Kullback's and Leibler's. Both sides are softened by a temperature of 2, so that what the
-    teacher thinks of the other tokens counts; times its square, so that gradients keep their size.
+    Both distributions use temperature 2. The loss is multiplied by the temperature squared, so that the scale of the
+    gradients does not depend on the temperature.
 
     Args:
-        start: Logits of starts, ``(B, T)``.
-        end: Logits of ends, ``(B, T)``.
-        legal: Where an answer may start or end, ``(B, T)`` bool.
-        taught: The teacher's logits of starts and of ends, ``(B, T)`` each.
+        start: Start logits, ``(B, T)``.
+        end: End logits, ``(B, T)``.
+        legal: True where an answer may start or end, ``(B, T)`` bool.
+        teacher_logits: The teacher's start and end logits, ``(B, T)`` each.
 
     Returns:
         ``(B,)`` float32, at least 0.
@@ -58,9 +57,9 @@ def teacher_losses(
     """
     absent = torch.finfo(torch.float32).min
     losses = []
-    for mine, theirs in zip((start, end), taught, strict=True):
+    for mine, theirs in zip((start, end), teacher_logits, strict=True):
         mine, theirs = (
-            (logits.float() / _SOFTENED).masked_fill(~legal, absent).log_softmax(-1) for logits in (mine, theirs)
+            (logits.float() / _TEMPERATURE).masked_fill(~legal, absent).log_softmax(-1) for logits in (mine, theirs)
         )
         losses.append((theirs.exp() * (theirs - mine)).masked_fill(~legal, 0.0).sum(-1))
-    return (losses[0] + losses[1]) / 2 * _SOFTENED**2
+    return (losses[0] + losses[1]) / 2 * _TEMPERATURE**2

@@ -1,4 +1,4 @@
-"""How weights move: AdamW with a rate for each layer, the learning rate's schedule, the moving average."""
+"""The optimizer: AdamW with layer-wise learning rates, the schedule, and the exponential moving average of weights."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import nn
 
 from quoth.training.config import TrainConfig
 
-# The last three are XLM's.
+# Names of layers in the supported model classes; the last three are XLM's.
 _LAYER = re.compile(r"\.(?:layers?|albert_layers|h|blocks?|attentions|ffns|layer_norm[12])\.(\d+)\.")
 
 
 def adamw(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """Return AdamW over a model's parameters, each group with its ``scale`` of the learning rate.
+    """Return AdamW over a model's parameters; each group has a ``scale``, its factor of the learning rate.
 
-    Weight decay leaves out biases and norms (all that has one dimension). With ``layer_decay`` below 1, each layer
-    further from the head learns that much slower.
+    Biases and norms (all parameters with one dimension) have no weight decay. With ``layer_decay`` below 1, the
+    learning rate is multiplied by it for each layer further from the head.
 
     Source: Loshchilov and Hutter 2019; layers: Howard and Ruder 2018, section 3.2; Clark et al. 2020, appendix A.
     """
@@ -38,15 +38,15 @@ def adamw(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def rate_factor(config: TrainConfig, step: int, steps: int) -> float:
-    """Return the share of the highest learning rate that holds at a step, in [0, 1].
+    """Return the factor of the learning rate at a step, in [0, 1].
 
-    It rises linearly over the first ``warmup`` of all steps, and falls linearly to 0 over the last ``cooldown`` of
-    them; where they leave room between them, it stays.
+    The factor rises linearly during warm-up (the first ``warmup`` of all steps), falls linearly to 0 during cool-down
+    (the last ``cooldown`` of them), and is 1 in between.
 
     Args:
-        config: Has ``warmup`` and ``cooldown``.
-        step: Steps done, from 0.
-        steps: Steps of the whole run.
+        config: The configuration with ``warmup`` and ``cooldown``.
+        step: Number of completed steps, from 0.
+        steps: Number of steps of the run.
     """
     rise = round(config.warmup * steps)
     fall = steps - rise if config.cooldown is None else min(round(config.cooldown * steps), steps - rise)
@@ -56,19 +56,19 @@ def rate_factor(config: TrainConfig, step: int, steps: int) -> float:
 
 
 class MovingAverage:
-    """Exponential moving average of a model's parameters: less noisy than the last ones.
+    """Exponential moving average of a model's parameters, which is less noisy than the parameters of the last step.
 
-    The average of the first steps forgets faster, so that it does not hang on the start.
+    The decay is lower during the first steps, so that the initial parameters do not dominate.
 
     Attributes:
-        weights: The average, by the parameter's name, in float32.
-        seen: Steps that it has seen.
+        weights: The average by parameter name, in float32.
+        seen: Number of updates.
 
     Source: Polyak and Juditsky 1992; decay ``min(decay, (1 + n) / (10 + n))`` as in tf.train.ExponentialMovingAverage.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        """Start from the parameters as they are."""
+        """Initialize the average with the current parameters."""
         self._decay = decay
         self.seen = 0
         self._model = model
@@ -76,7 +76,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move the average towards the parameters, after a step."""
+        """Update the average after a step."""
         self.seen += 1
         decay = min(self._decay, (1 + self.seen) / (10 + self.seen))
         now = dict(self._model.named_parameters())
@@ -84,23 +84,23 @@ class MovingAverage:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the average and the model's parameters; a second call puts both back."""
+        """Swap the average and the model's parameters; a second call restores both."""
         for name, value in self._model.named_parameters():
             kept = value.detach().clone()
             value.copy_(self.weights[name])
             self.weights[name].copy_(kept)
 
     def load(self, weights: Mapping[str, torch.Tensor], seen: int) -> None:
-        """Go on from a checkpoint's average after ``seen`` steps."""
+        """Restore the average of a checkpoint, which had ``seen`` updates."""
         self.seen = seen
         for name, value in self.weights.items():
             value.copy_(weights[name])
 
 
 def _depths(names: Iterable[str], body: str) -> dict[str, int]:
-    """Return how far from the input each parameter stands: embeddings 0, layer n at n + 1, the head above all.
+    """Return the depth of each parameter: embeddings 0, layer n at n + 1, the head above all layers.
 
-    What an encoder has beside its layers (tables of relative positions, DeBERTa's norm of them) belongs to its input.
+    Encoder parameters outside its layers (relative position tables, DeBERTa's norm of them) have depth 0.
     """
     names = list(names)
     layers = {name: int(found[1]) + 1 for name in names if (found := _LAYER.search(name))}

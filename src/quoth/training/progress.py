@@ -1,4 +1,4 @@
-"""How far a run is, told to whoever wants to know: the command line draws it, ``progress=print`` prints it."""
+"""Progress of a run, passed to a callback after each step: ``progress=print`` prints it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from transformers import TrainerCallback
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands.
+    """The progress of a run.
 
     Attributes:
-        step: Steps done.
-        steps: Steps in all.
-        precision: What the steps are computed in: "float32", "bfloat16" or "float16".
-        seconds_left: Guess from the pace so far; evaluations are part of the pace. ``None`` before the first step.
-        loss: Mean loss since the last time it was logged; ``None`` before.
-        exact: Exact match of the last evaluation, in [0, 100]; ``None`` before.
-        f1: F1 of the last evaluation, in [0, 100]; ``None`` before.
-        trial: Which trial of a sweep this is; ``None`` outside of sweeps.
+        step: Number of completed steps.
+        steps: Number of steps of the run.
+        precision: "float32", "bfloat16" or "float16".
+        seconds_left: Estimated from the mean time per step, evaluations included. ``None`` before the first step.
+        loss: Mean loss at the last log entry; ``None`` before the first one.
+        exact: Exact match of the last evaluation, in [0, 100]; ``None`` before the first one.
+        f1: F1 of the last evaluation, in [0, 100]; ``None`` before the first one.
+        trial: Name of the sweep's trial; ``None`` outside of sweeps.
     """
 
     step: int
@@ -46,30 +46,35 @@ class Progress:
 
 
 class ProgressCallback(TrainerCallback):
-    """Tells after every step where the run stands."""
+    """Calls a function with the progress after each step."""
 
-    def __init__(self, tell: Callable[[Progress], None], precision: str) -> None:
-        """Take the one who wants to know, and what the run is computed in."""
-        self._tell = tell
+    def __init__(self, callback: Callable[[Progress], None], precision: str) -> None:
+        """Create the callback.
+
+        Args:
+            callback: Called after each step.
+            precision: "float32", "bfloat16" or "float16".
+        """
+        self._callback = callback
         self._precision = precision
         self._last: dict[str, float] = {}
         self._started = 0.0
         self._first_step = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Start the clock: a resumed run begins at a later step."""
+        """Record the start time, and the first step of this process (above 0 in a resumed run)."""
         self._started, self._first_step = time.monotonic(), state.global_step
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Tell where the run stands."""
+        """Call the function with the current progress."""
         done = state.global_step - self._first_step
         pace = (time.monotonic() - self._started) / max(done, 1)
         left = pace * (state.max_steps - state.global_step)
         loss, exact, f1 = (self._last.get(name) for name in ("loss", "exact", "f1"))
-        self._tell(Progress(state.global_step, state.max_steps, self._precision, left, loss, exact, f1))
+        self._callback(Progress(state.global_step, state.max_steps, self._precision, left, loss, exact, f1))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Remember the last loss and scores."""
+        """Store the last loss and scores."""
         for name, key in (("loss", "loss"), ("exact", "eval_exact"), ("f1", "eval_f1")):
             if key in (logs or {}):
                 self._last[name] = float(logs[key])

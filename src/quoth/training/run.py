@@ -1,4 +1,4 @@
-"""One training run, from examples to a reader folder."""
+"""A training run: from examples to a reader folder."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
 from quoth.training.teacher import Teacher
 from quoth.training.trainer import ReaderTrainer, RunData
 
-# The configuration of the run, written before its first step: what a resumed run must agree with.
+# The configuration of the run, written before its first step. A resumed run must have the same.
 RUN_FILE = "run.json"
 HISTORY_FILE = "history.json"
 CHECKPOINTS = "checkpoints"
-# Dropout of hidden states and of attention weights, as the families' configs call them.
+# Names of the hidden and attention dropout in the configurations of the supported model classes.
 _HIDDEN_DROPOUT = ("hidden_dropout_prob", "dropout", "hidden_dropout")
-# The base that means the reader that ships; its weights to train on lie beside the package's sources, not in the wheel.
+# The base that stands for the shipped reader. Its float checkpoint is in the repository, not in the wheel.
 SHIPPED = "shipped"
 CHECKPOINT = Path(__file__).parents[3] / "readers" / "shipped"
 _SCORES = {"exact": "exact", "f1": "f1", "total": "questions"}
@@ -57,14 +57,14 @@ _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a run came to.
+    """Result of a training run.
 
     Attributes:
         folder: The reader folder.
-        exact, f1: On the dev examples, of the weights that were kept; ``None`` without any.
-        step: The step whose weights were kept.
-        seconds: How long this process trained.
-        lost: Training examples none of whose golds any window holds; they train "not here".
+        exact, f1: Scores of the selected checkpoint on the dev examples, in [0, 100]; ``None`` without dev examples.
+        step: The step of the selected checkpoint.
+        seconds: Training time of this process.
+        lost: Ids of training examples none of whose golds fits into a window; they are trained as "no answer".
     """
 
     folder: Path
@@ -88,13 +88,13 @@ def train(
     """Fine-tune an encoder to answer questions, and write a reader folder.
 
     Args:
-        data: Training examples, or what :func:`quoth.read_examples` reads, or several of these.
-        out: Folder of the reader. Checkpoints lie below it.
-        dev: Examples to evaluate on: they choose the checkpoint, and when to stop.
-        resume: Go on from the newest whole checkpoint in ``out``, if there is one.
-        progress: Told after every step where the run stands; ``print`` will do.
-        callbacks: Further callbacks of transformers' Trainer.
-        settings: Fields of :class:`TrainConfig`; ``base`` is needed.
+        data: Training examples, anything that :func:`quoth.read_examples` reads, or a list of these.
+        out: Folder of the reader. Checkpoints are stored below it.
+        dev: Examples to evaluate on. They select the best checkpoint and trigger early stopping.
+        resume: Continue from the newest complete checkpoint in ``out``, if there is one.
+        progress: Called with the progress after each step, for instance ``print``.
+        callbacks: Additional callbacks, as for transformers' Trainer.
+        settings: Fields of :class:`TrainConfig`; ``base`` is required.
 
     Raises:
         ConfigError: If a setting is unknown or out of its range.
@@ -113,16 +113,16 @@ def train(
     checkpoint = _checkpoint(out, config, resume)
     tracker = MlflowTracker(config) if config.tracking else None
     precision = choose_precision(config.precision)
-    # In this order: the arguments, which callbacks of transformers see, put accelerate's state back to none.
+    # Order matters: TrainingArguments (passed to callbacks) resets accelerate's state.
     arguments = TrainingArguments(str(out / CHECKPOINTS), use_cpu=on_cpu(), report_to="none", seed=config.seed)
     accelerator = Accelerator(cpu=on_cpu(), mixed_precision=TO_ACCELERATE[precision])
-    accelerator.gradient_accumulation_steps = 1  # ours is in the loop; a variable of accelerate's may say otherwise
+    accelerator.gradient_accumulation_steps = 1  # done in our loop; the environment may set another value
     main = accelerator.is_main_process
     trainer, facts = _trainer(config, labelled(data), labelled(dev or []), arguments, accelerator)
-    told = [ProgressCallback(progress, precision)] if progress and main else []
-    for callback in (*callbacks, *told, *([tracker] if tracker and main else [])):
+    reporting = [ProgressCallback(progress, precision)] if progress and main else []
+    for callback in (*callbacks, *reporting, *([tracker] if tracker and main else [])):
         trainer.add_callback(callback)
-    accelerator.wait_for_everyone()  # nobody writes before everybody has looked
+    accelerator.wait_for_everyone()  # barrier: every process has checked the folder before any file is created
     if main:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / RUN_FILE, {**config.to_dict(), **facts})
@@ -131,7 +131,7 @@ def train(
         trainer.train(checkpoint)
         seconds = time.monotonic() - started
         if main:
-            with _explained_disk(out):
+            with _explain_disk_error(out):
                 _write_reader(trainer, facts, seconds, out)
         if tracker and main:
             tracker.log_reader(out, seconds)
@@ -147,9 +147,9 @@ def _trainer(
     arguments: TrainingArguments,
     accelerator: Accelerator,
 ) -> tuple[ReaderTrainer, dict[str, Any]]:
-    """Put a run together, and say what it is made of."""
+    """Return the trainer of a run, and facts about the run for its ``run.json``."""
     if not examples:
-        raise TrainingError("the training data must hold at least one question, but holds none")
+        raise TrainingError("the training data must have at least one question, but has none")
     use_threads(config.threads)
     if config.keep_memory:
         keep_memory()
@@ -172,7 +172,7 @@ def _trainer(
         "computed_in": FROM_ACCELERATE[accelerator.mixed_precision],
         "processes": accelerator.num_processes,
     }
-    # Each process drops other weights.
+    # Dropout must differ between processes.
     torch.manual_seed(config.seed + 1_000_003 * accelerator.process_index)
     teacher = None
     if config.teacher:
@@ -183,22 +183,22 @@ def _trainer(
 
 
 def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
-    """Return the checkpoint to go on from; refuse to mix two runs in one folder."""
+    """Return the checkpoint to resume from; raise if the folder belongs to another run."""
     run = out / RUN_FILE
     if not run.is_file():
         if out.is_dir() and not all(map(is_unfinished, out.iterdir())):
-            raise TrainingError(f"{out}: must be a new or empty folder, or hold a run, but holds something else")
+            raise TrainingError(f"{out}: must be a new or empty folder or an earlier run, but contains other files")
         return None
     if not resume:
-        raise TrainingError(f"{out}: holds a run already. Go on with --resume, or choose another --out.")
+        raise TrainingError(f"{out}: already contains a run. Continue with --resume, or choose another --out.")
     different = config.differences(json.loads(run.read_text(encoding="utf-8")))
     if different:
-        raise TrainingError(f"{out}: holds a run of another configuration: {'; '.join(different)}")
+        raise TrainingError(f"{out}: contains a run with another configuration: {'; '.join(different)}")
     return newest_checkpoint(out / CHECKPOINTS)
 
 
 def labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]:
-    """Read labelled examples from whatever names or holds them.
+    """Return labelled examples from examples, files or hub names.
 
     Raises:
         DataError: If the data cannot be read.
@@ -214,55 +214,55 @@ def labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]
 
 
 def base_of(config: TrainConfig) -> str:
-    """Return what transformers is to load: the configuration's base, or what "shipped" stands for.
+    """Return the name or folder for transformers to load: the configured base; for "shipped", its checkpoint's folder.
 
     Raises:
-        TrainingError: If it is "shipped", and this Quoth is not one from its repository.
+        TrainingError: If the base is "shipped", and Quoth was not installed from its repository.
     """
     if config.base != SHIPPED:
         return config.base
     if not (CHECKPOINT / "model.safetensors").is_file():
         raise TrainingError(
-            f"base {SHIPPED!r} means the float checkpoint in Quoth's repository (readers/shipped), but this "
-            "installation comes without. Clone the repository and install it with: pip install -e ."
+            f"base {SHIPPED!r} needs the float checkpoint in Quoth's repository (readers/shipped), but this "
+            "installation does not include it. Clone the repository and install it with: pip install -e ."
         )
     return str(CHECKPOINT)
 
 
 def load_model(config: TrainConfig) -> Any:
-    """Load the encoder under a fresh head (or a reader that is to be trained further)."""
+    """Load the encoder with a new head (or a reader, to train it further)."""
     try:
         model_config = AutoConfig.from_pretrained(base_of(config))
     except (OSError, ValueError) as error:
         raise TrainingError(
-            f"{config.base}: must be a model folder or a hub name, but cannot be loaded: {error}"
+            f"{config.base}: cannot load this base; it must be a model folder or a hub name: {error}"
         ) from error
     for wanted, names in ((config.hidden_dropout, _HIDDEN_DROPOUT), (config.attention_dropout, _ATTENTION_DROPOUT)):
         known = [name for name in names if hasattr(model_config, name)]
         for name in known if wanted is not None else ():
             setattr(model_config, name, wanted)
     try:
-        # That the head is new and the pooler gone is not news.
+        # Silence the warnings that the head is new and that the pooler is unused: both are expected.
         with quietly():
             model = AutoModelForQuestionAnswering.from_pretrained(
                 base_of(config), config=model_config, dtype=torch.float32
             )
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{config.base}: must hold weights of an encoder, but cannot be loaded: {error}") from error
+        raise TrainingError(f"{config.base}: cannot load the weights of an encoder: {error}") from error
     if on_cpu():
         use_attention(model)
     return model
 
 
 def _scores(trainer: ReaderTrainer) -> dict[str, float]:
-    """Return the scores of the weights that are kept; nothing without an evaluation."""
+    """Return the scores of the selected checkpoint; empty without an evaluation."""
     state = trainer.state
     rows = [row for row in state.log_history if "eval_f1" in row and row["step"] == state.best_global_step]
     return {name: rows[0][f"eval_{key}"] for name, key in _SCORES.items()} if rows else {}
 
 
 def _keep_best(trainer: ReaderTrainer) -> None:
-    """Put the weights that become the reader into the model: the best, or else the last; averaged, if they are."""
+    """Load the selected weights into the model: the best checkpoint, else the last; averaged, if configured."""
     state = trainer.state
     if state.best_global_step in (None, state.global_step):
         if trainer.average:
@@ -273,24 +273,24 @@ def _keep_best(trainer: ReaderTrainer) -> None:
 
 
 @contextmanager
-def _explained_disk(out: Path) -> Iterator[None]:
-    """Turn what hinders the reader's files into an error that says where its weights are meanwhile.
+def _explain_disk_error(out: Path) -> Iterator[None]:
+    """Turn errors while writing the reader into one that says where its weights are saved.
 
     Raises:
-        TrainingError: Instead of the system's own error, and safetensors'.
+        TrainingError: Instead of ``OSError`` and ``SafetensorError``.
     """
     try:
         yield
     except (OSError, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise TrainingError(
-            f"{out}: the reader must be written here, but cannot be: {reason}. Its weights are in the last checkpoint. "
-            "Make room, then go on with --resume."
+            f"{out}: cannot write the reader: {reason}. Its weights are in the last checkpoint. "
+            "Free disk space, then continue with --resume."
         ) from error
 
 
 def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: float, out: Path) -> None:
-    """Write the reader folder, so that transformers loads it too."""
+    """Write the reader folder. transformers can load it too."""
     config, scores = trainer.config, _scores(trainer)
     _keep_best(trainer)
     with quietly():

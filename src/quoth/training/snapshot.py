@@ -1,4 +1,4 @@
-"""What a checkpoint holds: everything that the next step depends on. No pickle is ever read."""
+"""The contents of a checkpoint: everything that the next step depends on. Pickle files are never read."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What a checkpoint saves of a run, and restores.
+    """The state of a run that checkpoints save and restore.
 
     Attributes:
         config: The run's configuration.
-        data: A fingerprint of its data and of the size of its steps: a resumed run must have the same.
+        data: Fingerprint of the data and of the windows per step; a resumed run must have the same.
         model: The model, not wrapped.
         optimizer: Its optimizer.
-        progress: How far the run is.
-        average: The moving average of the weights, if the configuration wants one.
-        scaler: What scales the loss, in float16.
+        progress: The trainer state, with the current step and the log history.
+        average: The exponential moving average of the weights, if configured.
+        scaler: The gradient scaler, in float16.
     """
 
     config: TrainConfig
@@ -51,10 +51,10 @@ class RunState:
 
 
 def snapshot(run: RunState, random: Sequence[Mapping[str, torch.Tensor]]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each file of a checkpoint.
+    """Yield the name and content of each file of a checkpoint.
 
     Args:
-        run: The run as it is now.
+        run: The current state of the run.
         random: :func:`random_state` of each process.
     """
     yield WEIGHTS, save(_parameters(run.model))
@@ -74,24 +74,23 @@ def snapshot(run: RunState, random: Sequence[Mapping[str, torch.Tensor]]) -> Ite
 
 
 def read_snapshot(folder: Path, run: RunState, process: tuple[int, int]) -> TrainerState:
-    """Restore a run from a checkpoint, in place, and return how far it was.
+    """Restore a run from a checkpoint, in place, and return its trainer state.
 
-    Warns if threads, processes or versions differ: the weights are then not bit for bit those of a run that was
-    never stopped.
+    Warns if threads, processes or versions differ: the results are then not bit-identical to an uninterrupted run.
 
     Args:
         folder: A complete checkpoint.
-        run: The run; its model, optimizer, average and scaler are overwritten.
+        run: The run; its model, optimizer, moving average and scaler are overwritten.
         process: The index of this process, from 0, and the number of processes.
 
     Raises:
-        TrainingError: If the checkpoint is of another configuration, of other data, or of steps of another size.
+        TrainingError: If the checkpoint has another configuration, other data, or another number of windows per step.
     """
     rank, processes = process
     document = json.loads((folder / _STATE).read_text(encoding="utf-8"))
     different = run.config.differences(document["config"])
     if different:
-        raise TrainingError(f"{folder}: is a checkpoint of another configuration: {'; '.join(different)}")
+        raise TrainingError(f"{folder}: checkpoint of another configuration: {'; '.join(different)}")
     # Before 0.2 the fingerprint was called "course".
     _raise_if_other_data(folder, document.get("data", document.get("course")), run.data, processes)
     run.model.load_state_dict(load_file(folder / WEIGHTS), strict=False)
@@ -108,35 +107,35 @@ def read_snapshot(folder: Path, run: RunState, process: tuple[int, int]) -> Trai
     before, now = document["made_with"], made_with(processes)
     changes = [f"{name} was {before.get(name)} and is {now[name]}" for name in now if now[name] != before.get(name)]
     if changes:
-        _LOG.warning("%s: goes on, but not bit for bit: %s", folder, "; ".join(changes))
+        _LOG.warning("%s: results will not be bit-identical to an uninterrupted run: %s", folder, "; ".join(changes))
     return TrainerState(**document["trainer"])
 
 
 def _raise_if_other_data(
     folder: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any], processes: int
 ) -> None:
-    """Raise if the next steps would see other windows than those that the run began with."""
+    """Raise if the data or the number of windows per step differ from those of the checkpoint."""
     if before is None or before == now:  # none: a checkpoint of Quoth 0.1
         return
     if before["step_windows"] != now["step_windows"]:
         raise TrainingError(
-            f"{folder}: its steps must have {before['step_windows']} windows, but would have {now['step_windows']} in "
-            f"{processes} process{'es' * (processes > 1)}. Go on with as many processes as before."
+            f"{folder}: each step must have {before['step_windows']} windows, but would have {now['step_windows']} "
+            f"with {processes} process{'es' * (processes > 1)}. Use the same number of processes as before."
         )
     raise TrainingError(
-        f"{folder}: must go on over the data that it began with ({before['windows']:,} windows), but the data is "
-        f"another ({now['windows']:,} windows). Give the same files, or start a new run."
+        f"{folder}: the data must be the same as before ({before['windows']:,} windows), but differs "
+        f"({now['windows']:,} windows). Give the same files, or start a new run."
     )
 
 
 def random_state() -> dict[str, torch.Tensor]:
-    """Return the state of torch's random numbers in this process, uint8, by device."""
+    """Return the state of torch's random number generators in this process, uint8, by device."""
     states = {"cpu": torch.get_rng_state()}
     return {**states, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else states
 
 
 def made_with(processes: int) -> dict[str, Any]:
-    """Return what the bits of a run depend on beside its configuration and data."""
+    """Return what bit-identical results depend on, besides configuration and data: hardware, threads and versions."""
     libraries = ("torch", "transformers", "accelerate", "tokenizers", "quoth")
     return {
         "processes": processes,
@@ -149,7 +148,7 @@ def made_with(processes: int) -> dict[str, Any]:
 
 
 def _version(name: str) -> str | None:
-    """Return a library's version; ``None`` of one that is on the path but not installed, as a checkout may be."""
+    """Return a library's version; ``None`` if it is importable but not installed (a source checkout)."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -161,7 +160,7 @@ def _parameters(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _moments(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Return the optimizer's state by the name of the parameter that each part belongs to."""
+    """Return the optimizer's state, keyed by parameter name and part."""
     return {
         f"{name}/{part}": value.contiguous()
         for name, parameter in model.named_parameters()
@@ -173,5 +172,5 @@ def _put_moments(model: torch.nn.Module, optimizer: torch.optim.Optimizer, momen
     for name, parameter in model.named_parameters():
         parts = {key.rpartition("/")[2]: value for key, value in moments.items() if key.rpartition("/")[0] == name}
         if parts:
-            # Steps stay where the optimizer has them (on the CPU, or beside the weights where it is fused on a GPU).
+            # Like the optimizer, keep step counters on the parameter's device (fused AdamW on a GPU requires it).
             optimizer.state[parameter] = {part: value.to(parameter.device) for part, value in parts.items()}

@@ -1,4 +1,4 @@
-"""What can befall a run from outside: signals, and too little memory."""
+"""Stop signals and out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Turns the first SIGTERM or SIGINT into a question that the loop asks after each step; a second one kills.
+    """Records the first SIGTERM or SIGINT, so that the loop can stop after a step; a second one kills the process.
 
     Attributes:
-        seen: The signal that this process received; 0 before.
+        seen: The signal that this process received, or 0.
     """
 
     def __init__(self, accelerator: Accelerator) -> None:
-        """Take the processes that must stop together."""
-        # A group of its own, on the CPU: asking must not wait for what a GPU still has to do.
+        """Take the accelerator, whose processes must stop together."""
+        # A separate process group on the CPU, so that the check does not wait for the GPU.
         self._group = torch.distributed.new_group(backend="gloo") if accelerator.num_processes > 1 else None
         self.seen = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        # Only the main thread may set handlers; elsewhere, whoever runs us decides about signals.
+        # Only the main thread can set handlers. In other threads, the caller handles signals.
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._notice) for number in _SIGNALS}
         return self
@@ -48,18 +48,18 @@ class StopSignals:
         signal.signal(number, self._before[signal.Signals(number)])
 
     def received(self) -> signal.Signals | None:
-        """Return the signal that any process received, or ``None``: the same in every process."""
+        """Return the signal that any of the processes received, or ``None``; the same in every process."""
         seen = self.seen
         if self._group is not None:
-            told = torch.tensor(seen)
-            torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, self._group)
-            seen = int(told)
+            largest = torch.tensor(seen)
+            torch.distributed.all_reduce(largest, torch.distributed.ReduceOp.MAX, self._group)
+            seen = int(largest)
         return signal.Signals(seen) if seen else None
 
 
 @contextmanager
-def explained_memory(config: TrainConfig, batch: TrainingBatch | None = None) -> Iterator[None]:
-    """Turn an error for want of memory into one that names the batch, if there is one, and what to lower.
+def explain_out_of_memory(config: TrainConfig, batch: TrainingBatch | None = None) -> Iterator[None]:
+    """Turn an out-of-memory error into one that names the batch size and the settings to lower.
 
     Raises:
         TrainingError: Instead of torch's own error.
@@ -69,7 +69,7 @@ def explained_memory(config: TrainConfig, batch: TrainingBatch | None = None) ->
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise _too_large(config, batch) from error
     except RuntimeError as error:
-        # On a CPU, torch has no type of its own for it.
+        # On a CPU, torch has no exception class for it.
         if "can't allocate memory" not in str(error):
             raise
         raise _too_large(config, batch) from error

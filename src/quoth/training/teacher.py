@@ -1,4 +1,4 @@
-"""Learning from a reader that knows more: what it says of every window, beside what is right."""
+"""Distillation: the teacher's logits for each training window."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from quoth.files import whole_bytes
 from quoth.reading import Tokenizer, Window, WindowBatch
 from quoth.store import find_folder
 
-# Logits of starts and of ends of one window, (2, T) float32.
-Lesson = NDArray[np.float32]
+# Start and end logits of one window, (2, T) float32.
+TeacherLogits = NDArray[np.float32]
 _BATCH = 64
 
 
 class Teacher:
-    """A reader whose logits the model in training is to come near to; its weights stay as they are.
+    """A frozen reader whose logits the student learns to match.
 
-    It speaks once of each window, before the first step, and what it said is kept beside the run: it is often much
-    larger than who learns, and would say the same in every epoch.
+    Teacher logits are computed once per window, before the first step, and cached in the run's folder: the teacher is
+    often much larger than the student, and its logits are the same in every epoch.
     """
 
     def __init__(self, engine: TorchEngine, pad_id: int, limit: int | None = None, *, piece: int = 4096) -> None:
-        """Take a reader's network, on the device where it is to run.
+        """Create a teacher.
 
         Args:
-            engine: The network.
-            pad_id: What fills up its batches.
-            limit: The longest window.
-            piece: Windows of one file of lessons: what a stopped run loses at most.
+            engine: The teacher's network, on its device.
+            pad_id: Token id of the padding.
+            limit: Maximum length of a window, in tokens.
+            piece: Windows per cache file. A stopped run loses at most the logits of one file.
         """
         self._engine, self._pad_id, self._limit, self._piece_size = engine, pad_id, limit, piece
-        # Lessons of other weights, or computed otherwise, are others.
+        # Cached logits are valid only for the same weights and precision.
         digest = hashlib.sha256(engine.precision.encode())
         for name, weights in sorted(engine.model.state_dict().items()):
             digest.update(name.encode())
@@ -57,43 +57,43 @@ class Teacher:
         precision: str = "float32",
         limit: int | None = None,
     ) -> Teacher:
-        """Load a reader to learn from.
+        """Load a reader as the teacher.
 
         Args:
-            source: A folder or a hub name, with weights that torch reads.
-            tokenizer: Of the model in training.
-            device: Where to run.
-            precision: What to compute in.
-            limit: The longest window.
+            source: A folder or a hub name, with torch weights.
+            tokenizer: The student's tokenizer.
+            device: Device of the teacher.
+            precision: Precision of the teacher.
+            limit: Maximum length of a window, in tokens.
 
         Raises:
-            TrainingError: If the two cut texts into different tokens: nothing could be compared.
-            ReaderError: If it holds no question-answering model.
+            TrainingError: If teacher and student have different tokenizers: their logits could not be compared.
+            ReaderError: If the source is not a question-answering model.
         """
         folder = find_folder(source).path
         if load_tokenizer(str(folder)).to_json() != tokenizer.to_json():
             raise TrainingError(
-                f"{source}: a teacher must have the tokenizer of the base, token for token, but has another one"
+                f"{source}: the teacher must have the same tokenizer as the base, but has a different one"
             )
         return cls(TorchEngine.load(folder, precision=precision, device=str(device)), tokenizer.pad_id, limit)
 
-    def lessons(
+    def logits(
         self, windows: Sequence[Window], folder: Path, *, process: int = 0, processes: int = 1
-    ) -> list[Lesson | None]:
-        """Return what it says of each window that is this process's to ask about, and ``None`` of the others.
+    ) -> list[TeacherLogits | None]:
+        """Return the logits of each window of this process, and ``None`` for the windows of other processes.
 
-        What it said before, of the same windows, is read from the folder; so a run that was stopped meanwhile goes on.
+        Cached logits of the same windows are read from the folder, so a stopped run does not compute them again.
 
         Args:
-            windows: The windows.
-            folder: Where its lessons are kept.
-            process: Which process this is, from 0.
-            processes: Of how many.
+            windows: All windows.
+            folder: Folder of the cache.
+            process: Index of this process, from 0.
+            processes: Number of processes.
 
         Raises:
             TrainingError: If the folder cannot be written to.
         """
-        found: list[Lesson | None] = [None] * len(windows)
+        found: list[TeacherLogits | None] = [None] * len(windows)
         starts = range(0, len(windows), self._piece_size)
         for start in starts[process::processes]:
             piece = windows[start : start + self._piece_size]
@@ -102,7 +102,7 @@ class Teacher:
             )
         return found
 
-    def _piece(self, windows: Sequence[Window], file: Path) -> list[Lesson]:
+    def _piece(self, windows: Sequence[Window], file: Path) -> list[TeacherLogits]:
         digest = self._digest.copy()
         for window in windows:
             digest.update(window.ids.tobytes())
@@ -110,31 +110,31 @@ class Teacher:
         name = digest.hexdigest()
         kept = _read(file, name)
         if kept is None:
-            kept = np.concatenate(self._asked(windows), axis=1)
+            kept = np.concatenate(self._computed(windows), axis=1)
             _write(file, name, kept)
         return np.split(kept, np.cumsum([len(window) for window in windows])[:-1], axis=1)
 
-    def _asked(self, windows: Sequence[Window]) -> list[Lesson]:
-        lessons: dict[int, Lesson] = {}
+    def _computed(self, windows: Sequence[Window]) -> list[TeacherLogits]:
+        computed: dict[int, TeacherLogits] = {}
         order = sorted(range(len(windows)), key=lambda index: len(windows[index]))
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
             batch = WindowBatch.of([windows[index] for index in rows], self._pad_id, limit=self._limit)
-            said = self._engine.run(batch)
-            both = np.stack([said.start, said.end], axis=1)
-            lessons.update((index, both[row, :, : len(windows[index])]) for row, index in enumerate(rows))
-        return [lessons[index] for index in range(len(windows))]
+            logits = self._engine.run(batch)
+            both = np.stack([logits.start, logits.end], axis=1)
+            computed.update((index, both[row, :, : len(windows[index])]) for row, index in enumerate(rows))
+        return [computed[index] for index in range(len(windows))]
 
 
-def shared_lessons(
-    mine: Sequence[Lesson | None], windows: Sequence[Window], device: torch.device | None
-) -> list[Lesson]:
-    """Return the lessons of all windows, of which each process brings a part.
+def gather_teacher_logits(
+    mine: Sequence[TeacherLogits | None], windows: Sequence[Window], device: torch.device | None
+) -> list[TeacherLogits]:
+    """Return the teacher logits of all windows, gathered from all processes.
 
     Args:
-        mine: As :meth:`Teacher.lessons` returns it in this process.
-        windows: The windows.
-        device: Where processes exchange what they have; ``None`` if there is but one.
+        mine: The result of :meth:`Teacher.logits` in this process.
+        windows: All windows.
+        device: Device of the exchange between processes; ``None`` if there is only one process.
     """
     lengths = [len(window) for window in windows]
     parts = [
@@ -147,22 +147,22 @@ def shared_lessons(
     return np.split(together.cpu().numpy(), np.cumsum(lengths)[:-1], axis=1)
 
 
-def _read(file: Path, name: str) -> Lesson | None:
-    """Return what a file holds, if it holds the lessons of that name."""
+def _read(file: Path, name: str) -> TeacherLogits | None:
+    """Return the logits in a cache file, or ``None`` if it is missing, damaged or has another digest."""
     try:
         with safe_open(file, "np") as opened:
             return opened.get_tensor("lessons") if (opened.metadata() or {}).get("of") == name else None
     except (OSError, SafetensorError):
-        return None  # none yet, or damaged: it is written anew
+        return None  # missing or damaged: it is computed again
 
 
-def _write(file: Path, name: str, lessons: Lesson) -> None:
+def _write(file: Path, name: str, logits: TeacherLogits) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole_bytes(file) as out:
-            out.write(save({"lessons": np.ascontiguousarray(lessons)}, {"of": name}))
+            out.write(save({"lessons": np.ascontiguousarray(logits)}, {"of": name}))
     except OSError as error:
         raise TrainingError(
-            f"{file}: what the teacher says must be kept here, but cannot be: {error.strerror or error}. Make room, "
-            "then go on with --resume."
+            f"{file}: cannot write the teacher logits: {error.strerror or error}. Free disk space, "
+            "then continue with --resume."
         ) from error

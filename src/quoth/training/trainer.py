@@ -1,7 +1,7 @@
-"""The training loop: what happens in each step, when a run evaluates and saves, and how it goes on after a stop.
+"""The training loop: steps, evaluation, checkpoints, and resuming.
 
-It runs in one process or in many (``torchrun``, ``accelerate launch``): each takes its share of every step, and the
-loss is the sum over all of them divided by the windows of the whole step.
+It runs in one or several processes (``torchrun``, ``accelerate launch``). Each process takes its share of every step,
+and the loss is the sum over all processes, divided by the number of windows of the step.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from quoth.training.features import Collator, StepPlan, TrainingBatch, WindowDat
 from quoth.training.loss import span_losses, teacher_losses
 from quoth.training.optimizer import MovingAverage, adamw, rate_factor
 from quoth.training.snapshot import RunState, random_state, read_snapshot, snapshot
-from quoth.training.stops import StopSignals, explained_memory
-from quoth.training.teacher import Lesson, Teacher, shared_lessons
+from quoth.training.stops import StopSignals, explain_out_of_memory
+from quoth.training.teacher import Teacher, TeacherLogits, gather_teacher_logits
 
 LOG_STEPS = 50
 # Where the teacher's lessons are kept, beside the checkpoints.
@@ -47,14 +47,14 @@ LESSONS = "lessons"
 
 @dataclass(frozen=True, slots=True)
 class RunData:
-    """What a run reads: windows to train on, examples to evaluate on, and how a reader of them is set.
+    """The inputs of a run: training windows, dev examples, and the reader's settings.
 
     Attributes:
         windows: The training windows.
-        dev: Labelled examples; none: no evaluation.
+        dev: Labelled examples for evaluation; if empty, the run is not evaluated.
         tokenizer: The tokenizer of both.
-        settings: Sizes of windows, and how answers are chosen.
-        teacher: What to learn from beside the targets, if anything.
+        settings: Window sizes and decoding settings.
+        teacher: The teacher, if the run distils one.
     """
 
     windows: WindowDataset
@@ -66,7 +66,7 @@ class RunData:
 
 @dataclass(slots=True)
 class _Losses:
-    """The losses since the last log, on their device: a number is fetched from there only when it is shown."""
+    """The losses since the last log entry. They stay on their device until they are logged, to avoid syncs."""
 
     total: torch.Tensor
     steps: int = 0
@@ -74,13 +74,13 @@ class _Losses:
 
 
 class ReaderTrainer:
-    """Trains one model on windows, and evaluates EM and F1 by answering.
+    """Trains one model on windows, and evaluates EM and F1 by answering the dev questions.
 
     Attributes:
         model: The model, not wrapped.
-        average: The moving average of its weights, if the configuration wants one.
-        checkpoints: Where checkpoints are written.
-        state: Where the run stands, as callbacks of transformers see it.
+        average: The exponential moving average of its weights, if configured.
+        checkpoints: Folder of the checkpoints.
+        state: The trainer state that is passed to callbacks.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class ReaderTrainer:
         arguments: TrainingArguments,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
-        """Put the run together; every process does the same."""
+        """Create the trainer; every process does the same."""
         self.model, self.config, self.data = model, config, data
         self._accelerator = accelerator
         self.checkpoints = Path(arguments.output_dir)
@@ -112,12 +112,12 @@ class ReaderTrainer:
         self._control = TrainerControl()
         self._arguments = arguments
         self._callbacks = list(callbacks)
-        self._lessons: dict[int, Lesson] = {}
+        self._teacher_logits: dict[int, TeacherLogits] = {}
         self._saved_step: int | None = None
 
     @cached_property
     def data_fingerprint(self) -> dict[str, Any]:
-        """What decides which windows each step sees, beside the configuration: a resumed run must have the same."""
+        """Fingerprint of the data and of the windows per step; a resumed run must have the same."""
         return {
             "windows": len(self.data.windows),
             "step_windows": self._plan.step_windows,
@@ -125,79 +125,79 @@ class ReaderTrainer:
         }
 
     def add_callback(self, callback: TrainerCallback) -> None:
-        """Tell a callback of transformers' Trainer too what happens."""
+        """Add a callback, as for transformers' Trainer."""
         self._callbacks.append(callback)
 
     def train(self, resume_from: Path | None = None) -> None:
-        """Train to the end, or until a signal or a callback says stop.
+        """Train to the last step, or until a signal or a callback stops the run.
 
         Args:
-            resume_from: The folder of a whole checkpoint.
+            resume_from: The folder of a complete checkpoint.
 
         Raises:
-            TrainingError: If the loss goes wild, memory runs out, a checkpoint cannot be written, or the run was told
-                to stop; what was saved stays.
+            TrainingError: If the loss diverges, memory runs out, a checkpoint cannot be written, or a signal stopped
+                the run. Earlier checkpoints stay.
         """
         if resume_from:
             self._resume(resume_from)
-        self._learn()
+        self._compute_teacher_logits()
         self._losses = _Losses(torch.zeros((), device=self._accelerator.device))
         self._wrapped.train()
-        self._tell("on_train_begin")
+        self._notify("on_train_begin")
         with StopSignals(self._accelerator) as signals:
-            if resume_from and self._owes_evaluation():
+            if resume_from and self._evaluation_is_due():
                 self._evaluate(signals)
                 self._save()
             for rows, batches in self._steps():
                 if self._control.should_training_stop:
                     break
                 self._step(rows, batches)
-                self._tell("on_step_end")
-                self._heed(signals)
+                self._notify("on_step_end")
+                self._raise_if_stopped(signals)
                 self._after_step(signals)
-        self._tell("on_train_end")
+        self._notify("on_train_end")
 
-    def _learn(self) -> None:
-        """Let the teacher say, once, what it thinks of every window that this run will see."""
+    def _compute_teacher_logits(self) -> None:
+        """Compute the teacher logits of all windows of this run, once."""
         teacher, accelerator = self.data.teacher, self._accelerator
         if teacher is None:
             return
         steps = self._plan.epoch(0)[: self.state.max_steps]
-        seen = sorted(index for rows in steps for index in rows if self._is_taught(index))
+        seen = sorted(index for rows in steps for index in rows if self._uses_teacher(index))
         windows = [self.data.windows[index] for index in seen]
         process = {"process": accelerator.process_index, "processes": accelerator.num_processes}
-        mine = teacher.lessons(windows, self.checkpoints.parent / LESSONS, **process)
-        lessons = shared_lessons(mine, windows, accelerator.device if accelerator.num_processes > 1 else None)
-        self._lessons = dict(zip(seen, lessons, strict=True))
+        mine = teacher.logits(windows, self.checkpoints.parent / TEACHER_CACHE, **process)
+        logits = gather_teacher_logits(mine, windows, accelerator.device if accelerator.num_processes > 1 else None)
+        self._teacher_logits = dict(zip(seen, logits, strict=True))
 
-    def _is_taught(self, index: int) -> bool:
-        """Tell whether the teacher teaches this window: always, or only where the question has an answer."""
+    def _uses_teacher(self, index: int) -> bool:
+        """Return True if the teacher is used for this window: always, or only for answerable questions."""
         return self.config.teacher_on == "all" or bool(self.data.windows[index].example.golds)
 
-    def _tell(self, event: str, **more: Any) -> None:
+    def _notify(self, event: str, **more: Any) -> None:
         for callback in self._callbacks:
-            told = getattr(callback, event)(
+            control = getattr(callback, event)(
                 self._arguments, self.state, self._control, model=self.model, optimizer=self._optimizer, **more
             )
-            self._control = told or self._control
+            self._control = control or self._control
 
     def _steps(self) -> Iterator[tuple[int, list[TrainingBatch]]]:
-        """Yield of each step to come the windows of all processes, and the batches of this one.
+        """Yield for each step the number of windows of all processes, and the batches of this process.
 
-        Batches are made one step ahead, in a thread of their own.
+        Batches are built one step ahead, in a separate thread.
         """
         accelerator = self._accelerator
         pin = accelerator.device.type == "cuda"
 
         def make(rows: Sequence[int]) -> list[TrainingBatch]:
-            # A process without a window in the last step of an epoch computes one all the same, and counts it as none.
+            # A process without windows in the last step of an epoch still computes one, with weight 0.
             mine = rows[accelerator.process_index :: accelerator.num_processes] or rows[:1]
             size = self.config.batch_size
             parts = [mine[start : start + size] for start in range(0, len(mine), size)]
             batches = [
                 self._collator(
                     [self.data.windows[index] for index in part],
-                    [self._lessons.get(index) for index in part] if self._lessons else (),
+                    [self._teacher_logits.get(index) for index in part] if self._teacher_logits else (),
                 )
                 for part in parts
             ]
@@ -214,7 +214,7 @@ class ReaderTrainer:
                 yield waiting[0], waiting[1].result()
 
     def _rows(self) -> Iterator[list[int]]:
-        """Yield the windows of each step that is still to be done."""
+        """Yield the indices of the windows of each remaining step."""
         step = self.state.global_step
         while step < self.state.max_steps:
             epoch, done = divmod(step, len(self._plan))
@@ -223,7 +223,7 @@ class ReaderTrainer:
                 yield rows
 
     def _step(self, rows: int, batches: Sequence[TrainingBatch]) -> None:
-        """Move the weights once; ``rows`` is how many windows all processes have in this step."""
+        """Do one optimizer step; ``rows`` is the number of windows of all processes in this step."""
         accelerator, optimizer = self._accelerator, self._optimizer
         factor = rate_factor(self.config, self.state.global_step, self.state.max_steps)
         for group in optimizer.param_groups:
@@ -231,16 +231,19 @@ class ReaderTrainer:
         idle = rows <= accelerator.process_index
         for index, batch in enumerate(batches):
             apart = index + 1 < len(batches)
-            with accelerator.no_sync(self._wrapped) if apart else nullcontext(), explained_memory(self.config, batch):
+            with (
+                accelerator.no_sync(self._wrapped) if apart else nullcontext(),
+                explain_out_of_memory(self.config, batch),
+            ):
                 moved = batch.to(accelerator.device)
                 with accelerator.autocast():
                     output = self._wrapped(**moved.inputs)
                 losses = self._window_losses(moved, output)
                 loss = losses.sum() * (0.0 if idle else 1.0 / rows)
-                # Gradients of processes are averaged; the loss is a sum over them.
+                # Gradients are averaged over processes, but the loss is a sum over them.
                 accelerator.backward(loss * accelerator.num_processes)
             self._losses.total += loss.detach()
-        with explained_memory(self.config):
+        with explain_out_of_memory(self.config):
             norm = accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
             optimizer.step()
         self._losses.norm = norm if norm is not None else self._losses.norm
@@ -252,30 +255,30 @@ class ReaderTrainer:
         self.state.epoch = self.state.global_step / len(self._plan)
 
     def _window_losses(self, batch: TrainingBatch, output: Any) -> torch.Tensor:
-        """Return the loss of each window: from what is right, and from what the teacher says."""
+        """Return the loss of each window: from its golds and, with a teacher, from the teacher's logits."""
         losses = span_losses(output.start_logits, output.end_logits, batch.legal, batch.targets)
-        if batch.taught is None or batch.is_taught is None:
+        if batch.teacher_logits is None or batch.has_teacher is None:
             return losses
-        lessons = teacher_losses(output.start_logits, output.end_logits, batch.legal, batch.taught)
-        weight = self.config.teacher_weight * batch.is_taught
-        return (1 - weight) * losses + weight * lessons
+        distilled = teacher_losses(output.start_logits, output.end_logits, batch.legal, batch.teacher_logits)
+        weight = self.config.teacher_weight * batch.has_teacher
+        return (1 - weight) * losses + weight * distilled
 
     def _after_step(self, signals: StopSignals) -> None:
-        """Log, evaluate and save where it is due."""
+        """Log, evaluate and save if it is due after this step."""
         step, every = self.state.global_step, self.config.save_steps
-        saving = self._owes_evaluation() or self._ends_epoch() or bool(every and step % every == 0)
+        saving = self._evaluation_is_due() or self._ends_epoch() or bool(every and step % every == 0)
         if step % LOG_STEPS == 0 or saving:
             self._log_loss()
         if saving:
             self._save()
-        if self._owes_evaluation():
-            # It may take long: the steps before it are saved by now, and what it found is saved with them.
+        if self._evaluation_is_due():
+            # Evaluation may take long, so the checkpoint is written before it, and again with its result.
             self._evaluate(signals)
             self._save()
-            self._heed(signals)
+            self._raise_if_stopped(signals)
 
-    def _heed(self, signals: StopSignals) -> None:
-        """If a signal came, save and end the run; an evaluation that was due comes when it goes on."""
+    def _raise_if_stopped(self, signals: StopSignals) -> None:
+        """If a signal was received, save and raise; an evaluation that is due is done when the run resumes."""
         stop = signals.received()
         if stop is None:
             return
@@ -284,8 +287,8 @@ class ReaderTrainer:
             self._save()
         state = self.state
         raise TrainingStoppedError(
-            f"stopped by {stop.name} after step {state.global_step:,} of {state.max_steps:,}, and saved there. "
-            "Go on with --resume.",
+            f"stopped by {stop.name} after step {state.global_step:,} of {state.max_steps:,}; a checkpoint was saved. "
+            "Continue with --resume.",
             stop,
         )
 
@@ -295,8 +298,8 @@ class ReaderTrainer:
     def _ends_epoch(self) -> bool:
         return self._is_last() or self.state.global_step % len(self._plan) == 0
 
-    def _owes_evaluation(self) -> bool:
-        """Tell whether this step is to be evaluated, and is not yet."""
+    def _evaluation_is_due(self) -> bool:
+        """Return True if this step must be evaluated and has not been."""
         every, step = self.config.eval_steps, self.state.global_step
         due = self._is_last() or (step % every == 0 if every else self._ends_epoch())
         return bool(self.data.dev) and due and not self._evaluations(since=step - 1)
@@ -310,33 +313,33 @@ class ReaderTrainer:
             return
         mean = float(self._accelerator.reduce(losses.total, "sum")) / losses.steps
         norm, rate = float(losses.norm), self._optimizer.param_groups[-1]["lr"]
-        self._refuse_wild(mean, norm)
+        self._raise_if_diverged(mean, norm)
         self._losses = _Losses(torch.zeros_like(losses.total))
         self._log({"loss": mean, "grad_norm": norm, "learning_rate": rate})
 
-    def _refuse_wild(self, loss: float, norm: float) -> None:
-        """Stop before a checkpoint of weights that are lost is written."""
-        # Guessing evenly costs the logarithm of the length; a loss far above it will not come back. A teacher's lesson
-        # counts four times (its temperature squared). float16 skips steps whose gradient is too large for it.
+    def _raise_if_diverged(self, loss: float, norm: float) -> None:
+        """Raise if the loss diverged, before a checkpoint of unusable weights is written."""
+        # A uniform distribution has the loss log(length); a loss far above it does not recover. The distillation loss
+        # counts four times (its temperature squared). float16 skips steps whose gradients overflow.
         weight = self.config.teacher_weight if self.data.teacher else 0.0
         bound = 2 * math.log(self.config.max_tokens) * ((1 - weight) + 4 * weight)
         tame = math.isfinite(norm) or FROM_ACCELERATE[self._accelerator.mixed_precision] == "float16"
         if loss < bound and tame:
             return
         raise TrainingError(
-            f"the loss became {loss:.3g} (gradient norm {norm:.3g}) by step {self.state.global_step}, and nothing was "
-            f"saved since. Start again with a lower learning_rate (it is {self.config.learning_rate:g}), more warmup "
-            f"(it is {self.config.warmup:g}), or in float32; the last checkpoint holds the weights before."
+            f"the loss diverged: {loss:.3g} (gradient norm {norm:.3g}) at step {self.state.global_step}. Start again "
+            f"with a lower learning_rate (it is {self.config.learning_rate:g}), more warmup "
+            f"(it is {self.config.warmup:g}), or in float32; the last checkpoint has the weights from before."
         )
 
     def _log(self, metrics: dict[str, float]) -> None:
         self.state.log_history.append({"epoch": self.state.epoch, "step": self.state.global_step, **metrics})
-        self._tell("on_log", logs=metrics)
+        self._notify("on_log", logs=metrics)
 
     def _evaluate(self, signals: StopSignals) -> None:
-        """Answer the dev questions, each process its share, and log EM and F1 of all of them.
+        """Answer the dev questions, shared between processes, and log EM and F1.
 
-        A signal ends it, without a result.
+        A signal aborts the evaluation without a result.
         """
         started = time.monotonic()
         accelerator, dev = self._accelerator, self.data.dev
@@ -348,26 +351,26 @@ class ReaderTrainer:
             reader = Reader(self.data.tokenizer, engine, self.data.settings)
             mine = dev[accelerator.process_index :: accelerator.num_processes]
             read = takewhile(lambda _: not signals.seen, reader.answer_all(mine))
-            with explained_memory(self.config):
+            with explain_out_of_memory(self.config):
                 answers = gather_object([(each.id, each.text) for each in read])
         finally:
             if self.average:
                 self.average.swap()
             self.model.train()
-        self._heed(signals)
+        self._raise_if_stopped(signals)
         report = score(dev, dict(answers))
         metrics = {"eval_exact": report.exact, "eval_f1": report.f1, "eval_questions": float(report.total)}
         self._log({**metrics, "eval_seconds": round(time.monotonic() - started, 1)})
-        self._tell("on_evaluate", metrics=metrics)
+        self._notify("on_evaluate", metrics=metrics)
         self._remember_best(report.f1)
 
     def _remember_best(self, f1: float) -> None:
         state = self.state
         if state.best_metric is None or f1 > state.best_metric:
             state.best_metric, state.best_global_step = f1, state.global_step
-        self._lose_patience()
+        self._stop_early()
 
-    def _lose_patience(self) -> None:
+    def _stop_early(self) -> None:
         patience, best = self.config.patience, self.state.best_global_step
         if patience and best is not None and len(self._evaluations(since=best)) >= patience:
             self._control.should_training_stop = True
@@ -381,14 +384,14 @@ class ReaderTrainer:
             clear_checkpoints(self.checkpoints, self.config.keep_checkpoints, state.best_global_step, state.global_step)
         accelerator.wait_for_everyone()
         self._saved_step = state.global_step
-        self._tell("on_save")
+        self._notify("on_save")
 
     def _resume(self, folder: Path) -> None:
         accelerator = self._accelerator
         process = (accelerator.process_index, accelerator.num_processes)
         self.state = read_snapshot(folder, self._run_state(), process)
         self.state.is_world_process_zero = self.state.is_local_process_zero = accelerator.is_main_process
-        self._lose_patience()
+        self._stop_early()
 
     def _run_state(self) -> RunState:
         return RunState(

@@ -1,4 +1,4 @@
-"""What a sweep tries: which fields of the configuration it varies, over which values, and how often."""
+"""The plan of a sweep: the fields that it varies, their values, and the number of trials."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _RANGE = ("low", "high", "log")
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The numbers of a field between two bounds, both included.
+    """A range of numbers, bounds included.
 
     Attributes:
-        low, high: The bounds; whole numbers where the field is one.
-        log: Whether small values are tried as often as large ones: for rates.
+        low, high: The bounds; integers if the field is an integer.
+        log: Whether values are sampled on a logarithmic scale.
     """
 
     low: float
@@ -34,7 +34,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The values of a field, as they are listed."""
+    """A list of values."""
 
     values: tuple[Any, ...]
 
@@ -44,14 +44,14 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class SweepPlan:
-    """What a sweep tries.
+    """The plan of a sweep.
 
     Attributes:
-        trials: How many trials there are, failed and pruned ones among them.
-        vary: Field of the configuration to the values that are tried.
+        trials: Number of trials, including failed and pruned ones.
+        vary: Configuration field to its candidate values.
         seed: Seed of the sampler.
-        prune_after: From so many finished trials on, a trial is stopped where its F1 is below the median of those that
-            were evaluated at the same percentage of their steps; ``None``: never.
+        prune_after: After this many finished trials, a trial is stopped if its F1 is below the median of the trials
+            at the same percentage of their steps; ``None``: never.
     """
 
     trials: Annotated[int, "How many trials there are.", COUNT]
@@ -77,16 +77,16 @@ class SweepPlan:
             batch_size = [16, 32]
 
         Raises:
-            ConfigError: If the file cannot be read, or makes no sense; it names every problem.
+            ConfigError: If the file cannot be read, or is invalid; the message lists all problems.
         """
         return cls.of(read_toml(Path(file), "a sweep"), str(file))
 
     @classmethod
     def of(cls, document: Mapping[str, Any], where: str = "sweep") -> SweepPlan:
-        """Check plain values, and make the plan.
+        """Create a plan from plain values.
 
         Raises:
-            ConfigError: If they make no sense; it names every problem.
+            ConfigError: If they are invalid; the message lists all problems.
         """
         problems = [*_head_problems(document), *_vary_problems(document.get("vary"))]
         if problems:
@@ -96,7 +96,7 @@ class SweepPlan:
 
 
 def _values(name: str, spec: Any) -> Range | Choices:
-    """Make what is tried of one field out of its checked description."""
+    """Return the candidate values of a field from its validated description."""
     kind: Any = settings_of(TrainConfig)[name].kind
     if isinstance(spec, list):
         return Choices(tuple(kind(value) for value in spec))
@@ -117,7 +117,7 @@ def _vary_problems(vary: Any) -> Iterator[str]:
     open_to_all = [name for name in fields if name not in SHOWN]
     for name, spec in vary.items():
         if name in SHOWN:
-            yield f"vary: {name} cannot be varied: it only says where a run is shown"
+            yield f"vary: {name} cannot be varied: it only affects tracking"
         elif name not in fields:
             yield f"vary: {unknown_name(name, open_to_all)}"
         elif isinstance(spec, list):
@@ -140,7 +140,7 @@ def _range_problems(name: str, kind: type, spec: Mapping[str, Any]) -> Iterator[
         if key not in _RANGE:
             yield f"vary: {name}.{unknown_name(key, _RANGE)}"
     if kind not in (int, float):
-        yield f"vary: {name} must be a list of values: it is no number"
+        yield f"vary: {name} must be a list of values, because it is not a number"
         return
     missing = [key for key in ("low", "high") if key not in spec]
     if missing:

@@ -1,7 +1,7 @@
-"""A sweep: many runs of one recipe, each with other values of some fields, judged by their F1. Needs [sweep].
+"""A sweep: runs of one recipe with different values of some fields, ranked by F1. Needs the extra [sweep].
 
-Each trial is a run like any other, in a folder of its own. What was tried stands in a small database beside them, so
-that a sweep that was killed goes on where it was: the trial that was running goes on from its newest checkpoint.
+Each trial is an ordinary run in its own folder. A SQLite database beside them records the trials, so that a killed
+sweep can be resumed: the interrupted trial continues from its newest checkpoint.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from quoth.training.sweep.table import OUTCOME, REASON, TrialRow, done_trials, m
 
 _DATABASE = "sweep.db"
 _TABLE = "sweep.md"
-# What a sweep and its trials remember in the database, beside their outcomes.
+# Attributes of the sweep and its trials in the database.
 _RUN, _RECORD, _LOGGED = "mlflow_run", "record", "logged"
 
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """What a sweep came to.
+    """Result of a sweep.
 
     Attributes:
         folder: The reader folder of the best trial.
-        rows: All trials: finished ones first, the best at the top.
-        table: The rows as Markdown.
+        rows: All trials, finished ones first, sorted by F1 in descending order.
+        table: The rows as a Markdown table.
     """
 
     folder: Path
@@ -69,20 +69,20 @@ def run_sweep(
     progress: Callable[[Progress], None] | None = None,
     **settings: Any,
 ) -> SweepResult:
-    """Run the trials of a plan, and tell the best by its F1 on the dev examples.
+    """Run the trials of a plan, and return the best one by F1 on the dev examples.
 
     Args:
-        plan: What to try.
-        data: Training examples, or what :func:`quoth.read_examples` reads, or several of these.
-        dev: Examples to judge the trials by.
+        plan: The plan of the sweep.
+        data: Training examples, anything that :func:`quoth.read_examples` reads, or a list of these.
+        dev: Examples to evaluate the trials on.
         out: Folder of the sweep; each trial has a folder below it.
-        resume: Go on with the sweep in ``out``, if there is one. Its plan may have more trials now.
-        progress: Told after every step where the trial stands.
-        settings: Fields of :class:`TrainConfig` that all trials share; those of the plan win.
+        resume: Continue the sweep in ``out``, if there is one. The plan may have more trials than before.
+        progress: Called with the progress of the trial after each step.
+        settings: Fields of :class:`TrainConfig` for all trials; fields of the plan override them.
 
     Raises:
-        ConfigError: If a setting is unknown or out of its range, or there is nothing to judge by.
-        TrainingError: If ``out`` holds something else, the sweep is told to stop, or no trial finishes.
+        ConfigError: If a setting is unknown or out of its range, or there are no dev examples.
+        TrainingError: If ``out`` contains other files, a signal stops the sweep, or no trial finishes.
         DataError: If the data cannot be read.
     """
     config = TrainConfig.of(settings)
@@ -91,12 +91,12 @@ def run_sweep(
     if config.tracking and find_spec("mlflow") is None:
         raise MissingExtraError("tracking the sweep in MLflow (--no-tracking does without)", "track")
     if not dev:
-        raise ConfigError("a sweep must have data to judge its trials by, but has none: --dev DATA")
-    examples, judges = labelled(data), labelled(dev)
+        raise ConfigError("a sweep needs data to evaluate its trials on: --dev DATA")
+    examples, dev_examples = labelled(data), labelled(dev)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    record = {"plan": plan.to_dict(), "config": config.to_dict(), "questions": [len(examples), len(judges)]}
+    record = {"plan": plan.to_dict(), "config": config.to_dict(), "questions": [len(examples), len(dev_examples)]}
     study = _study(Path(out), plan, record, config, resume)
-    return _Sweep(plan, config, study, Path(out), progress).run(examples, judges)
+    return _Sweep(plan, config, study, Path(out), progress).run(examples, dev_examples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class _Sweep:
     progress: Callable[[Progress], None] | None
 
     def run(self, data: Sequence[Example], dev: Sequence[Example]) -> SweepResult:
-        with self._followed(self.config.run_name or "sweep", self.study):
+        with self._tracked(self.config.run_name or "sweep", self.study):
             self._log_plan()
             for trial in self._trials():
                 self._run(trial, data, dev)
@@ -116,35 +116,35 @@ class _Sweep:
             rows, table = self._write_table()
             if not rows or rows[0].state != "finished":
                 reasons = ", ".join(f"{row.name} {row.reason or row.state}" for row in rows)
-                raise TrainingError(f"{self.out}: one trial at least must finish, but none did: {reasons}")
+                raise TrainingError(f"{self.out}: at least one trial must finish, but none did: {reasons}")
             best = self.out / rows[0].name
             if self.config.tracking:
                 self._log(rows[0], table)
         return SweepResult(best, rows, table)
 
     def _trials(self) -> Iterator[optuna.Trial]:
-        """Yield the trials that are still to run; first of all the one that was running when the sweep was killed."""
+        """Yield the remaining trials, starting with the one that was running when the sweep was killed."""
         for left in self.study.get_trials(states=(TrialState.RUNNING,)):
             self.study.tell(left.number, state=TrialState.FAIL)
             if REASON not in left.user_attrs:
                 known = {name: value for name, value in left.user_attrs.items() if name == _RUN}
                 self.study.enqueue_trial(left.params, user_attrs=known)
         while (done := len(done_trials(self.study))) < self.plan.trials:
-            # A sampler for each trial: a sweep that went on proposes what one that was never killed does.
+            # A new sampler for each trial, so that a resumed sweep proposes the same values as an uninterrupted one.
             seed = int(np.random.SeedSequence([self.plan.seed, done]).generate_state(1)[0])
             self.study.sampler = optuna.samplers.TPESampler(seed=seed)
             yield self.study.ask()
 
     def _run(self, trial: optuna.Trial, data: Sequence[Example], dev: Sequence[Example]) -> None:
-        """Run one trial to its end, and tell the study what came of it."""
+        """Run one trial and report its outcome to the study."""
         name = trial_name(len(done_trials(self.study)) + 1)
         try:
-            with self._followed(name, trial):
+            with self._tracked(name, trial):
                 result = self._train(trial, name, data, dev)
         except TrainingStoppedError:
             raise
         except (TrainingError, ConfigError, ReaderError, TokenizerError) as error:
-            # A full disk would befall the next trial too.
+            # A full disk would also fail the next trial.
             if isinstance(error, TrainingError) and isinstance(error.__cause__, OSError):
                 raise
             trial.set_user_attr(REASON, str(error))
@@ -155,7 +155,7 @@ class _Sweep:
             else:
                 trial.set_user_attr(OUTCOME, {"exact": result.exact, "seconds": round(result.seconds)})
                 self.study.tell(trial, result.f1)
-        # Nothing goes on from here, and checkpoints are three times the size of a reader.
+        # The trial will not be resumed, and checkpoints are three times the size of a reader.
         shutil.rmtree(self.out / name / CHECKPOINTS, ignore_errors=True)
 
     def _train(
@@ -164,11 +164,11 @@ class _Sweep:
         """Train with the values of a trial; ``None`` if it was pruned."""
         values = {field: _suggest(trial, field, what) for field, what in self.plan.vary.items()}
         own = {"run_name": name, "log_model": False, "registered_model": None}
-        tell = self.progress
+        callback = self.progress
 
         def named(progress: Progress) -> None:
-            if tell:
-                tell(replace(progress, trial=f"{name} of {self.plan.trials}"))
+            if callback:
+                callback(replace(progress, trial=f"{name} of {self.plan.trials}"))
 
         try:
             return train(
@@ -187,8 +187,8 @@ class _Sweep:
                 mlflow.set_tag("pruned", "true")
             return None
 
-    def _followed(self, name: str, owner: optuna.Study | optuna.Trial) -> AbstractContextManager[Any]:
-        """Follow the sweep, or a trial, by an MLflow run that its owner remembers."""
+    def _tracked(self, name: str, owner: optuna.Study | optuna.Trial) -> AbstractContextManager[Any]:
+        """Track the sweep or a trial in an MLflow run, whose id is stored with its owner."""
         if not self.config.tracking:
             return nullcontext()
         from quoth.tracking.callback import opened_run
@@ -212,7 +212,7 @@ class _Sweep:
             log_new_params({f"vary.{name}": str(what) for name, what in self.plan.vary.items()})
 
     def _log(self, best: TrialRow, table: str) -> None:
-        """Log what the sweep came to, and the best reader as a model."""
+        """Log the result of the sweep, and the best reader as a model."""
         import mlflow
 
         from quoth.tracking.model import log_reader
@@ -226,31 +226,31 @@ class _Sweep:
 
 
 class _Pruning(TrainerCallback):
-    """Tells the study each evaluation, and ends a trial that is worse than most were at the same place."""
+    """Reports each evaluation to the study, and stops a trial below the median of the others at the same progress."""
 
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial = trial
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        # A trial that went on tells the evaluations of its first life too.
+        # A resumed trial also reports the evaluations from before it was stopped.
         for row in state.log_history:
-            # With another batch size the same step is another place, so places are told in percent of the run.
-            place = round(100 * row["step"] / state.max_steps)
-            if "eval_f1" in row and place not in self._told:
-                self._told.add(place)
-                self._trial.report(row["eval_f1"], place)
+            # Trials may have different numbers of steps, so progress is in percent of the run.
+            percent = round(100 * row["step"] / state.max_steps)
+            if "eval_f1" in row and percent not in self._reported:
+                self._reported.add(percent)
+                self._trial.report(row["eval_f1"], percent)
         if state.global_step < state.max_steps and self._trial.should_prune():
             raise optuna.TrialPruned
 
 
 def _study(out: Path, plan: SweepPlan, record: Mapping[str, Any], config: TrainConfig, resume: bool) -> optuna.Study:
-    """Open the database of a sweep; refuse to mix two sweeps in one folder."""
+    """Open the database of a sweep; raise if the folder belongs to another sweep."""
     file = out / _DATABASE
     if file.is_file() and not resume:
-        raise TrainingError(f"{out}: holds a sweep already. Go on with --resume, or choose another --out.")
+        raise TrainingError(f"{out}: already contains a sweep. Continue with --resume, or choose another --out.")
     if not file.is_file() and out.is_dir() and any(out.iterdir()):
-        raise TrainingError(f"{out}: must be a new or empty folder, or hold a sweep, but holds something else")
+        raise TrainingError(f"{out}: must be a new or empty folder or an earlier sweep, but contains other files")
     out.mkdir(parents=True, exist_ok=True)
     pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
     if plan.prune_after is not None:
@@ -264,13 +264,13 @@ def _study(out: Path, plan: SweepPlan, record: Mapping[str, Any], config: TrainC
     )
     different = _differences(study.user_attrs.get(_RECORD), record, config)
     if different:
-        raise TrainingError(f"{out}: holds another sweep: {'; '.join(different)}")
+        raise TrainingError(f"{out}: contains another sweep: {'; '.join(different)}")
     study.set_user_attr(_RECORD, record)
     return study
 
 
 def _differences(before: Mapping[str, Any] | None, record: Mapping[str, Any], config: TrainConfig) -> list[str]:
-    """Say in what a sweep differs from the one that was begun, but for the number of its trials."""
+    """Return the differences from the sweep that was started, ignoring the number of trials."""
     if before is None:
         return []
     old, new = ({**each["plan"], "questions": each["questions"]} for each in (before, _plain(record)))
@@ -281,7 +281,7 @@ def _differences(before: Mapping[str, Any] | None, record: Mapping[str, Any], co
 
 
 def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record as it comes back from the database: tuples are lists there."""
+    """Return a record as the database returns it: with lists instead of tuples."""
     return dict(json.loads(json.dumps(record)))
 
 

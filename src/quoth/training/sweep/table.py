@@ -1,4 +1,4 @@
-"""The trials of a sweep as a table: the best first."""
+"""The trials of a sweep as a table, the best first."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
-# What a trial remembers in the database: its scores, or why it failed.
+# Attributes of a trial in the database: its scores, or why it failed.
 OUTCOME, REASON = "outcome", "reason"
 _STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """What one trial came to.
+    """Result of a trial.
 
     Attributes:
         name: The name of its folder.
-        values: Field to the value that was tried.
+        values: Field to its value in this trial.
         state: "finished", "pruned" or "failed".
-        f1: Of its best evaluation; of its last one, if it was pruned; ``None`` if it failed.
-        exact: Exact match of the same; ``None`` unless it finished.
-        seconds: How long it trained, in its last life; ``None`` unless it finished.
+        f1: F1 of the best evaluation, or of the last one if the trial was pruned; ``None`` if it failed.
+        exact: Exact match of the best evaluation; ``None`` unless it finished.
+        seconds: Training time since the last resume; ``None`` unless it finished.
         reason: Why it failed.
     """
 
@@ -38,12 +38,12 @@ class TrialRow:
 
 
 def trial_name(number: int) -> str:
-    """Return the name of a trial's folder; the first trial has the number 1."""
+    """Return the name of a trial's folder; trials are numbered from 1."""
     return f"trial-{number:02}"
 
 
 def done_trials(study: Study) -> list[FrozenTrial]:
-    """Return the trials that came to an end, in their order; not those that were killed, which are tried again."""
+    """Return the completed trials in order. Killed ones are not included: they run again."""
     return [
         trial
         for trial in study.get_trials(deepcopy=False, states=tuple(_STATES))
@@ -52,7 +52,7 @@ def done_trials(study: Study) -> list[FrozenTrial]:
 
 
 def trial_rows(study: Study) -> tuple[TrialRow, ...]:
-    """Return a row for each trial that came to an end: finished ones first, the best at the top."""
+    """Return a row for each completed trial: finished ones first, sorted by F1 in descending order."""
     rows = [_row(trial, trial_name(number)) for number, trial in enumerate(done_trials(study), 1)]
     order = list(_STATES.values())
     return tuple(sorted(rows, key=lambda row: (order.index(row.state), -(row.f1 or 0.0), row.name)))
@@ -62,7 +62,7 @@ def _row(trial: FrozenTrial, name: str) -> TrialRow:
     state, values = _STATES[trial.state], trial.params
     if trial.state is TrialState.FAIL:
         return TrialRow(name, values, state, reason=trial.user_attrs[REASON])
-    # A pruned trial has no outcome, and the score of its last evaluation as its value.
+    # A pruned trial has no outcome; its value is the score of its last evaluation.
     outcome = trial.user_attrs.get(OUTCOME, {})
     return TrialRow(name, values, state, trial.value, outcome.get("exact"), outcome.get("seconds"))
 
