@@ -79,7 +79,7 @@ def test_file_that_is_no_network(tmp_path, name):
 def test_network_for_something_else(tmp_path, known, other):
     content = (TINY / "bpe" / "model.onnx").read_bytes()
     (tmp_path / "model.onnx").write_bytes(content.replace(known, other))
-    with pytest.raises(ReaderError, match=rf"must take input_ids, .* but takes .*{other.decode()}"):
+    with pytest.raises(ReaderError, match=rf"must have the inputs input_ids, .* but has .*{other.decode()}"):
         open_onnx(tmp_path / "model.onnx")
 
 
@@ -90,7 +90,7 @@ def test_windows_longer_than_the_network_takes(tmp_path, name):
     file, cache = TINY / "wordpiece" / "model.onnx", tmp_path / "cache"
     for _ in range(2):  # as it is compiled, and as it was
         engine = open_onnx(file, engine=name, precision="float32", threads=1, cache=cache)
-        with pytest.raises(ReaderError, match=r"model\.onnx: must read 1 windows of 19\d tokens, but failed"):
+        with pytest.raises(ReaderError, match=r"model\.onnx: cannot run 1 windows of 19\d tokens"):
             engine.run(WindowBatch.of(windows, 0))
     together, _ = batches("wordpiece")
     assert engine.run(together).start == pytest.approx(tiny_engine("wordpiece").run(together).start, abs=1e-4)
@@ -321,14 +321,14 @@ def test_the_shipped_reader_reads_a_window_the_same_in_any_batch():
 def test_torch_takes_no_broken_folder(tmp_path):
     from quoth.engines.torch import TorchEngine
 
-    with pytest.raises(ReaderError, match="must hold a question-answering model, but cannot be loaded"):
+    with pytest.raises(ReaderError, match="must be a question-answering model, but cannot be loaded"):
         TorchEngine.load(tmp_path)
     for name in ("config.json", "model.safetensors"):
         shutil.copy(TINY / "wordpiece" / name, tmp_path / name)
     whole = (tmp_path / "model.safetensors").read_bytes()
     for broken in (b"cut short", whole[:-100]):
         (tmp_path / "model.safetensors").write_bytes(broken)
-        with pytest.raises(ReaderError, match="must hold a question-answering model, but cannot be loaded"):
+        with pytest.raises(ReaderError, match="must be a question-answering model, but cannot be loaded"):
             TorchEngine.load(tmp_path)
 
 
@@ -341,7 +341,7 @@ def test_torch_takes_no_encoder_for_a_reader(tmp_path):
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
     with quietly():
         BertModel(BertConfig(vocab_size=420, **sizes)).save_pretrained(tmp_path)
-    with pytest.raises(ReaderError, match=r"but lacks qa_outputs\.bias, qa_outputs\.weight\. Train one with: quoth"):
+    with pytest.raises(ReaderError, match=r"but has no qa_outputs\.bias, qa_outputs\.weight\. Train one with: quoth"):
         TorchEngine.load(tmp_path)
 
 
@@ -404,7 +404,7 @@ def test_a_reader_that_nothing_here_runs_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("asked", [[], [replace(ASKED[0], context=" \n ")]])
 def test_an_engine_is_not_measured_with_nothing_to_read(asked):
-    with pytest.raises(ConfigError, match="--data must hold a question with a text to read, but holds none"):
+    with pytest.raises(ConfigError, match="--data must have at least one question with a text, but has none"):
         list(measure_engines(None, asked))
 
 
@@ -426,4 +426,4 @@ def test_an_engine_whose_process_dies_does_not_run_here(tmp_path):
     folder = str(tiny_folder("wordpiece", tmp_path / "reader"))
     rows = list(measure_engines(folder, ASKED, threads=Deadly()))
     assert len(rows) >= 2
-    assert {row.problem for row in rows} == {"its process ended without a word; perhaps the memory was not enough"}
+    assert {row.problem for row in rows} == {"its process exited without an error message (out of memory?)"}

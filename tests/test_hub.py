@@ -197,12 +197,12 @@ def test_old_checkpoints_are_weights_and_nothing_else(tmp_path):
             return (Path.touch, (tmp_path / "ran",))
 
     torch.save({"weights": Evil()}, old)
-    with pytest.raises(ReaderError, match=r"pytorch_model.bin: must hold weights alone"):
+    with pytest.raises(ReaderError, match=r"pytorch_model.bin: must contain only weights"):
         Reader.load(tmp_path)
     assert not (tmp_path / "ran").exists()
     old.write_bytes(b"nothing")
     with pytest.raises(ReaderError, match="or is damaged"):
         Reader.load(tmp_path)
     torch.save([1, 2], old)
-    with pytest.raises(ReaderError, match="must hold weights by their names, but holds list"):
+    with pytest.raises(ReaderError, match="must be a dictionary of weights, but is list"):
         Reader.load(tmp_path)

@@ -1,4 +1,4 @@
-"""What runs a reader on this machine, how fast, and how exactly: every engine measured in a process of its own."""
+"""Benchmark of the engines that can run a reader on this machine: speed, memory and accuracy, each in a new process."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from quoth.store import find_folder, open_engine
 from quoth.store.layout import has_torch_weights
 from quoth.text import is_blank
 
-# Questions asked alone for the latency, and windows whose logits are compared.
+# Number of questions for the latency, and number of windows whose logits are compared.
 _ALONE, _COMPARED = 20, 32
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFigures:
-    """What one engine came to.
+    """Measurements of one engine.
 
     Attributes:
-        engine, precision: Its name, and what it computes in where the file leaves it open.
-        problem: Why it does not run here; then everything else is ``None``.
-        questions_per_second: In batches, as ``evaluate`` asks.
-        latency: Seconds that one question takes alone, median.
-        load_seconds: Until it can be asked, imports included.
-        memory: Megabytes of the process at its largest; ``None`` where the system does not tell.
-        difference: The largest difference of a logit to the first engine in the list, which computes in float32.
-        f1: On the labelled questions; ``None`` if there are none.
+        engine, precision: Its name, and the precision of operations that are not quantized.
+        problem: Why it does not run on this machine; then the other fields are ``None``.
+        questions_per_second: Throughput in batches, as in ``evaluate``.
+        latency: Median time for a single question, in seconds.
+        load_seconds: Time until the first answer, imports included, in seconds.
+        memory: Peak memory of the process, in megabytes; ``None`` if the system does not report it.
+        difference: Largest absolute difference of a logit from the first engine in the list (in float32).
+        f1: F1 on the labelled questions, in [0, 100]; ``None`` if there are none.
     """
 
     engine: str
@@ -60,7 +60,7 @@ class EngineFigures:
 
 
 def candidates(source: str | None) -> list[tuple[str, str]]:
-    """Return the engines and precisions that may run a reader here, one in float32 first."""
+    """Return the engines and precisions that can run a reader on this machine, float32 first."""
     folder = find_folder(source)
     torch = bool(folder.config and has_torch_weights(folder.path) and find_spec("torch") and find_spec("transformers"))
     names = [*(["torch"] if torch else []), *(installed() if folder.onnx else [])]
@@ -69,7 +69,7 @@ def candidates(source: str | None) -> list[tuple[str, str]]:
 
 
 def default_engine(source: str | None, measured: Sequence[EngineFigures]) -> EngineFigures | None:
-    """Return which of the engines measured answers where none is asked for; ``None`` if none of them runs."""
+    """Return the measured engine that is the default on this machine; ``None`` if none of them runs."""
     names = installed() if find_folder(source).onnx else ["torch"]
     runs = {(figures.engine, figures.precision): figures for figures in measured if figures.problem is None}
     return next((runs[pair] for name in names if (pair := (name, best_precision(name))) in runs), None)
@@ -78,25 +78,25 @@ def default_engine(source: str | None, measured: Sequence[EngineFigures]) -> Eng
 def measure_engines(
     source: str | None, examples: Sequence[Example], threads: int | None = None
 ) -> Iterator[EngineFigures]:
-    """Measure each engine that may run a reader here, one after the other.
+    """Measure each engine that can run a reader on this machine, one after the other.
 
     Args:
         source: As for :meth:`quoth.Reader.load`.
-        examples: What to ask; those with golds are scored.
-        threads: All usable cores if ``None``.
+        examples: The questions; those with golds are scored.
+        threads: Number of threads; all usable cores if ``None``.
 
     Raises:
-        ConfigError: If no example has a text to read.
-        ReaderError, MissingExtraError: If nothing here runs the reader.
+        ConfigError: If no example has a text.
+        ReaderError, MissingExtraError: If no installed engine can run the reader.
     """
     if all(is_blank(example.context) for example in examples):
-        raise ConfigError("--data must hold a question with a text to read, but holds none")
+        raise ConfigError("--data must have at least one question with a text, but has none")
     pairs = candidates(source)
     if not pairs:
-        open_engine(find_folder(source))  # which says what is missing
+        open_engine(find_folder(source))  # raises an error that says what is missing
     reference: NDArray[np.float32] | None = None
     for engine, precision in pairs:
-        # A fresh process: load time and memory are this engine's alone.
+        # A new process, so that load time and memory belong to this engine only.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             try:
                 figures, logits = process.submit(_measure, source, engine, precision, examples, threads).result()
@@ -104,7 +104,7 @@ def measure_engines(
                 yield EngineFigures(engine, precision, problem=str(error))
                 continue
             except BrokenProcessPool:
-                problem = "its process ended without a word; perhaps the memory was not enough"
+                problem = "its process exited without an error message (out of memory?)"
                 yield EngineFigures(engine, precision, problem=problem)
                 continue
         reference = logits if reference is None else reference
@@ -138,7 +138,7 @@ def _measure(
 
 
 def _logits(reader: Reader, examples: Sequence[Example]) -> NDArray[np.float32]:
-    """Return the logits of all real tokens of some windows, one after the other."""
+    """Return the logits of all tokens (without padding) of some windows, concatenated."""
     windows = list(islice(chain.from_iterable(reader.windower.each(examples)), _COMPARED))
     parts = [np.zeros(0, np.float32)]
     for indices in by_token_budget(windows, 4096):
@@ -149,7 +149,7 @@ def _logits(reader: Reader, examples: Sequence[Example]) -> NDArray[np.float32]:
 
 
 def _peak_memory() -> float | None:
-    """Return the largest resident size that this process had, in megabytes."""
+    """Return the peak resident memory of this process, in megabytes."""
     if sys.platform == "win32":
         return None
     import resource
@@ -159,6 +159,6 @@ def _peak_memory() -> float | None:
 
 
 def sample_questions() -> Path:
-    """Return the file of some questions about texts written for Quoth."""
+    """Return the file of sample questions, whose texts were written for Quoth."""
     packaged = Path(__file__).with_name("sample.json")
     return packaged if packaged.is_file() else Path(__file__).parents[2] / "examples" / "data" / "sample.json"

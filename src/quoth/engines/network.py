@@ -1,4 +1,4 @@
-"""What every engine that runs a ``model.onnx`` must know of the file: what goes in, and what comes out."""
+"""The inputs and outputs of a ``model.onnx``, for every engine that runs one."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from pathlib import Path
 
 from quoth.errors import ReaderError
 
-# Inputs of the network -> the field of a batch that feeds it. A network takes those that it has.
+# Input of the network -> field of the batch. A network may have a subset of these inputs.
 FEEDS = {"input_ids": "ids", "attention_mask": "mask", "token_type_ids": "type_ids"}
 OUTPUTS = ("start_logits", "end_logits")
 
 
 def check_network(model: Path, inputs: Collection[str], outputs: Collection[str]) -> dict[str, str]:
-    """Return which field of a batch feeds each input of a network.
+    """Return the field of a batch for each input of a network.
 
     Args:
-        model: The file, for the message.
-        inputs: Names of what it takes.
-        outputs: Names of what it gives.
+        model: The file, for error messages.
+        inputs: Names of the inputs.
+        outputs: Names of the outputs.
 
     Raises:
-        ReaderError: If it takes or gives something else than ``input_ids, attention_mask[, token_type_ids]`` and
-            ``start_logits, end_logits``.
+        ReaderError: If the inputs are not ``input_ids, attention_mask[, token_type_ids]``, or ``start_logits`` or
+            ``end_logits`` is missing from the outputs.
     """
     if not {"input_ids", "attention_mask"} <= set(inputs) <= set(FEEDS) or not set(OUTPUTS) <= set(outputs):
         raise ReaderError(
-            f"{model}: must take {', '.join(FEEDS)} and give start_logits and end_logits, but takes "
-            f"{', '.join(sorted(inputs))} and gives {', '.join(sorted(outputs))}"
+            f"{model}: must have the inputs {', '.join(FEEDS)} and the outputs start_logits and end_logits, but has "
+            f"{', '.join(sorted(inputs))} and {', '.join(sorted(outputs))}"
         )
     return {name: FEEDS[name] for name in inputs}
 
 
 def cannot_run(model: Path, shape: tuple[int, ...], error: Exception) -> ReaderError:
-    """Return what to raise where a network fails on a batch, ``shape``: (windows, tokens)."""
+    """Return the error for a network that fails on a batch of ``shape`` (windows, tokens)."""
     rows, tokens = shape
     return ReaderError(
-        f"{model}: must read {rows} windows of {tokens} tokens, but failed: {error}. "
-        "Are the windows longer, or the token ids larger, than the network was made for?"
+        f"{model}: cannot run {rows} windows of {tokens} tokens: {error}. "
+        "Check that the window length and the token ids are within the limits of the network."
     )

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class OnnxEngine:
-    """Runs a ``model.onnx``.
+    """Runs a ``model.onnx`` with ONNX Runtime.
 
-    The file takes ``input_ids, attention_mask[, token_type_ids]``, ``(B, T)`` int64, and gives
+    Its inputs are ``input_ids, attention_mask[, token_type_ids]``, ``(B, T)`` int64; its outputs are
     ``start_logits, end_logits``, ``(B, T)`` float32.
     """
 
@@ -32,15 +32,13 @@ class OnnxEngine:
 
         Args:
             model: The file.
-            precision: What to compute in where the file leaves it open: this runtime has "float32" alone. Products of
-                int8 stay int8.
-            threads: How many threads to use; all usable cores if ``None``.
+            precision: Precision of operations that are not quantized; this runtime supports only "float32".
+            threads: Number of threads; all usable cores if ``None``.
 
         Raises:
-            ReaderError: If the file cannot be loaded, or has other inputs or outputs.
+            ReaderError: If the file cannot be loaded, or has unexpected inputs or outputs.
         """
-        # Its packages report to their maker, and write an identifier into the user's home, unless told not to before
-        # they are imported.
+        # Disable telemetry, which would write an identifier into the user's home. It must be set before the import.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
@@ -67,7 +65,7 @@ class OnnxEngine:
         """Compute the logits of one batch.
 
         Raises:
-            ReaderError: If the network fails, as it does on a window longer than it was made for.
+            ReaderError: If the network fails, for instance on a window that is longer than it supports.
         """
         feeds = {name: getattr(batch, field) for name, field in self._feeds.items()}
         try:

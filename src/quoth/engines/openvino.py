@@ -1,8 +1,8 @@
 """OpenVINO on the CPU: the engine of the base install.
 
-It reads the same ``model.onnx`` as ONNX Runtime, joins each matrix product with what follows it (bias, GELU, the
-rounding to int8 of the next one), and takes the products in bfloat16 or int8 where the processor can.
-Compiling takes a third of a second, so what was compiled is kept in the user's cache folder.
+It reads the same ``model.onnx`` as ONNX Runtime, fuses each matrix product with the operations after it (bias, GELU,
+quantization for the next one), and computes products in bfloat16 or int8 if the CPU supports it. Compilation takes a
+third of a second, so compiled networks are cached in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from quoth.reading import SpanLogits, WindowBatch
 if TYPE_CHECKING:
     import openvino
 
-# How many compiled networks are kept; the latest made.
+# Number of compiled networks in the cache; the oldest are removed.
 _KEPT = 8
 _BERT_TOKENS = 512
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class OpenVinoEngine:
-    """Runs a ``model.onnx``; what it must take and give is as for :class:`quoth.engines.onnx.OnnxEngine`.
+    """Runs a ``model.onnx`` with OpenVINO; inputs and outputs as for :class:`quoth.engines.onnx.OnnxEngine`.
 
-    Several threads may use it at once; each batch is computed by all of its threads.
+    It is thread-safe. Each batch uses all threads of the engine.
     """
 
     name = "openvino"
@@ -50,14 +50,13 @@ class OpenVinoEngine:
 
         Args:
             model: The file.
-            precision: What to compute in where the file leaves it open: "float32" or "bfloat16". Products of int8 stay
-                int8.
-            threads: How many threads to use; all usable cores if ``None``.
-            cache: The folder of compiled networks; nothing is kept if ``None``.
+            precision: Precision of operations that are not quantized: "float32" or "bfloat16".
+            threads: Number of threads; all usable cores if ``None``.
+            cache: The folder of compiled networks; not cached if ``None``.
 
         Raises:
-            ReaderError: If the file cannot be loaded, has other inputs or outputs, or the processor cannot compute in
-                this precision.
+            ReaderError: If the file cannot be loaded, has unexpected inputs or outputs, or the CPU does not support the
+                precision.
         """
         self.precision = precision
         self._model = model
@@ -68,7 +67,7 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": 2 if _is_forked() else threads or usable_cores(),
             "NUM_STREAMS": 2 if _is_forked() else 1,
             "PERFORMANCE_HINT": "LATENCY",
-            # Pinned threads fight for a core with whatever else is pinned to it, while another may be idle.
+            # Pinned threads compete with other threads on the same core while other cores may be idle.
             "ENABLE_CPU_PINNING": False,
         }
         self._compile = functools.partial(_compile, core, model, config, cache)
@@ -83,25 +82,26 @@ class OpenVinoEngine:
         """Compute the logits of one batch.
 
         Raises:
-            ReaderError: If the network fails, or was made for shorter windows.
+            ReaderError: If the network fails, or does not support windows of this length.
         """
-        self._refuse_longer(batch)
+        self._check_length(batch)
         request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
         try:
             request.infer({name: getattr(batch, field) for name, field in self._feeds.items()}, share_inputs=True)
-            # Copies: the request's own memory is written over by the next batch.
+            # Copy: the next batch overwrites the memory of the request.
             start, end = (np.array(request.get_tensor(name).data, dtype=np.float32) for name in OUTPUTS)
         except RuntimeError as error:
             raise cannot_run(self._model, batch.ids.shape, error) from error
         if start.shape != batch.ids.shape:
-            # A table that shapes do not show was too short (RoBERTa's positions); what was compiled is unfit for use.
+            # A table of positions was too short in a way that the shapes do not show (RoBERTa); compile again, because
+            # the compiled network is unusable now.
             (self._compiled, self._longest), self._idle = self._compile(), []
-            raise cannot_run(self._model, batch.ids.shape, ValueError(f"it gave logits of shape {start.shape}"))
+            raise cannot_run(self._model, batch.ids.shape, ValueError(f"it returned logits of shape {start.shape}"))
         self._idle.append(request)
         return SpanLogits(start, end)
 
-    def _refuse_longer(self, batch: WindowBatch) -> None:
-        """Raise where windows outgrow the network's table of positions: OpenVINO would write past its memory."""
+    def _check_length(self, batch: WindowBatch) -> None:
+        """Raise if windows are longer than the network's table of positions: OpenVINO would access invalid memory."""
         tokens = batch.ids.shape[1]
         if tokens <= self._longest:
             return
@@ -113,9 +113,9 @@ class OpenVinoEngine:
 
 
 def import_openvino() -> ModuleType:
-    """Import OpenVINO without its telemetry, which writes an identifier into the user's home as it is imported.
+    """Import OpenVINO without its telemetry, which would write an identifier into the user's home on import.
 
-    Where the package of the telemetry is not installed, OpenVINO does without; so it is hidden for that moment.
+    OpenVINO works without its telemetry package, so the package is hidden during the import.
     """
     if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -127,13 +127,13 @@ def import_openvino() -> ModuleType:
 
 
 def one_core() -> openvino.Core:
-    """Return the process's one OpenVINO core, which is never given back.
+    """Return the only OpenVINO core of this process, which is never destroyed.
 
-    A core's CPU plugin gives the thread that made it a stack for signals, and puts back the one before when it ends. Of
-    two that end in the order in which they came, the second puts back what the first has freed; the next signal that
-    Python handles is then a segmentation fault.
+    A core's CPU plugin installs an alternate signal stack in the thread that created it, and restores the previous one
+    when it is destroyed. If two cores are destroyed in the order of their creation, the second one restores a stack
+    that the first one has freed, and the next signal that Python handles is a segmentation fault.
     """
-    with _ONE_AT_A_TIME:  # a cache alone lets two threads that are first each make one
+    with _LOCK:  # functools.cache alone would let two threads each create a core
         _process_of_core()
         return _core()
 
@@ -145,15 +145,16 @@ def _core() -> openvino.Core:
 
 @functools.cache
 def _process_of_core() -> int:
-    """Return the process that made the core: this one, or that from which it was forked."""
+    """Return the id of the process that created the core: this one, or the one it was forked from."""
     return os.getpid()
 
 
 def _is_forked() -> bool:
-    """Tell whether the core is that of a parent process.
+    """Return True if the core was created by a parent process.
 
-    OpenVINO keeps the threads of a network that is gone for the next one of the same streams and threads, and in a
-    forked process waits for ever for these, which it has not. So networks have one stream, and two in forked processes.
+    OpenVINO reuses the threads of a destroyed network for the next one with the same numbers of streams and threads.
+    In a forked process these threads do not exist, so it would wait for them forever. So networks have one stream, but
+    two in forked processes.
     """
     return _process_of_core() != os.getpid()
 
@@ -163,7 +164,7 @@ def _check_precision(core: openvino.Core, precision: str) -> None:
         raise ReaderError(f"openvino: {wrong_precision(precision, OPENVINO)}")
     if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise ReaderError(
-            "openvino: precision bfloat16 needs a processor that has it, but this one has not. Use float32."
+            "openvino: precision bfloat16 needs a CPU with native bfloat16, but this one has none. Use float32."
         )
 
 
@@ -174,14 +175,14 @@ def _names(ports: list[Any]) -> list[str]:
 def _compile(
     core: openvino.Core, model: Path, config: dict[str, Any], cache: Path | None
 ) -> tuple[openvino.CompiledModel, int]:
-    """Compile a network, or take what was compiled before; keep it whole or not at all.
+    """Compile a network, or load it from the cache.
 
     Returns:
-        It, and a number of tokens that its windows may surely have.
+        The compiled network, and a window length that it supports, in tokens.
     """
     key = _key(core, model, config["INFERENCE_PRECISION_HINT"]) if cache else ""
     for blob in cache.glob(f"{key}-*.blob") if cache else ():
-        with contextlib.suppress(OSError, RuntimeError):  # it is damaged: it is made anew
+        with contextlib.suppress(OSError, RuntimeError):  # damaged: compile again
             return core.import_model(blob.read_bytes(), "CPU", config), int(blob.stem.rpartition("-")[2])
     network = core.read_model(model)
     compiled = core.compile_model(network, "CPU", config)
@@ -192,7 +193,7 @@ def _compile(
 
 
 def _keep(compiled: openvino.CompiledModel, blob: Path) -> None:
-    """Write what was compiled, if that can be: a home that cannot be written to costs the time to compile, no more."""
+    """Cache a compiled network. If the cache cannot be written, the network is compiled again the next time."""
     with contextlib.suppress(OSError):
         blob.parent.mkdir(parents=True, exist_ok=True)
         with whole_bytes(blob) as stream:
@@ -202,10 +203,10 @@ def _keep(compiled: openvino.CompiledModel, blob: Path) -> None:
 
 
 def _longest(network: openvino.Model) -> int:
-    """Return a number of tokens that a network takes: the most, or BERT's own where it takes those."""
+    """Return a window length that a network supports: 512 (as BERT) if it does, else the maximum."""
     least, most = 1, _BERT_TOKENS + 1
     while most - least > 1:
-        # BERT's own first; few networks take less.
+        # Try 512 first: few networks support less.
         tried = most - 1 if most > _BERT_TOKENS else (least + most) // 2
         try:
             _take(network, (1, tried))
@@ -217,11 +218,11 @@ def _longest(network: openvino.Model) -> int:
 
 
 def _take(network: openvino.Model, shape: tuple[int, ...]) -> None:
-    """Make a network one of batches ``(B, T)`` of one shape, which fails where its parts do not fit together then."""
+    """Reshape a network to batches of one shape ``(B, T)``; raises if it does not support the shape."""
     network.reshape({port: list(shape) for port in network.inputs})
 
 
 def _key(core: openvino.Core, model: Path, hint: str) -> str:
-    """Name a network as compiled: its bytes, what it computes in, OpenVINO's version and the processor."""
+    """Return the cache key of a compiled network: a hash of its file, the precision, OpenVINO's version and the CPU."""
     processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     return sha256(repr([sha256(model), hint, import_openvino().__version__, processor]).encode())[:32]

@@ -1,7 +1,7 @@
-"""Which engine runs a ``model.onnx``: a table of what measured best on each kind of processor.
+"""Selects the engine for a ``model.onnx`` from a table of the fastest precision on each kind of CPU.
 
-Nothing is measured at load: the same machine always answers with the same engine. ``quoth engines`` measures, and
-``docs/decisions/0007-engines.md`` has the figures behind the table.
+Nothing is measured at load time, so the same machine always uses the same engine. ``quoth engines`` runs measurements,
+and ``docs/decisions/0007-engines.md`` has the figures behind the table.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 from quoth.engines.base import Engine
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
 
-# The engines that run a file, best first, and the package of each, which is also the name of its extra.
+# The engines that run an ONNX file, best first. Each name is also the name of the package and of the extra.
 ENGINES = ("openvino", "onnxruntime")
 
-# Kind of processor -> what OpenVINO computes in where a file leaves it open; the first kind whose flags are all there.
-# Measured: avx512_bf16 (an AMD EPYC); amx (a Xeon, in prototypes made before this project: float32 7,900 tokens/s,
-# bfloat16 21,500). The others have no instruction for bfloat16, so nothing but float32 can be best.
+# Kind of CPU -> its flags, and OpenVINO's precision for operations that are not quantized. The first kind whose flags
+# are all present is used. Measured: avx512_bf16 (an AMD EPYC); amx (a Xeon, in earlier prototypes: float32 7,900
+# tokens/s, bfloat16 21,500). The other kinds have no native bfloat16, so float32 is best.
 TABLE = {
     "amx": ({"amx_bf16", "amx_int8"}, "bfloat16"),
     "avx512_bf16": ({"avx512_bf16"}, "bfloat16"),
@@ -30,10 +30,10 @@ TABLE = {
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the kind of this processor, a key of the table; "other" where the system does not say.
+    """Return the kind of this CPU, a key of the table; "other" if the system does not report its flags.
 
     Args:
-        cpuinfo: What Linux says of it.
+        cpuinfo: The file with the CPU's flags.
     """
     try:
         lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
@@ -44,17 +44,17 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def best_precision(engine: str, kind: str | None = None) -> str:
-    """Return the precision that measured best for an engine on a kind of processor; this one if ``None``."""
+    """Return the fastest precision for an engine on a kind of CPU; this machine's CPU if ``None``."""
     return TABLE[kind or processor()][1] if engine == "openvino" else "float32"
 
 
 def installed() -> list[str]:
-    """Return those of the engines that are installed, best first."""
+    """Return the installed engines, best first."""
     return [name for name in ENGINES if find_spec(name)]
 
 
 def no_such_engine(name: str) -> ConfigError:
-    """Return the error that there is no engine of this name."""
+    """Return the error for an unknown engine."""
     return ConfigError(f"engine must be auto, {', '.join(ENGINES)} or torch, but is {name}")
 
 
@@ -66,19 +66,19 @@ def open_onnx(
     threads: int | None = None,
     cache: Path | None = None,
 ) -> Engine:
-    """Start an engine for a file.
+    """Load an ONNX file into an engine.
 
     Args:
         model: The file.
-        engine: "openvino", "onnxruntime", or "auto": the best of those installed that can read the file.
-        precision: What to compute in where the file leaves it open; what measured best if ``None``.
-        threads: All usable cores if ``None``.
-        cache: Where an engine may keep what it compiled; nothing is kept if ``None``.
+        engine: "openvino", "onnxruntime", or "auto": the best installed engine that can load the file.
+        precision: Precision of operations that are not quantized; the fastest for this CPU if ``None``.
+        threads: Number of threads; all usable cores if ``None``.
+        cache: Folder for compiled networks; not cached if ``None``.
 
     Raises:
-        ConfigError: If there is no such engine.
-        MissingExtraError: If it is not installed.
-        ReaderError: If it cannot run the file, or compute in this precision.
+        ConfigError: If the engine is unknown.
+        MissingExtraError: If the engine is not installed.
+        ReaderError: If the engine cannot load the file, or does not support the precision.
     """
     if engine != "auto":
         return _start(engine, model, precision, threads, cache)
@@ -86,7 +86,7 @@ def open_onnx(
     for name in installed():
         try:
             return _start(name, model, precision, threads, cache)
-        except ReaderError as error:  # an operation of another runtime: the next one may have it
+        except ReaderError as error:  # the file may use an operation that only another runtime supports
             first = first or error
     raise first or MissingExtraError(f"{model} needs an engine; OpenVINO comes with Quoth, ONNX Runtime", "onnxruntime")
 
@@ -107,7 +107,7 @@ def _start(engine: str, model: Path, precision: str | None, threads: int | None,
 
 
 def cache_folder() -> Path:
-    """Return where Quoth keeps what can be made again, by the conventions of the system."""
+    """Return Quoth's cache folder, following the conventions of the operating system."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":

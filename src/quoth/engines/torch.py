@@ -1,4 +1,4 @@
-"""PyTorch: runs a Hugging Face folder, or a model in training, as it is. Needs the extra [torch]."""
+"""PyTorch: runs the model of a Hugging Face folder, or one in training. Needs the extra [torch]."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class TorchEngine:
 
     Attributes:
         model: The model, on its device.
-        precision: "float32", or what autocast computes in.
-        takes_types: Whether the model takes token type ids.
+        precision: "float32", or the precision of autocast.
+        takes_types: Whether the model has token type ids as an input.
     """
 
     name = "torch"
 
     def __init__(self, model: Any, *, precision: str = "float32") -> None:
-        """Wrap a model; it stays in the mode (training or not) and on the device that it is in."""
+        """Wrap a model; its mode (training or evaluation) and its device do not change."""
         _Fork.prepare()
         self.model = model
         self.precision = precision
         taken = inspect.signature(model.forward).parameters
-        # A model of one type (RoBERTa) has a table of one row: anything but 0 would be out of range.
+        # A model with one token type (RoBERTa) has a table with one row, so token type 1 would be out of range.
         types = getattr(model.config, "type_vocab_size", 2)
         self.takes_types = "token_type_ids" in taken and (types is None or types > 1)
 
@@ -41,16 +41,16 @@ class TorchEngine:
     def load(
         cls, folder: Path, *, precision: str = "float32", device: str | None = "cpu", threads: int | None = None
     ) -> TorchEngine:
-        """Load ``model.safetensors`` and ``config.json`` of a folder; or the weights of an old ``pytorch_model.bin``.
+        """Load ``config.json`` and ``model.safetensors`` (or an old ``pytorch_model.bin``) from a folder.
 
         Args:
             folder: The folder.
-            precision: What to compute in.
-            device: Where, as torch names it; ``None``: a GPU (CUDA, or Apple's) if there is one, else the processor.
-            threads: On the processor, for the whole process; as torch has it if ``None``.
+            precision: "float32", or the precision of autocast.
+            device: The name of a torch device; ``None``: a GPU (CUDA or Apple) if there is one, else the CPU.
+            threads: Number of CPU threads for the whole process; torch's own default if ``None``.
 
         Raises:
-            ReaderError: If the folder holds no question-answering model, or only a part of one.
+            ReaderError: If the folder is not a question-answering model, or weights are missing.
         """
         from safetensors import SafetensorError
         from transformers import AutoConfig, AutoModelForQuestionAnswering
@@ -69,13 +69,11 @@ class TorchEngine:
                     kind = type(AutoModelForQuestionAnswering.from_config(config))
                     model, info = kind.from_pretrained(None, config=config, state_dict=state, **options)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise ReaderError(
-                f"{folder}: must hold a question-answering model, but cannot be loaded: {error}"
-            ) from error
+            raise ReaderError(f"{folder}: must be a question-answering model, but cannot be loaded: {error}") from error
         if info["missing_keys"]:
-            # transformers fills the gaps with random weights: an encoder alone would answer at random.
+            # transformers initializes missing weights randomly, so an encoder without a head would answer at random.
             raise ReaderError(
-                f"{folder}: must hold a trained question-answering model, but lacks "
+                f"{folder}: must be a trained question-answering model, but has no "
                 f"{', '.join(sorted(info['missing_keys']))}. Train one with: quoth train --base {folder}"
             )
         if threads is not None and not _Fork.happened:
@@ -99,9 +97,9 @@ class TorchEngine:
 
 
 class _Fork:
-    """What a forked process must know: GNU OpenMP, which torch computes with, waits there for threads that are gone.
+    """Sets torch to one thread in forked processes, where GNU OpenMP would wait for threads that do not exist.
 
-    With one thread torch does without OpenMP; its own DataLoader does the same in its workers.
+    With one thread, torch does not use OpenMP. torch's DataLoader does the same in its workers.
     """
 
     happened = False
@@ -109,7 +107,7 @@ class _Fork:
 
     @classmethod
     def prepare(cls) -> None:
-        """From now on, let each process that is forked from this one compute with one thread."""
+        """Register a hook that sets torch to one thread in each forked process."""
         if not cls._prepared and hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=cls._after)
         cls._prepared = True
@@ -121,32 +119,32 @@ class _Fork:
 
 
 def best_device() -> str:
-    """Return "cuda" or "mps" where there is such a GPU, else "cpu"."""
+    """Return "cuda" or "mps" if there is such a GPU, else "cpu"."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _weights_only(file: Path) -> dict[str, torch.Tensor]:
-    """Read an old checkpoint, which is a pickle; code in it is refused, never run.
+    """Read an old checkpoint, which is a pickle file. Code in it is never run.
 
     Raises:
-        ReaderError: If it holds anything but weights.
+        ReaderError: If it contains anything but weights.
     """
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise ReaderError(
-            f"{file}: must hold weights alone, but holds something else, which is not run, or is damaged: {error}"
+            f"{file}: must contain only weights, but contains other objects (which were not run) or is damaged: {error}"
         ) from error
     if not isinstance(state, dict):
-        raise ReaderError(f"{file}: must hold weights by their names, but holds {type(state).__name__}")
+        raise ReaderError(f"{file}: must be a dictionary of weights, but is {type(state).__name__}")
     return state
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep transformers from drawing bars and tables while it loads or saves."""
+    """Suppress the progress bars and log tables of transformers while it loads or saves."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -164,7 +162,7 @@ def load_tokenizer(source: str) -> Tokenizer:
     """Load the tokenizer of a folder or a hub name; a vocabulary without ``tokenizer.json`` is converted.
 
     Raises:
-        TokenizerError: If there is none, or it cannot be converted.
+        TokenizerError: If there is no tokenizer, or it cannot be converted.
     """
     if (Path(source) / "tokenizer.json").is_file():
         return Tokenizer.load(source)
