@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Number of compiled networks in the cache; the oldest are removed.
 _KEPT = 8
 _BERT_TOKENS = 512
-_ONE_AT_A_TIME = threading.Lock()
+_LOCK = threading.Lock()
 
 
 class OpenVinoEngine:

@@ -41,8 +41,8 @@ from quoth.training.stops import StopSignals, explain_out_of_memory
 from quoth.training.teacher import Teacher, TeacherLogits, gather_teacher_logits
 
 LOG_STEPS = 50
-# Where the teacher's lessons are kept, beside the checkpoints.
-LESSONS = "lessons"
+# Folder of cached teacher logits, beside the checkpoints. Runs of earlier versions use this name.
+TEACHER_CACHE = "lessons"
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,8 +323,8 @@ class ReaderTrainer:
         # counts four times (its temperature squared). float16 skips steps whose gradients overflow.
         weight = self.config.teacher_weight if self.data.teacher else 0.0
         bound = 2 * math.log(self.config.max_tokens) * ((1 - weight) + 4 * weight)
-        tame = math.isfinite(norm) or FROM_ACCELERATE[self._accelerator.mixed_precision] == "float16"
-        if loss < bound and tame:
+        finite = math.isfinite(norm) or FROM_ACCELERATE[self._accelerator.mixed_precision] == "float16"
+        if loss < bound and finite:
             return
         raise TrainingError(
             f"the loss diverged: {loss:.3g} (gradient norm {norm:.3g}) at step {self.state.global_step}. Start again "
