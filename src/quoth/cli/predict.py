@@ -1,15 +1,22 @@
-"""``quoth predict``: writes a reader's answers in SQuAD's prediction formats."""
+"""``quoth predict``: writes a reader's answers, as SQuAD's prediction files or as rows."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from quoth.cli import options
 from quoth.cli.console import note, stderr
+from quoth.display import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from quoth.reader import Reader
+    from quoth.records import Example
 
 app = typer.Typer(add_completion=False)
 
@@ -17,7 +24,15 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def predict(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Questions, labelled or not: a file, or hub:NAME:SPLIT.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the answers go: texts by id.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where the answers go: .json (texts by id), .jsonl, .csv, .tsv or .parquet; - is stdout.",
+        ),
+    ],
     reader: Annotated[
         str | None,
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
@@ -34,10 +49,17 @@ def predict(
     top_k: Annotated[
         int, typer.Option(metavar="N", min=1, help="Most answers of one question in the n-best file.")
     ] = 20,
+    on_error: Annotated[
+        str, typer.Option(metavar="WHAT", help="A question that cannot be read: raise stops there, skip goes on.")
+    ] = "raise",
+    excel_safe: Annotated[
+        bool, typer.Option("--excel-safe", help="In a table, an apostrophe before cells that begin like formulas.")
+    ] = False,
 ) -> None:
-    """Answer every question of a data set, and write SQuAD's prediction files.
+    """Answer every question of a data set, and write the answers in the format that the file's name tells.
 
-    A text is empty where the reader abstains. The files appear when all is done.
+    JSON holds texts by id, as SQuAD's scorers take them; the other formats hold rows with probability and place. A text
+    is empty where the reader abstains. Files appear when all is done; - writes JSON lines to stdout as they come.
 
     Example: [cyan]quoth predict dev-v2.0.json -o predictions.json --nbest nbest.json --top-k 5[/cyan]
     """
@@ -45,16 +67,45 @@ def predict(
 
     from quoth.cli.outputs import check_different
     from quoth.data import read_examples
+    from quoth.errors import ConfigError
     from quoth.evaluation import prediction_files
+    from quoth.evaluation.answer_files import format_of, print_line
     from quoth.reader import Reader
 
-    check_different({"DATA": data, "--output": output, "--nbest": nbest, "--null-odds": null_odds})
+    to_stdout = str(output) == "-"
+    if on_error not in ("raise", "skip"):
+        raise ConfigError(f"--on-error must be raise or skip, but is {on_error!r}")
+    check_different(
+        {"DATA": data, "--output": None if to_stdout else output, "--nbest": nbest, "--null-odds": null_odds}
+    )
+    if not to_stdout:
+        format_of(output)
     examples = read_examples(data, places=False)  # golds are not looked at
     loaded = Reader.load(reader, engine=engine, precision=precision)
-    predictions = loaded.answer_all(examples, top_k=top_k if nbest else 1)
+    skipped: list[str] = []
+    readable = _readable(loaded, examples, skipped) if on_error == "skip" else examples
+    predictions = loaded.answer_all(readable, top_k=top_k if nbest else 1)
     # Answers come in bursts, a batch at a time: the time left is judged by many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
-    with prediction_files(output, nbest, null_odds) as write, bar:
+    files = prediction_files(None if to_stdout else output, nbest, null_odds, excel_safe=excel_safe)
+    with files as write, bar:
         for prediction in bar.track(predictions, total=len(examples), description="Reading"):
             write(prediction)
-    note(f"{len(examples):,} questions answered: {output}")
+            if to_stdout:
+                print_line(sys.stdout, prediction)
+    for sentence in skipped:
+        note(f"skipped: {visible(sentence)}")
+    note(f"{len(examples) - len(skipped):,} questions answered: {'stdout' if to_stdout else output}")
+
+
+def _readable(reader: Reader, examples: Iterable[Example], skipped: list[str]) -> Iterator[Example]:
+    """Yield the examples that can be cut into windows; note why not of the others."""
+    from quoth.errors import InputError
+
+    for example in examples:
+        try:
+            list(reader.windower.each([example]))
+        except InputError as error:
+            skipped.append(str(error))
+        else:
+            yield example

@@ -9,10 +9,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from quoth.data.check import check
 from quoth.data.excel import read_xlsx
 from quoth.data.flat import read_csv, read_jsonl
+from quoth.data.frames import frame_rows
 from quoth.data.hub import PREFIX, read_hub, read_parquet, read_saved
 from quoth.data.rows import Problems, Row
 from quoth.data.squad import read_json
@@ -51,7 +53,7 @@ class Inspected:
 
 @suggests_names
 def read_examples(
-    source: str | os.PathLike[str], *, places: bool = True, sep: str | None = None, encoding: str | None = None
+    source: str | os.PathLike[str] | Any, *, places: bool = True, sep: str | None = None, encoding: str | None = None
 ) -> list[Example]:
     """Read a data set, in its order, with every text exactly as written.
 
@@ -60,7 +62,8 @@ def read_examples(
     Parquet, each also gzipped; or a folder that ``Dataset.save_to_disk`` wrote.
 
     Args:
-        source: A path, or ``hub:name:split`` or ``hub:name:config:split``, where the name may be a local folder.
+        source: A path, or ``hub:name:split`` or ``hub:name:config:split``, where the name may be a local folder; or
+            rows in memory: a frame of pandas or polars, an Arrow table, a data set of ``datasets``, a list of mappings.
         places: Whether golds must stand where ``answer_start`` says. ``False`` for scoring, where only their texts
             count: then every gold's start is 0, and data that the official scorers take is taken.
         sep: What parts the cells of a CSV. Without it, a comma, semicolon, tab or bar, whichever fits its header.
@@ -71,7 +74,7 @@ def read_examples(
 
     Raises:
         DataError: If anything is wrong with the data; it lists every problem.
-        ConfigError: If a hub source names no split, or there is no such encoding.
+        ConfigError: If a hub source names no split, there is no such encoding, or the source is nothing of the kind.
         MissingExtraError: If Parquet or the hub is wanted without the extra [hub], or Excel without [xlsx].
 
     Example:
@@ -80,9 +83,11 @@ def read_examples(
         Traceback (most recent call last):
         quoth.errors.DataError: dev-v1.1.json: there is no such file
     """
-    name = os.fspath(source)
+    in_memory = not isinstance(source, str | os.PathLike)
+    name = f"the {type(source).__name__}" if in_memory else os.fspath(source)
     problems = Problems(name)
-    examples = check(read_rows(name, problems, sep=sep, encoding=encoding), problems, places=places)
+    rows = frame_rows(source, problems) if in_memory else read_rows(name, problems, sep=sep, encoding=encoding)
+    examples = check(rows, problems, places=places)
     _not_empty(examples, problems)
     if problems.errors:
         raise DataError(name, problems.sentences(), problems.lines())

@@ -1,0 +1,165 @@
+"""Files of answers in the format that their name tells: JSON, JSON lines, separated values, Parquet; also gzipped."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, TextIO
+
+from quoth.errors import ConfigError, MissingExtraError
+from quoth.files import whole_bytes
+from quoth.records import Prediction
+from quoth.text import replace_surrogates
+
+Write = Callable[[Prediction], None]
+
+FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+COLUMNS = ("id", "prediction_text", "no_answer", "probability", "null_probability", "null_odds", "start", "end")
+_ROWS = 1000  # of a Parquet file, written at a time
+# A spreadsheet takes a cell that begins with one of these for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file's name tells, such as ``.csv`` for ``a.csv.gz``; JSON where it tells none.
+
+    Raises:
+        ConfigError: If the name tells a format that is not written.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:] if suffix.lower() != ".gz"]
+    suffix = suffixes[-1] if suffixes else ".json"
+    if suffix not in FORMATS:
+        names = ", ".join(FORMATS)
+        raise ConfigError(f"{path}: the name must end in one of {names}, each also with .gz, but ends in {suffix}")
+    if suffix == ".parquet" and path.suffix.lower() == ".gz":
+        raise ConfigError(f"{path}: Parquet is compressed by itself; leave .gz out")
+    return suffix
+
+
+def answer_row(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as a row of ``COLUMNS``; without an answer its text is ``""`` and its place ``None``.
+
+    ``probability`` is that of the best answer, also where the reader abstains.
+    """
+    best, first = prediction.best, prediction.answers[0] if prediction.answers else None
+    return {
+        "id": prediction.id,
+        "prediction_text": prediction.text,
+        "no_answer": prediction.no_answer,
+        "probability": None if first is None else float(first.probability),
+        "null_probability": None if prediction.null_probability is None else float(prediction.null_probability),
+        "null_odds": None if prediction.null_odds is None else float(prediction.null_odds),
+        "start": None if best is None else best.span.start,
+        "end": None if best is None else best.span.end,
+    }
+
+
+@contextmanager
+def answer_file(path: Path, *, excel_safe: bool = False) -> Iterator[Write]:
+    """Open a file for answers, and yield what adds one; it appears whole, or not at all.
+
+    JSON holds ``{id: text}``, as the official scorers take it; the others hold rows, see :func:`answer_row`.
+
+    Args:
+        path: The file.
+        excel_safe: Put an apostrophe before cells that a spreadsheet would take for formulas.
+
+    Raises:
+        ConfigError: If the name tells a format that is not written.
+        MissingExtraError: If it is Parquet, without pyarrow.
+    """
+    kind = format_of(path)
+    if kind == ".parquet":
+        with _parquet(path) as write:
+            yield write
+        return
+    with text_file(path) as file:
+        if kind == ".json":
+            with json_object(file) as add:
+                yield lambda prediction: add(prediction.id, prediction.text)
+        elif kind in (".jsonl", ".ndjson"):
+            yield lambda prediction: print_line(file, prediction)
+        else:
+            yield _table(file, "\t" if kind == ".tsv" else ",", excel_safe)
+
+
+@contextmanager
+def text_file(path: Path) -> Iterator[TextIO]:
+    """Open a file for text that appears whole, or not at all; gzipped if its name ends in ``.gz``."""
+    with whole_bytes(path) as data:
+        packed = gzip.GzipFile(filename="", mode="wb", fileobj=data, mtime=0) if path.suffix.lower() == ".gz" else data
+        with packed, TextIOWrapper(packed, encoding="utf-8", newline="") as file:
+            yield file
+
+
+def print_line(file: TextIO, prediction: Prediction) -> None:
+    """Write an answer as a line of JSON, in ASCII so that any text survives."""
+    file.write(json.dumps(answer_row(prediction)) + "\n")
+
+
+@contextmanager
+def json_object(file: TextIO) -> Iterator[Callable[[str, object], None]]:
+    """Write a JSON object entry by entry, one a line, in ASCII so that any text survives, lone surrogates included."""
+    before = "{\n"
+
+    def add(key: str, value: object) -> None:
+        nonlocal before
+        file.write(f"{before}{json.dumps(key)}: {json.dumps(value)}")
+        before = ",\n"
+
+    yield add
+    file.write("{}\n" if before == "{\n" else "\n}\n")
+
+
+def _table(file: TextIO, delimiter: str, excel_safe: bool) -> Write:
+    writer = csv.writer(file, delimiter=delimiter)
+    writer.writerow(COLUMNS)
+
+    def write(prediction: Prediction) -> None:
+        cells = [
+            replace_surrogates(value) if isinstance(value, str) else value for value in answer_row(prediction).values()
+        ]
+        writer.writerow([_safe(cell) for cell in cells] if excel_safe else cells)
+
+    return write
+
+
+def _safe(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Write]:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtraError("writing Parquet", "tables") from None
+    kinds = (pa.string(), pa.string(), pa.bool_(), pa.float64(), pa.float64(), pa.float64(), pa.int64(), pa.int64())
+    schema = pa.schema(list(zip(COLUMNS, kinds, strict=True)))
+    rows: list[dict[str, Any]] = []
+    with whole_bytes(path) as data, parquet.ParquetWriter(data, schema) as writer:
+
+        def flush() -> None:
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+            rows.clear()
+
+        def write(prediction: Prediction) -> None:
+            row = answer_row(prediction)
+            rows.append(
+                {
+                    **row,
+                    "id": replace_surrogates(row["id"]),
+                    "prediction_text": replace_surrogates(row["prediction_text"]),
+                }
+            )
+            if len(rows) == _ROWS:
+                flush()
+
+        yield write
+        flush()
