@@ -12,15 +12,15 @@
 # ---
 
 # %% [markdown]
-# # How a machine finds an answer
+# # How a reader finds an answer
 #
-# A reader takes a question and a text, and points at the words of the text that answer. It never writes a word of its
-# own. In this lesson you follow one question all the way: from the data, through tokens, windows and logits, to the
-# answer; then you train a reader yourself, measure it, save it, ask it and serve it.
+# A reader takes a question and a text, and marks the words of the text that answer the question. It never generates
+# text. This tutorial follows one question through all steps: from the data through tokens, windows and logits to the
+# answer. Then you train a reader, evaluate it, save it, ask it and serve it.
 #
-# Nothing is downloaded: the data (`examples/data/sample.json`) were written for this lesson, and the network is the
-# one that comes with the repository. You need a checkout, and in it `pip install '.[all]'`. On two cores it takes
-# some minutes; no GPU is needed.
+# Nothing is downloaded: the data (`examples/data/sample.json`) were written for this tutorial, and the network is
+# included in the repository. You need a clone of the repository with `pip install '.[all]'`. On two cores the tutorial
+# takes some minutes; no GPU is needed.
 
 # %%
 import json
@@ -53,9 +53,9 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # %% [markdown]
 # ## 1. The data
 #
-# Data for reading come as SQuAD has them: articles, cut into paragraphs, with questions on each paragraph. An answer
-# is its text and the place where it starts. `read_examples` turns every format into the same record, one question
-# with its context, and checks it on the way: a wrong place is an error that names the question, not a wrong label.
+# Data for question answering usually have the format of SQuAD: articles, divided into paragraphs, with questions about
+# each paragraph. An answer is its text and the place where it starts. `read_examples` reads every format into the same
+# record, one question with its context, and checks it: a wrong place is an error that names the question.
 
 # %%
 examples = list(quoth.read_examples(SAMPLE))
@@ -65,9 +65,9 @@ print(example.context)
 print(example.golds)
 
 # %% [markdown]
-# The annotated answers are called *golds*. There may be several (people disagree about an article), one, or none:
-# then the text does not answer the question, and the right answer is silence. `start` counts code points, the units
-# of a Python string, so that cutting the text at a gold gives the gold.
+# The annotated answers are called *golds*. There may be several (annotators disagree, for instance about an article),
+# one, or none. With none, the text does not answer the question, and the right output is "no answer". `start` counts
+# code points, the units of a Python string, so slicing the text at a gold gives the gold.
 
 # %%
 for gold in example.golds:
@@ -76,7 +76,7 @@ for gold in example.golds:
 print(next(each for each in examples if not each.golds))
 
 # %% [markdown]
-# Look before you train. How long are the texts, and where in them do the answers stand?
+# Look at the data before you train. How long are the texts, and where in them are the answers?
 
 # %%
 from quoth.data import describe
@@ -93,11 +93,11 @@ right.set(title="where golds start, % of the context")
 plt.show()
 
 # %% [markdown]
-# Most answers are short, and they stand anywhere. (In SQuAD they crowd at the beginning, and a lazy network learns
-# that.)
+# Most answers are short, and they can be anywhere. (In SQuAD many are near the beginning, and a network can learn that
+# as a shortcut.)
 #
-# Two articles are put aside now. What a reader knows is measured on texts that it has never seen: were questions of
-# *one* paragraph on both sides, it could have learnt the text by heart.
+# We hold out two articles. A reader must be evaluated on texts it has never seen: with questions about *one* paragraph
+# on both sides, it could have memorised the text.
 
 # %%
 from quoth.data import split
@@ -108,9 +108,9 @@ print(f"{len(training)} questions to learn from, {len(held_out)} to be judged by
 # %% [markdown]
 # ## 2. Tokens
 #
-# A network reads numbers. A tokenizer cuts text into pieces of its vocabulary (30,522 of them here), and a piece that
-# it has not is built of smaller ones, marked `##`. Each token remembers its *offsets*: which code points of the text
-# it covers. This is how an answer finds its way back to the text.
+# A network reads numbers. A tokenizer splits text into pieces of its vocabulary (30,522 of them here); a word that is
+# not in the vocabulary is built from smaller pieces, marked `##`. Each token keeps its *offsets*: which code points of
+# the text it covers. With them, an answer in tokens becomes a place in the text.
 
 # %%
 reader = quoth.Reader.load()  # the reader that ships, asked here before you train your own
@@ -125,12 +125,12 @@ for number, (start, end) in zip(tokens.ids.tolist(), tokens.offsets.tolist(), st
 # %% [markdown]
 # ## 3. Windows
 #
-# The network reads question and text together: `[CLS] question [SEP] text [SEP]`, and only so many tokens of it (512
-# for BERT). A longer text is not cut off. It is read through several *windows*, each with the whole question. They
-# overlap, so that an answer on the edge of one stands whole in the next. (Other libraries call the overlap *stride*,
-# which elsewhere is the step. Quoth says overlap.)
+# The network reads the question and the text together, `[CLS] question [SEP] text [SEP]`, up to a maximum number of
+# tokens (512 for BERT). A longer text is not truncated. It is read in several *windows*, each with the whole question.
+# They overlap, so that an answer at the edge of one window is complete in the next. (Other libraries call the overlap
+# *stride*, which elsewhere means the step. Quoth says overlap.)
 #
-# The reader's own windows have 384 tokens. To see several of a short text, here they have 64.
+# The reader's own windows have 384 tokens. To get several windows from a short text, we use 64 here.
 
 # %%
 from quoth.reading import Windower
@@ -143,7 +143,7 @@ for window in windows:
 windows[0]
 
 # %% [markdown]
-# Where the windows lie on the text, and where the gold is:
+# Where the windows are in the text, and where the gold is:
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 1.6))
@@ -159,9 +159,9 @@ plt.show()
 # %% [markdown]
 # ## 4. Targets
 #
-# What shall the network learn of a window? At which token the gold starts, and at which it ends. A window that does
-# not hold the gold whole learns "not here", which is said by pointing at `[CLS]`. `target` is half-open, as ranges in
-# Python are.
+# What should the network learn from a window? The token where the gold starts, and the token where it ends. A window
+# that does not contain the whole gold learns "not here", which is expressed by pointing at `[CLS]`. The end of
+# `target` is exclusive, as in Python's ranges.
 
 
 # %%
@@ -174,9 +174,9 @@ for window in windows:
     print(window.index, window.target, words_of(window, window.target) if window.target else "not here")
 
 # %% [markdown]
-# A trap: answers need not start or end where a token does. Take "37.2" out of "minus 37.25 degrees": its end lies
-# inside a token. The lesson from which this one grew asked for exact boundaries; it then left one side of the target
-# at 0, silently, and trained on a wrong label. The tokens that *cover* the gold are right:
+# A pitfall: answers need not start or end at a token boundary. In the answer "37.2" from "minus 37.25 degrees", the
+# end is inside a token. The tutorial that this one is based on required exact boundaries; it silently left one side of
+# the target at 0 and trained on a wrong label. The right tokens are those that *cover* the gold:
 
 # %%
 from quoth import Example, Gold
@@ -188,9 +188,8 @@ print(words_of(window, window.target))
 # %% [markdown]
 # ## 5. Batches
 #
-# Windows are computed several at a time, padded to the same length. Padded to the largest *possible* length, most of
-# the work would be spent on nothing. So windows of like length are put together, and a batch is as long as its
-# longest.
+# Several windows are computed at once, padded to the same length. If they were padded to the *maximum* length, most of
+# the work would be wasted. So windows of similar length share a batch, and a batch is as long as its longest window.
 
 # %%
 from quoth.reading import WindowBatch, by_token_budget
@@ -212,7 +211,8 @@ plt.show()
 # %% [markdown]
 # ## 6. From logits to an answer
 #
-# For each token the network gives two numbers, *logits*: how well the answer starts here, and how well it ends here.
+# For each token the network returns two numbers, *logits*: how well an answer starts at this token, and how well it
+# ends there.
 
 # %%
 [(_, [logits])] = reader.read_all([example])
@@ -230,8 +230,8 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# The answer is the *pair* with the largest sum: a start, and an end not before it and not too far behind. So every
-# pair is a candidate. Here are all of them in a picture; what is white is not legal.
+# The answer is the *pair* with the largest sum: a start, and an end that is not before it and not too far after it.
+# Every such pair is a candidate. The picture shows all of them; white pairs are not allowed.
 
 # %%
 longest = reader.settings.decode.max_answer_tokens
@@ -252,13 +252,14 @@ offsets = window.context_offsets
 print(example.context[offsets[first, 0] : offsets[last, 1]], f"{scores[first, last]:.2f}")
 
 # %% [markdown]
-# This search misses nothing. The old lesson looked at the 20 best starts and the 20 best ends of each window in a
-# Python loop: four hundred steps, and the best pair need not be among them. `decode` does what you just saw, for all
-# windows of an example at once, and sees to the rest: words are not cut, and no span is counted twice.
+# This search is exhaustive. The original tutorial compared the 20 best starts with the 20 best ends of each window in
+# a Python loop: four hundred steps, which can miss the best pair. `decode` does what you just saw for all windows of
+# an example at once. It also extends answers to whole words and counts no span twice.
 #
-# Its *probability* is the chance that it is right. It is made of the answer's share among **all** spans of all windows
-# and "no answer", so it can be compared between texts, and it is fitted on held-out questions, so that of answers with
-# 0.8 about eight in ten are right.
+# The *probability* of an answer is the estimated probability that it is right. It starts from the answer's share in a
+# softmax over **all** spans of all windows, allows for annotators who disagree on boundaries, and takes "no answer"
+# into account. It is calibrated on held-out questions: of the answers with a probability of 0.8, about eight in ten
+# are right.
 
 # %%
 from quoth.reading import decode
@@ -268,19 +269,19 @@ assert example.context[offsets[first, 0] : offsets[last, 1]] in prediction.best.
 prediction
 
 # %% [markdown]
-# `reader.answer` does all of sections 2 to 6. And where you wonder *why*, `reader.explain` (or `quoth explain`) shows
-# windows, tokens, logits, and which better-scoring pairs lost, and for what reason.
+# `reader.answer` does all of sections 2 to 6. To see *why* an answer was chosen, use `reader.explain` (or `quoth
+# explain`): it shows windows, tokens and logits, and the reasons why pairs with higher scores were rejected.
 
 # %%
 explanation = reader.explain(example.question, example.context)
 print(explanation)
 
 # %% [markdown]
-# **No answer.** The same two logits of `[CLS]` score "no answer", the *null score*. Where it exceeds the best
-# answer's by more than the reader's *null threshold*, the reader abstains, and says so. `null_threshold="never"` asks
-# it not to.
+# **No answer.** The two logits of `[CLS]` score "no answer": their sum is the *null score*. If it exceeds the best
+# answer's score by more than the reader's *null threshold*, the reader abstains and gives the reason.
+# `null_threshold="never"` turns this off.
 #
-# Questions that look as if the text answered them are the hard ones: a small reader sees through some of them only.
+# Questions that only seem to be answered by the text are the hard ones: a small reader recognises only some of them.
 
 # %%
 print("threshold", reader.settings.decode.null_threshold)
@@ -295,8 +296,8 @@ for group, name in [(True, "answerable"), (False, "unanswerable")]:
 # %% [markdown]
 # ## 7. Metrics
 #
-# *Exact match*: is the answer, without case, punctuation and articles, one of the golds? *F1*: how many of its words
-# does it share with a gold? Both are means over questions, in percent. Of several golds the nearest counts.
+# *Exact match*: does the answer equal a gold, ignoring case, punctuation and articles? *F1*: how many words does it
+# share with a gold? Both are means over questions, from 0 to 100. With several golds, the best match counts.
 
 # %%
 from quoth import score
@@ -314,10 +315,10 @@ print(report)
 # %% [markdown]
 # ## 8. Training
 #
-# The encoder in `readers/shipped` has read 80,000 questions of SQuAD. We take its **head** away, the one layer that
-# turns a token's state into two logits, and put in a fresh one, all random. So the encoder knows a lot, but nobody
-# can ask it. (To start from an encoder that never read a question, such as `distilbert-base-cased`, is the same
-# command; it then takes the whole of SQuAD and some hours.)
+# The encoder in `readers/shipped` was trained on 80,000 questions of SQuAD. We remove its **head**, the one layer that
+# turns a token's state into two logits, and add a new random one. So the encoder is trained, but it cannot answer
+# questions yet. (The same command can start from an encoder that was never trained on questions, such as
+# `distilbert-base-cased`; it then needs all of SQuAD and some hours.)
 
 # %%
 import torch
@@ -343,9 +344,9 @@ with warnings.catch_warnings():
 print(before)
 
 # %% [markdown]
-# Now it learns. `quoth.train` (on the command line `quoth train`) evaluates as it goes by *answering* the held-out
-# questions, keeps the best weights, and tracks the run in MLflow. The head is new, so the rate is high; `layer_decay`
-# lowers it from layer to layer towards the tokens, where there is least to change.
+# Now we train. `quoth.train` (on the command line `quoth train`) evaluates during training by *answering* the held-out
+# questions, keeps the best weights, and tracks the run in MLflow. The head is new, so the learning rate is high;
+# `layer_decay` lowers it layer by layer towards the embeddings, which need to change least.
 
 # %%
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{WORK / 'mlflow.db'}"
@@ -370,7 +371,7 @@ print(f"F1 {before.f1:.1f} before, {result.f1:.1f} after; {result.step} steps ke
 assert result.f1 - before.f1 >= 40, "the held-out F1 must rise by at least 40 points"
 
 # %% [markdown]
-# The curve, as MLflow has it (`mlflow ui` shows the same in the browser):
+# The curves, as MLflow stores them (`mlflow ui` shows them in the browser):
 
 # %%
 import mlflow
@@ -388,10 +389,10 @@ plt.show()
 # %% [markdown]
 # ## 9. Evaluation
 #
-# One number hides a lot. The report has a row for each question, an interval (with two articles it is wide), and
-# tells answerable questions from unanswerable ones. This reader never abstains: a threshold has to be fitted first,
-# by `quoth calibrate`, on questions that it was not trained on. (Where the processor has bfloat16, training evaluates
-# in it, and here the reader computes in float32; so F1 may differ a little.)
+# One number hides a lot. The report has a row for each question and a confidence interval (wide, with only two
+# articles), and it separates answerable from unanswerable questions. This reader never abstains: `quoth calibrate`
+# must first fit a threshold on questions that it was not trained on. (If the processor supports bfloat16, training
+# evaluates in bfloat16, while the reader here computes in float32; so F1 may differ slightly.)
 
 # %%
 mine = quoth.Reader.load(WORK / "reader")
@@ -407,10 +408,11 @@ for row in [row for row in report.rows if not row.exact][:5]:
 # %% [markdown]
 # ## 10. Saving
 #
-# `WORK / "reader"` is the reader: weights, tokenizer, settings, what it was trained on, and a card. transformers
-# loads it too. (`WORK` goes when the notebook ends; give `out` a folder of yours, and it stays.) To ask it without
-# torch, export it; the file is compared with torch before it is written. With `int8=True`, on the command line
-# `--int8`, it is four times smaller, but has to prove on 2,000 labelled questions that F1 does not suffer.
+# `WORK / "reader"` is the reader: weights, tokenizer, settings, training data and settings, and a model card.
+# transformers can load it too. (`WORK` is deleted when the notebook ends; set `out` to your own folder to keep the
+# reader.) To use it without torch, export it; the exported file is compared with torch before it is written. With
+# `int8=True`, or `--int8` on the command line, it is a quarter of the size, but the export first tests on 2,000
+# labelled questions that F1 does not drop.
 
 # %%
 from quoth.export import export
@@ -432,8 +434,8 @@ mine.answer(
 # %% [markdown]
 # ## 12. Serving
 #
-# `quoth serve` answers over HTTP, many people at once, and shows a page to ask with. Here it runs for one question,
-# on a free port of this machine.
+# `quoth serve` answers many clients over HTTP and has a page for asking questions. Here it runs for one question, on a
+# free port of this machine.
 
 # %%
 server = subprocess.Popen(
@@ -456,12 +458,12 @@ server.communicate()
 print(reply["answers"][0]["text"], reply["answers"][0]["span"])
 
 # %% [markdown]
-# ## Where to go from here
+# ## Where to go next
 #
-# - [Your own data](../guides/data.md), checked before they are trained on.
-# - [Training](../guides/training.md) in earnest: hours, kills, several GPUs.
+# - [Your own data](../guides/data.md): check them before you train.
+# - [Training](../guides/training.md): long runs, interruptions, several GPUs.
 # - [Tracking and sweeps](../guides/tracking.md).
-# - [What the numbers mean](../guides/scores.md): probability, calibration, intervals.
+# - [What the numbers mean](../guides/scores.md): probability, calibration, confidence intervals.
 # - [Serving](../guides/serving.md).
 
 # %%

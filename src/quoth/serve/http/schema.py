@@ -169,7 +169,7 @@ class Quote(BaseModel):
     span: Place = Field(description="Its place in code points, as Python counts.")
     utf16: Place = Field(description="Its place in UTF-16 units, as JavaScript, Java and C# count.")
     score: float | None = Field(description="Sum of its start and end logits.")
-    probability: float | None = Field(description="Its share among all legal spans and no answer; 0 to 1.")
+    probability: float | None = Field(description="Probability that this answer is right; 0 to 1.")
     window: int = Field(description="Which window of its context gave the score.")
     context: int = Field(description="Which of the contexts it quotes, from 0.")
     page: int | None = Field(

@@ -54,7 +54,7 @@ function found(asked, actions) {
       "div",
       { class: "answer-head" },
       h("h2", { id: "answer-title" }, "Answer"),
-      h("span", { class: "probability", title: "Share among all spans of the text, and no answer" }, percent(best.probability)),
+      h("span", { class: "probability", title: "Probability that this answer is right" }, percent(best.probability)),
     ),
     h("p", { class: "quote", dir: "auto" }, h("mark", {}, best.text)),
     h("p", { class: "place" }, placeInWords(best, asked.text)),
