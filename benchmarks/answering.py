@@ -163,7 +163,7 @@ def flops(model: Path | str, examples: Sequence[Example]) -> float:
 
     config = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
     wide, inner, layers = (config[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers"))
-    lengths = [len(window) for group in Windower(Tokenizer.load(Path(model))).each(examples) for window in group]
+    lengths = [len(window) for _, group in Windower(Tokenizer.load(Path(model))).each(examples) for window in group]
     weights = 4 * wide**2 + 2 * wide * inner
     return float(sum(layers * (2 * length * weights + 4 * length**2 * wide) for length in lengths))
 

@@ -31,12 +31,11 @@ from quoth.reading import (
     Window,
     WindowBatch,
     Windower,
-    WindowLogits,
     by_token_budget,
-    decode,
-    decode_batch,
+    decide,
+    search_batch,
 )
-from quoth.reading.spans import best_spans
+from quoth.reading.spans import SearchedWindow, best_spans
 from quoth.records import Example, Gold, Prediction
 from quoth.stream import BATCH_TOKENS, LOOK_AHEAD
 
@@ -62,15 +61,15 @@ def main() -> None:
         batched=True,
         remove_columns=rows.column_names,
     )
-    groups = list(Windower(Tokenizer.load(vocabulary), max_tokens=seed.MAX_LENGTH, overlap=seed.STRIDE).each(
+    cut = list(Windower(Tokenizer.load(vocabulary), max_tokens=seed.MAX_LENGTH, overlap=seed.STRIDE).each(
         Example(row["id"], row["question"], row["context"], tuple(map(Gold, *row["answers"].values()))) for row in rows
     ))  # fmt: skip
-    start, end = made_up([window for group in groups for window in group])
-    batches = batched(groups, start, end)
+    start, end = made_up([window for _, windows in cut for window in windows])
+    batches = batched(cut, start, end)
 
     sides: dict[str, Callable[[], Any]] = {
         "the seed's loop": lambda: seed.decode(start, end, processed, rows),
-        "`decode_batch` and `decode`": lambda: predictions(groups, batches),
+        "`search_batch` and `decide`": lambda: predictions(cut, batches),
         "of which the search": lambda: search(batches),
     }
     # What was made so far is no garbage of either side.
@@ -120,42 +119,35 @@ def made_up(windows: list[Window]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def batched(
-    groups: list[list[Window]], start: np.ndarray, end: np.ndarray
-) -> list[tuple[list[int], WindowBatch, SpanLogits]]:
-    """Group the windows into batches as a reader does, each with its logits."""
+    cut: list[tuple[Example, list[Window]]], start: np.ndarray, end: np.ndarray
+) -> list[tuple[WindowBatch, SpanLogits]]:
+    """Group the windows into batches as a reader does, each with its logits as an engine gives them."""
     made, first = [], 0
-    for block in range(0, len(groups), LOOK_AHEAD):
-        windows = [window for group in groups[block : block + LOOK_AHEAD] for window in group]
+    for block in range(0, len(cut), LOOK_AHEAD):
+        windows = [window for _, group in cut[block : block + LOOK_AHEAD] for window in group]
         for indices in by_token_budget(windows, BATCH_TOKENS):
             batch = WindowBatch.of([windows[index] for index in indices], 0)
             places = [first + index for index in indices]
             tokens = batch.ids.shape[1]
             logits = SpanLogits(start[places, :tokens].copy(), end[places, :tokens].copy())
-            made.append((places, batch, logits))
+            made.append((batch, logits))
         first += len(windows)
     return made
 
 
 def predictions(
-    groups: list[list[Window]], batches: list[tuple[list[int], WindowBatch, SpanLogits]]
+    cut: list[tuple[Example, list[Window]]], batches: list[tuple[WindowBatch, SpanLogits]]
 ) -> list[Prediction]:
-    """Decode each batch, and the windows of one example together, as ``Reader.answer_all`` does."""
-    items: dict[int, Prediction | WindowLogits] = {}
-    for places, batch, logits in batches:
-        items.update(zip(places, decode_batch(batch, logits, SETTINGS), strict=True))
-    made, place = [], 0
-    for group in groups:
-        item = items[place]
-        if not isinstance(item, Prediction):
-            item = decode(group[0].example.id, [items[place + more] for more in range(len(group))], SETTINGS)
-        made.append(item)
-        place += len(group)
-    return made
+    """Decode batch by batch, and the windows of one example together, as ``Reader.answer_all`` does."""
+    found: dict[Window, SearchedWindow] = {}
+    for batch, logits in batches:
+        found.update((item.window, item) for item in search_batch(batch, logits, SETTINGS))
+    return [decide(example, [found[window] for window in windows], SETTINGS) for example, windows in cut]
 
 
-def search(batches: list[tuple[list[int], WindowBatch, SpanLogits]]) -> None:
-    """Do only the part in numpy: the best span of each window, and the sum over all spans."""
-    for _, batch, logits in batches:
+def search(batches: list[tuple[WindowBatch, SpanLogits]]) -> None:
+    """Do only what is done in numpy: the best span of each window, and the sum over all of them."""
+    for batch, logits in batches:
         best_spans(logits.start, logits.end, batch.legal, SETTINGS.max_answer_tokens, SETTINGS.temperature)
 
 

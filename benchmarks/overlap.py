@@ -17,7 +17,7 @@ import harness
 import quoth
 from quoth import Reader
 from quoth.engines import Engine
-from quoth.reading import SpanLogits, WindowBatch, WindowLogits, by_token_budget, decode, decode_batch
+from quoth.reading import SearchedWindow, SpanLogits, Window, WindowBatch, by_token_budget, decide, search_batch
 from quoth.records import Example, Prediction
 from quoth.stream import BATCH_TOKENS, LOOK_AHEAD
 
@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     examples = quoth.read_examples(options.data)[: options.questions]
     loaded = Reader.load(options.reader, threads=options.threads)
-    loaded.answer(examples[0].question, examples[0].context)
+    loaded.answer(examples[0].question, examples[0].contexts)
 
     engine = TimedEngine(loaded.engine)
     reader = Reader(loaded.tokenizer, engine, loaded.settings)
@@ -97,22 +97,18 @@ def one_after_the_other(reader: Reader, examples: list[Example], stages: dict[st
     while block := list(islice(waiting, LOOK_AHEAD)):
         start = time.process_time()
         groups = list(reader.windower.each(block))
-        windows = [window for group in groups for window in group]
+        windows = [window for _, group in groups for window in group]
         batches = [
-            (indices, WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id))
+            WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id)
             for indices in by_token_budget(windows, BATCH_TOKENS)
         ]
         cut = time.process_time()
-        logits = [reader.engine.run(batch) for _, batch in batches]
+        outputs = [(batch, reader.engine.run(batch)) for batch in batches]
         run = time.process_time()
-        items: dict[int, Prediction | WindowLogits] = {}
-        for (indices, batch), each in zip(batches, logits, strict=True):
-            items.update(zip(indices, decode_batch(batch, each, settings), strict=True))
-        rest = iter(range(len(windows)))
-        for example, group in zip(block, groups, strict=True):
-            read = [items[next(rest)] for _ in group]
-            done = read[0] if len(read) == 1 and isinstance(read[0], Prediction) else None
-            found.append(done or decode(example.id, read, settings))
+        items: dict[Window, SearchedWindow] = {}
+        for batch, logits in outputs:
+            items.update((item.window, item) for item in search_batch(batch, logits, settings))
+        found += [decide(example, [items[window] for window in group], settings) for example, group in groups]
         for stage, seconds in zip(stages, (cut - start, run - cut, time.process_time() - run), strict=True):
             stages[stage] += seconds
     return found

@@ -41,7 +41,7 @@ class Quoth:
         examples = [Example(str(number), *pair) for number, pair in enumerate(pairs)]
         if not part:
             return [each.text for each in self.reader.answer_all(examples, null_threshold="never")]
-        windows = [window for group in self.reader.windower.each(examples) for window in group]
+        windows = [window for _, group in self.reader.windower.each(examples) for window in group]
         if part == "network":
             for places in by_token_budget(windows, self.BATCH_TOKENS):
                 self.reader.engine.run(WindowBatch.of([windows[at] for at in places], self.reader.tokenizer.pad_id))

@@ -98,7 +98,8 @@ def windows(options: argparse.Namespace, count: int) -> list[Window]:
 
     examples = list(read_examples(options.data))
     random.Random(0).shuffle(examples)
-    found = [window for each in Windower(load_tokenizer(options.base)).each(examples[:count]) for window in each]
+    windower = Windower(load_tokenizer(options.base))
+    found = [window for _, group in windower.each(examples[:count]) for window in group]
     return found[:count]
 
 

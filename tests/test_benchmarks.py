@@ -146,7 +146,7 @@ def test_work_counts_real_tokens_alone(tmp_path):
     assert answering.flops(tmp_path, [short, long]) == sum(alone)
     from quoth.reading import Tokenizer, Windower
 
-    [[window]] = Windower(Tokenizer.load(tmp_path)).each([short])
+    [(_, [window])] = Windower(Tokenizer.load(tmp_path)).each([short])
     length = len(window)
     # A layer: four products of 4 × 4 and two of 4 × 8 for each token, then scores and sums over all pairs.
     assert alone[0] == 2 * (length * 2 * (4 * 16 + 2 * 32) + 2 * 2 * length**2 * 4)

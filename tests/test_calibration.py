@@ -98,9 +98,9 @@ def answered(draw):
         answers = (Answer(text, Span(0, len(text)), 1.0, draw(st.floats(0, 1))),) if text else ()
         null_score = 1.0 + odds if text else None
         examples.append(Example(f"q{number}", "?", "x", tuple(Gold(gold, 0) for gold in golds)))
-        predictions.append(Prediction(f"q{number}", answers, null_score, not text))
+        predictions.append(Prediction(examples[-1], answers, null_score, not text))
     examples.append(Example("none", "?", "x", ()))
-    predictions.append(Prediction("none", (Answer("dog", Span(0, 3), 0.0, 0.5),), 3.0, False))
+    predictions.append(Prediction(examples[-1], (Answer("dog", Span(0, 3), 0.0, 0.5),), 3.0, False))
     return examples, predictions
 
 
@@ -202,7 +202,7 @@ def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures
     reader = tiny_reader(kind)
     stored = reader.settings.decode
     for example, windows in reader.read_all(questions(2)):
-        odds = decode(example.id, windows, stored).null_odds
+        odds = decode(example, windows, stored).null_odds
         shares = log_shares(windows, stored, temperatures)
         right = right_given_answerable(shares, scale)
         silence = no_answer_probability(right, (odds - threshold) / 3.0)
@@ -210,7 +210,7 @@ def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures
         settings = [stored.with_(temperature=temperature, **changes) for temperature in temperatures]
         for never, expected in ((True, right), (False, right * (1 - silence))):
             said = [
-                decode(example.id, windows, each.with_(null_threshold="never" if never else threshold))
+                decode(example, windows, each.with_(null_threshold="never" if never else threshold))
                 for each in settings
             ]
             assert [each.answers[0].probability for each in said] == pytest.approx(list(expected))
@@ -262,7 +262,7 @@ class Sampled:
         known = {example.id: scores for example, scores in self.examples}
         examples = list(examples)
         windower = Windower(tiny_tokenizer("wordpiece"), max_tokens=32, overlap=8)
-        for example, (window,) in zip(examples, windower.each(examples), strict=True):
+        for example, (window,) in windower.each(examples):
             half = (known[example.id] / 2).astype(np.float32)
             yield example, [WindowLogits(window, half, half, null=-100.0)]
 

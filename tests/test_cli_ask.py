@@ -29,7 +29,7 @@ from quoth.cli.ask import _document
 from quoth.cli.draw import Mark, passage, place, put
 from quoth.display import one_line, percent, visible
 from quoth.errors import InputError
-from quoth.records import Prediction, Span
+from quoth.records import Example, Prediction, Span
 
 READER = str(Path(__file__).parent / "tiny" / "wordpiece")
 TEXT = "The black cat sat on the mat. It was tired."
@@ -207,7 +207,7 @@ def test_an_empty_text_among_others_is_noted(quoth):
 
 
 def test_json_has_no_nan():
-    document = _document("Who?", Prediction("question", (), math.nan, True, "a reason"), [])
+    document = _document("Who?", Prediction(Example("", "Who?", ""), (), math.nan, True, "a reason"), [])
     assert list(document.values()) == ["Who?", [], None, True, "a reason", None]
 
 

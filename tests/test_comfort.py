@@ -154,9 +154,10 @@ quoth.Reader.load(7)
 
 
 def test_what_is_printed_says_what_it_is():
-    prediction = Prediction("q", (Answer("Ana", Span(3, 6), 1.0, 0.257),), 0.0, False)
+    asked = Example("q", "Who?", "By Ana.")
+    prediction = Prediction(asked, (Answer("Ana", Span(3, 6), 1.0, 0.257),), 0.0, False)
     assert str(prediction) == "Ana (25.7%, code points 3 to 6)"
-    assert str(Prediction("q", (), None, True, "nothing to read")) == "no answer: nothing to read"
+    assert str(Prediction(asked, (), None, True, "nothing to read")) == "no answer: nothing to read"
     (window, *_) = Windower(tiny_tokenizer("bpe"), max_tokens=48, overlap=16).windows(
         Example("q1", "Who?", "Ana " * 60)
     )

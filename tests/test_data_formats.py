@@ -279,7 +279,7 @@ def test_sentences_end_in_every_script(context, gold, said, cause):
     example = Example("1", "?", context, (Gold(gold, context.index(gold)),))
     start = context.index(said)
     answer = Answer(said, Span(start, start + len(said)), 1.0, 1.0)
-    assert mistake(example, Prediction("1", (answer,), 0.0, False), "v1.1")["cause"] == cause
+    assert mistake(example, Prediction(example, (answer,), 0.0, False), "v1.1")["cause"] == cause
 
 
 def test_a_file_without_ids_names_what_makes_them(lines):

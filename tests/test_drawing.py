@@ -116,10 +116,10 @@ def test_the_lesson_says_what_the_explanation_holds():
 
 def test_a_prediction_draws_itself():
     answers = (Answer("<b>", Span(3, 6), -1.5, 0.25, 0, 2),)
-    text = Prediction("q", answers, -3.0, False)._repr_html_()
+    text = Prediction(Example("q", "Who?", ""), answers, -3.0, False)._repr_html_()
     assert "".join(Page(text).shown).startswith("<b>")
     assert all(part in text for part in ("&lt;b&gt;", "25.0%", "−1.50", "3–6", ">2<"))
-    none = Prediction("q", answers, None, True, "it is <silent>")._repr_html_()
+    none = Prediction(Example("q", "Who?", ""), answers, None, True, "it is <silent>")._repr_html_()
     assert "No answer" in none
     assert "it is &lt;silent&gt;." in none
 

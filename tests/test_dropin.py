@@ -161,7 +161,7 @@ def test_every_shape_of_call(args, kwargs, shape, compat):
     qa = tiny(compat=compat)
     one = qa(question=QUESTION, context=CONTEXT)
     assert qa(*args, **kwargs) == {"one": one, "two": [one, one], "none": []}[shape]
-    assert qa.create_sample(QUESTION, CONTEXT) == Example("question", QUESTION, CONTEXT)
+    assert qa.create_sample(QUESTION, CONTEXT) == Example("", QUESTION, CONTEXT)
 
 
 class Rows:

@@ -35,7 +35,7 @@ def example(id, *golds, context="some context"):
 
 def prediction(id, text, *, null_score=0.5, no_answer=False):
     answers = (Answer(text, Span(3, 3 + len(text)), 4.5, 0.75),) if text else ()
-    return Prediction(id, answers, null_score, no_answer or not text)
+    return Prediction(id if isinstance(id, Example) else example(id), answers, null_score, no_answer or not text)
 
 
 class Canned:
@@ -50,14 +50,14 @@ class Canned:
         waiting = []
         for each in examples:
             self.asked.append(each.id)
-            waiting.append(each.id)
+            waiting.append(each)
             if len(waiting) == self.ahead:
                 yield from self._read(waiting)
                 waiting = []
         yield from self._read(waiting)
 
-    def _read(self, ids):
-        return [prediction(id, self.texts[id]) for id in ids]
+    def _read(self, examples):
+        return [prediction(each, self.texts[each.id]) for each in examples]
 
 
 def examples_of(dataset):
@@ -272,19 +272,31 @@ def test_evaluate_gives_the_report_of_score():
     assert done == [1, 2, 3, 4, 5]
 
 
-def test_evaluate_refuses_answers_out_of_order():
+def test_a_prediction_brings_its_example_whatever_the_order():
     class Backwards(Canned):
-        def _read(self, ids):
-            return super()._read(ids)[::-1]
+        def _read(self, examples):
+            return super()._read(examples)[::-1]
 
-    with pytest.raises(PredictionsError, match="in the order of the examples, but answered 2 before 1"):
-        evaluate(Backwards({"1": "cat", "2": "dog"}), [example("1", "cat"), example("2", "dog")])
+    asked, seen = [example("1", "cat"), example("2", "dog")], []
+    report = evaluate(Backwards({"1": "cat", "2": "x"}), asked, each=lambda *pair: seen.append(pair))
+    assert {row.id: row.exact for row in report.rows} == {"1": True, "2": False}
+    assert [each for each, _ in seen] == asked[::-1]
+    assert all(each is prediction.example for each, prediction in seen)
+
+
+def test_evaluate_refuses_an_answer_to_what_it_did_not_ask():
+    class Confused(Canned):
+        def _read(self, examples):
+            return [prediction("9", "cat") for _ in examples]
+
+    with pytest.raises(PredictionsError, match="must answer what it is asked, but answered question 9"):
+        evaluate(Confused({}), [example("1", "cat")])
 
 
 def test_evaluate_counts_silence_as_failure():
     class Tired(Canned):
-        def _read(self, ids):
-            return super()._read(ids)[:1]
+        def _read(self, examples):
+            return super()._read(examples)[:1]
 
     report = evaluate(Tired({"1": "cat", "2": "dog"}), [example("1", "cat"), example("2", "dog")])
     assert (report.exact, report.missing) == (50.0, ("2",))
@@ -398,9 +410,9 @@ def test_writes_the_three_files(tmp_path):
     best = Answer("cat", Span(0, 3), 4.5, 0.75)
     second = Answer('a "cat" \ud800', Span(7, 9), 1.0, 0.125)
     predictions = [
-        Prediction("1", (best, second), 0.5, no_answer=False),
-        Prediction("2", (second,), 3.0, no_answer=True),
-        Prediction("3", (), None, no_answer=True, reason="the context is empty"),
+        Prediction(example("1"), (best, second), 0.5, no_answer=False),
+        Prediction(example("2"), (second,), 3.0, no_answer=True),
+        Prediction(example("3"), (), None, no_answer=True, reason="the context is empty"),
     ]
     paths = [tmp_path / name for name in ("predictions.json", "nbest.json", "odds.json")]
     with prediction_files(*paths) as write:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quoth.errors import ConfigError
-from quoth.reading import DecodeSettings, SpanLogits, WindowBatch, Windower, WindowLogits, decode, decode_batch
+from quoth.reading import DecodeSettings, SpanLogits, WindowBatch, Windower, WindowLogits, decide, decode, search_batch
 from quoth.reading.align import covering_tokens
-from quoth.records import Example, Prediction, Span
+from quoth.reading.probability import no_answer_of, no_answer_probability, right_given_answerable, right_of
+from quoth.records import Example, Span
 from support.oracle import every_answer, seed_best_score
 from support.readers import KINDS, tiny_tokenizer
 from support.texts import many, texts
@@ -29,11 +30,18 @@ LOGITS = {
 
 
 def cut(context, kind="wordpiece", max_tokens=64, overlap=16, question="Who?"):
-    cutter = Windower(tiny_tokenizer(kind), max_tokens=max_tokens, overlap=overlap)
-    return cutter.windows(Example("q1", question, context))
+    return cutter(kind, max_tokens, overlap).windows(Example("q1", question, context))
 
 
-def read(windows, start, end, null=0.0, context_index=0):
+def cut_all(contexts, kind="wordpiece", max_tokens=64, overlap=16):
+    return cutter(kind, max_tokens, overlap).windows(Example("q1", "Who?", contexts))
+
+
+def cutter(kind, max_tokens, overlap):
+    return Windower(tiny_tokenizer(kind), max_tokens=max_tokens, overlap=overlap)
+
+
+def read(windows, start, end, null=0.0):
     """Give each window the logits that functions of its size make."""
     return [
         WindowLogits(
@@ -41,9 +49,20 @@ def read(windows, start, end, null=0.0, context_index=0):
             np.asarray(start(len(window.context_tokens)), dtype=np.float32),
             np.asarray(end(len(window.context_tokens)), dtype=np.float32),
             null,
-            context_index,
         )
         for window in windows
+    ]
+
+
+def decoded(items, settings):
+    """Decode windows of one example."""
+    return decode(items[0].window.example if items else Example("q1", "Who?", ""), items, settings)
+
+
+def decided(items, settings, outside=0.0):
+    """Decode windows of one context each, which come in one batch, as a reader does: searched first, then decided."""
+    return [
+        decide(found.window.example, [found], settings) for found in search_batch(*batched(items, outside), settings)
     ]
 
 
@@ -56,10 +75,8 @@ def readings(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     logits = LOGITS[draw(st.sampled_from(sorted(LOGITS)))]
     items = []
-    for index, context in enumerate(draw(st.lists(texts, min_size=1, max_size=3))):
-        for window in cut(context, kind, max_tokens, overlap):
-            null = float(rng.normal(0, 3))
-            items += read([window], *[lambda size: logits(rng, size)] * 2, null, index)
+    for window in cut_all(draw(st.lists(texts, min_size=1, max_size=3)), kind, max_tokens, overlap):
+        items += read([window], *[lambda size: logits(rng, size)] * 2, float(rng.normal(0, 3)))
     settings = DecodeSettings(
         max_answer_tokens=draw(st.sampled_from([1, 2, 5, 30, 1000])),
         top_k=draw(st.sampled_from([1, 3, 20, 100_000])),
@@ -78,7 +95,7 @@ def readings(draw):
 def test_a_reader_abstains_exactly_where_no_answer_is_the_more_probable(reading, threshold):
     items, settings = reading
     settings = settings.with_(null_threshold=threshold, null_bias=threshold)
-    prediction = decode("q1", items, settings)
+    prediction = decoded(items, settings)
     if prediction.answers:
         best, silence = prediction.answers[0].probability, prediction.null_probability
         assert best <= silence + 1e-12 if prediction.no_answer else silence <= best + 1e-12
@@ -88,7 +105,7 @@ def test_a_reader_abstains_exactly_where_no_answer_is_the_more_probable(reading,
 @given(readings())
 def test_exact_search_is_brute_force(reading):
     items, settings = reading
-    prediction = decode("q1", items, settings)
+    prediction = decoded(items, settings)
     if not items:
         assert (prediction.answers, prediction.null_score, prediction.no_answer) == ((), None, True)
         return
@@ -109,7 +126,7 @@ def test_exact_search_is_brute_force(reading):
         assert settings.odds_scale > 1 or sum(probabilities) + null_probability <= 1 + 1e-9
         assert prediction.no_answer == (prediction.null_odds > settings.null_threshold)
     assert prediction.best == (None if prediction.no_answer else prediction.answers[0])
-    contexts = {item.context_index: item.window.example.context for item in items}
+    contexts = {item.context_index: item.window.text for item in items}
     assert all(answer.text == answer.span.of(contexts[answer.context_index]) for answer in prediction.answers)
 
 
@@ -127,46 +144,42 @@ def batched(items, outside):
 @many
 @given(st.lists(readings(), min_size=1, max_size=4), st.sampled_from([1, 1, 1, 2]), st.sampled_from([-9.0, 99.0]))
 def test_a_batch_is_decoded_as_its_windows_are(several, top_k, outside):
-    items = [replace(item, null=float(np.float32(item.null)), context_index=0) for each, _ in several for item in each]
+    items = [replace(item, null=float(np.float32(item.null))) for each, _ in several for item in each]
     settings = several[0][1].with_(top_k=top_k)
     if not items:
         return
-    batch, logits = batched(items, outside)
-    for item, found in zip(items, decode_batch(batch, logits, settings), strict=True):
-        if not item.window.is_whole:
-            assert isinstance(found, WindowLogits)
-            assert (found.window, found.null) == (item.window, item.null)
-            assert found.start.tolist() == item.start.tolist()
-            assert found.end.tolist() == item.end.tolist()
-            continue
+    searched = search_batch(*batched(items, outside), settings)
+    for item, found in zip(items, searched, strict=True):
+        assert (found.window, found.null) == (item.window, item.null)
+        assert found.start.tolist() == item.start.tolist()
+        assert found.end.tolist() == item.end.tolist()
+        prediction = decide(item.window.example, [found], settings)
         expected, null, _ = every_answer([item], settings)
-        answers = [(a.score, a.context_index, a.span, a.window_index) for a in found.answers]
-        assert (found.id, found.windows, found.null_score) == ("q1", 1, null)
+        answers = [(a.score, a.context_index, a.span, a.window_index) for a in prediction.answers]
+        assert (prediction.id, prediction.windows, prediction.null_score) == ("q1", 1, null)
         assert answers == [(score, index, span, window) for score, index, span, _, window in expected[:top_k]]
-        probabilities = [answer.probability for answer in found.answers]
+        probabilities = [answer.probability for answer in prediction.answers]
         assert probabilities == pytest.approx([p for _, _, _, p, _ in expected[:top_k]], rel=1e-9, abs=1e-12)
-        alone = decode("q1", [item], settings)
-        assert (found.no_answer, found.reason, found.text) == (alone.no_answer, alone.reason, alone.text)
+        alone = decoded([item], settings)
+        assert (prediction.no_answer, prediction.reason) == (alone.no_answer, alone.reason)
+        assert prediction.text == alone.text
+    for reading, settings in several:
+        items = [replace(item, null=float(np.float32(item.null))) for item in reading]
+        if items:
+            together = decide(items[0].window.example, search_batch(*batched(items, outside), settings), settings)
+            alone = decoded(items, settings)
+            for answer, expected in zip(together.answers, alone.answers, strict=True):
+                assert answer.probability == pytest.approx(expected.probability, rel=1e-9, abs=1e-12)
+                assert replace(answer, probability=0) == replace(expected, probability=0)
+            assert together.null_probability == pytest.approx(alone.null_probability, rel=1e-9, abs=1e-12)
 
 
 @many
-@given(
-    st.integers(0, 2**32),
-    st.sampled_from(sorted(LOGITS)),
-    st.sampled_from([{}, {}, {"max_answer_tokens": 3}, {"temperature": 0.7}, {"top_k": 2}]),
-)
-def test_what_a_batch_knows_of_several_windows_changes_nothing(seed, kind, changes):
-    rng, settings = np.random.default_rng(seed), DecodeSettings(max_answer_tokens=5)
-    items = read(cut(LIGHTHOUSE, max_tokens=20, overlap=4), *[lambda size: LOGITS[kind](rng, size)] * 2, 1.0)
-    found = decode_batch(*batched(items, 0.0), settings)
-    assert len(found) > 1
-    assert all(each.searched for each in found)
-    settings = settings.with_(**changes)
-    known, alone = decode("q1", found, settings), decode("q1", items, settings)
-    for answer, expected in zip(known.answers, alone.answers, strict=True):
-        assert answer.probability == pytest.approx(expected.probability, rel=1e-9, abs=1e-12)
-        assert replace(answer, probability=0) == replace(expected, probability=0)
-    assert known.null_probability == pytest.approx(alone.null_probability, rel=1e-9, abs=1e-12)
+@given(st.floats(-50, 0), st.floats(0.1, 40), st.floats(-900, 900))
+def test_a_probability_of_one_number_is_that_of_an_array(log_share, scale, excess):
+    right = right_given_answerable(np.array([log_share]), scale)
+    assert right_of(log_share, scale) == pytest.approx(right[0], rel=1e-12)
+    assert no_answer_of(float(right[0]), excess) == pytest.approx(no_answer_probability(right, excess)[0], rel=1e-12)
 
 
 def test_logits_too_great_for_a_weight_spoil_no_other_window():
@@ -174,7 +187,7 @@ def test_logits_too_great_for_a_weight_spoil_no_other_window():
     items = read(cut(LIGHTHOUSE), lambda n: rng.normal(0, 3, n), lambda n: rng.normal(0, 3, n))
     for great in (350.0, 1e3, 1e5, -350.0, -1e3, -1e5):
         beside = read(cut(TEAM_LUNCH), lambda n, size=great: np.full(n, size), np.zeros)
-        found = decode_batch(*batched(items + beside, 0.0), DecodeSettings())
+        found = decided(items + beside, DecodeSettings())
         for prediction, item in zip(found, items + beside, strict=True):
             ((score, _, span, probability, _), *_), null, _ = every_answer([item], DecodeSettings())
             best = prediction.best
@@ -189,8 +202,8 @@ def test_scores_that_round_to_the_same_are_equal():
     start[1], end[2], end[4] = 1e9, 1e-9, 2e-9
     items = read([window], lambda _: start, lambda _: end)
     settings = DecodeSettings(whole_words=False)
-    (found,) = decode_batch(*batched(items, 0.0), settings)
-    assert found.best.span == decode("q1", items, settings).best.span
+    (found,) = decided(items, settings)
+    assert found.best.span == decoded(items, settings).best.span
     assert found.best.span.start == window.context_offsets[1, 0]
     assert found.best.span.end == window.context_offsets[2, 1]
 
@@ -201,7 +214,7 @@ def test_several_answers_are_looked_for_at_once_in_a_long_text_without_a_blank()
     context = "".join(map(chr, rng.integers(0xAC00, 0xD7A4, 3_000)))
     items = read(cut(context, "bpe", max_tokens=128), lambda size: rng.normal(size=size), np.arange)
     before = time.perf_counter()
-    answers = decode("q1", items, DecodeSettings(top_k=20)).answers
+    answers = decoded(items, DecodeSettings(top_k=20)).answers
     assert time.perf_counter() - before < 4
     assert [answer.text for answer in answers] == [context]
 
@@ -209,8 +222,7 @@ def test_several_answers_are_looked_for_at_once_in_a_long_text_without_a_blank()
 def test_a_batch_abstains_by_the_threshold():
     items = read(cut(LIGHTHOUSE), np.ones, np.ones, 5.0)  # the best answer scores 2
     for threshold, abstains in [("never", False), (3.0, False), (2.9, True)]:
-        (found,) = decode_batch(*batched(items, 0.0), DecodeSettings(null_threshold=threshold))
-        assert isinstance(found, Prediction)
+        (found,) = decided(items, DecodeSettings(null_threshold=threshold))
         assert found.no_answer == abstains
 
 
@@ -218,7 +230,7 @@ def test_a_batch_abstains_by_the_threshold():
 @given(readings())
 def test_never_worse_than_the_seeds_loop(reading):
     items, settings = reading
-    answers = decode("q1", items, settings).answers
+    answers = decoded(items, settings).answers
     assert (answers[0].score if answers else -math.inf) >= seed_best_score(items, settings.max_answer_tokens)
 
 
@@ -229,7 +241,7 @@ def test_the_seeds_loop_can_miss_the_best_span():
     end = np.r_[np.full(20, 0.0), np.full(20, -3.0), np.full(20, -5.0)]
     items = read(windows, lambda _: start, lambda _: end)
     assert seed_best_score(items, 30) == -math.inf
-    assert decode("q1", items, DecodeSettings()).best.score == -5.0
+    assert decoded(items, DecodeSettings()).best.score == -5.0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -238,7 +250,7 @@ def test_probabilities_of_all_answers_and_null_are_one(kind):
     items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
     assert len(items) > 1
     settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0, null_threshold=0.0)
-    prediction = decode("q1", items, settings)
+    prediction = decoded(items, settings)
     shares = [math.exp(answer.score / 2.0) for answer in prediction.answers]
     total = sum(shares) + math.exp(1.5 / 2.0)
     assert [each.probability for each in prediction.answers] == pytest.approx([share / total for share in shares])
@@ -250,7 +262,7 @@ def test_probabilities_of_all_answers_are_one_where_the_text_is_said_to_answer(k
     rng = np.random.default_rng(5)
     items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
     settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0, null_threshold="never")
-    assert sum(answer.probability for answer in decode("q1", items, settings).answers) == pytest.approx(1)
+    assert sum(answer.probability for answer in decoded(items, settings).answers) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -259,7 +271,7 @@ def test_the_seeds_last_cell(kind):
     first, last = covering_tokens(window.context_offsets, Span(40, 62))
     start, end = np.zeros(len(window.context_tokens)), np.zeros(len(window.context_tokens))
     start[first], end[last - 1] = 6.0, 5.0
-    best = decode("q1", read([window], lambda _: start, lambda _: end), DecodeSettings()).best
+    best = decoded(read([window], lambda _: start, lambda _: end), DecodeSettings()).best
     assert (best.text, best.span, best.score) == ("a delicious team lunch", Span(40, 62), 11.0)
 
 
@@ -274,19 +286,18 @@ def test_span_in_two_windows_counts_once_with_its_better_score():
 
     items = read([first], peak(first, 1.0), peak(first, 1.5), 3.0)
     items += read([second], peak(second, 2.0), peak(second, 2.5), 2.0)
-    prediction = decode("q1", items, DecodeSettings(top_k=5))
+    prediction = decoded(items, DecodeSettings(top_k=5))
     assert (prediction.best.score, prediction.best.window_index) == (4.5, 1)
     assert prediction.null_score == 2.0
     assert len({answer.span for answer in prediction.answers}) == 5
     # The lower of its two scores is in no answer, and in no probability.
     assert all(answer.score != 2.5 for answer in prediction.answers)
-    assert decode("q1", items[:1], DecodeSettings()).best.score == 2.5
+    assert decoded(items[:1], DecodeSettings()).best.score == 2.5
 
 
 def test_ties_go_to_the_earlier_and_shorter():
-    items = read(cut(LIGHTHOUSE), np.zeros, np.zeros)
-    items += read(cut("Cabo"), np.zeros, np.zeros, context_index=1)
-    answers = decode("q1", items, DecodeSettings(top_k=3)).answers
+    items = read(cut_all([LIGHTHOUSE, "Cabo"]), np.zeros, np.zeros)
+    answers = decoded(items, DecodeSettings(top_k=3)).answers
     assert [answer.text for answer in answers] == ["The", "The lighthouse", "The lighthouse of"]
     assert {answer.context_index for answer in answers} == {0}
 
@@ -298,27 +309,27 @@ def test_answers_are_whole_words_unless_told_otherwise():
     logits = np.full(len(window.context_tokens), -9.0)
     logits[first:last] = 3.0
     items = read([window], lambda _: logits, lambda _: logits)
-    assert decode("q1", items, DecodeSettings()).text == "Branco"
-    assert decode("q1", items, DecodeSettings(whole_words=False)).text == "anc"
+    assert decoded(items, DecodeSettings()).text == "Branco"
+    assert decoded(items, DecodeSettings(whole_words=False)).text == "anc"
 
 
 def test_answer_has_at_most_so_many_tokens():
     items = read(cut(LIGHTHOUSE), np.ones, np.ones)
     settings = DecodeSettings(max_answer_tokens=2, whole_words=False, top_k=1000)
-    answers = decode("q1", items, settings).answers
+    answers = decoded(items, settings).answers
     tokens = len(items[0].window.context_tokens)
     assert len(answers) == 2 * tokens - 1
     # And a bound without end costs no memory.
     settings = DecodeSettings(max_answer_tokens=10**12, whole_words=False, top_k=10**6)
-    assert len(decode("q1", items, settings).answers) == tokens * (tokens + 1) // 2
+    assert len(decoded(items, settings).answers) == tokens * (tokens + 1) // 2
 
 
 @pytest.mark.parametrize("context", ["", " \n ", "\u3000"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_text_no_answer(kind, context):
     items = read(cut(context, kind), np.zeros, np.zeros, -2.0)
-    prediction = decode("q7", items, DecodeSettings(null_threshold="never"))
-    assert (prediction.id, prediction.answers, prediction.best, prediction.text) == ("q7", (), None, "")
+    prediction = decoded(items, DecodeSettings(null_threshold="never"))
+    assert (prediction.id, prediction.answers, prediction.best, prediction.text) == ("q1", (), None, "")
     assert prediction.no_answer
     assert prediction.reason == "the context holds no text to quote"
     assert prediction.null_score == (-2.0 if items else None)
@@ -327,7 +338,7 @@ def test_no_text_no_answer(kind, context):
 @pytest.mark.parametrize(("threshold", "abstains"), [("never", False), (3.0, False), (2.9, True), (-math.inf, True)])
 def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
     items = read(cut(LIGHTHOUSE), np.ones, np.ones, 5.0)  # the best answer scores 2
-    prediction = decode("q1", items, DecodeSettings(null_threshold=threshold))
+    prediction = decoded(items, DecodeSettings(null_threshold=threshold))
     assert prediction.no_answer == abstains
     assert (prediction.best is None) == abstains
     assert (prediction.reason is not None) == abstains

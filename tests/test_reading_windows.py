@@ -96,10 +96,11 @@ def test_question_is_stripped_and_the_context_is_not():
 def test_one_by_one_or_many_at_once():
     examples = [example(context=CONTEXT[start:], id=str(start)) for start in range(0, 100, 9)]
     at_once = list(windower().each(iter(examples), chunk=5))
-    assert [[window.example.id for window in group] for group in at_once] == [
+    assert [[window.example.id for window in group] for _, group in at_once] == [
         [str(start)] * len(windower().windows(examples[0 if not start else start // 9])) for start in range(0, 100, 9)
     ]
-    for group, single in zip(at_once, examples, strict=True):
+    for (owner, group), single in zip(at_once, examples, strict=True):
+        assert owner is single
         assert [w.ids.tolist() for w in group] == [w.ids.tolist() for w in windower().windows(single)]
 
 
@@ -311,7 +312,7 @@ def cased(squad_folder, max_tokens, overlap):
 def test_seed_windows_of_the_notre_dame_context(squad_folder):
     three = squad(squad_folder, "train")[:3]
     assert three[1].question == "What is in front of the Notre Dame Main Building?"
-    groups = list(cased(squad_folder, 100, 50).each(three))
+    groups = [group for _, group in cased(squad_folder, 100, 50).each(three)]
     assert [index for index, group in enumerate(groups) for _ in group] == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
 
     windows = groups[1]

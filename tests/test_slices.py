@@ -34,7 +34,7 @@ def said(example, text):
     """A prediction that quotes a text of the example's context."""
     start = example.context.index(text)
     answers = (Answer(text, Span(start, start + len(text)), 1.0, 0.5),) if text else ()
-    return Prediction(example.id, answers, 0.0, not text, windows=2)
+    return Prediction(example, answers, 0.0, not text, windows=2)
 
 
 # --- traits and slices
@@ -251,7 +251,7 @@ def test_causes(golds, text, cause, marked):
 
 def test_the_spelling_is_a_cause():
     example = Example("1", "?", "twenty–one or twenty one", (Gold("twenty–one", 0),))
-    found = mistake(example, Prediction("1", (Answer("twenty one", Span(14, 24), 1.0, 0.5),), 0.0, False), "v1.1")
+    found = mistake(example, Prediction(example, (Answer("twenty one", Span(14, 24), 1.0, 0.5),), 0.0, False), "v1.1")
     assert found["cause"] == "spelling"
 
 
@@ -278,7 +278,7 @@ def test_an_excerpt_is_of_the_context(context, data):
     gold, best = piece(), piece()
     example = Example("1", "?", context, (Gold(context[slice(*gold)], gold[0]),))
     answer = Answer(context[slice(*best)], Span(*best), 1.0, 0.5)
-    if found := mistake(example, Prediction("1", (answer,), 0.0, False), "v1.1"):
+    if found := mistake(example, Prediction(example, (answer,), 0.0, False), "v1.1"):
         assert found["cause"] in CAUSES
         shown = found["excerpt"]
         for mark in ("[[", "]]", "{{", "}}"):

@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from quoth import Reader
 from quoth.errors import QuestionTooLongError, ReaderError
-from quoth.reading import SpanLogits, WindowBatch, unbatch
+from quoth.reading import SpanLogits, Window, WindowBatch, unbatch
 from quoth.records import Example
 from quoth.stream import _QUEUED, LOOK_AHEAD, Stream
 from support.readers import tiny_engine, tiny_reader
@@ -47,6 +48,13 @@ class WatchedEngine:
         self.spans.append((before, time.perf_counter()))
         self.threads.add(threading.current_thread().name)
         return logits
+
+
+class Size(NamedTuple):
+    """What a window may be reduced to."""
+
+    window: Window
+    tokens: int
 
 
 def reader_on(engine):
@@ -191,9 +199,12 @@ def test_an_engine_that_fails_is_heard_of(count):
 def test_a_batch_is_forgotten_once_it_is_reduced():
     """What is kept of a batch is what ``reduce`` made of it; at the end of a stream, of at most two blocks."""
     tiny = tiny_reader("wordpiece")
-    stream = Stream(tiny.windower, tiny.engine, lambda batch, logits: [len(window) for window in batch.windows])
+    stream = Stream(tiny.windower, tiny.engine, lambda batch, logits: [Size(each, len(each)) for each in batch.windows])
     found = list(stream.read(examples(LOOK_AHEAD + 5)))
-    assert all(sizes == [len(w) for w in tiny.windower.windows(example)] for example, sizes in found)
+    assert all(
+        [each.tokens for each in sizes] == [len(w) for w in tiny.windower.windows(example)] for example, sizes in found
+    )
+    assert all(each.window.example is example for example, sizes in found for each in sizes)
     assert len(stream.run([])) == 0
     cut = [window for example in examples(40) for window in tiny.windower.windows(example)]
     read = Stream(tiny.windower, tiny.engine, unbatch).run(cut)

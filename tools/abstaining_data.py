@@ -104,7 +104,7 @@ def misplaced(questions: Sequence[Example], count: int, random_numbers: random.R
         for index, _ in shared.most_common(5):
             context = contexts[index]
             if context != example.context and not any(gold in context.lower() for gold in golds):
-                found.append(replace(example, id=f"{example.id}-elsewhere", context=context, golds=()))
+                found.append(replace(example, id=f"{example.id}-elsewhere", contexts=(context,), golds=()))
                 break
         if len(found) == count:
             break

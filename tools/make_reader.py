@@ -212,10 +212,9 @@ def second_golds(part: Path, reader: Path, out: Path) -> Path:
     from quoth.records import Gold
 
     examples = read_examples(part)
-    said = {each.id: each.best for each in Reader.load(reader).answer_all(examples, null_threshold="never")}
     more = []
-    for example in examples:
-        best, golds = said[example.id], example.golds or ()
+    for prediction in Reader.load(reader).answer_all(examples, null_threshold="never"):
+        example, best, golds = prediction.example, prediction.best, prediction.example.golds or ()
         if best and exact_and_f1(best.text, [gold.text for gold in golds], "v1.1")[1] > 0:
             golds = (*golds, Gold(best.text, best.span.start))
         more.append(replace(example, golds=golds))

@@ -194,7 +194,7 @@ print(words_of(window, window.target))
 # %%
 from quoth.reading import WindowBatch, by_token_budget
 
-every = [window for group in reader.windower.each(examples) for window in group]
+every = [window for _, windows in reader.windower.each(examples) for window in windows]
 groups = by_token_budget(every, 4096)  # tokens of a batch, padding included
 batches = [WindowBatch.of([every[index] for index in group], tokenizer.pad_id) for group in groups]
 print(
@@ -264,7 +264,7 @@ print(example.context[offsets[first, 0] : offsets[last, 1]], f"{scores[first, la
 # %%
 from quoth.reading import decode
 
-prediction = decode(example.id, [logits], reader.decode_settings(top_k=3))
+prediction = decode(example, [logits], reader.decode_settings(top_k=3))
 assert example.context[offsets[first, 0] : offsets[last, 1]] in prediction.best.text
 prediction
 
@@ -287,7 +287,7 @@ print(explanation)
 print("threshold", reader.settings.decode.null_threshold)
 for group, name in [(True, "answerable"), (False, "unanswerable")]:
     asked = [each for each in examples if bool(each.golds) == group]
-    said = [(each, prediction) for each, prediction in zip(asked, reader.answer_all(asked), strict=True)]
+    said = [(prediction.example, prediction) for prediction in reader.answer_all(asked)]
     silent = [(each, prediction) for each, prediction in said if prediction.no_answer]
     print(f"{name}: silent on {len(silent)} of {len(asked)} questions")
     for each, prediction in silent[:1]:

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import chain, cycle, islice
+from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def measure_engines(
         ConfigError: If no example has a text.
         ReaderError, MissingExtraError: If no installed engine can run the reader.
     """
-    if all(is_blank(example.context) for example in examples):
+    if all(is_blank(context) for example in examples for context in example.contexts):
         raise ConfigError("--data must have at least one question with a text, but has none")
     pairs = candidates(source)
     if not pairs:
@@ -121,7 +121,7 @@ def _measure(
     times = []
     for example in islice(cycle(examples), _ALONE):
         start = time.perf_counter()
-        reader.answer(example.question, example.context)
+        reader.answer(example.question, example.contexts)
         times.append(time.perf_counter() - start)
     start = time.perf_counter()
     list(reader.answer_all(examples))
@@ -139,7 +139,7 @@ def _measure(
 
 def _logits(reader: Reader, examples: Sequence[Example]) -> NDArray[np.float32]:
     """Return the logits of all tokens (without padding) of some windows, concatenated."""
-    windows = list(islice(chain.from_iterable(reader.windower.each(examples)), _COMPARED))
+    windows = list(islice((window for _, group in reader.windower.each(examples) for window in group), _COMPARED))
     parts = [np.zeros(0, np.float32)]
     for indices in by_token_budget(windows, 4096):
         batch = WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id)

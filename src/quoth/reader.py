@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from quoth.engines import Engine
 from quoth.engines.select import ENGINES, no_such_engine
@@ -16,15 +17,13 @@ from quoth.names import suggests_names
 from quoth.reading import (
     DecodeSettings,
     Explanation,
-    SpanLogits,
     Tokenizer,
-    WindowBatch,
     Windower,
     WindowLogits,
-    decode,
-    decode_batch,
+    decide,
     explain,
     lost_letters,
+    search_batch,
     unbatch,
     unbatch_whole,
 )
@@ -32,7 +31,7 @@ from quoth.records import Example, NullThreshold, Prediction
 from quoth.store import Origin, ReaderSettings, find_folder
 from quoth.stream import Stream
 
-T = TypeVar("T")
+Asked = Example | tuple[str, str | Sequence[str]]
 
 
 class Reader:
@@ -174,10 +173,10 @@ class Reader:
             >>> best.text, best.span
             ('Ada Lovelace', Span(start=18, end=30))
         """
-        examples = _examples(question, context)
+        example = _example("", question, context)
         settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
-        logits = [replace(item, context_index=index) for index, item in self._read(examples, unbatch)]
-        return decode("question", logits, settings)
+        stream = Stream(self.windower, self.engine, partial(search_batch, settings=settings))
+        return decide(example, stream.run(self.windower.windows(example)), settings)
 
     @suggests_names
     def explain(
@@ -209,18 +208,15 @@ class Reader:
             >>> explanation.answers[0].answer.text, len(explanation.windows)
             ('Ada Lovelace', 1)
         """
-        examples = _examples(question, context)
+        example = _example("", question, context)
         settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
-        whole = [
-            replace(item, logits=replace(item.logits, context_index=index))
-            for index, item in self._read(examples, unbatch_whole)
-        ]
-        return explain(question, [example.context for example in examples], whole, settings, self.tokenizer)
+        whole = Stream(self.windower, self.engine, unbatch_whole).run(self.windower.windows(example))
+        return explain(example, whole, settings, self.tokenizer)
 
     @suggests_names
     def answer_all(
         self,
-        examples: Iterable[Example],
+        examples: Iterable[Asked],
         *,
         top_k: int = 1,
         null_threshold: NullThreshold | None = None,
@@ -229,26 +225,27 @@ class Reader:
         """Answer many questions, in their order; the input may be endless, and memory does not grow with it.
 
         Args:
-            examples: The questions with their contexts; golds are not looked at.
+            examples: Examples, whose golds are not looked at; or pairs of a question and a context, or of a question
+                and several contexts. The id of a pair is its number, from 0.
             top_k: As in :meth:`answer`.
             null_threshold: As in :meth:`answer`.
             max_answer_tokens: As in :meth:`answer`.
+
+        Yields:
+            Predictions, each with its question and contexts: ``prediction.example``.
 
         Raises:
             InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
 
         Example:
-            >>> examples = [Example("1", "Who wrote it?", "Ada wrote it."), Example("2", "When?", "In 1843.")]
-            >>> [prediction.text for prediction in Reader.load().answer_all(examples)]
-            ['Ada', '1843']
+            >>> pairs = [("Who wrote it?", "Ada wrote it."), ("When?", ["In 1843.", "In London."])]
+            >>> [(prediction.question, prediction.text) for prediction in Reader.load().answer_all(pairs)]
+            [('Who wrote it?', 'Ada'), ('When?', '1843')]
         """
         settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
-        stream = Stream(self.windower, self.engine, partial(decode_batch, settings=settings))
-        for example, items in stream.read(examples):
-            # An example of one window has been decoded with its batch; the windows of others meet only here.
-            done = next((item for item in items if isinstance(item, Prediction)), None)
-            logits = [item for item in items if isinstance(item, WindowLogits)]
-            yield done or decode(example.id, logits, settings)
+        stream = Stream(self.windower, self.engine, partial(search_batch, settings=settings))
+        for example, windows in stream.read(map(_as_example, count(), examples)):
+            yield decide(example, windows, settings)
 
     def read_all(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[WindowLogits]]]:
         """Yield each example with the logits of its windows, from which :func:`quoth.reading.decode` takes its answers.
@@ -273,14 +270,6 @@ class Reader:
             max_answer_tokens=stored.max_answer_tokens if max_answer_tokens is None else max_answer_tokens,
         )
 
-    def _read(
-        self, examples: Sequence[Example], reduce: Callable[[WindowBatch, SpanLogits], Sequence[T]]
-    ) -> list[tuple[int, T]]:
-        """Read some examples at once; return what each window was reduced to, with the index of its example."""
-        groups = list(self.windower.each(examples))
-        found = Stream(self.windower, self.engine, reduce).run([window for group in groups for window in group])
-        return list(zip((index for index, group in enumerate(groups) for _ in group), found, strict=True))
-
     def __repr__(self) -> str:
         settings = self.settings
         if "engine" not in vars(self) and self._origin:  # not loaded yet in this process
@@ -299,8 +288,26 @@ def _unpickled(kind: type[Reader], origin: Origin, settings: ReaderSettings) -> 
     return reader
 
 
-def _examples(question: str, context: str | Sequence[str]) -> list[Example]:
+def _as_example(number: int, asked: Asked) -> Example:
+    """Return what :meth:`Reader.answer_all` was given as an example."""
+    if isinstance(asked, Example):
+        return asked
+    if isinstance(asked, str) or not isinstance(asked, Sequence) or len(asked) != 2:
+        raise InputError(
+            f"question {number}: must be an Example, or a pair of a question and a context or several, but is {asked!r}"
+        )
+    return _example(str(number), *asked)
+
+
+def _example(id: str, question: str, context: str | Sequence[str]) -> Example:
+    """Make an example of what a caller gives, who may give anything."""
+    name = f"question {id}" if id else "the question"
+    if not isinstance(question, str):
+        raise InputError(f"{name} must be text, but is {question!r}")
     if not question.strip():
-        raise InputError("the question must not be empty")
-    contexts = [context] if isinstance(context, str) else list(context)
-    return [Example("question", question, text) for text in contexts]
+        raise InputError(f"{name} must not be empty")
+    texts = [context] if isinstance(context, str) or not isinstance(context, Iterable) else list(context)
+    for text in texts:
+        if not isinstance(text, str):
+            raise InputError(f"{name}: the context must be text, or several texts, but is {text!r}")
+    return Example(id, question, texts)

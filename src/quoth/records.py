@@ -5,6 +5,7 @@ All are frozen. Positions are code points of one context, half-open, as Python s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -40,10 +41,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """One annotated answer: its text, and the code point of the context where it starts."""
+    """One annotated answer.
+
+    Attributes:
+        text: Its text.
+        start: The code point of its context where it starts.
+        context_index: Which of the example's contexts it is in.
+    """
 
     text: str
     start: int
+    context_index: int = 0
 
     @property
     def span(self) -> Span:
@@ -51,23 +59,67 @@ class Gold:
         return Span(self.start, self.start + len(self.text))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Example:
-    """One question with its context.
+    """One question with its contexts: one record from the entry point to the answer.
 
     Attributes:
-        id: Unique within a data set.
+        id: Unique within a data set; ``""`` for a question that has none.
         question: As written in the data, outer white space included.
-        context: The text that is to answer it.
-        golds: ``None`` if unlabelled, ``()`` if the context does not answer the question, else its annotated answers.
-        title: The article that the context comes from, or ``""``.
+        contexts: The texts that are to answer it.
+        golds: ``None`` if unlabelled, ``()`` if no context answers the question, else its annotated answers.
+        title: The article that the contexts come from, or ``""``.
     """
 
     id: str
     question: str
-    context: str
-    golds: tuple[Gold, ...] | None = None
-    title: str = ""
+    contexts: tuple[str, ...]
+    golds: tuple[Gold, ...] | None
+    title: str
+
+    def __init__(
+        self,
+        id: str,
+        question: str,
+        contexts: str | Iterable[str] | None = None,
+        golds: Iterable[Gold] | None = None,
+        title: str = "",
+        *,
+        context: str | None = None,
+    ) -> None:
+        """Make an example.
+
+        Args:
+            id: See the attribute, as for all others.
+            question: The question.
+            contexts: One context, or several.
+            golds: The annotated answers.
+            title: The article.
+            context: One context; replaces ``contexts``.
+
+        Raises:
+            TypeError: If neither ``contexts`` nor ``context`` is given.
+        """
+        texts = contexts if context is None else context
+        if texts is None:
+            raise TypeError("an Example must have contexts (a text or several), but has none")
+        # The class is frozen; this is how dataclasses themselves set the attributes of such a class.
+        put = object.__setattr__
+        put(self, "id", id)
+        put(self, "question", question)
+        put(self, "contexts", (texts,) if isinstance(texts, str) else tuple(texts))
+        put(self, "golds", golds if golds is None else tuple(golds))
+        put(self, "title", title)
+
+    @property
+    def context(self) -> str:
+        """The context, or the first of several; ``""`` if there is none."""
+        return self.contexts[0] if self.contexts else ""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message: ``question 56be``, or ``the question`` if it has no id."""
+        return f"question {self.id}" if self.id else "the question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +149,7 @@ class Prediction(Drawn):
     """All that a reader says about one example.
 
     Attributes:
-        id: The example's id.
+        example: The question and its contexts.
         answers: Best first, each span at most once. What they would be even where the reader abstains.
         null_score: Score of "no answer": the least over all windows of the sum of the two logits of the CLS token.
             ``None`` if nothing was read (an empty context).
@@ -107,13 +159,28 @@ class Prediction(Drawn):
         null_probability: That the text does not answer, in [0, 1]; ``None`` if nothing was read.
     """
 
-    id: str
+    example: Example
     answers: tuple[Answer, ...]
     null_score: float | None
     no_answer: bool
     reason: str | None = None
     windows: int = 0
     null_probability: float | None = None
+
+    @property
+    def id(self) -> str:
+        """The example's id."""
+        return self.example.id
+
+    @property
+    def question(self) -> str:
+        """The question."""
+        return self.example.question
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """The texts that the answers quote; an answer's ``context_index`` tells which."""
+        return self.example.contexts
 
     @property
     def null_odds(self) -> float | None:
@@ -129,6 +196,15 @@ class Prediction(Drawn):
     def text(self) -> str:
         """Text of the best answer, or ``""`` for no answer, as SQuAD's prediction files have it."""
         return self.best.text if self.best else ""
+
+    def __repr__(self) -> str:
+        """Return all fields, but of the example only its id and its question: contexts may be long."""
+        named = f"id={self.id!r}, " if self.id else ""
+        return (
+            f"Prediction({named}question={self.question!r}, answers={self.answers!r}, null_score={self.null_score!r}, "
+            f"no_answer={self.no_answer!r}, reason={self.reason!r}, windows={self.windows!r}, "
+            f"null_probability={self.null_probability!r})"
+        )
 
     def __str__(self) -> str:
         """Say the best answer with its probability and place, or why there is none."""

@@ -13,13 +13,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from quoth.engines import Engine
 from quoth.reading import SpanLogits, Window, WindowBatch, Windower, by_token_budget
 from quoth.records import Example
 
-T = TypeVar("T")
+
+class OfWindow(Protocol):
+    """What a window was reduced to: anything that says which window it is of."""
+
+    @property
+    def window(self) -> Window:
+        """The window."""
+
+
+T = TypeVar("T", bound=OfWindow)
+Item = TypeVar("Item")
 R = TypeVar("R")
 
 # Examples read ahead, so that windows of like length meet in a batch.
@@ -32,18 +42,16 @@ _QUEUED = 8
 
 
 class _Block(NamedTuple):
-    """Examples that are read together, with how many windows each has; and the batches, with the windows' places."""
+    """Examples that are read together, each with its windows; and the batches that these are in."""
 
-    examples: list[Example]
-    counts: list[int]
-    batches: Iterator[tuple[list[int], WindowBatch]]
+    examples: list[tuple[Example, list[Window]]]
+    batches: Iterator[WindowBatch]
 
 
 class _Step(NamedTuple):
     """One batch of a block, with the logits once they are there; without a batch: the end of the block."""
 
     block: _Block
-    indices: list[int]
     batch: WindowBatch | None
     logits: SpanLogits | None = None
 
@@ -55,7 +63,8 @@ class Stream(Generic[T]):
     Attributes:
         windower: Cuts examples into windows.
         engine: Runs the network.
-        reduce: Makes one thing of each window of a batch, so that the batch can be forgotten.
+        reduce: Makes one thing of each window of a batch, so that the batch can be forgotten; it says which window it
+            is of.
     """
 
     windower: Windower
@@ -64,10 +73,10 @@ class Stream(Generic[T]):
 
     def run(self, windows: Sequence[Window]) -> list[T]:
         """Read some windows, without threads, and return what each was reduced to."""
-        found: dict[int, T] = {}
-        for indices, batch in self._batches(windows):
-            found.update(zip(indices, self.reduce(batch, self.engine.run(batch)), strict=True))
-        return [found[index] for index in range(len(windows))]
+        found: dict[Window, T] = {}
+        for batch in self._batches(windows):
+            found.update((item.window, item) for item in self.reduce(batch, self.engine.run(batch)))
+        return [found[window] for window in windows]
 
     def read(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[T]]]:
         """Yield each example with what its windows were reduced to, in the order of the examples.
@@ -95,31 +104,28 @@ class Stream(Generic[T]):
             runner.shutdown(cancel_futures=True)
 
     def _cut(self, examples: list[Example]) -> _Block:
-        groups = list(self.windower.each(examples))
-        windows = [window for group in groups for window in group]
+        cut = list(self.windower.each(examples))
         # Batches are made as they are asked for: padded, those of a block are larger than its windows.
-        return _Block(examples, list(map(len, groups)), self._batches(windows))
+        return _Block(cut, self._batches([window for _, windows in cut for window in windows]))
 
     def _run(self, step: _Step) -> _Step:
         return step if step.batch is None else step._replace(logits=self.engine.run(step.batch))
 
     def _collect(self, steps: Iterable[_Step]) -> Iterator[tuple[Example, list[T]]]:
         """Reduce batches as they come, and give a block's examples away once it has no more."""
-        found: dict[int, T] = {}
+        found: dict[Window, T] = {}
         for step in steps:
             if step.batch is not None and step.logits is not None:
-                found.update(zip(step.indices, self.reduce(step.batch, step.logits), strict=True))
+                found.update((item.window, item) for item in self.reduce(step.batch, step.logits))
                 continue
-            place = 0
-            for example, count in zip(step.block.examples, step.block.counts, strict=True):
-                yield example, [found.pop(index) for index in range(place, place + count)]
-                place += count
+            for example, windows in step.block.examples:
+                yield example, [found.pop(window) for window in windows]
 
-    def _batches(self, windows: Sequence[Window]) -> Iterator[tuple[list[int], WindowBatch]]:
+    def _batches(self, windows: Sequence[Window]) -> Iterator[WindowBatch]:
         limit = self.windower.max_tokens
         for indices in by_token_budget(windows, BATCH_TOKENS, limit=limit):
             some = [windows[index] for index in indices]
-            yield indices, WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=limit)
+            yield WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=limit)
 
 
 def _blocks(examples: Iterable[Example]) -> Iterator[list[Example]]:
@@ -144,8 +150,8 @@ def _blocks(examples: Iterable[Example]) -> Iterator[list[Example]]:
 
 def _steps(blocks: Iterable[_Block]) -> Iterator[_Step]:
     for block in blocks:
-        yield from (_Step(block, indices, batch) for indices, batch in block.batches)
-        yield _Step(block, [], None)
+        yield from (_Step(block, batch) for batch in block.batches)
+        yield _Step(block, None)
 
 
 def _is_much(steps: Sequence[_Step]) -> bool:
@@ -154,7 +160,10 @@ def _is_much(steps: Sequence[_Step]) -> bool:
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], is_much: Callable[[Sequence[T]], bool]
+    pool: ThreadPoolExecutor,
+    work: Callable[[Item], R],
+    items: Iterable[Item],
+    is_much: Callable[[Sequence[Item]], bool],
 ) -> Iterator[R]:
     """Yield what becomes of each item, in their order, while those after it are worked on, or wait for it.
 
@@ -166,7 +175,7 @@ def _ahead(
         items: The items, taken by the caller's thread.
         is_much: Whether there are enough items that are not yielded yet.
     """
-    taken: deque[T] = deque()
+    taken: deque[Item] = deque()
     futures: deque[Future[R]] = deque()
 
     def first() -> R:

@@ -62,7 +62,7 @@ def places(windows, max_answer_tokens, whole_words):
         offsets = window.context_offsets.tolist()
         for start, end in legal_spans(window, max_answer_tokens):
             span = Span(offsets[start][0], offsets[end][1])
-            found.add(widened(window.example.context, span, whole_words))
+            found.add(widened(window.text, span, whole_words))
     return found
 
 
@@ -80,7 +80,7 @@ def every_answer(items, settings):
                 best[key] = (score, window.index)
                 offsets = window.context_offsets
                 span = Span(int(offsets[start, 0]), int(offsets[end, 1]))
-                tokens[key] = widened(window.example.context, span, settings.whole_words)
+                tokens[key] = widened(window.text, span, settings.whole_words)
     null = min(item.null for item in items)
     weights = {key: Decimal(score / settings.temperature).exp() for key, (score, _) in best.items()}
     spans, scale = sum(weights.values()), Decimal(settings.odds_scale)

@@ -191,7 +191,7 @@ def _read_all(
 
 def _read(example: Example, windows: list[WindowLogits], stored: DecodeSettings) -> _Reading | None:
     """Reduce an example to what is fitted on; ``None`` if there is nothing to quote, which no setting changes."""
-    best = decode(example.id, windows, stored.with_(top_k=1))
+    best = decode(example, windows, stored.with_(top_k=1))
     shares = log_shares(windows, stored, [stored.temperature, *TEMPERATURES.tolist()])
     if best.null_odds is None or shares is None:
         return None

@@ -73,8 +73,11 @@ class Description:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON; lone surrogates, which no terminal or pipe can take, become U+FFFD."""
-        document: dict[str, Any] = json.loads(replace_surrogates(json.dumps(asdict(self), ensure_ascii=False)))
-        return document
+        document = asdict(self)
+        if self.example:
+            document["example"] = _shown(self.example)
+        found: dict[str, Any] = json.loads(replace_surrogates(json.dumps(document, ensure_ascii=False)))
+        return found
 
 
 def describe(examples: Iterable[Example]) -> Description:
@@ -86,7 +89,7 @@ def describe(examples: Iterable[Example]) -> Description:
         (2, 1, 1)
     """
     examples = list(examples)
-    contexts = {example.context for example in examples}
+    contexts = {context for example in examples for context in example.contexts}
     golds = [gold for example in examples for gold in example.golds or ()]
     per_question = Counter(len(example.golds) for example in examples if example.golds is not None)
     return Description(
@@ -106,12 +109,26 @@ def describe(examples: Iterable[Example]) -> Description:
     )
 
 
+def _shown(example: Example) -> dict[str, Any]:
+    """Return an example of a data file, which has one context, as JSON shows it."""
+    golds = example.golds and [{"text": gold.text, "start": gold.start} for gold in example.golds]
+    return {
+        "id": example.id,
+        "question": example.question,
+        "context": example.context,
+        "golds": golds,
+        "title": example.title,
+    }
+
+
 def _words(texts: Iterable[str]) -> Lengths:
     return Lengths.of([len(text.split()) for text in texts])
 
 
 def _positions(examples: Iterable[Example]) -> tuple[int, ...]:
     bins = Counter(
-        BINS * gold.start // max(1, len(example.context)) for example in examples for gold in example.golds or ()
+        BINS * gold.start // max(1, len(example.contexts[gold.context_index]))
+        for example in examples
+        for gold in example.golds or ()
     )
     return tuple(bins[number] for number in range(BINS))

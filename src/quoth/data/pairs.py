@@ -180,7 +180,7 @@ def _pair(example: Example, article: _Article, taken: set[tuple[str, str]], draw
 
 def _as_pair(example: Example, context: str, taken: set[tuple[str, str]]) -> Example:
     taken.add((_asked(example), context))
-    return replace(example, id=f"{example.id}-unanswerable", context=context, golds=())
+    return replace(example, id=f"{example.id}-unanswerable", contexts=(context,), golds=())
 
 
 def _unanswered(
@@ -193,8 +193,8 @@ def _unanswered(
         if answer is None:
             chosen.extend(batch)
             break
-        for pair, prediction in zip(batch, answer(batch), strict=True):
-            best = prediction.best
+        for prediction in answer(batch):
+            pair, best = prediction.example, prediction.best
             if best is not None and best.probability >= _SURE:
                 answered.append(pair.id.removesuffix("-unanswerable"))
             else:

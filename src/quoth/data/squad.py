@@ -18,6 +18,7 @@ from quoth.data.formats import guessed
 from quoth.data.mrqa import spread, with_shared
 from quoth.data.rows import Problems, Row, merge_answers, missing, shown
 from quoth.data.texts import decode, parse_json, why_not_json
+from quoth.errors import DataError
 from quoth.files import whole_bytes
 from quoth.records import Example
 
@@ -141,7 +142,17 @@ def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> No
     SQuAD v2.0, with ``is_impossible``, if any example is unanswerable, else of v1.1. Unlabelled examples get no
     ``answers``. ``read_examples`` gives the same examples back. The file appears whole or not at all, where a link
     points to; a pipe or a device is written as it stands.
+
+    Raises:
+        DataError: If an example has not exactly one context, since a SQuAD paragraph has one.
     """
+    problems = [
+        f"{example.name}: must have one context to be written as SQuAD JSON, but has {len(example.contexts)}"
+        for example in examples
+        if len(example.contexts) != 1
+    ]
+    if problems:
+        raise DataError(os.fspath(path), problems)
     version_2 = any(example.golds == () for example in examples)
     articles = [
         {"title": title, "paragraphs": _paragraphs(list(group), version_2)}

@@ -15,15 +15,15 @@ def window_html(window: Window) -> str:
     sizes = f"{len(window)} tokens, {len(window.context_tokens)} of them the context’s"
     return fragment(
         f"<p><strong>{escaped(example.question)}</strong></p>"
-        f'<p class="soft">Window {window.index} of question {escaped(example.id)}: {sizes}; '
-        f"code points {start}–{end} of {len(example.context)}</p>"
-        f'<p class="text"><span class="soft">{escaped(example.context[:start])}</span>{piece}'
-        f'<span class="soft">{escaped(example.context[end:])}</span></p>'
+        f'<p class="soft">Window {window.index} of {escaped(example.name)}: {sizes}; '
+        f"code points {start}–{end} of {len(window.text)}</p>"
+        f'<p class="text"><span class="soft">{escaped(window.text[:start])}</span>{piece}'
+        f'<span class="soft">{escaped(window.text[end:])}</span></p>'
     )
 
 
 def _with_target(window: Window, start: int, end: int) -> str:
-    context, target = window.example.context, window.target
+    context, target = window.text, window.target
     if target is None:
         return f"<u>{escaped(context[start:end])}</u>"
     offsets = window.offsets

@@ -167,7 +167,7 @@ def _example(question: Any, context: Any) -> Example:
     for name, text in (("question", question), ("context", context)):
         if not isinstance(text, str):
             raise ValueError(f"{name} must be a str, but is {type(text).__name__}")
-    return Example("question", question, context)
+    return Example("", question, context)
 
 
 def _is_data_set(inputs: Any) -> bool:

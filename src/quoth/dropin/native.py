@@ -36,11 +36,11 @@ class ExactReader:
             # Answers with the same words are one, so some more are asked for.
             wanted = parameters.top_k if parameters.top_k == 1 else 2 * parameters.top_k + 10
             limit = {"max_answer_tokens": parameters.max_answer_len}
-            for example, prediction in zip(examples, reader.answer_all(examples, top_k=wanted, **limit), strict=True):
+            for prediction in reader.answer_all(examples, top_k=wanted, **limit):
                 count = wanted
                 while len(_distinct(prediction)) < parameters.top_k and len(prediction.answers) == count:
                     count *= 4
-                    (prediction,) = reader.answer_all([example], top_k=count, **limit)
+                    (prediction,) = reader.answer_all([prediction.example], top_k=count, **limit)
                 yield _results(prediction, parameters)
         except (ConfigError, InputError) as error:
             raise ValueError(str(error)) from error

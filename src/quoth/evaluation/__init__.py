@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
@@ -39,7 +39,7 @@ class AnswersAll(Protocol):
     """Whatever answers a stream of examples: a ``Reader``, or anything else with this method."""
 
     def answer_all(self, examples: Iterable[Example], /) -> Iterator[Prediction]:
-        """Yield one prediction an example, in their order."""
+        """Yield one prediction for each example, which it holds."""
 
 
 class _Outcome(NamedTuple):
@@ -122,7 +122,7 @@ def evaluate(
 
     Raises:
         DataError: If no example is labelled.
-        PredictionsError: If the reader's answers are not in the order of the examples.
+        PredictionsError: If the reader answers what it was not asked.
 
     Example:
         >>> from quoth import Reader
@@ -130,7 +130,7 @@ def evaluate(
         >>> evaluate(Reader.load(), examples).exact
         100.0
     """
-    waiting: deque[Example] = deque()  # given to the reader, not answered yet
+    silent: Counter[Example] = Counter()  # asked, and not answered yet
     unlabelled = 0
 
     def labelled() -> Iterator[Example]:
@@ -139,22 +139,23 @@ def evaluate(
             if example.golds is None:
                 unlabelled += 1
             else:
-                waiting.append(example)
+                silent[example] += 1
                 yield example
 
     outcomes: list[_Outcome] = []
     for prediction in reader.answer_all(labelled()):
-        example = waiting.popleft()
-        if prediction.id != example.id:
-            raise PredictionsError(
-                f"the reader must answer in the order of the examples, but answered {prediction.id} before {example.id}"
-            )
+        example = prediction.example
+        if not silent[example]:
+            raise PredictionsError(f"the reader must answer what it is asked, but answered {example.name}")
+        silent[example] -= 1
+        if not silent[example]:
+            del silent[example]
         outcomes.append(_Outcome.of(example, prediction))
         if each is not None:
             each(example, prediction)
         if progress is not None:
             progress(len(outcomes))
-    outcomes.extend(_Outcome.of(example, None) for example in waiting)
+    outcomes.extend(_Outcome.of(example, None) for example in silent.elements())
     return _report(outcomes, 0, unlabelled)
 
 

@@ -29,7 +29,8 @@ def cluster(example: Example) -> str | bytes:
 
     Contexts are long, and a stream of examples must not leave them behind.
     """
-    return example.title or blake2b(example.context.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    texts = "\0".join(example.contexts).encode("utf-8", "surrogatepass")
+    return example.title or blake2b(texts, digest_size=8).digest()
 
 
 def clusters(keys: Sequence[str | bytes]) -> Ints:

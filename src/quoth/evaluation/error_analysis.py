@@ -72,7 +72,7 @@ def mistake(example: Example, prediction: Prediction, rules: Rules) -> dict[str,
         ``id``, ``title``, ``cause`` (a key of ``CAUSES``), ``question``, ``golds``, ``prediction`` (``""``: abstained),
         ``best`` (what would have been said), ``same_kind`` (whether it is of the gold's kind: a number, a name, or
         neither), ``probability``, ``null_odds``, ``f1`` and ``excerpt``: the context around gold and best answer,
-        marked as ``{{gold}}`` and ``[[best]]``.
+        where they are in one, marked as ``{{gold}}`` and ``[[best]]``.
     """
     if example.golds is None:
         return None
@@ -104,12 +104,15 @@ def _cause(example: Example, prediction: Prediction) -> str:
         return "should abstain"
     if any(_letters(gold.text) == _letters(best.text) for gold in golds):
         return "spelling"
+    golds = tuple(gold for gold in golds if gold.context_index == best.context_index)
+    if not golds:
+        return "elsewhere"
     overlapping = [gold for gold in golds if gold.span.start < best.span.end and best.span.start < gold.span.end]
     if overlapping:
         return _boundary(overlapping, best.text)
     gold = _nearest(golds, best.span.start)
     between = sorted((gold.span, best.span))
-    gap = example.context[between[0].end : between[1].start]
+    gap = example.contexts[best.context_index][between[0].end : between[1].start]
     if not _SENTENCE_END.search(gap):
         return "same sentence"
     return "nearby" if len(gap) <= _NEAR else "elsewhere"
@@ -140,10 +143,12 @@ def _nearest(golds: Sequence[Gold], place: int) -> Gold:
 
 def _excerpt(example: Example, prediction: Prediction) -> str:
     """Return the context around gold and best answer, both marked, with ``…`` for what is left out."""
-    context, best = example.context, prediction.answers[0] if prediction.answers else None
+    best = prediction.answers[0] if prediction.answers else None
+    index = best.context_index if best else example.golds[0].context_index if example.golds else 0
+    context = example.contexts[index] if example.contexts else ""
     marked = [(best.span, "[[", "]]")] if best else []
-    if example.golds:
-        marked.append((_nearest(example.golds, best.span.start if best else 0).span, "{{", "}}"))
+    if golds := [gold for gold in example.golds or () if gold.context_index == index]:
+        marked.append((_nearest(golds, best.span.start if best else 0).span, "{{", "}}"))
     # At one place, what ends comes before what starts; of two that start the longer first, of two that end the shorter.
     marks = [(span.start, 1, -span.end, left) for span, left, _ in marked]
     marks += [(span.end, 0, -span.start, right) for span, _, right in marked]

@@ -25,8 +25,8 @@ class Traits:
         question_word: The first of who, what, which, when, where, why, how many, how; or "other". Whom and whose count
             as who, how much as how many.
         answer_words: Words of its shortest gold, at least 1; ``None`` if it is unanswerable.
-        position: Where its first gold starts, as a share of the context, in [0, 1); ``None`` if it is unanswerable.
-        context_words: Words of its context.
+        position: Where its first gold starts, as a share of its context, in [0, 1); ``None`` if it is unanswerable.
+        context_words: Words of its contexts.
         windows: How many windows it was read in; ``None`` where no reader read it.
         cluster: What it shares with the questions that it stands and falls with, as
             :func:`quoth.evaluation.bootstrap.cluster` gives it; ``""`` if it stands alone.
@@ -48,8 +48,8 @@ class Traits:
             title=example.title,
             question_word=question_word(example.question),
             answer_words=min((max(1, len(gold.text.split())) for gold in golds), default=None),
-            position=golds[0].start / max(1, len(example.context)) if golds else None,
-            context_words=len(example.context.split()),
+            position=golds[0].start / max(1, len(example.contexts[golds[0].context_index])) if golds else None,
+            context_words=sum(len(context.split()) for context in example.contexts),
             windows=windows,
             cluster=cluster(example),
         )

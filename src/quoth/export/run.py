@@ -145,7 +145,7 @@ def _quantize(
 def _sample(reader: Reader, examples: Sequence[Example]) -> list[WindowBatch]:
     """Return the windows of a sample of the questions, evenly spaced."""
     some = examples[:: max(1, len(examples) // _SAMPLE)][:_SAMPLE]
-    windows = [window for group in reader.windower.each(some) for window in group]
+    windows = [window for _, group in reader.windower.each(some) for window in group]
     pad = reader.tokenizer.pad_id
     return [WindowBatch.of([windows[i] for i in indices], pad) for indices in by_token_budget(windows, 4096)]
 

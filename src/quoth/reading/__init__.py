@@ -1,11 +1,13 @@
 """Reading: Example -> Window -> WindowBatch, and SpanLogits -> Prediction."""
 
 from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, by_token_budget, padded_length, unbatch
-from quoth.reading.decode import DecodeSettings, decode, decode_batch, log_shares
+from quoth.reading.decode import decide, decode, log_shares
 from quoth.reading.explain import WholeWindow, explain, unbatch_whole
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
 from quoth.reading.offsets import lost_letters
 from quoth.reading.probability import no_answer_probability, right_given_answerable
+from quoth.reading.settings import DecodeSettings
+from quoth.reading.spans import SearchedWindow, search_batch
 from quoth.reading.survey import WindowSurvey, survey
 from quoth.reading.tokenizer import Template, Tokenizer, Tokens
 from quoth.reading.windows import TokenRange, Window, Windower
@@ -18,6 +20,7 @@ __all__ = [
     "Explanation",
     "Loss",
     "LostPair",
+    "SearchedWindow",
     "SpanLogits",
     "Template",
     "TokenRange",
@@ -30,14 +33,15 @@ __all__ = [
     "WindowSurvey",
     "Windower",
     "by_token_budget",
+    "decide",
     "decode",
-    "decode_batch",
     "explain",
     "log_shares",
     "lost_letters",
     "no_answer_probability",
     "padded_length",
     "right_given_answerable",
+    "search_batch",
     "survey",
     "unbatch",
     "unbatch_whole",

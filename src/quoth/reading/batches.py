@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,12 +57,20 @@ class WindowBatch:
         return cls(ids, type_ids, mask, tuple(windows))
 
     @property
+    def context_bounds(self) -> NDArray[np.intp]:
+        """Where the context's tokens start and end in each window, ``(B, 2)``, half-open."""
+        bounds = [(window.context_tokens.start, window.context_tokens.end) for window in self.windows]
+        return np.array(bounds, dtype=np.intp).reshape(-1, 2)
+
+    @property
     def legal(self) -> NDArray[np.bool_]:
         """Where a span may start and end, ``(B, T)``: tokens of the context that are more than white space."""
-        legal = np.zeros(self.ids.shape, dtype=np.bool_)
+        bounds, places = self.context_bounds, np.arange(self.ids.shape[1])
+        legal: NDArray[np.bool_] = (bounds[:, :1] <= places) & (places < bounds[:, 1:])
         for row, window in enumerate(self.windows):
-            tokens = window.context_tokens
-            legal[row, tokens.start : tokens.end] = window.legal if window.context.has_empty else True
+            if window.context.has_empty:
+                tokens = window.context_tokens
+                legal[row, tokens.start : tokens.end] = window.legal
         return legal
 
 
@@ -80,42 +87,25 @@ class SpanLogits:
     end: NDArray[np.float32]
 
 
-class Searched(NamedTuple):
-    """What was found in one window, while its batch was there.
-
-    Attributes:
-        longest, temperature: What was asked for, as :func:`quoth.reading.spans.best_spans` takes it.
-        score: Sum of the two logits of the best span; minus infinity where no span is legal.
-        first, last: Its first and its last token (inclusive), among the context's tokens in the window.
-        log_sum: Of all legal spans, as :class:`quoth.reading.spans.BestSpans` has it.
-    """
-
-    longest: int
-    temperature: float
-    score: float
-    first: int
-    last: int
-    log_sum: float
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowLogits:
-    """The logits of one window, cut out of its batch.
+    """The logits of one window.
 
     Attributes:
         window: The window.
         start, end: Logits of the context's tokens in the window, ``(len(window.context_tokens),)`` float32.
         null: Sum of the two logits of the CLS token.
-        context_index: Which of several contexts the window is of.
-        searched: What was found in it, where that is known; it spares a second search for the same.
     """
 
     window: Window
     start: NDArray[np.float32]
     end: NDArray[np.float32]
     null: float
-    context_index: int = 0
-    searched: Searched | None = None
+
+    @property
+    def context_index(self) -> int:
+        """Which of its example's contexts the window is of."""
+        return self.window.context_index
 
     @property
     def first_token(self) -> int:
@@ -127,28 +117,31 @@ class WindowLogits:
         """The token of the whole context after the last that it has logits of."""
         return self.window.first_token + len(self.start)
 
-    @classmethod
-    def of(cls, batch: WindowBatch, logits: SpanLogits, row: int, searched: Searched | None = None) -> WindowLogits:
-        """Cut out one row."""
-        window = batch.windows[row]
-        tokens = slice(window.context_tokens.start, window.context_tokens.end)
-        return cls(
-            window=window,
-            start=logits.start[row, tokens].copy(),
-            end=logits.end[row, tokens].copy(),
-            null=float(logits.start[row, window.cls]) + float(logits.end[row, window.cls]),
-            searched=searched,
-        )
-
 
 def unbatch(batch: WindowBatch, logits: SpanLogits) -> list[WindowLogits]:
-    """Cut the logits of each window out of its batch, so that the batch can be forgotten.
+    """Return the logits of each window of a batch, in their order.
 
     Raises:
         ReaderError: If one is NaN or plus infinity: there is no best among such.
     """
+    starts, ends, nulls = cut_apart(batch, logits)
+    # Copies, so that the batch can be forgotten while a window is kept.
+    return list(map(WindowLogits, batch.windows, map(np.copy, starts), map(np.copy, ends), nulls))
+
+
+def cut_apart(
+    batch: WindowBatch, logits: SpanLogits
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]], list[float]]:
+    """Return what :class:`WindowLogits` holds of each window of a batch: starts and ends, as views, and null scores.
+
+    Raises:
+        ReaderError: As :func:`unbatch`.
+    """
     check_finite(batch, logits)
-    return [WindowLogits.of(batch, logits, row) for row in range(len(batch.windows))]
+    cls = np.arange(0, batch.ids.size, batch.ids.shape[1]) + np.array([window.cls for window in batch.windows])
+    nulls = np.add(logits.start.take(cls), logits.end.take(cls), dtype=np.float64).tolist()
+    places = [(row, slice(first, end)) for row, (first, end) in enumerate(batch.context_bounds.tolist())]
+    return list(map(logits.start.__getitem__, places)), list(map(logits.end.__getitem__, places)), nulls
 
 
 def check_finite(batch: WindowBatch, logits: SpanLogits) -> None:
@@ -164,7 +157,7 @@ def check_finite(batch: WindowBatch, logits: SpanLogits) -> None:
         row, token = np.argwhere(~sound)[0].tolist()
         found = np.maximum(logits.start[row, token], logits.end[row, token])
         raise ReaderError(
-            f"question {batch.windows[row].example.id}: the network must give finite logits, but gave {found}. "
+            f"{batch.windows[row].example.name}: the network must give finite logits, but gave {found}. "
             "Was it computed in half precision? Use float32 or bfloat16"
         )
 

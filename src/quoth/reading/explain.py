@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, unbatch
-from quoth.reading.decode import DecodeSettings, decode
+from quoth.reading.decode import decode
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
 from quoth.reading.places import widened
+from quoth.reading.settings import DecodeSettings
 from quoth.reading.tokenizer import Tokenizer
 from quoth.reading.windows import Window
-from quoth.records import Answer, Prediction, Span
+from quoth.records import Answer, Example, Prediction, Span
 
 Indices = NDArray[np.intp]
 
@@ -43,6 +44,11 @@ class WholeWindow:
     start: NDArray[np.float32]
     end: NDArray[np.float32]
 
+    @property
+    def window(self) -> Window:
+        """The window."""
+        return self.logits.window
+
 
 def unbatch_whole(batch: WindowBatch, logits: SpanLogits) -> list[WholeWindow]:
     """Cut the logits of each window out of its batch, those of the question and of special tokens too.
@@ -57,29 +63,22 @@ def unbatch_whole(batch: WindowBatch, logits: SpanLogits) -> list[WholeWindow]:
 
 
 def explain(
-    question: str,
-    contexts: Sequence[str],
-    windows: Sequence[WholeWindow],
-    settings: DecodeSettings,
-    tokenizer: Tokenizer,
+    example: Example, windows: Sequence[WholeWindow], settings: DecodeSettings, tokenizer: Tokenizer
 ) -> Explanation:
     """Explain the answers to one question.
 
     Args:
-        question: The question.
-        contexts: Its contexts.
-        windows: All windows of all contexts, as :func:`quoth.reading.decode` wants them.
+        example: The question and its contexts.
+        windows: All its windows, in their order.
         settings: How answers are chosen.
         tokenizer: Made the windows.
     """
-    prediction = decode("question", [item.logits for item in windows], settings)
+    prediction = decode(example, [item.logits for item in windows], settings)
     finder = _Finder(windows, settings)
     answers = tuple(map(finder.explained, prediction.answers))
     lost, counts = finder.lost(prediction)
     return Explanation(
-        question=question,
-        contexts=tuple(contexts),
-        windows=tuple(_windows(question, windows, tokenizer)),
+        windows=tuple(_windows(example.question, windows, tokenizer)),
         prediction=prediction,
         answers=answers,
         null_probability=prediction.null_probability,
@@ -168,7 +167,7 @@ class _Finder:
         return Loss.SAME_PLACE if found[item.context_index, place] > score else None
 
     def _place(self, item: WindowLogits, exact: Span) -> Span:
-        return widened(item.window.example.context, exact, self._settings.whole_words)
+        return widened(item.window.text, exact, self._settings.whole_words)
 
 
 def _better(item: WholeWindow, floor: float) -> tuple[NDArray[np.float64], Indices, Indices]:
@@ -186,7 +185,7 @@ def _better(item: WholeWindow, floor: float) -> tuple[NDArray[np.float64], Indic
 def _pair(loss: Loss, item: WindowLogits, first: int, last: int, score: float) -> LostPair:
     window = item.window
     start, end = int(window.offsets[first, 0]), int(window.offsets[last, 1])
-    text = "" if loss in (Loss.OUTSIDE, Loss.CROSSING) else window.example.context[start:end]
+    text = "" if loss in (Loss.OUTSIDE, Loss.CROSSING) else window.text[start:end]
     return LostPair(loss, score, window.index, item.context_index, first, last, text)
 
 
@@ -227,7 +226,7 @@ def _tokens(item: WholeWindow, words: list[str], tokenizer: Tokenizer) -> Iterat
         token = ExplainedToken(piece, piece, "special", None, float(item.start[index]), float(item.end[index]))
         if tokens.start <= index < tokens.end:
             span = Span(*window.offsets[index].tolist())
-            token = replace(token, text=span.of(window.example.context), part="context", span=span)
+            token = replace(token, text=span.of(window.text), part="context", span=span)
         elif question <= index < question + len(words):
             token = replace(token, text=words[index - question], part="question")
         yield token

@@ -184,8 +184,6 @@ class Explanation(Drawn):
     """How the answers to one question came about.
 
     Attributes:
-        question: The question.
-        contexts: The contexts.
         windows: All windows of all contexts, in their order.
         prediction: Exactly what :meth:`Reader.answer <quoth.Reader.answer>` returns for the same arguments.
         answers: Its answers, best first, each with the tokens that it comes from.
@@ -201,8 +199,6 @@ class Explanation(Drawn):
         whole_words: Whether an answer that starts or ends inside a word was widened.
     """
 
-    question: str
-    contexts: tuple[str, ...]
     windows: tuple[ExplainedWindow, ...]
     prediction: Prediction
     answers: tuple[ExplainedAnswer, ...]
@@ -216,6 +212,16 @@ class Explanation(Drawn):
     null_threshold: NullThreshold
     max_answer_tokens: int
     whole_words: bool
+
+    @property
+    def question(self) -> str:
+        """The question."""
+        return self.prediction.question
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """The contexts."""
+        return self.prediction.contexts
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as what a JSON document can hold; a number that is not finite becomes ``None``."""

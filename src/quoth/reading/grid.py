@@ -6,7 +6,6 @@ window gives it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,9 +14,12 @@ from numpy.typing import NDArray
 from quoth.reading.batches import WindowLogits
 from quoth.reading.places import Places
 from quoth.reading.spans import Floats, span_scores
-from quoth.records import Answer, Span
+from quoth.reading.windows import Window
+from quoth.records import Span
 
 Grids = list[tuple[list[WindowLogits], Floats]]
+# A place that may be an answer: the window that gives it its score, where it stands in its context, and the score.
+Candidate = tuple[Window, Span, float]
 
 
 def score_grids(windows: Sequence[WindowLogits], longest: int) -> tuple[Grids, Floats]:
@@ -51,18 +53,18 @@ def _grid(group: list[WindowLogits], longest: int) -> tuple[list[WindowLogits], 
     return group, grid
 
 
-def best_answers(grids: Grids, scores: Floats, top_k: int, whole_words: bool) -> list[Answer]:
-    """Take spans from the best on, until there are ``top_k`` different answers; their probabilities are not known yet.
+def best_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: bool) -> list[Candidate]:
+    """Take spans from the best on, until there are ``top_k`` different places.
 
     Args:
         grids: As :func:`score_grids` returns them.
         scores: With them.
-        top_k: How many answers to find.
+        top_k: How many to find.
         whole_words: Widen answers to whole words.
     """
     places = [Places(group[0].window, whole_words) for group, _ in grids]
     sizes = np.cumsum([grid.size for _, grid in grids])
-    answers: dict[tuple[int, Span], Answer] = {}
+    taken: dict[tuple[int, Span], Candidate] = {}
     wanted = 4 * top_k
     found = order = _largest(scores, wanted)
     while True:
@@ -71,21 +73,14 @@ def best_answers(grids: Grids, scores: Floats, top_k: int, whole_words: bool) ->
             group, grid = grids[index]
             first, extra = divmod(flat - int(sizes[index]) + grid.size, grid.shape[1])
             span = places[index].span(first, first + extra)
-            if (index, span) in answers:
+            if (index, span) in taken:
                 continue
             score = float(scores[flat])
-            answers[index, span] = Answer(
-                text=span.of(group[0].window.example.context),
-                span=span,
-                score=score,
-                probability=math.nan,
-                window_index=_window_of(group, first, first + extra, score),
-                context_index=group[0].context_index,
-            )
-            if len(answers) == top_k:
-                return list(answers.values())
+            taken[index, span] = (_window_of(group, first, first + extra, score), span, score)
+            if len(taken) == top_k:
+                return list(taken.values())
         if len(found) < wanted:
-            return list(answers.values())
+            return list(taken.values())
         wanted *= 4
         # Where few answers are many spans, as in a text without a blank, most spans are not worth a look.
         found = _largest(scores, wanted)
@@ -117,10 +112,10 @@ def _largest(scores: Floats, count: int) -> NDArray[np.intp]:
     return candidates[np.argsort(-scores[candidates], kind="stable")][:count]
 
 
-def _window_of(group: list[WindowLogits], first: int, last: int, score: float) -> int:
+def _window_of(group: list[WindowLogits], first: int, last: int, score: float) -> Window:
     """Return the first window that gives the span this score."""
     for item in group:
         start, end = first - item.first_token, last - item.first_token
         if start >= 0 and end < len(item.start) and float(item.start[start]) + float(item.end[end]) == score:
-            return item.window.index
+            return item.window
     raise AssertionError("no window gives the score that the grid holds")  # pragma: no cover

@@ -22,7 +22,7 @@ class Places:
 
     def __init__(self, window: Window, whole_words: bool) -> None:
         self._offsets = window.context.offsets
-        self._context = window.example.context
+        self._context = window.text
         self._whole_words = whole_words
         # Of each character: where its piece starts, and where it ends; 0 if that is not known yet.
         self._starts, self._ends = np.zeros((2, len(self._context)), dtype=np.int64)

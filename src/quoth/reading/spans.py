@@ -16,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.reading.batches import Searched, WindowLogits
+from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, cut_apart
+from quoth.reading.settings import DecodeSettings
+from quoth.reading.windows import Window
 
 Floats = NDArray[np.float64]
 Logits = NDArray[np.float32]
@@ -27,21 +29,29 @@ _NEVER = np.float32(-np.inf)
 _REACH = 300.0
 
 
-class BestSpan(NamedTuple):
-    """The best span of an example.
+class SearchedWindow(NamedTuple):
+    """A window and what was found in it: what a batch is reduced to, whatever is asked of it.
 
     Attributes:
-        item: The window that gives it its score.
-        first, last: Its first and its last token (inclusive) in the whole context.
-        score: Sum of its two logits.
-        log_sum: Logarithm of the sum, over all its legal spans, of the exponential of score over temperature.
+        window, start, end, null: As :class:`quoth.reading.WindowLogits` has them.
+        score: Sum of the two logits of its best span; minus infinity where no span is legal.
+        first, last: Its first and its last token (inclusive), among the context's tokens in the window.
+        log_sum: Of all legal spans, as :class:`BestSpans` has it.
     """
 
-    item: WindowLogits
+    window: Window
+    start: Logits
+    end: Logits
+    null: float
+    score: float
     first: int
     last: int
-    score: float
     log_sum: float
+
+    @property
+    def logits(self) -> WindowLogits:
+        """The window with its logits."""
+        return WindowLogits(self.window, self.start, self.end, self.null)
 
 
 class BestSpans(NamedTuple):
@@ -58,6 +68,44 @@ class BestSpans(NamedTuple):
     firsts: NDArray[np.intp]
     lasts: NDArray[np.intp]
     log_sums: Floats
+
+
+def search_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSettings) -> list[SearchedWindow]:
+    """Search each window of a batch, all at once, so that the batch can be forgotten.
+
+    Args:
+        batch: The windows.
+        logits: What the engine gave for it.
+        settings: How answers are chosen.
+
+    Returns:
+        What was found in each window, in their order; :func:`quoth.reading.decide` makes predictions of it.
+
+    Raises:
+        ReaderError: As :func:`quoth.reading.unbatch`.
+    """
+    cut = cut_apart(batch, logits)
+    best = best_spans(logits.start, logits.end, batch.legal, settings.max_answer_tokens, settings.temperature)
+    shift = batch.context_bounds[:, 0]
+    best = best._replace(firsts=best.firsts - shift, lasts=best.lasts - shift)
+    return list(map(SearchedWindow, batch.windows, *cut, *map(np.ndarray.tolist, best)))
+
+
+def search_windows(windows: Sequence[WindowLogits], settings: DecodeSettings) -> list[SearchedWindow]:
+    """Search windows whose batches are gone, as :func:`search_batch` does."""
+    if not windows:
+        return []
+    start, end = np.zeros((2, len(windows), max(len(item.start) for item in windows)), dtype=np.float32)
+    legal = np.zeros(start.shape, dtype=np.bool_)
+    for row, item in enumerate(windows):
+        size = len(item.start)
+        start[row, :size], end[row, :size], legal[row, :size] = item.start, item.end, item.window.legal
+    best = best_spans(start, end, legal, settings.max_answer_tokens, settings.temperature)
+    found = zip(*map(np.ndarray.tolist, best), strict=True)
+    return [
+        SearchedWindow(item.window, item.start, item.end, item.null, *span)
+        for item, span in zip(windows, found, strict=True)
+    ]
 
 
 def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: int, temperature: float) -> BestSpans:
@@ -100,35 +148,41 @@ def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: in
     return BestSpans(scores, firsts, lasts, log_sums)
 
 
-def best_span(windows: Sequence[WindowLogits], longest: int, temperature: float) -> BestSpan | None:
-    """Find the best span of an example over all windows of all its contexts.
+def best_window(
+    windows: Sequence[SearchedWindow], longest: int, temperature: float
+) -> tuple[SearchedWindow, float] | None:
+    """Find the window that gives an example its best span, over all windows of all its contexts.
 
     Args:
-        windows: As for :func:`quoth.reading.decode`.
-        longest: Most tokens of a span.
-        temperature: Divides scores; above 0.
+        windows: What was found in each window, in their order; at least one.
+        longest: Most tokens of a span, as in the search.
+        temperature: Divides scores, as in the search.
 
     Returns:
-        The best span, ties as in :func:`quoth.reading.decode`; ``None`` where it takes the grid of all: if a window has
+        The window, ties as in :func:`quoth.reading.decode`, and the logarithm of the sum, over all legal spans of the
+        example, of the exponential of score over temperature. ``None`` where it takes the grid of all: if a window has
         no legal span, or only such as are far below its best logits, or if a token stands in three windows.
     """
-    if not windows or any(_shared(before, after) > 0 for before, after in zip(windows, windows[2:], strict=False)):
-        return None
-    found = _search(windows, longest, temperature)
-    log_sums = [each.log_sum for each in found]
-    if math.inf in log_sums:
+    if len(windows) == 1:
+        only = windows[0]
+        return None if only.log_sum == math.inf else (only, only.log_sum)
+    items = [item.logits for item in windows]
+    log_sums = [item.log_sum for item in windows]
+    if math.inf in log_sums or any(_shared(before, after) > 0 for before, after in zip(items, items[2:], strict=False)):
         return None
     log_sum = float(np.logaddexp.reduce(log_sums))
-    for before, after in pairwise(windows):
+    for before, after in pairwise(items):
         if (shared := _shared(before, after)) > 0:
             # A span in both counts with its better score. The lesser weight is at most half of what it is taken from.
             lesser = _lesser_scores(before, after, shared, longest) / temperature
             log_sum += math.log1p(-math.exp(log_sum_exp(lesser.ravel()) - log_sum))
-    spans = [
-        BestSpan(item, item.first_token + each.first, item.first_token + each.last, each.score, log_sum)
-        for item, each in zip(windows, found, strict=True)
-    ]
-    return min(spans, key=lambda each: (-each.score, each.item.context_index, each.first, each.last))
+    return min(windows, key=_order), log_sum
+
+
+def _order(item: SearchedWindow) -> tuple[float, int, int, int]:
+    """Sort better scores first, then earlier contexts, earlier starts and shorter spans."""
+    window = item.window
+    return -item.score, window.context_index, window.first_token + item.first, item.last - item.first
 
 
 def span_scores(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: int) -> Floats:
@@ -158,20 +212,6 @@ def log_sum_exp(values: Floats) -> float:
     """Return the logarithm of the sum of the exponentials of some values; minus infinity if they all are."""
     top = values.max()
     return float(top + np.log(np.exp(values - top).sum())) if top > -np.inf else -math.inf
-
-
-def _search(windows: Sequence[WindowLogits], longest: int, temperature: float) -> list[Searched]:
-    """Return what is found in each window: what its batch has shown already, or else by a search of these."""
-    known = [item.searched for item in windows if item.searched]
-    if len(known) == len(windows) and all(each[:2] == (longest, temperature) for each in known):
-        return known
-    start, end = np.zeros((2, len(windows), max(len(item.start) for item in windows)), dtype=np.float32)
-    legal = np.zeros(start.shape, dtype=np.bool_)
-    for row, item in enumerate(windows):
-        size = len(item.start)
-        start[row, :size], end[row, :size], legal[row, :size] = item.start, item.end, item.window.legal
-    columns = best_spans(start, end, legal, longest, temperature)
-    return [Searched(longest, temperature, *each) for each in zip(*map(np.ndarray.tolist, columns), strict=True)]
 
 
 def _shared(before: WindowLogits, after: WindowLogits) -> int:

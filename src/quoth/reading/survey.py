@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import tee
 from typing import Any
 
 from quoth.reading.align import covering_tokens
 from quoth.reading.windows import Window, Windower
-from quoth.records import Example
+from quoth.records import Example, Gold
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class WindowSurvey:
         examples: How many examples.
         windows: How many windows they make.
         several_windows: Examples of more than one window.
-        no_window: Examples whose context holds no token; they are answered "no answer".
+        no_window: Examples whose contexts hold no token; they are answered "no answer".
         targets: Windows that hold a gold whole.
         golds: Annotated answers.
         golds_widened: Golds that start or end inside a token.
@@ -62,10 +61,9 @@ def survey(examples: Iterable[Example], windower: Windower) -> WindowSurvey:
     )
     widened = lost = 0
     lost_ids: list[str] = []
-    examples, again = tee(examples)
-    for windows, example in zip(windower.each(examples), again, strict=True):
+    for example, windows in windower.each(examples):
         golds = example.golds or ()
-        states = [_state(windows, gold_index, example) for gold_index in range(len(golds))]
+        states = [_state(windows, gold) for gold in golds]
         widened += states.count("widened")
         lost += states.count("lost")
         if golds and all(state == "lost" for state in states):
@@ -90,16 +88,16 @@ def survey(examples: Iterable[Example], windower: Windower) -> WindowSurvey:
     )
 
 
-def _state(windows: list[Window], gold_index: int, example: Example) -> str:
+def _state(windows: list[Window], gold: Gold) -> str:
     """Tell whether a gold is "exact", "widened" to whole tokens, or "lost"."""
-    if not windows:
+    around = [window for window in windows if window.context_index == gold.context_index]
+    if not around:
         return "lost"
-    span = (example.golds or ())[gold_index].span
-    offsets = windows[0].context.offsets
-    tokens = covering_tokens(offsets, span)
-    if tokens is None or not any(_holds(window, tokens) for window in windows):
+    offsets = around[0].context.offsets
+    tokens = covering_tokens(offsets, gold.span)
+    if tokens is None or not any(_holds(window, tokens) for window in around):
         return "lost"
-    exact = offsets[tokens[0], 0] == span.start and offsets[tokens[1] - 1, 1] == span.end
+    exact = offsets[tokens[0], 0] == gold.start and offsets[tokens[1] - 1, 1] == gold.span.end
     return "exact" if exact else "widened"
 
 

@@ -35,7 +35,8 @@ class Window(Drawn):
 
     Attributes:
         example: The example that it is a piece of.
-        index: Which of the example's windows, from 0.
+        context_index: Which of the example's contexts it is of.
+        index: Which of that context's windows, from 0.
         ids: Token ids, ``(T,)`` int32.
         type_ids: Token type ids, ``(T,)`` int32.
         context_tokens: Where in the window the context's tokens stand.
@@ -46,6 +47,7 @@ class Window(Drawn):
     """
 
     example: Example
+    context_index: int
     index: int
     ids: Ints
     type_ids: Ints
@@ -59,9 +61,9 @@ class Window(Drawn):
         return len(self.ids)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it holds the whole context, so that its example has no other window."""
-        return self.context_tokens.end - self.context_tokens.start == self.context.ids.size
+    def text(self) -> str:
+        """The whole context that it is of."""
+        return self.example.contexts[self.context_index]
 
     @property
     def target(self) -> TokenRange | None:
@@ -89,8 +91,9 @@ class Window(Drawn):
     def __repr__(self) -> str:
         """Say which piece it is; its numbers are many."""
         last = self.first_token + len(self.context_tokens)
+        which = f"context_index={self.context_index}, " if len(self.example.contexts) > 1 else ""
         return (
-            f"Window(example={self.example.id!r}, index={self.index}, tokens={len(self)}, "
+            f"Window(example={self.example.id!r}, {which}index={self.index}, tokens={len(self)}, "
             f"context_tokens={self.first_token} to {last} of {len(self.context)})"
         )
 
@@ -135,23 +138,31 @@ class Windower:
         return f"Windower({self.tokenizer!r}, max_tokens={self.max_tokens}, overlap={self.overlap})"
 
     def windows(self, example: Example) -> list[Window]:
-        """Cut one example; no windows if its context holds no token.
+        """Cut one example; no windows if no context of it holds a token.
 
         Raises:
             InputError: If the question is empty.
             QuestionTooLongError: If the question leaves no room for the context.
             TokenizerError: If the tokenizer fails on a text.
         """
-        return next(self.each([example]))
+        return next(self.each([example]))[1]
 
-    def each(self, examples: Iterable[Example], *, chunk: int = 256) -> Iterator[list[Window]]:
-        """Cut examples, in their order; texts are encoded a chunk of examples at a time."""
+    def each(self, examples: Iterable[Example], *, chunk: int = 256) -> Iterator[tuple[Example, list[Window]]]:
+        """Yield each example with its windows; texts are encoded a chunk of examples at a time.
+
+        Raises:
+            InputError, QuestionTooLongError, TokenizerError: As :meth:`windows`.
+        """
         examples = iter(examples)
         while block := list(islice(examples, chunk)):
-            contexts = self._encode_contexts([example.context for example in block])
+            contexts = self._encode_contexts([text for example in block for text in example.contexts])
             questions = self.tokenizer.encode_ids([example.question.strip() for example in block])
             for example, question in zip(block, questions, strict=True):
-                yield self._cut(example, question, contexts[example.context])
+                room = self._room(example, len(question))
+                windows: list[Window] = []
+                for index, text in enumerate(example.contexts):
+                    windows += self._cut(example, index, question, contexts[text], room)
+                yield example, windows
 
     def _encode_contexts(self, texts: Sequence[str]) -> dict[str, Tokens]:
         with self._lock:
@@ -170,44 +181,47 @@ class Windower:
         while len(self._contexts) > self.remembered_contexts or held > self.remembered_tokens:
             held -= len(self._contexts.popitem(last=False)[1])
 
-    def _cut(self, example: Example, question: Ints, context: Tokens) -> list[Window]:
-        room = self._room(example, len(question))
+    def _cut(
+        self, example: Example, context_index: int, question: Ints, context: Tokens, room: int
+    ) -> Iterator[Window]:
+        """Cut one context of an example; a window has room for so many of its tokens."""
         size = len(context)
         # Where a long question leaves little room, neighbours share less, so that windows stay few.
         step = max(room - self.overlap, -(-room // 4))
         starts = range(0, max(1, size - room + step), step) if size else ()
         frame = self._frame
         asked = len(question)
-        golds = [covering_tokens(context.offsets, gold.span) for gold in example.golds or ()]
-        windows: list[Window] = []
-        for start in starts:
+        golds = [
+            covering_tokens(context.offsets, gold.span)
+            for gold in example.golds or ()
+            if gold.context_index == context_index
+        ]
+        for index, start in enumerate(starts):
             end = min(start + room, size)
             shift = frame.before + asked - start
-            windows.append(
-                Window(
-                    example=example,
-                    index=len(windows),
-                    ids=frame.ids(question, context.ids[start:end]),
-                    type_ids=frame.types(asked, end - start),
-                    context_tokens=TokenRange(start + shift, end + shift),
-                    context=context,
-                    first_token=start,
-                    cls=frame.cls(end + shift),
-                    targets=tuple(
-                        TokenRange(g[0] + shift, g[1] + shift) for g in golds if g and start <= g[0] and g[1] <= end
-                    ),
-                )
+            yield Window(
+                example=example,
+                context_index=context_index,
+                index=index,
+                ids=frame.ids(question, context.ids[start:end]),
+                type_ids=frame.types(asked, end - start),
+                context_tokens=TokenRange(start + shift, end + shift),
+                context=context,
+                first_token=start,
+                cls=frame.cls(end + shift),
+                targets=tuple(
+                    TokenRange(g[0] + shift, g[1] + shift) for g in golds if g and start <= g[0] and g[1] <= end
+                ),
             )
-        return windows
 
     def _room(self, example: Example, question: int) -> int:
         """Return how many tokens of its context a window of an example can hold."""
         if not question:
-            raise InputError(f"question {example.id}: must hold at least one token, but is {example.question!r}")
+            raise InputError(f"{example.name}: must hold at least one token, but is {example.question!r}")
         special = len(self.tokenizer.template)
         if question + special >= self.max_tokens:
             raise QuestionTooLongError(
-                f"question {example.id}: must leave room for its context in a window of {self.max_tokens} tokens, but "
+                f"{example.name}: must leave room for its context in a window of {self.max_tokens} tokens, but "
                 f"has {question} tokens and {special} special ones. Ask it in fewer words."
             )
         return self.max_tokens - special - question

@@ -43,22 +43,20 @@ class ServedReader(PythonModel):
                 responds with status 400.
         """
         wanted = params or {}
-        examples = [
-            Example(f"of row {row}", question, context)
-            for row, (question, context) in enumerate(zip(model_input["question"], model_input["context"], strict=True))
-        ]
-        problems = [problem for example in examples for problem in _problems(example)]
+        rows = list(enumerate(model_input[["question", "context"]].itertuples(index=False)))
+        problems = [problem for row, (question, context) in rows for problem in _problems(row, question, context)]
         if wanted.get("abstain") not in (None, "never"):
             problems.append(f'abstain must be "never" or left out, but is {wanted["abstain"]!r}')
         if problems:
             raise _refusal(problems)
+        examples = [Example(f"of row {row}", question, context) for row, (question, context) in rows]
         try:
             predictions = self._reader.answer_all(
                 examples,
                 top_k=wanted.get("top_k") or 1,
                 null_threshold=wanted.get("abstain") or wanted.get("null_threshold"),
             )
-            return [_row(example, each) for example, each in zip(examples, predictions, strict=True)]
+            return [_row(prediction) for prediction in predictions]
         except ConfigError as error:
             raise _refusal([str(error)]) from error
         except InputError as error:
@@ -74,21 +72,21 @@ class ServedReader(PythonModel):
                 yield str(error)
 
 
-def _problems(example: Example) -> Iterator[str]:
+def _problems(row: int, question: Any, context: Any) -> Iterator[str]:
     """Yield the problems of a row, which may have values of any type."""
-    for name in ("question", "context"):
-        if not isinstance(value := getattr(example, name), str):
-            yield f"{name} {example.id}: must be text, but is {'missing' if pd.isna(value) else repr(value)}"
-    if isinstance(example.question, str) and not example.question.strip():
-        yield f"question {example.id}: must not be empty"
+    for name, value in (("question", question), ("context", context)):
+        if not isinstance(value, str):
+            yield f"{name} of row {row}: must be text, but is {'missing' if pd.isna(value) else repr(value)}"
+    if isinstance(question, str) and not question.strip():
+        yield f"question of row {row}: must not be empty"
 
 
 def _refusal(problems: list[str]) -> MlflowException:
     return MlflowException.invalid_parameter_value("\n".join(problems))
 
 
-def _row(example: Example, prediction: Prediction) -> dict[str, Any]:
-    answers = [_answer(answer, example.context) for answer in prediction.answers]
+def _row(prediction: Prediction) -> dict[str, Any]:
+    answers = [_answer(answer, prediction.contexts[answer.context_index]) for answer in prediction.answers]
     return {
         "answers": answers,
         "best": answers[0] if prediction.best else None,

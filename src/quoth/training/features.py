@@ -27,8 +27,7 @@ class WindowDataset(Dataset[Window]):
         """Cut the examples into windows."""
         self.windows: list[Window] = []
         self.lost: list[str] = []
-        kept = list(examples)
-        for example, windows in zip(kept, windower.each(kept), strict=True):
+        for example, windows in windower.each(examples):
             self.windows.extend(windows)
             if example.golds and not any(window.target for window in windows):
                 self.lost.append(example.id)
@@ -55,10 +54,12 @@ def with_every_place(example: Example) -> Example:
     one that answers: the loss should not punish the others.
     """
     golds = list(example.golds or ())
-    for text in dict.fromkeys(gold.text for gold in golds):
-        known = {gold.start for gold in golds if gold.text == text}
-        places = re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", example.context) if text else ()
-        golds.extend(Gold(text, place.start()) for place in places if place.start() not in known)
+    known = {(gold.text, gold.start, gold.context_index) for gold in golds}
+    for text in dict.fromkeys(gold.text for gold in golds if gold.text):
+        pattern = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+        for index, context in enumerate(example.contexts):
+            places = (Gold(text, place.start(), index) for place in pattern.finditer(context))
+            golds.extend(gold for gold in places if (text, gold.start, index) not in known)
     return replace(example, golds=tuple(golds)) if example.golds else example
 
 

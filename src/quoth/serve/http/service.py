@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from quoth import __version__
-from quoth.reading import DecodeSettings
+from quoth.reading import DecodeSettings, Windower
+from quoth.records import Prediction
 from quoth.serve.errors import ApiError, too_large
 from quoth.serve.http import schema
 from quoth.serve.http.errors import checked
@@ -13,7 +15,7 @@ from quoth.serve.http.hosted import HostedTask
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.wire import explained, result
 from quoth.serve.metrics import Metrics
-from quoth.serve.queue.asking import Desk, Query, Times
+from quoth.serve.queue.asking import Desk, Query, Reply, Times
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text, Texts
 
@@ -38,10 +40,7 @@ class Service:
     async def answer(self, asked: schema.AnswerRequest) -> schema.AnswerResponse:
         """Answer one question."""
         query = self._query(asked, asked.question, "body")
-        (prediction,), times = await self._desk.ask([query], self._choice(asked))
-        if isinstance(prediction, ApiError):
-            raise prediction
-        self._metrics.questions(1)
+        prediction, times = await self._ask(query, self._choice(asked))
         found = result(prediction, query.texts)
         return schema.AnswerResponse(**dict(found), timing=_timing(times), reader=self._name)
 
@@ -54,17 +53,9 @@ class Service:
         # Of many questions on one source, a source that is wrong spoils all: it is the request's own.
         shared = self._source(asked, "body") if asked.rows is None else None
         rows = [self._row(shared, index, row) for index, row in enumerate(given)]
-        predictions, times = await self._desk.ask([row for row in rows if isinstance(row, Query)], self._choice(asked))
-        self._metrics.questions(len(predictions))
-        results, rest = [], iter(predictions)
-        for index, row in enumerate(rows):
-            found = next(rest) if isinstance(row, Query) else row
-            name = _id(given[index])
-            if isinstance(found, ApiError):
-                results.append(schema.RowResult(index=index, id=name, error=found.problem))
-            else:
-                assert isinstance(row, Query)
-                results.append(schema.RowResult(index=index, id=name, result=result(found, row.texts)))
+        replies, times = await self._desk.ask(rows, self._choice(asked))
+        self._metrics.questions(sum(row.error is None for row in rows))
+        results = [_row_result(index, reply) for index, reply in enumerate(replies)]
         return schema.AnswersResponse(results=results, timing=_timing(times), reader=self._name)
 
     async def explain(self, asked: schema.ExplainRequest) -> schema.ExplainResponse:
@@ -84,12 +75,19 @@ class Service:
         text = Text.of(self._checked(asked.inputs.context, "body.inputs.context"))
         task = await self._desk.apart(lambda: HostedTask.of(asked, self._desk.reader))
         query = Query(task.question, (text,), "body.inputs")
-        (prediction,), _ = await self._desk.ask([query], task.settings, task.windower)
-        if isinstance(prediction, ApiError):
-            raise prediction
-        self._metrics.questions(1)
+        prediction, _ = await self._ask(query, task.settings, task.windower)
         answers = task.answers(prediction)
         return answers[0] if task.settings.top_k == 1 else answers
+
+    async def _ask(
+        self, query: Query, settings: DecodeSettings, windower: Windower | None = None
+    ) -> tuple[Prediction, Times]:
+        """Answer one query, or raise its error."""
+        (reply,), times = await self._desk.ask([query], settings, windower)
+        if isinstance(reply.found, ApiError):
+            raise reply.found
+        self._metrics.questions(1)
+        return reply.found, times
 
     def keep(self, text: Text, *, is_file: bool) -> schema.TextResponse:
         """Keep a text for a while.
@@ -142,18 +140,18 @@ class Service:
     def _choice(self, asked: schema.Choice) -> DecodeSettings:
         return self._desk.reader.decode_settings(asked.top_k, asked.null_threshold, asked.max_answer_tokens)
 
-    def _row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query | ApiError:
-        """Return one row of many as a query, or what is wrong with it."""
+    def _row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query:
+        """Return one row of many as a query, which says what is wrong with it."""
         where = f"body.rows.{index}" if shared is None else f"body.questions.{index}"
         try:
             if shared is None:
                 found = checked(schema.Row, row, where)
-                return self._query(found, found.question, where)
+                return replace(self._query(found, found.question, where), id=_id(row))
             question = checked(schema.OneQuestion, {"question": row}, where).question
             self._check_question(question, where)
             return Query(question, shared, where)
         except ApiError as error:
-            return error
+            return Query("", (), where, _id(row), error)
 
     def _query(self, source: schema.Source, question: str, where: str) -> Query:
         self._check_question(question, where)
@@ -195,6 +193,12 @@ class Service:
         limit = self.settings.context_characters
         if characters > limit:
             raise too_large("characters of all texts", limit, characters, "context_characters", where)
+
+
+def _row_result(index: int, reply: Reply) -> schema.RowResult:
+    if isinstance(reply.found, ApiError):
+        return schema.RowResult(index=index, id=reply.query.id, error=reply.found.problem)
+    return schema.RowResult(index=index, id=reply.query.id, result=result(reply.found, reply.query.texts))
 
 
 def _id(row: Any) -> str | None:

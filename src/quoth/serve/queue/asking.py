@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from threading import Event
 from typing import TypeVar
@@ -43,11 +43,28 @@ class Query:
         question: The question.
         texts: The texts.
         where: Which part of the request it came from, for errors.
+        id: What the client calls it, if anything.
+        error: What is wrong with it already; then it is not asked.
     """
 
     question: str
     texts: tuple[Text, ...]
     where: str = "body"
+    id: str | None = None
+    error: ApiError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A query with what came of it.
+
+    Attributes:
+        query: The query.
+        found: Its answers, or why there are none.
+    """
+
+    query: Query
+    found: Prediction | ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +82,14 @@ class Cut:
 
     Attributes:
         query: The query.
-        windows: Of each of its texts.
+        example: Its question and contexts.
+        windows: All its windows, in their order.
         error: Why it could not be cut; then it has no windows.
     """
 
     query: Query
-    windows: tuple[tuple[Window, ...], ...]
+    example: Example
+    windows: tuple[Window, ...] = ()
     error: ApiError | None = None
 
 
@@ -89,7 +108,7 @@ class Desk:
         """Answer one question, so that all is loaded; and let the batcher judge the engine's speed."""
         text = Text.of("word " * _WARM_WORDS)
         cut = await self.apart(partial(cut_one, self.reader.windower, Query("word?", (text,))))
-        await self._batcher.warm_up(cut.windows[0][0])
+        await self._batcher.warm_up(cut.windows[0])
 
     def close(self) -> None:
         """Let the threads end."""
@@ -98,8 +117,8 @@ class Desk:
 
     async def ask(
         self, queries: Sequence[Query], settings: DecodeSettings, windower: Windower | None = None
-    ) -> tuple[list[Prediction | ApiError], Times]:
-        """Answer queries together, as one job; a query that cannot be read has its error instead.
+    ) -> tuple[list[Reply], Times]:
+        """Answer queries together, as one job; the reply to one that cannot be read is its error.
 
         Args:
             queries: The queries.
@@ -131,7 +150,7 @@ class Desk:
         try:
             async with asyncio.timeout_at(deadline):
                 cuts = await self._cut(queries, windower)
-                job = await self._read([window for cut in cuts for group in cut.windows for window in group], deadline)
+                job = await self._read([window for cut in cuts for window in cut.windows], deadline)
                 found = await self.apart(partial(finish, cuts, job.done.result() if job else []))
         except TimeoutError:
             raise self._too_late() from None
@@ -185,18 +204,19 @@ def _full(full: OverloadedError) -> ApiError:
 
 def cut_one(windower: Windower, query: Query) -> Cut:
     """Cut one query; an error is that of its question."""
+    example = Example(query.id or "", query.question, [text.text for text in query.texts])
+    where = f"{query.where}.question"
+    if query.error:
+        return Cut(query, example, error=query.error)
+    if not query.question.strip():
+        error = ApiError(
+            422, "question_empty", "the question must hold a word, but holds none", "Ask a question.", where
+        )
+        return Cut(query, example, error=error)
     try:
-        examples = [Example("question", query.question, text.text) for text in query.texts]
-        if not query.question.strip():
-            raise ApiError(
-                422, "question_empty", "the question must hold a word, but holds none", "Ask a question.",
-                f"{query.where}.question",
-            )  # fmt: skip
-        return Cut(query, tuple(tuple(windower.windows(example)) for example in examples))
-    except QuothError as error:
-        return Cut(query, (), of_quoth(error, f"{query.where}.question"))
-    except ApiError as error:
-        return Cut(query, (), error)
+        return Cut(query, example, tuple(windower.windows(example)))
+    except QuothError as problem:
+        return Cut(query, example, error=of_quoth(problem, where))
 
 
 def cut_all(windower: Windower, queries: Sequence[Query], most_tokens: int, left: Event) -> list[Cut]:
@@ -211,7 +231,7 @@ def cut_all(windower: Windower, queries: Sequence[Query], most_tokens: int, left
         if left.is_set():
             break
         cuts.append(cut_one(windower, query))
-        tokens += sum(len(window) for group in cuts[-1].windows for window in group)
+        tokens += sum(map(len, cuts[-1].windows))
         if tokens > most_tokens:
             raise ApiError(
                 413, "queue_tokens_limit",
@@ -221,11 +241,12 @@ def cut_all(windower: Windower, queries: Sequence[Query], most_tokens: int, left
     return cuts
 
 
-def _decode_all(
-    settings: DecodeSettings, cuts: Sequence[Cut], read: Sequence[WholeWindow]
-) -> list[Prediction | ApiError]:
-    rest = iter(read)
-    return [cut.error or decode("question", [whole.logits for whole in _of_cut(cut, rest)], settings) for cut in cuts]
+def _decode_all(settings: DecodeSettings, cuts: Sequence[Cut], read: Sequence[WholeWindow]) -> list[Reply]:
+    logits = {item.window: item.logits for item in read}
+    return [
+        Reply(cut.query, cut.error or decode(cut.example, [logits[window] for window in cut.windows], settings))
+        for cut in cuts
+    ]
 
 
 def _explain(
@@ -234,11 +255,4 @@ def _explain(
     (cut,) = cuts
     if cut.error:
         raise cut.error
-    contexts = [text.text for text in cut.query.texts]
-    return explain(cut.query.question, contexts, _of_cut(cut, iter(read)), settings, tokenizer)
-
-
-def _of_cut(cut: Cut, rest: Iterator[WholeWindow]) -> list[WholeWindow]:
-    """Take the windows of one query, each with the index of its context."""
-    wholes = [(index, next(rest)) for index, group in enumerate(cut.windows) for _ in group]
-    return [replace(whole, logits=replace(whole.logits, context_index=index)) for index, whole in wholes]
+    return explain(cut.example, read, settings, tokenizer)

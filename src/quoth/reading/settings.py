@@ -1,0 +1,87 @@
+"""How answers are chosen: the settings of decoding."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+
+from quoth.errors import ConfigError
+from quoth.records import NEVER, NullThreshold
+
+# Temperatures: beyond them, a share is that of one span or the same for all; far beyond them, it is no number.
+_LEAST, _MOST = 1e-6, 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeSettings:
+    """How answers are chosen.
+
+    Attributes:
+        max_answer_tokens: The longest answer, in tokens.
+        top_k: How many answers a prediction holds at most.
+        null_threshold: Abstain where the null score exceeds the best answer's by more than this; "never" abstain.
+            ``None`` and infinity, which said the same until version 0.2, still do, with a warning.
+        null_bias: The null odds at which "no answer" and the best answer are equally probable; see
+            :mod:`quoth.reading.probability`.
+        temperature: Divides scores before the softmax; from 1e-06 to 1e+06.
+        null_temperature: Divides null odds above the null bias; in the same range. ``None``: as ``temperature``.
+        odds_scale: Factor from the odds of an answer's share to its odds of being right, above 0.
+        whole_words: Widen an answer that starts or ends inside a word.
+
+    Raises:
+        ConfigError: If a number is out of its range.
+    """
+
+    max_answer_tokens: int = 30
+    top_k: int = 1
+    null_threshold: NullThreshold = NEVER
+    null_bias: float = 0.0
+    temperature: float = 1.0
+    null_temperature: float | None = None
+    odds_scale: float = 1.0
+    whole_words: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_answer_tokens < 1:
+            raise ConfigError(f"max_answer_tokens must be at least 1, but is {self.max_answer_tokens}")
+        if self.top_k < 1:
+            raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
+        object.__setattr__(self, "null_threshold", _null_threshold(self.null_threshold))
+        if not math.isfinite(self.null_bias):
+            raise ConfigError(f"null_bias must be finite, but is {self.null_bias}")
+        if not _LEAST <= self.temperature <= _MOST:
+            raise ConfigError(f"temperature must be from {_LEAST} to {_MOST:g}, but is {self.temperature}")
+        if self.null_temperature is not None and not _LEAST <= self.null_temperature <= _MOST:
+            raise ConfigError(f"null_temperature must be from {_LEAST} to {_MOST:g}, but is {self.null_temperature}")
+        if not 0 < self.odds_scale < math.inf:
+            raise ConfigError(f"odds_scale must be above 0 and finite, but is {self.odds_scale}")
+
+    @property
+    def never_abstains(self) -> bool:
+        """Whether an answer is given whatever its null odds."""
+        return self.null_threshold == NEVER
+
+    def with_(self, **changes: object) -> DecodeSettings:
+        """Return a copy with some settings changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+def _null_threshold(given: object) -> NullThreshold:
+    """Return a threshold as it is spelled now.
+
+    Raises:
+        ConfigError: If it is neither a number nor "never".
+    """
+    if given is None or given in (math.inf, "inf"):
+        warnings.warn(
+            f'null_threshold={given!r} is deprecated, since there is one word for it: null_threshold="never"',
+            DeprecationWarning,
+            stacklevel=4,
+        )
+        return NEVER
+    if given == NEVER:
+        return NEVER
+    if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given):
+        raise ConfigError(f'null_threshold must be a number or "never", but is {given!r}')
+    return float(given)
