@@ -2,9 +2,11 @@
 
 import itertools
 import math
+import pickle
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from quoth import Reader
 from quoth.cli import main
 from quoth.errors import ConfigError, InputError, QuestionTooLongError
 from quoth.reading import Windower
-from quoth.records import Example, Span
+from quoth.records import Example, Gold, Span
 from quoth.text import normalize_answer
 from support.oracle import grapheme_boundaries, inside_word, places
 from support.readers import KINDS, tiny_folder, tiny_reader, tiny_tokenizer
@@ -236,3 +238,58 @@ def test_a_misspelt_engine_is_wrong_use_whatever_the_folder_holds(tmp_path, caps
         assert ended.value.code == 2
         sentence = "quoth: engine must be auto, openvino, onnxruntime or torch, but is onnx\n"
         assert capsys.readouterr().err == sentence
+
+
+def test_a_prediction_holds_its_question_and_its_contexts():
+    reader = tiny_reader("wordpiece")
+    example = Example("7", QUESTION, ["Ana", CONTEXT], (Gold("keeper", CONTEXT.index("keeper"), context_index=1),))
+    (prediction,) = reader.answer_all([example])
+    assert prediction.example is example
+    assert (prediction.id, prediction.question, prediction.contexts) == ("7", QUESTION, ("Ana", CONTEXT))
+    alone = reader.answer(QUESTION, ["Ana", CONTEXT])
+    assert (alone.id, alone.question, alone.contexts) == ("", QUESTION, ("Ana", CONTEXT))
+    assert [answer.span for answer in alone.answers] == [answer.span for answer in prediction.answers]
+
+
+def test_answer_all_takes_pairs_too():
+    reader = tiny_reader("wordpiece")
+    pairs = [(QUESTION, CONTEXT), (QUESTION, ["Ana", CONTEXT]), ["Who?", "Ana Ribeiro"]]
+    predictions = list(reader.answer_all(pairs))
+    assert [each.id for each in predictions] == ["0", "1", "2"]
+    assert [each.contexts for each in predictions] == [(CONTEXT,), ("Ana", CONTEXT), ("Ana Ribeiro",)]
+    assert [each.answers[0].span for each in predictions] == [reader.answer(*pair).answers[0].span for pair in pairs]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("Who?", math.nan), "question 1: the context must be text, or several texts, but is nan"),
+        (("Who?", ["Ana", None]), "question 1: the context must be text, or several texts, but is None"),
+        ((None, CONTEXT), "question 1 must be text, but is None"),
+        ((" ", CONTEXT), "question 1 must not be empty"),
+        ("Who?", "question 1: must be an Example, or a pair of a question and a context or several, but is 'Who.'"),
+        (("Who?",), "question 1: must be an Example, or a pair"),
+    ],
+)
+def test_a_pair_that_makes_no_sense_is_named_by_its_number(asked, message):
+    with pytest.raises(InputError, match=message):
+        list(tiny_reader("wordpiece").answer_all([(QUESTION, CONTEXT), asked]))
+
+
+def test_an_example_has_contexts_by_any_name():
+    one = Example("1", "Who?", "Ana")
+    assert one == Example("1", "Who?", context="Ana") == Example("1", "Who?", contexts=["Ana"])
+    assert (one.context, one.contexts) == ("Ana", ("Ana",))
+    assert replace(one, context="Ben").contexts == ("Ben",)
+    assert replace(one, golds=()).contexts == ("Ana",)
+    assert pickle.loads(pickle.dumps(one)) == one
+    assert Example("1", "Who?", ()).context == ""
+    with pytest.raises(TypeError, match="must have contexts"):
+        Example("1", "Who?")
+
+
+def test_a_gold_may_name_its_context():
+    cutter = Windower(tiny_tokenizer("wordpiece"), max_tokens=64, overlap=16)
+    text = "The keeper was Ana."
+    windows = cutter.windows(Example("1", "Who?", [text, text], (Gold("Ana", 15, context_index=1),)))
+    assert [(window.context_index, bool(window.target)) for window in windows] == [(0, False), (1, True)]

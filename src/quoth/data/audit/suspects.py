@@ -19,12 +19,13 @@ def suspects(
 
     Args:
         examples: Labelled ones; others are passed over.
-        answer: Gives a prediction for each example, in order.
+        answer: Gives a prediction for each example.
         f1: Compares a text with golds, in [0, 1].
     """
     labelled = [example for example in examples if example.golds is not None]
     found: list[Suspect] = []
-    for example, prediction in zip(labelled, answer(labelled), strict=True):
+    for prediction in answer(labelled):
+        example = prediction.example
         golds = [gold.text for gold in example.golds or ()]
         best = prediction.best
         if best is None:
