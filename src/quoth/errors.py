@@ -13,6 +13,8 @@
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
     ├── TrainingError    a run that cannot start, resume or go on
     │   └── TrainingStoppedError  a run that a signal stopped, after it was saved
+    ├── JobError         a job over a table that cannot start or go on
+    │   └── JobStoppedError       a job that a signal stopped; the same command goes on
     ├── ExportError      an export that failed or did not hold its parity or F1 gate
     └── MissingExtraError  a part of Quoth that needs an extra which is not installed
 
@@ -106,6 +108,22 @@ class TrainingError(QuothError):
 
 class TrainingStoppedError(TrainingError):
     """A signal stopped a run, after a checkpoint was written.
+
+    Attributes:
+        signal: The number of the signal.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        self.signal = signal
+        super().__init__(message)
+
+
+class JobError(QuothError):
+    """A job over a table cannot start or go on."""
+
+
+class JobStoppedError(JobError):
+    """A signal stopped a job, after the shards in progress were written.
 
     Attributes:
         signal: The number of the signal.

@@ -23,6 +23,7 @@ COMMANDS = {
     "data": "Look at your own data, repair them, and make files of them.",
     "train": "Fine-tune an encoder on SQuAD-style data, and write a reader folder.",
     "predict": "Answer every question of a data set, and write SQuAD's prediction files.",
+    "answer": "Answer the questions of a table of any size: in shards, by several workers, and resumable.",
     "score": "Score predictions: SQuAD's exact match and F1, equal to the official scorers.",
     "evaluate": "Measure a reader: answer every labelled question and score the answers, in one pass.",
     "calibrate": "Fit what a reader's scores mean: its probabilities, its null threshold, and operating points.",
@@ -105,7 +106,7 @@ def top(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 fine, 1 problems found, 2 wrong use, 128 and more: stopped by a signal."""
     from quoth.display import visible
-    from quoth.errors import ConfigError, MissingExtraError, QuothError, TrainingStoppedError
+    from quoth.errors import ConfigError, JobStoppedError, MissingExtraError, QuothError, TrainingStoppedError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What the encoding of a terminal or pipe cannot hold is written as an escape, not refused.
@@ -124,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         typer.echo(f"quoth: {visible(describe(error))}", err=True)
-        if isinstance(error, TrainingStoppedError):
+        if isinstance(error, TrainingStoppedError | JobStoppedError):
             sys.exit(128 + error.signal)
         sys.exit(2 if isinstance(error, ConfigError | MissingExtraError) else 1)
 

@@ -1,0 +1,204 @@
+"""Workers on this machine: one process each, with one reader. They write shards; this process hands them out.
+
+A worker that is killed costs the shard that it was working on, which another one does again. Workers leave signals to
+the process that started them, and end with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from quoth.errors import JobError, QuothError
+from quoth.tables.answer import TableAnswerer
+from quoth.tables.job.manifest import Started
+from quoth.tables.job.plan import Counts, Plan
+from quoth.tables.job.queue import ShardQueue
+from quoth.tables.job.shards import write_shard
+from quoth.tables.sources import Cursor
+
+# How often a shard may end its worker.
+_ATTEMPTS = 3
+# How long to wait for news before looking for a stop signal, in seconds.
+_TICK = 0.2
+
+
+class Progress(NamedTuple):
+    """What a worker has done of a shard so far."""
+
+    shard: int
+    counts: Counts
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How the caller follows a run.
+
+    Attributes:
+        started: Is told of each reader that was loaded, before its worker does a shard; it may raise.
+        progress: Is told of rows that were answered, and of shards that were written.
+        stopped: Returns whether no more shards must be begun.
+    """
+
+    started: Callable[[Started], None]
+    progress: Callable[[Progress], None]
+    stopped: Callable[[], bool]
+
+
+def run_local(plan: Plan, shards: list[int], workers: int, watch: Watch) -> None:
+    """Do shards with several workers.
+
+    Raises:
+        JobError: If a worker cannot start, or a shard ends its workers again and again.
+        QuothError, OSError: What a worker failed with.
+    """
+    crew = _Crew(plan, ShardQueue(shards, workers), watch)
+    try:
+        for index in range(min(workers, len(shards))):
+            crew.start(index)
+        while crew.members:
+            crew.listen()
+    finally:
+        crew.kill()
+    crew.raise_if_lost()
+
+
+@dataclass(slots=True)
+class _Member:
+    """A worker, as this process sees it."""
+
+    index: int
+    process: BaseProcess
+    connection: Connection
+    is_ready: bool = False
+    shard: int | None = None
+
+
+class _Crew:
+    def __init__(self, plan: Plan, queue: ShardQueue, watch: Watch) -> None:
+        self._plan = plan
+        self._queue = queue
+        self._watch = watch
+        self._attempts: Counter[int] = Counter()
+        self._lost: dict[int, int | None] = {}
+        self.members: dict[Connection, _Member] = {}
+
+    def start(self, index: int) -> None:
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(self._plan, theirs), daemon=True, name=f"quoth-worker-{index}")
+        process.start()
+        theirs.close()
+        self.members[ours] = _Member(index, process, ours)
+
+    def listen(self) -> None:
+        """Wait for news from any worker, and act on it."""
+        for connection in wait(list(self.members), timeout=_TICK):
+            member = self.members[connection]  # type: ignore[index]
+            try:
+                news = member.connection.recv()
+            except (EOFError, OSError):
+                self._ended(member)
+            else:
+                self._heard(member, news)
+
+    def _heard(self, member: _Member, news: Any) -> None:
+        if isinstance(news, Exception):
+            raise news
+        if isinstance(news, Started):
+            self._watch.started(news)
+            member.is_ready = True
+        else:
+            self._watch.progress(news)
+        if isinstance(news, Started) or news.is_done:
+            self._next(member)
+
+    def _next(self, member: _Member) -> None:
+        member.shard = None if self._watch.stopped() else self._queue.take(member.index)
+        try:
+            member.connection.send(member.shard)
+        except OSError:  # it has ended; that is heard of next
+            return
+        if member.shard is None:
+            del self.members[member.connection]
+            member.process.join()
+
+    def _ended(self, member: _Member) -> None:
+        """Replace a worker that was killed."""
+        member.process.join()
+        del self.members[member.connection]
+        code = member.process.exitcode
+        if not member.is_ready:
+            raise JobError(f"a worker must load its reader, but ended before it had (exit code {code}): out of memory?")
+        if (shard := member.shard) is not None:
+            self._attempts[shard] += 1
+            if self._attempts[shard] >= _ATTEMPTS:
+                self._lost[shard] = code
+            else:
+                self._queue.put_back(member.index, shard)
+        if not self._watch.stopped():
+            self.start(member.index)
+
+    def kill(self) -> None:
+        """End all workers that are left, at once."""
+        for member in self.members.values():
+            member.process.kill()
+            member.process.join()
+
+    def raise_if_lost(self) -> None:
+        if self._lost:
+            shard, code = next(iter(self._lost.items()))
+            start, stop = self._plan.bounds(shard)
+            others = f", and {len(self._lost) - 1} other shards" if len(self._lost) > 1 else ""
+            raise JobError(
+                f"rows {start:,} to {stop - 1:,}{others}: must be answered, but ended their worker {_ATTEMPTS} times "
+                f"(exit code {code}): out of memory? All other shards are done."
+            )
+
+
+def _work(plan: Plan, connection: Connection) -> None:
+    """Do shards until there are no more: what runs in a worker."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    limit_threads(plan.settings.reader.threads)
+    try:
+        answerer = TableAnswerer(plan.settings)
+        engine = answerer.reader.engine
+        connection.send(Started(engine.name, engine.precision))
+        cursor = Cursor(plan.table, plan.settings)
+        while (shard := connection.recv()) is not None:
+
+            def report(counts: Counts, shard: int = shard) -> None:
+                connection.send(Progress(shard, counts, False))
+
+            counts = write_shard(plan, shard, cursor, answerer, report)
+            connection.send(Progress(shard, counts, True))
+    except (QuothError, OSError) as error:
+        connection.send(error)
+
+
+def limit_threads(threads: int | None) -> None:
+    """Keep all libraries of this process to some threads; must be called before they start any."""
+    if threads is not None:
+        os.environ["RAYON_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+        os.environ["TOKENIZERS_PARALLELISM"] = "false" if threads == 1 else "true"
+        pa.set_cpu_count(threads)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)

@@ -1,0 +1,151 @@
+"""``job.json``: what a job reads and all that its answers depend on. A run that differs is refused.
+
+format      1
+inputs      each file: path, format, size, time of modification, a hash of its ends, rows, where reading may begin
+columns     of the input, with their types; ``schema`` is the same as Arrow writes it
+rows, rows_per_shard, shards
+settings    what is asked
+reader      sha256 of its files and settings; engine, precision, threads
+versions    of Quoth, pyarrow and the engine
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from quoth import __version__
+from quoth.errors import ConfigError, JobError
+from quoth.files import is_unfinished, sha256, write_json
+from quoth.store import ReaderFolder
+from quoth.store.files import reader_files
+from quoth.tables.job.lock import LOCK
+from quoth.tables.job.plan import Plan
+from quoth.tables.sources import Table, TableFile
+
+MANIFEST = "job.json"
+FORMAT = 1
+# What the shards of a folder may be joined by the same command into.
+_OURS = (LOCK, MANIFEST, "summary.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a reader turned out to be, once it was loaded.
+
+    Attributes:
+        engine: What runs the network.
+        precision: What it computes in.
+    """
+
+    engine: str
+    precision: str
+
+
+def reader_hash(folder: ReaderFolder) -> str:
+    """Return a hash of all that a reader's answers depend on."""
+    parts = {name: sha256(folder.path / name) for name in reader_files(folder.path)}
+    content = {"files": parts, **folder.settings().to_json()}
+    return sha256(json.dumps(content, sort_keys=True).encode())
+
+
+def inputs_json(table: Table) -> list[dict[str, Any]]:
+    """Return the files of a table as the manifest has them."""
+    return [file.to_json() for file in table.files]
+
+
+def manifest(plan: Plan, reader_sha256: str, started: Started) -> dict[str, Any]:
+    """Return the manifest of a job."""
+    choice = plan.settings.reader
+    return {
+        "format": FORMAT,
+        "inputs": inputs_json(plan.table),
+        "columns": {field.name: str(field.type) for field in plan.table.schema},
+        "rows": plan.table.rows,
+        "rows_per_shard": plan.rows_per_shard,
+        "shards": plan.shards,
+        "settings": plan.settings.to_json(),
+        "reader": {
+            "sha256": reader_sha256,
+            "engine": started.engine,
+            "precision": started.precision,
+            "threads": choice.threads,
+        },
+        "versions": {"quoth": __version__, "pyarrow": pa.__version__, started.engine: version(started.engine)},
+        "schema": base64.b64encode(plan.table.schema.serialize().to_pybytes()).decode(),
+    }
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a folder, or ``None`` if there is none and the folder is new or empty.
+
+    Raises:
+        ConfigError: If the folder holds other things, or the manifest cannot be read.
+    """
+    file = folder / MANIFEST
+    if not file.exists():
+        other = [path.name for path in folder.iterdir() if path.name not in _OURS and not is_unfinished(path)]
+        if other:
+            raise ConfigError(
+                f"{folder}: must be a new or empty folder, or the folder of this job, but holds {sorted(other)[0]}"
+            )
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise JobError(f"{file}: must be JSON, but cannot be read: {error}. Start anew in another folder.") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise JobError(f"{file}: format must be {FORMAT}. Is it of another version of Quoth?")
+    return found
+
+
+def table_of(found: Mapping[str, Any]) -> Table:
+    """Return the table of a manifest."""
+    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(found["schema"])))
+    return Table(tuple(TableFile.from_json(values) for values in found["inputs"]), schema)
+
+
+def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write the manifest, whole or not at all."""
+    write_json(folder / MANIFEST, content)
+
+
+def check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Check that a run is that of a manifest.
+
+    Raises:
+        ConfigError: If something differs; the message names all that does.
+    """
+    found = list(_differences(before, now))
+    if found:
+        more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+        raise ConfigError(
+            f"{folder}: holds the job of another command: {'; '.join(found[:3])}{more}. "
+            "Run that command again, or choose another folder."
+        )
+
+
+def _differences(before: Any, now: Any, where: str = "") -> Iterator[str]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for name in dict.fromkeys([*before, *now]):
+            if name != "schema":
+                yield from _differences(before.get(name), now.get(name), f"{where}.{name}" if where else str(name))
+    elif isinstance(before, list) and isinstance(now, list) and where == "inputs":
+        if len(before) != len(now):
+            yield f"inputs were {len(before)} files, but are {len(now)}"
+        for one, other in zip(before, now, strict=False):
+            yield from _differences(one, other, str(one.get("path")))
+    elif before != now:
+        yield f"{where} was {_shown(before)}, but is {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:60] + "…"

@@ -1,0 +1,78 @@
+"""The shards of a job as one file: CSV or JSON lines, written a piece at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from quoth.errors import ConfigError
+from quoth.files import whole_bytes
+from quoth.tables.job.plan import Plan
+
+FORMATS = ("csv", "jsonl")
+_ROWS = 1024
+
+
+def merge(plan: Plan, kind: str) -> Path:
+    """Write all shards as ``DIR/answers.csv`` or ``DIR/answers.jsonl``, whole or not at all; return the file.
+
+    In CSV, lists and other nested values are written as JSON, and null is an empty cell.
+
+    Raises:
+        ConfigError: If there is no such format.
+        OSError: If the file cannot be written.
+    """
+    check_format(kind)
+    target = plan.output / f"answers.{kind}"
+    with whole_bytes(target) as file:
+        if kind == "jsonl":
+            for table in _tables(plan):
+                for row in table.to_pylist():
+                    file.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+            return target
+        writer = None
+        for table in _tables(plan):
+            flat = _flat(table)
+            if writer is None:
+                writer = csv.CSVWriter(file, flat.schema)
+            writer.write_table(flat)
+        if writer is not None:
+            writer.close()
+    return target
+
+
+def check_format(kind: str) -> None:
+    """Check the name of a format.
+
+    Raises:
+        ConfigError: If there is no such format.
+    """
+    if kind not in FORMATS:
+        raise ConfigError(f"the output format must be one of {', '.join(FORMATS)}, but is {kind}")
+
+
+def _tables(plan: Plan) -> Iterator[pa.Table]:
+    for index in range(plan.shards):
+        with parquet.ParquetFile(plan.path(index)) as file:
+            if index == 0:
+                yield file.schema_arrow.empty_table()
+            for batch in file.iter_batches(_ROWS, use_threads=False):
+                yield pa.Table.from_batches([batch])
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """Return a table whose nested columns are JSON."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            texts = [_json(value) for value in table.column(place).to_pylist()]
+            table = table.set_column(place, field.name, pa.array(texts, pa.string()))
+    return table
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,112 @@
+"""One shard: its rows are read, answered and written as one Parquet file, which is there whole or not at all.
+
+The file depends on its rows, the settings and the versions alone: the rows go through the reader from the shard's first
+to its last in pieces of one size, and the groups of the file end at places that only the content decides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from quoth.files import whole_bytes
+from quoth.tables.answer import TableAnswerer
+from quoth.tables.columns import answer_names, output_schema
+from quoth.tables.job.plan import COUNTS, Counts, Plan
+from quoth.tables.rows import piece_size
+from quoth.tables.settings import TableSettings
+from quoth.tables.sources import Cursor
+
+# Rows and bytes of text in a row group: as soon as one is reached, the group is written.
+_GROUP_ROWS, _GROUP_BYTES = 16_384, 1 << 26
+
+Report = Callable[[Counts], None]
+
+
+def write_shard(plan: Plan, index: int, cursor: Cursor, answerer: TableAnswerer, report: Report) -> Counts:
+    """Answer the rows of a shard and write its file.
+
+    Args:
+        plan: The plan.
+        index: Which shard.
+        cursor: Reads the rows.
+        answerer: Answers them.
+        report: Is told the counts so far, now and then.
+
+    Raises:
+        DataError: If the input cannot be read, or has changed.
+        OSError: If the file cannot be written, such as on a full disk.
+        ReaderError: If the engine fails.
+    """
+    settings = plan.settings
+    schema = output_schema(cursor.schema, settings)
+    start, stop = plan.bounds(index)
+    counts = Counts()
+    pieces = answerer.stream(cursor.read(start, stop, piece_size(settings)))
+    with whole_bytes(plan.path(index)) as file:
+        with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+            for group in _groups(pieces):
+                for table in group:
+                    counts += count(table, settings)
+                    report(counts)
+                writer.write_table(_joined(group, schema), row_group_size=2 * _GROUP_ROWS)
+            writer.add_key_value_metadata({COUNTS: json.dumps(counts.to_json()).encode()})
+        file.flush()
+        os.fsync(file.fileno())
+    return counts
+
+
+def _groups(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
+    group: list[pa.Table] = []
+    rows = size = 0
+    for table in tables:
+        group.append(table)
+        rows += table.num_rows
+        size += _text_bytes(table)
+        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield group
+            group, rows, size = [], 0, 0
+    if group:
+        yield group
+
+
+def _text_bytes(table: pa.Table) -> int:
+    """Return how many bytes of text a table holds; what Arrow says of its buffers depends on how it was read."""
+    texts = [column for column in table.columns if pa.types.is_string(column.type) or pa.types.is_binary(column.type)]
+    return sum(pc.sum(pc.binary_length(column)).as_py() or 0 for column in texts)
+
+
+def _joined(group: list[pa.Table], schema: pa.Schema) -> pa.Table:
+    """Return the tables as one, in one chunk; a dictionary has the order in which its values occur."""
+    table = pa.concat_tables(group)
+    columns = [
+        column.cast(column.type.value_type).combine_chunks().dictionary_encode().cast(column.type)
+        if pa.types.is_dictionary(column.type)
+        else column
+        for column in table.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=schema).combine_chunks()
+
+
+def count(table: pa.Table, settings: TableSettings) -> Counts:
+    """Count what came out of some answered rows."""
+    names = answer_names(settings)
+    errors: Counter[str] = Counter()
+    answered = 0
+    codes = [name for name in names if name.endswith("error_code")]
+    for name in codes:
+        for entry in pc.value_counts(table.column(name)).to_pylist():
+            if entry["values"] is not None:
+                errors[entry["values"]] += entry["counts"]
+    for name in names:
+        if name.endswith("answer"):
+            answered += table.num_rows - table.column(name).null_count
+    questions = table.num_rows * len(codes)
+    rows = table.num_rows if settings.wide or not settings.asked else table.num_rows // len(settings.asked)
+    return Counts(rows, answered, questions - answered - errors.total(), dict(sorted(errors.items())))

@@ -1,0 +1,208 @@
+"""Where tables are: files, folders and globs, here or in an object store; and how to tell that a file has changed."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from quoth.errors import ConfigError, DataError
+
+# Each format with the suffixes of its files.
+FORMATS = {
+    "parquet": (".parquet", ".pq"),
+    "csv": (".csv", ".tsv"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "arrow": (".arrow", ".arrows", ".feather", ".ipc"),
+}
+# How much of the start and of the end of a file is part of its fingerprint.
+_ENDS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One file of a table.
+
+    Attributes:
+        path: An absolute path, or a URL such as ``s3://bucket/folder/file.parquet``.
+        format: A key of ``FORMATS``.
+    """
+
+    path: str
+    format: str
+
+    def open(self) -> io.BufferedReader:
+        """Open it for reading at any place.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+        system, inner = _system(self.path)
+        return io.BufferedReader(system.open_input_file(inner), 1 << 20)
+
+    def arrow_file(self) -> pa.NativeFile:
+        """Open it as Arrow's readers want it."""
+        system, inner = _system(self.path)
+        return system.open_input_file(inner)
+
+    def state(self) -> tuple[int, int]:
+        """Return its size in bytes and its time of modification in nanoseconds, quickly.
+
+        Raises:
+            OSError: If it is not there.
+        """
+        system, inner = _system(self.path)
+        info = system.get_file_info(inner)
+        if info.type != fs.FileType.File:
+            raise FileNotFoundError(2, "no such file", self.path)
+        return info.size, info.mtime_ns or 0
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what tells whether it has changed: size, time of modification, a hash of its start and its end."""
+        size, modified = self.state()
+        digest = hashlib.sha256()
+        with self.open() as file:
+            digest.update(file.read(_ENDS))
+            file.seek(max(0, size - _ENDS))
+            digest.update(file.read(_ENDS))
+        return {"size": size, "modified_ns": modified, "ends_sha256": digest.hexdigest()}
+
+
+class Scan(NamedTuple):
+    """What was found by looking through a file once.
+
+    Attributes:
+        rows: How many rows it has.
+        marks: Rows at which reading may begin, each with its place in the file, in the format's own terms.
+        schema: Its columns.
+    """
+
+    rows: int
+    marks: list[tuple[int, int]]
+    schema: pa.Schema
+
+
+def find_files(inputs: Sequence[str]) -> list[Location]:
+    """Return the files of a table: those of each input in the order of their names.
+
+    Args:
+        inputs: Files, folders (with all below them but names that start with "." or "_"), globs; paths or URLs.
+
+    Raises:
+        ConfigError: If an input is not there, holds no table, or is of a format that is not read.
+    """
+    found = [location for text in inputs for location in _find(text)]
+    twice = [location.path for location, count in Counter(found).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{twice[0]}: must be given once, but is given several times")
+    return found
+
+
+def _find(text: str) -> Iterator[Location]:
+    paths = _remote(text) if "://" in text else [str(path) for path in _local(text)]
+    if not paths:
+        raise ConfigError(f"{text}: must hold tables ({_suffixes()}), but holds none")
+    for path in paths:
+        yield Location(path, _format(path))
+
+
+def _local(text: str) -> list[Path]:
+    path = Path(text)
+    if path.is_dir():
+        inside = (file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path).parts))
+        return sorted(file.absolute() for file in inside if _known(file.name))
+    if path.exists():
+        return [path.absolute()]
+    matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - a path may be absolute, which Path.glob refuses
+    if not matches:
+        raise ConfigError(f"{text}: must be a file, a folder or a glob of tables, but there is no such file")
+    return [Path(match).absolute() for match in matches if Path(match).is_file()]
+
+
+def _remote(text: str) -> list[str]:
+    head, _, query = text.partition("?")
+    parts = urlsplit(head)
+    if "@" in parts.netloc:
+        raise ConfigError(
+            f"{parts.scheme}://…@{parts.hostname}: must hold no key, since job.json keeps the URL. Set the key in the "
+            "environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    system, inner = _system(text)
+
+    def whole(path: str) -> str:
+        return f"{parts.scheme}://{path}" + (f"?{query}" if query else "")
+
+    if "*" in inner or "[" in inner:
+        base = inner[: min(inner.find(mark) for mark in "*[" if mark in inner)].rpartition("/")[0]
+        infos = system.get_file_info(fs.FileSelector(base, recursive=True))
+        return sorted(whole(info.path) for info in infos if info.is_file and fnmatchcase(info.path, inner))
+    info = system.get_file_info(inner)
+    if info.type == fs.FileType.File:
+        return [whole(inner)]
+    if info.type != fs.FileType.Directory:
+        raise ConfigError(f"{text}: must be a file, a folder or a glob of tables, but there is no such file")
+    infos = system.get_file_info(fs.FileSelector(inner, recursive=True))
+    return sorted(
+        whole(info.path)
+        for info in infos
+        if info.is_file and _known(info.path) and not _is_hidden(info.path[len(inner) :].strip("/").split("/"))
+    )
+
+
+def _is_hidden(parts: Sequence[str]) -> bool:
+    return any(part.startswith((".", "_")) for part in parts)
+
+
+def _known(name: str) -> str | None:
+    return next((kind for kind, suffixes in FORMATS.items() if name.lower().endswith(suffixes)), None)
+
+
+def _format(path: str) -> str:
+    kind = _known(path.partition("?")[0] if "://" in path else path)
+    if kind is None:
+        raise ConfigError(f"{path}: cannot infer the format from the name; use one of {_suffixes()}")
+    return kind
+
+
+def _suffixes() -> str:
+    return ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+
+
+def _system(path: str) -> tuple[fs.FileSystem, str]:
+    """Return the file system of a path or URL, and the path within it."""
+    if "://" not in path:
+        return _local_system(), path
+    head, _, query = path.partition("?")
+    parts = urlsplit(head)
+    try:
+        system, is_local = _remote_system(parts.scheme, parts.netloc, query)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ConfigError(f"{path}: cannot be opened: {error}") from error
+    return system, parts.path if is_local else f"{parts.netloc}{parts.path}".rstrip("/")
+
+
+@lru_cache(maxsize=1)
+def _local_system() -> fs.FileSystem:
+    return fs.LocalFileSystem()
+
+
+@lru_cache(maxsize=16)
+def _remote_system(scheme: str, bucket: str, query: str) -> tuple[fs.FileSystem, bool]:
+    system, _ = fs.FileSystem.from_uri(f"{scheme}://{bucket}/" + (f"?{query}" if query else ""))
+    return system, isinstance(system, fs.LocalFileSystem)
+
+
+def unreadable(location: Location, error: Exception) -> DataError:
+    """Return the error that a file is not what its name says."""
+    return DataError(location.path, [f"{location.path}: must be {location.format}, but cannot be read: {error}"])

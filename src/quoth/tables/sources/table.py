@@ -1,0 +1,240 @@
+"""A table of many files, as one run of rows of which any range can be read."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from typing import Any
+
+import pyarrow as pa
+
+from quoth.errors import ConfigError, DataError
+from quoth.tables.columns import RowError, kept_names
+from quoth.tables.rows import Rows
+from quoth.tables.settings import TableSettings
+from quoth.tables.sources import columnar, lines
+from quoth.tables.sources.files import Location, Scan, unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A file whose rows have been counted.
+
+    Attributes:
+        location: Where it is.
+        fingerprint: What tells whether it has changed.
+        rows: How many rows it has.
+        marks: Rows at which reading may begin, each with its place in the file.
+    """
+
+    location: Location
+    fingerprint: Mapping[str, Any]
+    rows: int
+    marks: tuple[tuple[int, int], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        marks = [list(mark) for mark in self.marks]
+        return {**asdict(self.location), **self.fingerprint, "rows": self.rows, "marks": marks}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TableFile:
+        """Make it of what :meth:`to_json` returned."""
+        rest = {key: value for key, value in values.items() if key not in ("path", "format", "rows", "marks")}
+        marks = tuple((row, place) for row, place in values["marks"])
+        return cls(Location(values["path"], values["format"]), rest, values["rows"], marks)
+
+    def check_unchanged(self) -> None:
+        """Check quickly that the file is as it was.
+
+        Raises:
+            DataError: If its size or its time of modification differs.
+        """
+        size, modified = self.location.state()
+        if (size, modified) != (self.fingerprint["size"], self.fingerprint["modified_ns"]):
+            path = self.location.path
+            raise DataError(
+                path, [f"{path}: must not change while it is read, but has changed. Start anew in another folder."]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of files with the same columns.
+
+    Attributes:
+        files: The files, in the order of their rows.
+        schema: The columns.
+    """
+
+    files: tuple[TableFile, ...]
+    schema: pa.Schema
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return sum(file.rows for file in self.files)
+
+
+def scan(locations: Sequence[Location], settings: TableSettings, rows_per_shard: int) -> Table:
+    """Count the rows of each file, and see that all have the columns that are wanted, of the same types.
+
+    Raises:
+        ConfigError: If the columns of two files differ.
+        DataError: If a file cannot be read.
+    """
+    files: list[TableFile] = []
+    schema: pa.Schema | None = None
+    before = 0
+    for location in locations:
+        fingerprint = location.fingerprint()
+        found = _scan(location, before, rows_per_shard)
+        files.append(TableFile(location, fingerprint, found.rows, tuple(found.marks)))
+        before += found.rows
+        if schema is None or not schema.names:
+            schema = found.schema
+        elif found.rows or found.schema.names:
+            schema = _agreed(schema, found.schema, settings, (locations[0], location))
+    return Table(tuple(files), schema if schema is not None else pa.schema([]))
+
+
+def _scan(location: Location, before: int, rows_per_shard: int) -> Scan:
+    def begins(row: int) -> bool:
+        return (before + row) % rows_per_shard == 0
+
+    if location.format == "parquet":
+        return columnar.scan_parquet(location)
+    if location.format == "arrow":
+        return columnar.scan_arrow(location)
+    return lines.scan_csv(location, begins) if location.format == "csv" else lines.scan_jsonl(location, begins)
+
+
+def _agreed(schema: pa.Schema, other: pa.Schema, settings: TableSettings, where: Sequence[Location]) -> pa.Schema:
+    """Return the schema of two files; columns of JSON lines may be missing in one, or be of another type."""
+    first, second = where
+    if first.format == second.format == "jsonl":
+        return _united(schema, other)
+    names = schema.names if settings.columns is None else [*settings.text_columns, *kept_names(schema, settings)]
+    extra = [name for name in other.names if name not in schema.names] if settings.columns is None else []
+    for name in [*names, *extra]:
+        one, two = (str(part.field(name).type) if name in part.names else "missing" for part in (schema, other))
+        if one != two:
+            raise ConfigError(
+                f"{second.path}: must have the columns of {first.path}, but column {name!r} is {two} here, and {one} "
+                "there. Choose columns that all files have (--columns)."
+            )
+    return schema
+
+
+def _united(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
+    fields = {field.name: field.type for field in schema}
+    for field in other:
+        known = fields.setdefault(field.name, field.type)
+        if known != field.type:
+            numbers = {known, field.type} == {pa.int64(), pa.float64()}
+            fields[field.name] = pa.float64() if numbers else pa.string()
+    return pa.schema(list(fields.items()))
+
+
+class Cursor:
+    """Reads ranges of rows. A range that begins where the last one ended, or later in that file, is read on."""
+
+    def __init__(self, table: Table, settings: TableSettings) -> None:
+        self._table = table
+        self._texts = settings.text_columns
+        self._names = list(dict.fromkeys([*kept_names(table.schema, settings), *settings.text_columns]))
+        self._schema = pa.schema([table.schema.field(name) for name in self._names], metadata=table.schema.metadata)
+        self._ends = list(accumulate(file.rows for file in table.files))
+        self._open: _OpenFile | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that are read."""
+        return self._schema
+
+    def read(self, start: int, stop: int, size: int) -> Iterator[Rows]:
+        """Yield the rows from ``start`` to below ``stop`` in pieces of a size, fewer at the end of each file.
+
+        Raises:
+            DataError: If a file has changed since it was scanned, or cannot be read.
+        """
+        while start < stop:
+            index = bisect_right(self._ends, start)
+            before = self._ends[index] - self._table.files[index].rows
+            end = min(stop, self._ends[index])
+            yield from self._read_file(index, start - before, end - before, size)
+            start = end
+
+    def _read_file(self, index: int, start: int, stop: int, size: int) -> Iterator[Rows]:
+        file = self._table.files[index]
+        file.check_unchanged()
+        opened, self._open = self._open, None  # if reading fails, nobody knows where it stands
+        if opened is None or opened.index != index or opened.row > start or _mark(file, start)[0] > opened.row:
+            row, place = _mark(file, start)
+            opened = _OpenFile(index, row, self._rows(file.location, place))
+        try:
+            opened.skip(start)
+            for row in range(start, stop, size):
+                yield opened.take(min(size, stop - row))
+        except (StopIteration, pa.ArrowInvalid) as error:
+            file.check_unchanged()
+            raise unreadable(file.location, error) from error
+        file.check_unchanged()
+        self._open = opened
+
+    def _rows(self, location: Location, place: int) -> Iterator[Rows]:
+        if location.format == "parquet":
+            return columnar.read_parquet(location, self._names, place)
+        if location.format == "arrow":
+            return columnar.read_arrow(location, self._names, place)
+        if location.format == "csv":
+            return lines.read_csv(location, self._schema, place)
+        return lines.read_jsonl(location, self._schema, place, self._texts)
+
+
+def _mark(file: TableFile, row: int) -> tuple[int, int]:
+    """Return the last mark at or before a row."""
+    return file.marks[bisect_right(file.marks, (row, 2**63)) - 1]
+
+
+class _OpenFile:
+    """A file that is being read, with the row that comes next."""
+
+    def __init__(self, index: int, row: int, batches: Iterator[Rows]) -> None:
+        self.index = index
+        self.row = row
+        self._batches = batches
+        self._rest: Rows | None = None
+
+    def skip(self, row: int) -> None:
+        """Go on to a row."""
+        while self.row < row:
+            self._next(row - self.row)
+
+    def take(self, count: int) -> Rows:
+        """Return the next rows.
+
+        Raises:
+            StopIteration: If there are fewer.
+        """
+        tables: list[pa.Table] = []
+        broken: dict[int, RowError] = {}
+        held = 0
+        while held < count:
+            part = self._next(count - held)
+            broken.update({held + place: error for place, error in part.broken.items()})
+            tables.append(part.table)
+            held += part.table.num_rows
+        return Rows(pa.concat_tables(tables), broken)
+
+    def _next(self, most: int) -> Rows:
+        """Return some of the next rows."""
+        while self._rest is None or not self._rest.table.num_rows:
+            self._rest = next(self._batches)
+        rest, size = self._rest, self._rest.table.num_rows
+        part = rest.slice(0, most)
+        self._rest = rest.slice(most, size) if most < size else None
+        self.row += part.table.num_rows
+        return part

@@ -1,0 +1,359 @@
+"""Jobs over tables: shards, resuming, locks, signals, kills; the answers never depend on any of it."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from quoth.errors import ConfigError, DataError
+from quoth.tables import ReaderChoice, TableSettings, answer_batch
+from quoth.tables.ask import read_questions
+from quoth.tables.job import Job, look
+from quoth.tables.job.lock import locked
+from quoth.tables.job.merge import merge
+from quoth.tables.job.queue import ShardQueue
+from support.readers import TINY, tiny_folder
+from support.tables import READER, SETTINGS, answer, do, inline, result, shards, start, table
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A table with some bad rows."""
+    return write(tmp_path / "in.parquet", table(450, bad=40))
+
+
+def write(path, given):
+    parquet.write_table(given, path, row_group_size=170)
+    return path
+
+
+def test_a_job_writes_what_the_function_returns_in_shards_of_row_order(source, tmp_path):
+    summary = do(source, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        ".lock",
+        "job.json",
+        *(f"part-00000{index}.parquet" for index in range(5)),
+        "summary.json",
+    ]
+    expected = answer_batch(parquet.read_table(source), SETTINGS)
+    found = result(tmp_path / "out")
+    # In other batches, the last bits of a number may differ.
+    numbers = ["probability", "null_probability", "score"]
+    assert found.drop_columns(numbers).equals(expected.drop_columns(numbers))
+    assert found.column("score").to_pylist() == pytest.approx(expected.column("score").to_pylist(), abs=0.05)
+    assert summary.counts.to_json() == {"rows": 450, "answered": 438, "abstained": 0, "errors": {"null_question": 12}}
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["errors"] == {"null_question": 12}
+
+
+def test_shards_depend_on_their_rows_alone(source, tmp_path):
+    do(source, tmp_path / "whole")
+    whole = shards(tmp_path / "whole")
+    do(source, tmp_path / "parts")
+    for name in ("part-000003.parquet", "part-000001.parquet"):
+        (tmp_path / "parts" / name).unlink()
+    (tmp_path / "parts" / "part-000004.parquet").write_bytes(whole["part-000004.parquet"][:-100])
+    (tmp_path / "parts" / ".part-000001.parquet.1.part").write_bytes(b"half")
+    summary = do(source, tmp_path / "parts")
+    assert shards(tmp_path / "parts") == whole
+    assert (summary.rows_now, summary.counts.rows) == (250, 450)
+    assert not (tmp_path / "parts" / ".part-000001.parquet.1.part").exists()
+
+
+def test_dictionaries_of_the_input_do_not_depend_on_where_reading_began(tmp_path):
+    given = table(300).append_column("kind", pa.array([f"k{n % 7}" for n in range(300)]).dictionary_encode())
+    source = write(tmp_path / "in.parquet", given)
+    do(source, tmp_path / "one")
+    do(source, tmp_path / "two")
+    (tmp_path / "two" / "part-000001.parquet").unlink()
+    do(source, tmp_path / "two")
+    assert shards(tmp_path / "one") == shards(tmp_path / "two")
+    assert result(tmp_path / "one").column("kind").to_pylist() == given.column("kind").to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"settings": replace(SETTINGS, top_k=2)}, "settings.top_k was 1, but is 2"),
+        ({"settings": replace(SETTINGS, columns=("n",))}, r"settings.columns was null, but is \[\"n\"\]"),
+        ({"rows_per_shard": 90}, "rows_per_shard was 100, but is 90"),
+        ({"settings": replace(SETTINGS, reader=ReaderChoice(str(TINY / "bpe"), threads=1))}, "reader.sha256 was"),
+        ({"settings": replace(SETTINGS, reader=replace(SETTINGS.reader, threads=2))}, "reader.threads was 1, but is 2"),
+        ({"settings": replace(SETTINGS, max_context_chars=9)}, "max_context_chars was null, but is 9"),
+    ],
+)
+def test_a_run_that_differs_is_refused_with_what_differs(source, tmp_path, changed, named):
+    do(source, tmp_path / "out")
+    with pytest.raises(ConfigError, match=named):
+        do(source, tmp_path / "out", **changed)
+
+
+def test_an_input_that_changed_between_runs_is_refused(source, tmp_path):
+    do(source, tmp_path / "out")
+    write(source, table(450))
+    with pytest.raises(ConfigError, match=r"in\.parquet\.ends_sha256 was"):
+        do(source, tmp_path / "out")
+
+
+def test_an_input_that_changes_while_it_is_read_stops_the_job_and_writes_nothing_wrong(source, tmp_path):
+    def changing(plan, todo, workers, watch):
+        inline(plan, todo[:2], workers, watch)
+        os.utime(source, ns=(1, 1))
+        inline(plan, todo[2:], workers, watch)
+
+    from quoth.tables.job import run
+
+    with pytest.raises(DataError, match="must not change while it is read"):
+        run(Job((str(source),), tmp_path / "out", SETTINGS, 100), lambda *_: None, changing)
+    assert list(shards(tmp_path / "out")) == ["part-000000.parquet", "part-000001.parquet"]
+
+
+def test_a_folder_that_holds_other_things_is_refused(source, tmp_path):
+    done = tmp_path / "done"
+    do(source, done)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"must be a new or empty folder, .*, but holds thesis\.txt"):
+        do(source, tmp_path / "out")
+    with pytest.raises(ConfigError, match="must lie outside the input"):
+        do(tmp_path, done)
+    with pytest.raises(ConfigError, match="not an object store"):
+        Job((str(source),), "s3://bucket/out", SETTINGS)
+
+
+def test_two_jobs_at_once_on_one_folder_are_refused(source, tmp_path):
+    (tmp_path / "out").mkdir()
+    with locked(tmp_path / "out"), pytest.raises(ConfigError, match=f"another one works there .process {os.getpid()}"):
+        do(source, tmp_path / "out")
+    do(source, tmp_path / "out")
+
+
+def test_empty_tables_and_single_rows_are_jobs(tmp_path):
+    for rows in (0, 1):
+        folder = tmp_path / f"out{rows}"
+        summary = do(write(tmp_path / f"{rows}.parquet", table(1).slice(0, rows)), folder)
+        assert (summary.counts.rows, result(folder).num_rows, len(shards(folder))) == (rows, rows, 1)
+        assert "answer" in result(folder).schema.names
+
+
+def test_shards_with_errors_are_done_again_where_asked(tmp_path):
+    source = write(tmp_path / "in.parquet", table(300))
+    short = replace(SETTINGS, max_context_chars=150)
+    assert do(source, tmp_path / "out", short).counts.errors == {"context_too_long": 84}
+    summary = do(source, tmp_path / "out", replace(short, max_context_chars=None), retry_errors=True)
+    assert (summary.counts.failed, summary.counts.answered) == (0, 300)
+    do(source, tmp_path / "fresh")
+    assert shards(tmp_path / "out") == shards(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_questions_for_every_text_are_shards_of_whole_texts(source, tmp_path, wide):
+    asked = TableSettings(questions={"where": "Where?", "who": "Who?"}, wide=wide, prefix="a_", reader=SETTINGS.reader)
+    summary = do(source, tmp_path / "out", asked)
+    assert (summary.counts.rows, summary.counts.answered) == (450, 900)
+    assert result(tmp_path / "out").num_rows == (450 if wide else 900)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "questions"),
+    [
+        ("a.txt", "\ufeffWho?\n\n  Where? \n", ["Who?", "Where?"]),
+        ("a.json", '["Who?"]', ["Who?"]),
+        ("a.json", '{"w": "Who?"}', {"w": "Who?"}),
+    ],
+)
+def test_questions_are_read_from_lines_or_json(tmp_path, name, text, questions):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert read_questions(tmp_path / name) == questions
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.txt", "\n"), ("a.json", "[]"), ("a.json", "1"), ("a.json", "{")])
+def test_a_file_without_questions_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=r"a\.(txt|json): must"):
+        read_questions(tmp_path / name)
+
+
+def test_the_output_is_read_by_pandas_and_duckdb(source, tmp_path):
+    duckdb, pd = pytest.importorskip("duckdb"), pytest.importorskip("pandas")
+    do(source, tmp_path / "out", replace(SETTINGS, top_k=2))
+    frame = pd.read_parquet(sorted((tmp_path / "out").glob("*.parquet")))
+    assert (len(frame), frame["error_code"].notna().sum()) == (450, 12)
+    query = f"select count(*), count(answer), max(len(answers)) from '{tmp_path}/out/*.parquet'"
+    assert duckdb.sql(query).fetchall() == [(450, 438, 2)]
+
+
+def test_shards_are_joined_as_csv_and_json_lines(source, tmp_path):
+    settings = replace(SETTINGS, top_k=2)
+    do(source, tmp_path / "out", settings)
+    plan = look(Job((str(source),), tmp_path / "out", settings, 100)).plan
+    rows = [json.loads(line) for line in merge(plan, "jsonl").read_text().splitlines()]
+    assert rows == result(tmp_path / "out").to_pylist()
+    from pyarrow import csv
+
+    table_again = csv.read_csv(merge(plan, "csv"))
+    assert table_again.column("n").to_pylist() == list(range(450))
+    assert json.loads(table_again.column("answers")[1].as_py()) == rows[1]["answers"]
+    with pytest.raises(ConfigError, match="one of csv, jsonl"):
+        merge(plan, "xlsx")
+
+
+def test_each_worker_does_shards_that_follow_each_other():
+    queue = ShardQueue(range(10), 2)
+    assert [queue.take(0), queue.take(0), queue.take(1)] == [0, 1, 5]
+    queue.put_back(1, 5)
+    rest = [queue.take(1) for _ in range(8)]
+    assert rest == [5, 6, 7, 8, 9, 3, 4, 2]
+    assert (queue.take(0), queue.take(1)) == (None, None)
+
+
+# What follows runs the command as a user does.
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory):
+    """A table, and the shards that one worker makes of it when nothing happens."""
+    folder = tmp_path_factory.mktemp("big")
+    source = write(folder / "in.parquet", table(6_000, bad=900))
+    answer(source, "-o", folder / "out", "--rows-per-shard", 250, "--workers", 1)
+    return source, shards(folder / "out")
+
+
+@pytest.mark.long
+def test_the_files_do_not_depend_on_the_number_of_workers(big, tmp_path):
+    source, expected = big
+    said = answer(source, "-o", tmp_path, "--rows-per-shard", 250, "--workers", 3, "--json")
+    assert shards(tmp_path) == expected
+    document = json.loads(said[said.index("{") :])
+    assert (document["rows"], document["errors"], document["shards"]) == (6_000, {"null_question": 7}, 24)
+
+
+@pytest.mark.long
+def test_a_job_that_is_killed_again_and_again_loses_at_most_a_shard_per_worker(big, tmp_path):
+    source, expected = big
+    moments = random.Random(7)
+    words = (source, "-o", tmp_path, "--rows-per-shard", 250, "--workers", 2)
+    for _ in range(5):
+        before = set(shards(tmp_path))
+        process = start(*words, start_new_session=True)
+        more = moments.randint(1, 4)
+        while process.poll() is None and len(shards(tmp_path)) < len(before) + more:
+            time.sleep(0.005)
+        time.sleep(moments.random() / 5)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        # All that was written is whole, and is kept.
+        assert {name: expected[name] for name in shards(tmp_path)} == shards(tmp_path)
+    answer(*words)
+    assert shards(tmp_path) == expected
+
+
+@pytest.mark.long
+def test_a_killed_worker_costs_only_its_shard(big, tmp_path):
+    source, expected = big
+    process = start(source, "-o", tmp_path, "--rows-per-shard", 250, "--workers", 2)
+    while process.poll() is None and not shards(tmp_path):
+        time.sleep(0.005)
+    workers = children(process.pid)
+    os.kill(workers[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert shards(tmp_path) == expected
+
+
+def children(pid):
+    """The workers of a job, by their process ids."""
+    found = subprocess.run(["ps", "-ww", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=True)
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "spawn_main" in line]
+
+
+@pytest.mark.long
+def test_workers_end_with_a_job_that_is_killed(big, tmp_path):
+    process = start(big[0], "-o", tmp_path, "--rows-per-shard", 250, "--workers", 2)
+    while process.poll() is None and not shards(tmp_path):
+        time.sleep(0.005)
+    workers = children(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 20
+    while time.monotonic() < until and any(os.path.exists(f"/proc/{pid}") for pid in workers):  # noqa: PTH110
+        time.sleep(0.05)
+    assert [pid for pid in workers if os.path.exists(f"/proc/{pid}")] == []  # noqa: PTH110
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_lets_shards_finish_and_the_same_command_goes_on(big, tmp_path, number, code):
+    source, expected = big
+    words = (source, "-o", tmp_path, "--rows-per-shard", 250, "--workers", 2)
+    process = start(*words, start_new_session=True)
+    while process.poll() is None and not shards(tmp_path):
+        time.sleep(0.005)
+    os.killpg(process.pid, number)  # as a terminal or a cluster sends it: to the workers, too
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == code, err
+    assert "of 24 shards. The same command goes on." in err
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
+    assert 0 < len(shards(tmp_path)) < 24
+    said = answer(*words)
+    assert "shards are done already" in said
+    assert shards(tmp_path) == expected
+
+
+@pytest.mark.long
+def test_a_full_disk_stops_the_job_which_goes_on_once_there_is_room(big, tmp_path):
+    source, expected = big
+    words = (source, "-o", tmp_path, "--rows-per-shard", 250, "--workers", 1)
+    # Of a limit on the size of files, a process hears as of a full disk: an error of the write.
+    size = len(expected["part-000000.parquet"])
+    limit = (
+        f"import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({size - 500}, resource.RLIM_INFINITY))"
+    )
+    command = f"{limit}; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "-m", "quoth", "answer", *map(str, words), *READER],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "too large" in done.stderr.lower()) == (1, True), done.stderr
+    answer(*words)
+    assert shards(tmp_path) == expected
+
+
+@pytest.mark.long
+def test_the_command_says_what_it_would_do_and_what_is_wrong(source, tmp_path):
+    out = tmp_path / "out"
+    said = answer(source, "-o", out, "--dry-run", "--rows-per-shard", 100, "--workers", 2)
+    assert said.startswith("450 rows in 1 files, 450 questions: 5 shards of 100 rows, 0 of them done; 2 workers of 1")
+    assert not out.exists()
+    said = answer(source, "-o", out, "--question-column", "quest", code=2)
+    assert "must have a column 'quest', but has n, question, context. Did you mean 'question'?" in said
+    questions = tmp_path / "ask.txt"
+    questions.write_text("Where?\nWho?\n")
+    words = (source, "-o", out, "--ask", questions, "--wide", "--columns", "n", "--top-k", 2, "--output-format", "csv")
+    said = answer(*words, "--workers", 1)
+    assert "450 rows in 1 shards: 900 questions answered" in said
+    assert len((out / "answers.csv").read_text().splitlines()) == 451
+    said = answer(source, "-o", tmp_path / "bad", "--fail-on-errors", "--workers", 1, code=1)
+    assert "12 errors; null_question 12" in said
+
+
+@pytest.mark.long
+def test_a_reader_that_cannot_be_loaded_ends_the_job(source, tmp_path):
+    folder = tiny_folder("wordpiece", tmp_path / "reader")
+    (folder / "model.onnx").write_bytes(b"no model")
+    process = start(source, "-o", tmp_path / "out", "--workers", 2, "--reader", folder)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert "model.onnx" in err

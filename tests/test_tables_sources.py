@@ -1,0 +1,215 @@
+"""Where tables come from: every format, read in any range of rows, and unchanged while it is read."""
+
+import json
+import os
+
+import pyarrow as pa
+import pytest
+from pyarrow import csv, feather, parquet
+
+from quoth.errors import ConfigError, DataError
+from quoth.tables import TableSettings
+from quoth.tables.sources import Cursor, find_files, scan
+from support.tables import table
+
+pytestmark = pytest.mark.torch
+SETTINGS = TableSettings()
+ROWS = 2500
+
+
+def write(path, given):
+    if path.suffix == ".parquet":
+        parquet.write_table(given, path, row_group_size=700)
+    elif path.suffix == ".csv":
+        csv.write_csv(given, path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in given.to_pylist()))
+    elif path.suffix == ".arrow":
+        feather.write_feather(given, path, chunksize=600)
+    else:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, given.schema) as stream:
+            stream.write_table(given, max_chunksize=600)
+    return path
+
+
+def opened(*inputs, settings=SETTINGS, step=100):
+    found = scan(find_files([str(path) for path in inputs]), settings, step)
+    return found, Cursor(found, settings)
+
+
+def read(cursor, start, stop):
+    return pa.concat_tables(rows.table for rows in cursor.read(start, stop, 64))
+
+
+def broken(cursor, rows):
+    """The errors of all rows, by their place."""
+    start, found = 0, {}
+    for part in cursor.read(0, rows, 64):
+        found.update({start + place: error.code for place, error in part.broken.items()})
+        start += part.table.num_rows
+    return found
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl", ".arrow", ".arrows"])
+def test_any_range_of_any_format_can_be_read(tmp_path, suffix):
+    given = table(ROWS)
+    found, cursor = opened(write(tmp_path / f"table{suffix}", given))
+    assert found.rows == ROWS
+    if suffix == ".csv":
+        given = given.cast(pa.schema([(name, pa.string()) for name in given.schema.names]))
+    # In order, ahead, back, across the whole.
+    for start, stop in [(0, 100), (100, 200), (1500, 1603), (650, 720), (0, ROWS)]:
+        assert read(cursor, start, stop).equals(given.slice(start, stop - start))
+
+
+def test_files_of_a_folder_are_one_table_in_the_order_of_their_names(tmp_path):
+    given = table(ROWS)
+    for index, name in enumerate(("b.parquet", "deep/c.parquet", "a.parquet")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / name, given.slice(index * 500, 500))
+    write(tmp_path / "_left.parquet", given)
+    (tmp_path / "notes.txt").write_text("no table")
+    found, cursor = opened(tmp_path)
+    assert read(cursor, 400, 1100).column("n").to_pylist() == [*range(1400, 1500), *range(500), *range(500, 600)]
+    assert opened(f"{tmp_path}/*.parquet")[0].rows == 1000 + ROWS
+    assert found.rows == 1500
+
+
+def test_pieces_begin_where_the_range_begins(tmp_path):
+    _, cursor = opened(write(tmp_path / "a.parquet", table(300)), write(tmp_path / "b.parquet", table(300)))
+    assert [rows.table.num_rows for rows in cursor.read(10, 400, 128)] == [128, 128, 34, 100]
+
+
+def test_csv_keeps_texts_as_they_stand(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_bytes(
+        '\ufeffid,question,context\r\n007,"Who, ""x""?","two\nlines"\r\n\r\n8,only two\r\n'.encode()
+        + b"9,bad \xff byte,c\r\n"
+    )
+    found, cursor = opened(file)
+    rows = read(cursor, 0, found.rows).to_pylist()
+    assert rows[0] == {"id": "007", "question": 'Who, "x"?', "context": "two\nlines"}
+    assert broken(cursor, found.rows) == {1: "unreadable_row", 2: "not_utf8"}
+    assert rows[2]["question"] == "bad \ufffd byte"
+
+
+def test_csv_with_semicolons_and_tabs_is_read(tmp_path):
+    for name, mark in (("a.csv", ";"), ("b.tsv", "\t"), ("c.csv", "\t")):
+        file = tmp_path / name
+        file.write_text(f"question{mark}context\na,b{mark}c\n")
+        assert read(opened(file)[1], 0, 1).to_pylist() == [{"question": "a,b", "context": "c"}]
+
+
+def test_csv_whose_quote_is_never_closed_is_refused(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text('question,context\na,b\n"c,d\n')
+    with pytest.raises(DataError, match="must be CSV"):
+        opened(file)
+
+
+def test_json_lines_have_the_type_that_all_values_have(tmp_path):
+    rows = [
+        '{"question": "a", "context": "b", "n": 1, "x": 1, "y": true, "z": [1]}',
+        '{"question": 5, "context": null, "n": 2.5, "x": 2, "y": null, "z": "a"}',
+        "not json",
+        "[1]",
+        '{"context": "c", "question": "\\ud800"}',
+    ]
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n\n".join(rows) + "\n")
+    found, cursor = opened(file)
+    assert {field.name: str(field.type) for field in found.schema} == {
+        "question": "string",
+        "context": "string",
+        "n": "double",
+        "x": "int64",
+        "y": "bool",
+        "z": "string",
+    }
+    assert broken(cursor, 5) == {1: "not_text", 2: "unreadable_row", 3: "unreadable_row", 4: "not_utf8"}
+    read_rows = read(cursor, 0, 5).to_pylist()
+    assert (read_rows[0]["z"], read_rows[1]["question"], read_rows[2]["context"]) == ("[1]", "5", None)
+
+
+def test_files_that_differ_in_columns_are_refused(tmp_path):
+    one = write(tmp_path / "a.parquet", table(3))
+    two = write(tmp_path / "b.parquet", table(3).set_column(0, "n", pa.array(["x"] * 3)))
+    with pytest.raises(
+        ConfigError, match=r"b\.parquet: must have the columns of .*a\.parquet, but column 'n' is string"
+    ):
+        opened(one, two)
+    assert opened(one, two, settings=TableSettings(columns=("context",)))[0].rows == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "message"),
+    [
+        ("nothing.parquet", None, ConfigError, "there is no such file"),
+        ("notes.txt", b"a", ConfigError, "cannot infer the format from the name; use one of .parquet"),
+        ("a.parquet", b"no parquet at all", DataError, "must be parquet, but cannot be read"),
+        ("a.arrow", b"no arrow at all", DataError, "must be arrow, but cannot be read"),
+        ("a.csv", "a,b".encode("utf-16"), DataError, "must be UTF-8, but is UTF-16"),
+        ("a.csv", b"", DataError, "must have a header"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path, name, content, error, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(error, match=message):
+        opened(tmp_path / name)
+
+
+def test_a_file_given_twice_and_a_folder_without_tables_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="but holds none"):
+        find_files([str(tmp_path)])
+    file = write(tmp_path / "a.parquet", table(1))
+    with pytest.raises(ConfigError, match="given several times"):
+        find_files([str(file), str(tmp_path)])
+
+
+def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path):
+    file = write(tmp_path / "a.parquet", table(300))
+    _, cursor = opened(file)
+    pieces = cursor.read(0, 300, 100)
+    next(pieces)
+    os.utime(file, ns=(1, 1))
+    with pytest.raises(DataError, match="must not change while it is read"):
+        list(pieces)
+    with pytest.raises(DataError, match="must not change while it is read"):
+        read(cursor, 0, 10)
+
+
+def test_a_key_in_a_url_is_refused():
+    with pytest.raises(ConfigError, match="must hold no key"):
+        find_files(["s3://key:secret@bucket/a.parquet"])
+
+
+def test_an_object_store_is_read_like_a_folder(tmp_path, monkeypatch):
+    moto = pytest.importorskip("moto.server")
+    boto3 = pytest.importorskip("boto3")
+    for name, value in (("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_REGION", "us-east-1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
+        client.create_bucket(Bucket="texts")
+        given = table(300)
+        for index, name in enumerate(("in/a.parquet", "in/b.parquet", "c.jsonl")):
+            local = write(tmp_path / name.replace("/", "-"), given.slice(index * 100, 100))
+            client.upload_file(str(local), "texts", name)
+        where = f"?endpoint_override={host}:{port}&scheme=http"
+        for given_as, rows in (("in", 200), ("in/a.parquet", 100), ("in/*.parquet", 200), ("c.jsonl", 100)):
+            found, cursor = opened(f"s3://texts/{given_as}{where}")
+            assert (found.rows, found.files[0].location.path.startswith("s3://texts/")) == (rows, True)
+            first = 200 if given_as == "c.jsonl" else 0
+            assert read(cursor, 50, 100).equals(given.slice(first + 50, 50))
+        with pytest.raises(ConfigError, match="there is no such file"):
+            opened(f"s3://texts/nothing{where}")
+        client.put_object(Bucket="texts", Key="c.jsonl", Body=b"{}")
+        with pytest.raises(DataError, match="must not change"):
+            read(cursor, 50, 100)
+    finally:
+        server.stop()
