@@ -6,11 +6,12 @@ import pickle
 import pytest
 
 from quoth import errors
-from quoth.errors import DataError, MissingExtraError, QuothError, TrainingStoppedError
+from quoth.errors import DataError, JobStoppedError, MissingExtraError, QuothError, TrainingStoppedError
 
 OF_MORE_THAN_A_SENTENCE = (
     DataError("dev.json", [f"problem {number}" for number in range(20)]),
     TrainingStoppedError("stopped", 15),
+    JobStoppedError("stopped", 15),
     MissingExtraError("quoth serve", "serve"),
 )
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, QuothError)]

@@ -272,7 +272,9 @@ def test_a_killed_worker_costs_only_its_shard(big, tmp_path):
 
 def children(pid):
     """The workers of a job, by their process ids."""
-    found = subprocess.run(["ps", "-ww", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        ["ps", "-ww", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=True
+    )
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "spawn_main" in line]
 
 

@@ -64,7 +64,7 @@ def shards(folder):
 
 def start(*words, **more):
     """Start ``quoth answer`` in a process group of its own."""
-    command = [sys.executable, "-m", "quoth", "answer", *map(str, words), *READER]
+    command = [sys.executable, "-m", "quoth", "answer", *READER, *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment(), **pipes, **more)
 

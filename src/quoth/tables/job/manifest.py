@@ -21,11 +21,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from quoth import __version__
 from quoth.errors import ConfigError, JobError
 from quoth.files import is_unfinished, sha256, write_json
 from quoth.store import ReaderFolder
-from quoth.store.files import reader_files
+from quoth.store.layout import reader_files
 from quoth.tables.job.lock import LOCK
 from quoth.tables.job.plan import Plan
 from quoth.tables.sources import Table, TableFile
@@ -78,7 +77,7 @@ def manifest(plan: Plan, reader_sha256: str, started: Started) -> dict[str, Any]
             "precision": started.precision,
             "threads": choice.threads,
         },
-        "versions": {"quoth": __version__, "pyarrow": pa.__version__, started.engine: version(started.engine)},
+        "versions": {"quoth": version("quoth"), "pyarrow": pa.__version__, started.engine: version(started.engine)},
         "schema": base64.b64encode(plan.table.schema.serialize().to_pybytes()).decode(),
     }
 
