@@ -22,7 +22,7 @@ LAYERS = (
     ("engines",),
     ("store", "stream"),
     ("reader",),
-    ("calibrate", "drawing", "dropin", "engine_benchmark", "tables"),
+    ("calibrate", "corpus", "drawing", "dropin", "engine_benchmark", "tables"),
     ("export", "tracking", "training"),
     ("__init__",),
     ("__main__", "cli", "serve"),

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quoth.corpus import Corpus
     from quoth.data import read_examples
     from quoth.dropin import patch_transformers, pipeline
     from quoth.errors import QuothError
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Answer": "quoth.records",
+    "Corpus": "quoth.corpus",
     "Example": "quoth.records",
     "Explanation": "quoth.reading",
     "Gold": "quoth.records",
@@ -45,6 +47,7 @@ _HOMES = {
 
 __all__ = [
     "Answer",
+    "Corpus",
     "Example",
     "Explanation",
     "Gold",

@@ -9,6 +9,7 @@
     │   └── DocumentError        a file that gives no text
     │       ├── DocumentKindError     of a kind that is not read
     │       └── DocumentTooLargeError     larger, or longer to read, than the limits allow
+    ├── CorpusError      a corpus that cannot be opened, or is of another format
     ├── TokenizerError   a tokenizer that cannot be loaded, or that failed on a text
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
     ├── TrainingError    a run that cannot start, resume or go on
@@ -92,6 +93,10 @@ class DocumentKindError(DocumentError):
 
 class DocumentTooLargeError(DocumentError):
     """A file is larger, or takes longer to read, than the limits allow."""
+
+
+class CorpusError(QuothError):
+    """A corpus cannot be opened, or is of another format."""
 
 
 class TokenizerError(QuothError):

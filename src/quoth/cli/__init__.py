@@ -19,6 +19,8 @@ COMMANDS = {
     "ask": "Answer a question by quoting from one text or several: the best answer among them, highlighted.",
     "explain": "Explain how an answer came about: what the reader saw, what the network said, and why other spans "
     "lost.",
+    "index": "Index files in a corpus, which can then be searched and asked; only what changed is read again.",
+    "search": "Search a corpus: the passages that say most of a question's words.",
     "verify": "Check whether claimed quotes stand in texts: word for word, nearly, or not at all.",
     "data": "Look at your own data, repair them, and make files of them.",
     "train": "Fine-tune an encoder on SQuAD-style data, and write a reader folder.",

@@ -59,6 +59,9 @@ def ask(
     text: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from, as it is. May be given again.")
     ] = None,
+    corpus: Annotated[
+        str | None, typer.Option(metavar="CORPUS", help="Ask the documents of a corpus (quoth index) instead.")
+    ] = None,
     reader: Annotated[
         str | None,
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
@@ -83,10 +86,19 @@ def ask(
 
     Example: [cyan]quoth ask "Who kept the light?" --context log.txt --top-k 3[/cyan]
     """
-    sources = read_sources(context or [], text or [])
+    from quoth.errors import ConfigError
+
+    if corpus is not None and (context or text):
+        raise ConfigError("--corpus and --context or --text must not be given together")
+    sources = read_sources(context or [], text or []) if corpus is None else []
     from quoth.reader import Reader
 
     loaded = Reader.load(reader, engine=engine, precision=precision)
+    if corpus is not None:
+        from quoth.cli.search import ask_corpus
+
+        ask_corpus(loaded, question, corpus, top_k=top_k, null_threshold=null_threshold, json=json)
+        return
     prediction = loaded.answer(
         question,
         [source.text for source in sources],

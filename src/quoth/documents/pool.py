@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import subprocess
 import sys
@@ -158,4 +159,6 @@ class _Worker:
 @cache
 def shared_pool(memory_bytes: int) -> Pool:
     """Return the pool of this process for a memory limit; its processes end with it."""
-    return Pool(memory_bytes)
+    pool = Pool(memory_bytes)
+    atexit.register(pool.close)
+    return pool

@@ -1,0 +1,84 @@
+"""``quoth index``: put files into a corpus, take them out, list them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from quoth.cli.console import note, print_json
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def index(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILES", help="Files, folders and patterns.", show_default=False)
+    ] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="CORPUS", help="The corpus; made if there is none.")
+    ] = "corpus.quoth",
+    remove: Annotated[bool, typer.Option("--remove", help="Take the files out of the corpus.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List what is in the corpus.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Index files in a corpus, which can then be searched and asked; only what changed is read again.
+
+    A corpus is one file. If indexing is stopped at any moment, the corpus is whole, and the next run goes on.
+
+    Exit 1 if a file could not be read (the others are indexed), 2 for wrong use.
+
+    Example: [cyan]quoth index contracts/ notes.md -o contracts.quoth[/cyan]
+    """
+    from quoth.corpus import Corpus
+    from quoth.errors import ConfigError
+
+    if not files and not listing:
+        raise ConfigError("index: must have files to index, but has none. Give some, or --list")
+    if remove and listing:
+        raise ConfigError("--remove and --list must not be given together")
+    with Corpus.open(output, create=not (remove or listing)) as corpus:
+        if listing:
+            _list(corpus, json)
+            return
+        if remove:
+            count = corpus.remove(files or [])
+            if json:
+                print_json({"removed": count})
+            else:
+                typer.echo(f"{count} removed")
+            if count < len(files or []):
+                raise typer.Exit(1)
+            return
+        result = corpus.add(files or [])
+        problems = [str(problem) for problem in result.problems]
+        for problem in problems:
+            note(problem)
+        counts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
+        if json:
+            print_json({**counts, "problems": problems})
+        else:
+            typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+        if any("are left out" not in problem for problem in problems):
+            raise typer.Exit(1)
+
+
+def _list(corpus: object, json: bool) -> None:
+    from quoth.corpus import Corpus
+    from quoth.display import one_line
+
+    assert isinstance(corpus, Corpus)
+    entries = corpus.entries()
+    if json:
+        print_json(
+            {
+                "documents": [
+                    {"name": entry.name, "title": entry.title, "passages": entry.passages, "sha256": entry.file_hash}
+                    for entry in entries
+                ]
+            }
+        )
+        return
+    for entry in entries:
+        typer.echo(f"{one_line(entry.name)}  {one_line(entry.title)}  ({entry.passages} passages)")

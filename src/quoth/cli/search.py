@@ -1,0 +1,106 @@
+"""``quoth search``: look into a corpus; and how ``quoth ask --corpus`` prints what it found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quoth.cli.console import print_json, stdout
+
+if TYPE_CHECKING:
+    from quoth.corpus import Found
+    from quoth.reader import Reader
+
+app = typer.Typer(add_completion=False)
+
+# Code points of a passage that are shown.
+_SHOWN = 240
+
+
+@app.command()
+def search(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or words.", show_default=False)],
+    corpus: Annotated[str, typer.Option(metavar="CORPUS", help="The corpus.")] = "corpus.quoth",
+    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many passages to show at most.")] = 10,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Search a corpus: the passages that say most of a question's words.
+
+    Example: [cyan]quoth search "notice period" --corpus contracts.quoth[/cyan]
+    """
+    from rich.text import Text
+
+    from quoth.corpus import Corpus
+    from quoth.display import one_line
+
+    with Corpus.open(corpus, create=False) as opened:
+        hits = opened.search(question, top_k)
+    if json:
+        print_json(
+            {
+                "question": question,
+                "passages": [
+                    {
+                        "document": hit.document,
+                        "title": hit.title,
+                        "start": hit.span.start,
+                        "end": hit.span.end,
+                        "page": hit.page,
+                        "score": hit.score,
+                        "text": hit.text,
+                    }
+                    for hit in hits
+                ],
+            }
+        )
+        return
+    console = stdout()
+    for hit in hits:
+        page = f" · page {hit.page}" if hit.page else ""
+        head = f"{hit.score:6.2f}  {one_line(hit.document)} · code points {hit.span.start}–{hit.span.end}{page}"
+        console.print(Text(head, "bold"))
+        shown = one_line(hit.text[:_SHOWN]) + (" …" if len(hit.text) > _SHOWN else "")
+        console.print(Text(f"        {shown}"))
+
+
+def ask_corpus(reader: Reader, question: str, path: str, *, top_k: int, null_threshold: Any, json: bool) -> None:
+    """Ask a corpus, and print the answers."""
+    from quoth.corpus import Corpus
+
+    with Corpus.open(path, create=False) as corpus:
+        found = corpus.answer(reader, question, top_k=top_k, null_threshold=null_threshold)
+    if not json:
+        _print(found)
+        return
+    answers = [answer.to_dict() for answer in found.answers]
+    print_json(
+        {
+            "question": question,
+            "answers": answers,
+            "best": answers[0] if found.best else None,
+            "no_answer": found.no_answer,
+            "reason": found.reason,
+            "passages_read": len(found.hits),
+        }
+    )
+
+
+def _print(found: Found) -> None:
+    from rich.text import Text
+
+    from quoth.cli.draw import put
+    from quoth.display import one_line, percent
+
+    console = stdout()
+    if found.best is None:
+        reason = found.reason or ""
+        console.print(Text("No answer", "bold"))
+        console.print(Text(f"{reason[:1].upper()}{reason[1:]}."))
+    for rank, answer in enumerate(found.answers):
+        closest = "Closest: " if rank == 0 and found.no_answer else ""
+        console.print(Text.assemble(closest, (one_line(answer.text), "bold")))
+        page = f" · page {answer.page}" if answer.page else ""
+        where = f"{answer.document} · code points {answer.span.start}–{answer.span.end}{page}"
+        put(console, Text(f"{percent(answer.probability)} · {one_line(where)}", "dim"), indent=2)
+        put(console, Text(one_line(answer.sentence)), indent=2)

@@ -1,0 +1,223 @@
+"""A corpus: it holds what its files say, whatever happens while it is written; and it finds and answers."""
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from quoth.cli import main
+from quoth.corpus import Corpus
+from quoth.corpus.passages import LONGEST, passages_of, sentence_around
+from quoth.documents import Document
+from quoth.errors import CorpusError
+from quoth.records import Span
+from support.files import docx, pdf
+from support.texts import few, texts
+
+KNOWN = Path(__file__).parent / "tiny" / "known"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "files").mkdir()
+    with contextlib.chdir(tmp_path):
+        Path("files/rent.md").write_text("# The lease\n\nRent is due monthly.\n\nThe notice period is three months.")
+        Path("files/pump.pdf").write_bytes(pdf(["The pump turns slowly."], ["Change the oil after 500 hours."]))
+        Path("files/note.docx").write_bytes(docx("Ana Ribeiro kept the lighthouse."))
+        Path("files/light.txt").write_text("灯台は1972年に建てられた。守り人は島を離れなかった。")
+        yield tmp_path
+
+
+def names(hits):
+    return [Path(hit.document).name for hit in hits]
+
+
+@few
+@given(texts)
+def test_passages_hold_every_word_in_order(text):
+    spans = passages_of(text * 40)
+    assert all(0 < len(span) <= LONGEST + LONGEST // 4 + 2 for span in spans)
+    assert spans == sorted(spans)
+    covered = {place for span in spans for place in range(span.start, span.end)}
+    assert all(sign.isspace() for place, sign in enumerate(text * 40) if place not in covered)
+
+
+def test_a_paragraph_that_fits_is_one_passage_and_a_heading_goes_with_it():
+    text = "Terms\n\nThe rent is due. It is low.\n\n" + "A long sentence is here. " * 200 + "\n\nThe end."
+    spans = passages_of(text)
+    assert spans[0].of(text) == "Terms\n\nThe rent is due. It is low."
+    assert spans[-1].of(text) == "The end."
+    for one, other in pairwise(spans[1:-1]):
+        assert one.of(text).endswith(".") or one.of(text).endswith(". ")
+        assert 0 < one.end - other.start <= 300
+
+
+def test_the_sentence_around_an_answer():
+    text = "It is so. The rent is due monthly, she said. No."
+    assert sentence_around(text, Span(22, 25)).of(text) == "The rent is due monthly, she said."
+
+
+def test_files_are_found_by_their_words_titles_and_trigrams(folder):
+    with Corpus.open("c.quoth") as corpus:
+        result = corpus.add("files")
+        assert (result.added, result.problems) == (4, [])
+        assert names(corpus.search("When is the notice period over?"))[:1] == ["rent.md"]
+        assert names(corpus.search("changing oils"))[:1] == ["pump.pdf"]
+        assert corpus.search("changing oils")[0].page == 2
+        assert names(corpus.search("lease")) == ["rent.md"] * 2
+        assert names(corpus.search("灯台は1972年")) == ["light.txt"]
+        assert corpus.search("is the of") != []
+        assert corpus.search('zebra OR " NEAR( *') == []
+
+
+def test_only_what_changed_is_read_again(folder):
+    with Corpus.open("c.quoth") as corpus:
+        corpus.add("files")
+        Path("files/rent.md").write_text("The rent is due yearly.")
+        os.utime("files/light.txt", (1, 1))
+        Path("files/new.txt").write_text("New.")
+        result = corpus.add("files")
+        assert (result.added, result.changed, result.unchanged) == (1, 1, 3)
+        assert names(corpus.search("yearly")) == ["rent.md"]
+        assert corpus.search("monthly notice lease") == []
+        assert corpus.remove(["files/light.txt", "nothing"]) == 1
+        assert corpus.search("灯台は1972年") == []
+        assert sorted(Path(entry.name).name for entry in corpus.entries()) == [
+            *("new.txt", "note.docx", "pump.pdf", "rent.md")
+        ]
+    base = sqlite3.connect("c.quoth")
+    for table in ("words", "trigrams"):
+        base.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
+    base.close()
+
+
+def test_a_bad_file_is_named_and_the_others_go_on(folder):
+    Path("files/bad.docx").write_bytes(b"no zip")
+    with Corpus.open("c.quoth") as corpus:
+        result = corpus.add("files")
+    assert result.added == 4
+    assert [str(problem).split(":")[0] for problem in result.problems] == ["files/bad.docx"]
+
+
+def test_another_file_or_format_is_refused_by_name(folder):
+    with Corpus.open("c.quoth"):
+        pass
+    base = sqlite3.connect("c.quoth")
+    base.execute("PRAGMA user_version = 99")
+    base.close()
+    with pytest.raises(CorpusError, match=r"c.quoth: must be a corpus of format 1, but has format 99"):
+        Corpus.open("c.quoth")
+    with pytest.raises(CorpusError, match=r"rent.md: must be a corpus, but: file is not a database"):
+        Corpus.open("files/rent.md")
+    with pytest.raises(CorpusError, match="there is none"):
+        Corpus.open("no.quoth", create=False)
+    assert not Path("no.quoth").exists()
+    with pytest.raises(CorpusError, match="not supported yet"):
+        Corpus.open("postgresql://localhost/quoth")
+
+
+@pytest.mark.long
+def test_a_corpus_that_is_killed_while_it_is_written_is_whole_and_goes_on(tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    for number in range(400):
+        (files / f"{number:03}.txt").write_text(f"Text {number} is about word{number}.\n\n" * 30)
+    path = tmp_path / "c.quoth"
+    code = f"from quoth.corpus import Corpus; Corpus.open({str(path)!r}).add({str(files)!r}, progress=print)"
+    for kill in range(4):
+        process = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE)
+        for _ in range(20 + 7 * kill):
+            process.stdout.readline()
+        time.sleep(0.003 * kill)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        with Corpus.open(path) as corpus:
+            kept = corpus.entries()
+            assert len(kept) >= 20
+            assert {entry.passages for entry in kept} == {30}
+            assert all(len(corpus.search(f"word{int(Path(entry.name).stem)}", 40)) == 30 for entry in kept[::10])
+    with Corpus.open(path) as corpus:
+        result = corpus.add(files)
+        assert result.unchanged >= len(kept)
+        assert result.added + result.unchanged == len(corpus.entries()) == 400
+
+
+def test_two_read_while_one_writes(folder):
+    with Corpus.open("c.quoth") as writer, Corpus.open("c.quoth") as one, Corpus.open("c.quoth") as other:
+        writer.add("files")
+        with writer._store.writing():
+            writer._store.put("x", "", Document("A zebra.", name="x"))
+            assert one.search("zebra") == other.search("zebra") == []
+            assert names(one.search("oil")) == ["pump.pdf"]
+        assert names(other.search("zebra")) == ["x"]
+
+
+def test_answers_have_document_page_boxes_and_sentence(folder):
+    from quoth import Reader
+
+    reader = Reader.load(str(KNOWN))
+    with Corpus.open("c.quoth") as corpus:
+        corpus.add("files")
+        found = corpus.answer(reader, "After how many hours is the oil changed?", top_k=3, null_threshold="never")
+        texts = {document.name: document.text for document in corpus.documents()}
+        assert 0 < len(found.answers) <= 3
+        assert len({answer.text.lower() for answer in found.answers}) == len(found.answers)
+        for answer in found.answers:
+            assert texts[answer.document][answer.span.start : answer.span.end] == answer.text
+            assert answer.text in answer.sentence
+        pdfs = [answer for answer in found.answers if answer.document.endswith(".pdf")]
+        assert all(answer.page == answer.boxes[0].page for answer in pdfs if answer.boxes)
+        none = corpus.answer(reader, "zebra?")
+        assert (none.no_answer, none.answers, none.best) == (True, (), None)
+        assert none.reason == "no passage has any word of the question"
+
+
+@pytest.fixture
+def quoth(capsys, folder):
+    def run(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words])
+        return stopped.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def test_the_commands_index_list_search_ask_and_remove(quoth):
+    assert quoth("index", "files", "-o", "c.quoth")[:2] == (0, "4 added, 0 changed, 0 unchanged\n")
+    assert quoth("index", "files", "-o", "c.quoth")[1] == "0 added, 0 changed, 4 unchanged\n"
+    documents = json.loads(quoth("index", "--list", "-o", "c.quoth", "--json")[1])["documents"]
+    assert [document["title"] for document in documents] == ["light", "note", "pump", "The lease"]
+    status, out, _ = quoth("search", "oil", "--corpus", "c.quoth", "--json")
+    [passage] = json.loads(out)["passages"]
+    assert (status, passage["document"], passage["page"]) == (0, "files/pump.pdf", 2)
+    assert "files/rent.md · code points" in quoth("search", "notice", "--corpus", "c.quoth")[1]
+    words = ("--corpus", "c.quoth", "--reader", KNOWN, "--null-threshold", "never")
+    status, out, _ = quoth("ask", "When is the oil changed?", *words, "--json")
+    assert (status, json.loads(out)["best"]["document"]) == (0, "files/pump.pdf")
+    assert "files/pump.pdf · code points" in quoth("ask", "When is the oil changed?", *words)[1]
+    assert quoth("index", "--remove", "files/pump.pdf", "-o", "c.quoth")[:2] == (0, "1 removed\n")
+    assert quoth("index", "--remove", "files/pump.pdf", "-o", "c.quoth")[:2] == (1, "0 removed\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (("index", "-o", "c.quoth"), 2, "must have files to index, but has none"),
+        (("index", "nothing.txt", "-o", "c.quoth"), 1, "nothing.txt: must be a file, a folder or a pattern"),
+        (("search", "x", "--corpus", "no.quoth"), 1, "no.quoth: must be a corpus, but there is none"),
+        (("ask", "x", "--corpus", "c", "--text", "y"), 2, "must not be given together"),
+    ],
+)
+def test_wrong_use_is_named(quoth, words, status, sentence):
+    code, _, err = quoth(*words)
+    assert (code, sentence in err) == (status, True), err
