@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quoth.calibrate.fit import fit
-from quoth.calibrate.probability_fit import ODDS_SCALES, TEMPERATURES
+from quoth.calibrate.probability_fit import ODDS_SCALES, TEMPERATURES, fit_null, fit_probability
 from quoth.cli import main
 from quoth.data import write_squad
 from quoth.errors import ConfigError
@@ -277,6 +277,24 @@ def test_the_temperature_is_found_again(temperature):
     # A thousand answers in 15 bins are some 0.03 off by chance alone.
     assert max(found.ece_after, found.ece_crossvalidated) < 0.05 < found.ece_before
     assert found.ece_after != found.ece_crossvalidated
+
+
+def test_the_crossvalidated_error_is_of_articles_that_were_not_fitted_on():
+    """In one article of five every answer is right, in the others none is, and nothing tells them apart."""
+    articles = np.repeat(np.arange(5), 20)
+    right = (articles == 0).astype(np.float64)
+    shares = np.full((100, len(TEMPERATURES)), np.log(0.5))
+    found = fit_probability(shares, right, articles, np.full(100, 0.5), 1.0)
+    assert found.ece_after < 0.05  # 0.2 for all, as often as they are right
+    assert found.ece_crossvalidated > 0.3  # 0 for the one, 0.25 for the others
+
+
+def test_the_crossvalidated_error_of_no_answer_is_of_articles_that_were_not_fitted_on():
+    """In one article of five every text answers, in the others none does, and nothing tells them apart."""
+    articles = np.repeat(np.arange(5), 20)
+    found, _ = fit_null(np.full(100, 0.5), np.full(100, 3.0), articles == 0, np.ones(100), articles)
+    assert found.ece < 0.05  # 0.8 for all, as often as the text does not answer
+    assert found.ece_crossvalidated > 0.3  # 1 for the one article, about 0.75 for the others
 
 
 def test_without_titles_a_context_is_in_one_fold():

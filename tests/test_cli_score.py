@@ -244,7 +244,11 @@ def test_evaluate_prints_what_score_prints_of_what_predict_wrote(quoth, folder, 
 def test_ctrl_c_ends_a_command_with_a_word(tmp_path):
     slow = tmp_path / "slow.json"
     os.mkfifo(slow)
-    words = [sys.executable, "-m", "quoth", "data", "describe", str(slow)]
+    # A suite that runs in the background ignores the signal, and a child inherits that.
+    restore = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    words = [sys.executable, "-c", restore, sys.executable, "-m", "quoth", "data", "describe", str(slow)]
     running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     # It is opened here as soon as the command opens it there, and then never says anything.
     with running, slow.open("wb"):

@@ -110,6 +110,20 @@ def test_one_step_moves_every_parameter(base, tmp_path):
     assert [name for name in still if "key.bias" not in name] == []
 
 
+def test_gradients_are_clipped(base, tmp_path):
+    """After one step, AdamW's first moment is a tenth of the gradient that it was given."""
+    from safetensors.numpy import load_file
+
+    norms = []
+    for name, norm in (("free", 1e6), ("clipped", 0.01)):
+        run(base, tmp_path / name, max_steps=1, max_grad_norm=norm)
+        moments = load_file(tmp_path / name / "checkpoints" / "checkpoint-1" / "optimizer.safetensors")
+        first = [value for key, value in moments.items() if key.endswith("/exp_avg")]
+        norms.append(10 * float(np.sqrt(sum(np.square(value).sum() for value in first))))
+    assert norms[0] > 0.1
+    assert norms[1] == pytest.approx(0.01, rel=1e-3)
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(base, tmp_path):
     first, second, other = (
         weights(run(base, tmp_path / name, max_steps=4, seed=seed).folder)

@@ -130,6 +130,21 @@ def _quantize(
     quantize(model, copy, _sample(before, examples))
     after = Reader(tokenizer, open_onnx(copy), settings)
     gate = compare(evaluate(before, examples), evaluate(after, examples), ("float32", "int8"))
+    raise_if_worse(gate, max_f1_drop)
+    copy.replace(model)
+    return gate
+
+
+def raise_if_worse(gate: Comparison, max_f1_drop: float) -> None:
+    """Raise unless int8 surely costs at most so much: the upper end of the 95 % interval of the drop counts.
+
+    Args:
+        gate: The scores of the float32 reader, and of the int8 reader, on the gate data.
+        max_f1_drop: Most F1 points that int8 may cost.
+
+    Raises:
+        ExportError: If it may cost more.
+    """
     low, high = sorted(-end for end in gate.f1.interval)
     if not high <= max_f1_drop:
         first, second, drop = gate.first.f1, gate.second.f1, -gate.f1.points
@@ -138,8 +153,6 @@ def _quantize(
             f"{second:.2f} on {gate.first.total:,} questions, a drop of {drop:.2f} (95 % confidence interval {low:.2f} "
             f"to {high:.2f}). Export without --int8, give more data, or raise --max-f1-drop."
         )
-    copy.replace(model)
-    return gate
 
 
 def _sample(reader: Reader, examples: Sequence[Example]) -> list[WindowBatch]:
