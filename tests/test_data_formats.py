@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quoth.cli import main
 from quoth.data import inspect, read_examples
 from quoth.data.lookalikes import compared, fold
 from quoth.errors import ConfigError, DataError
@@ -295,3 +296,22 @@ def test_bytes_that_are_no_workbook_are_named(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(io.BytesIO(b"PK\x03\x04nothing").getvalue())
     with pytest.raises(DataError, match="must be an Excel file"):
         read_examples(tmp_path / "a.xlsx")
+
+
+def test_rows_under_other_names_are_pointed_at(lines):
+    found = lines([{"questionId": "a", "query": "Who?", "passage": ANA, "context_id": "c", "answers": []}])
+    assert [line.partition(": ")[2] for line in found] == [
+        'must have the key id, but has "questionId"; rename it',
+        'must have the key question, but has "query"; rename it',
+        'must have the key context, but has "passage"; rename it',
+    ]
+    (line,) = lines([{**{k: v for k, v in ROW.items() if k != "context"}, "context_id": 7, "context_text": ANA}])
+    assert 'must have the key context, but has "context_text"' in line
+
+
+def test_a_data_set_of_other_encoding_can_be_described(file, capsys):
+    path = file("id;question;context\n1;Où?;Café.\n".encode("cp1252"), "data.csv")
+    with pytest.raises(SystemExit) as stopped:
+        main(["data", "describe", str(path), "--encoding", "cp1252", "--sep", ";", "--json"])
+    assert stopped.value.code == 0
+    assert json.loads(capsys.readouterr().out)["example"]["context"] == "Café."

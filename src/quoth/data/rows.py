@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from quoth.names import nearest
 from quoth.text import replace_surrogates
 
 # What a row may hold; anything else in it is left alone.
@@ -212,10 +211,14 @@ def missing(kind: str, name: str, names: Collection[str]) -> str:
 def near_miss(name: str, names: Collection[str]) -> str | None:
     """Return the key that is most like a missing one, in spelling or by its meaning, or ``None``."""
     others = {str(other).strip().lower(): str(other) for other in names if other not in COLUMNS}
-    if near := nearest(name, others, alike=0.8):
-        return others[near]
     plain = {re.sub(r"[^a-z]", "", other): given for other, given in others.items()}
-    return next((plain[other] for other in _MEANS.get(name, ()) if other in plain), None)
+    for meaning in (name.replace("_", ""), *_MEANS.get(name, ())):
+        if meaning in plain:
+            return plain[meaning]
+    if name != "id":  # context_id is no context
+        others = {other: given for other, given in others.items() if not other.endswith("id")}
+    near = nearest(name, others, alike=0.8)
+    return None if near is None else others[near]
 
 
 def answer_like(name: object) -> bool:

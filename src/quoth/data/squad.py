@@ -16,7 +16,7 @@ from typing import Any
 from quoth.data.flat import read_jsonl
 from quoth.data.formats import guessed
 from quoth.data.mrqa import spread, with_shared
-from quoth.data.rows import Problems, Row, merge_answers, missing, shown
+from quoth.data.rows import Problems, Row, merge_answers, missing, near_miss, shown
 from quoth.data.texts import decode, parse_json, why_not_json
 from quoth.errors import DataError
 from quoth.files import whole_bytes
@@ -77,7 +77,7 @@ def _parts(document: object, problems: Problems) -> Iterator[Row]:
             problems.add(f"row {number}", format_of)
         elif "qas" in part and "paragraphs" not in part:
             yield from spread([Row(f"row {number}", part)], problems)
-        elif "paragraphs" not in part and _ROW_KEYS & part.keys():
+        elif "paragraphs" not in part and (_ROW_KEYS & part.keys() or near_miss("question", part)):
             yield Row(f"row {number}", part)
         else:
             yield from _article(part, f"article {number}", problems)

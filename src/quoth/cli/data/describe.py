@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from quoth.data import Description
 
 
-def describe(file: options.File, json: options.Json = False) -> None:
+def describe(
+    file: options.File, json: options.Json = False, sep: options.Sep = None, encoding: options.Encoding = None
+) -> None:
     """Show what is in a data set: counts, lengths, golds per question, where answers stand, one example in full.
 
     Example: [cyan]quoth data describe dev-v2.0.json[/cyan]
@@ -25,7 +27,7 @@ def describe(file: options.File, json: options.Json = False) -> None:
     from quoth.data import describe as describe_examples
     from quoth.data import read_examples
 
-    description = describe_examples(read_examples(file))
+    description = describe_examples(read_examples(file, sep=sep, encoding=encoding))
     if json:
         print_json(description.to_json())
     else:

@@ -25,6 +25,8 @@ def pairs(
         str | None,
         typer.Option(metavar="READER", help="Leave out pairs that this reader answers with a probability from 0.5 on."),
     ] = None,
+    sep: options.Sep = None,
+    encoding: options.Encoding = None,
 ) -> None:
     """Make unanswerable questions: each asked of another paragraph of its article that shares its words but no gold.
 
@@ -40,7 +42,7 @@ def pairs(
 
     check_different({"FILE": file, "--out": out})
     answer = None
-    examples = read_examples(file)
+    examples = read_examples(file, sep=sep, encoding=encoding)
     if reader:
         from quoth.reader import Reader
 

@@ -34,6 +34,8 @@ def split(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the files; made if there is none.")
     ] = Path(),
+    sep: options.Sep = None,
+    encoding: options.Encoding = None,
 ) -> None:
     """Cut a data set into parts, so that what is held out of training stays unseen.
 
@@ -56,13 +58,14 @@ def split(
     sides = ("inside", "outside") if titles else _NAMES.get(len(shares), tuple(map(str, range(1, len(shares) + 1))))
     paths = {side: out / f"{stem(file)}.{side}.json" for side in sides}
     check_different({"FILE": file, "--titles": titles, **{f"the part {side}": path for side, path in paths.items()}})
+    wanted = read_titles(titles) if titles else []
+    every = read_examples(file, sep=sep, encoding=encoding)
     if titles:
-        wanted = read_titles(titles)
-        found: dict[str, list[Example]] = dict(zip(sides, split_examples(read_examples(file), wanted), strict=True))
+        found: dict[str, list[Example]] = dict(zip(sides, split_examples(every, wanted), strict=True))
         if empty := [side for side, examples in found.items() if not examples]:
             raise ConfigError(f"{titles}: must name some articles of {file} and not all, but nothing is {empty[0]}")
     else:
-        found = dict(zip(sides, split_by_shares(read_examples(file), shares, seed=seed), strict=True))
+        found = dict(zip(sides, split_by_shares(every, shares, seed=seed), strict=True))
     out.mkdir(parents=True, exist_ok=True)
     for side, examples in found.items():
         write_part(examples, paths[side])

@@ -10,7 +10,7 @@ from quoth.names import did_you_mean
 
 # Name -> what it repairs; the order is that in which they are tried.
 RULES = {
-    "question-id": "an id under the name question_id or qid",
+    "question-id": "an id under the name question_id, query_id or qid",
     "values": 'numbers and truth values as text ("255", "false")',
     "scalars": "a single text or place where a list belongs",
     "empty": "an empty answer, which means that there is none",

@@ -14,7 +14,7 @@ from quoth.data.repair.places import places_of, whole_words
 from quoth.data.repair.rules import RULES, Change
 from quoth.data.rows import Problems, Row, whole
 
-_ID_NAMES = ("question_id", "qid", "questionId")
+_ID_NAMES = ("question_id", "qid", "questionId", "query_id")
 
 
 @dataclass(frozen=True, slots=True)
