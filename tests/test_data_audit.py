@@ -81,12 +81,12 @@ def test_questions_that_repeat_their_sentence_and_long_answers_are_found():
     assert kinds(audit({"a": [same, other, long]})) == {"repeats its sentence": ["q1"], "odd length": ["q3"]}
 
 
-def prediction(number, answer, context, probability):
+def prediction(asked, answer, probability):
     if answer is None:
-        return Prediction(f"q{number}", (), 0.0, True, "No.", 1, probability)
-    start = context.index(answer)
+        return Prediction(asked, (), 0.0, True, "No.", 1, probability)
+    start = asked.context.index(answer)
     said = Answer(answer, Span(start, start + len(answer)), 1.0, probability)
-    return Prediction(f"q{number}", (said,), 0.0, False)
+    return Prediction(asked, (said,), 0.0, False)
 
 
 def test_labels_that_a_reader_doubts_are_found():
@@ -106,7 +106,7 @@ def test_labels_that_a_reader_doubts_are_found():
     def answer(asked):
         for each in asked:
             number = int(each.id[1:])
-            yield prediction(number, said[number][0], context, said[number][1])
+            yield prediction(each, *said[number])
 
     doubted = suspects(examples, answer, lambda text, golds: exact_and_f1(text, golds, "v2.0")[1])
     found = kinds(audit({"a": examples}, [("a", each) for each in doubted]))

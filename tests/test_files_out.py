@@ -75,9 +75,9 @@ def test_problems_of_rows_are_named():
 
 
 PREDICTIONS = [
-    Prediction("1", (Answer("=Ana", Span(0, 4), 4.0, 0.75),), 0.5, False, None, 1, 0.1),
-    Prediction("2", (Answer("light", Span(13, 18), 1.0, 0.25),), 3.0, True, "No.", 1, 0.9),
-    Prediction("3", (), None, True, "The context is empty."),
+    Prediction(Example("1", "Who?", "=Ana"), (Answer("=Ana", Span(0, 4), 4.0, 0.75),), 0.5, False, None, 1, 0.1),
+    Prediction(Example("2", "Why?", ANA), (Answer("light", Span(13, 18), 1.0, 0.25),), 3.0, True, "No.", 1, 0.9),
+    Prediction(Example("3", "Why?", ""), (), None, True, "The context is empty."),
 ]
 TEXTS = {"1": "=Ana", "2": "", "3": ""}
 

@@ -197,7 +197,7 @@ def test_pairs_that_a_reader_answers_surely_are_left_out():
     def answer(pairs):
         for pair in pairs:
             said = Answer("keeper", Span(4, 10), 1.0, 0.9 if pair.id == "asked-unanswerable" else 0.1)
-            yield Prediction(pair.id, (said,), 0.0, False)
+            yield Prediction(pair, (said,), 0.0, False)
 
     drawn = draw_pairs(examples, share=1.0, answer=answer)
     assert drawn.answered == ("asked",)

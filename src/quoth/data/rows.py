@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from quoth.names import nearest
 from quoth.text import replace_surrogates
 
 # What a row may hold; anything else in it is left alone.

@@ -23,7 +23,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def row_of(example: Example, where: str = "") -> Row:
-    """Return an example as a row with the columns of the hub's ``squad``."""
+    """Return an example as a row with the columns of the hub's ``squad``.
+
+    Raises:
+        ConfigError: If it has not exactly one context.
+    """
+    if len(example.contexts) != 1:
+        raise ConfigError(f"{example.name}: must have one context to be a row, but has {len(example.contexts)}")
     fields: dict[str, Any] = {"id": example.id, "title": example.title, "context": example.context}
     fields["question"] = example.question
     if example.golds is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from quoth.data.texts import parse_json, why_not_json
 from quoth.data.write import row_of, write_rows
 from quoth.errors import ConfigError, MissingExtraError
 from quoth.files import whole_bytes
+from quoth.names import did_you_mean
 from quoth.records import Example
 
 # Name -> what it is.
@@ -48,9 +48,8 @@ _DOCUMENTS: dict[str, Callable[[Sequence[Example]], Any]] = {
 
 def _known(name: str) -> str:
     if name not in FORMATS:
-        close = difflib.get_close_matches(name, FORMATS, 1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ConfigError(f"a format must be one of {', '.join(FORMATS)}, but is {name!r}{hint}")
+        meant = did_you_mean(name, FORMATS)
+        raise ConfigError(f"a format must be one of {', '.join(FORMATS)}, but is {name!r}{meant}")
     return name
 
 
