@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 import quoth
 from quoth.dropin.calls import Parameters
 from quoth.errors import ConfigError, ReaderError
+from quoth.reader import Reader
 from quoth.records import Example
-from support.readers import TINY, tiny_reader, tiny_tokenizer
+from quoth.store import ReaderFolder, ReaderSettings
+from support.readers import TINY, tiny_folder, tiny_reader, tiny_tokenizer
 from support.texts import few, texts
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -127,6 +130,58 @@ def test_no_answer_is_an_answer_where_it_is_asked_for():
     assert blank == {"score": 1.0, "start": 0, "end": 0, "answer": ""}
 
 
+@few
+@given(
+    context=texts.filter(bool),
+    threshold=st.sampled_from([-3.0, -1.0, 0.0, 1.0, "never"]),
+    top_k=st.sampled_from([1, 4]),
+)
+def test_no_answer_is_given_exactly_where_the_reader_abstains(context, threshold, top_k):
+    reader = tiny_reader("wordpiece", null_threshold=threshold, null_bias=-0.5, odds_scale=3.0)
+    qa = quoth.pipeline(model=reader, max_seq_len=48, doc_stride=16)
+    prediction = reader.answer(QUESTION, context, max_answer_tokens=15)
+    first = {"": qa(QUESTION, context, top_k=top_k, handle_impossible_answer=True)}
+    answers = first[""] if isinstance(first[""], list) else [first[""]]
+    assert (answers[0]["answer"] == "") == prediction.no_answer
+    if prediction.answers:
+        always = qa(QUESTION, context)
+        assert always["answer"] == prediction.answers[0].text
+        assert prediction.no_answer or answers[0]["answer"] == always["answer"]
+
+
+def test_a_model_that_stores_no_threshold_is_asked_to_abstain_above_0():
+    plain = Reader.load(TINY / "wordpiece").settings
+    assert (plain.decode.null_threshold, plain.threshold_when_asked) == ("never", 0.0)
+    assert tiny_reader("wordpiece").settings.threshold_when_asked == "never"
+
+
+def test_the_shipped_reader_and_the_pipeline_decide_alike():
+    reader = Reader.load(precision="float32")
+    qa = quoth.pipeline(model=reader)
+    context = "Ana kept the light at Natal from 1903. Ben baked the bread in Olinda."
+    for question in ("Who sank the ship?", "Who kept the light?", "Who baked the bread?", "When did Ben sail?"):
+        prediction = reader.answer(question, context, max_answer_tokens=15)
+        said = qa(question=question, context=context, handle_impossible_answer=True)["answer"]
+        assert said == (prediction.text or "")
+
+
+@pytest.mark.parametrize("compat", [False, True])
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", pytest.param("torch", marks=pytest.mark.torch)])
+def test_windows_beyond_the_models_positions_are_refused(engine, compat, tmp_path):
+    if engine != "openvino":
+        pytest.importorskip(engine)
+    # Neither tokenizer nor settings say how long a window may be: what an exported reader's folder holds.
+    names = ["tokenizer.json", "model.safetensors" if engine == "torch" else "model.onnx"]
+    folder = tiny_folder("wordpiece", tmp_path / "reader", *names, *(["config.json"] if engine == "torch" else []))
+    ReaderFolder.open(folder).write_manifest(ReaderSettings(64, 16), {})
+    qa = quoth.pipeline(model=Reader.load(folder, engine=engine, threads=1), compat=compat)
+    for wrong in (129, 5000):
+        with pytest.raises(ValueError, match=f"`max_seq_len` must be at most 128, .* but is {wrong}"):
+            qa(QUESTION, CONTEXT, max_seq_len=wrong)
+    assert qa(QUESTION, CONTEXT * 20, max_seq_len=128)["answer"]
+    assert qa(QUESTION, CONTEXT * 20)["answer"]  # by default, what the model takes
+
+
 def test_a_stored_threshold_does_not_silence_the_pipeline():
     qa = quoth.pipeline(model=tiny_reader("wordpiece", null_threshold=-1e9))
     assert qa(question=QUESTION, context=CONTEXT)["answer"]
@@ -200,6 +255,9 @@ def test_generators_and_data_sets_are_read_as_they_come():
         ((), {"question": [QUESTION] * 2, "context": [CONTEXT]}, ValueError, "don't have the same lengths"),
         (({"question": QUESTION},), {}, KeyError, "dictionary with keys"),
         (({"question": None, "context": CONTEXT},), {}, ValueError, "`question` cannot be None"),
+        ((), {"question": None, "context": CONTEXT}, ValueError, "`question` cannot be None"),
+        ((), {"question": QUESTION, "context": float("nan")}, ValueError, "`context` cannot be nan"),
+        (({"question": QUESTION, "context": float("nan")},), {}, ValueError, "context must be a str, but is float"),
         (({"question": QUESTION, "context": ""},), {}, ValueError, "`context` cannot be empty"),
         ((), {"question": "", "context": CONTEXT}, ValueError, "`question` cannot be empty"),
         (({"question": 5, "context": CONTEXT},), {}, ValueError, "question must be a str, but is int"),
@@ -303,6 +361,26 @@ def test_half_precision_runs_on_torch():
 
 
 @pytest.mark.torch
+def test_the_patch_is_found_in_every_module_that_transformers_has_been():
+    program = """
+import transformers
+from transformers import AutoTokenizer
+import quoth, sys
+before = transformers
+patch = quoth.patch_transformers()
+assert before.QuestionAnsweringPipeline is quoth.dropin.QuestionAnsweringPipeline
+from transformers import QuestionAnsweringPipeline
+assert QuestionAnsweringPipeline is before.QuestionAnsweringPipeline
+assert before is not sys.modules["transformers"], "transformers is imported once: the test has lost its point"
+patch.undo()
+assert not hasattr(before, "QuestionAnsweringPipeline")
+print("all is well")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("all is well\n", 0), done.stderr
+
+
+@pytest.mark.torch
 def test_patched_transformers_has_the_task_again(tmp_path):
     import transformers
     from transformers import pipeline
@@ -324,6 +402,7 @@ def test_patched_transformers_has_the_task_again(tmp_path):
             assert qa.compat is compat
             assert isinstance(qa, transformers.QuestionAnsweringPipeline)
             assert isinstance(qa, transformers.pipelines.QuestionAnsweringPipeline)
+            assert transformers.QuestionAnsweringPipeline is sys.modules["transformers"].QuestionAnsweringPipeline
             expected = tiny(compat=compat)(QUESTION, CONTEXT, top_k=2)
             assert said(qa(question=QUESTION, context=CONTEXT)) == said(expected)
             assert scores(qa(question=QUESTION, context=CONTEXT)) == pytest.approx(scores(expected), abs=1e-5)
@@ -333,6 +412,6 @@ def test_patched_transformers_has_the_task_again(tmp_path):
             assert "question-answering" in transformers.pipelines.get_supported_tasks()
     assert before == (transformers.pipelines.SUPPORTED_TASKS, transformers.pipelines.REMOVED_TASKS)
     assert "QuestionAnsweringPipeline" not in vars(transformers.pipelines)
-    assert "QuestionAnsweringPipeline" not in vars(sys.modules["transformers"])
+    assert not hasattr(sys.modules["transformers"], "QuestionAnsweringPipeline")
     with pytest.raises(KeyError, match="has been removed"):
         pipeline("question-answering", model=str(folder))

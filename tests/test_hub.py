@@ -1,5 +1,6 @@
 """Readers by their names on the hub, out of its cache, offline: folders laid out exactly as the hub's."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -206,3 +207,15 @@ def test_old_checkpoints_are_weights_and_nothing_else(tmp_path):
     torch.save([1, 2], old)
     with pytest.raises(ReaderError, match="must be a dictionary of weights, but is list"):
         Reader.load(tmp_path)
+
+
+def test_a_misspelt_folder_is_missed_at_once(tmp_path):
+    (tmp_path / "runs" / "1").mkdir(parents=True)
+    with contextlib.chdir(tmp_path):
+        assert not is_hub_name("runs/2")  # its parent is there
+    for path in ("runs/2", "out/checkpoint-500", "runs/run-3"):
+        assert not is_hub_name(path)
+        with pytest.raises(ReaderError, match="must be the folder of a reader, but there is no such folder"):
+            Reader.load(path)
+    for name in ("deepset/roberta-base-squad2", "distilbert-base-cased", "owner/model-2"):
+        assert is_hub_name(name)

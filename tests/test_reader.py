@@ -1,6 +1,7 @@
 """The front door, with real tokenizers and tiny real networks."""
 
 import itertools
+import json
 import math
 import pickle
 import re
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 import quoth
 from quoth import Reader
 from quoth.cli import main
-from quoth.errors import ConfigError, InputError, QuestionTooLongError
+from quoth.errors import ConfigError, InputError, QuestionTooLongError, ReaderError
 from quoth.reading import Windower
 from quoth.records import Example, Gold, Span
 from quoth.text import normalize_answer
@@ -293,3 +294,47 @@ def test_a_gold_may_name_its_context():
     text = "The keeper was Ana."
     windows = cutter.windows(Example("1", "Who?", [text, text], (Gold("Ana", 15, context_index=1),)))
     assert [(window.context_index, bool(window.target)) for window in windows] == [(0, False), (1, True)]
+
+
+@pytest.mark.parametrize(
+    ("question", "context", "message"),
+    [
+        (None, CONTEXT, "the question must be text, but is None"),
+        (float("nan"), CONTEXT, "the question must be text, but is nan"),
+        (QUESTION, None, "the context must be text, or several texts, but is None"),
+        (QUESTION, [CONTEXT, float("nan")], "the context must be text, or several texts, but is nan"),
+    ],
+)
+def test_what_is_no_text_is_named(question, context, message):
+    with pytest.raises(InputError, match=message):
+        tiny_reader("wordpiece").answer(question, context)
+
+
+def test_an_example_without_text_is_named():
+    reader = tiny_reader("wordpiece")
+    examples = [Example("q1", QUESTION, CONTEXT), Example("q2", QUESTION, [float("nan")])]
+    with pytest.raises(InputError, match="question q2: the context must be text, but is nan"):
+        list(reader.answer_all(examples))
+    with pytest.raises(InputError, match="question q3 must not be empty"):
+        list(reader.answer_all([Example("q3", " ", CONTEXT)]))
+
+
+def test_torch_says_what_it_lacks_in_an_exported_reader(tmp_path):
+    folder = tiny_folder("wordpiece", tmp_path)
+    for options in ({"engine": "torch"}, {"device": "cuda"}):
+        with pytest.raises(ReaderError, match=r"must hold model.safetensors for torch, but holds model.onnx alone"):
+            Reader.load(folder, **options)
+    with pytest.raises(ConfigError, match="device must be cpu with engine openvino, but is cuda"):
+        Reader.load(folder, engine="openvino", device="cuda")
+
+
+def test_warnings_of_a_command_are_one_sentence(capsys, tmp_path):
+    folder = tiny_folder("bpe", tmp_path)
+    document = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    document["normalizer"] = {"type": "Replace", "pattern": {"String": "\u0130"}, "content": "i"}
+    (folder / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["ask", QUESTION, "--text", CONTEXT, "--reader", str(folder)])
+    for line in capsys.readouterr().err.splitlines():
+        assert line.startswith("quoth: warning: ")
+        assert ".py" not in line

@@ -13,6 +13,7 @@ from typing import Any
 from quoth.engines import Engine
 from quoth.engines.select import ENGINES, no_such_engine
 from quoth.errors import InputError
+from quoth.inputs import wrong_context, wrong_question
 from quoth.names import suggests_names
 from quoth.reading import (
     DecodeSettings,
@@ -291,6 +292,10 @@ def _unpickled(kind: type[Reader], origin: Origin, settings: ReaderSettings) -> 
 def _as_example(number: int, asked: Asked) -> Example:
     """Return what :meth:`Reader.answer_all` was given as an example."""
     if isinstance(asked, Example):
+        if wrong := wrong_question(asked.question):
+            raise InputError(f"{asked.name} {wrong}")
+        if wrong := next(filter(None, map(wrong_context, asked.contexts)), None):
+            raise InputError(f"{asked.name}: the context {wrong}")
         return asked
     if isinstance(asked, str) or not isinstance(asked, Sequence) or len(asked) != 2:
         raise InputError(
@@ -302,10 +307,8 @@ def _as_example(number: int, asked: Asked) -> Example:
 def _example(id: str, question: str, context: str | Sequence[str]) -> Example:
     """Make an example of what a caller gives, who may give anything."""
     name = f"question {id}" if id else "the question"
-    if not isinstance(question, str):
-        raise InputError(f"{name} must be text, but is {question!r}")
-    if not question.strip():
-        raise InputError(f"{name} must not be empty")
+    if wrong := wrong_question(question):
+        raise InputError(f"{name} {wrong}")
     texts = [context] if isinstance(context, str) or not isinstance(context, Iterable) else list(context)
     for text in texts:
         if not isinstance(text, str):

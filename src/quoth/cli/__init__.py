@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -118,7 +119,9 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in ours
     words = [word for word in ours if word != "--debug"] + words[len(ours) :]
     try:
-        app(args=words, prog_name="quoth")
+        with warnings.catch_warnings():
+            warnings.showwarning = _note_warning
+            app(args=words, prog_name="quoth")
     except BrokenPipeError:
         # The reader of our output left (`quoth ... | head`). Keep Python from flushing into the broken pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -130,6 +133,13 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(error, TrainingStoppedError | JobStoppedError):
             sys.exit(128 + error.signal)
         sys.exit(2 if isinstance(error, ConfigError | MissingExtraError) else 1)
+
+
+def _note_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Print a warning as a note: one sentence, without the line of the source that it came from."""
+    from quoth.display import visible
+
+    typer.echo(f"quoth: warning: {visible(' '.join(str(message).split()))}", err=True)
 
 
 def describe(error: Exception) -> str:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from quoth.data.lookalikes import compared
 from quoth.data.rows import ACCEPTED, Problems, Row, answer_like, missing, near_miss, not_read, shown
+from quoth.inputs import EMPTY_QUESTION
 from quoth.records import Example, Gold
 from quoth.text import is_blank
 
@@ -56,7 +57,7 @@ def _example(
     identifier = _identifier(fields, wrong)
     question = _text(fields, "question", wrong)
     if question is not None and is_blank(question):
-        wrong.add("question must not be empty" + (f", but is only {_nothing(question)}" if question else ""))
+        wrong.add(f"question {EMPTY_QUESTION}" + (f", but is only {_nothing(question)}" if question else ""))
     context = _text(fields, "context", wrong)
     if context is not None:
         context = contexts.setdefault(context, context)

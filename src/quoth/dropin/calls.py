@@ -121,6 +121,9 @@ def _inputs(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     if "question" not in kwargs or "context" not in kwargs:
         raise ValueError(f"Unknown arguments {dict(kwargs)}")
     question, context = kwargs["question"], kwargs["context"]
+    for name, given in (("question", question), ("context", context)):
+        if given is None or isinstance(given, float):  # NaN, as pandas has a missing text
+            raise ValueError(f"`{name}` cannot be {given}")
     if isinstance(question, str) and isinstance(context, str):
         return [{"question": question, "context": context}]
     if isinstance(question, list) and isinstance(context, str):

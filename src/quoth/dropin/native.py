@@ -10,7 +10,7 @@ from typing import Any
 from quoth.dropin.calls import Parameters
 from quoth.errors import ConfigError, InputError
 from quoth.reader import Reader
-from quoth.records import Example, Prediction
+from quoth.records import NEVER, Example, NullThreshold, Prediction
 
 Result = dict[str, Any]
 _NOTHING: Result = {"score": 0.0, "start": 0, "end": 0, "answer": ""}
@@ -20,7 +20,7 @@ class ExactReader:
     """Answers with a reader, by the old parameters."""
 
     def __init__(self, reader: Reader) -> None:
-        """Take a reader. Its temperature counts; its null threshold does not: ``handle_impossible_answer`` decides."""
+        """Take a reader. It may abstain only where ``handle_impossible_answer`` asks it to."""
         self._reader = reader
         self._with = lru_cache(maxsize=8)(self._changed)
 
@@ -35,12 +35,14 @@ class ExactReader:
             reader = self._with(longest, min(overlap, longest - 1), parameters.align_to_words)
             # Answers with the same words are one, so some more are asked for.
             wanted = parameters.top_k if parameters.top_k == 1 else 2 * parameters.top_k + 10
-            limit = {"max_answer_tokens": parameters.max_answer_len}
-            for prediction in reader.answer_all(examples, top_k=wanted, **limit):
+            stored = reader.settings.threshold_when_asked
+            threshold: NullThreshold = stored if parameters.handle_impossible_answer else NEVER
+            limits: dict[str, Any] = {"max_answer_tokens": parameters.max_answer_len, "null_threshold": threshold}
+            for prediction in reader.answer_all(examples, top_k=wanted, **limits):
                 count = wanted
                 while len(_distinct(prediction)) < parameters.top_k and len(prediction.answers) == count:
                     count *= 4
-                    (prediction,) = reader.answer_all([prediction.example], top_k=count, **limit)
+                    (prediction,) = reader.answer_all([prediction.example], top_k=count, **limits)
                 yield _results(prediction, parameters)
         except (ConfigError, InputError) as error:
             raise ValueError(str(error)) from error
@@ -67,9 +69,13 @@ def _distinct(prediction: Prediction) -> list[Result]:
 
 
 def _results(prediction: Prediction, parameters: Parameters) -> Result | list[Result]:
+    """Return the answers; "no answer" comes first where the reader abstains, and nowhere else."""
     answers = _distinct(prediction)
     if parameters.handle_impossible_answer:
         share = prediction.null_probability
-        answers.append({**_NOTHING, "score": 1.0 if share is None else share})
-    answers = sorted(answers, key=lambda answer: -answer["score"])[: parameters.top_k] or [dict(_NOTHING)]
+        nothing = {**_NOTHING, "score": 1.0 if share is None else share}
+        first = 0 if prediction.no_answer else 1
+        rest = sorted([*answers[first:], nothing], key=lambda answer: -answer["score"])
+        answers = [nothing, *answers] if prediction.no_answer else [*answers[:1], *rest]
+    answers = answers[: parameters.top_k] or [dict(_NOTHING)]
     return answers[0] if len(answers) == 1 else answers

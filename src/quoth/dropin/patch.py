@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from quoth.dropin.pipeline import TASK, QuestionAnsweringPipeline
@@ -20,11 +20,12 @@ class Patch:
     """What was changed in transformers; :meth:`undo` takes it back, as does leaving a ``with`` block."""
 
     def __init__(self) -> None:
-        self._before: list[tuple[dict[str, Any], str, Any]] = []
+        self._before: list[tuple[dict[str, Any] | type, str, Any]] = []
 
-    def set(self, table: dict[str, Any], key: str, value: Any = _ABSENT) -> None:
-        """Set an entry of a table, or take it out, and remember what was there."""
-        self._before.append((table, key, table.get(key, _ABSENT)))
+    def set(self, table: dict[str, Any] | type, key: str, value: Any = _ABSENT) -> None:
+        """Set an entry of a table or an attribute of a class, or take it out, and remember what was there."""
+        before = table if isinstance(table, dict) else vars(table)
+        self._before.append((table, key, before.get(key, _ABSENT)))
         _put(table, key, value)
 
     def undo(self) -> None:
@@ -79,8 +80,10 @@ def patch_transformers(*, compat: bool = False) -> Patch:
     entry = {"impl": impl, "pt": (auto.AutoModelForQuestionAnswering,), "default": _DEFAULT, "type": "text"}
     patch.set(tasks, TASK, entry)
     patch.set(getattr(pipelines, "REMOVED_TASKS", {}), TASK)
-    for module in (pipelines, sys.modules["transformers"]):
-        patch.set(vars(module), _NAME, impl)
+    top = sys.modules["transformers"]
+    patch.set(vars(pipelines), _NAME, impl)
+    # transformers is imported twice at times, and a program holds the module that it met first: so all of its kind.
+    patch.set(vars(top) if type(top) is ModuleType else type(top), _NAME, impl)
     return patch
 
 
@@ -91,8 +94,13 @@ class _Compat(QuestionAnsweringPipeline):
         super().__init__(*args, **{"compat": True, **kwargs})
 
 
-def _put(table: dict[str, Any], key: str, value: Any) -> None:
-    if value is _ABSENT:
-        table.pop(key, None)
-    else:
-        table[key] = value
+def _put(table: dict[str, Any] | type, key: str, value: Any) -> None:
+    if isinstance(table, dict):
+        if value is _ABSENT:
+            table.pop(key, None)
+        else:
+            table[key] = value
+    elif value is not _ABSENT:
+        setattr(table, key, value)
+    elif key in vars(table):
+        delattr(table, key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from quoth.dropin.calls import Parameters, create_sample, read_call
 from quoth.dropin.legacy import OldReader
+from quoth.dropin.lengths import WindowLengths
 from quoth.dropin.native import ExactReader, Result
 from quoth.engines.precisions import PRECISIONS, wrong_precision
 from quoth.errors import ConfigError
@@ -21,7 +23,7 @@ from quoth.store import ReaderSettings, find_folder
 TASK = "question-answering"
 # Examples of an endless input that are answered together.
 _AT_ONCE = 64
-_MADE_OF_THE_REST = ("_reader", "_exact", "_old")
+_MADE_OF_THE_REST = ("_reader", "_lengths", "_exact", "_old")
 # What Quoth wants to know of a tokenizer of transformers.
 _NAMED = ("cls_token", "pad_token", "unk_token")
 _NO_TOKENIZER = (
@@ -88,6 +90,10 @@ class QuestionAnsweringPipeline:
         return model if tokenizer is None else Reader(_tokenizer(tokenizer), model.engine, model.settings)
 
     @cached_property
+    def _lengths(self) -> WindowLengths:
+        return WindowLengths(self._reader)
+
+    @cached_property
     def _exact(self) -> ExactReader:
         return ExactReader(self._reader)
 
@@ -134,12 +140,24 @@ class QuestionAnsweringPipeline:
             ValueError: If the arguments make no sense, or a question or context is missing or empty.
         """
         examples = read_call(args, kwargs)
-        parameters = self._parameters.changed(kwargs)
+        parameters = self._fitting(self._parameters.changed(kwargs))
         batch_size = kwargs.get("batch_size") or self._batch_size or 1
         if isinstance(examples, Example):
             return next(self._answer([examples], parameters, batch_size))
         answers = self._answer(examples, parameters, batch_size)
         return list(answers) if isinstance(examples, list) else answers
+
+    def _fitting(self, parameters: Parameters) -> Parameters:
+        """Return parameters whose windows the model takes.
+
+        Raises:
+            ValueError: If longer ones are asked for, or the overlap is larger than the window.
+        """
+        longest, _ = parameters.window(self._reader.tokenizer.max_tokens)
+        if parameters.max_seq_len is None and not self._lengths.takes(longest):
+            return replace(parameters, max_seq_len=self._reader.settings.max_tokens)
+        self._lengths.check(longest)
+        return parameters
 
     def _answer(
         self, examples: Iterable[Example], parameters: Parameters, batch_size: int
@@ -238,7 +256,7 @@ def _wrapped(model: Any, tokenizer: Any, device: Any) -> Reader:
         model.to(_device(device))
     ours = _tokenizer(tokenizer)
     longest = min(384, ours.max_tokens or 384)
-    return Reader(ours, TorchEngine(model.eval()), ReaderSettings(longest, min(128, longest // 2)))
+    return Reader(ours, TorchEngine(model.eval()), ReaderSettings(longest, min(128, longest // 2), stored=False))
 
 
 def _tokenizer(given: Any) -> Tokenizer:

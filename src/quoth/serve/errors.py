@@ -18,6 +18,7 @@ from quoth.errors import (
     QuothError,
     TokenizerError,
 )
+from quoth.inputs import EMPTY_QUESTION
 
 
 class Problem(BaseModel):
@@ -87,9 +88,7 @@ def of_quoth(error: QuothError, where: str | None = None) -> ApiError:
     if isinstance(error, MissingExtraError):
         return ApiError(501, "not_installed", str(error), "Tell who runs this server.", where)
     if isinstance(error, InputError):
-        return ApiError(
-            422, "question_empty", "the question must hold a word, but holds none", "Ask a question.", where
-        )
+        return ApiError(422, "question_empty", f"the question {EMPTY_QUESTION}", "Ask a question.", where)
     if isinstance(error, TokenizerError):
         return ApiError(422, "unreadable_text", "the tokenizer failed on a text", "Ask about other texts.", where)
     return ApiError(500, "reader_failed", "the reader failed", "Ask again; if it stays so, tell who runs this server.")

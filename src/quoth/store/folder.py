@@ -117,7 +117,7 @@ class ReaderFolder:
             limit for limit in (tokenizer_limit, most_positions(self.config)) if isinstance(limit, int) and limit > 0
         ]
         longest = min([384, *limits])
-        return ReaderSettings(max_tokens=longest, overlap=min(128, longest // 3))
+        return ReaderSettings(max_tokens=longest, overlap=min(128, longest // 3), stored=False)
 
     def write_manifest(self, settings: ReaderSettings, facts: Mapping[str, Any]) -> ReaderFolder:
         """Write ``quoth.json``, whole or not at all, with the hashes of the files that are there now; and the card.
@@ -274,6 +274,11 @@ def open_torch(
         MissingExtraError: If torch is not installed.
     """
     if not has_torch_weights(folder.path):
+        if folder.onnx:
+            raise ReaderError(
+                f"{folder.path}: must hold model.safetensors for torch, but holds {folder.onnx.name} alone. Leave the "
+                "engine and the device to auto, or run the reader that it was exported from"
+            )
         raise ReaderError(f"{folder.path}: must hold model.onnx or model.safetensors, but holds neither")
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise MissingExtraError(

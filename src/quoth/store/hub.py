@@ -14,11 +14,31 @@ from quoth.store.layout import SMALL, first_layout
 
 # A name on the hub: "owner/name", or one of the old names without an owner.
 _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+# What runs and checkpoints are called, and readers on the hub are not.
+_NUMBERED = re.compile(r"(checkpoint-|run-?)?\d+")
+_PATIENCE_S = 10.0
 
 
 def is_hub_name(source: str | Path | None) -> bool:
-    """Tell whether a source can be a name on the hub: not a path that is there, nor one that can only be a path."""
-    return isinstance(source, str) and _NAME.fullmatch(source) is not None and not Path(source).exists()
+    """Tell whether a source can be a name on the hub: not a path that is there, nor one that is meant as a path.
+
+    "runs/2" is meant as a path where there is a folder "runs", unless the hub's cache knows the name; and so is what
+    numbers runs or checkpoints anywhere.
+    """
+    if not isinstance(source, str) or not _NAME.fullmatch(source) or Path(source).exists():
+        return False
+    if _is_cached(source):
+        return True
+    owner, _, name = source.rpartition("/")
+    return not (owner and (Path(owner).is_dir() or _NUMBERED.fullmatch(name)))
+
+
+def _is_cached(name: str) -> bool:
+    """Tell whether the hub's cache holds something of this name."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    return (Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model")).is_dir()
 
 
 def hub_folder(
@@ -67,7 +87,9 @@ def _wanted_on_hub(name: str, revision: str | None, token: str | bool | None) ->
     from huggingface_hub import HfApi, errors
 
     try:
-        return wanted_files(HfApi().list_repo_files(name, revision=revision, token=token))
+        # Asked once: what lists the files of a repository asks again and again where the hub cannot be reached.
+        found = HfApi().model_info(name, revision=revision, token=token, timeout=_PATIENCE_S)
+        return wanted_files([file.rfilename for file in found.siblings or ()])
     except errors.GatedRepoError as error:
         raise ReaderError(
             f"{name}: must be open to you, but its owner asks for your consent first. Give it on the hub, and log in "

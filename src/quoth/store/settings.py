@@ -9,7 +9,7 @@ from typing import Any
 
 from quoth.errors import ConfigError, ReaderError
 from quoth.reading import DecodeSettings
-from quoth.records import NEVER
+from quoth.records import NEVER, NullThreshold
 
 # Name -> type of what is stored of the decoding.
 _DECODE = {
@@ -31,6 +31,7 @@ class ReaderSettings:
         max_tokens: The longest window, special tokens included.
         overlap: Tokens of the context that neighbouring windows share.
         decode: How answers are chosen.
+        stored: Whether they were chosen for this reader; false for a plain model of transformers, which stores none.
 
     Raises:
         ConfigError: If the sizes make no sense.
@@ -39,6 +40,16 @@ class ReaderSettings:
     max_tokens: int = 384
     overlap: int = 128
     decode: DecodeSettings = field(default_factory=DecodeSettings)
+    stored: bool = field(default=True, compare=False, repr=False)
+
+    @property
+    def threshold_when_asked(self) -> NullThreshold:
+        """The null threshold where a caller of the drop-in or the hosted task asks for "no answer".
+
+        The stored one. A model that stores none never abstains by itself; asked to, it abstains above 0, as the authors
+        of BERT have it (Devlin et al. 2019, section 4.3).
+        """
+        return self.decode.null_threshold if self.stored else 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < self.max_tokens:

@@ -14,6 +14,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
 from quoth.errors import ConfigError, InputError
+from quoth.inputs import wrong_context, wrong_question
 from quoth.reader import Reader
 from quoth.reading import Windower
 from quoth.records import Answer, Example, Prediction
@@ -74,11 +75,10 @@ class ServedReader(PythonModel):
 
 def _problems(row: int, question: Any, context: Any) -> Iterator[str]:
     """Yield the problems of a row, which may have values of any type."""
-    for name, value in (("question", question), ("context", context)):
-        if not isinstance(value, str):
-            yield f"{name} of row {row}: must be text, but is {'missing' if pd.isna(value) else repr(value)}"
-    if isinstance(question, str) and not question.strip():
-        yield f"question of row {row}: must not be empty"
+    if wrong := wrong_question(question):
+        yield f"question of row {row}: {wrong}"
+    if wrong := wrong_context(context):
+        yield f"context of row {row}: {wrong}"
 
 
 def _refusal(problems: list[str]) -> MlflowException:

@@ -6,13 +6,12 @@ that served it, for the defaults.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from quoth.errors import ConfigError
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings, Tokenizer, Windower
-from quoth.records import Prediction
+from quoth.records import NEVER, NullThreshold, Prediction
 from quoth.serve.errors import ApiError
 from quoth.serve.http.schema import HostedAnswer, HostedParameters, HostedRequest
 
@@ -48,7 +47,8 @@ class HostedTask:
         asked = request.parameters or HostedParameters()
         if not request.inputs.context.strip():
             raise _refused("the context must hold text, but holds none", "Send one.", "inputs.context")
-        settings = reader.decode_settings(asked.top_k or 1, math.inf, asked.max_answer_len or 15)
+        threshold: NullThreshold = reader.settings.threshold_when_asked if asked.handle_impossible_answer else NEVER
+        settings = reader.decode_settings(asked.top_k or 1, threshold, asked.max_answer_len or 15)
         return cls(
             _shortened(request.inputs.question.strip(), asked.max_question_len or 64, reader.tokenizer),
             replace(settings, whole_words=asked.align_to_words is not False),
@@ -57,15 +57,18 @@ class HostedTask:
         )
 
     def answers(self, prediction: Prediction) -> list[HostedAnswer]:
-        """Return the answers as the task has them, best first."""
+        """Return the answers as the task has them, best first; ``""`` is the first where the reader abstains."""
         answers = [
             HostedAnswer(answer=answer.text, score=answer.probability, start=answer.span.start, end=answer.span.end)
             for answer in prediction.answers
         ]
         if self.may_be_empty or not answers:
             share = prediction.null_probability
-            answers.append(HostedAnswer(answer="", score=1.0 if share is None else share, start=0, end=0))
-        answers.sort(key=lambda answer: -answer.score)
+            nothing = HostedAnswer(answer="", score=1.0 if share is None else share, start=0, end=0)
+            if prediction.no_answer or not answers:
+                answers.insert(0, nothing)
+            else:
+                answers[1:] = sorted([*answers[1:], nothing], key=lambda answer: -answer.score)
         return answers[: self.settings.top_k]
 
 

@@ -16,6 +16,7 @@ from threading import Event
 from typing import TypeVar
 
 from quoth.errors import QuothError
+from quoth.inputs import wrong_question
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings, Explanation, Tokenizer, WholeWindow, Window, Windower, decode, explain
 from quoth.records import Example, Prediction
@@ -208,10 +209,8 @@ def cut_one(windower: Windower, query: Query) -> Cut:
     where = f"{query.where}.question"
     if query.error:
         return Cut(query, example, error=query.error)
-    if not query.question.strip():
-        error = ApiError(
-            422, "question_empty", "the question must hold a word, but holds none", "Ask a question.", where
-        )
+    if wrong := wrong_question(query.question):
+        error = ApiError(422, "question_empty", f"the question {wrong}", "Ask a question.", where)
         return Cut(query, example, error=error)
     try:
         return Cut(query, example, tuple(windower.windows(example)))
