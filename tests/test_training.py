@@ -345,6 +345,32 @@ def test_the_average_becomes_the_reader(base, tmp_path):
     assert report.f1 == pytest.approx(averaged.f1, abs=1e-6), "what is written is what was evaluated"
 
 
+def mixed_towns(count):
+    """As many unanswerable questions as answerable ones: they ask for a name that is not in the text."""
+    answerable = towns.examples(count)
+    return [
+        *answerable,
+        *(replace(each, id=f"{each.id}-not", question="Where does Zoe live ?", golds=()) for each in answerable),
+    ]
+
+
+def test_a_reader_trained_on_unanswerable_questions_abstains(base, tmp_path):
+    import quoth
+
+    examples = mixed_towns(32)
+    result = run(base, tmp_path / "out", data=examples, dev=examples, epochs=30.0, learning_rate=2e-3, eval_steps=1000)
+    reader = quoth.Reader.load(result.folder)
+    assert reader.settings.decode.null_threshold == result.scores["null_threshold"]
+    report = quoth.evaluate(reader, examples)
+    assert report.f1 == pytest.approx(result.f1, abs=1e-6), "what is written is what was selected"
+    assert report.has_answer.f1 == pytest.approx(result.scores["HasAns_f1"], abs=1e-6)
+    assert report.no_answer.f1 == pytest.approx(result.scores["NoAns_f1"], abs=1e-6)
+    assert report.no_answer.f1 > 60
+    assert result.scores["never_f1"] <= 50
+    scores = json.loads((result.folder / "quoth.json").read_text(encoding="utf-8"))["scores"]["dev"]
+    assert scores == dict(result.scores)
+
+
 def test_a_teacher_alone_teaches_its_lesson(learned, base, tmp_path):
     # The targets say "not here", and do not count.
     taught = run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,19 @@ def train(**flags: Any) -> None:
         note(f"{len(result.lost)} questions trained without an answer: no window holds theirs whole.")
     if result.f1 is not None:
         note(f"EM {result.exact:.2f}, F1 {result.f1:.2f} on {dev} (step {result.step}).")
+    if "null_threshold" in result.scores:
+        note(_about_threshold(result.scores))
     typer.echo(str(result.folder))
+
+
+def _about_threshold(scores: Mapping[str, float]) -> str:
+    """Say what the null threshold that was chosen on dev does there."""
+    return (
+        f"These are at the best null threshold, {scores['null_threshold']:.2f}: F1 {scores['HasAns_f1']:.2f} of the "
+        f"answerable questions and {scores['NoAns_f1']:.2f} of the unanswerable ones, or {scores['never_f1']:.2f} of "
+        "all without abstaining. It is stored in the reader. Since it was chosen on dev, fit it on other questions "
+        "with quoth calibrate."
+    )
 
 
 def _tells() -> bool:
@@ -68,9 +80,17 @@ def _sweep(file: Path, data: list[str], *, out: Path, **settings: Any) -> None:
 
 @contextmanager
 def _drawn() -> Iterator[Callable[[Any], None]]:
-    """Draw the progress as a bar on a terminal, and as a line every fifty steps elsewhere."""
+    """Draw the progress as a bar on a terminal; elsewhere as a line wherever the loss or an evaluation is new."""
     if not sys.stderr.isatty():
-        yield lambda progress: note(str(progress)) if progress.step % 50 == 0 else None
+        shown: list[Any] = [None]
+
+        def line(progress: Any) -> None:
+            state = (progress.loss, progress.f1)
+            if state != shown[0]:
+                note(str(progress))
+            shown[0] = state
+
+        yield line
         return
     from rich.progress import BarColumn, Progress, TextColumn
 

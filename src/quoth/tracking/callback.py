@@ -49,6 +49,10 @@ _METRICS = {
     "grad_norm": "grad_norm",
     "eval_exact": "exact",
     "eval_f1": "f1",
+    "eval_never_f1": "never_f1",
+    "eval_null_threshold": "null_threshold",
+    "eval_has_answer_f1": "HasAns_f1",
+    "eval_no_answer_f1": "NoAns_f1",
     "eval_seconds": "eval_seconds",
 }
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,16 @@ _HIDDEN_DROPOUT = ("hidden_dropout_prob", "dropout", "hidden_dropout")
 # The base that stands for the shipped reader. Its float checkpoint is in the repository, not in the wheel.
 SHIPPED = "shipped"
 CHECKPOINT = Path(__file__).parents[3] / "readers" / "shipped"
-_SCORES = {"exact": "exact", "f1": "f1", "total": "questions"}
+# The scores of a reader -> what an evaluation logs.
+_SCORES = {
+    "exact": "eval_exact",
+    "f1": "eval_f1",
+    "total": "eval_questions",
+    "never_f1": "eval_never_f1",
+    "null_threshold": "eval_null_threshold",
+    "HasAns_f1": "eval_has_answer_f1",
+    "NoAns_f1": "eval_no_answer_f1",
+}
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
@@ -62,9 +71,12 @@ class TrainResult:
     Attributes:
         folder: The reader folder.
         exact, f1: Scores of the selected checkpoint on the dev examples, in [0, 100]; ``None`` without dev examples.
+            With unanswerable dev examples, at the best null thresholds.
         step: The step of the selected checkpoint.
         seconds: Training time of this process.
         lost: Ids of training examples none of whose golds fits into a window; they are trained as "no answer".
+        scores: All scores on the dev examples, as in ``quoth.json``: with unanswerable ones also ``null_threshold``,
+            ``HasAns_f1`` and ``NoAns_f1`` at this threshold, and ``never_f1``, without abstaining.
     """
 
     folder: Path
@@ -73,6 +85,7 @@ class TrainResult:
     step: int
     seconds: float
     lost: tuple[str, ...] = field(repr=False)
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -137,7 +150,8 @@ def train(
             tracker.log_reader(out, seconds)
     accelerator.wait_for_everyone()
     scores, step = _scores(trainer), trainer.state.best_global_step or trainer.state.global_step
-    return TrainResult(out, scores.get("exact"), scores.get("f1"), step, seconds, tuple(trainer.data.windows.lost))
+    lost = tuple(trainer.data.windows.lost)
+    return TrainResult(out, scores.get("exact"), scores.get("f1"), step, seconds, lost, scores)
 
 
 def _trainer(
@@ -258,7 +272,7 @@ def _scores(trainer: ReaderTrainer) -> dict[str, float]:
     """Return the scores of the selected checkpoint; empty without an evaluation."""
     state = trainer.state
     rows = [row for row in state.log_history if "eval_f1" in row and row["step"] == state.best_global_step]
-    return {name: rows[0][f"eval_{key}"] for name, key in _SCORES.items()} if rows else {}
+    return {name: rows[0][key] for name, key in _SCORES.items() if rows and key in rows[0]}
 
 
 def _keep_best(trainer: ReaderTrainer) -> None:
@@ -310,7 +324,18 @@ def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: flo
         },
         "scores": {"dev": scores} if scores else {},
     }
-    ReaderFolder.open_unchecked(out).write_manifest(trainer.data.settings, manifest)
+    ReaderFolder.open_unchecked(out).write_manifest(_with_threshold(trainer.data.settings, scores), manifest)
+
+
+def _with_threshold(settings: ReaderSettings, scores: Mapping[str, float]) -> ReaderSettings:
+    """Return the settings with the null threshold that was best on dev, if dev has unanswerable questions.
+
+    It is chosen on dev, which also selected the checkpoint: ``quoth calibrate`` finds a better one on other data.
+    """
+    threshold = scores.get("null_threshold")
+    if threshold is None:
+        return settings
+    return replace(settings, decode=settings.decode.with_(null_threshold=threshold, null_bias=threshold))
 
 
 def _provenance(processes: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -33,6 +33,7 @@ from quoth.records import Example
 from quoth.store import ReaderSettings
 from quoth.training.checkpoints import clear_checkpoints, write_checkpoint
 from quoth.training.config import TrainConfig
+from quoth.training.dev_metrics import dev_metrics
 from quoth.training.features import Collator, StepPlan, TrainingBatch, WindowDataset
 from quoth.training.loss import span_losses, teacher_losses
 from quoth.training.optimizer import MovingAverage, adamw, rate_factor
@@ -40,9 +41,15 @@ from quoth.training.snapshot import RunState, random_state, read_snapshot, snaps
 from quoth.training.stops import StopSignals, explain_out_of_memory
 from quoth.training.teacher import Teacher, TeacherLogits, gather_teacher_logits
 
+# The loss is logged at least so often, and at least ten times in a run.
 LOG_STEPS = 50
 # Folder of cached teacher logits, beside the checkpoints. Runs of earlier versions use this name.
 TEACHER_CACHE = "lessons"
+
+
+def log_steps(steps: int) -> int:
+    """Return after how many steps the loss of a run of so many steps is logged."""
+    return min(LOG_STEPS, max(1, steps // 10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class ReaderTrainer:
         self.average = MovingAverage(model, config.average) if config.average else None
         main = accelerator.is_main_process
         self.state = TrainerState(
-            max_steps=steps, logging_steps=LOG_STEPS, is_world_process_zero=main, is_local_process_zero=main
+            max_steps=steps, logging_steps=log_steps(steps), is_world_process_zero=main, is_local_process_zero=main
         )
         self._control = TrainerControl()
         self._arguments = arguments
@@ -267,7 +274,7 @@ class ReaderTrainer:
         """Log, evaluate and save if it is due after this step."""
         step, every = self.state.global_step, self.config.save_steps
         saving = self._evaluation_is_due() or self._ends_epoch() or bool(every and step % every == 0)
-        if step % LOG_STEPS == 0 or saving:
+        if step % self.state.logging_steps == 0 or saving:
             self._log_loss()
         if saving:
             self._save()
@@ -352,17 +359,16 @@ class ReaderTrainer:
             mine = dev[accelerator.process_index :: accelerator.num_processes]
             read = takewhile(lambda _: not signals.seen, reader.answer_all(mine))
             with explain_out_of_memory(self.config):
-                answers = gather_object([(each.id, each.text) for each in read])
+                answers = gather_object([replace(each, answers=each.answers[:1]) for each in read])
         finally:
             if self.average:
                 self.average.swap()
             self.model.train()
         self._raise_if_stopped(signals)
-        report = score(dev, dict(answers))
-        metrics = {"eval_exact": report.exact, "eval_f1": report.f1, "eval_questions": float(report.total)}
+        metrics = dev_metrics(score(dev, answers))
         self._log({**metrics, "eval_seconds": round(time.monotonic() - started, 1)})
         self._notify("on_evaluate", metrics=metrics)
-        self._remember_best(report.f1)
+        self._remember_best(metrics["eval_f1"])
 
     def _remember_best(self, f1: float) -> None:
         state = self.state
