@@ -1,4 +1,4 @@
-"""Asks a reader about a few texts, and shows each answer in its place.
+"""Asks a reader about a few texts, shows each answer in its place, and checks two quotes.
 
 Run ``python examples/demo.py`` for the reader that ships with Quoth, ``python examples/demo.py FOLDER`` for your own.
 """
@@ -25,10 +25,12 @@ QUESTIONS = [
     ("Who helped to carry the piano?", "letter.txt"),
     ("How many clocks does the neighbour have?", "letter.txt"),
 ]
+# The first stands there word for word; in the second, a number was changed.
+QUOTES = ("Stir 7 grams of dried yeast", "Heat the oven to 280 degrees.")
 
 
 def main() -> None:
-    """Ask each question, and print what was quoted, from where to where, and how sure the reader is."""
+    """Ask each question and print what was quoted; then check two quotes."""
     reader = quoth.Reader.load(sys.argv[1] if len(sys.argv) > 1 else None)
     console = stdout()
     for question, source in QUESTIONS:
@@ -40,6 +42,11 @@ def main() -> None:
             continue
         put(console, passage(context, answer.span, Mark.of(console)), indent=2)
         console.print(f"  {answer.span.start} to {answer.span.end}, {percent(answer.probability)} sure\n")
+    texts = {file.name: file.read_text(encoding="utf-8") for file in sorted(TEXTS.glob("*.txt"))}
+    for verdict in quoth.verify(QUOTES, texts):
+        place = verdict.places[0]
+        console.print(Text(f"“{verdict.quote}”", "bold"))
+        console.print(f"  {verdict.status}: {place.source} says “{place.text}”\n")
 
 
 if __name__ == "__main__":

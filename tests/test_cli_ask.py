@@ -439,8 +439,9 @@ def test_the_demo_shows_every_answer_in_its_text():
     demo = Path(__file__).parents[1] / "examples" / "demo.py"
     done = subprocess.run([sys.executable, demo, READER], capture_output=True, text=True, timeout=120, check=True)
     blocks = [block.splitlines() for block in done.stdout.strip().split("\n\n")]
-    assert (len(blocks), done.stderr) == (8, "")
-    for question, text, where in blocks:
+    assert (len(blocks), done.stderr) == (10, "")
+    assert [block[1].split(":")[0].strip() for block in blocks[8:]] == ["exact", "near"]
+    for question, text, where in blocks[:8]:
         assert question.endswith("?")
         assert re.fullmatch(r"  .*\[\[.+\]\].*", text)
         assert re.fullmatch(r"  \d+ to \d+, \d+\.\d% sure", where)

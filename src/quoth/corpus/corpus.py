@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from quoth.documents import Box, Document, DocumentLimits, Unread, find_files
 from quoth.documents.files import read_file
 from quoth.errors import CorpusError
 from quoth.names import suggests_names
-from quoth.records import Prediction, Span
+from quoth.records import Answer, Prediction, Span
 from quoth.text import normalize_answer
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 # How many passages are read for an answer.
 PASSAGES = 10
+# What the search's score, and the passage's score of "no answer", weigh against an answer's score. Chosen on 102
+# questions of held-out articles over the paragraphs of SQuAD v1.1: exact match 56.9 with both, 50.0 with neither.
+_SEARCH_WEIGHT, _NULL_WEIGHT = 0.5, 0.5
 
 
 @dataclass(slots=True)
@@ -52,7 +56,7 @@ class CorpusAnswer:
         page: From 1; ``None`` without pages.
         boxes: Rectangles on the pages; empty where they are not known.
         sentence: The sentence around it.
-        probability: The reader's, over all passages that were read, in [0, 1].
+        probability: The reader's for its passage alone, in [0, 1]; not calibrated for a corpus.
         score: The reader's.
         passage: Rank of its passage in the search, from 1.
     """
@@ -247,20 +251,24 @@ class Corpus:
         if not hits:
             return Found(question, (), (), True, "no passage has any word of the question")
         # More than are wanted, since several may be the same words.
-        prediction = reader.answer(
-            question, [hit.text for hit in hits], top_k=3 * top_k + 5, null_threshold=null_threshold
-        )
-        answers = tuple(self._answers(prediction, hits))[:top_k]
-        return Found(question, answers, tuple(hits), prediction.no_answer, prediction.reason)
+        pairs = [(question, hit.text) for hit in hits]
+        read = list(reader.answer_all(pairs, top_k=top_k + 2, null_threshold=null_threshold))
+        ranked = _ranked(read, hits)
+        if not ranked:
+            return Found(question, (), tuple(hits), True, "the passages hold no text to quote")
+        # What is said of the best answer's own passage is said of the corpus.
+        best = read[ranked[0][0]]
+        answers = tuple(islice(self._answers(ranked, hits), top_k))
+        return Found(question, answers, tuple(hits), best.no_answer, best.reason)
 
-    def _answers(self, prediction: Prediction, hits: list[Hit]) -> Iterator[CorpusAnswer]:
+    def _answers(self, ranked: list[tuple[int, Answer]], hits: list[Hit]) -> Iterator[CorpusAnswer]:
         documents: dict[str, Document] = {}
         seen = set()
-        for answer in prediction.answers:
+        for index, answer in ranked:
             if (words := normalize_answer(answer.text) or answer.text) in seen:
                 continue
             seen.add(words)
-            hit = hits[answer.context_index]
+            hit = hits[index]
             if hit.key not in documents:
                 documents[hit.key] = self._store.document(hit.key)
             document = documents[hit.key]
@@ -275,8 +283,18 @@ class Corpus:
                 sentence_around(document.text, span).of(document.text),
                 answer.probability,
                 answer.score,
-                answer.context_index + 1,
+                index + 1,
             )
+
+
+def _ranked(read: list[Prediction], hits: list[Hit]) -> list[tuple[int, Answer]]:
+    """Return all answers with the index of their passage, best first: by reader, search and "no answer" together."""
+    scored = [
+        (answer.score + _SEARCH_WEIGHT * hit.score - _NULL_WEIGHT * (prediction.null_score or 0.0), index, answer)
+        for index, (prediction, hit) in enumerate(zip(read, hits, strict=True))
+        for answer in prediction.answers
+    ]
+    return [(index, answer) for _, index, answer in sorted(scored, key=lambda item: (-item[0], item[1]))]
 
 
 def _key(file: Path) -> str:
