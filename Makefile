@@ -44,7 +44,7 @@ $(BASE)/.made: $(STAMP)
 
 $(FULL)/.made: $(STAMP)
 	@echo "Creating $(FULL): all extras, with torch; this takes some minutes ..."
-	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,browser,docs,tutorial
+	@$(PYTHON) tools/environment.py $(FULL) all test,check,serve,tables,browser,docs,tutorial
 	@touch $@
 
 $(RELEASE)/.made: $(STAMP)
