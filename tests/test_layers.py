@@ -249,3 +249,9 @@ def test_public_names_are_those_that_load():
     assert set(quoth.__all__) <= set(dir(quoth))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         quoth.nothing  # noqa: B018
+
+
+def test_packages_are_attributes():
+    code = "import quoth; print(quoth.data.read_examples is quoth.read_examples, quoth.compare.__module__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True quoth.evaluation.compare\n"

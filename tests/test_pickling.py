@@ -11,8 +11,10 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 import quoth
-from quoth.errors import ReaderError
+from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
+from quoth.reading import DecodeSettings
+from quoth.store import ReaderSettings
 from support.readers import TINY, tiny_folder, tiny_reader, tiny_tokenizer
 
 QUESTION = "Who keeps the lamp?"
@@ -156,3 +158,13 @@ def test_a_data_set_is_mapped_by_two_processes():
         (quoth.pipeline(model=str(TINY / "wordpiece")), called),
     ]:
         same_elsewhere(list(rows.map(functools.partial(answer, thing), num_proc=2)), answer, thing)
+
+
+def test_a_reader_is_saved_with_the_settings_that_it_has(tmp_path):
+    settings = ReaderSettings(40, 8, DecodeSettings(null_threshold=1.5))
+    Reader.load(TINY / "wordpiece").with_settings(settings).save(tmp_path / "new")
+    assert Reader.load(tmp_path / "new").settings == settings
+    with pytest.raises(ConfigError, match="must be a new or empty folder"):
+        Reader.load(TINY / "wordpiece").save(tmp_path / "new")
+    with pytest.raises(TypeError, match=r"must come from Reader\.load to be saved"):
+        tiny_reader("wordpiece").save(tmp_path / "other")

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quoth.corpus import Corpus
-    from quoth.data import read_examples
+    from quoth.data import read_examples, write_squad
     from quoth.dropin import patch_transformers, pipeline
     from quoth.errors import QuothError
     from quoth.evaluation import Report, evaluate, score
+    from quoth.evaluation.compare import compare
     from quoth.reader import Reader
     from quoth.reading import Explanation
     from quoth.records import Answer, Example, Gold, Prediction, Span
     from quoth.tables import answer_table
-    from quoth.training import train
+    from quoth.training import TrainConfig, TrainResult, train
     from quoth.verification import verify
 
 __version__ = "0.1.0"
@@ -35,7 +36,10 @@ _HOMES = {
     "Reader": "quoth.reader",
     "Report": "quoth.evaluation",
     "Span": "quoth.records",
+    "TrainConfig": "quoth.training",
+    "TrainResult": "quoth.training",
     "answer_table": "quoth.tables",
+    "compare": "quoth.evaluation.compare",
     "evaluate": "quoth.evaluation",
     "patch_transformers": "quoth.dropin",
     "pipeline": "quoth.dropin",
@@ -43,7 +47,21 @@ _HOMES = {
     "score": "quoth.evaluation",
     "train": "quoth.training",
     "verify": "quoth.verification",
+    "write_squad": "quoth.data",
 }
+# Packages that are there as attributes: ``quoth.data.describe`` after ``import quoth``.
+_PACKAGES = (
+    "data",
+    "documents",
+    "drawing",
+    "dropin",
+    "engines",
+    "evaluation",
+    "reading",
+    "store",
+    "tables",
+    "training",
+)
 
 __all__ = [
     "Answer",
@@ -56,7 +74,10 @@ __all__ = [
     "Reader",
     "Report",
     "Span",
+    "TrainConfig",
+    "TrainResult",
     "answer_table",
+    "compare",
     "evaluate",
     "patch_transformers",
     "pipeline",
@@ -64,10 +85,13 @@ __all__ = [
     "score",
     "train",
     "verify",
+    "write_squad",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"quoth.{name}")
     if name not in _HOMES:
         # With name and obj, Python suggests the name that was meant.
         raise AttributeError(f"module 'quoth' has no attribute {name!r}", name=name, obj=sys.modules[__name__])

@@ -125,14 +125,23 @@ class Reader:
         reader._origin = self._origin
         return reader
 
+    def save(self, folder: str | Path) -> None:
+        """Write the reader into a new or empty folder, with the settings that it has now.
+
+        Raises:
+            ConfigError: If the folder holds something.
+            TypeError: If the reader was put together by hand, so that there are no files of it.
+        """
+        self._loaded_from("saved").find().with_settings(self.settings, {}, folder)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (type(self), self._loaded_from(), self.settings)
 
-    def _loaded_from(self) -> Origin:
+    def _loaded_from(self, purpose: str = "pickled") -> Origin:
         if self._origin is None:
             raise TypeError(
-                "a Reader must come from Reader.load to be pickled, but this one was put together from a tokenizer and "
-                "an engine. Save it to a folder and load it from there"
+                f"a Reader must come from Reader.load to be {purpose}, but this one was put together from a tokenizer "
+                "and an engine. Write its files to a folder and load it from there"
             )
         return self._origin
 

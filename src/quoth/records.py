@@ -5,9 +5,10 @@ All are frozen. Positions are code points of one context, half-open, as Python s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from quoth.notebook import Drawn
 
@@ -37,6 +38,11 @@ class Span:
     def of(self, context: str) -> str:
         """Return the text of the span."""
         return context[self.start : self.end]
+
+    def utf16(self, context: str) -> tuple[int, int]:
+        """Return start and end in UTF-16 code units, as JavaScript, Java and .NET count them."""
+        start = _utf16_length(context[: self.start])
+        return start, start + _utf16_length(self.of(context))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,25 @@ class Answer:
     window_index: int = 0
     context_index: int = 0
 
+    def to_dict(self, context: str) -> dict[str, Any]:
+        """Return it as what a JSON document can hold; a number that is not finite becomes ``None``.
+
+        Args:
+            context: The context that it quotes, for its place in UTF-16 code units.
+        """
+        start_utf16, end_utf16 = self.span.utf16(context)
+        return {
+            "text": self.text,
+            "start": self.span.start,
+            "end": self.span.end,
+            "start_utf16": start_utf16,
+            "end_utf16": end_utf16,
+            "score": _finite(self.score),
+            "probability": _finite(self.probability),
+            "context_index": self.context_index,
+            "window_index": self.window_index,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction(Drawn):
@@ -197,6 +222,18 @@ class Prediction(Drawn):
         """Text of the best answer, or ``""`` for no answer, as SQuAD's prediction files have it."""
         return self.best.text if self.best else ""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as what a JSON document can hold: the keys of ``quoth ask --json`` and of the MLflow model."""
+        answers = [answer.to_dict(self.contexts[answer.context_index]) for answer in self.answers]
+        return {
+            "question": self.question,
+            "answers": answers,
+            "best": answers[0] if self.best else None,
+            "no_answer": self.no_answer,
+            "reason": self.reason,
+            "null_score": _finite(self.null_score),
+        }
+
     def __repr__(self) -> str:
         """Return all fields, but of the example only its id and its question: contexts may be long."""
         named = f"id={self.id!r}, " if self.id else ""
@@ -211,3 +248,14 @@ class Prediction(Drawn):
         if best := self.best:
             return f"{best.text} ({best.probability:.1%}, code points {best.span.start} to {best.span.end})"
         return f"no answer: {self.reason}"
+
+
+def _finite(number: float | None) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return float(number) if number is not None and math.isfinite(number) else None
+
+
+def _utf16_length(text: str) -> int:
+    """Count UTF-16 code units; a code point above U+FFFF takes two."""
+    # A loop over the characters would take fifty times as long.
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2

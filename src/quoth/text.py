@@ -60,13 +60,7 @@ def is_blank(text: str) -> bool:
 
 def utf16_span(context: str, span: Span) -> tuple[int, int]:
     """Return the span in UTF-16 code units, half-open, as JavaScript, Java and C# count."""
-    start = _utf16_length(context[: span.start])
-    return start, start + _utf16_length(span.of(context))
-
-
-def _utf16_length(text: str) -> int:
-    # A loop over the characters would take fifty times as long.
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return span.utf16(context)
 
 
 def widen_to_graphemes(context: str, span: Span) -> Span:

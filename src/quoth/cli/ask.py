@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ def ask(
         max_answer_tokens=max_answer_tokens and min(max_answer_tokens, loaded.settings.max_tokens),
     )
     if json:
-        print_json(_document(question, prediction, sources))
+        print_json(_document(prediction, sources))
     else:
         _print_prediction(prediction, sources)
 
@@ -202,41 +201,15 @@ def _stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _document(question: str, prediction: Prediction, sources: list[Source]) -> dict[str, Any]:
-    answers = [_answer_document(answer, sources[answer.context_index]) for answer in prediction.answers]
-    return {
-        "question": question,
-        "answers": answers,
-        "best": answers[0] if prediction.best else None,
-        "no_answer": prediction.no_answer,
-        "reason": prediction.reason,
-        "null_score": _finite(prediction.null_score),
-    }
-
-
-def _answer_document(answer: Answer, source: Source) -> dict[str, Any]:
-    from quoth.text import utf16_span
-
-    start_utf16, end_utf16 = utf16_span(source.text, answer.span)
-    return {
-        "text": answer.text,
-        "start": answer.span.start,
-        "end": answer.span.end,
-        "start_utf16": start_utf16,
-        "end_utf16": end_utf16,
-        "score": _finite(answer.score),
-        "probability": _finite(answer.probability),
-        "context": source.name,
-        "context_index": answer.context_index,
-        "page": source.page_at(answer.span.start),
-        "boxes": [box.to_dict() for box in source.boxes_of(answer.span)],
-        "window_index": answer.window_index,
-    }
-
-
-def _finite(number: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return number if number is not None and math.isfinite(number) else None
+def _document(prediction: Prediction, sources: list[Source]) -> dict[str, Any]:
+    """Return a prediction with the source that each answer quotes; the best answer is one of them."""
+    document = prediction.to_dict()
+    for found, answer in zip(document["answers"], prediction.answers, strict=True):
+        source = sources[answer.context_index]
+        found["context"] = source.name
+        found["page"] = source.page_at(answer.span.start)
+        found["boxes"] = [box.to_dict() for box in source.boxes_of(answer.span)]
+    return document
 
 
 def _print_prediction(prediction: Prediction, sources: list[Source]) -> None:

@@ -4,7 +4,6 @@ No other module of Quoth imports it. It needs only the base install, and torch i
 docs/guides/tracking.md shows a request and its response.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,8 +16,7 @@ from quoth.errors import ConfigError, InputError
 from quoth.inputs import wrong_context, wrong_question
 from quoth.reader import Reader
 from quoth.reading import Windower
-from quoth.records import Answer, Example, Prediction
-from quoth.text import utf16_span
+from quoth.records import Example
 
 
 class ServedReader(PythonModel):
@@ -57,7 +55,7 @@ class ServedReader(PythonModel):
                 top_k=wanted.get("top_k") or 1,
                 null_threshold=wanted.get("abstain") or wanted.get("null_threshold"),
             )
-            return [_row(prediction) for prediction in predictions]
+            return [prediction.to_dict() for prediction in predictions]
         except ConfigError as error:
             raise _refusal([str(error)]) from error
         except InputError as error:
@@ -83,35 +81,6 @@ def _problems(row: int, question: Any, context: Any) -> Iterator[str]:
 
 def _refusal(problems: list[str]) -> MlflowException:
     return MlflowException.invalid_parameter_value("\n".join(problems))
-
-
-def _row(prediction: Prediction) -> dict[str, Any]:
-    answers = [_answer(answer, prediction.contexts[answer.context_index]) for answer in prediction.answers]
-    return {
-        "answers": answers,
-        "best": answers[0] if prediction.best else None,
-        "no_answer": prediction.no_answer,
-        "reason": prediction.reason,
-        "null_score": _finite(prediction.null_score),
-    }
-
-
-def _answer(answer: Answer, context: str) -> dict[str, Any]:
-    start_utf16, end_utf16 = utf16_span(context, answer.span)
-    return {
-        "text": answer.text,
-        "start": answer.span.start,
-        "end": answer.span.end,
-        "start_utf16": start_utf16,
-        "end_utf16": end_utf16,
-        "score": _finite(answer.score),
-        "probability": _finite(answer.probability),
-    }
-
-
-def _finite(number: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return float(number) if number is not None and math.isfinite(number) else None
 
 
 set_model(ServedReader())

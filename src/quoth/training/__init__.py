@@ -11,13 +11,14 @@ from quoth.training.config import TrainConfig, load_recipe
 from quoth.training.sweep.plan import SweepPlan
 
 if TYPE_CHECKING:
-    from quoth.training.run import train
+    from quoth.training.run import TrainResult, train
     from quoth.training.sweep.run import run_sweep
 
-__all__ = ["SweepPlan", "TrainConfig", "load_recipe", "run_sweep", "train"]
+__all__ = ["SweepPlan", "TrainConfig", "TrainResult", "load_recipe", "run_sweep", "train"]
 
 # Names that import torch, so they are loaded lazily: module, description, extra, and the packages that it needs.
 _LATE = {
+    "TrainResult": ("quoth.training.run", "training", "train", ("torch", "transformers", "accelerate")),
     "train": ("quoth.training.run", "training", "train", ("torch", "transformers", "accelerate")),
     "run_sweep": ("quoth.training.sweep.run", "a sweep", "sweep", ("torch", "transformers", "accelerate", "optuna")),
 }
