@@ -140,10 +140,10 @@ def run_seed(options: argparse.Namespace) -> Found:
 
     def padded(rows: list[Any]) -> dict[str, Any]:
         batch = Collator(0, True)(rows)
-        room = 384 - batch.legal.shape[1]
-        inputs = {name: torch.nn.functional.pad(tensor, (0, room)) for name, tensor in batch.inputs.items()}
+        missing = 384 - batch.legal.shape[1]
+        inputs = {name: torch.nn.functional.pad(tensor, (0, missing)) for name, tensor in batch.inputs.items()}
         first, last = batch.targets[:, 0].unbind(-1)
-        legal = torch.nn.functional.pad(batch.legal, (0, room))
+        legal = torch.nn.functional.pad(batch.legal, (0, missing))
         return {**inputs, "start_positions": first, "end_positions": last, "legal": legal, "targets": batch.targets}
 
     with tempfile.TemporaryDirectory() as folder:
