@@ -430,7 +430,7 @@ def test_the_reliability_plot_is_drawn(quoth, files, tmp_path):
     folder, data, _ = files
     for name, magic in [("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")]:
         status, _, err = quoth("evaluate", data, "--reader", folder, "--plot", tmp_path / name)
-        assert (status, err) == (0, f"Reliability plot: {tmp_path / name}\n")
+        assert (status, err) == (0, f"Reliability diagram: {tmp_path / name}\n")
         assert (tmp_path / name).read_bytes().startswith(magic)
     assert b"probability" in (tmp_path / "plot.svg").read_bytes()
     status, _, err = quoth("evaluate", data, "--reader", folder, "--plot", tmp_path / "plot.txt")
@@ -446,7 +446,7 @@ def test_the_best_threshold_of_no_questions_to_decline():
 def test_a_plot_without_a_folder_is_refused_before_anything_is_read(files, tmp_path):
     from quoth.evaluation.plots import check_plot
 
-    with pytest.raises(ConfigError, match=r"plot\.svg: the folder of a plot must be there, but is not"):
+    with pytest.raises(ConfigError, match=r"plot\.svg: the folder of a plot must exist, but does not"):
         check_plot(tmp_path / "no" / "plot.svg")
     assert check_plot(tmp_path / "plot.svg") == tmp_path / "plot.svg"
 

@@ -202,7 +202,7 @@ def test_a_byte_order_mark_is_not_counted_and_line_ends_are(quoth):
 def test_an_empty_text_among_others_is_noted(quoth):
     status, out, err = quoth("ask", "Who?", "--reader", READER, "--text", " ", "--text", TEXT)
     assert status == 0
-    assert err == "text1: holds no text to quote\n"
+    assert err == "text1: has no text to quote\n"
     assert " · text2:1:" in out
 
 

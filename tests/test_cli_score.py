@@ -91,7 +91,7 @@ def test_score_notes_repeated_ids(quoth, folder):
     path = predictions(folder, '{"q1": "cat", "q1": "black cat", "q2": "mat", "q3": null}')
     status, out, err = quoth("score", folder / "data.json", path, "--json")
     assert (status, json.loads(out)["exact"]) == (0, 100.0)
-    assert err == f"{path}: ids that come more than once, whose last text counts: q1\n"
+    assert err == f"{path}: repeated ids, of which the last text counts: q1\n"
 
 
 def test_score_prints_a_table(quoth, folder):
@@ -116,7 +116,7 @@ def test_score_of_unlabelled_data_exits_1(quoth, folder):
     (folder / "plain.jsonl").write_text('{"id": "1", "question": "Who?", "context": "Me."}\n', encoding="utf-8")
     status, out, err = quoth("score", folder / "plain.jsonl", predictions(folder, {"1": "Me"}))
     assert (status, out) == (1, "")
-    assert "data must hold labelled questions to be scored, but all of them are unlabelled" in err
+    assert "data must have labelled questions to be scored, but all of them are unlabelled" in err
 
 
 @pytest.mark.parametrize("words", [["score"], ["score", "data.json"], ["evaluate"], ["predict", "data.json"]])

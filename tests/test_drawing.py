@@ -212,4 +212,4 @@ def test_the_page_goes_nowhere_where_it_would_do_harm(tmp_path, capsys):
 
 def test_a_text_without_tokens_has_no_window():
     page = tiny_reader("wordpiece").explain(QUESTION, "  ").to_html()
-    assert "no window, since it holds no token" in page
+    assert "no window, because it has no tokens" in page

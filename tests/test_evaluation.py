@@ -257,9 +257,9 @@ def test_unlabelled_questions_are_left_out_and_counted():
 
 @pytest.mark.parametrize("examples", [[], [Example("1", "why?", "because")]])
 def test_nothing_labelled_is_an_error(examples):
-    with pytest.raises(DataError, match="data must hold labelled questions to be scored, but"):
+    with pytest.raises(DataError, match="data must have labelled questions to be scored, but"):
         score(examples, {"1": "because"})
-    with pytest.raises(DataError, match="data must hold labelled questions to be scored, but"):
+    with pytest.raises(DataError, match="data must have labelled questions to be scored, but"):
         evaluate(Canned({}), examples)
 
 
@@ -333,7 +333,7 @@ def test_the_report_reads_well():
     assert "questions without a prediction, counted as wrong: 20 of 120 (none 0, none 1, " in text
     assert ", none 9 and 10 more)\n" in text
     assert "predictions for unknown ids, ignored: 3" in text
-    assert "unlabelled questions, left out: 1,200" in text
+    assert "unlabelled questions, not scored: 1,200" in text
 
 
 def test_intervals_are_those_of_the_bootstrap():
@@ -380,7 +380,7 @@ def test_reads_predictions(tmp_path, content):
 def test_the_last_of_a_repeated_id_counts_and_is_noted(tmp_path, content):
     notes = []
     assert read_predictions(written(tmp_path, content), note=notes.append) == {"1": "dog"}
-    assert [note.split(": ", 1)[1] for note in notes] == ["ids that come more than once, whose last text counts: 1"]
+    assert [note.split(": ", 1)[1] for note in notes] == ["repeated ids, of which the last text counts: 1"]
 
 
 @pytest.mark.parametrize(
@@ -391,10 +391,10 @@ def test_the_last_of_a_repeated_id_counts_and_is_noted(tmp_path, content):
         (json.dumps(dict.fromkeys(range(5_000), 1)), r"9 \(a number\) and 4,990 more"),
         ('"cat"', "must be a JSON object of texts by id, but are a text"),
         ('[{"id": "1", "prediction_text": "cat"}, {"id": true, "prediction_text": "x"}, {"id": "3"}, "y"]',
-         "must have an id and a prediction_text, but not so entry 2, entry 3, entry 4"),
+         "must have an id and a prediction_text, but these do not: entry 2, entry 3, entry 4"),
         ('{"1": "caf\xe9"}'.encode("latin-1"), "must be UTF-8, but byte 10 is not"),
         ('{"1": "cat"}'.encode("utf-16"), "must be UTF-8, but byte 0 is not"),
-        (gzip.compress(b'{"1": "cat"}', mtime=0)[:-9], "must be a whole gzip file, but is damaged"),
+        (gzip.compress(b'{"1": "cat"}', mtime=0)[:-9], "must be a complete gzip file, but is damaged"),
         ("[" * 200_000, "must be a JSON object of texts by id, but"),
         ("", "must be JSON, but is not at line 1, column 1"),
     ],

@@ -349,7 +349,7 @@ def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
 
 @pytest.mark.parametrize("old", [None, math.inf, "inf"])
 def test_the_old_words_for_never_are_read_with_a_warning(old):
-    with pytest.warns(DeprecationWarning, match='there is one word for it: null_threshold="never"'):
+    with pytest.warns(DeprecationWarning, match='is deprecated, use null_threshold="never"'):
         settings = DecodeSettings(null_threshold=old)
     assert settings == DecodeSettings(null_threshold="never") == DecodeSettings()
 

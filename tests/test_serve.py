@@ -277,7 +277,7 @@ def test_another_kind_of_body_is_refused_and_named(server, path):
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         status, _, found = server.call("POST", path, body, {"Content-Type": kind})
         assert (status, found["error"]["code"]) == (415, "unknown_kind_of_body")
-        assert found["error"]["message"].startswith("the body must be application/json")
+        assert found["error"]["message"].startswith("Content-Type must be application/json")
         assert found["error"]["message"].endswith(f"but is {kind}")
     # Only the hosted task does without.
     assert server.call("POST", path, body, {})[0] == (422 if path == "/" else 415)
@@ -497,4 +497,4 @@ def test_a_port_that_is_taken_is_said():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         words = [sys.executable, "-m", "quoth", "serve", "--port", str(taken.getsockname()[1]), "--reader", TINY]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, "Take another with --host or --port" in done.stderr) == (2, True)
+    assert (done.returncode, "Choose another with --host or --port" in done.stderr) == (2, True)

@@ -163,7 +163,7 @@ def test_a_deadline_that_the_batcher_sees_first_is_a_deadline():
             while not made.jobs:
                 await asyncio.sleep(0.01)
             time.sleep(0.3)
-            made.make_room(1)
+            made.check_capacity(1)
             with pytest.raises(ApiError) as refused:
                 await asked
             assert (refused.value.status_code, refused.value.problem.code) == (504, "deadline_s_limit")

@@ -202,8 +202,10 @@ def test_a_comparison_reads_well():
     lines = str(found).splitlines()
     assert lines[1].split() == ["old.json", "25.00", "25.00"]
     assert lines[3] == "Of 40 questions, 26 are answered exactly only by new.json, and 2 only by old.json."
-    assert lines[4].startswith("new.json is better than old.json by 60.00 points of exact match (95 % interval ")
-    assert lines[4].endswith("): this is hardly chance.")
+    assert lines[4].startswith(
+        "new.json is better than old.json by 60.00 points of exact match (95 % confidence interval "
+    )
+    assert lines[4].endswith("): significant (p < 0.05).")
     back = compare(found.second, found.first, ("new.json", "old.json"))
     assert str(back).splitlines()[4].startswith("new.json is better than old.json by 60.00 points of exact match (95 %")
     assert back.exact.p == found.exact.p
@@ -211,10 +213,10 @@ def test_a_comparison_reads_well():
 
 def test_a_difference_that_may_be_chance_is_called_so():
     first, second = pair(range(10), [*range(11), 30])
-    assert "this may well be chance." in str(compare(first, second))
+    assert ": not significant." in str(compare(first, second))
     same = compare(first, first)
     assert (same.exact.points, same.exact.interval, same.exact.p) == (0.0, (0.0, 0.0), 1.0)
-    assert "B and A have the same exact match (95 % interval 0.00 to 0.00, p = 1): this may well be chance." in str(
+    assert "B and A have the same exact match (95 % confidence interval 0.00 to 0.00, p = 1): not significant." in str(
         same
     )
 

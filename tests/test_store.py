@@ -82,7 +82,7 @@ def test_top_k_is_the_callers_alone():
         ({"windows": {"overlap": True}}, r"windows\.overlap: must be of type int, but is True"),
         (
             {"windows": {"stride": 128}},
-            r"windows\.stride: is unknown; known are max_tokens, overlap\. Is it of a newer",
+            r"windows\.stride: is unknown; known are max_tokens, overlap\. Was it written by a newer",
         ),
         ({"windows": {"max_tokens": 64, "overlap": 64}}, r"overlap must be from 0 to below max_tokens \(64\)"),
         ({"windows": {"max_tokens": 0}}, "overlap must be from 0"),
@@ -110,13 +110,13 @@ def test_one_flipped_byte_is_seen(folder, name):
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
-    with pytest.raises(ReaderError, match=rf"{name}: is not the file that quoth\.json vouches for"):
+    with pytest.raises(ReaderError, match=rf"{name}: its sha256 differs from quoth\.json"):
         Reader.load(folder)
 
 
 def test_missing_file_is_named(folder):
     (folder / "model.onnx").unlink()
-    with pytest.raises(ReaderError, match=r"model\.onnx: must be there, as quoth\.json says, but is missing"):
+    with pytest.raises(ReaderError, match=r"model\.onnx: listed in quoth\.json, but missing"):
         Reader.load(folder)
 
 
@@ -144,7 +144,7 @@ def test_a_copy_holds_the_weights_in_whatever_layout(layout, tmp_path):
     assert one == other
     last = copy.path / LAYOUTS[layout][-1]
     last.write_bytes(last.read_bytes()[:-1] + b"?")
-    with pytest.raises(ReaderError, match=r"is not the file that quoth\.json vouches for"):
+    with pytest.raises(ReaderError, match=r"its sha256 differs from quoth\.json"):
         Reader.load(copy.path)
 
 
@@ -184,7 +184,9 @@ def test_an_index_of_shards_that_names_none_is_refused(folder, content):
 
 def test_newer_format_is_refused(folder):
     changed(folder, lambda manifest: manifest.update(format=2))
-    with pytest.raises(ReaderError, match=r"quoth\.json: format must be 1, but is 2\. Is it of a newer Quoth\?"):
+    with pytest.raises(
+        ReaderError, match=r"quoth\.json: format must be 1, but is 2\. Was it written by a newer Quoth\?"
+    ):
         Reader.load(folder)
 
 

@@ -1,4 +1,4 @@
-"""Text that is safe to print, on a terminal as in HTML."""
+"""Text that is safe to print on a terminal or in HTML."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 
 __all__ = ["one_line", "percent", "visible"]
 
-# Characters that move the cursor, change colours or reverse the reading direction of what follows; and lone
-# surrogates, which UTF-8 cannot hold. Line feed and tab stay.
+# Control characters, characters that change the text direction, and lone surrogates, which UTF-8 cannot encode. Line
+# feed and tab are kept.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _WHITE_SPACE = re.compile(r"\s+")
 
 
 def visible(text: str) -> str:
-    r"""Replace each character that a terminal would obey rather than show, one for one.
+    r"""Replace each character that a terminal would interpret, one for one.
 
-    Control characters become their pictures, the others U+FFFD.
+    Control characters become their Unicode pictures, the others U+FFFD.
 
     Example:
         >>> visible("\x1b[31m")
@@ -25,12 +25,12 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line: each run of white space becomes one blank, control characters become visible."""
+    """Return a text as one line: white space becomes single spaces, control characters become visible."""
     return visible(_WHITE_SPACE.sub(" ", text))
 
 
 def percent(probability: float) -> str:
-    """Write a probability with one decimal, never rounded to 0 or 1 unless it is: ``<0.1%``, ``97.3%``, ``>99.9%``."""
+    """Format a probability with one decimal, 0 and 100 % only if exact: ``<0.1%``, ``97.3%``, ``>99.9%``."""
     if 0 < probability < 0.001:
         return "<0.1%"
     return ">99.9%" if 0.999 < probability < 1 else f"{probability:.1%}"

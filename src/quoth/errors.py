@@ -1,22 +1,22 @@
-"""Everything that Quoth raises on purpose.
+"""The exceptions of Quoth.
 
     QuothError
     ├── DataError        a data file or hub data set that cannot be read as it stands; lists every problem
     ├── PredictionsError a predictions file that cannot be scored
-    ├── ConfigError      a recipe, a flag or an argument that makes no sense
+    ├── ConfigError      an invalid recipe, flag or argument
     ├── InputError       a question or context that cannot be read
     │   ├── QuestionTooLongError
-    │   └── DocumentError        a file that gives no text
-    │       ├── DocumentKindError     of a kind that is not read
+    │   └── DocumentError        a file without readable text
+    │       ├── DocumentKindError     of an unsupported type
     │       └── DocumentTooLargeError     larger, or longer to read, than the limits allow
     ├── CorpusError      a corpus that cannot be opened, or is of another format
     ├── TokenizerError   a tokenizer that cannot be loaded, or that failed on a text
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
-    ├── TrainingError    a run that cannot start, resume or go on
+    ├── TrainingError    a run that cannot start, resume or continue
     │   └── TrainingStoppedError  a run that a signal stopped, after it was saved
     ├── JobError         a job over a table that cannot start or go on
     │   └── JobStoppedError       a job that a signal stopped; the same command goes on
-    ├── ExportError      an export that failed or did not hold its parity or F1 gate
+    ├── ExportError      an export that failed, or did not pass its parity check or F1 gate
     └── MissingExtraError  a part of Quoth that needs an extra which is not installed
 
 Every message is a sentence: where, what must be, but what is, and what to do.
@@ -29,10 +29,10 @@ from typing import Any
 
 
 class QuothError(Exception):
-    """Base of all errors that Quoth raises on purpose. Each can be pickled, as it must be to leave a process."""
+    """Base class of Quoth's exceptions. All can be pickled, so that they can be raised in other processes."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An exception is made anew from its message alone, which is not what the errors below are made from.
+        # By default, exceptions are unpickled from their message only, but some classes below have other arguments.
         return _again, (type(self), self.args), self.__dict__
 
 
@@ -50,12 +50,12 @@ class DataError(QuothError):
     shown = 10
 
     def __init__(self, source: str, problems: Sequence[str], lines: Sequence[str] | None = None) -> None:
-        """Make the message.
+        """Create the error.
 
         Args:
             source: The file, or the name of the data set.
             problems: Every problem.
-            lines: What the message shows of them, such as one line for all of one cause; the problems if it is absent.
+            lines: Lines of the message, such as one line per cause; the problems if ``None``.
         """
         self.source = source
         self.problems = tuple(problems)
@@ -72,7 +72,7 @@ class PredictionsError(QuothError):
 
 
 class ConfigError(QuothError):
-    """A recipe, a flag or an argument makes no sense."""
+    """A recipe, a flag or an argument is invalid."""
 
 
 class InputError(QuothError):
@@ -80,15 +80,15 @@ class InputError(QuothError):
 
 
 class QuestionTooLongError(InputError):
-    """A question leaves no room for its context in one window."""
+    """A question is so long that its context does not fit into a window."""
 
 
 class DocumentError(InputError):
-    """A file gives no text: it is damaged, locked or empty, or not what its name says."""
+    """A file has no readable text: it is damaged, locked or empty, or its type differs from its name."""
 
 
 class DocumentKindError(DocumentError):
-    """A file is of a kind that is not read."""
+    """A file has an unsupported type."""
 
 
 class DocumentTooLargeError(DocumentError):
@@ -108,7 +108,7 @@ class ReaderError(QuothError):
 
 
 class TrainingError(QuothError):
-    """A training run cannot start, resume or go on."""
+    """A training run cannot start, resume or continue."""
 
 
 class TrainingStoppedError(TrainingError):
@@ -140,7 +140,7 @@ class JobStoppedError(JobError):
 
 
 class ExportError(QuothError):
-    """An export failed, or did not hold its gate."""
+    """An export failed, or did not pass its parity check or F1 gate."""
 
 
 class MissingExtraError(QuothError):

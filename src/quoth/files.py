@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Atomic writes of files and folders."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["is_unfinished", "recover_folders", "sha256", "whole_bytes", "whole_f
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a file for text in UTF-8, as :func:`whole_bytes` does."""
+    """Open a UTF-8 text file for an atomic write, as :func:`whole_bytes` does."""
     with whole_bytes(path) as data, TextIOWrapper(data, encoding="utf-8") as file:
         yield file
 
 
 @contextmanager
 def whole_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Write a file beside its place and move it there at the end; a pipe or a device is written as it stands.
+    """Write a temporary file and rename it at the end; pipes and devices are written directly.
 
     Raises:
-        FileNotFoundError: If there is no folder for it; the error names the folder.
+        FileNotFoundError: If its folder does not exist; the error names the folder.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
             yield file
         return
-    target = path.resolve()  # of a link, what it points to
+    target = path.resolve()  # resolve links
     if not target.parent.is_dir():
         # As the user wrote it, where it is that folder.
         folder = (target if path.is_symlink() else path).parent
@@ -49,26 +49,26 @@ def whole_bytes(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write a JSON document for people and programs: UTF-8, indented, whole or not at all."""
+    """Write an indented UTF-8 JSON document atomically."""
     with whole_file(path) as file:
         file.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 @contextmanager
 def whole_folder(path: Path, *, flush: bool = False) -> Iterator[Path]:
-    """Fill a folder beside its place, and move it there at the end; its parents are made.
+    """Write to a temporary folder and rename it at the end; parent folders are created.
 
-    A folder that is there already is replaced. It keeps another name until the new one is in place: after a kill
-    between the two renames, :func:`recover_folders` brings it back.
+    An existing folder is replaced. It is renamed until the new one is in place; if the process is killed between the
+    two renames, :func:`recover_folders` restores it.
 
     Args:
-        path: The folder's place.
-        flush: Whether all of it must be on the disk before it takes its place, so that it survives a loss of power.
+        path: The folder.
+        flush: Whether to flush everything to disk before the rename, so that it survives a power failure.
 
     Yields:
-        The folder to fill.
+        The temporary folder.
 
-    Source: the order of write, fsync, rename, fsync of the parent is that of Pillai et al. 2014, section 3.
+    Source: order of write, fsync, rename, and fsync of the parent: Pillai et al. 2014, section 3.
     """
     target = path.resolve()
     part, old = _part(target), _old(target)
@@ -86,10 +86,10 @@ def whole_folder(path: Path, *, flush: bool = False) -> Iterator[Path]:
 
 
 def recover_folders(parent: Path, pattern: str) -> None:
-    """Bring back each folder that a kill left under the name that it has while it is replaced.
+    """Restore folders that were being replaced when a process was killed.
 
     Args:
-        parent: Where the folders lie.
+        parent: The parent folder.
         pattern: A glob of their names.
     """
     for old in parent.glob(f".{pattern}.old"):
@@ -99,7 +99,7 @@ def recover_folders(parent: Path, pattern: str) -> None:
 
 
 def is_unfinished(path: Path) -> bool:
-    """Return whether a file or folder is one that a kill left half written, or half replaced."""
+    """Return True for a file or folder that was being written or replaced when a process was killed."""
     return path.name.startswith(".") and path.suffix in (".part", ".old")
 
 
@@ -120,7 +120,7 @@ def _old(target: Path) -> Path:
 
 
 def _move(part: Path, target: Path, old: Path) -> None:
-    """Put a folder in its place; if that fails, what was there before is there again."""
+    """Move a folder to its target; if that fails, restore the previous folder."""
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
@@ -140,8 +140,8 @@ def _flush_all(folder: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of files, is on the disk."""
-    if path.is_dir() and os.name != "posix":  # a folder cannot be opened elsewhere
+    """Flush a file's content, or a folder's directory entries, to disk."""
+    if path.is_dir() and os.name != "posix":  # other systems cannot open folders
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:

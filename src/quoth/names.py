@@ -1,4 +1,4 @@
-"""Misspelt names, answered with the one that may be meant."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# How alike two names must be, as difflib measures it, from 0 to 1.
+# Minimum similarity of two names, as computed by difflib, from 0 to 1.
 _ALIKE = 0.6
 
 
 def nearest(name: str, known: Iterable[str], *, alike: float = _ALIKE) -> str | None:
-    """Return the known name that is most like a misspelt one, or ``None`` if none is like it.
+    """Return the known name that is most similar to a misspelt one, or ``None`` if none is similar.
 
     Args:
         name: The misspelt name.
-        known: The names that there are.
-        alike: How alike they must be, from 0 to 1.
+        known: The known names.
+        alike: Minimum similarity, from 0 to 1.
     """
     return next(iter(get_close_matches(name, list(known), 1, alike)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str], *, quote: str = "", alike: float = _ALIKE) -> str:
-    """Return the end of a sentence about a misspelt name: ``; did you mean base?``, or ``""`` if none is like it."""
+    """Return the end of a message about a misspelt name: ``; did you mean base?``, or ``""`` if none is similar."""
     near = nearest(name, known, alike=alike)
     return "" if near is None else f"; did you mean {quote}{near}{quote}?"
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:
-    """Return the sentence that a name is unknown, and which one may be meant, or which there are."""
+    """Return the message that a name is unknown, with a suggestion or all known names."""
     known = list(known)
     return f"{name} is unknown" + (did_you_mean(name, known) or f"; known are {', '.join(known)}")
 
 
 def suggests_names(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function that is called with an unknown argument say which one may be meant, and which there are.
+    """Decorate a function so that a TypeError for an unknown argument suggests known ones.
 
     Example:
         >>> @suggests_names

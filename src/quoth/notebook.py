@@ -1,7 +1,8 @@
-"""The one hook through which records are drawn in notebooks.
+"""The hook through which records are drawn in notebooks.
 
-Records belong to low layers, drawings to a high one: a record imports no drawing. It inherits :class:`Drawn`, and
-:func:`draw` looks for ``quoth.drawing`` by name at the moment of the call. No other module refers to a higher layer.
+Records are in low layers and drawings in a higher one, so records must not import drawings. They inherit
+:class:`Drawn`, and :func:`draw` imports ``quoth.drawing`` by name when it is called. No other module refers to a higher
+layer.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ def draw(record: object, *, page: bool = False) -> str:
 
     Args:
         record: A record that ``quoth.drawing`` can draw.
-        page: Whether to return a whole page rather than a piece of one.
+        page: Whether to return a page instead of a fragment.
 
     Raises:
-        TypeError: If there is no drawing of such a record.
+        TypeError: If this type of record cannot be drawn.
     """
     html: str = import_module(_DRAWING).draw(record, page=page)
     return html
 
 
 class Drawn:
-    """A record that a notebook shows as its drawing."""
+    """A record that notebooks show as HTML."""
 
     __slots__ = ()
 

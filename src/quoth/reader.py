@@ -1,4 +1,4 @@
-"""The front door: a tokenizer, an engine and settings that together answer questions."""
+"""The main entry point: a reader, which consists of a tokenizer, an engine and settings."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ Asked = Example | tuple[str, str | Sequence[str]]
 class Reader:
     """Answers questions by quoting.
 
-    It may be used by several threads. It can be pickled, as what it was loaded from and its settings: in another
-    process it loads itself when it is first used, once per process, however often it is sent there.
+    It is thread-safe. It can be pickled as its origin and its settings: other processes load it at its first use, once
+    per process.
 
     Attributes:
-        settings: Sizes of windows and how answers are chosen; ``settings.decode`` holds threshold and temperature.
+        settings: Window sizes and decoding settings; ``settings.decode`` has threshold and temperature.
     """
 
     _origin: Origin | None = None
 
     def __init__(self, tokenizer: Tokenizer, engine: Engine, settings: ReaderSettings) -> None:
-        """Put a reader together, which then cannot be pickled; most callers want :meth:`load`."""
+        """Create a reader from its parts, which cannot be pickled; most callers should use :meth:`load`."""
         self.settings = settings
         self.engine = engine
         self.windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
 
     @cached_property
     def engine(self) -> Engine:
-        """What runs the network."""
+        """The engine."""
         return self._loaded_from().load_once().engine
 
     @cached_property
     def windower(self) -> Windower:
-        """Cuts examples into windows."""
+        """The windower of this reader."""
         tokenizer = self._loaded_from().load_once().tokenizer
         return Windower(tokenizer, max_tokens=self.settings.max_tokens, overlap=self.settings.overlap)
 
@@ -77,7 +77,7 @@ class Reader:
         revision: str | None = None,
         token: str | bool | None = None,
     ) -> Reader:
-        """Load a reader. Warns of a tokenizer whose offsets lose letters.
+        """Load a reader. Warns if the tokenizer's offsets lose letters.
 
         Args:
             source: A reader folder, a Hugging Face folder or a name on the hub, as ``deepset/roberta-base-squad2``; the
@@ -103,7 +103,7 @@ class Reader:
             >>> reader.answer("Who wrote it?", "It was written by Ada Lovelace.").text
             'Ada Lovelace'
         """
-        # First, since no folder holds weights for a misspelt name.
+        # Checked first, because no folder has weights for a misspelt engine.
         if engine not in ("auto", *ENGINES, "torch"):
             raise no_such_engine(engine)
         folder = find_folder(source, revision=revision, token=token)
@@ -165,7 +165,7 @@ class Reader:
         Args:
             question: The question.
             context: The text to quote from, or several.
-            top_k: How many answers to return at most.
+            top_k: Maximum number of answers.
             null_threshold: Overrides the reader's: a number, or "never" abstain; ``None``: as stored.
             max_answer_tokens: Overrides the reader's.
 
@@ -175,7 +175,7 @@ class Reader:
 
         Raises:
             InputError: If the question is empty.
-            QuestionTooLongError: If the question leaves no room for a context.
+            QuestionTooLongError: If the question is too long for a window.
 
         Example:
             >>> reader = Reader.load()
@@ -198,12 +198,12 @@ class Reader:
         null_threshold: NullThreshold | None = None,
         max_answer_tokens: int | None = None,
     ) -> Explanation:
-        """Tell how the answers came about: windows, tokens, logits, and why better-scoring pairs of tokens lost.
+        """Explain the answers: windows, tokens, logits, and why candidates with higher scores were rejected.
 
         Args:
             question: As in :meth:`answer`, like all the others.
             context: The text to quote from, or several.
-            top_k: How many answers to explain at most.
+            top_k: Maximum number of answers to explain.
             null_threshold: Overrides the reader's.
             max_answer_tokens: Overrides the reader's.
 
@@ -232,10 +232,10 @@ class Reader:
         null_threshold: NullThreshold | None = None,
         max_answer_tokens: int | None = None,
     ) -> Iterator[Prediction]:
-        """Answer many questions, in their order; the input may be endless, and memory does not grow with it.
+        """Answer many questions, in order. The input may be an infinite stream; memory use is constant.
 
         Args:
-            examples: Examples, whose golds are not looked at; or pairs of a question and a context, or of a question
+            examples: Examples, whose golds are ignored; or pairs of a question and a context, or of a question
                 and several contexts. The id of a pair is its number, from 0.
             top_k: As in :meth:`answer`.
             null_threshold: As in :meth:`answer`.
@@ -260,8 +260,8 @@ class Reader:
     def read_all(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[WindowLogits]]]:
         """Yield each example with the logits of its windows, from which :func:`quoth.reading.decode` takes its answers.
 
-        For who wants to look at what the network says, or to choose the settings of the decoding. In the order of the
-        examples, in memory that does not grow with them; no windows of a context without a token.
+        Useful to inspect logits or to tune decoding settings. Yields in the order of the examples, with constant
+        memory; contexts without tokens have no windows.
 
         Raises:
             InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
@@ -271,7 +271,7 @@ class Reader:
     def decode_settings(
         self, top_k: int = 1, null_threshold: NullThreshold | None = None, max_answer_tokens: int | None = None
     ) -> DecodeSettings:
-        """Return the stored settings with some of them overridden, as :meth:`answer` takes them."""
+        """Return the stored settings with the overrides of :meth:`answer`."""
         stored = self.settings.decode
         return replace(
             stored,
@@ -292,14 +292,14 @@ class Reader:
 
 
 def _unpickled(kind: type[Reader], origin: Origin, settings: ReaderSettings) -> Reader:
-    """Return a reader that loads itself when it is first used: a pool waits for ever where unpickling fails."""
+    """Return a reader that is loaded at its first use, because pools hang if unpickling fails."""
     reader = kind.__new__(kind)
     reader._origin, reader.settings = origin, settings
     return reader
 
 
 def _as_example(number: int, asked: Asked) -> Example:
-    """Return what :meth:`Reader.answer_all` was given as an example."""
+    """Return an item of :meth:`Reader.answer_all` as an example."""
     if isinstance(asked, Example):
         if wrong := wrong_question(asked.question):
             raise InputError(f"{asked.name} {wrong}")
@@ -314,7 +314,7 @@ def _as_example(number: int, asked: Asked) -> Example:
 
 
 def _example(id: str, question: str, context: str | Sequence[str]) -> Example:
-    """Make an example of what a caller gives, who may give anything."""
+    """Create an example from a caller's arguments, which may have any type."""
     name = f"question {id}" if id else "the question"
     if wrong := wrong_question(question):
         raise InputError(f"{name} {wrong}")

@@ -1,6 +1,6 @@
-"""The records that travel from a data file to a report: Span, Gold, Example, Answer, Prediction.
+"""The main records: Span, Gold, Example, Answer, Prediction.
 
-All are frozen. Positions are code points of one context, half-open, as Python slices are.
+All are frozen. Spans are code points of one context, half-open like Python slices.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 from quoth.notebook import Drawn
 
 NEVER: Final = "never"
-# Abstain where the null odds exceed it, or never.
+# Abstain if the null odds exceed it, or never.
 NullThreshold: TypeAlias = float | Literal["never"]
 
 
@@ -51,8 +51,8 @@ class Gold:
 
     Attributes:
         text: Its text.
-        start: The code point of its context where it starts.
-        context_index: Which of the example's contexts it is in.
+        start: Its start in its context, in code points.
+        context_index: Index of its context in the example.
     """
 
     text: str
@@ -61,7 +61,7 @@ class Gold:
 
     @property
     def span(self) -> Span:
-        """Where the gold stands in its context."""
+        """Its span in its context."""
         return Span(self.start, self.start + len(self.text))
 
 
@@ -70,9 +70,9 @@ class Example:
     """One question with its contexts: one record from the entry point to the answer.
 
     Attributes:
-        id: Unique within a data set; ``""`` for a question that has none.
+        id: Unique within a data set; ``""`` if it has none.
         question: As written in the data, outer white space included.
-        contexts: The texts that are to answer it.
+        contexts: The texts that may answer it.
         golds: ``None`` if unlabelled, ``()`` if no context answers the question, else its annotated answers.
         title: The article that the contexts come from, or ``""``.
     """
@@ -124,7 +124,7 @@ class Example:
 
     @property
     def name(self) -> str:
-        """What to call it in a message: ``question 56be``, or ``the question`` if it has no id."""
+        """Its name in messages: ``question 56be``, or ``the question`` if it has no id."""
         return f"question {self.id}" if self.id else "the question"
 
 
@@ -136,10 +136,10 @@ class Answer:
         text: Exactly ``context[span.start:span.end]``.
         span: Its place, in code points of its context.
         score: Sum of its start and end logits. Comparable between windows of one example, not between readers.
-        probability: That it is right, in [0, 1], with "no answer" as one outcome; where the caller said that the text
-            answers, given that it does. See :mod:`quoth.reading.probability`.
-        window_index: Which window of the example gave the score.
-        context_index: Which of the contexts it quotes, where several were given.
+        probability: Probability that it is right, in [0, 1], with "no answer" as one outcome; with ``null_threshold``
+            "never", given that the text answers. See :mod:`quoth.reading.probability`.
+        window_index: Index of the window with this score.
+        context_index: Index of the quoted context.
     """
 
     text: str
@@ -171,17 +171,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prediction(Drawn):
-    """All that a reader says about one example.
+    """A reader's prediction for one example.
 
     Attributes:
         example: The question and its contexts.
-        answers: Best first, each span at most once. What they would be even where the reader abstains.
-        null_score: Score of "no answer": the least over all windows of the sum of the two logits of the CLS token.
+        answers: Best first, with distinct spans; also the candidates if the reader abstains.
+        null_score: Score of "no answer": the minimum over all windows of the sum of the CLS token's two logits.
             ``None`` if nothing was read (an empty context).
         no_answer: Whether the reader abstains.
-        reason: Why there is no answer, in a sentence; ``None`` if there is one.
-        windows: How many windows were read.
-        null_probability: That the text does not answer, in [0, 1]; ``None`` if nothing was read.
+        reason: Why there is no answer, as a sentence; ``None`` if there is one.
+        windows: Number of windows.
+        null_probability: Probability that the text does not answer, in [0, 1]; ``None`` if nothing was read.
     """
 
     example: Example
@@ -204,12 +204,12 @@ class Prediction(Drawn):
 
     @property
     def contexts(self) -> tuple[str, ...]:
-        """The texts that the answers quote; an answer's ``context_index`` tells which."""
+        """The contexts of the question; an answer's ``context_index`` is the index of the quoted one."""
         return self.example.contexts
 
     @property
     def null_odds(self) -> float | None:
-        """Null score minus the best answer's score, what a null threshold is compared with; ``None`` of no answers."""
+        """Null score minus the best answer's score, compared with the null threshold; ``None`` without answers."""
         return None if self.null_score is None or not self.answers else self.null_score - self.answers[0].score
 
     @property
@@ -219,7 +219,7 @@ class Prediction(Drawn):
 
     @property
     def text(self) -> str:
-        """Text of the best answer, or ``""`` for no answer, as SQuAD's prediction files have it."""
+        """Text of the best answer, or ``""`` for no answer, as in SQuAD's prediction files."""
         return self.best.text if self.best else ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -235,7 +235,7 @@ class Prediction(Drawn):
         }
 
     def __repr__(self) -> str:
-        """Return all fields, but of the example only its id and its question: contexts may be long."""
+        """Return all fields, but only the id and the question of the example, because contexts may be long."""
         named = f"id={self.id!r}, " if self.id else ""
         return (
             f"Prediction({named}question={self.question!r}, answers={self.answers!r}, null_score={self.null_score!r}, "
@@ -244,7 +244,7 @@ class Prediction(Drawn):
         )
 
     def __str__(self) -> str:
-        """Say the best answer with its probability and place, or why there is none."""
+        """Return the best answer with its probability and span, or the reason why there is none."""
         if best := self.best:
             return f"{best.text} ({best.probability:.1%}, code points {best.span.start} to {best.span.end})"
         return f"no answer: {self.reason}"

@@ -1,9 +1,9 @@
-"""A stream of examples through the network: while the engine computes, windows are cut before it and decoded after it.
+"""A pipeline over a stream of examples: tokenization and decoding run while the engine computes.
 
-Examples are taken a block at a time, as many as are looked ahead. A block's windows are sorted by length and grouped
-into batches by a budget of tokens. Three threads work at once: one cuts the next block, one runs the engine, and the
-caller's own takes examples in, reduces what comes out, and gives it away in the order of the examples. At most three
-blocks are on their way, so memory is bounded, however long the stream.
+Examples are read in blocks. The windows of a block are sorted by length and grouped into batches by a token budget.
+Three threads work at the same time: one creates the windows of the next block, one runs the engine, and the caller's
+thread reads examples, reduces the logits, and yields results in the order of the examples. At most three blocks are in
+memory, so memory is bounded for any stream.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from quoth.records import Example
 
 
 class OfWindow(Protocol):
-    """What a window was reduced to: anything that says which window it is of."""
+    """The reduced logits of a window."""
 
     @property
     def window(self) -> Window:
@@ -32,24 +32,24 @@ T = TypeVar("T", bound=OfWindow)
 Item = TypeVar("Item")
 R = TypeVar("R")
 
-# Examples read ahead, so that windows of like length meet in a batch.
+# Examples per block: more of them allow batches of windows with more similar lengths.
 LOOK_AHEAD = 256
-# Tokens of a batch, padding included: ten windows of full length. Bounds the memory of one engine call.
+# Maximum tokens per batch, padding included (ten windows of full length), to limit the memory of an engine call.
 BATCH_TOKENS = 4096
-# Batches that are queued for the engine: enough for it to go on while the caller is busy with a block's answers, and no
-# more, since a program that ends waits for them.
+# Maximum number of queued batches: enough to keep the engine busy while the caller processes a block's answers, but not
+# more, because a program that exits waits for them.
 _QUEUED = 8
 
 
 class _Block(NamedTuple):
-    """Examples that are read together, each with its windows; and the batches that these are in."""
+    """Examples that are read together, with their windows and batches."""
 
     examples: list[tuple[Example, list[Window]]]
     batches: Iterator[WindowBatch]
 
 
 class _Step(NamedTuple):
-    """One batch of a block, with the logits once they are there; without a batch: the end of the block."""
+    """One batch of a block, later with its logits; without a batch: the end of the block."""
 
     block: _Block
     batch: WindowBatch | None
@@ -61,10 +61,9 @@ class Stream(Generic[T]):
     """What windows go through.
 
     Attributes:
-        windower: Cuts examples into windows.
-        engine: Runs the network.
-        reduce: Makes one thing of each window of a batch, so that the batch can be forgotten; it says which window it
-            is of.
+        windower: The windower.
+        engine: The engine.
+        reduce: Reduces the logits of a batch to one item per window, so that the batch can be freed.
     """
 
     windower: Windower
@@ -72,28 +71,28 @@ class Stream(Generic[T]):
     reduce: Callable[[WindowBatch, SpanLogits], Sequence[T]]
 
     def run(self, windows: Sequence[Window]) -> list[T]:
-        """Read some windows, without threads, and return what each was reduced to."""
+        """Run some windows without threads, and return their reduced logits."""
         found: dict[Window, T] = {}
         for batch in self._batches(windows):
             found.update((item.window, item) for item in self.reduce(batch, self.engine.run(batch)))
         return [found[window] for window in windows]
 
     def read(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[T]]]:
-        """Yield each example with what its windows were reduced to, in the order of the examples.
+        """Yield each example with the reduced logits of its windows, in the order of the examples.
 
-        Only the thread that takes the output asks for more input. If the input fails, what was read before is given
-        away first. Who stops early should close the iterator, or forget it: then the threads end.
+        The input is only read by the thread that consumes the output. If the input raises, the results of earlier
+        examples are yielded first. To stop early, close or drop the iterator, which stops its threads.
 
         Raises:
-            InputError, QuestionTooLongError: If an example cannot be cut.
+            InputError, QuestionTooLongError: If an example is invalid.
             ReaderError: If the engine fails.
         """
         blocks = _blocks(examples)
         first = next(blocks, [])
         if len(first) < LOOK_AHEAD:
-            # Nothing comes after it that could be done meanwhile.
+            # It is the last one, so nothing can run in parallel.
             yield from self._collect(map(self._run, _steps([self._cut(first)])))
-            next(blocks, None)  # raises what the input failed with
+            next(blocks, None)  # raises the input's exception
             return
         cutter, runner = ThreadPoolExecutor(1, "quoth-cutter"), ThreadPoolExecutor(1, "quoth-engine")
         try:
@@ -105,14 +104,14 @@ class Stream(Generic[T]):
 
     def _cut(self, examples: list[Example]) -> _Block:
         cut = list(self.windower.each(examples))
-        # Batches are made as they are asked for: padded, those of a block are larger than its windows.
+        # Batches are created lazily, because padding makes them larger than the windows.
         return _Block(cut, self._batches([window for _, windows in cut for window in windows]))
 
     def _run(self, step: _Step) -> _Step:
         return step if step.batch is None else step._replace(logits=self.engine.run(step.batch))
 
     def _collect(self, steps: Iterable[_Step]) -> Iterator[tuple[Example, list[T]]]:
-        """Reduce batches as they come, and give a block's examples away once it has no more."""
+        """Reduce batches as they arrive, and yield a block's examples when all its batches are done."""
         found: dict[Window, T] = {}
         for step in steps:
             if step.batch is not None and step.logits is not None:
@@ -129,7 +128,7 @@ class Stream(Generic[T]):
 
 
 def _blocks(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Yield the examples in blocks; if the input fails, what was read before comes first, and then the error."""
+    """Yield the examples in blocks; if the input raises, yield earlier examples first, and then raise."""
     block: list[Example] = []
     each = iter(examples)
     while True:
@@ -155,7 +154,7 @@ def _steps(blocks: Iterable[_Block]) -> Iterator[_Step]:
 
 
 def _is_much(steps: Sequence[_Step]) -> bool:
-    """Tell whether so many steps need no more: of the block after the one that is given away, or of batches."""
+    """Return True if enough steps are queued: batches, or steps of the next block."""
     return len(steps) > _QUEUED or sum(step.batch is None for step in steps) > 1
 
 
@@ -165,15 +164,15 @@ def _ahead(
     items: Iterable[Item],
     is_much: Callable[[Sequence[Item]], bool],
 ) -> Iterator[R]:
-    """Yield what becomes of each item, in their order, while those after it are worked on, or wait for it.
+    """Yield the result of each item, in order, while later items are processed.
 
-    If there is no next item because of an error, what became of those before is yielded first.
+    If the iterator of items raises, the results of earlier items are yielded first.
 
     Args:
-        pool: Where the work is done.
-        work: What is done with an item.
-        items: The items, taken by the caller's thread.
-        is_much: Whether there are enough items that are not yielded yet.
+        pool: The thread pool.
+        work: The function to apply to each item.
+        items: The items; they are read in the caller's thread.
+        is_much: Returns True if enough items are queued.
     """
     taken: deque[Item] = deque()
     futures: deque[Future[R]] = deque()

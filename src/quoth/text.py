@@ -1,4 +1,4 @@
-"""Text as the metrics and the decoder see it: SQuAD normalisation, boundaries, UTF-16 offsets."""
+"""Text functions of metrics and decoding: SQuAD normalization, word and grapheme boundaries, UTF-16 offsets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WORD_BACKWARDS = regex.compile(f"(?r)(?:{_LETTER}{_UNSEEN}*)+", regex.V1)
 
 
 def normalize_answer(text: str) -> str:
-    """Lower, drop ASCII punctuation and English articles, and join by single spaces.
+    """Lowercase, remove ASCII punctuation and English articles, and normalize white space.
 
     Source: the official SQuAD v1.1 and v2.0 evaluation scripts, ``normalize_answer``; in their order.
     """
@@ -46,12 +46,12 @@ def normalize_answer(text: str) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """Replace each lone surrogate by U+FFFD, one for one, so that offsets stay and UTF-8 can hold the text."""
+    """Replace each lone surrogate by U+FFFD, so that offsets do not change and the text can be encoded as UTF-8."""
     return _SURROGATES.sub("\ufffd", text)
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text holds nothing to read: white space, controls and unseen characters, U+FFFD.
+    """Return True if a text has only white space, control and invisible characters, and U+FFFD.
 
     Source: BERT's ``BasicTokenizer._clean_text``, which drops them (Unicode's category C).
     """
@@ -64,7 +64,7 @@ def utf16_span(context: str, span: Span) -> tuple[int, int]:
 
 
 def widen_to_graphemes(context: str, span: Span) -> Span:
-    """Widen a span so that it cuts no grapheme (a letter and its combining marks, an emoji and its joiners).
+    """Widen a span to whole graphemes (a letter with its combining marks, an emoji with its joiners).
 
     Source: Unicode Standard Annex 29, section 3 (extended grapheme clusters).
     """
@@ -80,7 +80,7 @@ def widen_to_graphemes(context: str, span: Span) -> Span:
 
 
 def widen_to_words(context: str, span: Span) -> Span:
-    """Widen a span so that it cuts no word, in scripts that put spaces between words."""
+    """Widen a span to whole words, in scripts with spaces between words."""
     start, end = span.start, span.end
     if start < end:
         before = _WORD_BACKWARDS.match(context, 0, start) if _NEXT.match(context, start) else None
@@ -91,7 +91,7 @@ def widen_to_words(context: str, span: Span) -> Span:
 
 
 def surely_uncut(context: str, span: Span) -> bool:
-    """Tell for the usual case, at once, that a span cuts no grapheme and no word."""
+    """Return True if a quick check shows that a span cuts no grapheme and no word."""
     start, end = span.start, span.end
     if context[start - 1 : start] in _EDGES and context[end : end + 1] in _EDGES and span.of(context).isascii():
         return True
@@ -104,13 +104,13 @@ def _two_plain_ascii(context: str, position: int) -> bool:
 
 
 def _surely_boundary(context: str, position: int) -> bool:
-    """Tell for the usual case, without a look at the rest of the text, that no grapheme reaches over a position."""
+    """Return True if a quick check of the neighbouring characters shows that a position is a grapheme boundary."""
     return _TWO_PLAIN.match(context, position - 1) is not None
 
 
 def _grapheme_start(context: str, position: int) -> int:
-    """Return where the grapheme around a position starts; the position itself if it is a boundary."""
-    # Clusters can be long (flags, families), but none reaches over a sure boundary.
+    """Return the start of the grapheme around a position; the position itself if it is a boundary."""
+    # Clusters can be long (flags, families), but none crosses a certain boundary.
     sure = _TWO_PLAIN_BACKWARDS.search(context, 0, position)
     for match in _GRAPHEME.finditer(context, sure.start() + 1 if sure else 0):
         if match.end() > position:

@@ -1,8 +1,8 @@
-"""Fits what a reader's scores mean, on articles that it was not trained on.
+"""Calibrates a reader on articles that it was not trained on.
 
-Four things are fitted, one after the other: the temperature and the odds scale of the best answer's probability, on
-the answerable questions; the null threshold with the best F1; how steeply the odds of "no answer" grow around it (the
-null temperature); and a table of operating points, from which a caller chooses by precision.
+Four things are fitted in this order: the temperature and odds scale of the best answer's probability, on answerable
+questions; the null threshold with the best F1; the null temperature, which is the slope of the odds of "no answer"
+around it; and a table of operating points, from which a caller chooses by precision.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ from quoth.store import ReaderSettings
 
 Floats = NDArray[np.float64]
 
-# Below so many questions of a kind, intervals are wide enough to mislead.
+# With fewer questions of a kind, confidence intervals are too wide to be useful.
 ENOUGH = 300
 
 
 class ReadsAll(Protocol):
-    """What gives logits: a ``Reader``, or anything else with these."""
+    """Anything that computes logits for examples, such as a ``Reader``."""
 
     @property
     def settings(self) -> ReaderSettings:
-        """How it chooses answers."""
+        """The decoding settings."""
 
     def read_all(self, examples: Iterable[Example], /) -> Iterator[tuple[Example, list[WindowLogits]]]:
-        """Yield each example with the logits of its windows, in their order."""
+        """Yield each example with the logits of its windows, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was fitted.
+    """Result of a calibration.
 
     Attributes:
-        probability: From the answerable questions.
-        threshold: From all questions; ``None`` if all are answerable.
-        null: How likely "no answer" is beside the threshold; ``None`` if all are answerable.
-        null_bias: The threshold, at which "no answer" and the best answer are equally probable; 0 if the reader never
-            abstains; what is stored where no threshold was fitted.
-        points: The operating points, at ``unanswerable_share``.
-        unanswerable_share: Share of unanswerable questions that the threshold and the points are for.
-        questions: How many were read.
-        unanswerable: How many of them are unanswerable.
-        warnings: What to know before the figures are trusted, a sentence each.
+        probability: Fit of the probabilities, on the answerable questions.
+        threshold: Fit of the null threshold, on all questions; ``None`` if all are answerable.
+        null: Fit of the null temperature; ``None`` if all are answerable.
+        null_bias: The null odds at which "no answer" and the best answer are equally probable: the threshold; 0 if the
+            reader never abstains; the stored value if no threshold was fitted.
+        points: The operating points, for ``unanswerable_share``.
+        unanswerable_share: Share of unanswerable questions for which the threshold and the points are fitted.
+        questions: Number of questions.
+        unanswerable: Number of unanswerable questions.
+        warnings: Warnings about the reliability of the fit, one sentence each.
     """
 
     probability: ProbabilityFit
@@ -70,7 +70,7 @@ class Fit:
     warnings: tuple[str, ...] = ()
 
     def settings(self, old: ReaderSettings) -> ReaderSettings:
-        """Return a reader's settings with what was fitted in them."""
+        """Return a reader's settings with the fitted values."""
         fitted = self.probability
         decode_settings = old.decode.with_(
             temperature=fitted.temperature, odds_scale=fitted.odds_scale, null_bias=self.null_bias
@@ -82,7 +82,7 @@ class Fit:
         return ReaderSettings(old.max_tokens, old.overlap, decode_settings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures."""
+        """Return all values as a dictionary."""
         return {
             "questions": self.questions,
             "unanswerable": self.unanswerable,
@@ -97,7 +97,7 @@ class Fit:
 
 
 class _Reading(NamedTuple):
-    """One example in a few numbers."""
+    """The values of one example that the fit needs."""
 
     cluster: str | bytes
     golds: tuple[str, ...]
@@ -120,20 +120,20 @@ def fit(
     unanswerable_share: float = 0.5,
     progress: Callable[[int], None] | None = None,
 ) -> Fit:
-    """Fit what a reader's scores mean: probabilities, null threshold and operating points.
+    """Fit probabilities, null threshold and operating points.
 
-    Temperature and odds scale maximise the likelihood that the best answers to the answerable questions are right where
-    they are, given that the text answers. The null threshold has the best F1, see :func:`fit_threshold`. The null
-    temperature maximises the likelihood that the unanswerable questions are unanswerable, and the others not.
+    Temperature and odds scale maximize the likelihood of which best answers to answerable questions are correct. The
+    null threshold has the best F1, see :func:`fit_threshold`. The null temperature maximizes the likelihood of which
+    questions are unanswerable.
 
     Args:
         reader: The reader.
         examples: Labelled examples of articles that it was not trained on.
-        unanswerable: More of them, such as ``unanswerable_pairs`` makes.
-        max_cost: F1 points that abstaining may cost the answerable questions at most; ``None``: any.
-        right_f1: Count an answer as right from this F1 on, in (0, 1]. With one gold a question, exact match counts as
-            wrong what a second annotator would have said; below 1 makes up for it.
-        unanswerable_share: Share of unanswerable questions to fit for, in (0, 1); the data are weighted to it.
+        unanswerable: Additional unanswerable examples, such as the ones of ``unanswerable_pairs``.
+        max_cost: Maximum loss of F1 points on the answerable questions by abstaining; ``None``: no limit.
+        right_f1: Minimum F1 of an answer that counts as correct, in (0, 1]. With one gold per question, exact match
+            counts answers as wrong that other annotators would accept; a value below 1 compensates for that.
+        unanswerable_share: Share of unanswerable questions to fit for, in (0, 1); questions are weighted accordingly.
         progress: Called after each example with the number of examples read so far.
 
     Raises:
@@ -175,7 +175,7 @@ def fit(
 def _read_all(
     reader: ReadsAll, examples: Iterable[Example], progress: Callable[[int], None] | None
 ) -> tuple[list[_Reading], Rules]:
-    """Read the labelled examples, and return those with a text to quote, and whose rules score them."""
+    """Read the labelled examples; return the values of those with a span to quote, and the scoring rules."""
     readings: list[_Reading] = []
     rules: Rules = "v1.1"
     labelled = (example for example in examples if example.golds is not None)
@@ -190,7 +190,7 @@ def _read_all(
 
 
 def _read(example: Example, windows: list[WindowLogits], stored: DecodeSettings) -> _Reading | None:
-    """Reduce an example to what is fitted on; ``None`` if there is nothing to quote, which no setting changes."""
+    """Return the values of an example for the fit; ``None`` if the text has no span to quote."""
     best = decode(example, windows, stored.with_(top_k=1))
     shares = log_shares(windows, stored, [stored.temperature, *TEMPERATURES.tolist()])
     if best.null_odds is None or shares is None:
@@ -200,10 +200,10 @@ def _read(example: Example, windows: list[WindowLogits], stored: DecodeSettings)
 
 
 def _few(has: NDArray[np.bool_], with_threshold: bool) -> Sequence[str]:
-    """Name each kind of question of which there are too few."""
+    """Return a warning for each kind of question of which there are too few."""
     counts = {"answerable": int(has.sum()), **({"unanswerable": int((~has).sum())} if with_threshold else {})}
     return [
-        f"fitted on {count} {kind} questions: below about {ENOUGH}, another sample may give quite other figures"
+        f"fitted on {count} {kind} questions: with fewer than about {ENOUGH}, results vary strongly between samples"
         for kind, count in counts.items()
         if count < ENOUGH
     ]

@@ -1,4 +1,4 @@
-"""Confidence levels that reach a precision: what a caller who wants 90 % of the answers right should ask for."""
+"""Operating points: the minimum probability of an answer that reaches a given precision, such as 90 %."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-# Precisions of the table, among the answers that are given.
+# Precisions of the table.
 PRECISIONS = (0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 _RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """One row of the table: answer only from this probability on, and so many answers are right.
+    """One row of the table: a minimum probability, and the precision that it reaches.
 
     Attributes:
-        precision: Wanted share of right answers among those given, by exact match, in (0, 1).
-        min_probability: The least probability from which on it is reached; ``None`` if no level reaches it.
+        precision: Required share of correct answers among those given, by exact match, in (0, 1).
+        min_probability: The lowest probability threshold that reaches it; ``None`` if none does.
         answered: Share of all questions that are then answered, in [0, 1].
-        reached: The precision on the data it was fitted on, in [0, 1]; ``None`` without a level.
-        precision_interval, answered_interval: 95 % intervals of both, by bootstrap over articles.
+        reached: The precision on the data it was fitted on, in [0, 1]; ``None`` without a threshold.
+        precision_interval, answered_interval: 95 % confidence intervals of both, by bootstrap over articles.
     """
 
     precision: float
@@ -36,11 +36,11 @@ class OperatingPoint:
 
 
 def question_weights(answerable: ArrayLike, unanswerable_share: float) -> Floats:
-    """Return a weight for each question under which the unanswerable ones have a share of the whole.
+    """Return weights of questions such that the unanswerable ones have a given total weight.
 
     Args:
-        answerable: Whether each question has golds, ``(n,)``. Where all or none have, every question weighs the same.
-        unanswerable_share: In (0, 1).
+        answerable: Whether each question has golds, ``(n,)``. If all or none have, all weights are equal.
+        unanswerable_share: Total weight of the unanswerable questions, in (0, 1).
 
     Returns:
         ``(n,)``, with a sum of 1.
@@ -54,14 +54,14 @@ def question_weights(answerable: ArrayLike, unanswerable_share: float) -> Floats
 def operating_points(
     probabilities: ArrayLike, right: ArrayLike, weights: ArrayLike, articles: ArrayLike, seed: int = 0
 ) -> tuple[OperatingPoint, ...]:
-    """Find, for each precision, the least probability from which on the answers given reach it.
+    """Find the lowest probability threshold for each precision.
 
     Args:
-        probabilities: Of the best answers, in [0, 1], ``(n,)``.
+        probabilities: Probabilities of the best answers, in [0, 1], ``(n,)``.
         right: Whether each matches a gold, 0 or 1, ``(n,)``.
-        weights: What each question weighs, ``(n,)``.
-        articles: A number for each question's article, ``(n,)`` int, which the bootstrap draws.
-        seed: Of the bootstrap.
+        weights: Weight of each question, ``(n,)``.
+        articles: The number of each question's article, ``(n,)`` int; the bootstrap resamples articles.
+        seed: Seed of the bootstrap.
     """
     p, came = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
     weight, group = np.asarray(weights, dtype=np.float64), np.asarray(articles)

@@ -1,4 +1,4 @@
-"""Fits the two probabilities: that the best answer is right, given that the text answers; and that it does not."""
+"""Fits two probabilities: that the best answer is correct if there is an answer, and that there is no answer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from quoth.reading import no_answer_probability, right_given_answerable
 
 Floats = NDArray[np.float64]
 
-# From a fourth to four, and from a fourth to 32: neighbours change no probability by more than 0.02.
+# Grids from 1/4 to 4, and from 1/4 to 32: between neighbours no probability changes by more than 0.02.
 TEMPERATURES: Floats = np.exp2(np.arange(-24, 25) / 12)
 ODDS_SCALES: Floats = np.exp2(np.arange(-24, 61) / 12)
-# From an eighth to 32: null odds spread further than scores.
+# Grid from 1/8 to 32: null odds have a wider range than scores.
 NULL_TEMPERATURES: Floats = np.exp2(np.arange(-36, 61) / 12)
 _FOLDS = 5
 _RESAMPLES = 200
@@ -23,18 +23,18 @@ _RESAMPLES = 200
 
 @dataclass(frozen=True, slots=True)
 class ProbabilityFit:
-    """What the probability of an answer is made with, and what that does to the data it was fitted on.
+    """Fitted parameters of an answer's probability, and the calibration error on the data they were fitted on.
 
     Attributes:
         temperature: Divides scores before the softmax.
-        odds_scale: Factor from the odds of the best answer's share to its odds of being right.
-        ece_before: Expected calibration error with what was stored before, in [0, 1].
-        ece_after: The same with what was fitted.
-        ece_crossvalidated: The same where each fifth of the articles has it fitted on the others: what to expect of new
-            articles of the kind.
-        ece_interval: 95 % interval of the last, by bootstrap over questions.
-        right_f1: An answer counts as right from this F1 on; 1: if it matches exactly.
-        questions: Answerable questions that it was fitted on.
+        odds_scale: Factor from the odds of the best answer's share to its odds of being correct.
+        ece_before: Expected calibration error with the stored parameters, in [0, 1].
+        ece_after: Expected calibration error with the fitted parameters, in [0, 1].
+        ece_crossvalidated: Expected calibration error in five-fold cross-validation over articles, in [0, 1]: the
+            estimate for new articles of the same kind.
+        ece_interval: 95 % confidence interval of ``ece_crossvalidated``, by bootstrap over questions.
+        right_f1: Minimum F1 of an answer that counts as correct; 1: only exact matches.
+        questions: Number of answerable questions.
     """
 
     temperature: float
@@ -48,23 +48,23 @@ class ProbabilityFit:
 
     @property
     def index(self) -> int:
-        """Which of the temperatures that were tried it is."""
+        """Index of the temperature in the grid."""
         return int(np.abs(TEMPERATURES - self.temperature).argmin())
 
     def at_the_ends(self) -> list[str]:
-        """Name what stands at an end of the values that were tried."""
+        """Return a warning for each parameter at an end of its grid."""
         tried = {"temperature": (self.temperature, TEMPERATURES), "odds scale": (self.odds_scale, ODDS_SCALES)}
         return [_at_an_end(name, value) for name, (value, grid) in tried.items() if value in (grid[0], grid[-1])]
 
 
 @dataclass(frozen=True, slots=True)
 class NullFit:
-    """How the probability of "no answer" grows with the null odds above the threshold.
+    """Fitted slope of the probability of "no answer" over the null odds.
 
     Attributes:
-        temperature: Divides null odds above the null bias.
-        ece: Expected calibration error of the probability of "no answer", in [0, 1], on the data it was fitted on.
-        ece_crossvalidated: The same where each fifth of the articles has the null temperature fitted on the others.
+        temperature: Divides null odds minus the null bias.
+        ece: Expected calibration error of the probability of "no answer" on the data it was fitted on, in [0, 1].
+        ece_crossvalidated: The same in five-fold cross-validation over articles.
     """
 
     temperature: float
@@ -72,26 +72,26 @@ class NullFit:
     ece_crossvalidated: float
 
     def at_the_ends(self) -> list[str]:
-        """Say if it stands at an end of the values that were tried."""
+        """Return a warning if the null temperature is at an end of its grid."""
         ends = (NULL_TEMPERATURES[0], NULL_TEMPERATURES[-1])
         return [_at_an_end("null temperature", self.temperature)] if self.temperature in ends else []
 
 
 def _at_an_end(name: str, value: float) -> str:
-    return f"the {name} ({value:g}) is at the end of the values that were tried: a better one may lie beyond"
+    return f"the {name} ({value:g}) is at the end of the search grid; a better value may be outside of it"
 
 
 def fit_probability(
     shares: Floats, right: Floats, articles: NDArray[np.int_], before: Floats, right_f1: float
 ) -> ProbabilityFit:
-    """Fit the probability that the best answer is right, on answerable questions.
+    """Fit the probability that the best answer is correct, on answerable questions.
 
     Args:
         shares: Logarithm of the best answer's share at each of ``TEMPERATURES``, ``(n, len(TEMPERATURES))``.
-        right: Whether the best answer is right, 0 or 1, ``(n,)``.
-        articles: A number for each question's article, ``(n,)``.
-        before: The probability with what is stored, ``(n,)``.
-        right_f1: Goes into the result.
+        right: Whether the best answer is correct, 0 or 1, ``(n,)``.
+        articles: The number of each question's article, ``(n,)``.
+        before: The probability with the stored parameters, ``(n,)``.
+        right_f1: Copied to the result.
     """
     fold_of = _folds(articles)
     losses = np.empty((len(TEMPERATURES), len(ODDS_SCALES), _FOLDS))
@@ -100,25 +100,25 @@ def fit_probability(
         losses[index] = _log_loss(found, right) @ np.eye(_FOLDS)[fold_of]
 
     def fitted(folds: NDArray[np.bool_]) -> tuple[int, float]:
-        """Return which temperature, and the odds scale, of the least loss on some folds."""
+        """Return the index of the temperature and the odds scale with the lowest loss on some folds."""
         best = np.unravel_index(losses[:, :, folds].sum(axis=2).argmin(), losses.shape[:2])
         return int(best[0]), float(ODDS_SCALES[best[1]])
 
     best, scale = fitted(np.ones(_FOLDS, dtype=bool))
     after = right_given_answerable(shares[:, best], scale)
-    honest = after.copy()
+    crossvalidated = after.copy()
     for fold in range(_FOLDS):
         inside = fold_of == fold
         if inside.any() and not inside.all():
             other, its = fitted(np.arange(_FOLDS) != fold)
-            honest[inside] = right_given_answerable(shares[inside, other], its)
+            crossvalidated[inside] = right_given_answerable(shares[inside, other], its)
     return ProbabilityFit(
         temperature=float(TEMPERATURES[best]),
         odds_scale=scale,
         ece_before=_error(before, right),
         ece_after=_error(after, right),
-        ece_crossvalidated=_error(honest, right),
-        ece_interval=_error_interval(honest, right),
+        ece_crossvalidated=_error(crossvalidated, right),
+        ece_interval=_error_interval(crossvalidated, right),
         right_f1=right_f1,
         questions=len(right),
     )
@@ -127,31 +127,31 @@ def fit_probability(
 def fit_null(
     best_right: Floats, excess: Floats, answerable: NDArray[np.bool_], weights: Floats, articles: NDArray[np.int_]
 ) -> tuple[NullFit, Floats]:
-    """Fit the probability that the text does not answer, on questions of both kinds.
+    """Fit the probability that the text does not answer, on answerable and unanswerable questions.
 
     Args:
-        best_right: Probability that the best answer is right, given that the text answers, ``(n,)``.
-        excess: Null odds less the null bias, ``(n,)``.
+        best_right: Probability that the best answer is correct, given that the question is answerable, ``(n,)``.
+        excess: Null odds minus the null bias, ``(n,)``.
         answerable: Whether the question has golds, ``(n,)``.
-        weights: What each question weighs, ``(n,)``.
-        articles: A number for each question's article, ``(n,)``.
+        weights: Weight of each question, ``(n,)``.
+        articles: The number of each question's article, ``(n,)``.
 
     Returns:
-        The fit; and the probability of "no answer" of each question, ``(n,)``.
+        The fit, and the probability of "no answer" for each question, ``(n,)``.
     """
     fold_of = _folds(articles)
     tried = no_answer_probability(best_right, excess / NULL_TEMPERATURES[:, None])
     losses = (_log_loss(tried, (~answerable).astype(np.float64)) * weights) @ np.eye(_FOLDS)[fold_of]
     best = int(losses.sum(axis=1).argmin())
-    honest = tried[best].copy()
+    crossvalidated = tried[best].copy()
     for fold in range(_FOLDS):
         inside = fold_of == fold
         if inside.any() and not inside.all():
-            honest[inside] = tried[losses[:, np.arange(_FOLDS) != fold].sum(axis=1).argmin(), inside]
+            crossvalidated[inside] = tried[losses[:, np.arange(_FOLDS) != fold].sum(axis=1).argmin(), inside]
     return NullFit(
         float(NULL_TEMPERATURES[best]),
         _null_error(tried[best], answerable, weights),
-        _null_error(honest, answerable, weights),
+        _null_error(crossvalidated, answerable, weights),
     ), tried[best]
 
 
@@ -162,13 +162,13 @@ def _null_error(probabilities: Floats, answerable: NDArray[np.bool_], weights: F
 
 
 def _log_loss(probabilities: Floats, came: Floats) -> Floats:
-    """Return what each probability costs, as a logarithm; a certain one that is wrong costs much, not all."""
+    """Return the log loss of each probability, clipped so that it is finite."""
     kept = np.clip(probabilities, 1e-6, 1 - 1e-6)
     return -np.log(np.where(came > 0, kept, 1 - kept))
 
 
 def _folds(articles: NDArray[np.int_]) -> NDArray[np.intp]:
-    """Deal the articles out into folds: shuffled, so that neighbours need not be in one; always alike."""
+    """Assign shuffled articles to folds; deterministic."""
     dealt = np.random.default_rng(0).permutation(int(articles.max()) + 1)
     return np.asarray(dealt[articles] % _FOLDS)
 

@@ -1,6 +1,6 @@
-"""The command line: one file a command group, imported when it is called.
+"""The command line: one file per command group, imported when it is called.
 
-A command module imports only typer and ``quoth.cli.console`` at its top; what it works with, it imports when it runs.
+Command modules import only typer and ``quoth.cli.console`` at the top; everything else is imported when they run.
 """
 
 from __future__ import annotations
@@ -15,34 +15,33 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-# Each command, which is a module of its name in this folder, with its line in the help. The order is that of the help.
+# Each command (a module of the same name in this folder) with its help text, in the order of the help.
 COMMANDS = {
     "ask": "Answer a question by quoting from one text or several: the best answer among them, highlighted.",
-    "explain": "Explain how an answer came about: what the reader saw, what the network said, and why other spans "
-    "lost.",
+    "explain": "Explain an answer: its windows, the logits of each token, and why other spans were rejected.",
     "index": "Index files in a corpus, which can then be searched and asked; only what changed is read again.",
     "search": "Search a corpus: the passages that say most of a question's words.",
-    "verify": "Check whether claimed quotes stand in texts: word for word, nearly, or not at all.",
-    "data": "Look at your own data, repair them, and make files of them.",
+    "verify": "Check whether claimed quotes are in texts: exactly, nearly, or not at all.",
+    "data": "Inspect, repair, split and convert your own data.",
     "train": "Fine-tune an encoder on SQuAD-style data, and write a reader folder.",
     "predict": "Answer every question of a data set, and write SQuAD's prediction files.",
     "answer": "Answer the questions of a table of any size: in shards, by several workers, and resumable.",
     "score": "Score predictions: SQuAD's exact match and F1, equal to the official scorers.",
     "evaluate": "Measure a reader: answer every labelled question and score the answers, in one pass.",
-    "calibrate": "Fit what a reader's scores mean: its probabilities, its null threshold, and operating points.",
-    "engines": "Measure every engine that can run a reader on this machine, each in a process of its own.",
+    "calibrate": "Calibrate a reader: fit its probabilities, its null threshold, and operating points.",
+    "engines": "Benchmark every engine that can run a reader on this machine.",
     "export": "Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.",
-    "track": "Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's address.",
-    "serve": "Answer over HTTP: an API, and a page where the answer stands highlighted in its text.",
+    "track": "Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's URI.",
+    "serve": "Serve an HTTP API, and a web page that highlights answers in the text.",
 }
 
 
 class Commands(TyperGroup):
-    """The top group, which imports a command's module when that command is asked for."""
+    """The top-level group, which imports the module of a command when it is called."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        # Only the names are looked at: for "Did you mean 'ask'?".
+        # Only the names are used, for "Did you mean 'ask'?".
         self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
         self._is_listing = False
 
@@ -51,7 +50,7 @@ class Commands(TyperGroup):
         return list(COMMANDS)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help, for which no command is imported."""
+        """Write the help without importing any command."""
         self._is_listing = True
         try:
             super().format_help(ctx, formatter)
@@ -59,7 +58,7 @@ class Commands(TyperGroup):
             self._is_listing = False
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; say so if Ctrl-C ends it, of which typer says nothing."""
+        """Run a command, and print a message if Ctrl-C stops it, which typer does not do."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -97,11 +96,11 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def top(
-    # Its own callback, since typer calls this function only where a command follows.
+    # A separate callback, because typer calls this function only if a command follows.
     version: bool = typer.Option(
-        False, "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
+        False, "--version", help="Print the version and exit.", is_eager=True, callback=_print_version
     ),
-    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error. May stand anywhere."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error. Allowed at any position."),
 ) -> None:
     """Question answering that quotes: train, measure, shrink and run readers that answer with a span of the text."""
 
@@ -112,7 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
     from quoth.errors import ConfigError, JobStoppedError, MissingExtraError, QuothError, TrainingStoppedError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # What the encoding of a terminal or pipe cannot hold is written as an escape, not refused.
+        # Characters that the encoding of a terminal or pipe does not support are escaped instead of raising an error.
         sys.stdout.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     ours = words[: words.index("--")] if "--" in words else words
@@ -123,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
             warnings.showwarning = _note_warning
             app(args=words, prog_name="quoth")
     except BrokenPipeError:
-        # The reader of our output left (`quoth ... | head`). Keep Python from flushing into the broken pipe at exit.
+        # The process that reads our output has exited (`quoth ... | head`). Do not flush to the broken pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (QuothError, OSError) as error:
@@ -143,7 +142,7 @@ def _note_warning(message: Warning | str, category: type[Warning], *_: object, *
 
 
 def describe(error: Exception) -> str:
-    """Return what went wrong, in a sentence."""
+    """Return the error as a sentence."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {(error.strerror or str(error)).lower()}"
     return str(error)

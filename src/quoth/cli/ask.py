@@ -1,4 +1,4 @@
-"""``quoth ask``: the main job. Answers a question by quoting, highlighted in the text."""
+"""``quoth ask``: answers a question by quoting, highlighted in the text."""
 
 from __future__ import annotations
 
@@ -65,23 +65,24 @@ def ask(
         str | None,
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
-    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to show at most.")] = 1,
+    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of answers.")] = 1,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     null_threshold: options.NullThreshold = None,
     max_answer_tokens: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="The longest answer, in tokens.", show_default="the reader's")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Maximum length of an answer, in tokens.", show_default="the reader's"),
     ] = None,
 ) -> None:
     """Answer a question by quoting from one text or several: the best answer among them, highlighted.
 
     Prints the answer, its probability and place (file:line:column and code points, end not included), and the text
-    around it. Piped, the answer stands in double square brackets there, without colour.
+    around it. If stdout is not a terminal, the answer is in double square brackets, without colour.
 
     Code points are those of a text file as it is, line ends included; a byte order mark at its start is not counted.
 
-    Exit 0 also where there is no answer, 1 if a text cannot be read, 2 for wrong use.
+    The exit status is 0 (also without an answer), 1 if a text cannot be read, or 2 for wrong use.
 
     Example: [cyan]quoth ask "Who kept the light?" --context log.txt --top-k 3[/cyan]
     """
@@ -113,7 +114,7 @@ def ask(
 
 
 def read_sources(files: list[str], texts: list[str], command: str = "ask") -> list[Source]:
-    """Read all contexts, standard input if none is named; whatever cannot be read is named in one error."""
+    """Read all contexts, or standard input if there are none; one error lists all that cannot be read."""
     from quoth.errors import ConfigError, InputError
 
     if not files and not texts:
@@ -121,7 +122,7 @@ def read_sources(files: list[str], texts: list[str], command: str = "ask") -> li
             raise ConfigError(_NO_CONTEXT.format(command, "QUOTES" if command == "verify" else "QUESTION"))
         files = ["-"]
     if files.count("-") > 1:
-        raise ConfigError("--context - must be given once at most, but is given more often")
+        raise ConfigError("--context - must be given at most once, but is given several times")
     sources, problems = [], []
     for file in files:
         try:
@@ -134,7 +135,7 @@ def read_sources(files: list[str], texts: list[str], command: str = "ask") -> li
     if len(sources) > 1:
         for source in sources:
             if not source.text.strip():
-                note(f"{source.name}: holds no text to quote")
+                note(f"{source.name}: has no text to quote")
     return sources
 
 
@@ -142,7 +143,7 @@ def _read_sources(file: str) -> list[Source]:
     """Read a file of any kind, a folder or a pattern; bad files of a folder are noted, and the others go on.
 
     Raises:
-        ValueError: If nothing can be read; what must be, but is.
+        ValueError: If nothing can be read; the message says what must be and what is.
     """
     from quoth.documents import PARSED, Document, read_documents
 
@@ -170,7 +171,7 @@ def read_text(file: str) -> str:
     """Return the text of a file.
 
     Raises:
-        ValueError: If there is none; what must be, but is.
+        ValueError: If it cannot be read; the message says what must be and what is.
     """
     try:
         data = _stdin() if file == "-" else Path(file).read_bytes()
@@ -232,7 +233,7 @@ def _print_prediction(prediction: Prediction, sources: list[Source]) -> None:
 
 
 def _print_first(console: Console, answer: Answer, source: Source, *, closest: bool) -> None:
-    """Print the best answer's place and the text around it."""
+    """Print the best answer's position and the text around it."""
     from rich.text import Text
 
     from quoth.cli.draw import Mark, passage, place, put
@@ -249,7 +250,7 @@ def _print_first(console: Console, answer: Answer, source: Source, *, closest: b
 
 
 def _print_next(console: Console, answer: Answer, source: Source, rank: int) -> None:
-    """Print a further answer in one line."""
+    """Print another answer in one line."""
     from rich.text import Text
 
     from quoth.cli.draw import place, put

@@ -1,4 +1,4 @@
-"""``quoth calibrate``: fits a reader's temperature and null threshold, and stores them in it."""
+"""``quoth calibrate``: fits a reader's probabilities and null threshold, and stores them in its folder."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ def calibrate(
         str, typer.Option(metavar="DATA", help="Labelled data that the reader was not trained on.", show_default=False)
     ],
     unanswerable: Annotated[
-        str | None, typer.Option(metavar="PAIRS", help="Unanswerable questions, as `quoth data pairs` makes them.")
+        str | None, typer.Option(metavar="PAIRS", help="Unanswerable questions, such as from `quoth data pairs`.")
     ] = None,
     max_cost: Annotated[
-        float | None, typer.Option(metavar="F1", min=0, help="F1 points that abstaining may cost answerable questions.")
+        float | None,
+        typer.Option(metavar="F1", min=0, help="Maximum loss of F1 points on answerable questions by abstaining."),
     ] = None,
     right_f1: Annotated[
-        float, typer.Option(metavar="F1", help="An answer counts as right from this F1 on, of 1; 1: an exact match.")
+        float, typer.Option(metavar="F1", help="Minimum F1 of a right answer, above 0 and at most 1; 1: exact match.")
     ] = 1.0,
     unanswerable_share: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of unanswerable questions to fit for, between 0 and 1.")
@@ -39,10 +40,10 @@ def calibrate(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Fit what a reader's scores mean: its probabilities, its null threshold, and operating points.
+    """Calibrate a reader: fit its probabilities, its null threshold, and operating points.
 
-    All go into its quoth.json, and from there to every command, interface and engine. The threshold needs unanswerable
-    questions, in DATA or in PAIRS; without them it stays as it is.
+    All values are stored in its quoth.json, which every command, interface and engine uses. The threshold needs
+    unanswerable questions, in DATA or in PAIRS; without them it does not change.
 
     Example: [cyan]quoth calibrate reader --data held-out.json --unanswerable pairs.json --max-cost 0.3[/cyan]
     """
@@ -83,18 +84,18 @@ def calibrate(
 
 
 def _say(result: Fit) -> None:
-    """Print what was fitted, for people."""
+    """Print a summary of the fit."""
     found, (low, high) = result.probability, result.probability.ece_interval
     note(
         f"Temperature {found.temperature:.3f}, odds scale {found.odds_scale:.2f}: expected calibration error "
         f"{found.ece_after:.4f}, before {found.ece_before:.4f}; {found.ece_crossvalidated:.4f} [{low:.4f}, {high:.4f}] "
-        "on articles that it was not fitted on"
+        "in cross-validation"
     )
     if threshold := result.threshold:
         value = threshold.threshold if isinstance(threshold.threshold, str) else f"{threshold.threshold:.3f}"
         note(
             f"Null threshold {value}: abstains from {threshold.declined:.1%} of the unanswerable questions and from "
-            f"{1 - threshold.kept:.1%} of the others, which costs them {threshold.cost:.2f} F1"
+            f"{1 - threshold.kept:.1%} of the others, a loss of {threshold.cost:.2f} F1"
         )
     note(f"Operating points, with {result.unanswerable_share:.0%} of the questions unanswerable:")
     note(f"{'precision':>10}  {'--min-probability':>17}  questions answered")

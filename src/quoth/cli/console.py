@@ -1,4 +1,4 @@
-"""Where results and notes go: results to stdout, progress and notes to stderr, colour only on a terminal."""
+"""Output: results on stdout, progress and notes on stderr, colour only on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document on stdout, ``--json``'s promise; in ASCII where stdout cannot hold it as it is."""
+    """Print one JSON document on stdout (for ``--json``); in ASCII if the encoding of stdout does not support it."""
     text = json.dumps(document, ensure_ascii=False, indent=2)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -25,12 +25,12 @@ def print_json(document: Any) -> None:
 
 
 def note(message: str) -> None:
-    """Print a note on stderr, so that results can be piped; what a terminal would obey is shown instead."""
+    """Print a note on stderr, so that results can be piped; control characters are escaped."""
     typer.echo(visible(message), err=True)
 
 
 def stdout() -> Console:
-    """Return a console on stdout: colour and wrapping on a terminal, plain text when piped."""
+    """Return a console on stdout: colour and wrapping on a terminal, else plain text."""
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)

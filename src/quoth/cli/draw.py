@@ -1,7 +1,7 @@
-"""Draws an answer in its text: an excerpt around it, the answer marked, where it stands.
+"""Draws an answer in its text: an excerpt with the answer marked, and its position.
 
-Whatever a text holds (escape sequences, rich's markup, line ends), a terminal only ever shows it. White space is drawn
-as single blanks, so a drawing is for eyes; exact texts and places are those of the records.
+Escape sequences, rich markup and line ends in a text are shown, but never interpreted. White space is shown as single
+spaces, so drawings are only for display; records have the exact texts and offsets.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from quoth.records import Span
 
 __all__ = ["Mark", "passage", "place", "put"]
 
-# Code points that an excerpt shows on either side of the answer, at most.
+# Maximum number of code points of an excerpt on either side of the answer.
 REACH = 240
-# Columns that are comfortable to read; a wider terminal is not filled.
+# Maximum width that is comfortable to read, in columns.
 MEASURE = 96
 
 _PARAGRAPH = re.compile(r"\n\s*\n|\f")
@@ -30,11 +30,11 @@ _LINE_END = re.compile(r"\r\n?|\n")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How an answer stands out.
+    """How an answer is highlighted.
 
     Attributes:
-        style: Style of the answer, in rich's words.
-        left, right: What to write around it.
+        style: Style of the answer, in rich's syntax.
+        left, right: Text before and after it.
     """
 
     style: str = ""
@@ -43,7 +43,7 @@ class Mark:
 
     @classmethod
     def of(cls, console: Console) -> Mark:
-        """Choose by what a console can show: a marker pen, reverse video under NO_COLOR, or ``[[answer]]``."""
+        """Choose what a console supports: colour, reverse video under NO_COLOR, or ``[[answer]]``."""
         if console.color_system is None:
             return cls("", "[[", "]]")
         return cls("bold reverse" if console.no_color else "bold black on bright_yellow")
@@ -55,12 +55,12 @@ def passage(context: str, span: Span, mark: Mark, *, reach: int = REACH) -> Text
     Args:
         context: The text.
         span: The answer.
-        mark: How the answer stands out.
-        reach: Code points of the context to show on either side, at most.
+        mark: How the answer is highlighted.
+        reach: Maximum number of code points of the context on either side.
 
     Returns:
-        The paragraph around the span; where that reaches too far, whole sentences of it, or else whole words, with an
-        ellipsis where it is cut.
+        The paragraph around the span; if it is too long, whole sentences of it, or else whole words, with an ellipsis
+        for omitted text.
     """
     return Text.assemble(
         one_line(_before(context, span.start, reach)),
@@ -72,9 +72,9 @@ def passage(context: str, span: Span, mark: Mark, *, reach: int = REACH) -> Text
 
 
 def place(context: str, span: Span, name: str) -> str:
-    r"""Say where a span stands: ``name:line:column``, its code points, and the page where form feeds part pages.
+    r"""Return the position of a span: ``name:line:column``, its code points, and its page if form feeds separate pages.
 
-    Lines, columns and pages count from 1; code points from 0, and the last one named is the first after the span.
+    Lines, columns and pages count from 1, code points from 0; the end of the span is exclusive.
 
     Example:
         >>> place("One.\nTwo, three.", Span(10, 15), "n.txt")
@@ -89,7 +89,7 @@ def place(context: str, span: Span, name: str) -> str:
 
 
 def put(console: Console, text: Text, *, indent: int = 0) -> None:
-    """Print a text with an indent: wrapped at words on a terminal, as one line when piped."""
+    """Print a text with an indent: wrapped at words on a terminal, else as one line."""
     lines = [text.copy()]
     if console.is_terminal:
         lines = list(text.wrap(console, max(10, min(console.width, MEASURE) - indent)))

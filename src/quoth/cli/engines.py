@@ -1,4 +1,4 @@
-"""``quoth engines``: what runs here, how fast, how exact."""
+"""``quoth engines``: benchmarks the engines on this machine."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ def engines(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="Questions to ask.", show_default="questions that come with Quoth"),
+        typer.Option(metavar="DATA", help="Questions to ask.", show_default="sample questions of Quoth"),
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many of them to ask.")] = 500,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of questions.")] = 500,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Threads of an engine.", show_default="all usable cores")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Number of threads of an engine.", show_default="all usable cores"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Measure every engine that can run a reader on this machine, each in a process of its own.
+    """Benchmark every engine that can run a reader on this machine, each in its own process.
 
-    Nothing that Quoth does measures by itself: without --engine it takes what measured best on this kind of processor.
+    Quoth never measures at load time: without --engine it uses the fastest engine from a table of CPU kinds.
 
     Example: [cyan]quoth engines --data held-out.json[/cyan]
     """

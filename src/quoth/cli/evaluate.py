@@ -32,7 +32,7 @@ def evaluate(
         typer.Option("--slices", help="Also by question word, length of answer and context, windows, answer position."),
     ] = False,
     errors: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write each wrong answer here, with a guess why: JSON lines.")
+        Path | None, typer.Option(metavar="FILE", help="Write each wrong answer and its likely cause here: JSON lines.")
     ] = None,
     slices_by: Annotated[
         str | None,
@@ -44,7 +44,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="FILE|DIR/",
-            help="Draw the reliability (.svg, .png or .pdf); into a folder, every plot.",
+            help="Write the reliability diagram (.svg, .png or .pdf), or all plots to a folder.",
         ),
     ] = None,
     engine: options.Engine = "auto",
@@ -54,7 +54,7 @@ def evaluate(
     """Measure a reader: answer every labelled question and score the answers, in one pass.
 
     The same figures as [bold]quoth predict[/bold] and then [bold]quoth score[/bold], without a file between them; and
-    what the probability is worth (calibration error, risk against coverage), and the best null threshold.
+    the calibration of the probabilities (calibration error, risk-coverage area), and the best null threshold.
 
     Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1 --slices --errors wrong.jsonl[/cyan]
     """
@@ -71,7 +71,7 @@ def evaluate(
     if plot:
         (check_plot_folder if into_folder else check_plot)(plot)
     labels = read_labels(slices_by, data) if slices_by else {}
-    # Only slices and errors look at where golds stand.
+    # Only slices and error analysis need the offsets of golds.
     examples = read_examples(data, places=slices or errors is not None)
     labelled = sum(example.golds is not None for example in examples)
     with _mistakes(errors, examples) as each, reading_bar(labelled) as progress:
@@ -87,21 +87,21 @@ def _plot(report: Report, plot: str, into_folder: bool) -> None:
     from quoth.evaluation.plots import plot_reliability, plot_report
 
     if report.calibration is None:
-        note("No plot: no labelled question has a text to quote from.")
+        note("No plot: no labelled question has a text.")
     elif into_folder:
         for file in plot_report(report, plot):
             note(f"Plot: {file}")
     else:
         plot_reliability(report.calibration, plot)
-        note(f"Reliability plot: {plot}")
+        note(f"Reliability diagram: {plot}")
 
 
 @contextmanager
 def reading_bar(total: int) -> Iterator[Callable[[int], None]]:
-    """Show how far the reading is, on a terminal; yield what takes the number of examples read so far."""
+    """Show a progress bar on a terminal; yield a function that takes the number of examples so far."""
     from rich.progress import Progress
 
-    # Answers come in bursts, a batch at a time: the time left is judged by many of them.
+    # Answers arrive in batches, so the remaining time is estimated from many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
     with bar:
         task = bar.add_task("Reading", total=total)
@@ -110,7 +110,7 @@ def reading_bar(total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def _mistakes(file: Path | None, examples: Sequence[Example]) -> Iterator[Callable[[Example, Prediction], None] | None]:
-    """Open a file for wrong answers; yield what writes one if it is wrong, or ``None`` without a file."""
+    """Open a file for wrong answers; yield a function that writes wrong ones, or ``None`` without a file."""
     if file is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""``quoth explain``: how an answer came about. Windows, tokens, logits, the best spans and why others lost."""
+"""``quoth explain``: explains an answer by windows, tokens, logits, the best spans and rejected candidates."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-# Starts and ends that are named for each window.
+# Number of starts and ends shown for each window.
 _TOP = 5
-# Below this share of the highest level, a token is not coloured.
+# Tokens below this share of the highest level are not coloured.
 _FAINT = 0.15
-# Characters of the bar of a probability.
+# Width of a probability's bar, in characters.
 _BAR = 12
 
 
@@ -44,7 +44,7 @@ def explain(
         str | None,
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
-    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to explain at most.")] = 3,
+    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of answers to explain.")] = 3,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with every token.")] = False,
@@ -52,17 +52,17 @@ def explain(
         Path | None, typer.Option(metavar="FILE", help="Write it as one HTML file, with every token.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Explain how an answer came about: what the reader saw, what the network said, and why other spans lost.
+    """Explain an answer: its windows, the logits of each token, and why other spans were rejected.
 
-    A text is read in windows, each small enough for the network. For each token it gives two numbers (logits): how well
-    an answer starts there, and how well one ends there. A span scores the sum of its two. Its share among all legal
-    spans says how likely it is right if the text answers (its odds scaled, since annotators disagree on boundaries);
-    "no answer" is weighed against the best answer by the difference of their scores.
+    A text is read in windows that fit the network. For each token, the network computes two logits: for an answer that
+    starts there, and for one that ends there. The score of a span is the sum of both. The probability that it is right
+    is its share in a softmax over all spans, corrected by the odds scale because annotators disagree on boundaries;
+    "no answer" is weighed against the best answer by the difference of their scores (the null odds).
 
-    On a terminal, the tokens of the windows that gave an answer are coloured: the fuller the blue, the better an answer
-    starts there; the fuller the orange, the better one ends.
+    On a terminal, the tokens of windows with an answer are coloured: blue for high start logits, orange for high end
+    logits.
 
-    Exit 0 also where there is no answer, 1 if a text cannot be read, 2 for wrong use.
+    The exit status is 0 (also without an answer), 1 if a text cannot be read, or 2 for wrong use.
 
     Example: [cyan]quoth explain "Who kept the light?" --context log.txt --html why.html[/cyan]
     """
@@ -75,7 +75,7 @@ def explain(
     if html:
         check_different({"--html": html, **{f"--context {file}": file for file in context or []}})
         if not html.resolve().parent.is_dir():
-            raise ConfigError(f"{html}: the folder of the page must be there, but is not. Make it first.")
+            raise ConfigError(f"{html}: the folder of the page must exist, but does not. Create it first.")
     sources = read_sources(context or [], text or [], "explain")
     loaded = Reader.load(reader, engine=engine, precision=precision)
     explanation = loaded.explain(question, [source.text for source in sources], top_k=top_k)
@@ -134,7 +134,7 @@ def _share(probability: float, what: str) -> Text:
 
 
 def _print_window(console: Console, explanation: Explanation, window: ExplainedWindow, sources: list[Source]) -> None:
-    """Print a window: where it lies, the tokens that stand out, and its text in colour."""
+    """Print a window: its span, the tokens with the highest logits, and its text in colour."""
     from rich.text import Text
 
     from quoth.cli.draw import put
@@ -156,12 +156,12 @@ def _print_window(console: Console, explanation: Explanation, window: ExplainedW
 
 
 def _coloured(window: ExplainedWindow, context: str, *, rich: bool) -> Text:
-    """Return the window's text: where answers start in blue, where they end in orange, the fuller the more.
+    """Return the window's text, with start logits in blue and end logits in orange.
 
     Args:
         window: The window.
-        context: The context that it is of.
-        rich: Whether the terminal has shades; without, the strongest tokens alone are coloured.
+        context: The context of the window.
+        rich: Whether the terminal supports shades; if not, only the highest tokens are coloured.
     """
     from rich.text import Text
 
@@ -187,7 +187,7 @@ def _shade(start: float, end: float, rich: bool) -> str:
 
 
 def _levels(logits: list[float]) -> list[float]:
-    """Return logits as numbers from 0, the lowest, to 1, the highest; cubed, so that few stand out."""
+    """Scale logits from 0 (lowest) to 1 (highest), cubed, so that few tokens stand out."""
     low, high = min(logits), max(logits)
     return [((logit - low) / (high - low)) ** 3 if high > low else 0.0 for logit in logits]
 
@@ -202,7 +202,7 @@ def _print_lost(console: Console, explanation: Explanation) -> None:
     if not total:
         return
     console.print()
-    put(console, Text("Scored better than the last answer, and lost", "bold"))
+    put(console, Text("Rejected candidates with higher scores than the last answer", "bold"))
     for pair in explanation.lost[:_TOP]:
         tokens = _find(explanation, pair.context_index, pair.window_index).tokens
         start, end = tokens[pair.start_token], tokens[pair.end_token]
@@ -211,7 +211,7 @@ def _print_lost(console: Console, explanation: Explanation) -> None:
         put(console, Text(pair.loss.sentence, "dim"), indent=9)
     if total > _TOP:
         counts = ", ".join(f"{loss.replace('_', ' ')} {count}" for loss, count in explanation.lost_counts.items())
-        put(console, Text(f"{total} in all: {counts}. All that are named: --json or --html FILE", "dim"))
+        put(console, Text(f"{total} in total: {counts}. For more of them: --json or --html FILE", "dim"))
 
 
 def _find(explanation: Explanation, context: int, index: int) -> ExplainedWindow:

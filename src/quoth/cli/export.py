@@ -17,22 +17,22 @@ def export(
     reader: Annotated[
         str, typer.Argument(metavar="READER", help="Folder with weights and config.json, or a name on the hub.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The new folder. It appears whole, or not at all.")],
-    int8: Annotated[bool, typer.Option("--int8", help="Quantise: a fourth of the bytes, and faster.")] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new folder. It is written atomically.")],
+    int8: Annotated[bool, typer.Option("--int8", help="Quantize: a quarter of the size, and faster.")] = False,
     gate_data: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="Labelled data on which int8 must prove itself."),
+        typer.Option(metavar="DATA", help="Labelled data for the F1 gate of int8."),
     ] = None,
     max_f1_drop: Annotated[
-        float, typer.Option(help="F1 points that int8 may cost on that data, chance counted.")
+        float, typer.Option(help="Maximum loss of F1 points: upper bound of its 95 % confidence interval.")
     ] = 0.3,
-    least_questions: Annotated[int, typer.Option(min=1, help="How many questions that data must hold.")] = 2000,
+    least_questions: Annotated[int, typer.Option(min=1, help="Minimum number of questions in that data.")] = 2000,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.
 
-    The file is refused where it does not hold: if a logit differs from torch's by more than 0.001 in float32, or if
-    int8 may cost more F1 on --gate-data than allowed: the upper end of the drop's 95 % interval counts.
+    The export fails if a logit differs from torch's by more than 0.001 in float32, or if the loss of F1 by int8 on
+    --gate-data may exceed --max-f1-drop: the upper bound of its 95 % confidence interval counts.
 
     Example: [cyan]quoth export runs/1 -o reader --int8 --gate-data held-out.json[/cyan]
     """

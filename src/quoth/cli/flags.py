@@ -1,4 +1,4 @@
-"""Flags that are made from the settings of a configuration, so that they cannot lag behind it."""
+"""Generates flags from the fields of a configuration."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def parameter(name: str, kind: Any, marker: Any, default: Any = None) -> inspect
         name: Its name in the function.
         kind: Its type.
         marker: Typer's option or argument.
-        default: Its value where it is not given; ``inspect.Parameter.empty`` where it must be.
+        default: Its default; ``inspect.Parameter.empty`` if it is required.
     """
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, marker])
 
 
 def flags_of(config: type) -> list[inspect.Parameter]:
-    """Return a flag for each setting of a configuration; one that is not given is ``None``."""
+    """Return a flag for each field of a configuration; the value of a flag that is not given is ``None``."""
     found = []
     for item in settings_of(config).values():
         flag = item.name.replace("_", "-")
@@ -36,7 +36,7 @@ def flags_of(config: type) -> list[inspect.Parameter]:
 
 
 def add_command(app: typer.Typer, function: Callable[..., None], parameters: Iterable[inspect.Parameter]) -> None:
-    """Add a function that takes any flags as a command with these parameters."""
+    """Add a function that takes arbitrary flags as a command with these parameters."""
     parameters = list(parameters)
     # typer reads the signature and the annotations.
     function.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]

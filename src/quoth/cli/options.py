@@ -15,7 +15,7 @@ Engine = Annotated[
     typer.Option(
         "--engine",
         metavar="NAME",
-        help="What runs the network: openvino, onnxruntime, torch; auto: what measured best on such a processor.",
+        help="Engine: openvino, onnxruntime, torch; auto: the fastest on this kind of CPU.",
     ),
 ]
 Precision = Annotated[
@@ -23,8 +23,8 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        help="What it computes in where the reader's file leaves it open: float32, bfloat16 or float16.",
-        show_default="what measured best",
+        help="Precision of operations that are not quantized: float32, bfloat16 or float16.",
+        show_default="the fastest",
     ),
 ]
 NullThreshold = Annotated[
@@ -32,14 +32,14 @@ NullThreshold = Annotated[
     typer.Option(
         "--null-threshold",
         metavar="X|never",
-        help="Say 'no answer' where its score is above the best answer's by more than X, or never.",
+        help="Abstain if the null score exceeds the best answer's score by more than X, or never.",
         show_default="the reader's",
     ),
 ]
 
 
 def null_threshold(given: str | None) -> records.NullThreshold | None:
-    """Return what ``--null-threshold`` says; infinity, which was its word for "never" until version 0.2, too.
+    """Return the value of ``--null-threshold``. Infinity also means "never", as it did before version 0.2.
 
     Raises:
         ConfigError: If it is neither a number nor "never".

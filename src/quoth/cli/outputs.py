@@ -1,4 +1,4 @@
-"""The files of one command, of which no two may be the same."""
+"""Checks that the files of a command differ from each other."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def check_different(files: Mapping[str, str | Path | None]) -> None:
-    """Refuse that two files of a command are the same, however spelled and through whatever links.
+    """Raise if two files of a command are the same, also through links or different spellings.
 
     Args:
-        files: Each by what the user calls it, such as ``--output``; ``None`` if it is not given. Data sets of the hub,
-            ``hub:NAME:SPLIT`` as text, are no files.
+        files: Name of the argument, such as ``--output``, to its file; ``None`` if it is not given. Hub data sets
+            (``hub:NAME:SPLIT``) are not files.
 
     Raises:
         ConfigError: If two are the same; the message names both, and the file.
@@ -33,8 +33,8 @@ def check_different(files: Mapping[str, str | Path | None]) -> None:
 
 def _are_same(path: str | Path, other: str | Path) -> bool:
     if Path(path).is_char_device():
-        return False  # nothing in a terminal or /dev/null can be overwritten
+        return False  # a terminal or /dev/null cannot be overwritten
     try:
         return Path(path).samefile(other)
-    except OSError:  # one is not there yet; unlike resolve(), realpath() bears links that go in a circle
+    except OSError:  # one does not exist yet; unlike resolve(), realpath() accepts circular links
         return os.path.realpath(path) == os.path.realpath(other)

@@ -38,16 +38,16 @@ def predict(
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
     nbest: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the best answers of each question here, too.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the best answers of each question here.")
     ] = None,
     null_odds: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write null score minus best score: the higher, the likelier no answer."),
+        typer.Option(metavar="FILE", help="Write the null odds here: null score minus best score."),
     ] = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
     top_k: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Most answers of one question in the n-best file.")
+        int, typer.Option(metavar="N", min=1, help="Maximum number of answers per question in the n-best file.")
     ] = 20,
     on_error: Annotated[
         str, typer.Option(metavar="WHAT", help="A question that cannot be read: raise stops there, skip goes on.")
@@ -80,12 +80,12 @@ def predict(
     )
     if not to_stdout:
         format_of(output)
-    examples = read_examples(data, places=False)  # golds are not looked at
+    examples = read_examples(data, places=False)  # golds are not used
     loaded = Reader.load(reader, engine=engine, precision=precision)
     skipped: list[str] = []
     readable = _readable(loaded, examples, skipped) if on_error == "skip" else examples
     predictions = loaded.answer_all(readable, top_k=top_k if nbest else 1)
-    # Answers come in bursts, a batch at a time: the time left is judged by many of them.
+    # Answers arrive in batches, so the remaining time is estimated from many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
     files = prediction_files(None if to_stdout else output, nbest, null_odds, excel_safe=excel_safe)
     with files as write, bar:

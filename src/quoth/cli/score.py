@@ -24,7 +24,8 @@ def score(
         Path, typer.Argument(metavar="PREDICTIONS", help="JSON of texts by id; null or an empty text is no answer.")
     ],
     compare: Annotated[
-        Path | None, typer.Option(metavar="OTHER", help="Other predictions: are they better, or may that be chance?")
+        Path | None,
+        typer.Option(metavar="OTHER", help="Other predictions, to test whether the difference is significant."),
     ] = None,
     slices: Annotated[
         bool, typer.Option("--slices", help="Also by question word, length of answer and context, answer position.")
@@ -37,8 +38,8 @@ def score(
 
     A question without a prediction counts as wrong; a prediction with an unknown id is ignored. Both are noted.
 
-    With --compare, a second file is scored on the same questions: the difference in both metrics, its 95 % interval
-    (paired bootstrap over articles) and how often chance alone would give one as large (sign-flip test over articles).
+    With --compare, a second file is scored on the same questions. The output has the differences of both metrics, their
+    95 % confidence intervals (paired bootstrap over articles) and p-values (sign-flip test over articles).
 
     Example: [cyan]quoth score dev-v1.1.json predictions.json --json[/cyan]
     """
@@ -50,7 +51,7 @@ def score(
 
     if compare and slices:
         raise ConfigError("--compare and --slices cannot be used together: slice each file by itself")
-    # Only slices look at where golds stand.
+    # Only slices need the offsets of golds.
     examples = read_examples(data, places=slices)
     report = score_predictions(examples, read_predictions(predictions, note=note))
     if compare is None:
@@ -68,7 +69,7 @@ def score(
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:
-    """Call two files by their names, with as many folders as tell them apart."""
+    """Return names of two files, with as many parent folders as are needed to distinguish them."""
     names = ((first.name, second.name), (str(first), str(second)), ("A", "B"))
     return next(pair for pair in names if pair[0] != pair[1])
 
@@ -81,8 +82,8 @@ def print_report(
     Args:
         report: The report.
         json: Print one JSON document.
-        slices: Print the report's own slices, too.
-        more: Further slices: what they are sliced by -> label -> slice.
+        slices: Also print the report's own slices.
+        more: Additional slices: dimension -> label -> slice.
     """
     from quoth.evaluation.report import slice_lines
 

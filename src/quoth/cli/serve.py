@@ -1,4 +1,4 @@
-"""``quoth serve``: an HTTP API and a page over one reader."""
+"""``quoth serve``: an HTTP API and a web page for one reader."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from quoth.serve.settings import ServeSettings
 
 app = typer.Typer(add_completion=False)
 
-# What the server itself needs of the extra; what reads files is asked for when a file comes.
+# Packages that the server itself needs; those for documents are imported when a file is uploaded.
 _NEEDED = ("fastapi", "uvicorn", "httptools", "prometheus_client", "multipart", "fastapi_offline")
 
 
 def serve(**flags: Any) -> None:
-    """Answer over HTTP: an API, and a page where the answer stands highlighted in its text.
+    """Serve an HTTP API, and a web page that highlights answers in the text.
 
-    Open the URL that it prints; /docs describes the API. A token in the environment as QUOTH_TOKEN is asked of everyone
-    who asks. On SIGTERM and Ctrl-C it takes no more, answers what it holds, and ends.
+    Open the printed URL; /docs describes the API. If the environment variable QUOTH_TOKEN is set, requests need this
+    token. On SIGTERM and Ctrl-C, the server rejects new requests, answers accepted ones, and exits.
 
     Example: [cyan]quoth serve --reader runs/1 --port 8000[/cyan]
     """
@@ -41,10 +41,10 @@ def serve(**flags: Any) -> None:
     settings = ServeSettings(**given, token=os.environ.get("QUOTH_TOKEN") or None, cors=tuple(cors))
     if not settings.is_local and settings.token is None:
         note(
-            f"Whoever reaches {settings.host} may ask, and nothing is encrypted. Set QUOTH_TOKEN, and put a proxy with "
-            "TLS before it."
+            f"{settings.host} accepts requests without a token or encryption. Set QUOTH_TOKEN, and use a proxy "
+            "with TLS."
         )
-    # The server ends by itself, and raises the signal again when all is answered; before that, nothing is lost.
+    # The server shuts down by itself, and raises the signal again after all accepted requests are answered.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     run(reader, settings, lambda url: note(f"Listening on {url}"))
@@ -53,7 +53,7 @@ def serve(**flags: Any) -> None:
 def _parameters() -> list[inspect.Parameter]:
     """Return the parameters of the command: the reader, a flag for each setting, the origins."""
     reader = typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
-    cors = typer.Option(metavar="ORIGIN", help="Let pages of this origin ask. May be given again.")
+    cors = typer.Option(metavar="ORIGIN", help="Allow requests from pages of this origin. May be given again.")
     return [
         parameter("reader", str | None, reader),
         *flags_of(ServeSettings),

@@ -18,9 +18,9 @@ def track(
     experiment: Annotated[str, typer.Option(metavar="NAME", help="MLflow experiment.")] = "quoth",
     run_name: Annotated[str | None, typer.Option(metavar="NAME", help="MLflow run name.")] = None,
 ) -> None:
-    """Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's address.
+    """Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's URI.
 
-    MLflow finds its store as always: MLFLOW_TRACKING_URI, or its own default.
+    The tracking store is the one in MLFLOW_TRACKING_URI, or MLflow's default.
 
     Example: [cyan]quoth track reader --registered-model support[/cyan]
     """

@@ -1,4 +1,4 @@
-"""``quoth train``: one typed configuration, whose field docs are the help."""
+"""``quoth train``: trains a reader; the flags are generated from the configuration."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ app = typer.Typer(add_completion=False)
 def train(**flags: Any) -> None:
     """Fine-tune an encoder on SQuAD-style data, and write a reader folder.
 
-    Every setting may stand in a recipe (TOML) too; a flag wins over the recipe. A run that was stopped goes on with
-    the same command and --resume. For several processes, start it with torchrun -m quoth train, or accelerate launch.
+    Settings can also be in a recipe (TOML); flags override it. To continue a stopped run, use the same command with
+    --resume. For several processes, use torchrun -m quoth train, or accelerate launch.
 
     Example: [cyan]quoth train train.json --dev dev.json --base distilbert-base-cased --out runs/1[/cyan]
     """
@@ -43,7 +43,9 @@ def train(**flags: Any) -> None:
     if not _tells():
         return
     if result.lost:
-        note(f"{len(result.lost)} questions trained without an answer: no window holds theirs whole.")
+        note(
+            f"{len(result.lost)} questions were trained as unanswerable, because no window contains their whole answer."
+        )
     if result.f1 is not None:
         note(f"EM {result.exact:.2f}, F1 {result.f1:.2f} on {dev} (step {result.step}).")
     if "null_threshold" in result.scores:
@@ -62,7 +64,7 @@ def _about_threshold(scores: Mapping[str, float]) -> str:
 
 
 def _tells() -> bool:
-    """Tell whether this process is the one, of those that torchrun or accelerate started, that tells the user."""
+    """Return True in the main process of torchrun or accelerate, which prints messages."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -102,11 +104,13 @@ def _drawn() -> Iterator[Callable[[Any], None]]:
 def _parameters() -> list[inspect.Parameter]:
     """Return the parameters of the command: the files, then a flag for each setting."""
     data = typer.Argument(metavar="TRAIN...", help="Training data: files, or hub:NAME:SPLIT.")
-    out = typer.Option(help="Folder of the reader; checkpoints lie below it.")
+    out = typer.Option(help="Folder of the reader; checkpoints are stored below it.")
     dev = typer.Option(help="Data to evaluate on while training.")
     recipe = typer.Option(help="TOML file of settings.")
-    sweep = typer.Option(metavar="FILE", help="TOML file of fields to vary: many runs, the best by F1 on --dev.")
-    resume = typer.Option("--resume", help="Go on from the newest checkpoint.")
+    sweep = typer.Option(
+        metavar="FILE", help="TOML file of fields to vary in many runs; the best has the highest F1 on --dev."
+    )
+    resume = typer.Option("--resume", help="Continue from the newest checkpoint.")
     return [
         parameter("data", list[str], data, inspect.Parameter.empty),
         parameter("out", Path, out, inspect.Parameter.empty),

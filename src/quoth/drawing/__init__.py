@@ -1,7 +1,7 @@
 """Drawings in HTML: for notebooks, and for ``quoth explain --html``.
 
-Every drawing is one self-contained piece: no scripts, no fonts, nothing from elsewhere. All text is escaped.
-Records find :func:`draw` through ``quoth.notebook``.
+Drawings are self-contained: no scripts, fonts or external resources. All text is escaped. Records find :func:`draw`
+through ``quoth.notebook``.
 """
 
 from quoth.drawing.explanation import explanation_html, explanation_page
@@ -15,10 +15,10 @@ __all__ = ["draw", "escaped", "explanation_html", "explanation_page", "predictio
 
 
 def draw(record: object, *, page: bool = False) -> str:
-    """Draw a record as a piece of HTML, or as a whole page; only an explanation has a page of its own.
+    """Draw a record as an HTML fragment or page; only an explanation can be drawn as a page.
 
     Raises:
-        TypeError: If there is no such drawing of this kind of record.
+        TypeError: If this type of record cannot be drawn in this way.
     """
     if isinstance(record, Explanation):
         return explanation_page(record) if page else explanation_html(record)

@@ -1,4 +1,4 @@
-"""An explanation as a lesson: the answers, where the windows lie, what the network said of each token, who lost."""
+"""An explanation as HTML: the answers, the windows, the logits of each token, and the rejected candidates."""
 
 from __future__ import annotations
 
@@ -10,36 +10,42 @@ from quoth.drawing.markup import escaped, number
 from quoth.drawing.page import fragment, headline, meter, page, table
 from quoth.reading import ExplainedToken, ExplainedWindow, Explanation
 
-# Windows whose tokens are shown opened; one can open the others.
+# Number of windows whose tokens are shown expanded at first.
 _OPEN = 2
-_LESSON = (
-    "The reader cannot write; it can only point. For each token of a window the network gives two numbers (logits): "
-    "how well an answer starts here (<b>blue</b>), and how well one ends here (<b>orange</b>); the fuller the colour, "
-    "the higher. A pair of a start and an end scores the sum of its two. Point at a token to see its numbers."
+_INTRODUCTION = (
+    "The reader does not generate text; it selects a span. For each token of a window the network computes two logits: "
+    "one for an answer that starts here (<b>blue</b>), and one for an answer that ends here (<b>orange</b>); darker "
+    "means higher. The score of a span is the sum of its start and end logit. Hover over a token to see its logits."
 )
 _SHARES = (
     "The share of an answer is e<sup>score / temperature</sup>, divided by the sum over all legal spans. Annotators "
-    "disagree on span boundaries, so an answer is right more often than its share says: the odds scale raises it. "
-    "“No answer” is weighed against the best answer by the null odds: its score (the two logits of the first special "
-    "token; of several windows, the lowest) minus the best answer's. At the null bias the two are equally probable."
+    "disagree on span boundaries, so answers are right more often than their shares suggest; the odds scale corrects "
+    "for that. “No answer” is compared with the best answer by the null odds: its score (the sum of the two logits of "
+    "the first special token; the lowest of all windows) minus the best answer's. At the null bias both are equally "
+    "probable."
 )
 
 
 def explanation_page(explanation: Explanation) -> str:
     """Draw an explanation as one HTML file."""
-    return page(f"{explanation.question} – how the answer came about", f"<main>{_lesson(explanation)}</main>")
+    return page(f"{explanation.question} – how the answer came about", f"<main>{_body(explanation)}</main>")
 
 
 def explanation_html(explanation: Explanation) -> str:
     """Draw an explanation for a notebook."""
-    return fragment(_lesson(explanation))
+    return fragment(_body(explanation))
 
 
-def _lesson(explanation: Explanation) -> str:
+def _body(explanation: Explanation) -> str:
     parts = [f"<h1>{escaped(explanation.question)}</h1>", _answers(explanation)]
     parts += [_context(explanation, index) for index in range(len(explanation.contexts))]
     if explanation.windows:
-        parts += ["<h2>What the network said</h2>", f"<p>{_LESSON}</p>", *_windows(explanation), _lost(explanation)]
+        parts += [
+            "<h2>Logits of the network</h2>",
+            f"<p>{_INTRODUCTION}</p>",
+            *_windows(explanation),
+            _lost(explanation),
+        ]
     return "\n".join([*parts, _settings(explanation)])
 
 
@@ -69,7 +75,7 @@ def _answers(explanation: Explanation) -> str:
 
 
 def _context(explanation: Explanation, index: int) -> str:
-    """Draw a context with its best answer, and a map of its windows."""
+    """Draw a context with its best answer and a map of its windows."""
     text = explanation.contexts[index]
     best = next((item.answer for item in explanation.answers if item.answer.context_index == index), None)
     shown = escaped(text)
@@ -78,8 +84,8 @@ def _context(explanation: Explanation, index: int) -> str:
         shown = f"{escaped(before)}<mark>{escaped(best.text)}</mark>{escaped(after)}"
     title = f"Context {index}" if len(explanation.contexts) > 1 else "The text"
     windows = [window for window in explanation.windows if window.context_index == index]
-    several = f"{len(windows)} windows, which overlap" if windows else "no window, since it holds no token"
-    count = "one window holds it all" if len(windows) == 1 else several
+    several = f"{len(windows)} windows, which overlap" if windows else "no window, because it has no tokens"
+    count = "one window" if len(windows) == 1 else several
     return (
         f'<h2>{title}</h2><p class="soft">{len(text)} code points; {count}.</p>{_map(windows, len(text))}'
         f'<details open><summary>Text</summary><p class="text">{shown}</p></details>'
@@ -96,12 +102,12 @@ def _map(windows: list[ExplainedWindow], length: int) -> str:
             f'<rect class="w" x="{left}" y="{16 * row}" width="{max(2.0, right - left):.1f}" height="12" rx="2"/>'
             f'<text x="{left + 4}" y="{16 * row + 10}">window {window.index}</text>'
         )
-    label = "Which part of the text each window holds"
+    label = "The part of the text in each window"
     return f'<svg viewBox="0 0 1000 {16 * len(windows)}" role="img" aria-label="{label}">{"".join(bars)}</svg>'
 
 
 def _windows(explanation: Explanation) -> list[str]:
-    """Draw each window's tokens; those that gave an answer are open."""
+    """Draw the tokens of each window; windows with an answer are expanded."""
     levels = _levels(explanation)
     givers = [(item.answer.context_index, item.answer.window_index) for item in explanation.answers]
     opened = set(list(dict.fromkeys(givers))[:_OPEN])
@@ -122,7 +128,7 @@ def _windows(explanation: Explanation) -> list[str]:
 
 
 def _levels(explanation: Explanation) -> tuple[Callable[[float], int], Callable[[float], int]]:
-    """Return two scales, for starts and for ends: from the lowest logit of all windows (0) to the highest (9)."""
+    """Return two scales, for starts and ends, from the lowest logit of all windows (0) to the highest (9)."""
     tokens = [token for window in explanation.windows for token in window.tokens]
     return _scale([token.start for token in tokens]), _scale([token.end for token in tokens])
 
@@ -144,7 +150,7 @@ def _token(token: ExplainedToken, levels: tuple[Callable[[float], int], Callable
 
 def _lost(explanation: Explanation) -> str:
     if not explanation.lost:
-        return "<h2>Who lost</h2><p>No pair of tokens scores better than the last answer above.</p>"
+        return "<h2>Rejected candidates</h2><p>No rejected candidate scores higher than the last answer above.</p>"
     rows = []
     for pair in explanation.lost:
         tokens = _window(explanation, pair.context_index, pair.window_index).tokens
@@ -157,8 +163,8 @@ def _lost(explanation: Explanation) -> str:
     total = sum(explanation.lost_counts.values())
     few = f" The best {len(rows)} are shown." if total > len(rows) else ""
     return (
-        f"<h2>Who lost</h2><p>{total} pairs of tokens score better than the last answer above and are none.{few}</p>"
-        f"{table(('start … end', '#score', 'window', 'why it is no answer: it'), rows)}"
+        f"<h2>Rejected candidates</h2><p>{total} rejected candidates score higher than the last answer above.{few}</p>"
+        f"{table(('start … end', '#score', 'window', 'rejected because it'), rows)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Values as HTML shows them."""
+"""Values as HTML."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from quoth.display import visible
 
 
 def escaped(text: object) -> str:
-    """Return a text as HTML shows it, in an element or in a quoted attribute."""
+    """Return a text escaped for an HTML element or a quoted attribute."""
     return html.escape(visible(str(text)))
 
 
 def number(value: float | None) -> str:
-    """Write a score with two decimals and a true minus sign; a dash for none."""
+    """Return a score with two decimals and a typographic minus sign; a dash for ``None``."""
     return "–" if value is None else f"{value:.2f}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""Pieces that every drawing has: the style, a table, a whole page that lets nothing in from elsewhere."""
+"""Common parts of the drawings: the style sheet, tables, and a self-contained page."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from quoth.records import Prediction
 
 @cache
 def style() -> str:
-    """Return the style sheet; every rule of it is about what stands in an element of the class ``quoth``."""
+    """Return the style sheet; all of its rules apply only to elements of the class ``quoth``."""
     return files("quoth.drawing").joinpath("style.css").read_text(encoding="utf-8")
 
 
 def fragment(content: str) -> str:
-    """Return a drawing as a notebook takes it."""
+    """Return a drawing as an HTML fragment for a notebook."""
     return f'<div class="quoth"><style>{style()}</style>{content}</div>'
 
 
 def page(title: str, content: str) -> str:
-    """Return a drawing as a file: one that loads nothing and runs nothing, whatever its texts say."""
+    """Return a drawing as an HTML page whose content security policy forbids scripts and external resources."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (
@@ -41,8 +41,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table.
 
     Args:
-        heads: The columns' names, as they are; a ``#`` before one sets its column to the right.
-        rows: The cells, in HTML.
+        heads: The names of the columns; a leading ``#`` aligns the column to the right.
+        rows: The cells, as HTML.
     """
     right = [' class="n"' if head.startswith("#") else "" for head in heads]
     top = "".join(f"<th{kind}>{escaped(head.lstrip('#'))}</th>" for head, kind in zip(heads, right, strict=True))
@@ -53,12 +53,12 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def headline(prediction: Prediction) -> str:
-    """Return the best answer, or that there is none and why."""
+    """Return the best answer, or the reason why there is none."""
     if best := prediction.best:
         return f"<p><strong>{escaped(best.text)}</strong></p>"
     return f"<p><strong>No answer</strong>: {escaped(prediction.reason)}.</p>"
 
 
 def meter(probability: float) -> str:
-    """Return a bar from 0 to 1."""
+    """Return a meter from 0 to 1."""
     return f'<meter min="0" max="1" value="{probability:.6f}"></meter>'

@@ -1,4 +1,4 @@
-"""A prediction: its answers with their probabilities and places."""
+"""A prediction as HTML: its answers with their probabilities and spans."""
 
 from __future__ import annotations
 

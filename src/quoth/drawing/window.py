@@ -1,4 +1,4 @@
-"""A window: its part of the context, and its target."""
+"""A window as HTML: its part of the context, and its target."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from quoth.reading import Window
 
 
 def window_html(window: Window) -> str:
-    """Draw a window: its part of the context in its text, what it shares with others, and its target."""
+    """Draw a window: its part of the context, and its target."""
     example, offsets = window.example, window.context_offsets.tolist()
     start, end = (offsets[0][0], offsets[-1][1]) if offsets else (0, 0)
     piece = _with_target(window, start, end)

@@ -4,8 +4,8 @@
     qa = pipeline("question-answering", model="deepset/roberta-base-squad2")
     qa(question="Where do I live?", context="My name is Wolfgang and I live in Berlin")
 
-Calls, parameters, defaults, keys and exceptions are those of transformers 4.57. ``compat=True`` gives its very scores
-and n-best lists too; without it the search is exact, no answer is given twice, and the score is a probability.
+Calls, parameters, defaults, keys and exceptions are those of transformers 4.57. With ``compat=True``, scores and n-best
+lists are identical too; without it, the search is exact, answers are distinct, and the score is a probability.
 """
 
 from quoth.dropin.patch import patch_transformers

@@ -1,4 +1,4 @@
-"""What may be passed to a question-answering pipeline: every shape of input, every parameter, every wrong call.
+"""Calls of a question-answering pipeline: all forms of input, parameters, and errors.
 
 Source: transformers 4.57.6, ``pipelines/question_answering.py`` and ``pipelines/base.py``.
 """
@@ -19,17 +19,17 @@ _PADDING = (True, False, None, "longest", "max_length", "do_not_pad")
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """How to answer, by the names that the pipeline had.
+    """Parameters, with the names of the old pipeline.
 
     Attributes:
-        top_k: How many answers to return at most.
+        top_k: Maximum number of answers.
         doc_stride: Tokens that neighbouring windows share; ``None``: half of ``max_seq_len``, at most 128.
-        max_answer_len: The longest answer, in tokens.
-        max_seq_len: The longest window, in tokens; ``None``: what the model takes, at most 384.
+        max_answer_len: Maximum length of an answer, in tokens.
+        max_seq_len: Maximum length of a window, in tokens; ``None``: the model's maximum, at most 384.
         max_question_len: Has no effect, as it had none with a fast tokenizer: a question is never cut.
         handle_impossible_answer: Whether "no answer" is an answer: ``""`` at 0.
         align_to_words: Whether answers are widened to whole words.
-        padding: How windows are padded; answers do not hang on it.
+        padding: How windows are padded; answers do not depend on it.
     """
 
     top_k: int = 1
@@ -42,7 +42,7 @@ class Parameters:
     padding: bool | str | None = "do_not_pad"
 
     def changed(self, given: Mapping[str, Any]) -> Parameters:
-        """Return a copy with what a call gives; ``None`` leaves a parameter as it is, unknown names are passed over.
+        """Return a copy with the parameters of a call; ``None`` does not change a parameter, unknown names are ignored.
 
         Raises:
             ValueError: If a number is out of its range.
@@ -66,7 +66,7 @@ class Parameters:
         return replace(self, **changes)
 
     def window(self, model_max_length: int | None) -> tuple[int, int]:
-        """Return the longest window and the overlap, in tokens.
+        """Return the maximum length of a window and the overlap, in tokens.
 
         Raises:
             ValueError: If the overlap is larger than the window.
@@ -79,11 +79,11 @@ class Parameters:
 
 
 def read_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Example | list[Example] | Iterator[Example]:
-    """Return what a call asks: one example, a list of them, or an iterator where it was given a generator.
+    """Return the inputs of a call: one example, a list, or an iterator if the input is a generator.
 
     Raises:
         KeyError: If a dict lacks question or context.
-        ValueError: If the arguments make no sense, or a question or context is missing or empty.
+        ValueError: If the arguments are invalid, or a question or context is missing or empty.
     """
     inputs = _inputs(args, kwargs)
     if isinstance(inputs, types.GeneratorType) or _is_data_set(inputs):
@@ -102,7 +102,7 @@ def create_sample(question: str | list[str], context: str | list[str]) -> Exampl
     """Return an example, or one for each question; one context may serve several questions.
 
     Raises:
-        ValueError: If a question or a context is no text.
+        ValueError: If a question or a context is not text.
     """
     if isinstance(question, list):
         contexts = [context] * len(question) if isinstance(context, str) else context
@@ -158,7 +158,7 @@ def _trusted(item: Any) -> Example:
 
 
 def _is_sample(item: Any) -> bool:
-    """Tell whether something is an Example, or looks like the ``SquadExample`` of transformers."""
+    """Return True for an Example, or an object like the ``SquadExample`` of transformers."""
     return isinstance(item, Example) or (hasattr(item, "question_text") and hasattr(item, "context_text"))
 
 
@@ -174,7 +174,7 @@ def _example(question: Any, context: Any) -> Example:
 
 
 def _is_data_set(inputs: Any) -> bool:
-    """Tell whether something can be read by index, and is no container of Python's: a data set of torch."""
+    """Return True for a data set of torch: it has indices, but is not a Python container."""
     return (
         not isinstance(inputs, list | tuple | str | Mapping)
         and hasattr(inputs, "__getitem__")

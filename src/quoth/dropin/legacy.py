@@ -1,11 +1,11 @@
-"""Answers as transformers 4.57.6 gave them, to the last digit: its windows, its scores, its n-best lists.
+"""Answers identical to transformers 4.57.6: the same windows, scores and n-best lists.
 
-Its score is the product of two softmaxes, each over one window alone, so windows compete by scores that do not compare:
-a long text's best answer may lose to a short leftover window's. It takes the best pairs before it drops illegal ones,
-so an n-best list may be short; and it adds up the scores of answers with the same words, so a score may exceed 1. Who
-needs the very same numbers gets them here.
+Its score is the product of two softmaxes over a single window, so scores of different windows are not comparable: the
+best answer of a long text may rank below an answer from a short last window. It selects the best pairs before removing
+invalid ones, so an n-best list may be short; and it adds up the scores of answers with the same words, so a score may
+exceed 1. This module exists for programs that need identical numbers.
 
-Source: transformers 4.57.6, ``pipelines/question_answering.py`` (Apache License 2.0), the way of fast tokenizers.
+Source: transformers 4.57.6, ``pipelines/question_answering.py`` (Apache License 2.0), the code path of fast tokenizers.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _NO_NULL = 1_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """One window: its encoding, and which of its tokens may be in an answer."""
+    """One window: its encoding, and the tokens that an answer may use."""
 
     encoding: tokenizers.Encoding
     allowed: NDArray[np.bool_]
 
 
 class OldReader:
-    """Reads and decodes as the old pipeline did."""
+    """Reads and decodes like the old pipeline."""
 
     def __init__(self, tokenizer: Tokenizer, engine: Engine) -> None:
-        """Take the parts of a reader; special tokens in texts are special again, as they were."""
+        """Take the parts of a reader. Special tokens in texts are parsed as such, as in the old pipeline."""
         self._engine = engine
         self._pad_id = tokenizer.pad_id
         self._limit = tokenizer.max_tokens
@@ -55,7 +55,7 @@ class OldReader:
         """Answer one example.
 
         Raises:
-            ValueError: If the question leaves no room for the context.
+            ValueError: If the question is too long for the window.
         """
         windows = self._windows(example, parameters)
         answers: list[Result] = []
@@ -83,7 +83,7 @@ class OldReader:
         return [self._window(part) for part in (encoding, *encoding.overflowing)]
 
     def _window(self, encoding: tokenizers.Encoding) -> _Window:
-        # Question and special tokens are out, but CLS is in, wherever it stands.
+        # Question and special tokens are excluded, except for CLS, wherever it is.
         context = np.array([part == 1 for part in encoding.sequence_ids], dtype=bool)
         return _Window(encoding, context | (np.array(encoding.ids) == self._cls))
 
@@ -100,7 +100,7 @@ class OldReader:
             batch = self._batch(part, wide)
             logits: SpanLogits = self._engine.run(batch)
             for row, window in enumerate(part):
-                # Padding takes part in the sort, as it did: where all scores are 0, it decides which pairs come first.
+                # Padding is sorted too, as in the old pipeline: if all scores are 0, it affects which pairs come first.
                 size = max(wide, len(window.allowed))
                 yield window, logits.start[row, :size], logits.end[row, :size]
 
@@ -122,15 +122,15 @@ def _collect(
     parameters: Parameters,
     null: float,
 ) -> float:
-    """Add a window's answers to those of the windows before, and return the least null score so far."""
+    """Add a window's answers to the previous ones, and return the lowest null score so far."""
     allowed = np.zeros(len(logits[0]), dtype=bool)
     allowed[: len(window.allowed)] = window.allowed
     start, end = (_softmax(np.where(allowed, values, np.float32(-10000.0))) for values in logits)
     if parameters.handle_impossible_answer:
         null = min(null, float(start[0] * end[0]))
-    # The first token, which is taken for CLS, is no answer.
+    # The first token, which the old pipeline assumes to be CLS, is not an answer.
     start[0] = end[0] = 0.0
-    # Some are lost where answers are widened to words, so more are taken.
+    # More candidates are taken, because widening to words merges some of them.
     count = 2 * parameters.top_k + 10 if parameters.align_to_words else parameters.top_k
     for first, last, score in _best_pairs(start, end, count, parameters.max_answer_len, allowed):
         begin, stop = _place(window.encoding, first, last, parameters.align_to_words)
@@ -152,7 +152,7 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _best_pairs(
     start: NDArray[np.float32], end: NDArray[np.float32], count: int, longest: int, allowed: NDArray[np.bool_]
 ) -> Iterator[tuple[int, int, float]]:
-    """Take the best pairs of start and end, and yield those of them that are allowed; in this order, so few may be."""
+    """Take the best pairs of start and end, and then yield the valid ones, of which there may be few."""
     products = np.tril(np.triu(np.matmul(start[:, None], end[None, :])), longest - 1)
     flat = products.ravel()
     if count == 1:

@@ -1,4 +1,4 @@
-"""Answers as Quoth gives them, under the old keys: exact search, no answer twice, a probability for a score."""
+"""Quoth's own answers with the old keys: exact search, distinct answers, and a probability as the score."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOTHING: Result = {"score": 0.0, "start": 0, "end": 0, "answer": ""}
 
 
 class ExactReader:
-    """Answers with a reader, by the old parameters."""
+    """Answers with a reader and the old parameters."""
 
     def __init__(self, reader: Reader) -> None:
         """Take a reader. It may abstain only where ``handle_impossible_answer`` asks it to."""
@@ -25,15 +25,15 @@ class ExactReader:
         self._with = lru_cache(maxsize=8)(self._changed)
 
     def answer(self, examples: list[Example], parameters: Parameters) -> Iterator[Result | list[Result]]:
-        """Answer examples, in their order.
+        """Answer examples, in order.
 
         Raises:
-            ValueError: If a question is blank or leaves no room for its context, or the sizes make no sense.
+            ValueError: If a question is blank or too long for the window, or the sizes are invalid.
         """
         try:
             longest, overlap = parameters.window(self._reader.tokenizer.max_tokens)
             reader = self._with(longest, min(overlap, longest - 1), parameters.align_to_words)
-            # Answers with the same words are one, so some more are asked for.
+            # Request more answers, because those with the same words are merged.
             wanted = parameters.top_k if parameters.top_k == 1 else 2 * parameters.top_k + 10
             stored = reader.settings.threshold_when_asked
             threshold: NullThreshold = stored if parameters.handle_impossible_answer else NEVER
@@ -55,7 +55,7 @@ class ExactReader:
 
 
 def _distinct(prediction: Prediction) -> list[Result]:
-    """Return the answers with different words, best first; the old pipeline too took no account of case."""
+    """Return the answers with distinct words, best first, ignoring case like the old pipeline."""
     found: dict[str, Result] = {}
     for answer in prediction.answers:
         result = {

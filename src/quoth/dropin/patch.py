@@ -1,4 +1,4 @@
-"""Puts the task back into ``transformers.pipeline``, for programs that cannot be changed."""
+"""Restores the task in ``transformers.pipeline``, for programs that cannot be changed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from quoth.dropin.pipeline import TASK, QuestionAnsweringPipeline
 from quoth.errors import ConfigError, MissingExtraError
 
 _NAME = "QuestionAnsweringPipeline"
-# What the old pipeline loaded where no model was named.
+# The default model of the old pipeline.
 _DEFAULT = {"model": ("distilbert/distilbert-base-cased-distilled-squad", "564e9b5")}
 _ABSENT = object()
 
 
 class Patch:
-    """What was changed in transformers; :meth:`undo` takes it back, as does leaving a ``with`` block."""
+    """The changes made to transformers; :meth:`undo` or the end of a ``with`` block reverts them."""
 
     def __init__(self) -> None:
         self._before: list[tuple[dict[str, Any] | type, str, Any]] = []
@@ -29,7 +29,7 @@ class Patch:
         _put(table, key, value)
 
     def undo(self) -> None:
-        """Put everything back as it was; a second call does nothing."""
+        """Revert all changes; a second call does nothing."""
         while self._before:
             _put(*self._before.pop())
 
@@ -43,20 +43,20 @@ class Patch:
 
 
 def patch_transformers(*, compat: bool = False) -> Patch:
-    """Put ``question-answering`` back into ``transformers.pipeline``, and its class into transformers.
+    """Restore ``question-answering`` in ``transformers.pipeline``, and its class in transformers.
 
     transformers refuses removed tasks before it looks at those that are registered, so both are undone. Nothing is done
     where the installed transformers still has the task.
 
     Args:
-        compat: Give the scores and n-best lists of transformers 4.57.
+        compat: Return the scores and n-best lists of transformers 4.57.
 
     Returns:
-        A handle: ``patch.undo()`` takes it back, and so does the end of a ``with`` block.
+        A handle: ``patch.undo()`` or the end of a ``with`` block reverts the patch.
 
     Raises:
         MissingExtraError: If transformers is not installed.
-        ConfigError: If this transformers keeps its tasks in another way.
+        ConfigError: If this version of transformers registers tasks differently.
 
     Example:
         >>> with patch_transformers():  # doctest: +SKIP
@@ -71,8 +71,8 @@ def patch_transformers(*, compat: bool = False) -> Patch:
     tasks = getattr(pipelines, "SUPPORTED_TASKS", None)
     if not isinstance(tasks, dict):
         raise ConfigError(
-            f"transformers {sys.modules['transformers'].__version__} keeps its tasks in another way than 5.23, which "
-            "Quoth knows. Call quoth.pipeline instead"
+            f"transformers {sys.modules['transformers'].__version__} registers tasks in another way than 5.23, which "
+            "Quoth supports. Call quoth.pipeline instead"
         )
     if TASK in tasks:
         return patch

@@ -1,4 +1,4 @@
-"""``pipeline("question-answering")``: what programs call."""
+"""``pipeline("question-answering")``: the entry point for programs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from quoth.records import Example
 from quoth.store import ReaderSettings, find_folder
 
 TASK = "question-answering"
-# Examples of an endless input that are answered together.
+# Number of examples of a stream that are answered together.
 _AT_ONCE = 64
 _MADE_OF_THE_REST = ("_reader", "_lengths", "_exact", "_old")
-# What Quoth wants to know of a tokenizer of transformers.
+# Attributes of a transformers tokenizer that Quoth uses.
 _NAMED = ("cls_token", "pad_token", "unk_token")
 _NO_TOKENIZER = (
     "Impossible to guess which tokenizer to use. "
@@ -33,9 +33,9 @@ _NO_TOKENIZER = (
 
 
 class QuestionAnsweringPipeline:
-    """Answers questions by quoting, called as the pipeline of transformers was.
+    """Answers questions by quoting, with the interface of transformers' pipeline.
 
-    It can be pickled: a reader as what it was loaded from, a model of transformers with its weights.
+    It can be pickled: a reader by its origin, a transformers model with its weights.
 
     Attributes:
         task: ``"question-answering"``.
@@ -44,7 +44,7 @@ class QuestionAnsweringPipeline:
 
     default_input_names = "question,context"
     framework = "pt"
-    # What `transformers.pipeline` wants to know of a class before it loads the parts for it.
+    # Attributes that `transformers.pipeline` needs before it loads the parts.
     _load_tokenizer = True
     _load_processor = _load_image_processor = _load_video_processor = _load_feature_extractor = False
 
@@ -59,16 +59,16 @@ class QuestionAnsweringPipeline:
         compat: bool = False,
         **parameters: Any,
     ) -> None:
-        """Put a pipeline together; most callers want :func:`pipeline`.
+        """Create a pipeline; most callers should use :func:`pipeline`.
 
         Args:
             model: A Reader, or a question-answering model of transformers.
             tokenizer: A tokenizer of transformers, or Quoth's; with a Reader, it replaces the reader's.
             task: ``"question-answering"``.
-            device: Where a model of transformers is to run; ``None``: where it is.
-            batch_size: Windows of one call of the network, with ``compat``; 1 if ``None``.
-            compat: Whether to give the scores and n-best lists of transformers 4.57.
-            parameters: Defaults of what a call may give, ``top_k`` for instance.
+            device: Device for a transformers model; ``None``: its current one.
+            batch_size: Windows per batch, with ``compat``; 1 if ``None``.
+            compat: Whether to return the scores and n-best lists of transformers 4.57.
+            parameters: Default parameters of calls, such as ``top_k``.
 
         Raises:
             ValueError: If a parameter is out of its range.
@@ -79,7 +79,7 @@ class QuestionAnsweringPipeline:
         self._given = (model, tokenizer, device)
         self._parameters = Parameters().changed(parameters)
         self._batch_size = batch_size
-        self._reader  # noqa: B018 (raises where the parts do not fit)
+        self._reader  # noqa: B018 (raises if the parts are incompatible)
 
     @cached_property
     def _reader(self) -> Reader:
@@ -103,22 +103,22 @@ class QuestionAnsweringPipeline:
 
     @property
     def model(self) -> Any:
-        """The model that was given, or what runs it."""
+        """The given model, or the reader's engine."""
         model = self._given[0]
         return getattr(model.engine, "model", model.engine) if isinstance(model, Reader) else model
 
     @property
     def tokenizer(self) -> Any:
-        """The tokenizer that was given, or Quoth's."""
+        """The given tokenizer, or the reader's."""
         return self._given[1] if self._given[1] is not None else self._reader.tokenizer
 
     @property
     def device(self) -> str:
-        """Where it runs."""
+        """Its device."""
         return str(getattr(self.model, "device", "cpu"))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what to pickle: what it was made of, and nothing that was made of that."""
+        """Return the state to pickle: only the arguments, no derived objects."""
         return {name: value for name, value in vars(self).items() if name not in _MADE_OF_THE_REST}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -172,7 +172,7 @@ class QuestionAnsweringPipeline:
     create_sample = staticmethod(create_sample)
 
     def transform(self, X: Any) -> Any:  # noqa: N803 (the name that scikit-learn gives it)
-        """Answer, by the name that scikit-learn knows."""
+        """Answer; the name follows scikit-learn."""
         return self(X)
 
     predict = transform
@@ -202,13 +202,13 @@ def pipeline(
         tokenizer: A name, a folder, a tokenizer of transformers; ``None``: the model's.
         device: ``None``, ``-1`` and ``"cpu"``: the processor; a number, ``"cuda:0"`` or a ``torch.device``: there, with
             torch.
-        batch_size: Windows of one call of the network, with ``compat``.
-        revision: Which version of a model on the hub.
-        token: To log in to the hub with.
+        batch_size: Windows per batch, with ``compat``.
+        revision: Branch, tag or commit of a model on the hub.
+        token: Access token of the hub.
         dtype: What a model runs in on torch: ``"float32"``, ``"bfloat16"``, ``"float16"``. ``torch_dtype`` does too.
         compat: Give the scores and n-best lists of transformers 4.57, in float32. Without it, the search is exact, no
             answer stands twice in a list, and the score is the probability that the reader gives.
-        parameters: Defaults of what a call may give, ``top_k`` for instance. What only the old way of loading used
+        parameters: Default parameters of calls, such as ``top_k``. What only the old way of loading used
             (``framework``, ``use_fast``, ``device_map``, ...) is passed over.
 
     Raises:
@@ -275,14 +275,14 @@ def _tokenizer(given: Any) -> Tokenizer:
 
 
 def _device(given: Any) -> str:
-    """Return a device as torch names it."""
+    """Return the name of a torch device."""
     if given is None or (isinstance(given, int) and given < 0):
         return "cpu"
     return f"cuda:{given}" if isinstance(given, int) else str(given)
 
 
 def _precision(given: Any) -> str:
-    """Return what to compute in, for a dtype of torch, its name, or "auto"."""
+    """Return the precision for a torch dtype, its name, or "auto"."""
     name = str(given).removeprefix("torch.")
     if given is None or name == "auto":
         return "float32"

@@ -1,4 +1,4 @@
-"""How well a reader answers: official exact match and F1, one row a question, totals from the rows."""
+"""Evaluation: the official exact match and F1, one row per question, and totals computed from the rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class AnswersAll(Protocol):
-    """Whatever answers a stream of examples: a ``Reader``, or anything else with this method."""
+    """Anything that answers a stream of examples, such as a ``Reader``."""
 
     def answer_all(self, examples: Iterable[Example], /) -> Iterator[Prediction]:
         """Yield one prediction for each example, which it holds."""
@@ -69,15 +69,15 @@ class _Outcome(NamedTuple):
 
 @suggests_names
 def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | Iterable[Prediction]) -> Report:
-    """Score predictions, made by any system, against the golds of a data set.
+    """Score predictions of any system against the golds of a data set.
 
     Args:
-        examples: The data set. Unlabelled examples are left out and counted.
+        examples: The data set. Unlabelled examples are skipped and counted.
         predictions: Texts by example id, ``None`` or ``""`` for no answer; or predictions of a reader.
 
     Returns:
-        One row for each labelled example, in their order. A missing prediction counts as wrong, an unknown id is
-        ignored; the report says how many of each there are.
+        A report with one row per labelled example, in order. Missing predictions count as wrong, and unknown ids are
+        ignored; the report counts both.
 
     Raises:
         DataError: If no example is labelled.
@@ -109,16 +109,16 @@ def evaluate(
     progress: Callable[[int], None] | None = None,
     each: Callable[[Example, Prediction], None] | None = None,
 ) -> Report:
-    """Predict and score in one pass, in memory that grows only by a small row for each question.
+    """Predict and score in one pass. Memory grows only by a small row per question.
 
     Args:
-        reader: What answers. It is asked only what is labelled.
-        examples: The data set, a list or a stream. Unlabelled examples are left out and counted.
+        reader: The reader. It answers only labelled examples.
+        examples: The data set, a list or a stream. Unlabelled examples are skipped and counted.
         progress: Called after each question with the number of questions answered so far.
-        each: Called with each labelled example and its prediction, before they are forgotten.
+        each: Called with each labelled example and its prediction.
 
     Returns:
-        The same report as ``score`` gives for the same predictions; it also knows what the probabilities are worth.
+        The same report as ``score`` returns for these predictions, and the calibration of the probabilities.
 
     Raises:
         DataError: If no example is labelled.
@@ -160,10 +160,10 @@ def evaluate(
 
 
 def _report(outcomes: list[_Outcome], unknown: int, unlabelled: int) -> Report:
-    """Score what is labelled."""
+    """Return the report for the labelled examples."""
     if not outcomes:
         found = "all of them are unlabelled" if unlabelled else "there are none"
-        raise DataError("data", [f"data must hold labelled questions to be scored, but {found}"])
+        raise DataError("data", [f"data must have labelled questions to be scored, but {found}"])
     rules = rules_of(outcome.golds for outcome in outcomes)
     return Report(tuple(_row(outcome, rules) for outcome in outcomes), rules, unknown, unlabelled)
 

@@ -1,8 +1,8 @@
-"""Intervals and tests that take articles as what they are: many questions of one text, which stand and fall together.
+"""Confidence intervals and significance tests with articles as units, because questions of one article are dependent.
 
-Questions of one article share its text and often its difficulty. Resampled one by one they would look like more
-evidence than they are, so whole articles are resampled, or change sides, at a time. Where an article has no title, its
-contexts are taken for articles.
+Questions of one article share its text and often its difficulty. Treating them as independent would make intervals
+too narrow and p-values too small, so whole articles are resampled or have their signs flipped. If an article has no
+title, each of its contexts counts as an article.
 """
 
 from __future__ import annotations
@@ -20,27 +20,24 @@ Ints = NDArray[np.intp]
 
 _RESAMPLES = 2000
 _FLIPS = 9999
-_FLIPPED_AT_ONCE = 1_000_000  # signs held in memory
+_SIGNS_IN_MEMORY = 1_000_000
 _SEED = 2016
 
 
 def cluster(example: Example) -> str | bytes:
-    """Return what the questions that stand and fall with this one share: their title, else a short hash of the context.
-
-    Contexts are long, and a stream of examples must not leave them behind.
-    """
+    """Return the key of a question's article: its title, else a short hash of the context, to keep memory small."""
     texts = "\0".join(example.contexts).encode("utf-8", "surrogatepass")
     return example.title or blake2b(texts, digest_size=8).digest()
 
 
 def clusters(keys: Sequence[str | bytes]) -> Ints:
-    """Number the articles that questions are of, ``(questions,)``.
+    """Number the articles of questions, ``(questions,)``.
 
     Args:
-        keys: What :func:`cluster` gives for each question. One with an empty key is an article of its own.
+        keys: The result of :func:`cluster` for each question. A question with an empty key is its own article.
 
     Returns:
-        Numbers from 0. If all are of one article, there is nothing to resample but the questions: each stands alone.
+        Article numbers from 0. If there is only one article, each question counts as its own article.
     """
     numbers: dict[object, int] = {}
     index = np.array([numbers.setdefault(key or (place,), len(numbers)) for place, key in enumerate(keys)])
@@ -48,22 +45,22 @@ def clusters(keys: Sequence[str | bytes]) -> Ints:
 
 
 def interval(values: Sequence[float] | Floats, articles: Ints) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of some values, by bootstrap over articles.
+    """Return the 95 % confidence interval of a mean, by bootstrap over articles.
 
     Args:
-        values: One a question, at least one; ``(questions,)``.
+        values: One value per question, at least one; ``(questions,)``.
         articles: The number of each question's article, from 0; ``(questions,)``.
 
     Returns:
-        The 2.5th and 97.5th percentile of the means of 2,000 resamples. The same values give the same interval.
+        The 2.5th and 97.5th percentile of the means of 2,000 resamples. Deterministic.
 
     Source: Efron 1979, "Bootstrap methods: another look at the jackknife"; Field and Welsh 2007, "Bootstrapping
         clustered data", section 3.1 (the cluster bootstrap).
     """
     counts = np.bincount(articles)
     sums = np.bincount(articles, weights=np.asarray(values, dtype=np.float64))
-    # Articles alike in count and sum are interchangeable: one multinomial draw says how often each kind of them comes,
-    # which is the same distribution as drawing them one by one, at a fraction of the cost.
+    # Articles with the same count and sum are interchangeable. One multinomial draw of how often each kind occurs has
+    # the same distribution as drawing the articles one by one, and is much faster.
     kinds, number = np.unique(np.stack([sums, counts], axis=1)[counts > 0], axis=0, return_counts=True)
     draws = np.random.default_rng(_SEED).multinomial(number.sum(), number / number.sum(), size=_RESAMPLES)
     low, high = np.percentile((draws @ kinds[:, 0]) / (draws @ kinds[:, 1]), [2.5, 97.5])
@@ -71,13 +68,13 @@ def interval(values: Sequence[float] | Floats, articles: Ints) -> tuple[float, f
 
 
 def sign_flip_test(differences: Sequence[float] | Floats, articles: Ints) -> float:
-    """Return how often a difference of means as large as this one would come by chance, in (0, 1].
+    """Return the p-value of a paired sign-flip (permutation) test for a difference of means, in (0, 1].
 
-    If the two sides were equally good, they could be exchanged, article by article, without harm. So the signs of all
-    differences of an article are turned at random together: in every way for up to 13 articles, else in 9,999 ways.
+    Under the null hypothesis that both sides are equally good, the sides of an article can be exchanged. So the signs
+    of all differences of an article are flipped together: all patterns for up to 13 articles, else 9,999 random ones.
 
     Args:
-        differences: Of the two sides, one a question; ``(questions,)``.
+        differences: Difference of the two sides for each question; ``(questions,)``.
         articles: The number of each question's article, from 0; ``(questions,)``.
 
     Returns:
@@ -91,7 +88,7 @@ def sign_flip_test(differences: Sequence[float] | Floats, articles: Ints) -> flo
     sums = sums[sums != 0.0]
     if not len(sums):
         return 1.0
-    # Sums of floats in another order differ in their last digits; that is no smaller difference.
+    # Tolerance for rounding errors: the order of summation changes the last digits.
     least = abs(sums.sum()) - 1e-9 * np.abs(sums).sum()
     total = extreme = 0
     for signs in _signs(len(sums)):
@@ -102,12 +99,12 @@ def sign_flip_test(differences: Sequence[float] | Floats, articles: Ints) -> flo
 
 
 def _signs(count: int) -> Iterator[Floats]:
-    """Yield rows of ``count`` signs, ``(rows, count)``: every pattern once if there are few, else drawn at random."""
+    """Yield rows of ``count`` signs, ``(rows, count)``: all patterns once if there are few, else random ones."""
     if 2**count <= _FLIPS:
         yield _as_signs((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
         return
     draw = np.random.default_rng(_SEED)
-    step = max(1, _FLIPPED_AT_ONCE // count)
+    step = max(1, _SIGNS_IN_MEMORY // count)
     for first in range(0, _FLIPS, step):
         yield _as_signs(draw.integers(0, 2, size=(min(step, _FLIPS - first), count)))
 

@@ -1,8 +1,8 @@
-"""Whether a probability means something: calibration error, reliability, risk against coverage.
+"""Calibration metrics: expected calibration error, reliability diagram, risk-coverage curve.
 
-One definition everywhere: each question gets one decision, an answer or "no answer". Its probability is that of what
-was decided, and the event is that the decision is right: the answer matches a gold exactly, or there is no gold.
-A reader that never abstains decides for an answer every time.
+All of them use one definition. Each question has one decision: an answer or "no answer". The probability is that of
+the decision, and the event is that the decision is correct: the answer matches a gold exactly, or there is no gold.
+A reader that never abstains always decides for an answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BINS = 15
-# The precisions at which coverage is reported.
+# Precisions for which coverage is reported.
 PRECISIONS = (0.8, 0.9, 0.95)
 
 Floats = NDArray[np.float64]
@@ -24,14 +24,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How sure a reader is of its best answer and of "no answer", and how right both are.
+    """The probabilities of the best answer and of "no answer", and whether each is correct.
 
     Attributes:
-        probability: Of the best answer, even where the reader abstains; in [0, 1].
-        null_odds: Null score minus the best answer's score: the higher, the likelier no answer.
-        exact: Whether the best answer matches a gold; never where the question is unanswerable.
-        f1: Overlap of the best answer with the best gold, in [0, 1].
-        null_probability: That the text does not answer, in [0, 1].
+        probability: Probability of the best answer, even if the reader abstains; in [0, 1].
+        null_odds: Null score minus the best answer's score; higher means that "no answer" is more likely.
+        exact: Whether the best answer matches a gold exactly; False if the question is unanswerable.
+        f1: F1 of the best answer, in [0, 1].
+        null_probability: Probability that the text does not answer the question, in [0, 1].
         abstains: Whether the reader decided for "no answer".
         answerable: Whether the question has golds.
     """
@@ -46,17 +46,17 @@ class Confidence:
 
     @property
     def decision_probability(self) -> float:
-        """How sure the reader is of what it decided, in [0, 1]."""
+        """Probability of the decision, in [0, 1]."""
         return self.null_probability if self.abstains else self.probability
 
     @property
     def decision_exact(self) -> bool:
-        """Whether what it decided is right by exact match."""
+        """Whether the decision is correct by exact match."""
         return not self.answerable if self.abstains else self.exact
 
     @property
     def decision_f1(self) -> float:
-        """F1 of what it decided, in [0, 1]."""
+        """F1 of the decision, in [0, 1]."""
         return float(not self.answerable) if self.abstains else self.f1
 
 
@@ -65,10 +65,10 @@ class Bin:
     """The questions whose probability is above ``low`` and at most ``high``.
 
     Attributes:
-        low, high: Edges; the first bin holds 0, too.
-        total: How many questions.
-        probability: Their mean probability; ``None`` of none.
-        accuracy: The share of them whose best answer matches exactly; ``None`` of none.
+        low, high: Edges of the bin; the first bin also contains 0.
+        total: Number of questions.
+        probability: Their mean probability; ``None`` if the bin is empty.
+        accuracy: Share of correct decisions, in [0, 1]; ``None`` if the bin is empty.
     """
 
     low: float
@@ -79,32 +79,32 @@ class Bin:
 
     @property
     def gap(self) -> float:
-        """How far probability and accuracy are apart, in [0, 1]."""
+        """Absolute difference of probability and accuracy, in [0, 1]."""
         return 0.0 if self.probability is None or self.accuracy is None else abs(self.probability - self.accuracy)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far the probabilities of some answers can be trusted.
+    """The calibration of a reader's probabilities.
 
     Attributes:
-        answers: One for each question with something to quote, at least one.
+        answers: One item per question whose text has at least one span, at least one item.
     """
 
     answers: tuple[Confidence, ...]
 
     @property
     def total(self) -> int:
-        """How many questions."""
+        """Number of questions."""
         return len(self.answers)
 
     def __repr__(self) -> str:
-        """Say the totals; answers may be many."""
+        """Return the totals only, because there may be many answers."""
         return f"Calibration(questions={self.total:,}, error={self.error:.3f})"
 
     @cached_property
     def bins(self) -> tuple[Bin, ...]:
-        """The reliability diagram: 15 bins of equal width, also where empty."""
+        """The reliability diagram: 15 bins of equal width, including empty ones."""
         return reliability(*self._probability_and_exact())
 
     @cached_property
@@ -114,20 +114,20 @@ class Calibration:
 
     @cached_property
     def exact_risk_area(self) -> float:
-        """Area under the risk-coverage curve, in [0, 1], where risk is the share of decisions that are wrong."""
+        """Area under the risk-coverage curve, in [0, 1]; risk is the share of wrong decisions."""
         probability, exact = self._probability_and_exact()
         return risk_coverage_area(probability, 1 - exact)
 
     @cached_property
     def f1_risk_area(self) -> float:
-        """Area under the risk-coverage curve, in [0, 1], where risk is 1 - F1."""
+        """Area under the risk-coverage curve, in [0, 1]; risk is 1 - F1."""
         return risk_coverage_area(self._probability_and_exact()[0], [1 - answer.decision_f1 for answer in self.answers])
 
     def coverage(self, precision: float) -> float:
-        """Return the share of questions, surest decisions first, that can be decided at a precision; in [0, 1].
+        """Return the coverage at a precision: the largest share of the most confident decisions that reaches it.
 
         Args:
-            precision: Share of these decisions that must be right by exact match, in [0, 1].
+            precision: Share of these decisions that must be correct by exact match, in [0, 1].
 
         Source: Kamath et al. 2020, "Selective question answering under domain shift", section 2.2.
         """
@@ -137,20 +137,20 @@ class Calibration:
     def quote_coverage(self, precision: float) -> float:
         """Return the share of questions that can be answered with a quote at a precision, in [0, 1].
 
-        As :meth:`coverage`, but only answers count, surest first by the probability of the best answer: abstaining
-        never adds to it.
+        Like :meth:`coverage`, but only answers count, ranked by the probability of the best answer. Abstaining does not
+        increase it.
         """
         sure, right = zip(*((answer.probability, answer.exact) for answer in self.answers), strict=True)
         return coverage_at(sure, right, precision)
 
     @cached_property
     def odds_risk_area(self) -> float:
-        """As :attr:`f1_risk_area`, with answers in the order of their null odds, as a null threshold takes them."""
+        """Like :attr:`f1_risk_area`, but answers are ranked by null odds, as a null threshold does."""
         sureness = [-answer.null_odds for answer in self.answers]
         return risk_coverage_area(sureness, [1 - answer.f1 for answer in self.answers])
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures in [0, 1] (``ece``, ``aurc_...``) and ``reliability``, the bins."""
+        """Return the metrics in [0, 1] (``ece``, ``aurc_...``) and the bins (``reliability``)."""
         return {
             "ece": self.error,
             "aurc_exact": self.exact_risk_area,
@@ -167,12 +167,12 @@ class Calibration:
 
 
 def reliability(probabilities: ArrayLike, events: ArrayLike, bins: int = BINS) -> tuple[Bin, ...]:
-    """Sort probabilities into bins of equal width, and compare each bin's mean with how often the event came.
+    """Group probabilities into bins of equal width, with the mean probability and event frequency of each bin.
 
     Args:
         probabilities: In [0, 1], ``(n,)``.
-        events: Whether the event came, 0 or 1, ``(n,)``.
-        bins: How many.
+        events: Whether the event occurred, 0 or 1, ``(n,)``.
+        bins: Number of bins.
 
     Source: Guo et al. 2017, "On calibration of modern neural networks", section 2.
     """
@@ -194,7 +194,7 @@ def reliability(probabilities: ArrayLike, events: ArrayLike, bins: int = BINS) -
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """Return the expected calibration error: the mean gap between probability and accuracy, each bin by its questions.
+    """Return the expected calibration error: the gap between probability and accuracy, weighted by bin size.
 
     Source: Guo et al. 2017, section 2, equation 3.
     """
@@ -203,15 +203,15 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def risk_coverage(confidences: ArrayLike, risks: ArrayLike) -> Floats:
-    """Return the mean risk of the k surest answers, for every k: ``(n,)``.
+    """Return the mean risk of the k most confident answers, for each k: ``(n,)``.
 
     Args:
-        confidences: Anything that grows with being sure: a probability, or minus the null odds; ``(n,)``.
-        risks: What it costs to give the answer, in [0, 1]: 1 - exact match, or 1 - F1; ``(n,)``.
+        confidences: Any confidence score, such as a probability or minus the null odds; ``(n,)``.
+        risks: Risk of each answer, in [0, 1]: 1 - exact match, or 1 - F1; ``(n,)``.
 
     Returns:
-        The risk at coverage k / n, for k from 1 to n. Answers of one confidence share their mean risk, so that their
-        order does not matter.
+        The risk at coverage k / n, for k from 1 to n. Answers with equal confidence share their mean risk, so the
+        result does not depend on their order.
 
     Source: El-Yaniv and Wiener 2010, "On the foundations of noise-free selective classification", section 2.
     """
@@ -224,15 +224,15 @@ def risk_coverage(confidences: ArrayLike, risks: ArrayLike) -> Floats:
 
 
 def coverage_at(confidences: ArrayLike, right: ArrayLike, precision: float) -> float:
-    """Return the largest share of decisions, surest first, of which a share is right.
+    """Return the largest share of the most confident decisions that reaches a precision.
 
     Args:
-        confidences: ``(n,)``; equal ones are taken together.
-        right: Whether each decision is right, 0 or 1; ``(n,)``.
-        precision: The share that must be right, in [0, 1].
+        confidences: Any confidence score, ``(n,)``; equal ones are taken together.
+        right: Whether each decision is correct, 0 or 1; ``(n,)``.
+        precision: The required share of correct decisions, in [0, 1].
 
     Returns:
-        In [0, 1]; 0 if not even the surest decisions are that precise.
+        In [0, 1]; 0 if no share of the decisions reaches the precision.
     """
     sure = -np.sort(-np.asarray(confidences, dtype=np.float64))
     risk = risk_coverage(confidences, 1.0 - np.asarray(right, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""Two predictions files in pairs: is one better than the other, or may it be chance?"""
+"""Paired comparison of two reports: is the difference significant?"""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import Floats, Ints, clusters, interval, sign_flip_test
 from quoth.evaluation.report import Report
 
-_CHANCE = 0.05
+_SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much better the second is than the first.
+    """The difference of the second report from the first in one metric.
 
     Attributes:
         points: Second minus first, in [-100, 100].
-        interval: Its 95 % interval, by paired bootstrap over articles.
-        p: How often a difference as large would come by chance, were both equally good; in (0, 1].
+        interval: Its 95 % confidence interval, by paired bootstrap over articles.
+        p: The p-value of a paired sign-flip test over articles, in (0, 1].
     """
 
     points: float
@@ -36,7 +36,7 @@ class Comparison:
 
     Attributes:
         first, second: The reports.
-        names: What to call them.
+        names: Their names in texts.
     """
 
     first: Report
@@ -55,12 +55,12 @@ class Comparison:
 
     @cached_property
     def gained(self) -> int:
-        """Questions that only the second answers exactly."""
+        """Number of questions that only the second answers exactly."""
         return sum(b.exact > a.exact for a, b in zip(self.first.rows, self.second.rows, strict=True))
 
     @cached_property
     def lost(self) -> int:
-        """Questions that only the first answers exactly."""
+        """Number of questions that only the first answers exactly."""
         return sum(a.exact > b.exact for a, b in zip(self.first.rows, self.second.rows, strict=True))
 
     @cached_property
@@ -107,20 +107,20 @@ class Comparison:
             how = f"{first} and {second} have the same {metric}"
         else:
             how = f"{first} is better than {second} by {abs(found.points):.2f} points of {metric}"
-        verdict = "may well be chance" if found.p > _CHANCE else "is hardly chance"
-        return f"{how} (95 % interval {low:.2f} to {high:.2f}, p = {found.p:.2g}): this {verdict}."
+        verdict = "not significant" if found.p > _SIGNIFICANCE_LEVEL else f"significant (p < {_SIGNIFICANCE_LEVEL:g})"
+        return f"{how} (95 % confidence interval {low:.2f} to {high:.2f}, p = {found.p:.2g}): {verdict}."
 
 
 def compare(first: Report, second: Report, names: tuple[str, str] = ("A", "B")) -> Comparison:
     """Compare two reports question by question.
 
-    Intervals and p-values take the articles as units (titles; contexts where there are none), since questions of one
-    article stand and fall together. With fewer than six articles no difference can have a p-value below 0.05.
+    Confidence intervals and p-values use articles as units (titles; contexts if there are no titles), because questions
+    of one article are not independent. With fewer than six articles no difference can have a p-value below 0.05.
 
     Args:
-        first: A report, as ``score`` or ``evaluate`` gives it.
-        second: Another one on the same data.
-        names: What to call the two.
+        first: A report of ``score`` or ``evaluate``.
+        second: Another report on the same data.
+        names: Names of the two in texts.
 
     Raises:
         ConfigError: If they are not on the same questions.
@@ -128,5 +128,5 @@ def compare(first: Report, second: Report, names: tuple[str, str] = ("A", "B")) 
     Source: see :func:`quoth.evaluation.bootstrap.interval` and :func:`quoth.evaluation.bootstrap.sign_flip_test`.
     """
     if [row.id for row in first.rows] != [row.id for row in second.rows]:
-        raise ConfigError("only reports on the same questions can be compared, but these are on different ones")
+        raise ConfigError("the reports must be on the same questions, but are on different ones")
     return Comparison(first, second, names)

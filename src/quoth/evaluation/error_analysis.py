@@ -1,4 +1,4 @@
-"""Wrong answers, each with what is needed to see why: to be read by the hundred, sorted by cause."""
+"""Error analysis: wrong answers with their cause and an excerpt, as a JSON-lines file to read through."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from quoth.records import Example, Gold, Prediction
 from quoth.text import normalize_answer
 
 _REACH = 100  # code points of the context on either side of prediction and gold
-# Unicode's Sentence_Terminal: ASCII's marks (and what closes a quote) before white space; those of other scripts
-# (Chinese, Arabic, Devanagari, Ethiopic, ...) end a sentence by themselves; and line ends.
+# Ends of sentences: ASCII marks (and closing quotes) before white space, Unicode's Sentence_Terminal of other scripts
+# (Chinese, Arabic, Devanagari, Ethiopic, ...) on their own, and line ends.
 _SENTENCE_END = regex.compile(r"[.!?][\p{Pe}\p{Pf}\"\']*\s|[\p{Sentence_Terminal}--[.!?]]|[\n\r\u2028\u2029]", regex.V1)
-_NEAR = 200  # code points between gold and prediction that a reader of the text would call nearby
+_NEAR = 200  # maximum distance of gold and prediction that counts as nearby, in code points
 
-# Cause -> what it means; the order is that in which they are tried.
+# Cause -> its meaning, in the order in which they are checked.
 CAUSES = {
-    "abstained": "the reader abstained, and there is an answer",
-    "should abstain": "there is no answer, and the reader gave one",
-    "spelling": "the gold, but for spaces and for hyphens and other marks that the metrics do not take for punctuation",
-    "too long": "the gold and more around it",
+    "abstained": "the reader abstained, but the question has an answer",
+    "should abstain": "the reader answered, but the question has no answer",
+    "spelling": "equals the gold except for spaces, hyphens and other marks that the metrics do not ignore",
+    "too long": "contains the gold and more",
     "too short": "a part of the gold",
-    "shifted": "overlaps the gold, and each has words that the other has not",
-    "same sentence": "something else of the sentence that holds the gold",
-    "nearby": "something else within 200 code points of the gold",
-    "elsewhere": "something else, farther from the gold",
+    "shifted": "overlaps the gold, but each has words that the other does not have",
+    "same sentence": "another part of the sentence with the gold",
+    "nearby": "another sentence, within 200 code points of the gold",
+    "elsewhere": "further away from the gold",
 }
 
 
@@ -40,14 +40,15 @@ CAUSES = {
 def mistake_file(
     path: str | Path, rules: Rules
 ) -> Iterator[tuple[Callable[[Example, Prediction], None], Counter[str]]]:
-    """Open a JSON-lines file for wrong answers; it appears whole, or not at all.
+    """Open a JSON-lines file for wrong answers, which is written atomically.
 
     Args:
         path: The file.
-        rules: Whose rules tell what is wrong: the report's, as :func:`quoth.evaluation.metrics.rules_of` says.
+        rules: The scoring rules of the report, see :func:`quoth.evaluation.metrics.rules_of`.
 
     Yields:
-        What takes an example with its prediction and writes it if it is wrong; and the count of each cause so far.
+        A function that takes an example and its prediction, and writes them if the prediction is wrong; and the counts
+        of causes so far.
     """
     counts: Counter[str] = Counter()
     with whole_file(Path(path)) as file:
@@ -65,8 +66,8 @@ def mistake(example: Example, prediction: Prediction, rules: Rules) -> dict[str,
 
     Args:
         example: The example.
-        prediction: What is said about it.
-        rules: Whose rules tell what is wrong: v2.0's for an unanswerable example.
+        prediction: The prediction for it.
+        rules: The scoring rules; must be v2.0 for an unanswerable example.
 
     Returns:
         ``id``, ``title``, ``cause`` (a key of ``CAUSES``), ``question``, ``golds``, ``prediction`` (``""``: abstained),
@@ -130,7 +131,7 @@ def _letters(text: str) -> str:
 
 
 def _kind(text: str) -> str:
-    """Guess what a text is: with a digit a number, all of its longer words capital a name, else other."""
+    """Return "number" for a text with a digit, "name" if all longer words are capitalized, else "other"."""
     if any(map(str.isdigit, text)):
         return "number"
     words = [word for word in text.split() if len(word) > 3]
@@ -142,14 +143,14 @@ def _nearest(golds: Sequence[Gold], place: int) -> Gold:
 
 
 def _excerpt(example: Example, prediction: Prediction) -> str:
-    """Return the context around gold and best answer, both marked, with ``…`` for what is left out."""
+    """Return the context around gold and best answer, both marked; ``…`` stands for omitted text."""
     best = prediction.answers[0] if prediction.answers else None
     index = best.context_index if best else example.golds[0].context_index if example.golds else 0
     context = example.contexts[index] if example.contexts else ""
     marked = [(best.span, "[[", "]]")] if best else []
     if golds := [gold for gold in example.golds or () if gold.context_index == index]:
         marked.append((_nearest(golds, best.span.start if best else 0).span, "{{", "}}"))
-    # At one place, what ends comes before what starts; of two that start the longer first, of two that end the shorter.
+    # At the same offset, ends come before starts; of two starts the longer span is first, of two ends the shorter.
     marks = [(span.start, 1, -span.end, left) for span, left, _ in marked]
     marks += [(span.end, 0, -span.start, right) for span, _, right in marked]
     pieces: list[str] = []
@@ -162,7 +163,7 @@ def _excerpt(example: Example, prediction: Prediction) -> str:
 
 
 def _shortened(context: str, start: int, end: int, *, keep_head: bool, keep_tail: bool = True) -> str:
-    """Return a part of the context, without its middle, or what is far from the marks, if it is long."""
+    """Return a part of the context; if it is long, without the text that is far from the marks."""
     if end - start <= 2 * _REACH:
         return context[start:end]
     head = context[start : start + _REACH] if keep_head else ""

@@ -1,4 +1,4 @@
-"""Exact match and F1 of one prediction, by SQuAD v1.1's rules or v2.0's, as the official scorers compute them."""
+"""Exact match and F1 of a prediction by the rules of SQuAD v1.1 or v2.0, identical to the official scorers."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ Rules = Literal["v1.1", "v2.0"]
 
 
 def rules_of(golds: Iterable[Sequence[object] | None]) -> Rules:
-    """Say by whose rules questions are scored, from the golds of each of them.
+    """Return the scoring rules for questions with these golds.
 
     Args:
-        golds: None of them means unanswerable, ``None`` unlabelled.
+        golds: The golds of each question: empty if unanswerable, ``None`` if unlabelled.
 
     Returns:
-        v2.0's if any question is unanswerable, else v1.1's.
+        "v2.0" if any question is unanswerable, else "v1.1".
     """
     return "v2.0" if any(each is not None and not each for each in golds) else "v1.1"
 
 
 def exact_and_f1(text: str, golds: Sequence[str], rules: Rules) -> tuple[bool, float]:
-    """Compare a prediction with its golds and return the best exact match and the best F1, each over all golds.
+    """Compare a prediction with its golds, and return the best exact match and the best F1 over all golds.
 
-    The two sets of rules differ only where a text normalises to nothing ("The", "...", ""): v2.0 leaves such golds
-    out, and agreeing on nothing has an F1 of 1; in v1.1 it is an exact match with an F1 of 0.
+    The rules differ only for texts that are empty after normalization ("The", "...", ""). v2.0 drops such golds, and
+    F1 is 1 if both texts are empty; in v1.1 that is an exact match with F1 0.
 
     Args:
         text: The prediction; ``""`` for no answer.
-        golds: The annotated texts. None of them means unanswerable, which only v2.0's rules know.
-        rules: Whose rules.
+        golds: The annotated texts; empty if the question is unanswerable (only with v2.0 rules).
+        rules: The scoring rules.
 
     Returns:
         Whether it matches exactly, and F1 in [0, 1].
 
     Raises:
-        ValueError: If there are no golds and the rules are v1.1's.
+        ValueError: If there are no golds and the rules are "v1.1".
 
     Source: the official evaluation scripts; Rajpurkar et al. 2016, section 6.1, and Rajpurkar et al. 2018.
 

@@ -1,4 +1,4 @@
-"""Plots of a report: SVG, PNG or PDF, by matplotlib, which the extra [plots] brings."""
+"""Plots of a report as SVG, PNG or PDF, with matplotlib. Needs the extra [plots]."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from quoth.evaluation.report import Report
 from quoth.evaluation.threshold import threshold_curve
 
 _KINDS = (".svg", ".png", ".pdf")
-# What a folder of plots holds.
+# Files in a folder of plots.
 RELIABILITY, COVERAGE, THRESHOLD = "reliability.svg", "risk-coverage.svg", "null-threshold.svg"
 
 
 def check_plot(path: str | Path) -> Path:
-    """Return the path of a plot that can be drawn, which is worth knowing before hours of reading.
+    """Return the path of a plot, checked before a long evaluation.
 
     Raises:
-        ConfigError: If the name does not end in a format, or its folder is not there.
+        ConfigError: If the suffix is not a supported format, or the folder does not exist.
         MissingExtraError: If matplotlib is not installed.
     """
     path = Path(path)
@@ -33,16 +33,16 @@ def check_plot(path: str | Path) -> Path:
             f"{path}: the name of a plot must end in {', '.join(_KINDS)}, but does not. A folder ends in /"
         )
     if not path.resolve().parent.is_dir():
-        raise ConfigError(f"{path}: the folder of a plot must be there, but is not. Make it first.")
+        raise ConfigError(f"{path}: the folder of a plot must exist, but does not. Create it first.")
     _check_matplotlib()
     return path
 
 
 def check_plot_folder(path: str | Path) -> Path:
-    """Return the folder of plots, made if it is not there.
+    """Return the folder of plots; create it if it does not exist.
 
     Raises:
-        ConfigError: If it is a file, or cannot be made.
+        ConfigError: If it is a file, or cannot be created.
         MissingExtraError: If matplotlib is not installed.
     """
     path = Path(path)
@@ -50,17 +50,17 @@ def check_plot_folder(path: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{path}: must be a folder for plots, but cannot be made: {error.strerror}") from error
+        raise ConfigError(f"{path}: must be a folder for plots, but cannot be created: {error.strerror}") from error
     return path
 
 
 def plot_report(report: Report, folder: str | Path) -> list[Path]:
-    """Draw everything that a report has a plot for, one file each.
+    """Draw all plots of a report, each as one file.
 
     Args:
-        report: Of a reader's predictions; without probabilities there is nothing to draw.
-        folder: Where the plots go: reliability, risk against coverage, and, where there are unanswerable questions,
-            F1 against the null threshold.
+        report: A report on a reader's predictions; without probabilities there are no plots.
+        folder: The folder for the plots: reliability diagram, risk-coverage curve, and, if there are unanswerable
+            questions, F1 over the null threshold.
 
     Returns:
         The files.
@@ -81,12 +81,12 @@ def plot_report(report: Report, folder: str | Path) -> list[Path]:
 
 
 def plot_reliability(calibration: Calibration, path: str | Path, *, title: str = "") -> None:
-    """Draw how often decisions are right against how probable they were said to be, and how many there are of each.
+    """Draw the reliability diagram: the share of correct decisions in each probability bin, and the bin sizes.
 
     Args:
-        calibration: From a report.
-        path: Where it goes; the name's end says in which format: ``.svg``, ``.png`` or ``.pdf``.
-        title: Above the plot.
+        calibration: The calibration of a report.
+        path: The file; its suffix is the format: ``.svg``, ``.png`` or ``.pdf``.
+        title: Title of the plot.
 
     Raises:
         ConfigError, MissingExtraError: As :func:`check_plot`.
@@ -98,11 +98,11 @@ def plot_reliability(calibration: Calibration, path: str | Path, *, title: str =
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         above.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1, label="perfect")
         points = [(each.probability or 0.0, each.accuracy or 0.0, each.total) for each in full]
-        # 95 % of samples of this size are within two standard errors: few questions show as long bars.
+        # Error bars of two standard errors (about 95 %).
         errors = [2 * np.sqrt(max(right * (1 - right), 1 / (4 * total)) / total) for _, right, total in points]
         columns = list(zip(*points, strict=True))
         above.errorbar(columns[0], columns[1], errors, marker="o", label=f"decisions (error {calibration.error:.3f})")
-        above.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1), title=title)
+        above.set(ylabel="share of correct decisions", xlim=(0, 1), ylim=(0, 1), title=title)
         above.legend(loc="upper left")
         width = 1 / len(calibration.bins)
         below.bar([each.low for each in full], [each.total for each in full], width=width, align="edge", color="0.7")
@@ -110,7 +110,7 @@ def plot_reliability(calibration: Calibration, path: str | Path, *, title: str =
 
 
 def plot_risk_coverage(calibration: Calibration, path: str | Path) -> None:
-    """Draw which share of the surest decisions is wrong, against how many are taken.
+    """Draw the risk-coverage curve: the share of wrong decisions among the most confident ones.
 
     Raises:
         ConfigError, MissingExtraError: As :func:`check_plot`.
@@ -119,7 +119,7 @@ def plot_risk_coverage(calibration: Calibration, path: str | Path) -> None:
     """
     answers = calibration.answers
     curves = {
-        'decisions, a right "no answer" is right': ([each.decision_probability for each in answers], "decision_exact"),
+        'decisions (a correct "no answer" counts)': ([each.decision_probability for each in answers], "decision_exact"),
         "quotes only": ([each.probability for each in answers], "exact"),
     }
     with _figure(path, (6, 4)) as figure:
@@ -127,13 +127,13 @@ def plot_risk_coverage(calibration: Calibration, path: str | Path) -> None:
         for label, (sure, right) in curves.items():
             risk = risk_coverage(sure, [1.0 - getattr(each, right) for each in answers])
             axis.plot(np.arange(1, len(risk) + 1) / len(risk), risk, label=label)
-        axis.set(xlabel="coverage: share of questions, surest first", ylabel="share that is wrong", xlim=(0, 1))
+        axis.set(xlabel="coverage (most confident first)", ylabel="risk (share that is wrong)", xlim=(0, 1))
         axis.set_ylim(bottom=0)
         axis.legend()
 
 
 def plot_threshold(report: Report, path: str | Path) -> None:
-    """Draw the F1 of all, of the answerable and of the unanswerable questions against the null threshold.
+    """Draw F1 of all, answerable and unanswerable questions over the null threshold.
 
     Raises:
         ConfigError, MissingExtraError: As :func:`check_plot`.
@@ -157,7 +157,7 @@ def _check_matplotlib() -> None:
 
 @contextmanager
 def _figure(path: str | Path, size: tuple[float, float]) -> Iterator[Any]:
-    """Yield a figure, and write it. Text stays text in an SVG, and the same figures give the same file."""
+    """Yield a figure, and write it. Text stays text in an SVG, and the file is deterministic."""
     path = check_plot(path)
     from matplotlib import rc_context
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""SQuAD's prediction files: read from any system, written as a stream, whole or not at all."""
+"""SQuAD prediction files: read from any system, and written as a stream, atomically."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def read_predictions(path: str | Path, *, note: Callable[[str], None] | None = N
 
     Args:
         path: The file.
-        note: Called with a sentence about what is odd but can be read: an id that comes twice.
+        note: Called with a warning about repeated ids.
 
     Returns:
-        Texts by id, ``""`` for no answer, in the order of the file. Of a repeated id, the last text counts, as it does
-        for the official scorers.
+        Texts by id, ``""`` for no answer, in the order of the file. The last text of a repeated id counts, as in the
+        official scorers.
 
     Raises:
-        PredictionsError: If it is not such a file; the message names the entries.
+        PredictionsError: If the format is invalid; the message names the entries.
         OSError: If it cannot be opened.
     """
     repeated: dict[str, None] = {}
@@ -56,7 +56,7 @@ def read_predictions(path: str | Path, *, note: Callable[[str], None] | None = N
     if wrong:
         raise PredictionsError(f"{path}: each prediction must be a text or null, but is not for {some(wrong)}")
     if repeated and note:
-        note(f"{path}: ids that come more than once, whose last text counts: {some([*repeated])}")
+        note(f"{path}: repeated ids, of which the last text counts: {some([*repeated])}")
     return {key: value or "" for key, value in entries.items()}
 
 
@@ -64,9 +64,9 @@ def read_predictions(path: str | Path, *, note: Callable[[str], None] | None = N
 def prediction_files(
     predictions: Path | None, nbest: Path | None = None, null_odds: Path | None = None, *, excel_safe: bool = False
 ) -> Iterator[Callable[[Prediction], None]]:
-    """Open SQuAD's prediction files, and yield what adds one prediction to each of them.
+    """Open SQuAD prediction files, and yield a function that adds a prediction to each of them.
 
-    Nothing is held in memory. The files appear when the block ends well, and stay as they were if it does not.
+    Nothing is kept in memory. The files are written atomically: they are unchanged if the block raises.
 
         with prediction_files(Path("predictions.json")) as write:
             for prediction in reader.answer_all(examples):
@@ -131,7 +131,7 @@ def _text(path: str | Path) -> str:
             content = gzip.decompress(content)
         return content.decode("utf-8-sig")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise PredictionsError(f"{path}: must be a whole gzip file, but is damaged ({error})") from error
+        raise PredictionsError(f"{path}: must be a complete gzip file, but is damaged ({error})") from error
     except UnicodeDecodeError as error:
         raise PredictionsError(f"{path}: must be UTF-8, but byte {error.start} is not") from error
 
@@ -154,7 +154,9 @@ def _hub_entries(path: str | Path, entries: list[Any]) -> list[tuple[str, Any]]:
         if not (isinstance(entry, dict) and type(entry.get("id")) in (str, int) and _said(entry))
     ]
     if wrong:
-        raise PredictionsError(f"{path}: each entry must have an id and a prediction_text, but not so {some(wrong)}")
+        raise PredictionsError(
+            f"{path}: each entry must have an id and a prediction_text, but these do not: {some(wrong)}"
+        )
     return [(str(entry["id"]), entry[_said(entry) or ""]) for entry in entries]
 
 

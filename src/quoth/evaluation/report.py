@@ -1,6 +1,6 @@
-"""What a scoring found: one row a question first, then totals from the rows.
+"""The report of an evaluation: one row per question, and totals computed from the rows.
 
-A question without a prediction has a row too, so that silence counts as failure.
+A question without a prediction has a row too, and counts as wrong.
 """
 
 from __future__ import annotations
@@ -18,25 +18,24 @@ from quoth.evaluation.slices import DIMENSIONS, Traits
 from quoth.evaluation.threshold import BestThreshold, best_threshold
 
 _NAME_WIDTH = 24
-_NAMED = 10  # how many ids a sentence names
-NOTHING_READ = (
-    1e9  # null odds where there is nothing to quote: surely no answer, but finite, since JSON has no infinity
-)
+_NAMED = 10  # maximum number of ids in a message
+# Null odds of a text without any span: certainly no answer, but finite, because JSON has no infinity.
+NOTHING_READ = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How one question went.
+    """Scores of one question.
 
     Attributes:
         id: The question's id.
-        exact: Whether the prediction matches a gold exactly, after normalisation.
-        f1: Overlap with the best gold, in [0, 1].
-        text: The prediction, ``""`` for no answer; ``None`` if there is none, which counts as wrong.
+        exact: Whether the prediction matches a gold exactly, after normalization.
+        f1: F1 with the best gold, in [0, 1].
+        text: The prediction, ``""`` for no answer; ``None`` if there is no prediction, which counts as wrong.
         answerable: Whether the question has golds.
-        traits: What the question and its context are like.
-        confidence: How sure the reader is of its best answer, and how right that is, whether or not it abstains;
-            ``None`` if the prediction is only a text, or nothing could be quoted. Not looked at by ``==``.
+        traits: Properties of the question and its context. Ignored by ``==``.
+        confidence: Probabilities of the decision, even if the reader abstains; ``None`` if the prediction is only a
+            text, or the context has no span to quote. Ignored by ``==``.
     """
 
     id: str
@@ -50,13 +49,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Slice:
-    """Some rows, at least one, and their totals in per cent."""
+    """One or more rows, and their totals in per cent."""
 
     rows: tuple[Row, ...]
 
     @property
     def total(self) -> int:
-        """How many questions."""
+        """Number of questions."""
         return len(self.rows)
 
     @cached_property
@@ -71,16 +70,16 @@ class Slice:
 
     @cached_property
     def exact_interval(self) -> tuple[float, float]:
-        """95 % interval of the exact match, by bootstrap over articles."""
+        """95 % confidence interval of the exact match, by bootstrap over articles."""
         return self._interval([row.exact for row in self.rows])
 
     @cached_property
     def f1_interval(self) -> tuple[float, float]:
-        """95 % interval of F1, by bootstrap over articles."""
+        """95 % confidence interval of F1, by bootstrap over articles."""
         return self._interval([row.f1 for row in self.rows])
 
     def __repr__(self) -> str:
-        """Say the totals; rows may be many."""
+        """Return the totals only, because there may be many rows."""
         return f"Slice(questions={self.total:,}, exact={self.exact:.2f}, f1={self.f1:.2f})"
 
     def _interval(self, values: list[float]) -> tuple[float, float]:
@@ -88,7 +87,7 @@ class Slice:
         return 100.0 * low, 100.0 * high
 
     def to_json(self) -> dict[str, Any]:
-        """Return the totals and their intervals."""
+        """Return the totals and their confidence intervals."""
         return {
             "total": self.total,
             "exact": self.exact,
@@ -100,13 +99,13 @@ class Slice:
 
 @dataclass(frozen=True)
 class Report(Slice):
-    """How well all questions were answered.
+    """Scores of all questions of a data set.
 
     Attributes:
-        rows: One for each labelled question, in the order of the data.
-        rules: Whose rules scored it: ``"v2.0"`` where the data hold unanswerable questions, else ``"v1.1"``.
-        unknown: How many predictions were ignored, since the data do not hold their ids.
-        unlabelled: How many questions were left out of all totals, since nobody annotated them.
+        rows: One per labelled question, in the order of the data.
+        rules: The scoring rules: ``"v2.0"`` if the data have unanswerable questions, else ``"v1.1"``.
+        unknown: Number of predictions that were ignored because the data do not have their ids.
+        unlabelled: Number of questions that were skipped because they are unlabelled.
     """
 
     rules: Rules = "v1.1"
@@ -132,7 +131,7 @@ class Report(Slice):
     def slices(self) -> Mapping[str, Mapping[str, Slice]]:
         """Slices by question word, answer length, context length, number of windows and answer position.
 
-        Dimension -> label -> slice; labels without a question, and dimensions without a label, are not there.
+        Dimension -> label -> slice, without empty slices and dimensions.
         """
         found: dict[str, dict[str, Slice]] = {}
         for name, dimension in DIMENSIONS.items():
@@ -157,18 +156,18 @@ class Report(Slice):
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """What the probabilities are worth; ``None`` if the predictions came without."""
+        """Calibration of the probabilities; ``None`` if the predictions have none."""
         answers = tuple(row.confidence for row in self.rows if row.confidence)
         return Calibration(answers) if answers else None
 
     @cached_property
     def best_exact(self) -> BestThreshold | None:
-        """The best exact match of any null threshold; ``None`` without null scores, or if all is answerable."""
+        """The best exact match of any null threshold; ``None`` without null scores or unanswerable questions."""
         return self._best([row.confidence.exact if row.confidence else row.exact for row in self.rows])
 
     @cached_property
     def best_f1(self) -> BestThreshold | None:
-        """The best F1 of any null threshold; ``None`` without null scores, or if all is answerable."""
+        """The best F1 of any null threshold; ``None`` without null scores or unanswerable questions."""
         return self._best([row.confidence.f1 if row.confidence else row.f1 for row in self.rows])
 
     def _best(self, scores: Sequence[float]) -> BestThreshold | None:
@@ -181,7 +180,7 @@ class Report(Slice):
 
     @property
     def notes(self) -> list[str]:
-        """What to know beside the totals, a line each: missing, unknown and unlabelled questions."""
+        """Notes on missing, unknown and unlabelled questions, one line each."""
         notes = []
         if self.missing:
             count = f"{len(self.missing):,} of {self.total:,}"
@@ -189,14 +188,14 @@ class Report(Slice):
         if self.unknown:
             notes.append(f"predictions for unknown ids, ignored: {self.unknown:,}")
         if self.unlabelled:
-            notes.append(f"unlabelled questions, left out: {self.unlabelled:,}")
+            notes.append(f"unlabelled questions, not scored: {self.unlabelled:,}")
         return notes
 
     def to_json(self, *, slices: bool = False) -> dict[str, Any]:
-        """Return the totals under the official keys, and ``missing`` (ids), ``unknown``, ``unlabelled``, ``rules``.
+        """Return the totals with the official keys, and ``missing`` (ids), ``unknown``, ``unlabelled``, ``rules``.
 
-        With a reader's predictions also what :meth:`Calibration.to_json` gives; and where questions are unanswerable,
-        ``best_exact``, ``best_exact_thresh``, ``best_f1`` and ``best_f1_thresh``, as the official scorer calls them.
+        For predictions with probabilities, also the keys of the calibration; and with unanswerable questions,
+        ``best_exact``, ``best_exact_thresh``, ``best_f1`` and ``best_f1_thresh``, as in the official scorer.
 
         Args:
             slices: Add ``slices``: dimension -> label -> totals with intervals.
@@ -223,7 +222,7 @@ class Report(Slice):
 
     @property
     def table(self) -> str:
-        """The totals with their intervals, a line for each part; and what the probabilities are worth."""
+        """The totals with their confidence intervals, one line each, and the calibration of the probabilities."""
         slices: dict[str, Slice] = {"all questions": self}
         if self.has_answer and self.no_answer:
             slices |= {"answerable": self.has_answer, "unanswerable": self.no_answer}
@@ -247,7 +246,7 @@ class Report(Slice):
 
     @property
     def slice_table(self) -> str:
-        """The slices with their intervals, a block of lines for each way of slicing."""
+        """The slices with their confidence intervals, one block of lines per dimension."""
         return "\n\n".join(slice_lines(name, parts) for name, parts in self.slices.items())
 
     def __str__(self) -> str:
@@ -262,12 +261,12 @@ class Report(Slice):
 
 
 def slice_lines(name: str, parts: Mapping[str, Slice]) -> str:
-    """Return a block of lines: one for each slice, with its intervals, below the name of what they are sliced by."""
+    """Return a block of lines: the name of the dimension, and each slice with its confidence intervals."""
     return "\n".join([_head(name), *map(_line, parts, parts.values())])
 
 
 def some(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
+    """Return the first names, and the number of the others."""
     shown = ", ".join(names[:_NAMED])
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED:,} more"
 

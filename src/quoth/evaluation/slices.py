@@ -1,4 +1,4 @@
-"""What a question and its context are like, in a few numbers, so that a report can be cut into slices by it."""
+"""Traits of a question and its context, by which a report is divided into slices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _QUESTION_WORDS = ("who", "what", "which", "when", "where", "why", "how many", "
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What one example is like.
+    """Traits of one example.
 
     Attributes:
         title: Its article, or ``""``.
@@ -42,7 +42,7 @@ class Traits:
 
     @classmethod
     def of(cls, example: Example, windows: int | None = None) -> Traits:
-        """Take the traits of an example; words are what white space parts."""
+        """Compute the traits of an example; words are separated by white space."""
         golds = example.golds or ()
         return cls(
             title=example.title,
@@ -62,14 +62,14 @@ def question_word(question: str) -> str:
 
 
 def _steps(*lows: int) -> tuple[str, ...]:
-    """Name the steps between some whole numbers: ``1``, ``2–3``, ``4 or more``."""
+    """Return the names of the ranges that start at some integers: ``1``, ``2–3``, ``4 or more``."""
     highs = [low - 1 for low in lows[1:]]
     names = [f"{low}" if low == high else f"{low}–{high}" for low, high in zip(lows, highs, strict=False)]
     return (*names, f"{lows[-1]} or more")
 
 
 def _step(value: int | None, lows: tuple[int, ...]) -> str | None:
-    """Name the step that holds a value; ``None`` if it is below the first, or ``None`` itself."""
+    """Return the name of the range with a value; ``None`` if the value is below the first one, or ``None``."""
     below = sum(low <= value for low in lows) if value is not None else 0
     return _steps(*lows)[below - 1] if below else None
 
@@ -82,11 +82,11 @@ _FIFTHS = tuple(f"{20 * fifth}–{20 * fifth + 20} %" for fifth in range(5))
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One way of slicing.
+    """A dimension by which reports are sliced.
 
     Attributes:
-        labels: Names of the slices, in their order.
-        label: Names the slice that an example is in; ``None`` if it is in none.
+        labels: Names of the slices, in order.
+        label: Returns the name of an example's slice; ``None`` if it is in no slice.
     """
 
     labels: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""Where to abstain: the official best threshold of SQuAD v2.0, and the fit of the threshold that a reader stores.
+"""Null thresholds: the official best threshold of SQuAD v2.0, and the fit of the threshold that a reader stores.
 
-A reader abstains where its null odds (null score minus the best answer's score) exceed the threshold.
+A reader abstains if its null odds (null score minus the best answer's score) exceed the threshold.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class BestThreshold:
-    """The best total that any threshold gives.
+    """The best score over all thresholds.
 
     Attributes:
-        value: The total, in [0, 100].
-        threshold: Abstain where the null odds exceed it.
+        value: The score, in [0, 100].
+        threshold: The threshold of the null odds.
     """
 
     value: float
@@ -30,17 +30,17 @@ class BestThreshold:
 
 
 def best_threshold(null_odds: ArrayLike, scores: ArrayLike, answerable: ArrayLike) -> BestThreshold:
-    """Find the best threshold as the official SQuAD v2.0 scorer does, to the last digit.
+    """Find the best threshold, identical to the official SQuAD v2.0 scorer.
 
     Args:
-        null_odds: One a question, in the order of the data; ``(n,)``.
-        scores: Exact match or F1 of the best answer if it is given, in [0, 1]; ``(n,)``. What of an unanswerable
-            question has score 1 was no answer from the start, and stays.
+        null_odds: Null odds of each question, in the order of the data; ``(n,)``.
+        scores: Exact match or F1 of the best answer, in [0, 1]; ``(n,)``. An unanswerable question with score 1 has
+            the prediction "no answer" at any threshold.
         answerable: Whether the question has golds; ``(n,)``.
 
     Returns:
-        The first best of all thresholds between one question and the next, ties in the odds in the order of the data;
-        threshold 0, as the scorer has it, if nothing beats abstaining always.
+        The first best threshold, with ties of the odds in the order of the data; 0, as in the official scorer, if
+        always abstaining is best.
 
     Source: ``find_best_thresh`` of the official evaluation script; Rajpurkar et al. 2018, section 4.
     """
@@ -56,15 +56,15 @@ def best_threshold(null_odds: ArrayLike, scores: ArrayLike, answerable: ArrayLik
 
 @dataclass(frozen=True, slots=True)
 class ThresholdFit:
-    """A threshold and what it does to the data it was fitted on.
+    """A fitted null threshold and its metrics on the data it was fitted on.
 
     Attributes:
-        threshold: Abstain where the null odds exceed it, or "never".
-        f1: F1 of the answerable and of the unanswerable questions, each weighed by its share; in [0, 100].
-        never_f1: The same if the reader never abstained.
-        cost: F1 points that the answerable questions lose.
-        kept: Share of the answerable questions that are still answered, in [0, 1].
-        declined: Share of the unanswerable questions where it abstains, in [0, 1].
+        threshold: The reader abstains if the null odds exceed it, or "never".
+        f1: F1 of answerable and unanswerable questions, weighted by their shares; in [0, 100].
+        never_f1: The same if the reader never abstains.
+        cost: Loss of F1 points on the answerable questions.
+        kept: Share of the answerable questions that are answered, in [0, 1].
+        declined: Share of the unanswerable questions on which the reader abstains, in [0, 1].
     """
 
     threshold: NullThreshold
@@ -83,18 +83,18 @@ def fit_threshold(
     max_cost: float | None = None,
     unanswerable_share: float = 0.5,
 ) -> ThresholdFit:
-    """Choose the threshold with the best F1, at a share of unanswerable questions.
+    """Fit the threshold with the best F1 for a given share of unanswerable questions.
 
     Args:
-        null_odds: One a question; ``(n,)``.
-        f1: Of the best answer if it is given, in [0, 1]; ``(n,)``.
-        answerable: Whether the question has golds; ``(n,)``; both kinds must be there.
-        max_cost: F1 points that the answerable questions may lose at most; ``None``: any.
-        unanswerable_share: What the unanswerable questions weigh as a whole, in (0, 1), whatever their number.
+        null_odds: Null odds of each question; ``(n,)``.
+        f1: F1 of the best answer, in [0, 1]; ``(n,)``.
+        answerable: Whether the question has golds; ``(n,)``; both kinds must occur.
+        max_cost: Maximum loss of F1 points on the answerable questions; ``None``: no limit.
+        unanswerable_share: Total weight of the unanswerable questions, in (0, 1), independent of their number.
 
     Returns:
-        The best threshold, halfway between two null odds of the data, or 1 below all of them where abstaining always is
-        best; of equal ones, the one that abstains least.
+        The best threshold: the midpoint of two null odds of the data, or 1 below all of them if always abstaining is
+        best. Of equally good thresholds, the one that abstains least.
 
     Raises:
         ConfigError: If one kind of question is missing, or a number is out of its range.
@@ -110,14 +110,13 @@ def fit_threshold(
         raise ConfigError(f"unanswerable_share must be between 0 and 1, but is {unanswerable_share}")
     levels, group = np.unique(odds, return_inverse=True)
     levels = np.concatenate([[levels[0] - 2.0], levels])  # below all odds
-    # At level k, everything up to levels[k] is answered: nothing at the first. What is answered later only ever adds to
-    # these sums.
+    # At level k, all questions with odds up to levels[k] are answered; none at the first level.
     answered = np.cumsum(np.bincount(group + 1, np.where(has, score, 0.0))) / has.sum()
     silent = 1.0 - np.cumsum(np.bincount(group + 1, np.where(has, 0.0, 1.0 - score))) / (~has).sum()
     costs = answered[-1] - answered
     totals = (1.0 - unanswerable_share) * answered + unanswerable_share * silent
     means = np.where(costs <= (np.inf if max_cost is None else max_cost / 100 + 1e-12), totals, -1.0)
-    best = int(np.flatnonzero(means >= means.max() - 1e-12)[-1])  # equal but for rounding is equal
+    best = int(np.flatnonzero(means >= means.max() - 1e-12)[-1])  # equal up to rounding errors
     threshold: NullThreshold = NEVER if best == len(levels) - 1 else float((levels[best] + levels[best + 1]) / 2)
     given = odds <= levels[best]
     return ThresholdFit(
@@ -133,15 +132,15 @@ def fit_threshold(
 def threshold_curve(
     null_odds: ArrayLike, f1: ArrayLike, answerable: ArrayLike
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return what every null threshold would give.
+    """Return F1 as a function of the null threshold.
 
     Args:
-        null_odds: One a question; ``(n,)``.
-        f1: Of the best answer if it is given, in [0, 1]; ``(n,)``.
-        answerable: Whether the question has golds; ``(n,)``; both kinds must be there.
+        null_odds: Null odds of each question; ``(n,)``.
+        f1: F1 of the best answer, in [0, 1]; ``(n,)``.
+        answerable: Whether the question has golds; ``(n,)``; both kinds must occur.
 
     Returns:
-        Thresholds, ascending; and the F1 of the answerable, of the unanswerable and of all questions at each, in
+        Thresholds in ascending order; and F1 of the answerable, the unanswerable and all questions at each of them, in
         [0, 100]; each ``(n,)``.
     """
     odds, score = np.asarray(null_odds, dtype=np.float64), np.asarray(f1, dtype=np.float64)

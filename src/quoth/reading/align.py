@@ -1,4 +1,4 @@
-"""From a gold's code points to the tokens that hold them."""
+"""Maps the code points of golds to tokens."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from quoth.records import Span
 
 
 def covering_tokens(offsets: Ints, span: Span) -> tuple[int, int] | None:
-    """Return the least run of whole tokens that holds a span, half-open; ``None`` if no token touches it.
+    """Return the smallest range of tokens that covers a span, half-open; ``None`` if no token overlaps it.
 
-    A span that starts or ends inside a token is widened to the whole token. The seed's loop asks for exact boundaries
-    instead, and trains on position 0 where it finds none.
+    A span that starts or ends inside a token is widened to the whole token. The loop in the tutorial requires exact
+    boundaries instead, and trains on position 0 if there are none.
 
     Args:
-        offsets: Code points of each token, ``(T, 2)``; neither starts nor ends ever go back.
+        offsets: Code points of each token, ``(T, 2)``; starts and ends are ascending.
         span: Code points of the same text.
     """
     starts, ends = offsets[:, 0], offsets[:, 1]
     first, end = bisect_right(ends, span.start), bisect_left(starts, span.end)
-    # Tokens of white space alone are empty, and touch nothing.
+    # Tokens of white space only are empty, and overlap nothing.
     while first < end and starts[first] >= ends[first]:
         first += 1
     while first < end and starts[end - 1] >= ends[end - 1]:

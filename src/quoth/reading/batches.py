@@ -1,4 +1,4 @@
-"""From windows to batches, and what comes back: ``WindowBatch`` goes into an engine, ``SpanLogits`` out of it."""
+"""Batches of windows and their logits: ``WindowBatch`` is the input of an engine, ``SpanLogits`` its output."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from quoth.errors import ReaderError
 from quoth.reading.windows import Window
 
-# Numbers of float32 in the widest vector register.
+# Number of float32 values in the widest vector register.
 _REGISTER = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowBatch:
-    """Windows as one engine call takes them, padded to the longest of the batch and no further.
+    """The windows of one engine call, padded to the longest of them.
 
     Attributes:
         ids: Token ids, ``(B, T)`` int64.
@@ -37,15 +37,15 @@ class WindowBatch:
 
         Args:
             windows: The windows.
-            pad_id: What to fill them up with.
-            limit: If given, pad on to the next multiple of 16 tokens, but not beyond this many: vector registers are
-                then full, and what an engine says of a window is the same to the last bit in every batch.
+            pad_id: Token id of the padding.
+            limit: If given, pad to the next multiple of 16 tokens, but not beyond this length: vector registers are
+                then full, and the logits of a window are bit-identical in every batch.
 
         Raises:
             ValueError: If there are none.
         """
         if not windows:
-            raise ValueError("a batch must hold at least one window, but holds none")
+            raise ValueError("a batch must have at least one window, but has none")
         shape = (len(windows), padded_length(max(map(len, windows)), limit))
         ids = np.full(shape, pad_id, dtype=np.int64)
         type_ids = np.zeros(shape, dtype=np.int64)
@@ -58,13 +58,13 @@ class WindowBatch:
 
     @property
     def context_bounds(self) -> NDArray[np.intp]:
-        """Where the context's tokens start and end in each window, ``(B, 2)``, half-open."""
+        """Start and end of the context's tokens in each window, ``(B, 2)``, half-open."""
         bounds = [(window.context_tokens.start, window.context_tokens.end) for window in self.windows]
         return np.array(bounds, dtype=np.intp).reshape(-1, 2)
 
     @property
     def legal(self) -> NDArray[np.bool_]:
-        """Where a span may start and end, ``(B, T)``: tokens of the context that are more than white space."""
+        """True where a span may start and end, ``(B, T)``: tokens of the context that are not only white space."""
         bounds, places = self.context_bounds, np.arange(self.ids.shape[1])
         legal: NDArray[np.bool_] = (bounds[:, :1] <= places) & (places < bounds[:, 1:])
         for row, window in enumerate(self.windows):
@@ -76,7 +76,7 @@ class WindowBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpanLogits:
-    """What the network says of a batch: how well each token starts, and ends, the answer.
+    """The logits of a batch: for each token, a start and an end logit.
 
     Attributes:
         start: ``(B, T)`` float32.
@@ -104,28 +104,28 @@ class WindowLogits:
 
     @property
     def context_index(self) -> int:
-        """Which of its example's contexts the window is of."""
+        """Index of the window's context."""
         return self.window.context_index
 
     @property
     def first_token(self) -> int:
-        """Which token of the whole context its logits begin with."""
+        """Index of the first token of its logits in the whole context."""
         return self.window.first_token
 
     @property
     def end_token(self) -> int:
-        """The token of the whole context after the last that it has logits of."""
+        """Index of the token after its last one in the whole context."""
         return self.window.first_token + len(self.start)
 
 
 def unbatch(batch: WindowBatch, logits: SpanLogits) -> list[WindowLogits]:
-    """Return the logits of each window of a batch, in their order.
+    """Return the logits of each window of a batch, in order.
 
     Raises:
-        ReaderError: If one is NaN or plus infinity: there is no best among such.
+        ReaderError: If a logit is NaN or plus infinity, so that there is no best span.
     """
     starts, ends, nulls = cut_apart(batch, logits)
-    # Copies, so that the batch can be forgotten while a window is kept.
+    # Copies, so that windows do not keep the batch in memory.
     return list(map(WindowLogits, batch.windows, map(np.copy, starts), map(np.copy, ends), nulls))
 
 
@@ -145,7 +145,7 @@ def cut_apart(
 
 
 def check_finite(batch: WindowBatch, logits: SpanLogits) -> None:
-    """Refuse logits that are NaN or plus infinity; those of padding mean nothing.
+    """Raise if a logit is NaN or plus infinity; logits of padding are ignored.
 
     Raises:
         ReaderError: If there are such.
@@ -157,13 +157,13 @@ def check_finite(batch: WindowBatch, logits: SpanLogits) -> None:
         row, token = np.argwhere(~sound)[0].tolist()
         found = np.maximum(logits.start[row, token], logits.end[row, token])
         raise ReaderError(
-            f"{batch.windows[row].example.name}: the network must give finite logits, but gave {found}. "
+            f"{batch.windows[row].example.name}: the network must return finite logits, but returned {found}. "
             "Was it computed in half precision? Use float32 or bfloat16"
         )
 
 
 def padded_length(longest: int, limit: int | None) -> int:
-    """Return how many tokens each row of a batch has, padding included.
+    """Return the length of each row of a batch, padding included.
 
     Args:
         longest: Length of the batch's longest window.
@@ -175,15 +175,15 @@ def padded_length(longest: int, limit: int | None) -> int:
 
 
 def by_token_budget(windows: Sequence[Window], budget: int, *, limit: int | None = None) -> Iterator[list[int]]:
-    """Group windows of similar length so that no padded batch holds more tokens than the budget.
+    """Group windows of similar length so that no padded batch has more tokens than the budget.
 
     Args:
         windows: The windows.
-        budget: Most tokens of a batch, padding included; a longer window goes alone.
+        budget: Maximum tokens of a batch, padding included; a longer window has its own batch.
         limit: What the batches are padded with, as :meth:`WindowBatch.of` takes it.
 
     Yields:
-        Indices into ``windows``, longest first: a batch that does not fit into memory fails at once.
+        Indices into ``windows``, longest first, so that out-of-memory errors occur early.
     """
     order = sorted(range(len(windows)), key=lambda index: -len(windows[index]))
     batch: list[int] = []

@@ -1,10 +1,10 @@
-"""From logits to answers: an exact search over every legal span of an example, and a softmax over all of them.
+"""Decoding: an exact search over all legal spans of an example, and a softmax over all of them.
 
-The windows of an example overlap, and a span in the overlap stands in two of them. It counts once, with the better of
-its two scores, in the search as in the softmax. So nothing is merged afterwards, and a top-k of k spans has k.
+The windows of an example overlap, so a span may be in two of them. It counts once, with the higher of its two scores,
+in both the search and the softmax. So nothing is merged afterwards, and top-k returns k spans.
 
-There are two steps, the same for every example. :func:`search_batch` searches each window while its batch is there,
-all windows of the batch at once. :func:`decide` makes the prediction of one example from what was found in its windows.
+There are two steps. :func:`search_batch` searches all windows of a batch at once, after which the batch can be freed.
+:func:`decide` creates the prediction of an example from the results of its windows.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def decode(example: Example, windows: Sequence[WindowLogits], settings: DecodeSe
 
     Args:
         example: The example.
-        windows: All its windows, in their order.
-        settings: How answers are chosen.
+        windows: All its windows, in order.
+        settings: The decoding settings.
 
     Returns:
         At most ``top_k`` answers, best first; ties go to the earlier context, then the earlier start, then the
@@ -48,12 +48,12 @@ def decode(example: Example, windows: Sequence[WindowLogits], settings: DecodeSe
 
 
 def decide(example: Example, windows: Sequence[SearchedWindow], settings: DecodeSettings) -> Prediction:
-    """Make the prediction of an example whose windows have been searched: :func:`decode` without the search.
+    """Create the prediction of an example from searched windows: :func:`decode` without the search.
 
     Args:
         example: The example.
-        windows: What :func:`search_batch` found in all its windows, in their order.
-        settings: How answers are chosen; the same as in the search.
+        windows: Results of :func:`search_batch` for all its windows, in order.
+        settings: The decoding settings of the search.
     """
     if not windows:
         return Prediction(example, (), None, True, _NOTHING)
@@ -70,7 +70,7 @@ def decide(example: Example, windows: Sequence[SearchedWindow], settings: Decode
     temperature, scale, margin = settings.temperature, settings.odds_scale, null_score - found[0][2]
     excess = (margin - settings.null_bias) / (settings.null_temperature or temperature)
     silence = no_answer_of(right_of(found[0][2] / temperature - log_sum, scale), excess)
-    # Where the caller says that the text answers, probabilities are given that it does.
+    # If the caller says that the text answers, probabilities are conditioned on that.
     answered = 1.0 if settings.never_abstains else 1.0 - silence
     answers = tuple(
         [
@@ -92,11 +92,11 @@ def decide(example: Example, windows: Sequence[SearchedWindow], settings: Decode
 def log_shares(
     windows: Sequence[WindowLogits], settings: DecodeSettings, temperatures: Sequence[float] | Floats
 ) -> Floats | None:
-    """Return the best answer's share among all legal spans at several temperatures: what calibration is fitted on.
+    """Return the best answer's softmax share at several temperatures, for calibration.
 
     Args:
         windows: As for :func:`decode`.
-        settings: As for :func:`decode`; nothing that bears on probabilities is looked at.
+        settings: As for :func:`decode`; settings of probabilities are ignored.
         temperatures: Above 0, ``(K,)``.
 
     Returns:
@@ -119,7 +119,7 @@ def _best_of(item: SearchedWindow, whole_words: bool) -> Candidate:
 
 
 def _reason_to_abstain(margin: float, threshold: NullThreshold) -> str | None:
-    """Return why the reader abstains, given the null score less the best answer's; ``None`` if it answers."""
+    """Return why the reader abstains, given the null odds; ``None`` if it answers."""
     if threshold == NEVER or margin <= threshold:
         return None
     return (

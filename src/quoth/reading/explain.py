@@ -1,7 +1,7 @@
-"""From logits to an explanation: the answers that ``decode`` finds, and the pairs of tokens that it passed over.
+"""Explanations: the answers of ``decode``, and the candidates that it rejected.
 
-``decode`` looks at legal spans only. Here every start is paired with every end of a window, the question's and the
-special tokens' too, and each pair that scores better than the last answer is named with the reason why it lost.
+``decode`` considers legal spans only. Here every start is paired with every end of a window, including the question's
+and special tokens. Pairs with a higher score than the last answer are listed with the reason for their rejection.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from quoth.records import Answer, Example, Prediction, Span
 
 Indices = NDArray[np.intp]
 
-# Reasons that show in the tokens alone, in the order in which they are looked at; what is left is legal.
+# Reasons that depend on the tokens only, in the order in which they are checked; other pairs are legal.
 _PLAIN = (Loss.OUTSIDE, Loss.CROSSING, Loss.TOO_LONG, Loss.BLANK)
-# Pairs that an explanation names; of the others it tells how many there are.
+# Maximum number of rejected candidates in an explanation; others are only counted.
 _MOST_LOST = 20
 
 
@@ -36,8 +36,8 @@ class WholeWindow:
     """The logits of all tokens of one window.
 
     Attributes:
-        logits: Those of the context's tokens, as ``decode`` takes them.
-        start, end: Those of every token, ``(T,)`` float32.
+        logits: Logits of the context's tokens, for ``decode``.
+        start, end: Logits of all tokens, ``(T,)`` float32.
     """
 
     logits: WindowLogits
@@ -51,7 +51,7 @@ class WholeWindow:
 
 
 def unbatch_whole(batch: WindowBatch, logits: SpanLogits) -> list[WholeWindow]:
-    """Cut the logits of each window out of its batch, those of the question and of special tokens too.
+    """Return the logits of all tokens of each window of a batch, including question and special tokens.
 
     Raises:
         ReaderError: As :func:`quoth.reading.unbatch` does.
@@ -69,9 +69,9 @@ def explain(
 
     Args:
         example: The question and its contexts.
-        windows: All its windows, in their order.
-        settings: How answers are chosen.
-        tokenizer: Made the windows.
+        windows: All its windows, in order.
+        settings: The decoding settings.
+        tokenizer: The tokenizer of the windows.
     """
     prediction = decode(example, [item.logits for item in windows], settings)
     finder = _Finder(windows, settings)
@@ -95,7 +95,7 @@ def explain(
 
 
 class _Finder:
-    """Finds the tokens of answers, and the pairs of tokens that lost."""
+    """Finds the tokens of answers and the rejected candidates."""
 
     def __init__(self, windows: Sequence[WholeWindow], settings: DecodeSettings) -> None:
         self._windows = windows
@@ -103,7 +103,7 @@ class _Finder:
         self._by_index = {(item.logits.context_index, item.logits.window.index): item.logits for item in windows}
 
     def explained(self, answer: Answer) -> ExplainedAnswer:
-        """Return an answer with its tokens: the first legal pair of its window with its score and its place."""
+        """Return an answer with its tokens: the first legal pair of its window with its score and span."""
         item = self._by_index[answer.context_index, answer.window_index]
         pairs: list[tuple[int, int]] = []
         for extra in range(min(self._settings.max_answer_tokens, len(item.start))):
@@ -117,7 +117,7 @@ class _Finder:
         raise AssertionError("no pair of tokens gives the answer")  # pragma: no cover
 
     def lost(self, prediction: Prediction) -> tuple[list[LostPair], Counter[Loss]]:
-        """Return the best pairs that score better than the last answer (without one, than null), and a count of all."""
+        """Return the best candidates with a higher score than the last answer (else than null), and counts of all."""
         pairs: list[LostPair] = []
         counts: Counter[Loss] = Counter()
         floor = prediction.answers[-1].score if prediction.answers else prediction.null_score
@@ -139,7 +139,7 @@ class _Finder:
         return nlargest(_MOST_LOST, pairs, key=lambda pair: pair.score), +counts
 
     def _plain_losses(self, window: Window, firsts: Indices, lasts: Indices) -> Indices:
-        """Return for each pair of tokens the index in ``_PLAIN`` of why it is not legal; its length for legal ones."""
+        """Return for each pair of tokens the index of its reason in ``_PLAIN``; its length for legal pairs."""
         tokens, offsets = window.context_tokens, window.offsets
         low, high = np.minimum(firsts, lasts), np.maximum(firsts, lasts)
         blank = offsets[:, 0] >= offsets[:, 1]
@@ -154,7 +154,7 @@ class _Finder:
     def _legal_loss(
         self, item: WindowLogits, first: int, last: int, found: dict[tuple[int, Span], float]
     ) -> Loss | None:
-        """Return why a legal pair lost, or ``None`` if it is an answer."""
+        """Return why a legal pair was rejected, or ``None`` if it is an answer."""
         first, last = first - item.window.context_tokens.start, last - item.window.context_tokens.start
         score = _score(item, first, last)
         shift = item.window.first_token
@@ -171,9 +171,9 @@ class _Finder:
 
 
 def _better(item: WholeWindow, floor: float) -> tuple[NDArray[np.float64], Indices, Indices]:
-    """Return the pairs of a window with a score above a floor: scores, firsts, lasts. The null pair is none."""
+    """Return the pairs of a window with a score above a floor: scores, firsts, lasts. The null pair is excluded."""
     start, end = item.start.astype(np.float64), item.end.astype(np.float64)
-    # Only these can be in such a pair: a small table, also for a long window.
+    # Only these tokens can be in such a pair, which keeps the table small for long windows.
     starts, ends = np.flatnonzero(start + end.max() > floor), np.flatnonzero(end + start.max() > floor)
     scores = start[starts][:, None] + end[ends]
     rows, columns = np.nonzero(scores > floor)

@@ -1,4 +1,4 @@
-"""How an answer came about, as records: what each window held, what the network said, and why other spans lost."""
+"""Records of an explanation: the windows, the logits of their tokens, and rejected candidates."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Part = Literal["special", "question", "context"]
 
 
 class Loss(StrEnum):
-    """Why a pair of a start and an end is not an answer, though its score is better than the last answer's.
+    """Why a candidate was rejected although its score is higher than the last answer's.
 
-    ``str(loss)`` is the word that JSON has; :attr:`sentence` explains it.
+    ``str(loss)`` is its name in JSON; :attr:`sentence` explains it.
     """
 
     OUTSIDE = "outside"
@@ -28,7 +28,7 @@ class Loss(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """Say it to a person."""
+        """The reason, as the end of a sentence."""
         return _SENTENCES[self]
 
 
@@ -36,20 +36,20 @@ _SENTENCES = {
     Loss.OUTSIDE: "starts or ends outside the context: in the question, or at a special token",
     Loss.CROSSING: "ends before it starts",
     Loss.TOO_LONG: "has more tokens than an answer may have",
-    Loss.BLANK: "starts or ends with white space alone",
-    Loss.OTHER_WINDOW: "is scored better by another window that holds it too",
-    Loss.SAME_PLACE: "cuts a word or a character; made whole, it is an answer that has a better score already",
+    Loss.BLANK: "starts or ends with only white space",
+    Loss.OTHER_WINDOW: "has a higher score in another window",
+    Loss.SAME_PLACE: "cuts a word or a character; widened, it is an answer that already has a higher score",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedToken:
-    """One token of a window, as the network saw it and what it said of it.
+    """One token of a window with its logits.
 
     Attributes:
-        piece: As the vocabulary writes it, ``##ing`` or ``Ġthe``.
-        text: What it stands for in its text, white space left out; the piece itself for a special token.
-        part: Whether it is of the question, of the context, or special.
+        piece: The token in the vocabulary, such as ``##ing`` or ``Ġthe``.
+        text: Its text without white space; the piece for a special token.
+        part: Whether it belongs to the question or the context, or is special.
         span: Its code points in the context; ``None`` outside of the context.
         start: Logit that an answer starts here.
         end: Logit that an answer ends here.
@@ -63,7 +63,7 @@ class ExplainedToken:
     end: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``--json`` prints of it."""
+        """Return its part of the ``--json`` output."""
         return {
             "piece": self.piece,
             "text": self.text,
@@ -79,11 +79,11 @@ class ExplainedWindow:
     """One window.
 
     Attributes:
-        index: Which of its context's windows, from 0.
-        context_index: Which of the contexts it is of.
-        span: The part of the context that it holds, from its first to its last token.
-        tokens: All its tokens, special ones and the question's too.
-        cls: Which token is CLS, whose two logits add up to ``null_score``.
+        index: Its index among the windows of its context, from 0.
+        context_index: Index of its context.
+        span: Its part of the context, from its first to its last token.
+        tokens: All its tokens, including question and special tokens.
+        cls: Index of CLS, whose two logits add up to ``null_score``.
         null_score: This window's score of "no answer".
     """
 
@@ -95,7 +95,7 @@ class ExplainedWindow:
     null_score: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``--json`` prints of it."""
+        """Return its part of the ``--json`` output."""
         return {
             "index": self.index,
             "context_index": self.context_index,
@@ -112,8 +112,8 @@ class ExplainedAnswer:
 
     Attributes:
         answer: The answer, as :meth:`Reader.answer <quoth.Reader.answer>` returns it.
-        start_token: Which token of its window starts it; its start logit is one half of the score.
-        end_token: Which token ends it, itself included; its end logit is the other half.
+        start_token: Index of its first token in the window, whose start logit is part of the score.
+        end_token: Index of its last token (inclusive), whose end logit is part of the score.
         exact: Code points of these tokens, before the answer was widened to whole words and characters.
     """
 
@@ -124,11 +124,11 @@ class ExplainedAnswer:
 
     @property
     def widened(self) -> bool:
-        """Whether the answer says more than its tokens do."""
+        """Whether the answer is longer than its tokens."""
         return self.exact != self.answer.span
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``--json`` prints of it."""
+        """Return its part of the ``--json`` output."""
         return {
             "text": self.answer.text,
             **_place(self.answer.span),
@@ -145,16 +145,16 @@ class ExplainedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LostPair:
-    """A start and an end with a better score than the last answer, which is no answer all the same.
+    """A rejected candidate: a start and an end with a higher score than the last answer.
 
     Attributes:
-        loss: Why it lost.
+        loss: Why it was rejected.
         score: Sum of its start token's start logit and its end token's end logit.
-        window_index: The window that gives the score.
-        context_index: The context that the window is of.
-        start_token: Which token of the window starts it.
-        end_token: Which token ends it, itself included; may stand before ``start_token``.
-        text: What it would quote; ``""`` where it is no piece of the context.
+        window_index: Index of the window with this score.
+        context_index: Index of the window's context.
+        start_token: Index of its first token in the window.
+        end_token: Index of its last token (inclusive); may be before ``start_token``.
+        text: Its text; ``""`` if it is not a part of the context.
     """
 
     loss: Loss
@@ -166,7 +166,7 @@ class LostPair:
     text: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``--json`` prints of it."""
+        """Return its part of the ``--json`` output."""
         return {
             "loss": str(self.loss),
             "why": self.loss.sentence,
@@ -181,16 +181,16 @@ class LostPair:
 
 @dataclass(frozen=True, slots=True)
 class Explanation(Drawn):
-    """How the answers to one question came about.
+    """The explanation of the answers to one question.
 
     Attributes:
-        windows: All windows of all contexts, in their order.
+        windows: All windows of all contexts, in order.
         prediction: Exactly what :meth:`Reader.answer <quoth.Reader.answer>` returns for the same arguments.
         answers: Its answers, best first, each with the tokens that it comes from.
         null_probability: Probability of "no answer"; ``None`` if nothing was read.
-        lost: The best pairs that lost, best first.
-        lost_counts: How many lost for each reason, those too that ``lost`` has no room for.
-        temperature: What scores were divided by before the softmax.
+        lost: The rejected candidates with the highest scores, best first.
+        lost_counts: Number of rejected candidates for each reason, including those that are not in ``lost``.
+        temperature: Divides scores before the softmax.
         null_bias: Null odds at which "no answer" and the best answer are equally probable.
         null_temperature: Divides null odds above the null bias.
         odds_scale: Factor from the odds of an answer's share to its odds of being right.
@@ -224,7 +224,7 @@ class Explanation(Drawn):
         return self.prediction.contexts
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as what a JSON document can hold; a number that is not finite becomes ``None``."""
+        """Return a JSON document as a dictionary; numbers that are not finite become ``None``."""
         prediction = self.prediction
         return {
             "question": self.question,
@@ -249,20 +249,20 @@ class Explanation(Drawn):
         }
 
     def __repr__(self) -> str:
-        """Say what it explains; its numbers are many."""
+        """Return a short description without the numbers."""
         return (
             f"Explanation(question={self.question!r}, answer={self.prediction.text!r}, windows={len(self.windows)}, "
             f"answers={len(self.answers)}, lost={sum(self.lost_counts.values())})"
         )
 
     def __str__(self) -> str:
-        """Say the best answer, and why others lost."""
+        """Return the best answer, and why other candidates were rejected."""
         lines = [str(self.prediction)]
         lines += [f"lost: {count} that {loss.sentence}" for loss, count in self.lost_counts.items()]
         return "\n".join(lines)
 
     def to_html(self) -> str:
-        """Return it as one HTML file that needs nothing else: a lesson on how the answer came about."""
+        """Return it as one self-contained HTML page."""
         return draw(self, page=True)
 
 
@@ -271,5 +271,5 @@ def _place(span: Span | None) -> dict[str, int | None]:
 
 
 def _finite(number: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
+    """Return ``None`` for NaN and infinity, which JSON does not have."""
     return number if number is not None and math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""The scores of all spans of an example, where the best of them alone, or what a batch knows of it, is not enough.
+"""The scores of all spans of an example, for cases in which the best span of each window is not enough.
 
 ``grid[i, k]`` is the score of the span of ``k + 1`` tokens that starts at the context's token ``i``, the best that any
 window gives it.
@@ -18,7 +18,7 @@ from quoth.reading.windows import Window
 from quoth.records import Span
 
 Grids = list[tuple[list[WindowLogits], Floats]]
-# A place that may be an answer: the window that gives it its score, where it stands in its context, and the score.
+# A candidate: the window of its score, its span in the context, and its score.
 Candidate = tuple[Window, Span, float]
 
 
@@ -26,8 +26,8 @@ def score_grids(windows: Sequence[WindowLogits], longest: int) -> tuple[Grids, F
     """Return the windows and the grid of each context, and all scores in one row; minus infinity where illegal.
 
     Args:
-        windows: All windows of the example; those of one context one after the other.
-        longest: Most tokens of a span.
+        windows: All windows of the example, grouped by context.
+        longest: Maximum length of a span, in tokens.
     """
     grids = [_grid(group, longest) for group in _by_context(windows)]
     return grids, np.concatenate([grid.ravel() for _, grid in grids]) if grids else np.empty(0)
@@ -54,7 +54,7 @@ def _grid(group: list[WindowLogits], longest: int) -> tuple[list[WindowLogits], 
 
 
 def best_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: bool) -> list[Candidate]:
-    """Take spans from the best on, until there are ``top_k`` different places.
+    """Return the best spans with ``top_k`` distinct places.
 
     Args:
         grids: As :func:`score_grids` returns them.
@@ -82,7 +82,7 @@ def best_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: bool)
         if len(found) < wanted:
             return list(taken.values())
         wanted *= 4
-        # Where few answers are many spans, as in a text without a blank, most spans are not worth a look.
+        # In texts without spaces, many spans are widened to the same place, so most spans can be skipped.
         found = _largest(scores, wanted)
         order = _first_of_each_place(found, grids, sizes, places)
 
@@ -90,7 +90,7 @@ def best_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: bool)
 def _first_of_each_place(
     order: NDArray[np.intp], grids: Grids, sizes: NDArray[np.intp], places: Sequence[Places]
 ) -> NDArray[np.intp]:
-    """Return those of some spans, which are indices of the scores, that have another place than all before them."""
+    """Return the first span of each distinct place; spans are indices of the scores."""
     indices = np.searchsorted(sizes, order, side="right")
     kept = []
     for index in np.unique(indices).tolist():

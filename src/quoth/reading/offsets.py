@@ -1,4 +1,4 @@
-"""A check of a tokenizer's offsets: some on the hub lose the first letter of a word, and so would every answer."""
+"""Checks a tokenizer's offsets: some tokenizers on the hub lose the first letter of words, so answers would too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SAMPLE = "The keeper lit the lamp at nine. He said: every ship, in every storm,
 
 
 def lost_letters(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """Return the words of a sample text of which a letter is in no token, or in two; none for a sound tokenizer."""
+    """Return the words of a sample text with a letter that is in no token or in two; empty for a correct tokenizer."""
     (tokens,) = tokenizer.encode([_SAMPLE])
     held = [0] * len(_SAMPLE)
     for start, end in tokens.offsets.tolist():

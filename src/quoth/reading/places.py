@@ -1,4 +1,4 @@
-"""Where the spans of a context stand in its text: whole graphemes, and whole words where they are wanted."""
+"""Widens spans of a context to whole graphemes and, optionally, whole words."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Tokens = NDArray[np.int64]
 
 
 class Places:
-    """Where the spans of one context stand in its text, widened.
+    """The widened spans of one context.
 
-    A text is a row of pieces that no place cuts: words, and graphemes elsewhere. A span is widened from the start of
-    the piece that its first character stands in, to the end of that of its last. Each piece is worked out once: in a
-    text without a blank, every span is widened to the whole of it.
+    A text is a sequence of pieces (words, and graphemes elsewhere). A span is widened from the start of the piece of
+    its first character to the end of the piece of its last one. Pieces are cached, because in a text without spaces
+    every span is widened to the whole text.
     """
 
     def __init__(self, window: Window, whole_words: bool) -> None:
         self._offsets = window.context.offsets
         self._context = window.text
         self._whole_words = whole_words
-        # Of each character: where its piece starts, and where it ends; 0 if that is not known yet.
+        # Start and end of each character's piece; 0 if not computed yet.
         self._starts, self._ends = np.zeros((2, len(self._context)), dtype=np.int64)
 
     def span(self, first: int, last: int) -> Span:
@@ -36,7 +36,7 @@ class Places:
         return Span(self._starts.item(start), self._ends.item(end))
 
     def spans(self, firsts: Tokens, lasts: Tokens) -> tuple[Tokens, Tokens]:
-        """Return where many such spans start, and where they end."""
+        """Return the starts and the ends of many such spans."""
         starts, ends = self._offsets[firsts, 0], self._offsets[lasts, 1] - 1
         for position in np.unique(np.concatenate([starts, ends])).tolist():
             if not self._ends.item(position):
@@ -44,14 +44,14 @@ class Places:
         return self._starts[starts], self._ends[ends]
 
     def _learn(self, position: int) -> None:
-        """Work out the piece that a character stands in."""
+        """Compute the piece of a character."""
         piece = widened(self._context, Span(position, position + 1), self._whole_words)
         self._starts[piece.start : piece.end] = piece.start
         self._ends[piece.start : piece.end] = piece.end
 
 
 def widened(context: str, span: Span, whole_words: bool) -> Span:
-    """Widen a span until it cuts no grapheme and no word: each may give the other more to do."""
+    """Widen a span to whole graphemes and words: repeat until neither widens the span."""
     while not surely_uncut(context, span):
         wider = widen_to_graphemes(context, span)
         if whole_words:

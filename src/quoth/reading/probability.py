@@ -1,15 +1,15 @@
-"""From scores to probabilities: how likely an answer is right, and how likely the text does not answer.
+"""Probabilities: that an answer is right, and that the text does not answer the question.
 
-The share of an answer in a softmax over all legal spans says how often one annotator would mark exactly this span.
-Annotators disagree on span boundaries, so the answer is right more often than that: given that the text answers, its
-odds of being right are those of its share times the reader's odds scale.
+The probability of an answer is not its share among all spans. The share in a softmax over all legal spans estimates how
+often one annotator would mark exactly this span. Annotators disagree on span boundaries, so an answer is right more
+often than that. Given that the text answers, its odds of being right are the odds of its share times the odds scale.
 
-"No answer" is weighed against the best answer. Its odds grow with the null odds (null score minus the best answer's
-score) above the null bias. At the null bias itself, "no answer" and the best answer are equally probable, so a reader
-whose null bias is its null threshold abstains exactly where "no answer" is the more probable of the two.
+The odds of "no answer" against the best answer are exp((null odds - null bias) / null temperature); the null odds are
+the null score minus the best answer's score. At the null bias, both are equally probable. So a reader whose null bias
+is its null threshold abstains exactly if "no answer" is more probable than the best answer.
 
-A prediction is made of single numbers, for which numpy takes ten times as long as plain floats. So both formulas are
-there twice, for arrays and for floats; a test holds them to be the same.
+Both formulas exist twice, for arrays and for floats, because numpy is ten times slower than plain floats for the single
+numbers of a prediction; a test checks that they agree.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def right_given_answerable(log_share: ArrayLike, odds_scale: ArrayLike) -> Float
 def no_answer_probability(best_right: ArrayLike, excess: ArrayLike) -> Floats:
     """Return the probability that the text does not answer.
 
-    With the best answer's probability of being right, ``best_right * (1 - this)``, it adds up to at most 1; the two are
-    equal where ``excess`` is 0.
+    Its sum with the best answer's probability, ``best_right * (1 - this)``, is at most 1; the two are equal if
+    ``excess`` is 0.
 
     Args:
         best_right: Probability that the best answer is right, given that the text answers; in [0, 1]. Any shape.
-        excess: Null odds less the null bias, over the null temperature. Any shape.
+        excess: Null odds minus the null bias, divided by the null temperature. Any shape.
 
     Returns:
         In [0, 1], in their common shape.

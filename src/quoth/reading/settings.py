@@ -1,4 +1,4 @@
-"""How answers are chosen: the settings of decoding."""
+"""The decoding settings."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import dataclass, replace
 from quoth.errors import ConfigError
 from quoth.records import NEVER, NullThreshold
 
-# Temperatures: beyond them, a share is that of one span or the same for all; far beyond them, it is no number.
+# Range of temperatures: beyond it, one span has all probability or all spans have the same; far beyond it, NaN.
 _LEAST, _MOST = 1e-6, 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeSettings:
-    """How answers are chosen.
+    """The decoding settings.
 
     Attributes:
-        max_answer_tokens: The longest answer, in tokens.
-        top_k: How many answers a prediction holds at most.
-        null_threshold: Abstain where the null score exceeds the best answer's by more than this; "never" abstain.
+        max_answer_tokens: Maximum length of an answer, in tokens.
+        top_k: Maximum number of answers.
+        null_threshold: Abstain if the null odds exceed this; "never": never abstain.
             ``None`` and infinity, which said the same until version 0.2, still do, with a warning.
         null_bias: The null odds at which "no answer" and the best answer are equally probable; see
             :mod:`quoth.reading.probability`.
         temperature: Divides scores before the softmax; from 1e-06 to 1e+06.
         null_temperature: Divides null odds above the null bias; in the same range. ``None``: as ``temperature``.
         odds_scale: Factor from the odds of an answer's share to its odds of being right, above 0.
-        whole_words: Widen an answer that starts or ends inside a word.
+        whole_words: Whether to widen an answer that starts or ends inside a word.
 
     Raises:
         ConfigError: If a number is out of its range.
@@ -59,7 +59,7 @@ class DecodeSettings:
 
     @property
     def never_abstains(self) -> bool:
-        """Whether an answer is given whatever its null odds."""
+        """Whether the reader always answers."""
         return self.null_threshold == NEVER
 
     def with_(self, **changes: object) -> DecodeSettings:
@@ -68,14 +68,14 @@ class DecodeSettings:
 
 
 def _null_threshold(given: object) -> NullThreshold:
-    """Return a threshold as it is spelled now.
+    """Return a threshold in its current form.
 
     Raises:
         ConfigError: If it is neither a number nor "never".
     """
     if given is None or given in (math.inf, "inf"):
         warnings.warn(
-            f'null_threshold={given!r} is deprecated, since there is one word for it: null_threshold="never"',
+            f'null_threshold={given!r} is deprecated, use null_threshold="never"',
             DeprecationWarning,
             stacklevel=4,
         )

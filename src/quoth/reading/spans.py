@@ -1,9 +1,9 @@
-"""The exact search for the best span: of each window of a batch at once, and of an example with several windows.
+"""The exact search for the best span: of all windows of a batch at once, and of an example with several windows.
 
-With it comes what all legal spans weigh together. Neither asks for a look at each of them. The best span that starts at
-a token ends at the greatest of the next ``longest`` end logits. And since the exponential of a sum is a product, the
-weight of all spans that start there is that of the start times the sum of those of the next ``longest`` ends. Such
-running maxima and sums take passes over the batch whose number is the logarithm of ``longest``.
+It also computes the sum of the exponentials of all legal spans' scores. Neither needs to enumerate the spans. The best
+span that starts at a token ends at the maximum of the next ``longest`` end logits. The exponential of a sum is a
+product, so the total weight of all spans that start there is the weight of the start times the sum of the weights of
+the next ``longest`` ends. These running maxima and sums need log2(``longest``) passes over the batch.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _REACH = 300.0
 
 
 class SearchedWindow(NamedTuple):
-    """A window and what was found in it: what a batch is reduced to, whatever is asked of it.
+    """A window with its search result, to which a batch is reduced.
 
     Attributes:
-        window, start, end, null: As :class:`quoth.reading.WindowLogits` has them.
-        score: Sum of the two logits of its best span; minus infinity where no span is legal.
-        first, last: Its first and its last token (inclusive), among the context's tokens in the window.
-        log_sum: Of all legal spans, as :class:`BestSpans` has it.
+        window, start, end, null: As in :class:`quoth.reading.WindowLogits`.
+        score: Sum of the two logits of its best span; minus infinity if no span is legal.
+        first, last: Its first and last token (inclusive), among the context's tokens in the window.
+        log_sum: As in :class:`BestSpans`.
     """
 
     window: Window
@@ -71,15 +71,15 @@ class BestSpans(NamedTuple):
 
 
 def search_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSettings) -> list[SearchedWindow]:
-    """Search each window of a batch, all at once, so that the batch can be forgotten.
+    """Search all windows of a batch at once, so that the batch can be freed.
 
     Args:
         batch: The windows.
-        logits: What the engine gave for it.
-        settings: How answers are chosen.
+        logits: Its logits.
+        settings: The decoding settings.
 
     Returns:
-        What was found in each window, in their order; :func:`quoth.reading.decide` makes predictions of it.
+        The result of each window, in order; :func:`quoth.reading.decide` creates predictions from them.
 
     Raises:
         ReaderError: As :func:`quoth.reading.unbatch`.
@@ -92,7 +92,7 @@ def search_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSetting
 
 
 def search_windows(windows: Sequence[WindowLogits], settings: DecodeSettings) -> list[SearchedWindow]:
-    """Search windows whose batches are gone, as :func:`search_batch` does."""
+    """Search windows without their batches, like :func:`search_batch`."""
     if not windows:
         return []
     start, end = np.zeros((2, len(windows), max(len(item.start) for item in windows)), dtype=np.float32)
@@ -113,14 +113,14 @@ def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: in
 
     Args:
         start: Logits of all tokens, ``(B, T)`` float32.
-        end: As many.
+        end: As ``start``.
         legal: Where a span may start and end, ``(B, T)``.
-        longest: Most tokens of a span.
+        longest: Maximum length of a span, in tokens.
         temperature: Divides scores; above 0.
     """
     rows, tokens = start.shape
     longest = min(longest, tokens)
-    # After each row comes a gap that no span reaches over: so a batch is one long row, and all passes are over that.
+    # The rows are joined into one, with gaps that no span crosses, so that each pass is over a single row.
     gap = longest - 1
     width, used = tokens + gap, rows * (tokens + gap)
     flat = np.full((2, used + gap), _NEVER)
@@ -131,7 +131,7 @@ def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: in
     firsts = tops.argmax(axis=1)
     places = np.arange(0, used, width) + firsts
     scores = tops.take(places)
-    # Ends that differ may give equal sums, once rounded: the first of them counts.
+    # Different ends may have equal sums after rounding: the first one counts.
     near = flat[1].take(places[:, None] + np.arange(longest))
     lasts = firsts + np.add(flat[0].take(places)[:, None], near, dtype=np.float64).argmax(axis=1)
     del tops  # As large as half the weights.
@@ -151,11 +151,11 @@ def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: in
 def best_window(
     windows: Sequence[SearchedWindow], longest: int, temperature: float
 ) -> tuple[SearchedWindow, float] | None:
-    """Find the window that gives an example its best span, over all windows of all its contexts.
+    """Find the window with the best span of an example, over all windows of all its contexts.
 
     Args:
-        windows: What was found in each window, in their order; at least one.
-        longest: Most tokens of a span, as in the search.
+        windows: The result of each window, in order; at least one.
+        longest: Maximum length of a span, in tokens, as in the search.
         temperature: Divides scores, as in the search.
 
     Returns:
@@ -173,7 +173,7 @@ def best_window(
     log_sum = float(np.logaddexp.reduce(log_sums))
     for before, after in pairwise(items):
         if (shared := _shared(before, after)) > 0:
-            # A span in both counts with its better score. The lesser weight is at most half of what it is taken from.
+            # A span in both windows counts with its higher score. The lower weight is at most half of the sum.
             lesser = _lesser_scores(before, after, shared, longest) / temperature
             log_sum += math.log1p(-math.exp(log_sum_exp(lesser.ravel()) - log_sum))
     return min(windows, key=_order), log_sum
@@ -190,19 +190,19 @@ def span_scores(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: i
 
     Args:
         start: Logits of the tokens, ``(..., T)`` float32.
-        end: As many.
+        end: As ``start``.
         legal: Where a span may start and end, ``(T,)``.
-        longest: Most tokens of a span, L.
+        longest: Maximum length of a span, in tokens, L.
 
     Returns:
         The score of the span of ``k + 1`` tokens from token ``i`` on at ``[..., i, k]``, ``(..., T, L)``; minus
         infinity where it is not legal.
     """
     *rows, tokens = end.shape
-    # Past the last token nothing can end.
+    # No span ends after the last token.
     ends = np.full((*rows, tokens + longest - 1), -np.inf)
     np.copyto(ends[..., :tokens], end, where=legal)
-    # As sliding_window_view makes it, which takes longer than all the rest.
+    # Same as sliding_window_view, which takes longer than everything else here.
     next_ends: Floats = np.ndarray((*rows, tokens, longest), ends.dtype, ends, 0, (*ends.strides, ends.strides[-1]))
     scores: Floats = np.where(legal, start, -np.inf)[..., None] + next_ends
     return scores
@@ -228,7 +228,7 @@ def _lesser_scores(before: WindowLogits, after: WindowLogits, shared: int, longe
 
 
 def _next_greatest(values: Logits, length: int) -> Logits:
-    """Return the greatest of each value and the next ``length - 1``; the last ``length - 1`` fall away."""
+    """Return the maximum of each value and the next ``length - 1``, without the last ``length - 1``."""
     run, size = values, 1
     while 2 * size <= length:
         run = np.maximum(run[:-size], run[size:])
@@ -239,7 +239,7 @@ def _next_greatest(values: Logits, length: int) -> Logits:
 
 
 def _next_sum(values: Floats, length: int) -> Floats:
-    """Return the sum of each value and the next ``length - 1``, by runs of 1, 2, 4, ...; the last ones fall away."""
+    """Return the sum of each value and the next ``length - 1``, by runs of 1, 2, 4, ..., without the last ones."""
     result, done = values, 0
     run, size = values, 1
     while True:

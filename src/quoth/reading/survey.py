@@ -1,4 +1,4 @@
-"""How a data set splits into windows, and what is lost on the way."""
+"""Statistics of how a data set splits into windows, and which golds are lost."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from quoth.records import Example, Gold
 
 @dataclass(frozen=True, slots=True)
 class WindowSurvey:
-    """What became of a data set.
+    """Statistics of the windows of a data set.
 
     Attributes:
-        examples: How many examples.
-        windows: How many windows they make.
-        several_windows: Examples of more than one window.
-        no_window: Examples whose contexts hold no token; they are answered "no answer".
-        targets: Windows that hold a gold whole.
-        golds: Annotated answers.
-        golds_widened: Golds that start or end inside a token.
-        golds_lost: Golds that no window holds whole, or that no token touches.
-        lost_ids: Examples all of whose golds are lost: nothing of them is trained as an answer.
+        examples: Number of examples.
+        windows: Number of windows.
+        several_windows: Number of examples with more than one window.
+        no_window: Number of examples whose contexts have no tokens; the answer to them is "no answer".
+        targets: Number of windows that contain a whole gold.
+        golds: Number of golds.
+        golds_widened: Number of golds that start or end inside a token.
+        golds_lost: Number of golds that no window contains completely, or that no token overlaps.
+        lost_ids: Ids of examples all of whose golds are lost, so that they are trained as unanswerable.
         tokens: Tokens of all windows, special ones included.
         longest: Tokens of the longest window.
         padded_share: Share of padding, were every window padded to ``max_tokens``; in [0, 1].
@@ -51,7 +51,7 @@ class WindowSurvey:
 
 
 def survey(examples: Iterable[Example], windower: Windower) -> WindowSurvey:
-    """Cut a data set into windows and count what comes of it; in memory that does not grow with it.
+    """Split a data set into windows and compute statistics, with constant memory.
 
     Raises:
         InputError, QuestionTooLongError: As :meth:`Windower.windows`.
@@ -89,7 +89,7 @@ def survey(examples: Iterable[Example], windower: Windower) -> WindowSurvey:
 
 
 def _state(windows: list[Window], gold: Gold) -> str:
-    """Tell whether a gold is "exact", "widened" to whole tokens, or "lost"."""
+    """Return whether a gold is "exact", "widened" to whole tokens, or "lost"."""
     around = [window for window in windows if window.context_index == gold.context_index]
     if not around:
         return "lost"

@@ -1,8 +1,8 @@
-"""A tokenizer of the BERT family, made safe: nothing cut, nothing padded, offsets in code points, no panics.
+"""A safe wrapper of BERT-family tokenizers: no truncation, no padding, offsets in code points, no panics.
 
-Questions and contexts are encoded alone, without special tokens; a window puts them together by the ``Template`` that
-the tokenizer's own post-processor shows. So a context is encoded once, however many windows or questions it has. Where
-the tokenizer encodes each word by itself, so is a word, however many texts say it (``words.py``).
+Questions and contexts are encoded separately, without special tokens; a window combines them by the ``Template``, which
+is derived from the tokenizer's own post-processor. So a context is encoded once for all its windows and questions. If
+the tokenizer encodes each word separately, words are cached too (``words.py``).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from quoth.text import replace_surrogates
 
 Ints = NDArray[np.int32]
 
-# Tried in this order where no tokenizer_config.json names the token.
+# Tried in this order if no tokenizer_config.json names the token.
 _CLS_NAMES = ("[CLS]", "<cls>", "<s>")
 _PAD_NAMES = ("[PAD]", "<pad>")
 _UNKNOWN_NAMES = ("[UNK]", "<unk>")
-# A configuration that says "no limit" says it with a huge number.
+# Configurations express "no limit" as a huge number.
 _NO_LIMIT = 1_000_000
-# Which code points are white space, up to the last that is, and one more, which stands for all others.
+# Table of white-space code points; the additional last entry stands for all larger ones.
 _BLANK = np.array([chr(point).isspace() for point in range(0x3002)])
 
 
@@ -54,19 +54,19 @@ class Tokens:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        """Say how many; numbers tell a person nothing."""
+        """Return the number of tokens only."""
         return f"Tokens(number={len(self):,})"
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """How a question and a context stand together: ``prefix question middle context suffix``.
+    """The template of a window: ``prefix question middle context suffix``.
 
     Attributes:
         prefix, middle, suffix: Ids of the special tokens.
         special_types: Token type ids of ``prefix``, ``middle`` and ``suffix``, one for each of their tokens.
         text_types: Token type ids of the question's tokens and of the context's.
-        cls_in_prefix: Index of the CLS token in ``prefix``, or ``None`` if it stands in ``suffix``.
+        cls_in_prefix: Index of the CLS token in ``prefix``, or ``None`` if it is in ``suffix``.
         cls_in_suffix: Index of the CLS token in ``suffix``, or ``None``.
     """
 
@@ -86,9 +86,9 @@ class Tokenizer:
     """Encodes texts and knows the template of a pair.
 
     Attributes:
-        template: How question and context stand together.
-        pad_id: Id that fills a batch.
-        max_tokens: The longest window that the tokenizer's configuration allows, or ``None``.
+        template: The template of a window.
+        pad_id: Token id of the padding.
+        max_tokens: Maximum length of a window in the tokenizer's configuration, or ``None``.
     """
 
     def __init__(self, inner: tokenizers.Tokenizer, config: dict[str, Any] | None = None, *, copy: bool = True) -> None:
@@ -96,9 +96,9 @@ class Tokenizer:
 
         Args:
             inner: The tokenizer. Truncation and padding stored in it are switched off.
-            config: What ``tokenizer_config.json`` says; only ``cls_token``, ``pad_token``, ``unk_token`` and
-                ``model_max_length`` are looked at.
-            copy: Leave the given one as it is; copying takes longer than loading.
+            config: The content of ``tokenizer_config.json``; only ``cls_token``, ``pad_token``, ``unk_token`` and
+                ``model_max_length`` are used.
+            copy: Whether to copy the given tokenizer instead of changing it; copying takes longer than loading.
 
         Raises:
             TokenizerError: If it fails even on a pair of short texts, or puts the question after the context.
@@ -108,7 +108,7 @@ class Tokenizer:
         self._inner = tokenizers.Tokenizer.from_str(inner.to_str()) if copy else inner
         self._inner.no_truncation()
         self._inner.no_padding()
-        # A text that says "[SEP]" means these five characters, not the end of the question.
+        # "[SEP]" in a text means these five characters, not the end of the question.
         self._inner.encode_special_tokens = True
         with _failing_as("the tokenizer failed on a pair of short texts"):
             self.template = _template(self._inner, _named(config, "cls_token", _CLS_NAMES))
@@ -146,15 +146,15 @@ class Tokenizer:
         return cls(inner, config, copy=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what it was made from, without the words that it remembers."""
+        """Pickle the tokenizer without its word cache."""
         return Tokenizer, (self._inner, self._config)
 
     def __repr__(self) -> str:
-        """Say what it is, not where in memory."""
+        """Return a short description."""
         return f"Tokenizer(vocabulary={self._inner.get_vocab_size():,}, max_tokens={self.max_tokens})"
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
-        """Encode texts, each alone and without special tokens; lone surrogates count as U+FFFD.
+        """Encode texts separately, without special tokens; lone surrogates count as U+FFFD.
 
         Raises:
             TokenizerError: If the tokenizer fails on a text.
@@ -163,7 +163,7 @@ class Tokenizer:
         return [_tokens(*each) for each in self._words.encode(clean)] if self._words else self._encode_whole(clean)
 
     def encode_ids(self, texts: Sequence[str]) -> list[Ints]:
-        """Encode texts as :meth:`encode` does, without their offsets, which take the tokenizer longer than the ids.
+        """Encode texts like :meth:`encode`, but without offsets, which take longer than the ids.
 
         Raises:
             TokenizerError: If the tokenizer fails on a text.
@@ -194,17 +194,17 @@ class Tokenizer:
         return np.array(self._as_text(encoding.ids), dtype=np.int32)
 
     def _as_text(self, ids: list[int]) -> list[int]:
-        """Replace special tokens by the unknown one: a Unigram vocabulary holds "</s>" as it holds any word."""
+        """Replace special tokens by the unknown token: Unigram vocabularies contain "</s>" like any word."""
         if self._unknown is None or self._special.isdisjoint(ids):
             return ids
         return [self._unknown if number in self._special else number for number in ids]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of some tokens, special ones included: for a person to read, never for answers."""
+        """Return the text of some tokens, special ones included: for display only, never for answers."""
         return str(self._inner.decode(list(ids), skip_special_tokens=False))
 
     def token(self, token_id: int) -> str:
-        """Return one token as the vocabulary writes it."""
+        """Return a token as in the vocabulary."""
         return self._inner.id_to_token(token_id) or ""
 
     def to_json(self) -> str:
@@ -214,7 +214,7 @@ class Tokenizer:
 
 @contextmanager
 def _failing_as(what: str) -> Iterator[None]:
-    """Turn whatever the tokenizers library raises into a TokenizerError."""
+    """Turn exceptions of the tokenizers library into a TokenizerError."""
     try:
         yield
     except TokenizerError:
@@ -231,7 +231,7 @@ def _tokens(ids: Ints, offsets: Ints) -> Tokens:
 
 
 def _trim(text: str, offsets: Ints) -> None:
-    """Leave white space out of the ends of each token: byte-level and Unigram tokens carry the blank before a word."""
+    """Exclude white space at the ends of tokens: byte-level and Unigram tokens include the space before a word."""
     if not len(offsets):
         return
     blank = _BLANK[np.minimum(np.frombuffer(text.encode("utf-32-le"), np.uint32), len(_BLANK) - 1)]
@@ -257,7 +257,7 @@ def _first_id(inner: tokenizers.Tokenizer, names: tuple[str, ...]) -> int | None
 
 
 def _template(inner: tokenizers.Tokenizer, cls_names: tuple[str, ...]) -> Template:
-    """Read the template off an encoded pair."""
+    """Derive the template from an encoded pair."""
     for word in ("a", "0", "the", "?", "."):
         pair = inner.encode(word, word)
         parts = pair.sequence_ids
@@ -277,7 +277,7 @@ def _template(inner: tokenizers.Tokenizer, cls_names: tuple[str, ...]) -> Templa
     in_prefix = next((prefix.index(w) for w in wanted if w in prefix), None)
     in_suffix = next((suffix.index(w) for w in wanted if w in suffix), None) if in_prefix is None else None
     if in_prefix is None and in_suffix is None:
-        # No token by a known name: the first special token, which is what a model of this family pools.
+        # No token with a known name: use the first special token, which models of this family pool.
         in_prefix, in_suffix = (0, None) if prefix or not suffix else (None, len(suffix) - 1)
     return Template(
         prefix=prefix,

@@ -1,4 +1,4 @@
-"""From an example to windows: pieces of its context, each with the question, each small enough for the model."""
+"""Splits an example into windows: the question with a part of the context, short enough for the model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from quoth.records import Example
 
 @dataclass(frozen=True, slots=True, order=True)
 class TokenRange:
-    """A run of tokens of one window, half-open. Never mixed with ``Span``, which counts code points."""
+    """A range of tokens of one window, half-open. Not to be confused with ``Span``, which counts code points."""
 
     start: int
     end: int
@@ -34,16 +34,16 @@ class Window(Drawn):
     """One model-sized piece of an example: ``[CLS] question [SEP] part of the context [SEP]``.
 
     Attributes:
-        example: The example that it is a piece of.
-        context_index: Which of the example's contexts it is of.
-        index: Which of that context's windows, from 0.
+        example: Its example.
+        context_index: Index of its context in the example.
+        index: Its index among the windows of this context, from 0.
         ids: Token ids, ``(T,)`` int32.
         type_ids: Token type ids, ``(T,)`` int32.
-        context_tokens: Where in the window the context's tokens stand.
+        context_tokens: Range of the context's tokens in the window.
         context: All tokens of the whole context, shared by its windows.
-        first_token: Which token of the whole context stands at ``context_tokens.start``.
-        cls: Where the CLS token stands, whose logits score "no answer".
-        targets: The tokens of each gold that the window holds whole, in the order of the golds.
+        first_token: Index in the whole context of the token at ``context_tokens.start``.
+        cls: Index of the CLS token, whose logits score "no answer".
+        targets: The tokens of each gold that the window contains completely, in the order of the golds.
     """
 
     example: Example
@@ -62,12 +62,12 @@ class Window(Drawn):
 
     @property
     def text(self) -> str:
-        """The whole context that it is of."""
+        """The text of its whole context."""
         return self.example.contexts[self.context_index]
 
     @property
     def target(self) -> TokenRange | None:
-        """The tokens of the first gold that the window holds whole, or ``None``."""
+        """The tokens of the first gold that the window contains completely, or ``None``."""
         return self.targets[0] if self.targets else None
 
     @property
@@ -77,7 +77,7 @@ class Window(Drawn):
 
     @property
     def legal(self) -> NDArray[np.bool_]:
-        """Which of the context's tokens in this window are more than white space, ``(len(context_tokens),)``."""
+        """True for context tokens in this window that are not only white space, ``(len(context_tokens),)``."""
         offsets = self.context_offsets
         return offsets[:, 0] < offsets[:, 1]
 
@@ -89,7 +89,7 @@ class Window(Drawn):
         return offsets
 
     def __repr__(self) -> str:
-        """Say which piece it is; its numbers are many."""
+        """Return a short description without the numbers."""
         last = self.first_token + len(self.context_tokens)
         which = f"context_index={self.context_index}, " if len(self.example.contexts) > 1 else ""
         return (
@@ -99,26 +99,26 @@ class Window(Drawn):
 
 
 class Windower:
-    """Cuts examples into windows. Only the context is ever split; the question is stripped and stands in each.
+    """Splits examples into windows. Only the context is split; the stripped question is part of each window.
 
-    Several threads may use one.
+    It is thread-safe.
 
     Attributes:
         tokenizer: The tokenizer.
-        max_tokens: The longest window, special tokens included.
-        overlap: Tokens of the context that neighbouring windows share; less where a long question leaves less room.
+        max_tokens: Maximum length of a window, special tokens included.
+        overlap: Tokens of the context that neighbouring windows share; less if the question is long.
     """
 
-    # A context asked many times is encoded once, as long as no more than this many others come between, or contexts of
-    # this many tokens (about 30 bytes each, with their text).
+    # Limits of the cache of encoded contexts: number of contexts, and their total number of tokens (about 30 bytes
+    # each, with their text).
     remembered_contexts = 64
     remembered_tokens = 1_000_000
 
     def __init__(self, tokenizer: Tokenizer, *, max_tokens: int = 384, overlap: int = 128) -> None:
-        """Set the sizes.
+        """Create a windower.
 
         Raises:
-            ConfigError: If the sizes make no sense, or the tokenizer's model cannot take them.
+            ConfigError: If the sizes are invalid, or not supported by the tokenizer's model.
         """
         limit = tokenizer.max_tokens
         if max_tokens < len(tokenizer.template) + 2:
@@ -138,11 +138,11 @@ class Windower:
         return f"Windower({self.tokenizer!r}, max_tokens={self.max_tokens}, overlap={self.overlap})"
 
     def windows(self, example: Example) -> list[Window]:
-        """Cut one example; no windows if no context of it holds a token.
+        """Return the windows of an example; empty if none of its contexts has tokens.
 
         Raises:
             InputError: If the question is empty.
-            QuestionTooLongError: If the question leaves no room for the context.
+            QuestionTooLongError: If the question is too long for a window.
             TokenizerError: If the tokenizer fails on a text.
         """
         return next(self.each([example]))[1]
@@ -184,9 +184,9 @@ class Windower:
     def _cut(
         self, example: Example, context_index: int, question: Ints, context: Tokens, room: int
     ) -> Iterator[Window]:
-        """Cut one context of an example; a window has room for so many of its tokens."""
+        """Split one context of an example into windows with a maximum number of context tokens."""
         size = len(context)
-        # Where a long question leaves little room, neighbours share less, so that windows stay few.
+        # With a long question, the overlap is smaller, so that there are not too many windows.
         step = max(room - self.overlap, -(-room // 4))
         starts = range(0, max(1, size - room + step), step) if size else ()
         frame = self._frame
@@ -215,7 +215,7 @@ class Windower:
             )
 
     def _room(self, example: Example, question: int) -> int:
-        """Return how many tokens of its context a window of an example can hold."""
+        """Return the maximum number of context tokens in a window of an example."""
         if not question:
             raise InputError(f"{example.name}: must hold at least one token, but is {example.question!r}")
         special = len(self.tokenizer.template)
@@ -228,7 +228,7 @@ class Windower:
 
 
 class _Frame:
-    """What stands around question and context in every window, as arrays."""
+    """The parts around question and context in every window, as arrays."""
 
     def __init__(self, template: Template, longest: int) -> None:
         self.template = template
@@ -243,13 +243,13 @@ class _Frame:
         return np.concatenate((prefix, question, middle, context, suffix))
 
     def types(self, question: int, context: int) -> Ints:
-        """Return the type ids of a window that holds so many tokens of each."""
+        """Return the type ids of a window with these numbers of tokens."""
         prefix, middle, suffix = self._special_types
         first, second = self._text_types
         return np.concatenate((prefix, first[:question], middle, second[:context], suffix))
 
     def cls(self, suffix_start: int) -> int:
-        """Return where the CLS token stands."""
+        """Return the index of the CLS token."""
         in_prefix = self.template.cls_in_prefix
         return suffix_start + (self.template.cls_in_suffix or 0) if in_prefix is None else in_prefix
 

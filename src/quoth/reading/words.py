@@ -1,7 +1,6 @@
-"""Words whose tokens are remembered, for tokenizers of BERT's kind, which encode each word by itself.
+"""A cache of the tokens of words, for tokenizers like BERT's, which encode each word separately.
 
-Texts say the same words again and again, and looking them up takes less time than encoding the text. What a
-word's tokens are, only the tokenizer says: it is asked once.
+Words are repeated often, and looking them up is faster than encoding the text. The tokenizer encodes each word once.
 """
 
 from __future__ import annotations
@@ -19,46 +18,46 @@ _Ints = NDArray[np.int32]
 # The ids of a text's tokens, (T,), and their code points, (T, 2).
 Encoded = tuple[_Ints, _Ints]
 
-# A word here is a mark of ASCII punctuation, or a run of all that is neither that nor a blank: BERT's pre-tokenizer
-# never makes one token of several of them. It may split a word further.
+# A word is an ASCII punctuation mark, or a run of other characters without white space. BERT's pre-tokenizer never
+# creates a token across words, but may split a word further.
 _MARKS = r"!-/:-@\[-`{-~"
 _WORD = re.compile(rf"[^ {_MARKS}]+|[{_MARKS}]")
-# What each code point is, up to the last of ASCII and one more, which stands for all others.
+# Class of each ASCII code point; the additional last entry stands for all others.
 _BLANK, _OTHER, _MARK = range(3)
 _KINDS = np.array(
     [_BLANK if point == 32 else _MARK if re.match(f"[{_MARKS}]", chr(point)) else _OTHER for point in range(129)],
     dtype=np.uint8,
 )
-# A remembered token: its id, where it starts and ends in its word, and 1 if it is the first of it, else 0.
+# A cached token: its id, its start and end in the word, and 1 if it is the first token of the word, else 0.
 _COLUMNS = 4
-# Texts whose new words are encoded at once: many, since each time costs; few, since all their words are in memory.
+# Number of texts whose new words are encoded together: a trade-off between call overhead and memory.
 _TOGETHER = 16
 
 
 def encodes_words_alone(inner: tokenizers.Tokenizer) -> bool:
-    """Tell whether a tokenizer is of a kind of which it is known that a text's tokens are those of its words."""
+    """Return True for tokenizers that are known to encode each word separately."""
     after = tokenizers.processors.BertProcessing | tokenizers.processors.TemplateProcessing
     return (
         isinstance(inner.model, tokenizers.models.WordPiece)
         and isinstance(inner.pre_tokenizer, tokenizers.pre_tokenizers.BertPreTokenizer)
         and isinstance(inner.normalizer, tokenizers.normalizers.BertNormalizer | None)
-        # Others move offsets, and look at what stands first in a text.
+        # Other normalizers move offsets, or treat the start of a text differently.
         and isinstance(inner.post_processor, after | None)
-        # An added token may reach over blanks; special ones are not looked for in texts.
+        # An added token may contain spaces; special tokens are not searched for in texts.
         and all(token.special for token in inner.get_added_tokens_decoder().values())
     )
 
 
 class KnownWords:
-    """The tokens of words seen before, by which texts are encoded. Several threads may use one."""
+    """Encodes texts with a cache of words. Thread-safe."""
 
-    # About 200 bytes each. When there are more, all are forgotten: the next texts bring back those that matter.
+    # Maximum number of words (about 200 bytes each). A full cache is cleared, and refills with common words.
     remembered = 50_000
-    # Characters. Longer ones are seldom said twice.
+    # Maximum length of a cached word, in characters: longer words are rarely repeated.
     longest_remembered = 50
 
     def __init__(self, encode: Callable[[str], Encoded]) -> None:
-        """Start with none.
+        """Create an empty cache.
 
         Args:
             encode: Encodes a text without special tokens.
@@ -67,7 +66,7 @@ class KnownWords:
         self._tokens: dict[str, bytes] = {}
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        """Encode texts, each alone and without special tokens."""
+        """Encode texts separately, without special tokens."""
         return [_placed(text, words) for text, words in zip(texts, self._find(texts), strict=True)]
 
     def encode_ids(self, texts: Sequence[str]) -> list[_Ints]:
@@ -84,16 +83,16 @@ class KnownWords:
         for text in texts:
             words = _WORD.findall(text)
             said.append((words, list(map(self._tokens.get, words))))
-        # all() looks for None in a tenth of the time that "in" takes; words without tokens are rare.
+        # all() finds None in a tenth of the time of "in"; words without tokens are rare.
         partly = (zip(words, tokens, strict=True) for words, tokens in said if not all(tokens))
         new = self._learn(dict.fromkeys(word for pairs in partly for word, known in pairs if known is None))
         return [_completed(words, tokens, new) for words, tokens in said]
 
     def _learn(self, words: Collection[str]) -> dict[str, bytes]:
-        """Return the tokens of words that are not known, and remember them."""
+        """Encode unknown words, and add them to the cache."""
         if not words:
             return {}
-        # A blank ends a word, so all of them may be encoded as one text.
+        # A space ends a word, so all words can be encoded as one text.
         ids, offsets = self._encode(" ".join(words))
         starts = np.cumsum([0, *(len(word) + 1 for word in words)], dtype=np.int32)
         bounds = np.searchsorted(offsets[:, 0], starts)
@@ -114,7 +113,7 @@ class KnownWords:
 
 
 def _completed(words: list[str], tokens: list[bytes | None], new: dict[str, bytes]) -> list[bytes]:
-    """Fill in the tokens of the words that were new."""
+    """Fill in the tokens of new words."""
     if all(tokens):
         return cast("list[bytes]", tokens)
     return [new[word] if known is None else known for word, known in zip(words, tokens, strict=True)]

@@ -1,1 +1,1 @@
-"""An HTTP API and a page over one reader: many people's questions meet in one queue and go to the engine together."""
+"""HTTP API and web page for one reader. Requests share one queue, and their windows are batched together."""

@@ -1,4 +1,4 @@
-"""Errors that a client is told: one shape, each with what to do."""
+"""Errors of the API. All have the same schema, with a message and a hint."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ from quoth.inputs import EMPTY_QUESTION
 
 
 class Problem(BaseModel):
-    """What went wrong, and what to do."""
+    """An error, and how to fix it."""
 
-    code: str = Field(description="For programs; does not change.", examples=["text_not_found"])
-    message: str = Field(description="What must be, but what is.")
+    code: str = Field(description="Stable code for programs.", examples=["text_not_found"])
+    message: str = Field(description="What must be, and what is.")
     hint: str = Field(description="What to do.")
-    where: str | None = Field(default=None, description="Which part of the request.", examples=["body.contexts.1"])
+    where: str | None = Field(
+        default=None, description="Path of the invalid part of the request.", examples=["body.contexts.1"]
+    )
 
 
 class ErrorResponse(BaseModel):
-    """The shape of every error."""
+    """The schema of every error."""
 
     error: Problem
 
 
 class ApiError(HTTPException):
-    """A request that is refused.
+    """An error response.
 
     Attributes:
-        problem: What the client is told.
+        problem: The error that the client receives.
     """
 
     def __init__(
@@ -51,13 +53,13 @@ class ApiError(HTTPException):
         self.problem = Problem(code=code, message=message, hint=hint, where=where)
 
     def response(self) -> JSONResponse:
-        """Return it as a response."""
+        """Return the error as a response."""
         content = ErrorResponse(error=self.problem).model_dump(exclude_none=True)
         return JSONResponse(content, self.status_code, self.headers)
 
 
 def too_large(what: str, limit: int, found: int | None, flag: str, where: str | None = None) -> ApiError:
-    """Return the error for something above a limit; ``found`` is ``None`` where nobody counted to the end."""
+    """Return the error for exceeding a limit; ``found`` is ``None`` if the value is unknown."""
     is_ = "is more" if found is None else f"is {found:,}"
     return ApiError(
         413, f"{flag}_limit", f"{what} must be at most {limit:,}, but {is_}",
@@ -66,29 +68,34 @@ def too_large(what: str, limit: int, found: int | None, flag: str, where: str | 
 
 
 def overloaded(message: str, retry_s: float) -> ApiError:
-    """Return the error for work that has no room now."""
+    """Return the error for a full queue or too many requests."""
     return ApiError(
-        503, "overloaded", message, "Send it again after the seconds that Retry-After says.", retry_s=retry_s
+        503, "overloaded", message, "Retry after the number of seconds in the Retry-After header.", retry_s=retry_s
     )
 
 
 def of_quoth(error: QuothError, where: str | None = None) -> ApiError:
-    """Say over the wire what the library raised; what is not the client's doing is not told in detail."""
+    """Return the API error for an exception of the library. Details of server errors are not exposed."""
     if isinstance(error, QuestionTooLongError):
         return ApiError(
-            422, "question_too_long", "the question must leave room for its context in a window, but does not",
-            "Ask it in fewer words.", where,
+            422, "question_too_long", "the question is too long: a window must also fit tokens of the context",
+            "Shorten the question.", where,
         )  # fmt: skip
     if isinstance(error, DocumentKindError):
         return ApiError(415, "unknown_kind_of_file", str(error), "Send .txt, .md, .html, .docx or .pdf.", where)
     if isinstance(error, DocumentTooLargeError):
         return ApiError(413, "file_too_large", str(error), "Send a smaller file.", where)
     if isinstance(error, DocumentError):
-        return ApiError(422, "unreadable_file", str(error), "Mend the file, or paste its text.", where)
+        return ApiError(422, "unreadable_file", str(error), "Repair the file, or paste its text.", where)
     if isinstance(error, MissingExtraError):
-        return ApiError(501, "not_installed", str(error), "Tell who runs this server.", where)
+        return ApiError(501, "not_installed", str(error), "Contact the administrator of this server.", where)
     if isinstance(error, InputError):
         return ApiError(422, "question_empty", f"the question {EMPTY_QUESTION}", "Ask a question.", where)
     if isinstance(error, TokenizerError):
-        return ApiError(422, "unreadable_text", "the tokenizer failed on a text", "Ask about other texts.", where)
-    return ApiError(500, "reader_failed", "the reader failed", "Ask again; if it stays so, tell who runs this server.")
+        return ApiError(422, "unreadable_text", "the tokenizer failed on a text", "Use another text.", where)
+    return ApiError(
+        500,
+        "reader_failed",
+        "the reader failed",
+        "Retry; if the error persists, contact the administrator of this server.",
+    )

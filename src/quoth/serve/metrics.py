@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus; in a registry of its own, never the library's global one."""
+"""Prometheus metrics, in their own registry instead of the global one."""
 
 from __future__ import annotations
 
@@ -17,33 +17,31 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         self._requests = Counter(
-            "quoth_requests", "Requests that ended.", ["endpoint", "method", "status"], registry=self.registry
+            "quoth_requests", "Completed requests.", ["endpoint", "method", "status"], registry=self.registry
         )
         self._seconds = Histogram(
-            "quoth_request_seconds", "From the headers to the last byte.", ["endpoint"],
+            "quoth_request_seconds", "Time from the headers to the last byte.", ["endpoint"],
             buckets=_SECONDS, registry=self.registry,
         )  # fmt: skip
-        self._questions = Counter("quoth_questions", "Questions that were answered.", registry=self.registry)
-        self._windows = Histogram(
-            "quoth_batch_windows", "Windows of one engine call.", buckets=_WINDOWS, registry=self.registry
-        )
+        self._questions = Counter("quoth_questions", "Answered questions.", registry=self.registry)
+        self._windows = Histogram("quoth_batch_windows", "Windows per batch.", buckets=_WINDOWS, registry=self.registry)
         self._batch_tokens = Histogram(
-            "quoth_batch_tokens", "Tokens of one engine call, without padding.", buckets=_TOKENS, registry=self.registry
+            "quoth_batch_tokens", "Tokens per batch, without padding.", buckets=_TOKENS, registry=self.registry
         )
-        self._tokens = Counter("quoth_tokens", "Tokens that the engine read.", registry=self.registry)
-        self._engine = Counter("quoth_engine_seconds", "Seconds in the engine.", registry=self.registry)
+        self._tokens = Counter("quoth_tokens", "Tokens processed by the engine.", registry=self.registry)
+        self._engine = Counter("quoth_engine_seconds", "Time in the engine.", registry=self.registry)
         self._info = Info("quoth_build", "Version and reader.", registry=self.registry)
 
     def describe(self, **facts: str) -> None:
-        """Say what is running."""
+        """Set the version and the reader."""
         self._info.info(facts)
 
     def watch(self, name: str, what: str, value: Callable[[], float]) -> None:
-        """Ask for a number whenever metrics are read."""
+        """Add a gauge whose value is computed when the metrics are read."""
         Gauge(name, what, registry=self.registry).set_function(value)
 
     def request(self, endpoint: str, method: str, status: str, seconds: float) -> None:
-        """Count a request that ended; ``status`` is its code, or "gone" where the client left."""
+        """Count a completed request; ``status`` is its code, or "gone" if the client disconnected."""
         self._requests.labels(endpoint, method, status).inc()
         self._seconds.labels(endpoint).observe(seconds)
 
@@ -59,5 +57,5 @@ class Metrics:
         self._engine.inc(seconds)
 
     def text(self) -> bytes:
-        """Return all of it as Prometheus reads it."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""The process: a socket, one or several workers, and an end without a lost answer."""
+"""Runs the server: a socket, one or several workers, and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from quoth.serve.http.middleware import Guard
 from quoth.serve.http.protocol import BoundedProtocol
 from quoth.serve.settings import ServeSettings
 
-# Waiting connections that the system holds for us.
+# Backlog of connections in the operating system.
 _BACKLOG = 2048
-# A request that was taken in is answered before we end: its deadline, and some seconds to send the answer.
+# On shutdown, accepted requests are answered first: their deadline, plus some seconds to send the response.
 _GRACE_S = 5
-# A worker that does not stir for so long is replaced. Loading a reader on a busy machine takes some seconds.
+# A worker that is unresponsive for this long is replaced. Loading a reader on a busy machine takes some seconds.
 _HEALTH_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class _Application:
-    """Makes the application where it runs: in a worker, after its start. Can be pickled."""
+    """Creates the application in a worker process. Can be pickled."""
 
     source: str | None
     settings: ServeSettings
@@ -42,19 +42,19 @@ class _Application:
 
 
 def serve(source: str | None, settings: ServeSettings, listening: Callable[[str], None]) -> None:
-    """Serve until a signal ends it.
+    """Serve until a signal stops the server.
 
     Args:
         source: The reader; the shipped one if ``None``.
-        settings: Where to listen, and the limits.
-        listening: Told the URL once connections are accepted.
+        settings: The address and the limits.
+        listening: Called with the URL when connections are accepted.
 
     Raises:
-        ConfigError: If nobody can listen there.
+        ConfigError: If the address cannot be used.
         ReaderError: If the reader cannot be loaded.
     """
     make = _Application(source, settings)
-    # Made here even where the workers make their own: what is wrong with the reader is raised now, not in their logs.
+    # Created here even if workers create their own, so that errors of the reader are raised here and not in their logs.
     app = make()
     config = server_config(app if settings.workers == 1 else make, settings)
     with _listen(settings) as sockets:
@@ -66,7 +66,7 @@ def serve(source: str | None, settings: ServeSettings, listening: Callable[[str]
 
 
 def server_config(app: Guard | _Application, settings: ServeSettings) -> uvicorn.Config:
-    """Return how uvicorn is to serve an application, or what makes one in each worker."""
+    """Return uvicorn's configuration for an application, or for a factory that runs in each worker."""
     return uvicorn.Config(
         app,
         factory=isinstance(app, _Application),
@@ -90,11 +90,11 @@ def _listen(settings: ServeSettings) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
-    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have, such as ".x"
-        what = str(error.strerror or error).lower() if isinstance(error, OSError) else "no host can have such a name"
+    except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name, such as ".x"
+        what = str(error.strerror or error).lower() if isinstance(error, OSError) else "this is not a valid host name"
         raise ConfigError(
-            f"--host {settings.host} --port {settings.port}: must be an address of this machine that is free, but: "
-            f"{what}. Take another with --host or --port"
+            f"--host {settings.host} --port {settings.port}: must be a free address of this machine, but: "
+            f"{what}. Choose another with --host or --port"
         ) from error
     listener.listen(_BACKLOG)
     listener.set_inheritable(True)
@@ -107,10 +107,10 @@ def _url(settings: ServeSettings, listener: socket.socket) -> str:
 
 
 class NoText(logging.Filter):
-    """Keeps what people ask out of the log: of an error only its type and its places are told, never its message."""
+    """Keeps texts and questions out of the log: only the type and the code locations of an exception are logged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten a record that carries an error."""
+        """Shorten a record with an exception."""
         if record.exc_info and record.exc_info[0]:
             trace, places = record.exc_info[2], []
             while trace:

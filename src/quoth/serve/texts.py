@@ -1,4 +1,4 @@
-"""Texts that clients keep here, so that they are sent once and asked about often. Bounded in memory and in time."""
+"""Texts that clients store on the server to ask many questions about them. Bounded in memory and time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from quoth.records import Span
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One kept text.
+    """One stored text.
 
     Attributes:
-        handle: SHA-256 of the text, and of its pages where it has some; 64 hex digits.
+        handle: SHA-256 of the text and its pages; 64 hex digits.
         text: The text.
-        pages: Where each page stands, in code points, in order; ``None`` for a text without pages.
+        pages: Span of each page in code points, in order; ``None`` for a text without pages.
     """
 
     handle: str
@@ -29,48 +29,48 @@ class Text:
 
     @classmethod
     def of(cls, text: str, pages: tuple[Span, ...] | None = None) -> Text:
-        """Name a text by its content."""
+        """Create a text with its handle."""
         content = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
         if pages is not None:
             content.update(repr([(page.start, page.end) for page in pages]).encode())
         return cls(content.hexdigest(), text, pages)
 
     def page(self, position: int) -> int | None:
-        """Return the page, from 1, on which a code point stands."""
+        """Return the page of a code point, from 1."""
         if not self.pages:
             return None
         return max(1, bisect_right(self.pages, position, key=lambda page: page.start))
 
     @property
     def size(self) -> int:
-        """Bytes of memory that it takes."""
+        """Its memory, in bytes."""
         return sys.getsizeof(self.text) + 64 * len(self.pages or ())
 
 
 class Texts:
-    """Remembers texts by their handles; forgets those that nobody asked about for longest.
+    """Stores texts by handle, and removes the least recently used ones.
 
     Attributes:
-        size: Bytes of memory that the texts take now.
+        size: Memory of all texts, in bytes.
     """
 
     def __init__(self, max_bytes: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Set the bounds.
 
         Args:
-            max_bytes: Most memory for all texts together.
-            seconds: How long a text is kept after it was last asked about.
-            clock: Seconds that only grow.
+            max_bytes: Maximum memory of all texts, in bytes.
+            seconds: How long a text is stored after its last use.
+            clock: A monotonic clock, in seconds.
         """
         self.seconds = seconds
         self.size = 0
         self._max_bytes = max_bytes
         self._clock = clock
-        # Each with the moment it was last asked about; that which waited longest is the first.
+        # Each text with the time of its last use; the least recently used is the first.
         self._kept: OrderedDict[str, tuple[Text, float]] = OrderedDict()
 
     def put(self, text: Text) -> bool:
-        """Keep a text, at the cost of others; tell whether there is room for it at all."""
+        """Store a text, removing others if needed; return False if it is larger than the whole store."""
         if text.size > self._max_bytes:
             return False
         self._forget(text.handle)
@@ -81,7 +81,7 @@ class Texts:
         return True
 
     def get(self, handle: str) -> Text | None:
-        """Return a text, and keep it for longer; ``None`` if it is not here, or not any more."""
+        """Return a text and renew its lifetime; ``None`` if it is unknown or has expired."""
         self.expire()
         if handle not in self._kept:
             return None
@@ -91,7 +91,7 @@ class Texts:
         return text
 
     def expire(self) -> None:
-        """Forget what nobody asked about for too long."""
+        """Remove expired texts."""
         oldest = self._clock() - self.seconds
         while self._kept:
             handle, (_, asked) = next(iter(self._kept.items()))

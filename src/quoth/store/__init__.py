@@ -1,4 +1,4 @@
-"""A reader on disk: the layout of its folder, its settings and its hashes, and where the hub keeps it."""
+"""A reader on disk: the layout of its folder, its settings and hashes, and readers on the hub."""
 
 from quoth.store.folder import (
     ReaderFolder,

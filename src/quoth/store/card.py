@@ -1,4 +1,4 @@
-"""The card of a reader: what it is, how it was made, how good it is; from its ``quoth.json``."""
+"""The model card of a reader, generated from its ``quoth.json``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def card(manifest: Mapping[str, Any]) -> str:
             f"| training | {made['steps']:,} steps in {made['seconds']:,} s, seed {config.get('seed', 'unknown')} |",
         ]
     for name, scores in manifest.get("scores", {}).items():
-        # Whoever writes a manifest may put other scores there too; those with the three totals are shown.
+        # A manifest may have other scores too; only those with the three totals are shown.
         if isinstance(scores, Mapping) and {"exact", "f1", "total"} <= scores.keys():
             figures = f"EM {scores['exact']:.2f}, F1 {scores['f1']:.2f}"
             lines.append(f"| on {name} | {figures} on {scores['total']:,.0f} questions |")

@@ -1,14 +1,14 @@
-"""The folder of a reader: what lies in it, whether it is whole, and which engine runs it.
+"""The folder of a reader: its files, its integrity, and the engine that runs it.
 
     reader/
     ├── quoth.json          format version, settings, what it was trained on, scores, sha256 of each file
     ├── tokenizer.json
     ├── model.onnx          float, or int8
-    ├── model.safetensors, config.json     where it is to be trained further
+    ├── model.safetensors, config.json     optional, to train it further
     └── README.md           model card
 
 A plain Hugging Face folder has no ``quoth.json``; its settings come from its tokenizer and its config. Its ONNX file
-may lie in ``onnx/``, and its weights in several files; ``layout.py`` knows all layouts.
+may be in ``onnx/``, and its weights may be sharded; see ``layout.py`` for all layouts.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from quoth.store.layout import CARD, MANIFEST, copy_reader, has_torch_weights, o
 from quoth.store.settings import ReaderSettings
 
 FORMAT = 1
-_OURS = ("format", "files")  # what every manifest gets anew
-# Models that number positions from the one after the padding's id, so that they take fewer than their config says.
+_OURS = ("format", "files")  # written again in every manifest
+# Models whose position ids start after the padding id, so that they support fewer tokens than their config says.
 _POSITIONS_FROM_PADDING = (
     "roberta",
     "xlm-roberta",
@@ -47,7 +47,7 @@ _POSITIONS_FROM_PADDING = (
 
 @dataclass(frozen=True, slots=True)
 class ReaderFolder:
-    """A folder that holds a reader.
+    """The folder of a reader.
 
     Attributes:
         path: The folder.
@@ -64,7 +64,7 @@ class ReaderFolder:
         """Open a folder and check its hashes.
 
         Raises:
-            ReaderError: If it is missing, incomplete, damaged, or of a newer format.
+            ReaderError: If it is missing, incomplete, damaged, or has a newer format.
         """
         path = Path(path)
         if not path.is_dir():
@@ -81,7 +81,7 @@ class ReaderFolder:
 
     @classmethod
     def open_unchecked(cls, path: Path) -> ReaderFolder:
-        """Open a folder that is being made, whatever is in it."""
+        """Open a folder without checks, for instance while it is being written."""
         return cls(path, _json(path / MANIFEST), _json(path / "config.json"))
 
     @property
@@ -93,7 +93,7 @@ class ReaderFolder:
         found = self.manifest.get("format")
         if found != FORMAT:
             raise ReaderError(
-                f"{self.path / MANIFEST}: format must be {FORMAT}, but is {found!r}. Is it of a newer Quoth?"
+                f"{self.path / MANIFEST}: format must be {FORMAT}, but is {found!r}. Was it written by a newer Quoth?"
             )
         hashes = self.manifest.get("files", {})
         if not isinstance(hashes, dict):
@@ -101,15 +101,15 @@ class ReaderFolder:
         for name, wanted in hashes.items():
             file = self.path / name
             if not file.is_file():
-                raise ReaderError(f"{file}: must be there, as {MANIFEST} says, but is missing. Copy the whole folder.")
+                raise ReaderError(f"{file}: listed in {MANIFEST}, but missing. Copy the whole folder.")
             if sha256(file) != wanted:
-                raise ReaderError(f"{file}: is not the file that {MANIFEST} vouches for (its sha256 differs)")
+                raise ReaderError(f"{file}: its sha256 differs from {MANIFEST}. Copy the folder again.")
 
     def settings(self, tokenizer_limit: int | None = None) -> ReaderSettings:
-        """Return the stored settings; for a plain folder the defaults, cut to what its model can take.
+        """Return the stored settings; for a plain folder the defaults, limited to what its model supports.
 
         Args:
-            tokenizer_limit: The longest window that the tokenizer's configuration allows.
+            tokenizer_limit: Maximum length of a window in the tokenizer's configuration.
         """
         if self.manifest:
             return ReaderSettings.from_json(self.manifest, str(self.path / MANIFEST))
@@ -120,11 +120,11 @@ class ReaderFolder:
         return ReaderSettings(max_tokens=longest, overlap=min(128, longest // 3), stored=False)
 
     def write_manifest(self, settings: ReaderSettings, facts: Mapping[str, Any]) -> ReaderFolder:
-        """Write ``quoth.json``, whole or not at all, with the hashes of the files that are there now; and the card.
+        """Write ``quoth.json`` atomically, with the hashes of the current files, and the model card.
 
         Args:
             settings: The reader's settings.
-            facts: What else to say of it: precision, what it was trained on, scores.
+            facts: Other facts: precision, training data, scores.
         """
         manifest = {
             "format": FORMAT,
@@ -139,27 +139,27 @@ class ReaderFolder:
         return ReaderFolder(self.path, manifest, self.config)
 
     def _card_is_ours(self) -> bool:
-        """Tell whether the card may be written anew: not if somebody wrote or edited it."""
+        """Return True if the model card is generated, so that it may be overwritten."""
         file = self.path / CARD
         if not file.exists():
             return True
         try:
             return file.read_text(encoding="utf-8") == card(self.manifest)
-        except (KeyError, UnicodeDecodeError):  # a manifest without the settings that a card of ours shows
+        except (KeyError, UnicodeDecodeError):  # a manifest without the settings that our cards show
             return False
 
     def with_settings(
         self, settings: ReaderSettings, facts: Mapping[str, Any], out: str | Path | None = None
     ) -> ReaderFolder:
-        """Store other settings, and what else to say of the reader: here, or in a copy.
+        """Store other settings and facts, in this folder or in a copy.
 
         Args:
             settings: The new settings.
-            facts: Are added to those of the manifest.
-            out: A new or empty folder for the copy, which appears whole or not at all; ``None``: change this one.
+            facts: Facts to add to the manifest.
+            out: A new or empty folder for the copy, written atomically; ``None``: change this folder.
 
         Raises:
-            ConfigError: If ``out`` holds something.
+            ConfigError: If ``out`` is not empty.
         """
         known = {key: value for key, value in self.manifest.items() if key not in (*settings.to_json(), *_OURS)}
         if out is None:
@@ -175,19 +175,19 @@ def check_new_folder(path: str | Path) -> Path:
     """Return the path of a folder that is new or empty.
 
     Raises:
-        ConfigError: If something is there.
+        ConfigError: If it is not empty.
     """
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ConfigError(f"{path}: must be a new or empty folder, but holds something")
+        raise ConfigError(f"{path}: must be a new or empty folder, but is not empty")
     return path
 
 
 def most_positions(config: Mapping[str, Any]) -> int | None:
-    """Return how many tokens a model has positions for, by its ``config.json``; ``None`` if it does not say."""
+    """Return the maximum number of tokens of a model, from its ``config.json``; ``None`` if unknown."""
     positions = config.get("max_position_embeddings")
     if not isinstance(positions, int) or positions < 1 or config.get("position_biased_input") is False:
-        return None  # DeBERTa may have no table of them
+        return None  # DeBERTa may have no position embeddings
     if config.get("model_type") in _POSITIONS_FROM_PADDING:
         positions -= int(config.get("pad_token_id") or 0) + 1
     return positions
@@ -196,15 +196,15 @@ def most_positions(config: Mapping[str, Any]) -> int | None:
 def find_folder(
     source: str | Path | None = None, *, revision: str | None = None, token: str | bool | None = None
 ) -> ReaderFolder:
-    """Return the folder of a reader, wherever it is.
+    """Return the folder of a reader, from disk or from the hub.
 
     Args:
-        source: A folder, or a name on the hub; the shipped reader if ``None``.
-        revision: Of a name on the hub: a branch, a tag or a commit.
-        token: To log in to the hub with.
+        source: A folder or a hub name; the shipped reader if ``None``.
+        revision: Branch, tag or commit on the hub.
+        token: Access token of the hub.
 
     Raises:
-        ReaderError: If there is none, or it is incomplete or damaged.
+        ReaderError: If it does not exist, or is incomplete or damaged.
     """
     if source is None:
         return shipped_folder()
@@ -214,7 +214,7 @@ def find_folder(
 
 
 def shipped_folder() -> ReaderFolder:
-    """Return the folder of the reader that comes with the package."""
+    """Return the folder of the shipped reader."""
     return ReaderFolder.open(Path(str(files("quoth") / "shipped")))
 
 
@@ -226,22 +226,21 @@ def open_engine(
     threads: int | None = None,
     device: str | None = None,
 ) -> Engine:
-    """Start the engine that runs a folder: its ONNX file where it holds one, else torch.
+    """Load the engine for a folder: its ONNX file if it has one, else torch.
 
     Args:
         folder: The folder.
-        engine: "openvino", "onnxruntime", "torch", or "auto": what measured best on this kind of processor.
-        precision: "float32", "bfloat16" or "float16", as far as engine and processor have it; what measured best if
-            ``None``. Products that the file has in int8 stay int8.
-        threads: Threads of the engine; all usable cores if ``None``.
+        engine: "openvino", "onnxruntime", "torch", or "auto": the fastest on this kind of CPU.
+        precision: "float32", "bfloat16" or "float16", for operations that are not quantized; the fastest on this
+            kind of CPU if ``None``. Not every engine and CPU supports all of them.
+        threads: Number of threads; all usable cores if ``None``.
         device: "cpu", or where torch computes ("cuda", "cuda:1", "mps"). If ``None``, torch takes a GPU if there is
             one, and "auto" takes the CPU where the folder has a ``model.onnx``.
 
     Raises:
-        ReaderError: If the folder holds no weights for this engine, or it cannot compute in this precision or on this
-            device.
-        ConfigError: If there is no such engine or precision, or the engine has no such device.
-        MissingExtraError: If what runs it is not installed.
+        ReaderError: If the folder has no weights for this engine, or the precision or device is not supported.
+        ConfigError: If the engine, precision or device is unknown.
+        MissingExtraError: If the engine is not installed.
     """
     if precision not in (None, *PRECISIONS):
         raise ConfigError(wrong_precision(precision))
@@ -261,16 +260,16 @@ def open_engine(
 def open_torch(
     folder: ReaderFolder, *, precision: str = "float32", device: str | None = None, threads: int | None = None
 ) -> Engine:
-    """Run a folder with torch, as it is.
+    """Load a folder with torch.
 
     Args:
         folder: The folder.
-        precision: What to compute in: "float32", "bfloat16" or "float16".
-        device: Where, as torch names it; the GPU if there is one, else the processor, if ``None``.
-        threads: On the processor; as torch has it if ``None``.
+        precision: "float32", "bfloat16" or "float16".
+        device: The name of a torch device; ``None``: a GPU if there is one, else the CPU.
+        threads: Number of CPU threads; torch's own default if ``None``.
 
     Raises:
-        ReaderError: If the folder holds no weights.
+        ReaderError: If the folder has no weights.
         MissingExtraError: If torch is not installed.
     """
     if not has_torch_weights(folder.path):

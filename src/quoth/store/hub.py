@@ -1,6 +1,6 @@
-"""Readers on the hub: from a name to a folder of the hub's own cache, with what a reader needs and no more.
+"""Readers on the hub: downloads the files that a reader needs to the cache of huggingface_hub.
 
-Offline mode (``HF_HUB_OFFLINE``), the cache folder (``HF_HOME``, ``HF_HUB_CACHE``) and the login are huggingface_hub's.
+Offline mode (``HF_HUB_OFFLINE``), cache folder (``HF_HOME``, ``HF_HUB_CACHE``) and login are those of huggingface_hub.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ def hub_folder(
     token: str | bool | None = None,
     cache_dir: str | Path | None = None,
 ) -> Path:
-    """Return the folder of the hub's cache that holds a reader; what is missing there is downloaded first.
+    """Return the folder of a reader in the hub's cache; download missing files first.
 
     Args:
         name: The name, ``deepset/roberta-base-squad2``.
         revision: A branch, a tag or a commit; the main branch if ``None``.
-        token: To log in with; ``None``: the stored login, if there is one; ``False``: none.
-        cache_dir: The cache; that of huggingface_hub if ``None``.
+        token: Access token; ``None``: the stored login, if there is one; ``False``: no login.
+        cache_dir: The cache folder; the default of huggingface_hub if ``None``.
 
     Raises:
-        ReaderError: If there is no such reader, or none in the cache and the hub cannot be reached.
+        ReaderError: If the reader does not exist, or it is not in the cache and the hub cannot be reached.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
@@ -83,7 +83,7 @@ def hub_folder(
 
 
 def _wanted_on_hub(name: str, revision: str | None, token: str | bool | None) -> list[str] | None:
-    """Return which files to get; ``None`` if the hub cannot be asked, so that only the cache is left."""
+    """Return the files to download; ``None`` if the hub cannot be reached, so that only the cache can be used."""
     from huggingface_hub import HfApi, errors
 
     try:
@@ -102,15 +102,15 @@ def _wanted_on_hub(name: str, revision: str | None, token: str | bool | None) ->
             f"{name}: must be the folder of a reader, or the name of one on the hub, but there is neither. If it is "
             "private, log in with: hf auth login"
         ) from error
-    except (OSError, errors.HTTPError):  # type: ignore[attr-defined]  # the base of what its HTTP client raises
+    except (OSError, errors.HTTPError):  # type: ignore[attr-defined]  # the base class of its HTTP client's errors
         return None
 
 
 def wanted_files(files: Sequence[str]) -> list[str]:
-    """Return the patterns of what a reader needs: all small files, and the best weights that there are.
+    """Return the patterns of the files that a reader needs: all small files, and the best available weights.
 
     Args:
-        files: What the repository holds.
+        files: The files of the repository.
     """
     weights = first_layout(files)
     return [*SMALL, *((weights.file, *weights.beside) if weights else ())]

@@ -1,6 +1,6 @@
-"""The layouts of a reader's folder: one table of the files that make up a reader, here and on the hub.
+"""The layouts of a reader's folder: one table of the files of a reader, on disk and on the hub.
 
-Beside them may lie checkpoints, and weights in formats that Quoth does not load.
+A folder may also have checkpoints, and weights in formats that Quoth does not load.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ CONFIG = "config.json"
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One way in which a folder, or a repository of the hub, holds the weights of a reader.
+    """A layout of the weights in a folder or in a repository of the hub.
 
     Attributes:
-        file: The file by which it is recognised, as a path within the folder.
-        engine: What runs it: "onnx", for an engine of ONNX files, or "torch".
-        beside: Patterns of the files that the first one refers to.
+        file: The file that identifies the layout, as a path within the folder.
+        engine: "onnx" or "torch".
+        beside: Patterns of other files that this file refers to.
     """
 
     file: str
@@ -39,7 +39,7 @@ class Weights:
 
 _INDEX = Weights("model.safetensors.index.json", "torch", ("model-*.safetensors",))
 _OLD = Weights("pytorch_model.bin", "torch")
-# The best first: what needs no torch, then what cannot hold code. The first that is there is taken.
+# In order of preference: first layouts without torch, then formats that cannot contain code. The first match is used.
 LAYOUTS = (
     Weights("model.onnx", "onnx", ("model.onnx_data", "model.onnx.data")),
     Weights("onnx/model.onnx", "onnx", ("onnx/model.onnx_data", "onnx/model.onnx.data")),
@@ -47,7 +47,7 @@ LAYOUTS = (
     _INDEX,
     _OLD,
 )
-# Small files that a reader may need, as patterns; among them those that a tokenizer can be made of.
+# Patterns of small files that a reader may need, including those from which a tokenizer can be created.
 SMALL = (
     MANIFEST,
     CONFIG,
@@ -59,16 +59,16 @@ SMALL = (
     "*.model",
     "*.bpe",
 )
-# How an ONNX file names another that holds a tensor: the key "location", then length and bytes of the name (protobuf).
+# A reference to external data in an ONNX file: the key "location", then length and bytes of the name (protobuf).
 _LOCATION = re.compile(rb"\x0a\x08location\x12([\x80-\xff]*[\x00-\x7f])")
 
 
 def first_layout(names: Collection[str], engine: str | None = None) -> Weights | None:
-    """Return the best way in which files hold weights, or ``None``.
+    """Return the preferred layout of some files, or ``None``.
 
     Args:
-        names: The files that there are, as paths within the folder.
-        engine: What is to run them, "onnx" or "torch"; either if ``None``.
+        names: The files, as paths within the folder.
+        engine: "onnx" or "torch"; any if ``None``.
     """
     return next((each for each in LAYOUTS if each.file in names and engine in (None, each.engine)), None)
 
@@ -80,7 +80,7 @@ def onnx_file(folder: Path) -> Path | None:
 
 
 def has_torch_weights(folder: Path) -> bool:
-    """Return whether a folder holds weights that torch can run."""
+    """Return True if a folder has weights for torch."""
     return first_layout(_there(folder), "torch") is not None
 
 
@@ -89,9 +89,9 @@ def _there(folder: Path) -> list[str]:
 
 
 def reader_files(folder: Path) -> list[str]:
-    """Return all files that a reader's answers depend on, whichever engine runs it, as paths within its folder.
+    """Return all files that a reader's answers depend on, for any engine, as paths within its folder.
 
-    Its settings are not among them: ``quoth.json`` holds other things too.
+    ``quoth.json`` is not included, because it also has other contents than settings.
 
     Raises:
         ReaderError: If the index of its shards cannot be read.
@@ -105,12 +105,12 @@ def reader_files(folder: Path) -> list[str]:
         *_old_weights(folder),
         CONFIG,
     ]
-    # Not Path.is_file, which fails on what cannot be a name: a file may give any.
+    # Not Path.is_file, which raises for invalid names; the names come from a file.
     return [name for name in dict.fromkeys(wanted) if _is_inside(name) and os.path.isfile(folder / name)]  # noqa: PTH113
 
 
 def copy_reader(folder: Path, to: Path) -> None:
-    """Copy a reader, its manifest and its card, and nothing else, into a folder that is there."""
+    """Copy only the files of a reader, its manifest and its card to an existing folder."""
     for name in (MANIFEST, CARD, *reader_files(folder)):
         if (folder / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def copy_reader(folder: Path, to: Path) -> None:
 
 
 def _onnx_files(folder: Path) -> Iterator[str]:
-    """Yield the ONNX file that counts, and those that it keeps tensors in: it may be too large for one file."""
+    """Yield the ONNX file and its external data files."""
     file = onnx_file(folder)
     if file is None:
         return
@@ -129,21 +129,21 @@ def _onnx_files(folder: Path) -> Iterator[str]:
 
 
 def _locations(file: Path) -> set[str]:
-    """Return the names that an ONNX file has of others, read off its bytes: the base install has no onnx."""
-    if not file.stat().st_size:  # nothing cannot be mapped
+    """Return the external data files of an ONNX file, parsed from its bytes, because the base install has no onnx."""
+    if not file.stat().st_size:  # an empty file cannot be memory-mapped
         return set()
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return {_text_at(content, match) for match in _LOCATION.finditer(content)}
 
 
 def _text_at(content: mmap.mmap, match: re.Match[bytes]) -> str:
-    """Return the text whose length a match ends with: seven bits in each byte, the lowest first."""
+    """Return the text after a match that ends with its length, a protobuf varint."""
     length = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(match[1]))
     return content[match.end() : match.end() + length].decode("utf-8", "replace")
 
 
 def _shards(folder: Path) -> Iterator[str]:
-    """Yield the index of weights in several files, and these files, as the index names them."""
+    """Yield the index of sharded weights, and the shards in it."""
     index = folder / _INDEX.file
     if not index.is_file():
         return
@@ -155,12 +155,12 @@ def _shards(folder: Path) -> Iterator[str]:
 
 
 def _old_weights(folder: Path) -> Iterator[str]:
-    """Yield the old checkpoint where it is what torch runs: only beside no others."""
+    """Yield the old checkpoint, which torch uses only if there are no other weights."""
     if not any(folder.glob("model*.safetensors")):
         yield _OLD.file
 
 
 def _is_inside(name: str) -> bool:
-    """Tell whether a name that a file gave stays in the folder."""
+    """Return True if a path from a file is inside the folder."""
     path = Path(name)
     return not path.is_absolute() and not path.drive and ".." not in path.parts

@@ -11,7 +11,7 @@ from quoth.errors import ConfigError, ReaderError
 from quoth.reading import DecodeSettings
 from quoth.records import NEVER, NullThreshold
 
-# Name -> type of what is stored of the decoding.
+# Name -> type of the stored decoding settings.
 _DECODE = {
     "max_answer_tokens": int,
     "null_threshold": float,
@@ -25,16 +25,16 @@ _DECODE = {
 
 @dataclass(frozen=True, slots=True)
 class ReaderSettings:
-    """How a reader cuts windows and chooses answers.
+    """Settings of a reader: windows and decoding.
 
     Attributes:
-        max_tokens: The longest window, special tokens included.
+        max_tokens: Maximum length of a window, special tokens included.
         overlap: Tokens of the context that neighbouring windows share.
-        decode: How answers are chosen.
+        decode: Decoding settings.
         stored: Whether they were chosen for this reader; false for a plain model of transformers, which stores none.
 
     Raises:
-        ConfigError: If the sizes make no sense.
+        ConfigError: If the sizes are invalid.
     """
 
     max_tokens: int = 384
@@ -56,7 +56,7 @@ class ReaderSettings:
             raise ConfigError(f"overlap must be from 0 to below max_tokens ({self.max_tokens}), but is {self.overlap}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the two parts of ``quoth.json`` that hold settings."""
+        """Return the two parts of ``quoth.json`` with settings."""
         decode = asdict(self.decode)
         return {
             "windows": {"max_tokens": self.max_tokens, "overlap": self.overlap},
@@ -65,7 +65,7 @@ class ReaderSettings:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], where: str) -> ReaderSettings:
-        """Read the settings back; what is not there has its default.
+        """Create settings from ``quoth.json``; missing values have their defaults.
 
         Raises:
             ReaderError: If a value has the wrong type, is out of range, or has an unknown name.
@@ -90,7 +90,9 @@ class ReaderSettings:
 def _check(values: dict[str, Any], kinds: dict[str, type], where: str) -> None:
     for name, value in values.items():
         if name not in kinds:
-            raise ReaderError(f"{where}.{name}: is unknown; known are {', '.join(kinds)}. Is it of a newer Quoth?")
+            raise ReaderError(
+                f"{where}.{name}: is unknown; known are {', '.join(kinds)}. Was it written by a newer Quoth?"
+            )
         kind = kinds[name]
         if (value is None and name == "null_temperature") or (value == NEVER and name == "null_threshold"):
             continue

@@ -1,4 +1,4 @@
-"""``quoth data``: what is wrong with a data set, what is in it, and files made of it. One module a command."""
+"""``quoth data``: inspect, repair, split and convert data sets. One module per command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quoth.cli.data.split import split
 from quoth.cli.data.windows import windows
 
 app = typer.Typer(
-    help="Look at your own data, repair them, and make files of them.",
+    help="Inspect, repair, split and convert your own data.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     add_completion=False,

@@ -1,4 +1,4 @@
-"""``quoth data check``: every problem of a data set, one a line."""
+"""``quoth data check``: every problem of a data set, one per line."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from quoth.cli.data.show import count
 def check(
     file: options.File, json: options.Json = False, sep: options.Sep = None, encoding: options.Encoding = None
 ) -> None:
-    """Print every problem of a data set. Exit 0 if there is no error, 1 if there are some.
+    """Print every problem of a data set. The exit status is 1 if there is an error.
 
     Each line says where (file, line or article, id), what must be, and what is; more than three problems of one cause
-    share a line. Warnings are of what is odd, but can be read. The last line says what quoth data repair would change.
+    share a line. Warnings are about oddities that can be read. The last line says what quoth data repair would change.
 
     Example: [cyan]quoth data check train.json[/cyan]
     """

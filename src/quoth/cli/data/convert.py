@@ -1,4 +1,4 @@
-"""``quoth data convert``: from and to the files of labelling tools and other libraries."""
+"""``quoth data convert``: converts files of labelling tools and other libraries."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def convert(
 ) -> None:
     """Convert labelled data between tools; no SDK is needed.
 
-    Offsets are tested against the text: code points, bytes, units of UTF-16 or other line ends. What stands nowhere is
-    refused by name. Of two annotators (of one file, or one file each) the agreement is printed.
+    Offsets are checked against the text: code points, bytes, UTF-16 units or other line ends. Answers that are not in
+    the text are errors. With several annotators (in one file, or one file each) their agreement is printed.
 
     Example: [cyan]quoth data convert export.json -o mine.json[/cyan]
     """
@@ -75,7 +75,7 @@ def convert(
     places = {task.id: task.where for task in joined}
     check([row_of(each, places[each.id]) for each in merged.examples], problems)
     if not merged.examples and not problems.errors:
-        problems.add("", "must hold at least one question that is decided, but holds none")
+        problems.add("", "must have at least one question on which annotators agree, but has none")
     if problems.errors:
         raise DataError(files[0], problems.sentences(), problems.lines())
     write_format(merged.examples, out, target, excel_safe=excel_safe)

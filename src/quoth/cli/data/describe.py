@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def describe(
     file: options.File, json: options.Json = False, sep: options.Sep = None, encoding: options.Encoding = None
 ) -> None:
-    """Show what is in a data set: counts, lengths, golds per question, where answers stand, one example in full.
+    """Show what is in a data set: counts, lengths, golds per question, positions of answers, one example in full.
 
     Example: [cyan]quoth data describe dev-v2.0.json[/cyan]
     """

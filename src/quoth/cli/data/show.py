@@ -1,4 +1,4 @@
-"""How the commands of ``quoth data`` print counts and tables, and write parts."""
+"""Helpers of ``quoth data`` to print counts and tables, and to write parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUFFIXES = re.compile(r"(\.(json|jsonl|ndjson|csv|tsv|parquet|xlsx))?(\.gz)?$",
 
 
 def write_part(examples: list[Example], path: Path) -> None:
-    """Write examples as SQuAD JSON, and print the file's name with what it holds."""
+    """Write examples as SQuAD JSON, and print the file's name and contents."""
     from quoth.data import write_squad
 
     write_squad(examples, path)
@@ -35,7 +35,7 @@ def stem(file: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural but for 1."""
+    """Return a number with its noun, in the plural unless it is 1."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 

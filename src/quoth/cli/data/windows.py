@@ -18,17 +18,17 @@ def windows(
         Path, typer.Option(metavar="DIR", help="Folder with tokenizer.json, such as a reader's.", show_default=False)
     ],
     max_tokens: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Most tokens of a window, question included.")
+        int, typer.Option(metavar="N", min=1, help="Maximum length of a window, question included.")
     ] = 384,
     overlap: Annotated[
         int, typer.Option(metavar="N", min=0, help="Context tokens that neighbouring windows share.")
     ] = 128,
     json: options.Json = False,
 ) -> None:
-    """Show how a data set splits into windows, and which golds get lost on the way.
+    """Show how a data set splits into windows, and which golds are lost.
 
-    A reader sees a long context as several windows that overlap. A gold that no window holds whole is lost to
-    training: a larger overlap brings it back.
+    A reader reads a long context in several overlapping windows. A gold that no window contains completely is lost for
+    training; a larger overlap avoids this.
 
     Example: [cyan]quoth data windows train.json --tokenizer my-reader --max-tokens 384 --overlap 128[/cyan]
     """

@@ -1,4 +1,4 @@
-"""The ASGI application: paths, their documentation, and what runs while it is up."""
+"""The ASGI application: routes, their documentation, and background tasks."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
 
 DESCRIPTION = (
-    "Answers questions by quoting. Positions count code points, half-open, unless they say UTF-16. Every error says "
-    "what must be, what is, and what to do. `POST /` speaks Hugging Face's hosted question-answering task."
+    "Answers questions by quoting. Offsets count code points, half-open, unless marked as UTF-16. Every error says "
+    "what must be, what is, and what to do. `POST /` implements Hugging Face's hosted question-answering task."
 )
-# Texts whose time is over are forgotten at least so often, in seconds.
+# Interval for removing expired texts, in seconds.
 _EXPIRE_S = 60.0
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": what}
     for status, what in {
         400: "No JSON.",
-        401: "The token is missing or wrong, where the server asks for one.",
-        408: "The body came too slowly.",
-        413: "Something is above its limit; the code says what.",
-        415: "The body is no JSON, by its own account.",
-        422: "A field is not what it must be.",
-        503: "The queue is full: Retry-After says when to come back.",
-        504: "The deadline passed.",
+        401: "The token is missing or wrong.",
+        408: "The body was not received in time.",
+        413: "A limit is exceeded; the code says which one.",
+        415: "Content-Type is not JSON.",
+        422: "A field is invalid.",
+        503: "The queue is full; see Retry-After.",
+        504: "The deadline was exceeded.",
     }.items()
 }
 _NOT_KEPT: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorResponse, "description": "The text is not kept here, or not any more: send it again."}
+    404: {"model": ErrorResponse, "description": "The text is unknown or has expired: send it again."}
 }
 
 
 _NO_FILE: dict[int | str, dict[str, Any]] = {
-    415: {"model": ErrorResponse, "description": "Neither JSON nor a file of a kind that is read here."},
-    501: {"model": ErrorResponse, "description": "What reads this kind of file is not installed here."},
+    415: {"model": ErrorResponse, "description": "Neither JSON nor a supported file type."},
+    501: {"model": ErrorResponse, "description": "The dependencies for this file type are not installed."},
 }
 
 
@@ -97,7 +97,7 @@ def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
 
 @asynccontextmanager
 async def _running(batcher: Batcher, desk: Desk, service: Service, app: FastAPI) -> AsyncIterator[None]:
-    """Run the batcher and warm it up; stop when all requests are answered."""
+    """Run the batcher and warm it up; on shutdown, stop after all requests are answered."""
     tasks = [asyncio.create_task(work) for work in (batcher.run(), _expire(service))]
     tasks.append(asyncio.create_task(_warm_up(desk, app)))
     try:
@@ -135,7 +135,7 @@ def _routers(app: FastAPI, service: Service, desk: Desk, metrics: Metrics) -> tu
 
 
 class _Json(Request):
-    """A request whose JSON is what the standard says: no NaN, no bottomless nesting, no text that is not UTF-8."""
+    """A request with strict JSON: no NaN, no excessive nesting, and only UTF-8."""
 
     async def json(self) -> Any:
         try:
@@ -158,7 +158,7 @@ class _Route(APIRoute):
 
 
 class _JsonRoute(_Route):
-    """Takes JSON only, and says so: what ``curl -d`` sends without a header calls itself a form."""
+    """Accepts only JSON. Without a Content-Type header, ``curl -d`` sends form data, which is rejected with a hint."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -176,8 +176,8 @@ def _must_be_json(request: Request, kinds: str, *, may_be_missing: bool = False)
     is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
     if not is_json and not (may_be_missing and not kind):
         raise ApiError(
-            415, "unknown_kind_of_body", f"the body must be {kinds}, but is {kind[:100] or 'of no kind'}",
-            "Say what it is in the header Content-Type: application/json.", "body",
+            415, "unknown_kind_of_body", f"Content-Type must be {kinds}, but is {kind[:100] or 'missing'}",
+            "Set the header Content-Type: application/json.", "body",
         )  # fmt: skip
 
 
@@ -186,17 +186,17 @@ def _questions(service: Service) -> APIRouter:
 
     @router.post("/v1/answer", summary="Answer one question", responses=_NOT_KEPT)
     async def answer(asked: schema.AnswerRequest) -> schema.AnswerResponse:
-        """One question on one text (`context`), on several (`contexts`), or on a kept one (`text`)."""
+        """One question about one text (`context`), several texts (`contexts`), or a stored text (`text`)."""
         return await service.answer(asked)
 
     @router.post("/v1/answers", summary="Answer many questions", responses=_NOT_KEPT)
     async def answers(asked: schema.AnswersRequest) -> schema.AnswersResponse:
-        """Many rows, or many questions on one source. Results are in order; a bad row has its own error."""
+        """Many rows, or many questions about one source. Results are in order; an invalid row has its own error."""
         return await service.answers(asked)
 
-    @router.post("/v1/explain", summary="How an answer came about", responses=_NOT_KEPT)
+    @router.post("/v1/explain", summary="Explain an answer", responses=_NOT_KEPT)
     async def explain(asked: schema.ExplainRequest) -> schema.ExplainResponse:
-        """The windows, their tokens with offsets and logits, and why pairs with better scores lost."""
+        """The windows, their tokens with offsets and logits, and why other spans were rejected."""
         return await service.explain(asked)
 
     return router
@@ -207,7 +207,7 @@ def _hosted(service: Service) -> APIRouter:
 
     @router.post("/", summary="Hugging Face's hosted task")
     async def hosted(asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
-        """What `huggingface_hub.InferenceClient(model=URL).question_answering(...)` sends. One object, or a list."""
+        """For `huggingface_hub.InferenceClient(model=URL).question_answering(...)`. Returns one object or a list."""
         return await service.hosted(asked)
 
     return router
@@ -232,9 +232,9 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
         }
     }
 
-    @router.post("", summary="Keep a text", openapi_extra=body, responses=_NO_FILE)
+    @router.post("", summary="Store a text", openapi_extra=body, responses=_NO_FILE)
     async def keep(request: Request) -> schema.TextResponse:
-        """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text comes back. Ask by its handle."""
+        """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text is returned. Questions use its handle."""
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             _must_be_json(request, "application/json or multipart/form-data")
             return service.keep(Text.of(checked(schema.TextRequest, await request.json()).text), is_file=False)
@@ -242,15 +242,15 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
             file = form.get("file")
             if not isinstance(file, UploadFile) or not file.filename:
                 raise ApiError(
-                    422, "bad_field", "the form must have a file named file, but has none", "Send one.", "body.file"
+                    422, "bad_field", "the form must have a file named file, but has none", "Add the file.", "body.file"
                 )
             data, name = await file.read(), file.filename
         document = await desk.parse(partial(read_document, data, name, limits))
         return service.keep(Text.of(document.text, document.pages or None), is_file=True)
 
-    @router.get("/{handle}", summary="Get a text back", responses=_NOT_KEPT)
+    @router.get("/{handle}", summary="Get a stored text", responses=_NOT_KEPT)
     async def kept(handle: str = Path(pattern="^[0-9a-f]{64}$", examples=[schema.HANDLE])) -> schema.StoredText:
-        """The text, its pages, and for how long it is kept."""
+        """The text, its pages, and how long it is stored."""
         return service.kept(handle)
 
     return router
@@ -259,25 +259,25 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
 def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["state"])
 
-    @router.get("/v1/reader", summary="Which reader answers")
+    @router.get("/v1/reader", summary="Describe the reader")
     async def reader() -> schema.ReaderResponse:
-        """Its name, its hash, its settings, and the limits of this server."""
+        """The reader's name, hash and settings, and the limits of this server."""
         return service.describe()
 
-    @router.get("/healthz", summary="Is it alive?")
+    @router.get("/healthz", summary="Liveness probe")
     async def healthz() -> schema.Health:
-        """Always ok, if there is an answer at all."""
+        """Always ok."""
         return schema.Health(status="ok")
 
-    @router.get("/readyz", summary="Is it loaded and warm?", responses={503: {"model": schema.Health}})
+    @router.get("/readyz", summary="Readiness probe", responses={503: {"model": schema.Health}})
     async def readyz() -> Response:
-        """200 if questions are answered at full speed, else 503."""
+        """200 if the reader is loaded and warmed up, else 503."""
         status = app.state.status
         return JSONResponse({"status": status}, 200 if status == "ok" else 503)
 
     @router.get("/metrics", summary="For Prometheus", response_class=Response)
     async def read_metrics() -> Response:
-        """Requests, latency, queue, batches, tokens; each worker counts its own."""
+        """Requests, latency, queue, batches and tokens, separately for each worker."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
     return router
@@ -285,16 +285,16 @@ def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
 
 def _watch(metrics: Metrics, batcher: Batcher, service: Service, served: ServedReader) -> None:
     metrics.describe(version=__version__, reader=served.name, hash=served.hash)
-    metrics.watch("quoth_queue_tokens", "Tokens that wait for the engine.", lambda: batcher.tokens)
-    metrics.watch("quoth_queue_capacity_tokens", "Most tokens that may wait now.", lambda: batcher.capacity)
-    metrics.watch("quoth_queue_requests", "Requests with windows that wait for the engine.", lambda: batcher.jobs)
-    metrics.watch("quoth_engine_tokens_per_second", "Of the last batches.", lambda: batcher.rate)
-    metrics.watch("quoth_kept_texts", "Texts that clients keep here.", lambda: len(service.texts))
-    metrics.watch("quoth_kept_text_bytes", "Memory that these take.", lambda: service.texts.size)
+    metrics.watch("quoth_queue_tokens", "Tokens in the queue.", lambda: batcher.tokens)
+    metrics.watch("quoth_queue_capacity_tokens", "Current capacity of the queue, in tokens.", lambda: batcher.capacity)
+    metrics.watch("quoth_queue_requests", "Requests in the queue.", lambda: batcher.jobs)
+    metrics.watch("quoth_engine_tokens_per_second", "Throughput of the last batches.", lambda: batcher.rate)
+    metrics.watch("quoth_kept_texts", "Stored texts.", lambda: len(service.texts))
+    metrics.watch("quoth_kept_text_bytes", "Memory of the stored texts.", lambda: service.texts.size)
 
 
 def _document_token(app: FastAPI) -> None:
-    """Let /docs ask for the token."""
+    """Document the bearer token, so that /docs can ask for it."""
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The page and the documentation page: files of this package, each with a policy that lets a browser load no others."""
+"""Static files of the web page and the API documentation, with a strict content security policy."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _OWN = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# The page makes no markup out of strings, and so a browser may refuse to.
+# The page never creates markup from strings, so trusted types can be enforced.
 _PAGE = f"{_OWN}; require-trusted-types-for 'script'; trusted-types 'none'"
-# Swagger UI writes style attributes.
+# Swagger UI uses style attributes.
 _SWAGGER = _OWN.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 
 
 class _Files(StaticFiles):
-    """Files of a package, with a policy."""
+    """Static files of a package, with a content security policy."""
 
     def __init__(self, package: str, folder: str, policy: str) -> None:
         super().__init__(packages=[(package, folder)])
@@ -30,13 +30,13 @@ class _Files(StaticFiles):
     async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
         response = await super().get_response(path, scope)
         response.headers["Content-Security-Policy"] = self._policy
-        # Asked for anew each time, and answered with 304 where nothing changed: after an update nothing old stays.
+        # Revalidate on each request (304 if unchanged), so that no old files are used after an update.
         response.headers["Cache-Control"] = "no-cache"
         return response
 
 
 def asset_routes() -> APIRouter:
-    """Return the routes of the page, and of the documentation with Swagger UI."""
+    """Return the routes of the web page and of the documentation (Swagger UI)."""
     page, docs = _Files("quoth.serve", "page", _PAGE), _Files("quoth.serve", "docs", _SWAGGER)
     router = APIRouter()
     router.routes += [

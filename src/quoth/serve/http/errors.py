@@ -1,4 +1,4 @@
-"""How whatever is raised while a request is handled becomes a response."""
+"""Exception handlers: convert exceptions to error responses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from quoth.serve.errors import ApiError, of_quoth
 
 M = TypeVar("M", bound=BaseModel)
 
-# A refusal lists no more problems of one request than these.
+# Maximum number of problems in one error message.
 _SHOWN = 10
 
 
 async def refuse(request: Request, error: Exception) -> JSONResponse:
-    """Answer with an error that was raised on purpose."""
+    """Return the response for an expected error."""
     if isinstance(error, ApiError):
         return error.response()
     if isinstance(error, QuothError):
@@ -29,31 +29,34 @@ async def refuse(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, RequestValidationError):
         return of_fields(error.errors()).response()
     assert isinstance(error, HTTPException)
-    code, hint = _PLAIN.get(error.status_code, ("refused", "See /docs for what can be asked."))
+    code, hint = _PLAIN.get(error.status_code, ("refused", "See /docs for valid requests."))
     refused = ApiError(error.status_code, code, str(error.detail), hint)
     refused.headers = error.headers
     return refused.response()
 
 
 async def failed(request: Request, error: Exception) -> JSONResponse:
-    """Answer where something broke that should not."""
+    """Return the response for an unexpected exception."""
     return ApiError(
-        500, "internal_error", "something broke here", "It is not your request's fault; tell who runs this server."
+        500,
+        "internal_error",
+        "an internal error occurred",
+        "Your request is not the cause; contact the administrator of this server.",
     ).response()
 
 
 _PLAIN = {
-    400: ("bad_request", "See /docs for what can be asked."),
-    404: ("not_found", "See /docs for the paths that there are."),
-    405: ("method_not_allowed", "See /docs for the methods that there are."),
+    400: ("bad_request", "See /docs for valid requests."),
+    404: ("not_found", "See /docs for the available paths."),
+    405: ("method_not_allowed", "See /docs for the available methods."),
 }
 
 
 def checked(model: type[M], document: Any, where: str = "body") -> M:
-    """Check a part of a request.
+    """Validate a part of a request.
 
     Raises:
-        ApiError: If a field is not what it must be.
+        ApiError: If a field is invalid.
     """
     try:
         return model.model_validate(document)
@@ -62,9 +65,9 @@ def checked(model: type[M], document: Any, where: str = "body") -> M:
 
 
 def of_fields(errors: Sequence[Mapping[str, Any]]) -> ApiError:
-    """Name every field that is wrong, as pydantic lists them; never what it holds."""
+    """Return an error that lists all invalid fields, from pydantic's errors, without their values."""
     found = [(".".join(map(str, item["loc"])), str(item["msg"]).removeprefix("Value error, ")) for item in errors]
     message = "; ".join(f"{where}: {what}" for where, what in found[:_SHOWN])
     if len(found) > _SHOWN:
         message += f"; and {len(found) - _SHOWN} more"
-    return ApiError(422, "bad_field", message, "See /docs for what each field may be.", found[0][0])
+    return ApiError(422, "bad_field", message, "See /docs for the valid values of each field.", found[0][0])

@@ -1,7 +1,7 @@
-"""Hugging Face's hosted question-answering task: its request turned into ours, our answers into its.
+"""Hugging Face's hosted question-answering task: converts its requests and our answers.
 
-Source: the task's specification in huggingface.js, ``packages/tasks/src/tasks/question-answering``, and the pipeline
-that served it, for the defaults.
+Source: the specification of the task in huggingface.js, ``packages/tasks/src/tasks/question-answering``; for the
+defaults, the pipeline that served it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from quoth.serve.http.schema import HostedAnswer, HostedParameters, HostedReques
 
 _MAX_SEQ_LEN = 384
 _DOC_STRIDE = 128
-# Beyond it, neighbours share nearly all, and windows are many.
+# With a larger overlap, there would be very many windows.
 _MOST_SHARED = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class HostedTask:
-    """One request of the task, as our reader takes it.
+    """One request of the task, converted for our reader.
 
     Attributes:
-        question: The question, cut to its longest length.
-        settings: How answers are chosen.
-        windower: Cuts windows of the sizes asked for.
-        may_be_empty: Whether "no answer" is one of the answers.
+        question: The question, truncated to the maximum length.
+        settings: The decoding settings.
+        windower: Creates windows of the requested sizes.
+        may_be_empty: Whether "no answer" may be one of the answers.
     """
 
     question: str
@@ -39,14 +39,14 @@ class HostedTask:
 
     @classmethod
     def of(cls, request: HostedRequest, reader: Reader) -> HostedTask:
-        """Check a request against what the reader can do.
+        """Validate a request against the limits of the reader.
 
         Raises:
-            ApiError: If it asks for windows that the reader cannot read.
+            ApiError: If the reader does not support the requested windows.
         """
         asked = request.parameters or HostedParameters()
         if not request.inputs.context.strip():
-            raise _refused("the context must hold text, but holds none", "Send one.", "inputs.context")
+            raise _refused("the context must not be empty, but has no text", "Send a text.", "inputs.context")
         threshold: NullThreshold = reader.settings.threshold_when_asked if asked.handle_impossible_answer else NEVER
         settings = reader.decode_settings(asked.top_k or 1, threshold, asked.max_answer_len or 15)
         return cls(
@@ -73,30 +73,30 @@ class HostedTask:
 
 
 def _windower(asked: HostedParameters, reader: Reader) -> Windower:
-    """Return what cuts windows of these sizes: the reader's own if they are its own."""
+    """Return a windower with these sizes; the reader's own if they are equal."""
     longest = reader.settings.max_tokens
     max_tokens = min(_MAX_SEQ_LEN, longest) if asked.max_seq_len is None else asked.max_seq_len
     overlap = min(_DOC_STRIDE, max_tokens // 2) if asked.doc_stride is None else asked.doc_stride
     if max_tokens > longest:
         raise _refused(
-            f"max_seq_len must be at most {longest} for this reader, but is {max_tokens}", "Leave it out.",
+            f"max_seq_len must be at most {longest} for this reader, but is {max_tokens}", "Omit it.",
             "parameters.max_seq_len",
         )  # fmt: skip
     if overlap > _MOST_SHARED * max_tokens:
         raise _refused(
             f"doc_stride must be at most {_MOST_SHARED} of max_seq_len ({max_tokens}), but is {overlap}",
-            "It is what neighbouring windows share: leave it out.", "parameters.doc_stride",
+            "It is the overlap of neighbouring windows: omit it.", "parameters.doc_stride",
         )  # fmt: skip
     if (max_tokens, overlap) == (reader.windower.max_tokens, reader.windower.overlap):
         return reader.windower
     try:
         return Windower(reader.tokenizer, max_tokens=max_tokens, overlap=overlap)
     except ConfigError as error:
-        raise _refused(f"max_seq_len: {error}", "Leave it out.", "parameters.max_seq_len") from None
+        raise _refused(f"max_seq_len: {error}", "Omit it.", "parameters.max_seq_len") from None
 
 
 def _shortened(question: str, most: int, tokenizer: Tokenizer) -> str:
-    """Cut a question after its first tokens, as the task does."""
+    """Truncate a question to a number of tokens, as the task does."""
     (tokens,) = tokenizer.encode([question])
     return question if len(tokens) <= most else question[: int(tokens.offsets[most - 1, 1])]
 

@@ -1,4 +1,4 @@
-"""A reader with its name and its hash: what every response says of who answered."""
+"""A reader with its name and hash, which are part of every response."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _HASH_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class ServedReader:
-    """A loaded reader, and which one it is.
+    """A loaded reader with its identity.
 
     Attributes:
         reader: The reader.
-        name: Name of its folder, or the last part of its name on the hub; never a path.
-        hash: Of its files, its settings and its engine: changes whenever an answer might.
-        scores: As its ``quoth.json`` has them.
+        name: The name of its folder, or the last part of its hub name; never a path.
+        hash: Hash of its files, settings and engine; it changes whenever answers may change.
+        scores: The scores in its ``quoth.json``.
     """
 
     reader: Reader
@@ -46,8 +46,8 @@ class ServedReader:
 
         Raises:
             ReaderError: If the folder is missing, incomplete or damaged.
-            ConfigError: If there is no such engine or precision.
-            MissingExtraError: If what runs it is not installed.
+            ConfigError: If the engine or precision is unknown.
+            MissingExtraError: If the engine is not installed.
         """
         name = "shipped" if source is None else Path(source).resolve().name
         if is_hub_name(source):

@@ -1,6 +1,6 @@
-"""What stands before every endpoint: who may ask, how much, how slowly, how many at once; and who has left.
+"""Middleware of every endpoint: authentication, body size, timeouts, concurrency, and disconnected clients.
 
-Pure ASGI, so that a request is refused before its body is read, and a body while it is read.
+It is pure ASGI, so that requests can be rejected before or while their body is read.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-# A browser runs and loads nothing that an answer of the API could smuggle in.
+# Browsers must not run or load anything from an API response.
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-# These are asked by machines and by people who have no token yet; they tell nothing of what others ask.
+# Paths without authentication. Their responses contain nothing about requests of others.
 _OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json", "/page")
-# Asked however much there is to do.
+# Paths that are answered even under overload.
 _WATCHERS = ("/healthz", "/readyz", "/metrics")
-# Metrics have a label for each of these paths, and one for all others: a client cannot make labels.
+# Metrics have one label for each of these paths, and one for all others, so that clients cannot create labels.
 _ENDPOINTS = frozenset(
     ("/", "/v1/answer", "/v1/answers", "/v1/texts", "/v1/explain", "/v1/reader", "/metrics", "/healthz", "/readyz")
 )
-# A client that was refused while it sent is listened to for so long, so that it reads the refusal, not a broken pipe.
+# After a rejection, the rest of the body is read for this long, so that the client receives the error response.
 _LINGER_S = 5.0
 
 
 class Guard:
-    """An ASGI application around another."""
+    """ASGI middleware around the application."""
 
     def __init__(self, app: App, settings: ServeSettings, metrics: Metrics, headers: dict[str, str]) -> None:
         """Wrap an application.
@@ -46,8 +46,8 @@ class Guard:
         Args:
             app: The application.
             settings: The limits.
-            metrics: Where requests are counted.
-            headers: What every response says.
+            metrics: The metrics that count requests.
+            headers: Headers of every response.
         """
         self.app = app
         self._settings = settings
@@ -60,7 +60,7 @@ class Guard:
             **headers,
         }
         self._held = 0
-        metrics.watch("quoth_requests_held", "Requests that are being worked on.", lambda: self._held)
+        metrics.watch("quoth_requests_held", "Concurrent requests.", lambda: self._held)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -83,7 +83,7 @@ class Guard:
             self._metrics.request(endpoint, _method(scope), exchange.status, time.perf_counter() - began)
 
     def _refusal(self, scope: MutableMapping[str, Any]) -> ApiError | None:
-        """Return why this request is not looked at, if so."""
+        """Return the error if the request must be rejected without reading it."""
         path: str = scope["path"]
         is_open = (
             path in _OPEN
@@ -91,7 +91,7 @@ class Guard:
             or (path == "/" and scope["method"] in ("GET", "HEAD"))
         )
         headers = Headers(scope=scope)
-        # A browser asks whether it may ask without saying who it is.
+        # Browsers send preflight requests without credentials.
         preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
         if self._settings.token is not None and not is_open and not preflight:
             given = headers.get("authorization", "").encode("latin-1")
@@ -99,13 +99,13 @@ class Guard:
                 refused = ApiError(
                     401,
                     "unauthorized",
-                    "the right token must be given, but is not",
+                    "the bearer token is missing or wrong",
                     "Send Authorization: Bearer TOKEN.",
                 )
                 refused.headers = {"WWW-Authenticate": "Bearer"}
                 return refused
         if self._held > self._settings.requests and path not in _WATCHERS:
-            return overloaded(f"at most {self._settings.requests:,} requests are held at once, and so many are", 1.0)
+            return overloaded(f"too many concurrent requests (limit {self._settings.requests:,})", 1.0)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > body_limit(scope, self._settings):
             return _too_large(scope, self._settings)
@@ -132,7 +132,7 @@ class _Exchange:
         self._whole = asyncio.Event()
 
     async def run(self, app: App) -> None:
-        """Let an application answer, as long as somebody waits for it."""
+        """Run the application until it has responded or the client has disconnected."""
         work = asyncio.ensure_future(app(self._scope, self._bounded_receive, self._marking_send))
         leaving = asyncio.ensure_future(self._departure())
         try:
@@ -145,17 +145,17 @@ class _Exchange:
             await asyncio.wait({work, leaving})
 
     async def _bounded_receive(self) -> Message:
-        """Hand on the body, as long as it is neither too long nor too slow."""
+        """Receive the body; raise if it is too large or too slow."""
         if self._whole.is_set():
-            # There is nothing more to hand on; who leaves is seen by _departure, which ends this wait.
+            # The body is complete. _departure ends this wait if the client disconnects.
             await asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout_at(self._read_by):
                 message = await self._receive()
         except TimeoutError:
             raise ApiError(
-                408, "too_slow", f"the body must be here within {self._settings.read_s:g} seconds, but is not",
-                "Send it faster, or less of it.",
+                408, "too_slow", f"the body was not received within {self._settings.read_s:g} seconds",
+                "Send it faster, or send less.",
             ) from None  # fmt: skip
         if message["type"] == "http.disconnect":
             self._whole.set()
@@ -169,13 +169,13 @@ class _Exchange:
         return message
 
     async def _departure(self) -> None:
-        """Return when the client has left."""
+        """Return when the client has disconnected."""
         await self._whole.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
     async def _marking_send(self, message: Message) -> None:
-        """Hand on the response, with the headers that each has."""
+        """Send the response with the common headers."""
         if message["type"] == "http.response.start":
             self.status = str(message["status"])
             headers = MutableHeaders(raw=message.setdefault("headers", []))
@@ -184,14 +184,14 @@ class _Exchange:
             if self._is_unread:
                 headers["Connection"] = "close"
         elif self._is_unread and not message.get("more_body"):
-            # Closed now, the connection would break under a client that still sends, and the answer be lost to it.
+            # If the connection were closed now, a client that is still sending would not receive the response.
             await self._send({**message, "more_body": True})
             await self._linger()
             message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
     async def _linger(self) -> None:
-        """Let the client send the rest, unread."""
+        """Discard the rest of the body."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_S):
                 while (await self._receive()).get("more_body"):
@@ -199,7 +199,7 @@ class _Exchange:
 
 
 def body_limit(scope: MutableMapping[str, Any], settings: ServeSettings) -> int:
-    """Return the most bytes that the body of a request may have."""
+    """Return the maximum size of a request's body, in bytes."""
     return settings.file_bytes if _takes_files(scope) else settings.body_bytes
 
 

@@ -1,4 +1,4 @@
-"""HTTP over one connection, as uvicorn speaks it, with one thing added: headers must come within a time."""
+"""uvicorn's HTTP protocol with a timeout and a size limit for headers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# Longest head of a request, its first line and all headers, in bytes.
+# Maximum size of the request line and all headers, in bytes.
 _HEAD_BYTES = 32_768
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection that sends no whole head in time, or one that is too long.
+    """Closes connections that do not send complete headers in time, or whose headers are too large.
 
-    uvicorn itself waits for ever: some thousand connections that send a byte now and then would take every place.
+    uvicorn has no such timeout: about a thousand connections that send single bytes would use up all connections.
     """
 
     def __init__(self, *arguments: Any, read_s: float, **named: Any) -> None:
@@ -24,29 +24,29 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the first head."""
+        """Start the timeout for the headers of the first request."""
         super().connection_made(transport)  # type: ignore[arg-type]
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes in, as long as a head is not too long."""
-        # Counted in what arrives before the head is whole; a body that comes with it counts too, but no more.
+        """Receive data; reject headers that are too large."""
+        # Counts all data that arrives until the headers are complete, including the start of a body in the same packet.
         if self._head is not None:
             self._head_bytes += len(data)
             if self._head_bytes > _HEAD_BYTES and b"\r\n\r\n" not in data:
-                self.send_400_response(f"The head of a request must be at most {_HEAD_BYTES} bytes.")
+                self.send_400_response(f"The headers of a request must be at most {_HEAD_BYTES} bytes.")
                 return
         elif self.cycle is not None and self.cycle.response_complete:
             self._await_head()
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        """Go on to the body, which has a time of its own."""
+        """Continue with the body, which has its own timeout."""
         self._head_is_here()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Cancel the timeout."""
         self._head_is_here()
         super().connection_lost(exc)
 

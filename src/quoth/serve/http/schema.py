@@ -1,17 +1,17 @@
-"""What goes over the wire, endpoint by endpoint.
+"""Request and response schemas of each endpoint.
 
-    POST /v1/answer          AnswerRequest  -> AnswerResponse    one question on one text, or on several
-    POST /v1/answers         AnswersRequest -> AnswersResponse   many rows, or many questions on one text; in order
-    POST /v1/texts           TextRequest or a file -> TextResponse   send a text once, ask many times by its handle
-    GET  /v1/texts/{handle}                 -> StoredText        the text again; after a 404, send it again
+    POST /v1/answer          AnswerRequest  -> AnswerResponse    one question about one or several texts
+    POST /v1/answers         AnswersRequest -> AnswersResponse   many rows, or many questions about one text; in order
+    POST /v1/texts           TextRequest or a file -> TextResponse   store a text, to use its handle in questions
+    GET  /v1/texts/{handle}                 -> StoredText        a stored text; after a 404, send it again
     POST /v1/explain         ExplainRequest -> ExplainResponse   windows, tokens, offsets and logits of one question
-    GET  /v1/reader                         -> ReaderResponse    which reader answers, its settings and the limits here
-    GET  /healthz, /readyz                  -> Health            alive; loaded and warm
+    GET  /v1/reader                         -> ReaderResponse    the reader, its settings, and the limits of this server
+    GET  /healthz, /readyz                  -> Health            liveness; readiness
     GET  /metrics                                                Prometheus
     POST /                   HostedRequest  -> HostedAnswer, or a list of them    Hugging Face's hosted task
 
-Every error is an ErrorResponse. Positions count code points, half-open, unless their name says UTF-16. A number that is
-not finite is ``null``: JSON has no other word for it.
+Every error is an ErrorResponse. Offsets count code points, half-open, unless their name says UTF-16. A number that is
+not finite is ``null``, because JSON cannot represent it.
 """
 
 from __future__ import annotations
@@ -29,28 +29,26 @@ HANDLE = "5f0e2c3a6f0f3b1d4f2f0a6bd3f6f8d7a1b2c3d4e5f60718293a4b5c6d7e8f90"
 Question = Annotated[str, Field(description="The question.", examples=[QUESTION])]
 Handle = Annotated[
     str,
-    Field(
-        pattern="^[0-9a-f]{64}$", description="The handle that /v1/texts gave: SHA-256 of the text.", examples=[HANDLE]
-    ),
+    Field(pattern="^[0-9a-f]{64}$", description="The handle from /v1/texts: SHA-256 of the text.", examples=[HANDLE]),
 ]
-TopK = Annotated[int, Field(ge=1, le=100, description="How many answers to return at most.")]
+TopK = Annotated[int, Field(ge=1, le=100, description="Maximum number of answers.")]
 NullThreshold = Annotated[
     Annotated[float, Field(allow_inf_nan=False)] | Literal["never"] | None,
-    Field(description='Abstain where the null score is above the best by more. "never" abstain; null: as stored.'),
+    Field(description='Abstain if the null odds exceed this value; "never": never abstain; null: as stored.'),
 ]
 MaxAnswerTokens = Annotated[
-    int | None, Field(ge=1, le=512, description="The longest answer, in tokens; null: as the reader has it.")
+    int | None, Field(ge=1, le=512, description="Maximum length of an answer, in tokens; null: as stored.")
 ]
 
 
 class Strict(BaseModel):
-    """A request: an unknown field is a misspelt one, and is named."""
+    """A request; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Choice(Strict):
-    """How answers are chosen."""
+    """Decoding settings."""
 
     top_k: TopK = 1
     null_threshold: NullThreshold = None
@@ -58,20 +56,20 @@ class Choice(Strict):
 
 
 class Source(Strict):
-    """What to quote from: exactly one of the three."""
+    """The text to quote from: exactly one of the three fields."""
 
     context: str | None = Field(default=None, description="The text.", examples=[TEXT])
     contexts: list[str] | None = Field(
-        default=None, min_length=1, description="Several texts: the best answers among all."
+        default=None, min_length=1, description="Several texts: the best answers from all of them."
     )
-    text: Handle | None = Field(default=None, description="The handle of a text sent before.")
+    text: Handle | None = Field(default=None, description="The handle of a stored text.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Source:
         given = [name for name in ("context", "contexts", "text") if getattr(self, name) is not None]
         if len(given) > 1 or (not given and self._needs_source):
             raise ValueError(
-                f"exactly one of context, contexts and text must be given, but {' and '.join(given) or 'none'} is"
+                f"exactly one of context, contexts and text must be given, but {' and '.join(given) or 'none'} is given"
             )
         return self
 
@@ -89,20 +87,20 @@ class AnswerRequest(Choice, Source):
 
 
 class OneQuestion(Strict):
-    """One question of many on one source."""
+    """One of many questions about one source."""
 
     question: Question
 
 
 class Row(Source):
-    """One row of many."""
+    """One of many rows."""
 
-    id: str | None = Field(default=None, max_length=200, description="Comes back with the row's result.")
+    id: str | None = Field(default=None, max_length=200, description="Returned with the result of the row.")
     question: Question
 
 
 class AnswersRequest(Choice, Source):
-    """Many rows, each with a source of its own; or many questions on one source."""
+    """Many rows, each with its own source; or many questions about one source."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -113,11 +111,11 @@ class AnswersRequest(Choice, Source):
         }
     )
 
-    # Looked at one by one, so that a bad row spoils no other.
+    # Validated one by one, so that an invalid row does not affect the others.
     rows: list[Any] | None = Field(
-        default=None, min_length=1, description="Objects as of Row: question, its source, an id."
+        default=None, min_length=1, description="Objects like Row: a question, its source, an id."
     )
-    questions: list[Any] | None = Field(default=None, min_length=1, description="Questions on the one source.")
+    questions: list[Any] | None = Field(default=None, min_length=1, description="Questions about the one source.")
 
     @model_validator(mode="after")
     def _rows_or_questions(self) -> AnswersRequest:
@@ -125,7 +123,7 @@ class AnswersRequest(Choice, Source):
             raise ValueError("exactly one of rows and questions must be given")
         sourced = any(value is not None for value in (self.context, self.contexts, self.text))
         if self.rows is not None and sourced:
-            raise ValueError("each of rows has its own context, contexts or text: none may stand beside rows")
+            raise ValueError("with rows, context, contexts and text must be given in each row only")
         return self
 
     @property
@@ -134,19 +132,19 @@ class AnswersRequest(Choice, Source):
 
 
 class TextRequest(Strict):
-    """A text to keep for a while."""
+    """A text to store temporarily."""
 
     text: str = Field(description="The text.", examples=[TEXT])
 
 
 class ExplainRequest(Choice):
-    """A question whose way to its answer is to be shown."""
+    """A question whose answer is to be explained."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"question": QUESTION, "context": TEXT}]})
 
     question: Question
     context: str | None = Field(default=None, description="The text.", examples=[TEXT])
-    text: Handle | None = Field(default=None, description="The handle of a text sent before.")
+    text: Handle | None = Field(default=None, description="The handle of a stored text.")
 
     @model_validator(mode="after")
     def _one_source(self) -> ExplainRequest:
@@ -156,7 +154,7 @@ class ExplainRequest(Choice):
 
 
 class Place(BaseModel):
-    """Where something stands, half-open."""
+    """A half-open range of offsets."""
 
     start: int = Field(ge=0)
     end: int = Field(ge=0)
@@ -166,39 +164,37 @@ class Quote(BaseModel):
     """One answer."""
 
     text: str = Field(description="Exactly the characters of the context from span.start to span.end.")
-    span: Place = Field(description="Its place in code points, as Python counts.")
-    utf16: Place = Field(description="Its place in UTF-16 units, as JavaScript, Java and C# count.")
-    score: float | None = Field(description="Sum of its start and end logits.")
+    span: Place = Field(description="Its span in code points, as in Python.")
+    utf16: Place = Field(description="Its span in UTF-16 code units, as in JavaScript, Java and C#.")
+    score: float | None = Field(description="Sum of its start and end logit.")
     probability: float | None = Field(description="Probability that this answer is right; 0 to 1.")
-    window: int = Field(description="Which window of its context gave the score.")
-    context: int = Field(description="Which of the contexts it quotes, from 0.")
-    page: int | None = Field(
-        None, description="The page it starts on, from 1, where the text came from a file of pages."
-    )
+    window: int = Field(description="Index of the window with this score.")
+    context: int = Field(description="Index of the quoted context, from 0.")
+    page: int | None = Field(None, description="The page on which it starts, from 1, if the text has pages.")
 
 
 class Timing(BaseModel):
-    """Where the time went, in milliseconds."""
+    """Timing, in milliseconds."""
 
-    queue_ms: float = Field(description="Waiting for the engine.")
-    compute_ms: float = Field(description="In the engine, from its first window to its last.")
-    total_ms: float = Field(description="From the whole body to the answer.")
+    queue_ms: float = Field(description="Time in the queue.")
+    compute_ms: float = Field(description="Time in the engine, from the first window to the last.")
+    total_ms: float = Field(description="Total time, from the complete body to the answer.")
 
 
 class ReaderName(BaseModel):
-    """Which reader answered."""
+    """The identity of the reader."""
 
     name: str
-    hash: str = Field(description="Changes whenever an answer might: SHA-256 of its files, shortened.")
+    hash: str = Field(description="Shortened SHA-256 of its files; changes whenever answers may change.")
 
 
 class Result(BaseModel):
-    """All that is said about one question."""
+    """The result for one question."""
 
-    answers: list[Quote] = Field(description="Best first; what they would be even where there is no answer.")
+    answers: list[Quote] = Field(description="Best first; also the candidates if the reader abstains.")
     no_answer: bool = Field(description="Whether the reader abstains.")
-    reason: str | None = Field(description="Why there is no answer, in a sentence.")
-    null_score: float | None = Field(description="Score of no answer; null where nothing was read.")
+    reason: str | None = Field(description="The reason for no answer, as a sentence.")
+    null_score: float | None = Field(description='Score of "no answer"; null if there was no text to read.')
 
 
 class AnswerResponse(Result):
@@ -235,7 +231,7 @@ class AnswerResponse(Result):
 
 
 class RowResult(BaseModel):
-    """One row's answers, or its error."""
+    """The answers of one row, or its error."""
 
     index: int
     id: str | None = None
@@ -244,7 +240,7 @@ class RowResult(BaseModel):
 
 
 class AnswersResponse(BaseModel):
-    """The rows in their order."""
+    """The results of the rows, in order."""
 
     results: list[RowResult]
     timing: Timing
@@ -252,40 +248,42 @@ class AnswersResponse(BaseModel):
 
 
 class TextFacts(BaseModel):
-    """What is kept of a text."""
+    """Facts about a stored text."""
 
-    handle: str = Field(description="SHA-256 of the text; give it as `text` to /v1/answer.", examples=[HANDLE])
+    handle: str = Field(description="SHA-256 of the text; use it as `text` in /v1/answer.", examples=[HANDLE])
     characters: int = Field(description="Its length in code points.")
-    pages: list[Place] | None = Field(default=None, description="Each page's place in code points; null without pages.")
+    pages: list[Place] | None = Field(default=None, description="Span of each page in code points; null without pages.")
     expires_in_s: float = Field(
-        description="Forgotten after so many seconds without a question, or earlier if space runs out."
+        description="Removed after this many seconds without a question, or earlier if memory is full."
     )
 
 
 class TextResponse(TextFacts):
-    """A text that is kept now."""
+    """A text that was stored."""
 
-    text: str | None = Field(default=None, description="What was read from the file; null where the text came as JSON.")
+    text: str | None = Field(default=None, description="The text of the file; null if the text was sent as JSON.")
 
 
 class StoredText(TextFacts):
-    """A text that was kept."""
+    """A stored text."""
 
     text: str
 
 
 class ExplainedQuote(Quote):
-    """One answer, and the tokens of its window that it comes from."""
+    """An answer, and its tokens in its window."""
 
-    first_token: int = Field(description="Which token of its window starts it; its start logit is half of the score.")
-    last_token: int = Field(description="Which token ends it, itself included; its end logit is the other half.")
+    first_token: int = Field(
+        description="Index of its first token in its window, whose start logit is part of the score."
+    )
+    last_token: int = Field(description="Index of its last token (inclusive), whose end logit is part of the score.")
 
 
 class LostQuote(BaseModel):
-    """A start and an end with a better score than the last answer, which are no answer all the same."""
+    """A rejected candidate: a start and end with a higher score than the last answer."""
 
     text: str
-    why: str = Field(description="Why it lost, in a sentence.")
+    why: str = Field(description="Why it was rejected, as a sentence.")
     score: float | None
     window: int
     first_token: int
@@ -293,35 +291,35 @@ class LostQuote(BaseModel):
 
 
 class ExplainedWindow(BaseModel):
-    """One window, its tokens in columns of equal length."""
+    """One window, with its tokens in lists of equal length."""
 
     index: int
-    span: Place = Field(description="The part of the context that it holds, in code points.")
-    tokens: list[str] = Field(description="As the vocabulary writes them.")
+    span: Place = Field(description="Its part of the context, in code points.")
+    tokens: list[str] = Field(description="Tokens as in the vocabulary.")
     offsets: list[tuple[int, int]] = Field(description="Code points of each token in the context; 0, 0 outside it.")
-    in_context: list[bool] = Field(description="Whether the token is one of the context's.")
+    in_context: list[bool] = Field(description="Whether the token belongs to the context.")
     start_logits: list[float | None]
     end_logits: list[float | None]
-    cls: int = Field(description="Which token is CLS, whose two logits add up to the null score.")
-    null_score: float | None = Field(description="This window's score of no answer.")
+    cls: int = Field(description="Index of CLS, whose two logits add up to the null score.")
+    null_score: float | None = Field(description='Score of "no answer" in this window.')
 
 
 class ExplainResponse(BaseModel):
-    """How an answer came about."""
+    """The explanation of an answer."""
 
     answers: list[ExplainedQuote] = Field(description="Best first.")
     no_answer: bool
     reason: str | None
     null_score: float | None
     null_probability: float | None = Field(description="Probability that the text does not answer.")
-    lost: list[LostQuote] = Field(description="The best pairs of tokens that lost, best first.")
+    lost: list[LostQuote] = Field(description="The rejected candidates with the highest scores, best first.")
     windows: list[ExplainedWindow]
     timing: Timing
     reader: ReaderName
 
 
 class LimitsResponse(BaseModel):
-    """What is refused above."""
+    """The limits of the server."""
 
     body_bytes: int
     context_characters: int
@@ -334,12 +332,12 @@ class LimitsResponse(BaseModel):
 
 
 class ReaderResponse(ReaderName):
-    """Which reader answers here, and how."""
+    """The reader and its settings."""
 
     version: str = Field(description="Of Quoth.")
     engine: str
     precision: str
-    max_tokens: int = Field(description="Longest window, in tokens.")
+    max_tokens: int = Field(description="Maximum length of a window, in tokens.")
     overlap: int = Field(description="Tokens of the context that neighbouring windows share.")
     max_answer_tokens: int
     null_threshold: float | Literal["never"] = Field(description='Stored threshold, or "never": it never abstains.')
@@ -347,18 +345,18 @@ class ReaderResponse(ReaderName):
     temperature: float
     null_temperature: float = Field(description="Divides null odds above the null bias.")
     odds_scale: float = Field(description="Factor from the odds of an answer's share to its odds of being right.")
-    scores: dict[str, Any] = Field(description="As its quoth.json has them.")
+    scores: dict[str, Any] = Field(description="The scores in its quoth.json.")
     limits: LimitsResponse
 
 
 class Health(BaseModel):
-    """Whether it lives, or is ready."""
+    """Liveness or readiness."""
 
     status: Literal["ok", "starting", "stopping"]
 
 
 class HostedInputs(BaseModel):
-    """A question and its text, as Hugging Face's task names them."""
+    """A question and its context, with the names of Hugging Face's task."""
 
     model_config = ConfigDict(strict=True)
 
@@ -367,21 +365,29 @@ class HostedInputs(BaseModel):
 
 
 class HostedParameters(BaseModel):
-    """The parameters of that task, with its defaults where they are null or left out; lengths in tokens."""
+    """The parameters of the task, with its defaults if they are null or omitted; lengths in tokens."""
 
     model_config = ConfigDict(strict=True)
 
-    top_k: int | None = Field(default=None, ge=1, le=100, description="How many answers to return at most; 1.")
-    doc_stride: int | None = Field(default=None, ge=0, description="Overlap of neighbouring windows; 128.")
-    max_answer_len: int | None = Field(default=None, ge=1, le=512, description="Longest answer; 15.")
-    max_seq_len: int | None = Field(default=None, ge=1, description="Longest window; 384, or what the reader can take.")
-    max_question_len: int | None = Field(default=None, ge=1, description="Longer questions are cut; 64.")
-    handle_impossible_answer: bool | None = Field(default=None, description="Whether an answer may be empty; false.")
-    align_to_words: bool | None = Field(default=None, description="Whether answers are widened to whole words; true.")
+    top_k: int | None = Field(default=None, ge=1, le=100, description="Maximum number of answers; default 1.")
+    doc_stride: int | None = Field(default=None, ge=0, description="Overlap of neighbouring windows; default 128.")
+    max_answer_len: int | None = Field(
+        default=None, ge=1, le=512, description="Maximum length of an answer; default 15."
+    )
+    max_seq_len: int | None = Field(
+        default=None, ge=1, description="Maximum length of a window; default 384, or the reader's maximum if lower."
+    )
+    max_question_len: int | None = Field(default=None, ge=1, description="Longer questions are truncated; default 64.")
+    handle_impossible_answer: bool | None = Field(
+        default=None, description="Whether an answer may be empty; default false."
+    )
+    align_to_words: bool | None = Field(
+        default=None, description="Whether answers are widened to whole words; default true."
+    )
 
 
 class HostedRequest(BaseModel):
-    """Hugging Face's hosted question answering."""
+    """A request of Hugging Face's hosted question answering."""
 
     model_config = ConfigDict(
         strict=True,
@@ -395,7 +401,7 @@ class HostedRequest(BaseModel):
 
 
 class HostedAnswer(BaseModel):
-    """One answer of that task."""
+    """One answer of the task."""
 
     answer: str
     score: float

@@ -1,4 +1,4 @@
-"""What each endpoint does, apart from HTTP: requests of the schema in, responses of the schema out."""
+"""The logic of each endpoint, without HTTP: takes request schemas, returns response schemas."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from quoth.serve.texts import Text, Texts
 
 
 class Service:
-    """One reader with its limits and the texts that clients keep here.
+    """One reader with its limits and the stored texts.
 
     Attributes:
         settings: The limits.
-        texts: The kept texts.
+        texts: The stored texts.
     """
 
     def __init__(self, served: ServedReader, desk: Desk, settings: ServeSettings, metrics: Metrics) -> None:
-        """Put it together."""
+        """Create the service."""
         self.settings = settings
         self.texts = Texts(settings.text_bytes, settings.text_s)
         self._served = served
@@ -45,12 +45,12 @@ class Service:
         return schema.AnswerResponse(**dict(found), timing=_timing(times), reader=self._name)
 
     async def answers(self, asked: schema.AnswersRequest) -> schema.AnswersResponse:
-        """Answer many questions; each has its answers or its own error."""
+        """Answer many questions; each result has answers or an error."""
         given = asked.rows if asked.rows is not None else asked.questions
         assert given is not None
         if len(given) > self.settings.rows:
             raise too_large("rows of a request", self.settings.rows, len(given), "rows", "body")
-        # Of many questions on one source, a source that is wrong spoils all: it is the request's own.
+        # An invalid source that is shared by all questions is an error of the whole request.
         shared = self._source(asked, "body") if asked.rows is None else None
         rows = [self._row(shared, index, row) for index, row in enumerate(given)]
         replies, times = await self._desk.ask(rows, self._choice(asked))
@@ -59,18 +59,18 @@ class Service:
         return schema.AnswersResponse(results=results, timing=_timing(times), reader=self._name)
 
     async def explain(self, asked: schema.ExplainRequest) -> schema.ExplainResponse:
-        """Answer one question, and tell how the answers came about."""
+        """Answer one question, and explain its answers."""
         self._check_question(asked.question, "body")
         text = self._text(asked.text, "body.text") if asked.text else Text("", asked.context or "")
         limit = self.settings.explain_characters
         if len(text.text) > limit:
-            raise too_large("characters of an explained text", limit, len(text.text), "explain_characters", "body")
+            raise too_large("characters of a text to explain", limit, len(text.text), "explain_characters", "body")
         explanation, times = await self._desk.explain(Query(asked.question, (text,)), self._choice(asked))
         self._metrics.questions(1)
         return explained(explanation, text, _timing(times), self._name)
 
     async def hosted(self, asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
-        """Answer as the hosted task of Hugging Face does: one object for one answer, else a list."""
+        """Answer like Hugging Face's hosted task: one object for one answer, else a list."""
         self._check_question(asked.inputs.question, "body.inputs")
         text = Text.of(self._checked(asked.inputs.context, "body.inputs.context"))
         task = await self._desk.apart(lambda: HostedTask.of(asked, self._desk.reader))
@@ -90,24 +90,24 @@ class Service:
         return reply.found, times
 
     def keep(self, text: Text, *, is_file: bool) -> schema.TextResponse:
-        """Keep a text for a while.
+        """Store a text.
 
         Args:
             text: The text.
-            is_file: Whether the client does not know the text yet.
+            is_file: Whether the text was extracted from a file, so that it must be returned.
         """
         self._checked(text.text, "body")
         if not self.texts.put(text):
-            raise too_large("bytes of a kept text", self.settings.text_bytes, text.size, "text_bytes", "body")
+            raise too_large("bytes of a stored text", self.settings.text_bytes, text.size, "text_bytes", "body")
         return schema.TextResponse(**self._facts(text), text=text.text if is_file else None)
 
     def kept(self, handle: str) -> schema.StoredText:
-        """Return a text that was kept."""
+        """Return a stored text."""
         text = self._text(handle, "path.handle")
         return schema.StoredText(**self._facts(text), text=text.text)
 
     def describe(self) -> schema.ReaderResponse:
-        """Tell which reader answers, and within which limits."""
+        """Return the reader's identity and settings, and the limits."""
         reader, decode, limits = self._desk.reader, self._desk.reader.settings.decode, self.settings
         return schema.ReaderResponse(
             **dict(self._name),
@@ -173,7 +173,7 @@ class Service:
         text = self.texts.get(handle)
         if text is None:
             raise ApiError(
-                404, "text_not_found", "the text must be here, but is not, or not any more",
+                404, "text_not_found", "no text with this handle is stored, or it has expired",
                 "Send it again with POST /v1/texts.", where,
             )  # fmt: skip
         return text
@@ -202,7 +202,7 @@ def _row_result(index: int, reply: Reply) -> schema.RowResult:
 
 
 def _id(row: Any) -> str | None:
-    """Return the id of a row, whatever else is wrong with it."""
+    """Return the id of a row, even if other fields are invalid."""
     found = row.get("id") if isinstance(row, dict) else None
     return found if isinstance(found, str) else None
 

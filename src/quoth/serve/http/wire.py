@@ -1,4 +1,4 @@
-"""From what the reader says to what goes over the wire."""
+"""Converts the reader's records to response schemas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quoth.text import utf16_span
 
 
 def result(prediction: Prediction, texts: Sequence[Text]) -> schema.Result:
-    """Return a prediction over some texts."""
+    """Return the result of a prediction."""
     return schema.Result(
         answers=[_quote(answer, texts[answer.context_index]) for answer in prediction.answers],
         no_answer=prediction.no_answer,
@@ -25,7 +25,7 @@ def result(prediction: Prediction, texts: Sequence[Text]) -> schema.Result:
 def explained(
     explanation: Explanation, text: Text, timing: schema.Timing, reader: schema.ReaderName
 ) -> schema.ExplainResponse:
-    """Return an explanation over one text."""
+    """Return the response for an explanation of one text."""
     prediction = explanation.prediction
     return schema.ExplainResponse(
         answers=[_explained_quote(answer, text) for answer in explanation.answers],
@@ -41,7 +41,7 @@ def explained(
 
 
 def finite(number: float | None) -> float | None:
-    """Return a number, or ``None`` for one that JSON cannot hold."""
+    """Return a number, or ``None`` if it is not finite, which JSON cannot represent."""
     return number if number is not None and math.isfinite(number) else None
 
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** The answer, and the candidates that came after it. */
+/** The answer and the other candidates. */
 
 import { copy } from "./copy.js";
 import { abstains } from "./decide.js";
@@ -14,7 +14,7 @@ import { offsetsOf } from "./offsets.js";
  * @typedef {object} AnswerActions
  * @property {(rank: number) => void} reveal  Show a candidate in the text.
  * @property {() => void} correct  Start to correct the answer.
- * @property {(text: string) => void} say  Tell a screen reader.
+ * @property {(text: string) => void} say  Announce a text to screen readers.
  */
 
 /**
@@ -32,7 +32,7 @@ export function showAnswer(asked, threshold, actions) {
 }
 
 /**
- * Say an answer in one sentence, for a screen reader.
+ * Return an answer as one sentence, for screen readers.
  *
  * @param {Asked} asked
  * @param {number | null} threshold
@@ -79,7 +79,7 @@ function silence(asked, actions) {
   const closest = best ? [h("p", { class: "place" }, "Its best guess: ", h("q", { dir: "auto" }, short(best.text)), `, ${percent(best.probability)}`)] : [];
   return [
     h("div", { class: "answer-head" }, h("h2", { id: "answer-title" }, "No answer")),
-    h("p", { class: "quote silent" }, "The text does not seem to answer that."),
+    h("p", { class: "quote silent" }, "The text does not seem to answer this question."),
     ...closest,
     took(asked),
     h("div", { class: "actions" }, correctButton(actions)),
@@ -102,7 +102,7 @@ function copyButton(asked, best, actions) {
     const place = placeInWords(best, asked.text);
     const worked = await copy(`\u201c${best.text}\u201d (${asked.text.title}, ${place[0].toLowerCase()}${place.slice(1)})`);
     button.textContent = worked ? "Copied" : "Could not copy";
-    actions.say(worked ? "Copied, with its place." : "The browser did not allow copying.");
+    actions.say(worked ? "Copied, with its position." : "The browser did not allow copying.");
     setTimeout(() => (button.textContent = "Copy quote"), 2000);
   });
   return button;
@@ -115,7 +115,7 @@ function took({ result, took: seen }) {
   return h(
     "p",
     { class: "took" },
-    `${inTime(seen)} in all, ${inTime(compute)} of it reading`,
+    `${inTime(seen)} in total, ${inTime(compute)} of it in the model`,
     windows > 1 ? `; candidates from ${windows} windows` : null,
   );
 }
@@ -126,7 +126,7 @@ function inTime(milliseconds) {
 }
 
 /**
- * Say where a quote stands, as people count: from 1, the last one included.
+ * Return the position of a quote for people: characters from 1, the last one included.
  *
  * @param {Quote} quote
  * @param {Text} text
@@ -138,7 +138,7 @@ export function placeInWords({ span, page }, text) {
 
 /**
  * @param {Quote[]} answers
- * @param {number} first  Where the list starts: at 0 if the best is only a guess.
+ * @param {number} first  First rank in the list: 0 if the reader abstains.
  * @param {AnswerActions} actions
  */
 function showOthers(answers, first, actions) {

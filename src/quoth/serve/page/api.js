@@ -1,15 +1,15 @@
 // @ts-check
-/** The server, and what can go wrong on the way to it. */
+/** Requests to the server, and their errors. */
 
 /** @typedef {import("./types.js").Text} Text */
 
 const TOKEN = "quoth-token";
 
-/** A request that failed, in words for a person. */
+/** A failed request, with a message for users. */
 export class ApiError extends Error {
   /**
    * @param {{ status: number, code: string, message: string, hint?: string, retryAfter?: number | null }} facts
-   *   status: of HTTP, 0 if nobody answered; retryAfter: seconds.
+   *   status: HTTP status, 0 without a response; retryAfter: seconds.
    */
   constructor({ status, code, message, hint = "", retryAfter = null }) {
     super(message);
@@ -26,12 +26,12 @@ export function useToken(token) {
 }
 
 /**
- * Send a request and return what comes, parsed.
+ * Send a request and return the parsed response.
  *
  * @param {string} path  Relative to the page, so that it may be served below any path.
- * @param {{ body?: BodyInit | object, signal?: AbortSignal }} [options]  A body that is no form is sent as JSON.
+ * @param {{ body?: BodyInit | object, signal?: AbortSignal }} [options]  A body that is not a form is sent as JSON.
  * @returns {Promise<any>}
- * @throws {ApiError | DOMException} The latter, an AbortError, if the signal ended it.
+ * @throws {ApiError | DOMException} An AbortError (DOMException) if the signal aborted it.
  */
 export async function call(path, { body, signal } = {}) {
   /** @type {Record<string, string>} */
@@ -70,7 +70,7 @@ async function failure(response) {
 }
 
 /**
- * Ask about a text; it is sent if the server has not got it, or has forgotten it.
+ * Ask about a text; the text is sent if the server does not have it.
  *
  * @param {string} path  v1/answer or v1/explain.
  * @param {Text} text  Its handle is set.
@@ -99,7 +99,7 @@ async function send(text, signal) {
 }
 
 /**
- * Have the server read a file.
+ * Upload a file and return its text.
  *
  * @param {File} file
  * @returns {Promise<Text>}
@@ -112,12 +112,12 @@ export async function readFile(file) {
 }
 
 /**
- * Do something; where the server is busy, wait as long as it says and do it again.
+ * Run a function; if the server is overloaded, wait as long as it says and retry.
  *
  * @template T
  * @param {() => Promise<T>} work
- * @param {AbortSignal} signal  Ends the waiting too.
- * @param {(seconds: number) => void} waiting  Told the seconds left, each second.
+ * @param {AbortSignal} signal  Also aborts the waiting.
+ * @param {(seconds: number) => void} waiting  Called each second with the seconds left.
  * @param {number} [tries]
  * @returns {Promise<T>}
  */

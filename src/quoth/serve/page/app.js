@@ -1,5 +1,5 @@
 // @ts-check
-/** The page: puts its parts together. */
+/** The page: connects its components. */
 
 import { inWords as answerInWords, showAnswer } from "./answer.js";
 import { askAbout, call } from "./api.js";
@@ -24,7 +24,7 @@ import { Threshold } from "./threshold.js";
 /** @typedef {import("./types.js").Text} Text */
 
 const TOP_K = 6;
-// Candidates below this probability get a mark that hardly shows.
+// Candidates below this probability have a faint mark.
 const UNLIKELY = 0.05;
 
 class App {
@@ -78,7 +78,7 @@ class App {
     await open();
   }
 
-  /** Ask which reader answers here. */
+  /** Fetch the facts about the reader. */
   async #learn() {
     const reader = /** @type {ReaderFacts} */ (await call("v1/reader"));
     this.reader = reader;
@@ -117,7 +117,7 @@ class App {
     this.#suggest();
   }
 
-  /** Offer the questions of a sample that were not asked last. */
+  /** Show the questions of a sample except for the last one asked. */
   #suggest() {
     const others = (this.text?.questions ?? []).filter((question) => question !== this.question.value.trim());
     const ask = (/** @type {string} */ question) => {
@@ -177,7 +177,7 @@ class App {
     else if (asked.result.answers.length) this.view.reveal(0);
   }
 
-  /** Show what the threshold makes of the scores that are here. */
+  /** Apply the threshold to the current scores. */
   #decide() {
     this.history.show(this.threshold.value);
     if (!this.asked) return;
@@ -197,7 +197,7 @@ class App {
     this.view.reveal(rank);
   }
 
-  /** @param {Place | null} picked  Marked besides the answers. */
+  /** @param {Place | null} picked  Marked in addition to the answers. */
   #mark(picked) {
     if (!this.asked) return;
     const { result } = this.asked;
@@ -220,7 +220,7 @@ class App {
     if (!this.asked) return;
     this.corrections.add({ text: this.asked.text, question: this.asked.question, place });
     this.#closeForm();
-    say(`Kept. ${this.corrections.entries.length} in all; download them under Corrections.`);
+    say(`Saved. ${this.corrections.entries.length} in total; download them under Corrections.`);
   }
 
   #closeForm() {
@@ -240,7 +240,7 @@ class App {
   /** @param {string} name */
   #tabOpened(name) {
     if (name === "found" && this.explained !== this.asked) this.#explain();
-    else if (name === "found" && !this.asked) byId("view-found").textContent = "Ask a question first; then this shows how its answer was found.";
+    else if (name === "found" && !this.asked) byId("view-found").textContent = "Ask a question first to see how its answer was found.";
   }
 
   #explain() {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Work that may take a while, or fail: one at a time, shown while it runs, explained where it fails. */
+/** Operations that may take a while or fail: one at a time, with progress and error messages. */
 
 import { ApiError, useToken, withPatience } from "./api.js";
 import { byId } from "./dom.js";
@@ -8,7 +8,7 @@ import { clearNotice, inWords, notice } from "./notice.js";
 /** @typedef {(signal: AbortSignal) => Promise<void>} Work */
 
 /**
- * Tell a screen reader.
+ * Announce a text to screen readers.
  *
  * @param {string} text
  */
@@ -24,10 +24,10 @@ export class Attempts {
   }
 
   /**
-   * Do what may fail, and say so if it does.
+   * Run an operation, and show its error if it fails.
    *
-   * @param {Work} work  Ended where the next one starts.
-   * @param {string} [label]  Of the button, meanwhile.
+   * @param {Work} work  Aborted when the next one starts.
+   * @param {string} [label]  Label of the button while it runs.
    */
   async run(work, label = "Asking \u2026") {
     this.running.abort();
@@ -53,7 +53,7 @@ export class Attempts {
       busy(null);
     };
     notice({ kind: "wait", title: "Too many questions at once", message, actions: [["Do not wait", cancel]] });
-    // Said once, not each second.
+    // Announced once, not each second.
     const once = "The server is busy; asking again soon.";
     if (byId("say").textContent !== once) say(once);
   }
@@ -82,7 +82,7 @@ export class Attempts {
   }
 }
 
-/** @param {string | null} label  Null: nothing is on its way. */
+/** @param {string | null} label  Null: no operation is running. */
 function busy(label) {
   byId("ask").setAttribute("aria-busy", String(label !== null));
   byId("ask-button").textContent = label ?? "Ask";

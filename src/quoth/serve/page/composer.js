@@ -1,5 +1,5 @@
 // @ts-check
-/** Where a text comes in: pasted, dropped, chosen from a disk, or a sample. */
+/** Text input: pasted, dropped, chosen from a disk, or a sample. */
 
 import { readFile } from "./api.js";
 import { byId } from "./dom.js";
@@ -12,9 +12,9 @@ const TITLE_LENGTH = 60;
 export class Composer {
   /**
    * @param {object} actions
-   * @param {(text: Text, question?: string) => void} actions.take  A text is there; with a question, ask it.
-   * @param {(work: () => Promise<void>) => void} actions.attempt  Do what may fail.
-   * @param {() => void} actions.keep  Go back to the text that was there.
+   * @param {(text: Text, question?: string) => void} actions.take  Called with a new text; with a question, ask it.
+   * @param {(work: () => Promise<void>) => void} actions.attempt  Run an operation that may fail.
+   * @param {() => void} actions.keep  Return to the previous text.
    */
   constructor({ take, attempt, keep }) {
     this.take = take;
@@ -37,15 +37,15 @@ export class Composer {
     showSamples(({ title, text, questions }) => take({ title, content: text, pages: [], handle: null, questions }, questions[0]));
   }
 
-  /** @returns {Text | null} What stands in the field. */
+  /** @returns {Text | null} The content of the field. */
   typed() {
     const content = this.field.value.toWellFormed();
     return content.trim() ? { title: titleOf(content), content, pages: [], handle: null } : null;
   }
 
   /**
-   * @param {string} content  What to start from.
-   * @param {boolean} canKeep  Whether there is a text to go back to.
+   * @param {string} content  Initial content.
+   * @param {boolean} canKeep  Whether there is a previous text.
    */
   open(content, canKeep) {
     byId("composer").hidden = false;
@@ -89,7 +89,7 @@ export class Composer {
 }
 
 /**
- * Name a text by its first line.
+ * Return a title for a text: its first line.
  *
  * @param {string} content
  */

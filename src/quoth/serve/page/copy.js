@@ -1,5 +1,5 @@
 // @ts-check
-/** Copying; also where the browser gives no clipboard to a page that came without TLS. */
+/** Copying to the clipboard, including a fallback for pages without TLS. */
 
 /**
  * @param {string} text

@@ -1,5 +1,5 @@
 // @ts-check
-/** Saying what the right answer would have been: by selecting it, by typing it, or that there is none. */
+/** Corrections: the right answer is selected or typed, or marked as missing. */
 
 import { short } from "./answer.js";
 import { byId, count, h } from "./dom.js";
@@ -10,11 +10,11 @@ import { toSquad } from "./squad.js";
 /** @typedef {import("./types.js").Correction} Correction */
 /** @typedef {import("./types.js").Place} Place */
 
-/** The form that asks for the right words. Its field is filled by a selection, or typed into: keys suffice. */
+/** The correction form. Its field is filled by a selection or with the keyboard. */
 export class CorrectionForm {
   /**
    * @param {{ pick: (place: Place | null) => void, save: (place: Place | null) => void, close: () => void }} actions
-   *   pick: show what is picked; save: keep it, null for no answer.
+   *   pick: show the selected span; save: store it, null for no answer.
    */
   constructor(actions) {
     this.actions = actions;
@@ -30,8 +30,8 @@ export class CorrectionForm {
     const form = h(
       "form",
       { class: "correct-form", onsubmit: (event) => this.#submit(event) },
-      h("h2", { id: "correct-title" }, "What is right?"),
-      h("label", { for: "right-words" }, "Select the right words in the text, or type them as they stand there"),
+      h("h2", { id: "correct-title" }, "What is the right answer?"),
+      h("label", { for: "right-words" }, "Select the right words in the text, or type them exactly as in the text"),
       this.field,
       h("div", { class: "where" }, this.where, this.next),
       h(
@@ -65,14 +65,14 @@ export class CorrectionForm {
   }
 
   /**
-   * Take a place of the text.
+   * Select a span of the text.
    *
    * @param {Place} place
    */
   choose(place) {
     const words = this.content.slice(place.start, place.end);
     this.field.value = words;
-    // A field has one line; words with line feeds in them keep their place all the same.
+    // The field has one line, but the span of words with line feeds is kept.
     this.places = this.field.value === words ? placesOf(this.content, words) : [place];
     this.#show(Math.max(0, this.places.findIndex(({ start }) => start === place.start)));
   }
@@ -89,7 +89,7 @@ export class CorrectionForm {
     this.use.disabled = !place;
     this.next.hidden = this.places.length < 2;
     const all = this.places.length === 1 ? "Found once" : `Place ${this.at + 1} of ${count(this.places.length)}`;
-    this.where.textContent = place ? all : this.field.value.trim() ? "Not in the text, letter for letter" : "Nothing selected yet";
+    this.where.textContent = place ? all : this.field.value.trim() ? "Not in the text exactly as typed" : "Nothing selected yet";
     this.actions.pick(place);
   }
 
@@ -139,7 +139,7 @@ export class Corrections {
       ),
     );
     return [
-      h("p", {}, "What you said is right, as a file to train on: ", h("code", {}, "quoth train corrections.json"), "."),
+      h("p", {}, "Your corrections, as a training file: ", h("code", {}, "quoth train corrections.json"), "."),
       h("div", { class: "actions" }, h("button", { type: "button", class: "primary", id: "download", onclick: () => this.#download() }, "Download as SQuAD JSON")),
       h("ul", {}, ...items),
     ];
@@ -168,6 +168,6 @@ function wordsOf({ text, place }) {
 
 function emptyList() {
   return [
-    h("p", { class: "muted" }, "Nothing yet. When an answer is wrong, choose \u201cCorrect it\u201d below it and say what is right. The corrections are collected here, to train a reader on."),
+    h("p", { class: "muted" }, "Nothing yet. If an answer is wrong, choose \u201cCorrect it\u201d below it and give the right one. The corrections are collected here as training data."),
   ];
 }

@@ -1,10 +1,10 @@
 // @ts-check
-/** Whether there is an answer, as SQuAD 2.0 decides it; here, so that the slider asks nobody. */
+/** Decides whether to abstain, as in SQuAD 2.0; done in the browser, so that the slider needs no request. */
 
 /** @typedef {import("./types.js").Result} Result */
 
 /**
- * Return by how much "no answer" scores above the best answer; null if one of the two has no score.
+ * Return the null odds (null score minus the best answer's score); null if one of the two has no score.
  *
  * @param {Result} result
  * @returns {number | null}
@@ -15,12 +15,12 @@ export function margin(result) {
 }
 
 /**
- * Tell whether to say nothing: the null score exceeds the best answer's by more than the threshold.
+ * Return true if the reader abstains: the null odds exceed the threshold.
  *
  * Source: Devlin et al. 2019, BERT, section 4.3; the official SQuAD 2.0 script's na_prob_thresh.
  *
  * @param {Result} result
- * @param {number | null} threshold  Null: never say nothing.
+ * @param {number | null} threshold  Null: never abstain.
  * @returns {boolean}
  */
 export function abstains(result, threshold) {

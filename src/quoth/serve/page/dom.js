@@ -1,8 +1,8 @@
 // @ts-check
-/** Elements, made without ever parsing markup: what a user or a file says only becomes text. */
+/** Creates elements without parsing markup: input of users and files is only used as text. */
 
 /**
- * Return the element with an id, which the page must have.
+ * Return the element with an id, which must exist.
  *
  * @template {HTMLElement} [T=HTMLElement]
  * @param {string} id
@@ -15,7 +15,7 @@ export function byId(id) {
 }
 
 /**
- * Make an element.
+ * Create an element.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -35,7 +35,7 @@ export function h(tag, properties = {}, ...children) {
 }
 
 /**
- * Set a custom property, which the style sheet turns into a place or a width.
+ * Set custom properties, which the style sheet uses as positions and widths.
  *
  * @template {HTMLElement} T
  * @param {T} element
@@ -53,7 +53,7 @@ const counted = new Intl.NumberFormat("en");
 export const count = (value) => counted.format(value);
 
 /**
- * Say a probability in per cent; never 0 % or 100 % for what is neither.
+ * Format a probability in per cent; 0 % and 100 % only for exact values.
  *
  * @param {number | null} value
  */
@@ -65,7 +65,7 @@ export function percent(value) {
 }
 
 /**
- * Say a logit or a score, with a proper minus.
+ * Format a logit or a score with a typographic minus sign.
  *
  * @param {number | null} value
  * @param {number} [digits]

@@ -1,5 +1,5 @@
 // @ts-check
-/** How an answer was found: the windows over the text, and each token's two logits. */
+/** The explanation of an answer: the windows of the text, and the two logits of each token. */
 
 import { count, h, percent, signed, vary } from "./dom.js";
 import { TokenMap } from "./tokens.js";
@@ -13,7 +13,7 @@ import { TokenMap } from "./tokens.js";
  * @param {HTMLElement} container
  * @param {Explanation} found
  * @param {ReaderFacts} reader
- * @param {number} length  Of the text, in code points.
+ * @param {number} length  Length of the text, in code points.
  */
 export function showExplanation(container, found, reader, length) {
   const best = found.answers[0];
@@ -35,8 +35,8 @@ function windows(found, reader, length, choose) {
   const many = found.windows.length;
   const said =
     many === 1
-      ? "The reader sees question and text as one row of tokens. This text fits into one window."
-      : `The reader sees at most ${count(reader.max_tokens)} tokens at a time, so the text is read through ${many} windows. Neighbours share ${reader.overlap} tokens, so that no answer is cut in two.`;
+      ? "The reader reads the question and the text as one sequence of tokens. This text fits into one window."
+      : `The reader reads at most ${count(reader.max_tokens)} tokens at a time, so the text is read in ${many} windows. Neighbouring windows overlap by ${reader.overlap} tokens, so that no answer is cut in two.`;
   const won = found.answers[0]?.window;
   const row = h("div", { class: "windows", role: "radiogroup", "aria-label": "Windows" });
   const buttons = found.windows.map((window, index) => windowButton(window, length, index === won ? found.answers[0] : undefined));
@@ -77,7 +77,7 @@ function windows(found, reader, length, choose) {
 /**
  * @param {Window} window
  * @param {number} length
- * @param {Quote | undefined} answer  If this window gave the best one.
+ * @param {Quote | undefined} answer  The best answer, if it is from this window.
  */
 function windowButton({ index, span, tokens, null_score }, length, answer) {
   const label = `Window ${index + 1}, characters ${count(span.start + 1)} to ${count(span.end)}, ${tokens.length} tokens, no answer scores ${signed(null_score)}${answer ? ", holds the answer" : ""}`;
@@ -106,7 +106,7 @@ function showTokens(section, window, best) {
     h(
       "p",
       {},
-      "For each token the network gives two logits: how well an answer would start here, and how well it would end here. The first token stands for \u201cno answer\u201d.",
+      "For each token the network computes two logits: for an answer that starts here, and for one that ends here. The first token stands for \u201cno answer\u201d.",
     ),
     map.legend(),
     map.element,
@@ -121,9 +121,9 @@ function decision(found) {
   const best = found.answers[0];
   const lines = best
     ? [
-        `The pair with the highest sum of start and end wins, over all windows. Its score is ${signed(best.score)}.`,
-        `\u201cNo answer\u201d scores ${signed(found.null_score)}, the lowest that any window gives it.`,
-        `A softmax over all pairs, and \u201cno answer\u201d, makes ${percent(best.probability)} of that.`,
+        `The best answer is the span with the highest sum of start and end logit in all windows. Its score is ${signed(best.score)}.`,
+        `\u201cNo answer\u201d scores ${signed(found.null_score)}, the lowest of all windows.`,
+        `The calibrated probability that it is right is ${percent(best.probability)}: its share in a softmax over all spans, corrected by the odds scale, and weighed against \u201cno answer\u201d.`,
       ]
     : [found.reason ?? "There was no text to quote."];
   return h(

@@ -1,5 +1,5 @@
 // @ts-check
-/** What was asked in this tab. It is kept nowhere else, and gone with the tab. */
+/** The questions asked in this tab. They are not stored anywhere else, and are lost when the tab is closed. */
 
 import { short } from "./answer.js";
 import { abstains } from "./decide.js";

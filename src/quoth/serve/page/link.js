@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A link that holds question and text in its fragment, which a browser never sends to a server.
+ * A link with question and text in its fragment, which browsers never send to a server.
  *
  * `#q=…&t=…&n=…` while short; `#z=…`, the same deflated, in base64url, when long.
  */
@@ -10,7 +10,7 @@
 // Mail and chat programs cut links that are longer.
 export const LONGEST = 16000;
 const SHORT = 500;
-// What a link unpacks to at most, in bytes: a little link could hold a lot.
+// Maximum decompressed size of a link, in bytes, against decompression bombs.
 const UNPACKED = 8_000_000;
 
 /** The text does not fit into a link. */
@@ -18,7 +18,7 @@ export class LinkTooLongError extends Error {
   /** @param {number} length */
   constructor(length) {
     super(
-      `A link holds at most ${LONGEST.toLocaleString("en")} characters, but this text needs ` +
+      `A link can have at most ${LONGEST.toLocaleString("en")} characters, but this text needs ` +
         `${length.toLocaleString("en")}. Send the text itself instead.`,
     );
   }
@@ -42,7 +42,7 @@ export async function toFragment({ question, content, title }) {
 
 /**
  * @param {string} fragment  With its #.
- * @returns {Promise<Shared | null>} Null if it holds no text.
+ * @returns {Promise<Shared | null>} Null if it has no text.
  * @throws {Error} If it is damaged.
  */
 export async function fromFragment(fragment) {
@@ -59,14 +59,14 @@ export async function fromFragment(fragment) {
 /**
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @param {CompressionStream | DecompressionStream} stream
- * @param {number} most  Bytes to come out at most.
+ * @param {number} most  Maximum number of output bytes.
  */
 async function through(bytes, stream, most) {
   const chunks = [];
   let size = 0;
   for await (const chunk of chunksOf(new Blob([bytes]).stream().pipeThrough(stream))) {
     size += chunk.length;
-    if (size > most) throw new Error("the link unpacks to more than it may");
+    if (size > most) throw new Error("the decompressed link is too large");
     chunks.push(chunk);
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer());

@@ -1,5 +1,5 @@
 // @ts-check
-/** What went wrong, or takes longer, and what to do about it. */
+/** Notices: errors and delays, and what to do about them. */
 
 import { ApiError } from "./api.js";
 import { byId, h } from "./dom.js";
@@ -26,7 +26,7 @@ export function clearNotice() {
 }
 
 /**
- * Put an error into a title of our own, and the server's words.
+ * Return the title, message and hint for an error.
  *
  * @param {unknown} error
  * @returns {{ title: string, message: string, hint: string }}
@@ -39,13 +39,13 @@ export function inWords(error) {
   const titles = new Map([
     [0, "No connection"],
     [401, "A token is needed"],
-    [404, "The text was forgotten"],
+    [404, "The text has expired"],
     [413, "That is too long"],
-    [415, "This kind of file is not read"],
+    [415, "This file type is not supported"],
     [503, "Too many questions at once"],
     [504, "That took too long"],
   ]);
-  const title = titles.get(status) ?? (status >= 500 ? "The server stumbled" : "That could not be read");
+  const title = titles.get(status) ?? (status >= 500 ? "Server error" : "The request is invalid");
   return { title, message: sentence(message), hint: sentence(hint) };
 }
 

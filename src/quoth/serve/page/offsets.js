@@ -1,10 +1,10 @@
 // @ts-check
-/** Python counts code points, JavaScript counts UTF-16 units. */
+/** Converts between code points (Python, the API) and UTF-16 units (JavaScript). */
 
 /** @typedef {import("./types.js").Place} Place */
 /** @typedef {import("./types.js").Text} Text */
 
-/** The two ways to count one text. */
+/** Offsets of one text in both units. */
 export class Offsets {
   /** @param {string} text */
   constructor(text) {
@@ -43,7 +43,7 @@ export class Offsets {
 const counted = new WeakMap();
 
 /**
- * Return the offsets of a text, counted once.
+ * Return the cached offsets of a text.
  *
  * @param {Text} text
  * @returns {Offsets}
@@ -55,7 +55,7 @@ export function offsetsOf(text) {
 }
 
 /**
- * Return the first index below `size` that does not hold, where those that hold come first; `size` if all do.
+ * Binary search: return the first index below `size` for which `holds` is false, or `size`.
  *
  * @param {number} size
  * @param {(index: number) => boolean} holds
@@ -72,7 +72,7 @@ function firstNot(size, holds) {
 }
 
 /**
- * Return every place of some words in a text, in UTF-16 units.
+ * Return the span of every occurrence of some words in a text, in UTF-16 units.
  *
  * @param {string} text
  * @param {string} words

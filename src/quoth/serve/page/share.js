@@ -1,5 +1,5 @@
 // @ts-check
-/** The link that restores question and text: making it, and opening it. */
+/** Creates and opens links that restore a question and its text. */
 
 import { say } from "./attempts.js";
 import { copy } from "./copy.js";
@@ -10,7 +10,7 @@ import { notice } from "./notice.js";
 /** @typedef {import("./types.js").Text} Text */
 
 /**
- * Put question and text into the address, and copy it.
+ * Put question and text into the URL, and copy it.
  *
  * @param {Text} text
  * @param {string} question
@@ -24,12 +24,12 @@ export async function share(text, question) {
   }
   const worked = await copy(location.href);
   byId("share").textContent = worked ? "Link copied" : "Link is in the address bar";
-  say("The link holds question and text. It is not sent to the server.");
+  say("The link contains the question and the text. They are not sent to the server.");
   setTimeout(() => (byId("share").textContent = "Copy link"), 2500);
 }
 
 /**
- * Open what the address holds, if it holds a text.
+ * Open the text in the URL, if there is one.
  *
  * @param {(text: Text, question: string) => void} take
  */
@@ -42,6 +42,6 @@ export async function openLink(take) {
     take({ title: shared.title, content: shared.content.toWellFormed(), pages: [], handle: null }, shared.question);
     history.replaceState(null, "", fragment);
   } catch {
-    notice({ title: "This link is damaged", message: "It was cut, or changed, on its way. Ask for it again, or paste the text." });
+    notice({ title: "This link is damaged", message: "It was cut off or changed. Ask for it again, or paste the text." });
   }
 }

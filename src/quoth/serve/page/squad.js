@@ -1,5 +1,5 @@
 // @ts-check
-/** Corrections as a SQuAD v2.0 file, which `quoth data check` and `quoth train` take. */
+/** Corrections as a SQuAD v2.0 file, for `quoth data check` and `quoth train`. */
 
 import { offsetsOf } from "./offsets.js";
 
@@ -7,8 +7,8 @@ import { offsetsOf } from "./offsets.js";
 
 /**
  * @param {Correction[]} corrections
- * @param {string} prefix  Of the ids, so that those of two files differ.
- * @returns {object} One article a title, one paragraph a text; answer_start counts code points, as Python does.
+ * @param {string} prefix  Prefix of the ids, so that ids of different files differ.
+ * @returns {object} One article per title, one paragraph per text; answer_start counts code points.
  */
 export function toSquad(corrections, prefix) {
   /** @type {Map<string, Map<string, object[]>>} */

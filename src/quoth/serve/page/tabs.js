@@ -1,5 +1,5 @@
 // @ts-check
-/** Tabs, as the ARIA practices describe them: one is in the tab order, arrow keys move between them. */
+/** Tabs that follow the ARIA practices: one tab is in the tab order, and arrow keys move between tabs. */
 
 import { byId } from "./dom.js";
 

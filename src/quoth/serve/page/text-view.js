@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The text to read, with its marks.
+ * The text with its marks.
  *
- * The text nodes below the container, one after the other, are the text itself, character for character, whatever is
- * marked: so a selection is a place in the text, and back.
+ * The concatenated text nodes of the container are exactly the text, independent of the marks, so selections can be
+ * converted to spans of the text and back.
  */
 
 import { h } from "./dom.js";
@@ -12,7 +12,7 @@ import { h } from "./dom.js";
 /** @typedef {Place & { kind: "best" | "other" | "unlikely" | "pick", rank: number }} Mark  In UTF-16 units; rank from 0. */
 
 const GAP = /\n[ \t]*\n(?:[ \t]*\n)*/g;
-// From so many paragraphs on, only those in view are laid out.
+// With more paragraphs than this, only visible ones are laid out.
 const LONG = 300;
 
 export class TextView {
@@ -26,12 +26,12 @@ export class TextView {
 
   /**
    * @param {string} content
-   * @param {number[]} pages  Where each page starts, in UTF-16 units.
+   * @param {number[]} pages  Start of each page, in UTF-16 units.
    */
   show(content, pages) {
     this.content = content;
     const starts = paragraphStarts(content, pages);
-    // A page without text starts where the next one does, which then is the one to name.
+    // A page without text has the same start as the next page, whose name is used.
     const named = new Map(pages.map((start, index) => [start, index + 1]));
     this.paragraphs = starts.map((start, index) => {
       const end = starts[index + 1] ?? content.length;
@@ -55,7 +55,7 @@ export class TextView {
   }
 
   /**
-   * Cut a paragraph where marks start and end; a piece is shown as the best mark over it.
+   * Split a paragraph at the ends of marks; each piece is shown with the best mark that covers it.
    *
    * @param {Place} paragraph
    * @param {Mark[]} marks
@@ -82,13 +82,13 @@ export class TextView {
   }
 
   /**
-   * Scroll a mark into view, and let it shine for a moment.
+   * Scroll a mark into view and highlight it for a moment.
    *
    * @param {number} rank
    */
   reveal(rank) {
     const marks = /** @type {NodeListOf<HTMLElement>} */ (this.container.querySelectorAll("mark"));
-    // What lies below a better mark has no piece of its own: its neighbour is as near as can be.
+    // A mark that is covered by a better one has no element of its own; use the neighbouring one.
     const found = [...marks].filter((mark) => Number(mark.dataset.rank) === rank);
     const first = found[0] ?? marks[0];
     if (first && !isInView(first)) first.scrollIntoView({ block: "center" });
@@ -99,7 +99,7 @@ export class TextView {
   }
 
   /**
-   * Return what is selected in the text, without white space around it; null if nothing is.
+   * Return the selected span of the text, without surrounding white space; null if nothing is selected.
    *
    * @returns {Place | null}
    */
@@ -140,7 +140,7 @@ function paragraphStarts(content, pages) {
 }
 
 /**
- * Tell whether the lines of a paragraph were broken at a width, and so may be broken elsewhere here.
+ * Return true if the lines of a paragraph were wrapped at a fixed width, so that they can be wrapped again.
  *
  * @param {string} paragraph
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** Light or dark: as the system has it, until somebody says otherwise. Loaded first, so that nothing flashes. */
+/** Light or dark theme: as in the system, unless the user changes it. Loaded first, to avoid flashes. */
 
 const KEY = "quoth-theme";
 const root = document.documentElement;

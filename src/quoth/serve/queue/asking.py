@@ -1,7 +1,6 @@
-"""From a question to its answers: cut into windows, through the batcher, and decoded; long work is off the event loop.
+"""Answers questions: windows, batcher, decoding. Long work runs in threads, off the event loop.
 
-What is answered is what ``Reader.answer`` answers, to the bit, with an engine for which a window's logits do not depend
-on its batch.
+Results are bit-identical to ``Reader.answer`` with engines for which the logits of a window do not depend on its batch.
 """
 
 from __future__ import annotations
@@ -27,23 +26,23 @@ from quoth.serve.texts import Text
 
 T = TypeVar("T")
 
-# Threads that cut and decode. The tokenizer and numpy let others run meanwhile, so a long text holds up no short one.
+# Threads for tokenization and decoding. Both release the GIL, so a long text does not block short ones.
 _THREADS = 4
-# Threads that wait for a file's parser, each a process that may take a gigabyte. A thread is taken until its parser
-# ends, even where the client has left, so that there are never more parsers than these, and the threads above are free.
+# Threads that wait for parser processes, each of which may use a gigabyte. A thread is occupied until its parser ends,
+# even if the client has disconnected. This limits the number of parsers, and keeps the threads above free.
 _FILES_AT_ONCE = 2
-# A window of about this many words warms the engine up.
+# Number of words in the window that warms the engine up.
 _WARM_WORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question and the texts that are to answer it.
+    """One question and its texts.
 
     Attributes:
         question: The question.
         texts: The texts.
-        where: Which part of the request it came from, for errors.
+        where: Path of the question in the request, for errors.
         id: What the client calls it, if anything.
         error: What is wrong with it already; then it is not asked.
     """
@@ -70,7 +69,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Where the time of a request went, in seconds."""
+    """Timing of a request, in seconds."""
 
     queue: float
     compute: float
@@ -79,13 +78,13 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A query cut into windows.
+    """A query and its windows.
 
     Attributes:
         query: The query.
         example: Its question and contexts.
         windows: All its windows, in their order.
-        error: Why it could not be cut; then it has no windows.
+        error: The error, if windows could not be created; then there are none.
     """
 
     query: Query
@@ -95,10 +94,10 @@ class Cut:
 
 
 class Desk:
-    """Takes questions for one reader."""
+    """Answers questions with one reader, through the batcher."""
 
     def __init__(self, reader: Reader, batcher: Batcher, settings: ServeSettings) -> None:
-        """Put it together; the batcher must be run by somebody else."""
+        """Create the desk. The caller must run the batcher."""
         self.reader = reader
         self._batcher = batcher
         self._settings = settings
@@ -106,13 +105,13 @@ class Desk:
         self._parsers = ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="parser")
 
     async def warm_up(self) -> None:
-        """Answer one question, so that all is loaded; and let the batcher judge the engine's speed."""
+        """Answer one question, so that everything is loaded, and let the batcher measure the engine's speed."""
         text = Text.of("word " * _WARM_WORDS)
         cut = await self.apart(partial(cut_one, self.reader.windower, Query("word?", (text,))))
         await self._batcher.warm_up(cut.windows[0])
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Stop the threads."""
         self._pool.shutdown(cancel_futures=True)
         self._parsers.shutdown(cancel_futures=True)
 
@@ -123,19 +122,19 @@ class Desk:
 
         Args:
             queries: The queries.
-            settings: How answers are chosen.
-            windower: Cuts them; the reader's if ``None``.
+            settings: The decoding settings.
+            windower: The windower; the reader's own if ``None``.
 
         Raises:
-            ApiError: If there is no room or no time for them.
+            ApiError: If the queue is full, or the deadline is exceeded.
         """
         return await self._through(queries, windower or self.reader.windower, partial(_decode_all, settings))
 
     async def explain(self, query: Query, settings: DecodeSettings) -> tuple[Explanation, Times]:
-        """Answer one query, and tell how.
+        """Answer and explain one query.
 
         Raises:
-            ApiError: As :meth:`ask` does, and if the question cannot be read.
+            ApiError: As for :meth:`ask`, and if the query is invalid.
         """
         finish = partial(_explain, settings, self.reader.tokenizer)
         return await self._through([query], self.reader.windower, finish)
@@ -143,10 +142,10 @@ class Desk:
     async def _through(
         self, queries: Sequence[Query], windower: Windower, finish: Callable[[list[Cut], list[WholeWindow]], T]
     ) -> tuple[T, Times]:
-        """Take queries all the way, within the deadline."""
+        """Process queries from text to answer, within the deadline."""
         began = time.perf_counter()
-        # Where no room is for a single token more, nothing need be cut to know it.
-        self._make_room()
+        # If the queue is full, reject the request before creating windows.
+        self._check_capacity()
         deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
         try:
             async with asyncio.timeout_at(deadline):
@@ -160,24 +159,24 @@ class Desk:
         return found, Times(queue, compute, time.perf_counter() - began)
 
     async def apart(self, work: Callable[[], T]) -> T:
-        """Do some work off the event loop."""
+        """Run a function in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     async def parse(self, work: Callable[[], T]) -> T:
-        """Read a file off the event loop; few are read at once."""
+        """Run a file's parser in a thread; few run at the same time."""
         return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
 
     async def _cut(self, queries: Sequence[Query], windower: Windower) -> list[Cut]:
-        # A thread cannot be cancelled; it looks now and then whether anybody still waits.
+        # A thread cannot be cancelled, so it checks regularly whether the request was cancelled.
         left = Event()
         try:
             return await self.apart(partial(cut_all, windower, queries, self._settings.queue_tokens, left))
         finally:
             left.set()
 
-    def _make_room(self) -> None:
+    def _check_capacity(self) -> None:
         try:
-            self._batcher.make_room(1)
+            self._batcher.check_capacity(1)
         except OverloadedError as full:
             raise _full(full) from None
 
@@ -188,23 +187,23 @@ class Desk:
             job = self._batcher.submit(windows, deadline)
         except OverloadedError as full:
             raise _full(full) from None
-        # A job that is cancelled, as by the client's leaving, is dropped by the batcher.
+        # The batcher drops cancelled jobs, such as those of disconnected clients.
         await job.done
         return job
 
     def _too_late(self) -> ApiError:
         return ApiError(
-            504, "deadline_s_limit", f"the answer must be there within {self._settings.deadline_s:g} s, but is not",
-            "Ask about less text at once, or start the server with a higher --deadline-s.",
+            504, "deadline_s_limit", f"the request exceeded the deadline of {self._settings.deadline_s:g} s",
+            "Send less text at once, or start the server with a higher --deadline-s.",
         )  # fmt: skip
 
 
 def _full(full: OverloadedError) -> ApiError:
-    return overloaded("the queue must have room for the request, but is full", full.retry_s)
+    return overloaded("the queue is full", full.retry_s)
 
 
 def cut_one(windower: Windower, query: Query) -> Cut:
-    """Cut one query; an error is that of its question."""
+    """Create the windows of one query, or its error."""
     example = Example(query.id or "", query.question, [text.text for text in query.texts])
     where = f"{query.where}.question"
     if query.error:
@@ -219,10 +218,10 @@ def cut_one(windower: Windower, query: Query) -> Cut:
 
 
 def cut_all(windower: Windower, queries: Sequence[Query], most_tokens: int, left: Event) -> list[Cut]:
-    """Cut queries; stop where nobody waits for them any more.
+    """Create the windows of queries; stop if the request was cancelled.
 
     Raises:
-        ApiError: If they have more tokens than the queue may ever hold.
+        ApiError: If they have more tokens than the maximum capacity of the queue.
     """
     cuts: list[Cut] = []
     tokens = 0
@@ -234,8 +233,8 @@ def cut_all(windower: Windower, queries: Sequence[Query], most_tokens: int, left
         if tokens > most_tokens:
             raise ApiError(
                 413, "queue_tokens_limit",
-                f"a request must make at most {most_tokens:,} tokens, all windows together, but makes more",
-                "Ask about less text, or fewer questions, at once.", query.where,
+                f"the windows of a request must have at most {most_tokens:,} tokens in total, but have more",
+                "Send less text or fewer questions at once.", query.where,
             )  # fmt: skip
     return cuts
 

@@ -1,15 +1,15 @@
-"""The heart of the server: windows of many requests meet in one bounded queue and go to the engine together.
+"""The batcher: batches windows of many requests from one bounded queue.
 
-All of it runs on the event loop, so nothing is locked; only the engine runs elsewhere, on a thread of its own, one
-batch at a time. A batch is formed when the engine is free:
+Everything runs on the event loop without locks, except for the engine, which runs in one thread, one batch at a time.
+A batch is created when the engine is idle:
 
-- a job whose turn it is gives the first window; its turn then comes after all the others', so that a job of hundreds of
-  windows and a job of one get a batch each, one after the other;
-- windows of like length join it, from as many jobs as there are, one each a round, up to the budget of tokens;
-- a job that has waited half of its time goes before the turns, the most urgent first.
+- The next job in round-robin order provides the first window. So a job with hundreds of windows and a job with one
+  window alternate.
+- Windows of similar length from all jobs are added, one per job and round, up to the token budget.
+- A job that has waited for half of its deadline is urgent and goes first, in the order of deadlines.
 
-The queue takes no more than the engine has lately done in a quarter of a deadline. A job that is taken in is in time,
-however many come after it and even if the machine gets slower, and a job that would not be is refused at once.
+Backpressure: the capacity of the queue is what the engine can process in a quarter of a deadline at its recent speed.
+So an accepted job meets its deadline, even with many later jobs or a slower machine. Other jobs are rejected at once.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from itertools import chain, count, repeat
 from quoth.engines import Engine
 from quoth.reading import WholeWindow, Window, WindowBatch, padded_length, unbatch_whole
 
-# Windows are alike if the shorter is at least so much of the longer: the rest would be padding.
+# Minimum ratio of lengths for windows in the same batch; the rest is padding.
 _LIKE = 0.75
-# The speed is that of the last batches, the newest weighing so much.
+# Weight of the newest batch in the moving average of the speed.
 _NEWEST = 0.2
-# The queue takes what the engine does in so much of a deadline.
+# Capacity of the queue, as a share of the deadline.
 _QUEUED = 0.25
-# Batches of full size that the speed is first judged by.
+# Number of full batches for the first estimate of the speed.
 _WARM_UP = 3
 
 Observer = Callable[[int, int, float], None]
 
 
 class OverloadedError(Exception):
-    """The queue has no room for a job.
+    """The queue is full.
 
     Attributes:
-        retry_s: Seconds after which it is likely to have.
+        retry_s: Seconds after which it is likely to have capacity.
     """
 
     def __init__(self, retry_s: float) -> None:
@@ -51,17 +51,17 @@ class OverloadedError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """The windows of one request, on their way through the engine.
+    """The windows of one request in the queue.
 
     Attributes:
         windows: The windows.
-        deadline: When it is too late, as the event loop's clock counts.
-        urgent: When it goes before the turns.
-        turn: The least is the next.
-        done: Resolved with all logits, in the order of the windows, or with ``TimeoutError`` if the deadline passes
-            first; whoever cancels it takes the job back.
-        arrived, started, finished: When it was queued, when its first window went in, when its last came out; in
-            seconds of ``time.perf_counter``.
+        deadline: The deadline, in the time of the event loop.
+        urgent: The time from which the job is urgent.
+        turn: Position in the round-robin order; the lowest is next.
+        done: Resolved with all logits, in the order of the windows, or with ``TimeoutError`` after the deadline.
+            Cancelling it removes the job.
+        arrived, started, finished: When the job was queued, when its first window started, and when its last one
+            finished; in seconds of ``time.perf_counter``.
     """
 
     windows: Sequence[Window]
@@ -76,37 +76,37 @@ class Job:
     logits: dict[int, WholeWindow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Those of like length one after the other.
+        # Sort windows by length.
         self.waiting.extend(sorted(range(len(self.windows)), key=lambda index: -len(self.windows[index])))
 
     @property
     def next_length(self) -> int:
-        """Length of the window that is its next."""
+        """Length of its next window."""
         return len(self.windows[self.waiting[0]])
 
 
 class Batcher:
-    """Runs one engine for many.
+    """Batches the windows of many jobs for one engine.
 
     Attributes:
-        tokens: How many tokens wait.
-        rate: Tokens a second of the last batches.
+        tokens: Number of tokens in the queue.
+        rate: Tokens per second in the last batches.
     """
 
     def __init__(
         self, engine: Engine, pad_id: int, *, batch_tokens: int, queue_tokens: int, deadline_s: float,
         longest: int | None = None, observe: Observer = lambda windows, tokens, seconds: None,
     ) -> None:  # fmt: skip
-        """Set the bounds.
+        """Create a batcher.
 
         Args:
-            engine: What runs the network.
-            pad_id: Id that fills a batch.
-            longest: The longest window of the reader, as :meth:`WindowBatch.of` takes its limit.
-            batch_tokens: Most tokens of one engine call, padding included; a longer window goes alone.
-            queue_tokens: Most tokens that wait.
-            deadline_s: How long a job may take, in seconds.
-            observe: Told of each batch: its windows, its tokens without padding, its seconds.
+            engine: The engine.
+            pad_id: Token id of the padding.
+            longest: Maximum length of a window, for :meth:`WindowBatch.of`.
+            batch_tokens: Maximum tokens per batch, padding included; a longer window has its own batch.
+            queue_tokens: Maximum tokens in the queue.
+            deadline_s: Deadline of a job, in seconds.
+            observe: Called for each batch with the number of windows, tokens without padding, and seconds.
         """
         self.tokens = 0
         self.rate = float(batch_tokens)
@@ -120,13 +120,13 @@ class Batcher:
         self._jobs: list[Job] = []
         self._turns = count()
         self._arrival = asyncio.Event()
-        # When the last batch came out, and whether others waited when it went in.
+        # When the last batch finished, and whether other windows were waiting when it started.
         self._ended = 0.0
         self._is_busy = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
 
     async def warm_up(self, window: Window) -> None:
-        """Run some batches of one window, so that the first request is as fast as the next and the speed is known."""
+        """Run some batches of one window, to warm the engine up and to measure its speed."""
         rows = max(1, self._batch_tokens // padded_length(len(window), self._longest))
         loop = asyncio.get_running_loop()
         for _ in range(_WARM_UP):
@@ -138,15 +138,15 @@ class Batcher:
         """Queue a job.
 
         Args:
-            windows: Its windows, one at least.
-            deadline: When it is too late, as the event loop's clock counts.
+            windows: Its windows, at least one.
+            deadline: The deadline, in the time of the event loop.
 
         Raises:
-            OverloadedError: If the queue has no room for it.
+            OverloadedError: If the queue is full.
         """
         loop = asyncio.get_running_loop()
         tokens = sum(map(len, windows))
-        self.make_room(tokens)
+        self.check_capacity(tokens)
         urgent = deadline - self._deadline_s / 2
         job = Job(windows, deadline, urgent, next(self._turns), loop.create_future(), time.perf_counter())
         self._jobs.append(job)
@@ -154,11 +154,11 @@ class Batcher:
         self._arrival.set()
         return job
 
-    def make_room(self, tokens: int) -> None:
-        """Make sure that so many tokens may join those that wait; alone, any number may.
+    def check_capacity(self, tokens: int) -> None:
+        """Raise if the queue has no capacity for this many tokens. An empty queue accepts any number.
 
         Raises:
-            OverloadedError: If there is no room.
+            OverloadedError: If the queue is full.
         """
         self._drop(asyncio.get_running_loop().time())
         if self._jobs and self.tokens + tokens > self.capacity:
@@ -166,12 +166,12 @@ class Batcher:
 
     @property
     def capacity(self) -> float:
-        """Most tokens that may wait now: what the engine does in time, if that is less than the bound."""
+        """Current capacity of the queue, in tokens: what the engine can process in time, at most ``queue_tokens``."""
         return min(self._queue_tokens, self.rate * self._deadline_s * _QUEUED)
 
     @property
     def jobs(self) -> int:
-        """How many jobs have windows that wait."""
+        """Number of jobs in the queue."""
         return len(self._jobs)
 
     async def run(self) -> None:
@@ -186,11 +186,11 @@ class Batcher:
                 self._arrival.clear()
 
     def close(self) -> None:
-        """Let the engine's thread end."""
+        """Stop the engine's thread."""
         self._thread.shutdown()
 
     def next_batch(self, now: float) -> list[tuple[Job, int]]:
-        """Take the windows of the next batch out of the queue: jobs, and indices of their windows."""
+        """Remove the windows of the next batch from the queue: jobs, and indices of their windows."""
         self._drop(now)
         if not self._jobs:
             return []
@@ -199,7 +199,7 @@ class Batcher:
         batch = _Draft(self._batch_tokens, self._longest)
         batch.take(line[0])
         first = batch.longest
-        # A round takes one window of each job; in the first, that of the first job is taken already.
+        # Each round takes one window per job; in the first round, the first job has already provided one.
         for jobs in chain([line[1:]], repeat(line)):
             ready = sorted((job for job in jobs if job.waiting), key=lambda job: abs(job.next_length - first))
             if not sum(map(batch.take, ready)) and jobs is line:
@@ -212,12 +212,12 @@ class Batcher:
         return batch.rows
 
     def _drop(self, now: float) -> None:
-        """Forget jobs that nobody waits for any more, or not in time."""
+        """Remove cancelled jobs, and jobs whose deadline is exceeded."""
         kept = []
         for job in self._jobs:
             if job.done.done() or job.deadline <= now:
                 self.tokens -= sum(len(job.windows[index]) for index in job.waiting)
-                # Whoever still waits learns that it is too late; a cancelled wait would look like something broken.
+                # Raise TimeoutError for the caller; a cancellation would look like an internal error.
                 if not job.done.done():
                     job.done.set_exception(TimeoutError())
             else:
@@ -226,7 +226,7 @@ class Batcher:
 
     async def _run_batch(self, batch: list[tuple[Job, int]]) -> None:
         before = time.perf_counter()
-        # Where there was always something to do, what lay between two batches is part of how long the next one takes.
+        # If the queue was never empty, the time since the last batch counts as time of this batch.
         since = self._ended if self._is_busy else before
         self._is_busy = bool(self._jobs)
         windows = [job.windows[index] for job, index in batch]
@@ -254,7 +254,7 @@ class Batcher:
 
 
 class _Draft:
-    """A batch that is being put together."""
+    """A batch under construction."""
 
     def __init__(self, budget: int, limit: int | None) -> None:
         self.rows: list[tuple[Job, int]] = []
@@ -263,7 +263,7 @@ class _Draft:
         self._limit = limit
 
     def take(self, job: Job) -> bool:
-        """Take the next window of a job, if it fits and is like the others."""
+        """Add the next window of a job, if it fits and has a similar length."""
         length = job.next_length
         shortest, longest = min(self.shortest or length, length), max(self.longest, length)
         padded = padded_length(longest, self._limit)
