@@ -103,6 +103,7 @@ def _by_reader(sets: Mapping[str, Sequence[Example]], name: str) -> list[tuple[s
     from quoth.reader import Reader
 
     loaded = Reader.load(name)
+    note("Whether this reader was trained on these questions is not checked; if it was, it doubts too few labels.")
     return [(source, each) for source, examples in sets.items() for each in suspects(examples, loaded.answer_all, _f1)]
 
 
