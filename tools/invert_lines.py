@@ -57,7 +57,7 @@ ROWS = (
     Row("text.py", "if match.end() > position:", "if match.end() >= position:", "test_text.py"),
     Row("text.py", "if 0 < end < len(context)", "if 0 < end <= len(context) - 2", "test_text.py"),
     Row("display.py", "\\u202a-\\u202e\\u2066-\\u2069", "\\u2066-\\u2069", "test_cli_data.py -k obey"),
-    Row("display.py", "if 0 < probability < 0.001:", "if 0 <= probability < 0.001:", "test_cli_ask.py -k percent"),
+    Row("display.py", "if 0 < probability < 0.001:", "if 0 <= probability < 0.001:", "test_cli_ask.py -k pretend"),
     Row("files.py", "if old.exists():", "if not old.exists():", "test_files.py"),
     Row("files.py", "if not final.exists():", "if final.exists():", "test_files.py"),
     Row("files.py", "part.unlink(missing_ok=True)", "pass", "test_files.py"),
@@ -92,7 +92,7 @@ ROWS = (
         "cli/outputs.py",
         "return os.path.realpath(path) == os.path.realpath(other)",
         "return False",
-        "test_cli_data.py test_cli_score.py -k different",
+        "test_cli_data.py -k overwrite",
     ),
     Row(
         "cli/draw.py", "if end + reach >= len(context):", "if end + reach < len(context):", "test_cli_ask.py -k passage"
@@ -105,8 +105,8 @@ ROWS = (
         "return float(predicted != gold)",
         "test_evaluation.py",
     ),
-    Row("evaluation/compare.py", "sum(b.exact > a.exact", "sum(b.exact >= a.exact", "test_evaluation.py -k compar"),
-    Row("evaluation/compare.py", "sum(a.exact > b.exact", "sum(a.exact >= b.exact", "test_evaluation.py -k compar"),
+    Row("evaluation/compare.py", "sum(b.exact > a.exact", "sum(b.exact >= a.exact", "test_slices.py -k compar"),
+    Row("evaluation/compare.py", "sum(a.exact > b.exact", "sum(a.exact >= b.exact", "test_slices.py -k compar"),
     Row("evaluation/bootstrap.py", "if 2**count <= _FLIPS:", "if 2**count > _FLIPS:", "test_evaluation.py"),
     Row(
         "evaluation/bootstrap.py",
@@ -157,7 +157,7 @@ ROWS = (
     Row("verification/claims.py", "or item[key] < 0:", "or item[key] < -9:", "test_verification.py"),
     Row("tables/settings.py", "if self.top_k < 1:", "if self.top_k < 0:", "test_tables.py"),
     Row("tracking/pyfunc.py", "not question.strip():", "not question:", "test_mlflow.py"),
-    Row("dropin/calls.py", "if stride > longest:", "if stride < longest:", "test_dropin.py -k stride"),
+    Row("dropin/calls.py", "if stride > longest:", "if stride < longest:", "test_dropin.py -k wrong"),
     Row("dropin/calls.py", "if len(question) != len(context):", "if len(question) == len(context):", "test_dropin.py"),
     Row("drawing/markup.py", "html.escape(visible(str(text)))", "visible(str(text))", "test_drawing.py -k obeyed"),
     Row("serve/texts.py", "while self.size > self._max_bytes:", "while self.size < 0:", "test_serve_texts.py"),
@@ -195,8 +195,8 @@ def is_noticed(row: Row) -> bool:
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not long", *files]
         environment = {**os.environ, "PYTHONPATH": str(source)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=LIMIT, check=False)
-    if done.returncode not in (0, 1):
-        sys.exit(f"{row.file}: the tests could not be run: {row.tests}\n{done.stdout.decode()[-2000:]}")
+    if done.returncode not in (0, 1):  # no test of this name, or one that cannot be imported
+        print(f"{row.file}: the tests could not be run: {row.tests}\n{done.stdout.decode()[-500:]}", flush=True)
     return done.returncode == 1
 
 
