@@ -14,6 +14,7 @@ from quoth.cli.console import note, print_json, stderr
 
 if TYPE_CHECKING:
     from quoth.tables.job import Counts, Job, Status, Summary
+    from quoth.tables.job.run import Engine
 
 app = typer.Typer(add_completion=False)
 
@@ -59,6 +60,14 @@ def answer(
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="How many workers.", show_default="as cores and threads allow"),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Do the shards on a Ray cluster: its address, auto, or local."),
+    ] = None,
+    num_cpus: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="With --ray: cores that are reserved for a worker.", show_default="--threads"),
     ] = None,
     rows_per_shard: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Rows in each file.", show_default="about 4,096 questions")
@@ -106,7 +115,7 @@ def answer(
     if dry_run:
         _print_plan(look(job), job, as_json)
         return
-    summary = _run(job)
+    summary = _run(job, ray, num_cpus or threads)
     if output_format is not None:
         note(f"joined: {merge(look(job).plan, output_format)}")
     _print_summary(summary, output, as_json)
@@ -114,12 +123,18 @@ def answer(
         raise typer.Exit(1)
 
 
-def _run(job: Job) -> Summary:
+def _run(job: Job, ray: str | None, num_cpus: float) -> Summary:
     """Run the job with a bar on a terminal, or a line now and then elsewhere."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from quoth.tables.job import run
+    from quoth.tables.job.local import run_local
 
+    engine: Engine = run_local
+    if ray is not None:
+        from quoth.tables.ray import RayEngine
+
+        engine = RayEngine(ray, num_cpus)
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
@@ -131,7 +146,7 @@ def _run(job: Job) -> Summary:
         speed_estimate_period=600,
     )
     with bar:
-        return run(job, _Follower(bar))
+        return run(job, _Follower(bar), engine)
 
 
 class _Follower:
