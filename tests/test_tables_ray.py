@@ -3,15 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 from pyarrow import parquet
 
-from quoth.errors import ConfigError
-from quoth.tables import answer_batch
-from support.tables import SETTINGS, answer, do, environment, result, shards, start, table
+from support.tables import answer, do, result, shards, start, table
 
 pytestmark = [pytest.mark.torch, pytest.mark.long]
 EXACT = ["n", "question", "context", "answer", "start", "end", "windows", "reason", "error_code", "error"]
@@ -65,43 +62,3 @@ def test_a_killed_actor_costs_no_row_and_doubles_none(source, expected, tmp_path
     assert len(shards(tmp_path / "out")) == 20
     same(result(tmp_path / "out"), expected)
     assert "shards are done already" in answer(*words)
-
-
-def test_sigterm_lets_actors_finish_and_the_same_command_goes_on(source, expected, tmp_path):
-    words = (source, "-o", tmp_path / "out", "--ray", "local", "--workers", 2, "--rows-per-shard", 150)
-    process = start(*words)
-    while process.poll() is None and not shards(tmp_path / "out"):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 143, err
-    assert 0 < len(shards(tmp_path / "out")) < 20
-    answer(*words)
-    same(result(tmp_path / "out"), expected)
-
-
-def test_a_data_set_of_ray_is_answered(source):
-    code = (
-        "import sys, ray, pickle; from quoth.tables.ray import answer; from support.tables import SETTINGS, table\n"
-        "ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)\n"
-        "ray.data.DataContext.get_current().enable_progress_bars = False\n"
-        "data = answer(ray.data.from_arrow(table(600, bad=50)), SETTINGS, workers=2)\n"
-        "rows = sorted(data.take_all(), key=lambda row: row['n'])\n"
-        "pickle.dump([(row['n'], row['answer'], row['error_code']) for row in rows], open(sys.argv[1], 'wb'))\n"
-    )
-    import pickle
-
-    out = source.parent / "rows.pickle"
-    tests = os.path.dirname(__file__)  # noqa: PTH120
-    path = os.pathsep.join([environment()["PYTHONPATH"], tests])
-    environ = {**environment(), "PYTHONPATH": path}
-    subprocess.run([sys.executable, "-c", code, str(out)], env=environ, check=True, capture_output=True)
-    rows = answer_batch(table(600, bad=50), SETTINGS).to_pylist()
-    assert pickle.loads(out.read_bytes()) == [(row["n"], row["answer"], row["error_code"]) for row in rows]
-
-
-def test_a_cluster_that_is_not_there_is_refused(source, tmp_path):
-    from quoth.tables.ray import RayEngine
-
-    with pytest.raises(ConfigError, match="must be the address of a Ray cluster"), RayEngine("127.0.0.1:1")._cluster(1):
-        pass
