@@ -71,7 +71,14 @@ def losses(explanation, reader, contexts):
                 else:
                     exact = Span(tokens[0].span.start, tokens[1].span.end)
                     place = widened(contexts[window.context_index], exact, whole_words)
-                    if scores[window.context_index, place] > score:
+                    known = scores.get((window.context_index, place))
+                    if known is None:
+                        overlaps = any(
+                            index == window.context_index and place.start < span.end and span.start < place.end
+                            for index, span in scores
+                        )
+                        yield Loss.OVERLAPS if overlaps else Loss.SAME_TEXT
+                    elif known > score:
                         yield Loss.SAME_PLACE
 
 
@@ -82,12 +89,13 @@ def losses(explanation, reader, contexts):
     top_k=st.sampled_from([1, 3, 40]),
     longest=st.sampled_from([1, 4, 30]),
     whole_words=st.booleans(),
+    overlapping=st.booleans(),
 )
-def test_every_explanation_is_true(kind, contexts, top_k, longest, whole_words):
+def test_every_explanation_is_true(kind, contexts, top_k, longest, whole_words, overlapping):
     reader = tiny_reader(
         kind, whole_words=whole_words, temperature=1.7, null_threshold=-1.0, null_bias=0.5, odds_scale=3.0
     )
-    wanted = {"top_k": top_k, "max_answer_tokens": longest}
+    wanted = {"top_k": top_k, "max_answer_tokens": longest, "overlapping": overlapping}
     explanation = reader.explain(QUESTION, contexts, **wanted)
     prediction = explanation.prediction
     assert prediction == reader.answer(QUESTION, contexts, **wanted)
@@ -119,7 +127,7 @@ def test_every_explanation_is_true(kind, contexts, top_k, longest, whole_words):
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_shares_add_up_to_one(kind):
     reader = tiny_reader(kind, temperature=2.5, whole_words=False, null_threshold=0.0)
-    explanation = reader.explain(QUESTION, CONTEXT, top_k=10**6)
+    explanation = reader.explain(QUESTION, CONTEXT, top_k=10**6, overlapping=True)
     assert len(explanation.windows) > 1
     total = math.fsum(answer.probability for answer in explanation.prediction.answers)
     assert total + explanation.null_probability == pytest.approx(1, abs=1e-9)

@@ -38,7 +38,7 @@ CONTEXT = (
 @given(context=texts, top_k=st.sampled_from([1, 5, 1000]), whole_words=st.booleans())
 def test_every_text_is_quoted_exactly(kind, context, top_k, whole_words):
     reader = tiny_reader(kind, whole_words=whole_words)
-    prediction = reader.answer(QUESTION, context, top_k=top_k)
+    prediction = reader.answer(QUESTION, context, top_k=top_k, overlapping=True)
     answers = prediction.answers
 
     windows = Windower(tiny_tokenizer(kind), max_tokens=48, overlap=16).windows(Example("q", QUESTION, context))
@@ -99,8 +99,8 @@ def test_long_question():
 def test_best_among_several_contexts(kind):
     reader = tiny_reader(kind)
     contexts = [CONTEXT[:40], "", CONTEXT, "Ana Ribeiro", "  "]
-    together = reader.answer(QUESTION, contexts, top_k=40)
-    single = [reader.answer(QUESTION, context, top_k=40) for context in contexts]
+    together = reader.answer(QUESTION, contexts, top_k=40, overlapping=True)
+    single = [reader.answer(QUESTION, context, top_k=40, overlapping=True) for context in contexts]
     expected = sorted(
         (-answer.score, index, answer.span) for index, each in enumerate(single) for answer in each.answers
     )[:40]
@@ -108,11 +108,11 @@ def test_best_among_several_contexts(kind):
     assert all(answer.text == answer.span.of(contexts[answer.context_index]) for answer in together.answers)
     assert together.best.context_index == expected[0][1]
     assert together.null_score == pytest.approx(min(e.null_score for e in single if e.null_score is not None), abs=1e-4)
-    assert reader.answer(QUESTION, tuple(contexts), top_k=40) == together
+    assert reader.answer(QUESTION, tuple(contexts), top_k=40, overlapping=True) == together
 
 
 def test_same_context_twice_gives_the_first():
-    prediction = tiny_reader("wordpiece").answer(QUESTION, [CONTEXT, CONTEXT], top_k=2)
+    prediction = tiny_reader("wordpiece").answer(QUESTION, [CONTEXT, CONTEXT], top_k=2, overlapping=True)
     assert [answer.context_index for answer in prediction.answers] == [0, 1]
     assert prediction.answers[0].span == prediction.answers[1].span
 
@@ -162,7 +162,7 @@ def test_callers_settings_come_first():
     (silent,) = reader.answer_all([Example("q", QUESTION, CONTEXT)], null_threshold=-math.inf)
     assert silent.no_answer
 
-    short = reader.answer(QUESTION, "Ana the keeper", top_k=99, max_answer_tokens=1)
+    short = reader.answer(QUESTION, "Ana the keeper", top_k=99, max_answer_tokens=1, overlapping=True)
     tokens = tiny_tokenizer("wordpiece").encode(["Ana the keeper"])[0]
     assert {answer.span for answer in short.answers} == {Span(start, end) for start, end in tokens.offsets.tolist()}
     assert reader.settings.decode.max_answer_tokens == 30
@@ -338,3 +338,24 @@ def test_warnings_of_a_command_are_one_sentence(capsys, tmp_path):
     for line in capsys.readouterr().err.splitlines():
         assert line.startswith("quoth: warning: ")
         assert ".py" not in line
+
+
+def test_answers_are_distinct_unless_told_otherwise():
+    reader = Reader.load()
+    context = "The lighthouse log. Ana kept the light until 1912. Then Ben kept the light for one year."
+    first, second = reader.answer("Who kept the light?", context, top_k=2).answers
+    assert {first.text, second.text} == {"Ana", "Ben"}
+    assert first.probability + second.probability <= 1
+    every = reader.answer("Who kept the light?", context, top_k=2, overlapping=True).answers
+    assert every[0].span == first.span
+    assert every[1].span.start < every[0].span.end
+    (all_of_it,) = reader.answer_all([("Who kept the light?", context)], top_k=2)
+    assert [answer.text for answer in all_of_it.answers] == [first.text, second.text]
+
+
+def test_a_least_probability_and_a_threshold_exclude_each_other():
+    reader = tiny_reader("wordpiece")
+    assert reader.answer(QUESTION, CONTEXT, min_probability=1.0).no_answer
+    assert not reader.answer(QUESTION, CONTEXT, min_probability=0.0).no_answer
+    with pytest.raises(ConfigError, match="min_probability takes the place of null_threshold, but both are given"):
+        reader.answer(QUESTION, CONTEXT, min_probability=0.5, null_threshold="never")

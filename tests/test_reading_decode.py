@@ -1,6 +1,7 @@
 """Decoding: the exact search against brute force, and what becomes of the odd cases."""
 
 import math
+import re
 import time
 from dataclasses import replace
 
@@ -14,7 +15,8 @@ from quoth.reading import DecodeSettings, SpanLogits, WindowBatch, Windower, Win
 from quoth.reading.align import covering_tokens
 from quoth.reading.probability import no_answer_of, no_answer_probability, right_given_answerable, right_of
 from quoth.records import Example, Span
-from support.oracle import every_answer, seed_best_score
+from quoth.text import normalize_answer
+from support.oracle import distinct, every_answer, seed_best_score
 from support.readers import KINDS, tiny_tokenizer
 from support.texts import many, texts
 
@@ -86,6 +88,7 @@ def readings(draw):
         null_temperature=draw(st.sampled_from([None, 0.5, 8.0])),
         odds_scale=draw(st.sampled_from([1.0, 0.5, 7.0])),
         whole_words=draw(st.booleans()),
+        overlapping=draw(st.booleans()),
     )
     return items, settings
 
@@ -116,9 +119,19 @@ def test_exact_search_is_brute_force(reading):
         assert prediction.reason == "the context holds no text to quote"
         return
     found = [(a.score, a.context_index, a.span, a.window_index) for a in prediction.answers]
-    assert found == [(score, index, span, window) for score, index, span, _, window in expected[: settings.top_k]]
+    if settings.overlapping:
+        expected = expected[: settings.top_k]
+    else:
+        expected = distinct(expected, items[0].window.example.contexts, settings.top_k)
+    assert found == [(score, index, span, window) for score, index, span, _, window in expected]
     probabilities = [answer.probability for answer in prediction.answers]
-    assert probabilities == pytest.approx([p for _, _, _, p, _ in expected[: settings.top_k]], rel=1e-9, abs=1e-12)
+    together = sum(probabilities) + (0.0 if settings.never_abstains else prediction.null_probability)
+    alone = [p for _, _, _, p, _ in expected]
+    if not settings.overlapping:
+        assert together <= 1 + 1e-9
+    if settings.overlapping or sum(alone) + (0.0 if settings.never_abstains else null_probability) <= 1:
+        assert probabilities == pytest.approx(alone, rel=1e-9, abs=1e-12)
+    assert probabilities[0] == pytest.approx(alone[0], rel=1e-9, abs=1e-12)
     assert all(0 <= probability <= 1 for probability in probabilities)
     assert prediction.null_probability == pytest.approx(null_probability, rel=1e-9, abs=1e-12)
     if not settings.never_abstains:
@@ -128,6 +141,62 @@ def test_exact_search_is_brute_force(reading):
     assert prediction.best == (None if prediction.no_answer else prediction.answers[0])
     contexts = {item.context_index: item.window.text for item in items}
     assert all(answer.text == answer.span.of(contexts[answer.context_index]) for answer in prediction.answers)
+
+
+@many
+@given(readings())
+def test_what_is_folded_into_an_answer_is_one_answer_with_it(reading):
+    items, settings = reading
+    prediction = decoded(items, settings.with_(overlapping=False))
+    for answer in prediction.answers:
+        assert all(each.score <= answer.score for each in (*answer.variants, *answer.places))
+        spans = [each.span for each in answer.variants]
+        assert answer.span not in spans
+        assert len(set(spans)) == len(spans)
+        for each in answer.variants:
+            assert each.context_index == answer.context_index
+            assert each.span.start < answer.span.end
+            assert answer.span.start < each.span.end
+        for each in answer.places:
+            assert normalize_answer(each.text) == normalize_answer(answer.text)
+            assert (each.context_index, each.span) != (answer.context_index, answer.span)
+    if settings.top_k == 1:
+        assert not any(answer.variants for answer in prediction.answers)
+
+
+def test_spellings_and_repetitions_are_one_answer():
+    windows = cut_all(["Ana kept the lamp with Ben. Ana lit it.", "It was Ana, not Ben."])
+    scores = {"Ana": 5.0, "Ben": 3.0, "lamp": 1.0}
+
+    def logits(window, side):
+        """High where a word of the three starts (side 0) or ends (side 1), higher for an earlier one."""
+        found = np.full(len(window.context_tokens), -9.0, dtype=np.float32)
+        for word, score in scores.items():
+            for match in re.finditer(word, window.text):
+                edge = (match.start(), match.end())[side]
+                token = np.flatnonzero(window.context_offsets[:, side] == edge)
+                found[token] = score - match.start() / 100 - window.context_index / 10
+        return found
+
+    items = [WindowLogits(window, logits(window, 0), logits(window, 1), -20.0) for window in windows]
+    ana, ben = decoded(items, DecodeSettings(top_k=2, max_answer_tokens=3)).answers
+    assert (ana.text, ben.text) == ("Ana", "Ben")
+    assert [(each.text, each.context_index) for each in ana.places] == [("Ana", 1), ("Ana", 0)]
+    every = decoded(items, DecodeSettings(top_k=3, max_answer_tokens=3, overlapping=True)).answers
+    assert [each.text for each in every] == ["Ana"] * 3
+
+
+def test_a_least_probability_takes_the_place_of_the_null_threshold():
+    items = read(cut(LIGHTHOUSE), np.ones, np.ones, 5.0)
+    settings = DecodeSettings(null_threshold=0.0, null_bias=0.0)
+    best = decoded(items, settings.with_(null_threshold=-math.inf)).answers[0].probability
+    for least, abstains in ((0.0, False), (best, False), (best + 1e-6, True), (1.0, True)):
+        prediction = decoded(items, settings.with_(min_probability=least))
+        assert prediction.no_answer == abstains
+        assert prediction.answers[0].probability == best
+    assert "the best answer's probability is 0." in prediction.reason
+    never = decoded(items, settings.with_(null_threshold="never", min_probability=0.0))
+    assert never.answers[0].probability == best
 
 
 def batched(items, outside):
@@ -145,7 +214,7 @@ def batched(items, outside):
 @given(st.lists(readings(), min_size=1, max_size=4), st.sampled_from([1, 1, 1, 2]), st.sampled_from([-9.0, 99.0]))
 def test_a_batch_is_decoded_as_its_windows_are(several, top_k, outside):
     items = [replace(item, null=float(np.float32(item.null))) for each, _ in several for item in each]
-    settings = several[0][1].with_(top_k=top_k)
+    settings = several[0][1].with_(top_k=top_k, overlapping=True)
     if not items:
         return
     searched = search_batch(*batched(items, outside), settings)
@@ -249,7 +318,7 @@ def test_probabilities_of_all_answers_and_null_are_one(kind):
     rng = np.random.default_rng(5)
     items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
     assert len(items) > 1
-    settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0, null_threshold=0.0)
+    settings = DecodeSettings(top_k=10**6, overlapping=True, whole_words=False, temperature=2.0, null_threshold=0.0)
     prediction = decoded(items, settings)
     shares = [math.exp(answer.score / 2.0) for answer in prediction.answers]
     total = sum(shares) + math.exp(1.5 / 2.0)
@@ -261,7 +330,7 @@ def test_probabilities_of_all_answers_and_null_are_one(kind):
 def test_probabilities_of_all_answers_are_one_where_the_text_is_said_to_answer(kind):
     rng = np.random.default_rng(5)
     items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
-    settings = DecodeSettings(top_k=10**6, whole_words=False, temperature=2.0, null_threshold="never")
+    settings = DecodeSettings(top_k=10**6, overlapping=True, whole_words=False, temperature=2.0, null_threshold="never")
     assert sum(answer.probability for answer in decoded(items, settings).answers) == pytest.approx(1)
 
 
@@ -286,7 +355,7 @@ def test_span_in_two_windows_counts_once_with_its_better_score():
 
     items = read([first], peak(first, 1.0), peak(first, 1.5), 3.0)
     items += read([second], peak(second, 2.0), peak(second, 2.5), 2.0)
-    prediction = decoded(items, DecodeSettings(top_k=5))
+    prediction = decoded(items, DecodeSettings(top_k=5, overlapping=True))
     assert (prediction.best.score, prediction.best.window_index) == (4.5, 1)
     assert prediction.null_score == 2.0
     assert len({answer.span for answer in prediction.answers}) == 5
@@ -297,7 +366,7 @@ def test_span_in_two_windows_counts_once_with_its_better_score():
 
 def test_ties_go_to_the_earlier_and_shorter():
     items = read(cut_all([LIGHTHOUSE, "Cabo"]), np.zeros, np.zeros)
-    answers = decoded(items, DecodeSettings(top_k=3)).answers
+    answers = decoded(items, DecodeSettings(top_k=3, overlapping=True)).answers
     assert [answer.text for answer in answers] == ["The", "The lighthouse", "The lighthouse of"]
     assert {answer.context_index for answer in answers} == {0}
 
@@ -315,12 +384,12 @@ def test_answers_are_whole_words_unless_told_otherwise():
 
 def test_answer_has_at_most_so_many_tokens():
     items = read(cut(LIGHTHOUSE), np.ones, np.ones)
-    settings = DecodeSettings(max_answer_tokens=2, whole_words=False, top_k=1000)
+    settings = DecodeSettings(max_answer_tokens=2, whole_words=False, top_k=1000, overlapping=True)
     answers = decoded(items, settings).answers
     tokens = len(items[0].window.context_tokens)
     assert len(answers) == 2 * tokens - 1
     # And a bound without end costs no memory.
-    settings = DecodeSettings(max_answer_tokens=10**12, whole_words=False, top_k=10**6)
+    settings = DecodeSettings(max_answer_tokens=10**12, whole_words=False, top_k=10**6, overlapping=True)
     assert len(decoded(items, settings).answers) == tokens * (tokens + 1) // 2
 
 
@@ -366,6 +435,7 @@ def test_the_old_words_for_never_are_read_with_a_warning(old):
         ({"temperature": math.nan}, "temperature must be from 1e-06 to 1e\\+06, but is nan"),
         ({"null_threshold": math.nan}, 'null_threshold must be a number or "never", but is nan'),
         ({"null_bias": math.inf}, "null_bias must be finite, but is inf"),
+        ({"min_probability": 1.5}, "min_probability must be from 0 to 1, but is 1.5"),
         ({"odds_scale": 0.0}, "odds_scale must be above 0 and finite, but is 0"),
         ({"null_temperature": 0.0}, "null_temperature must be from 1e-06"),
     ],

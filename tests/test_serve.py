@@ -375,7 +375,7 @@ def test_the_client_of_hugging_face_works_unchanged(server, reader):
     assert not is_list
     answers, is_list = hosted(server, top_k=3, max_answer_len=2)
     assert is_list
-    expected = reader.answer(QUESTION, TEXT, top_k=3, max_answer_tokens=2)
+    expected = reader.answer(QUESTION, TEXT, top_k=3, max_answer_tokens=2, overlapping=True)
     assert answers == [[a.text, a.probability, a.span.start, a.span.end] for a in expected.answers]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from quoth.engines import Engine
 from quoth.engines.select import ENGINES, no_such_engine
-from quoth.errors import InputError
+from quoth.errors import ConfigError, InputError
 from quoth.inputs import wrong_context, wrong_question
 from quoth.names import suggests_names
 from quoth.reading import (
@@ -22,6 +22,7 @@ from quoth.reading import (
     Windower,
     WindowLogits,
     decide,
+    decode,
     explain,
     lost_letters,
     search_batch,
@@ -159,6 +160,8 @@ class Reader:
         top_k: int = 1,
         null_threshold: NullThreshold | None = None,
         max_answer_tokens: int | None = None,
+        min_probability: float | None = None,
+        overlapping: bool = False,
     ) -> Prediction:
         """Answer one question from one context, or from several: the best answers among all of them.
 
@@ -168,6 +171,10 @@ class Reader:
             top_k: Maximum number of answers.
             null_threshold: Overrides the reader's: a number, or "never" abstain; ``None``: as stored.
             max_answer_tokens: Overrides the reader's.
+            min_probability: Answer only where the best answer's probability is at least this, in [0, 1]; instead of
+                the null threshold.
+            overlapping: Return every span, also spellings of one answer; else the answers do not overlap, and each has
+                its ``variants`` and ``places``.
 
         Returns:
             Answers best first; ``context_index`` tells which context each one quotes. With no text to read,
@@ -184,9 +191,12 @@ class Reader:
             ('Ada Lovelace', Span(start=18, end=30))
         """
         example = _example("", question, context)
-        settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
-        stream = Stream(self.windower, self.engine, partial(search_batch, settings=settings))
-        return decide(example, stream.run(self.windower.windows(example)), settings)
+        settings = self.decode_settings(
+            top_k, null_threshold, max_answer_tokens, min_probability=min_probability, overlapping=overlapping
+        )
+        # As explain() and the server do it, so that all of them give the same to the last bit.
+        windows = Stream(self.windower, self.engine, unbatch).run(self.windower.windows(example))
+        return decode(example, windows, settings)
 
     @suggests_names
     def explain(
@@ -197,6 +207,8 @@ class Reader:
         top_k: int = 3,
         null_threshold: NullThreshold | None = None,
         max_answer_tokens: int | None = None,
+        min_probability: float | None = None,
+        overlapping: bool = False,
     ) -> Explanation:
         """Explain the answers: windows, tokens, logits, and why candidates with higher scores were rejected.
 
@@ -206,6 +218,8 @@ class Reader:
             top_k: Maximum number of answers to explain.
             null_threshold: Overrides the reader's.
             max_answer_tokens: Overrides the reader's.
+            min_probability: Instead of the null threshold.
+            overlapping: Return every span, also spellings of one answer.
 
         Returns:
             The explanation; its ``prediction`` is exactly what :meth:`answer` returns.
@@ -219,7 +233,9 @@ class Reader:
             ('Ada Lovelace', 1)
         """
         example = _example("", question, context)
-        settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
+        settings = self.decode_settings(
+            top_k, null_threshold, max_answer_tokens, min_probability=min_probability, overlapping=overlapping
+        )
         whole = Stream(self.windower, self.engine, unbatch_whole).run(self.windower.windows(example))
         return explain(example, whole, settings, self.tokenizer)
 
@@ -231,6 +247,8 @@ class Reader:
         top_k: int = 1,
         null_threshold: NullThreshold | None = None,
         max_answer_tokens: int | None = None,
+        min_probability: float | None = None,
+        overlapping: bool = False,
     ) -> Iterator[Prediction]:
         """Answer many questions, in order. The input may be an infinite stream; memory use is constant.
 
@@ -240,6 +258,8 @@ class Reader:
             top_k: As in :meth:`answer`.
             null_threshold: As in :meth:`answer`.
             max_answer_tokens: As in :meth:`answer`.
+            min_probability: As in :meth:`answer`.
+            overlapping: As in :meth:`answer`.
 
         Yields:
             Predictions, each with its question and contexts: ``prediction.example``.
@@ -252,7 +272,9 @@ class Reader:
             >>> [(prediction.question, prediction.text) for prediction in Reader.load().answer_all(pairs)]
             [('Who wrote it?', 'Ada'), ('When?', '1843')]
         """
-        settings = self.decode_settings(top_k, null_threshold, max_answer_tokens)
+        settings = self.decode_settings(
+            top_k, null_threshold, max_answer_tokens, min_probability=min_probability, overlapping=overlapping
+        )
         stream = Stream(self.windower, self.engine, partial(search_batch, settings=settings))
         for example, windows in stream.read(map(_as_example, count(), examples)):
             yield decide(example, windows, settings)
@@ -269,15 +291,29 @@ class Reader:
         return Stream(self.windower, self.engine, unbatch).read(examples)
 
     def decode_settings(
-        self, top_k: int = 1, null_threshold: NullThreshold | None = None, max_answer_tokens: int | None = None
+        self,
+        top_k: int = 1,
+        null_threshold: NullThreshold | None = None,
+        max_answer_tokens: int | None = None,
+        *,
+        min_probability: float | None = None,
+        overlapping: bool = False,
     ) -> DecodeSettings:
-        """Return the stored settings with the overrides of :meth:`answer`."""
+        """Return the stored settings with the overrides of :meth:`answer`.
+
+        Raises:
+            ConfigError: If both a null threshold and a least probability are given, or one is out of its range.
+        """
+        if min_probability is not None and null_threshold is not None:
+            raise ConfigError("min_probability takes the place of null_threshold, but both are given: give one of them")
         stored = self.settings.decode
         return replace(
             stored,
             top_k=top_k,
             null_threshold=stored.null_threshold if null_threshold is None else null_threshold,
             max_answer_tokens=stored.max_answer_tokens if max_answer_tokens is None else max_answer_tokens,
+            min_probability=min_probability,
+            overlapping=overlapping,
         )
 
     def __repr__(self) -> str:

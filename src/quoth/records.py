@@ -140,6 +140,9 @@ class Answer:
             "never", given that the text answers. See :mod:`quoth.reading.probability`.
         window_index: Index of the window with this score.
         context_index: Index of the quoted context.
+        variants: Other spellings of it: spans that overlap it and score above the last answer, best first.
+        places: Where else the same words stand, but for case, punctuation and articles: spans that score above the last
+            answer, best first.
     """
 
     text: str
@@ -148,6 +151,8 @@ class Answer:
     probability: float
     window_index: int = 0
     context_index: int = 0
+    variants: tuple[Answer, ...] = ()
+    places: tuple[Answer, ...] = ()
 
     def to_dict(self, context: str) -> dict[str, Any]:
         """Return it as what a JSON document can hold; a number that is not finite becomes ``None``.

@@ -9,6 +9,7 @@ import numpy as np
 import regex
 
 from quoth.records import Span
+from quoth.text import normalize_answer
 
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}]"
 # Format characters of Unicode, as its property Word_Break names them, and the joiners.
@@ -103,6 +104,21 @@ def every_answer(items, settings):
         if place not in answers:
             answers[place] = (score, *place, float(right(key) * answered), window)
     return list(answers.values()), null, float(nothing)
+
+
+def distinct(answers, contexts, top_k):
+    """Return the first of some answers (as :func:`every_answer` gives them) that are no spellings of another."""
+    chosen = []
+    for answer in answers:
+        _, index, span, *_ = answer
+        text = normalize_answer(span.of(contexts[index]))
+        if len(chosen) < top_k and not any(
+            (index == other and span.start < place.end and place.start < span.end)
+            or normalize_answer(place.of(contexts[other])) == text
+            for _, other, place, *_ in chosen
+        ):
+            chosen.append(answer)
+    return chosen
 
 
 def seed_best_score(items, max_answer_tokens):

@@ -66,6 +66,18 @@ def ask(
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of answers.")] = 1,
+    overlapping: Annotated[
+        bool, typer.Option("--overlapping", help="Show spellings of one answer, too, each as an answer of its own.")
+    ] = False,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            min=0,
+            max=1,
+            help="Answer only where the probability is at least P, from 0 to 1; instead of --null-threshold.",
+        ),
+    ] = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -103,6 +115,8 @@ def ask(
         question,
         [source.text for source in sources],
         top_k=top_k,
+        overlapping=overlapping,
+        min_probability=min_probability,
         null_threshold=options.null_threshold(null_threshold),
         # No span is longer than a window.
         max_answer_tokens=max_answer_tokens and min(max_answer_tokens, loaded.settings.max_tokens),

@@ -84,7 +84,7 @@ def predict(
     loaded = Reader.load(reader, engine=engine, precision=precision)
     skipped: list[str] = []
     readable = _readable(loaded, examples, skipped) if on_error == "skip" else examples
-    predictions = loaded.answer_all(readable, top_k=top_k if nbest else 1)
+    predictions = loaded.answer_all(readable, top_k=top_k if nbest else 1, overlapping=True)
     # Answers arrive in batches, so the remaining time is estimated from many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
     files = prediction_files(None if to_stdout else output, nbest, null_odds, excel_safe=excel_safe)

@@ -37,7 +37,11 @@ class ExactReader:
             wanted = parameters.top_k if parameters.top_k == 1 else 2 * parameters.top_k + 10
             stored = reader.settings.threshold_when_asked
             threshold: NullThreshold = stored if parameters.handle_impossible_answer else NEVER
-            limits: dict[str, Any] = {"max_answer_tokens": parameters.max_answer_len, "null_threshold": threshold}
+            limits: dict[str, Any] = {
+                "max_answer_tokens": parameters.max_answer_len,
+                "null_threshold": threshold,
+                "overlapping": True,
+            }
             for prediction in reader.answer_all(examples, top_k=wanted, **limits):
                 count = wanted
                 while len(_distinct(prediction)) < parameters.top_k and len(prediction.answers) == count:

@@ -10,16 +10,18 @@ There are two steps. :func:`search_batch` searches all windows of a batch at onc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from quoth.reading.batches import WindowLogits
+from quoth.reading.distinct import Distinct, distinct_candidates
 from quoth.reading.grid import Candidate, best_candidates, score_grids
 from quoth.reading.places import widened
 from quoth.reading.probability import no_answer_of, right_of
 from quoth.reading.settings import DecodeSettings
 from quoth.reading.spans import Floats, SearchedWindow, best_window, log_sum_exp, search_windows
-from quoth.records import NEVER, Answer, Example, NullThreshold, Prediction, Span
+from quoth.records import NEVER, Answer, Example, Prediction, Span
 
 _NOTHING = "the context holds no text to quote"
 
@@ -37,8 +39,8 @@ def decode(example: Example, windows: Sequence[WindowLogits], settings: DecodeSe
         settings: The decoding settings.
 
     Returns:
-        At most ``top_k`` answers, best first; ties go to the earlier context, then the earlier start, then the
-        shorter span.
+        At most ``top_k`` answers, best first; they are distinct unless ``overlapping`` is asked for. Ties go to the
+        earlier context, then the earlier start, then the shorter span.
 
     Source:
         Devlin et al. 2019, BERT, section 4.2 and 4.3: the score of a span is the sum of its two logits, and the null
@@ -60,33 +62,32 @@ def decide(example: Example, windows: Sequence[SearchedWindow], settings: Decode
     null_score = min([item.null for item in windows])
     best = best_window(windows, settings.max_answer_tokens, settings.temperature)
     if best is not None and settings.top_k == 1:
-        log_sum, found = best[1], [_best_of(best[0], settings.whole_words)]
+        log_sum, found = best[1], [Distinct(_best_of(best[0], settings.whole_words), (), ())]
     else:
-        grids, scores = score_grids([item.logits for item in windows], settings.max_answer_tokens)
-        log_sum = log_sum_exp(scores / settings.temperature)
-        found = best_candidates(grids, scores, settings.top_k, settings.whole_words)
+        found, log_sum = _listed(windows, settings)
     if not found:
         return Prediction(example, (), null_score, True, _NOTHING, len(windows), 1.0)
-    temperature, scale, margin = settings.temperature, settings.odds_scale, null_score - found[0][2]
-    excess = (margin - settings.null_bias) / (settings.null_temperature or temperature)
-    silence = no_answer_of(right_of(found[0][2] / temperature - log_sum, scale), excess)
+    score = found[0].best[2]
+    margin = null_score - score
+    excess = (margin - settings.null_bias) / (settings.null_temperature or settings.temperature)
+    silence = no_answer_of(right_of(score / settings.temperature - log_sum, settings.odds_scale), excess)
     # If the caller says that the text answers, probabilities are conditioned on that.
     answered = 1.0 if settings.never_abstains else 1.0 - silence
-    answers = tuple(
-        [
-            Answer(
-                span.of(window.text),
-                span,
-                score,
-                answered * right_of(score / temperature - log_sum, scale),
-                window.index,
-                window.context_index,
-            )
-            for window, span, score in found
-        ]
-    )
-    reason = _reason_to_abstain(margin, settings.null_threshold)
+    answers = tuple([_answer(each, log_sum, answered, settings) for each in found])
+    if len(answers) > 1 and not settings.overlapping:
+        answers = _scaled(answers, answered)
+    reason = _reason_to_abstain(margin, answers[0].probability, settings)
     return Prediction(example, answers, null_score, reason is not None, reason, len(windows), silence)
+
+
+def _listed(windows: Sequence[SearchedWindow], settings: DecodeSettings) -> tuple[list[Distinct], float]:
+    """Return the answers of all spans, and the logarithm of the sum of all their weights."""
+    grids, scores = score_grids([item.logits for item in windows], settings.max_answer_tokens)
+    log_sum = log_sum_exp(scores / settings.temperature)
+    if settings.overlapping:
+        found = best_candidates(grids, scores, settings.top_k, settings.whole_words)
+        return [Distinct(each, (), ()) for each in found], log_sum
+    return distinct_candidates(grids, scores, settings.top_k, settings.whole_words), log_sum
 
 
 def log_shares(
@@ -118,8 +119,40 @@ def _best_of(item: SearchedWindow, whole_words: bool) -> Candidate:
     return window, widened(window.text, span, whole_words), item.score
 
 
-def _reason_to_abstain(margin: float, threshold: NullThreshold) -> str | None:
-    """Return why the reader abstains, given the null odds; ``None`` if it answers."""
+def _answer(found: Distinct, log_sum: float, answered: float, settings: DecodeSettings) -> Answer:
+    """Quote a span, with what was folded into it."""
+    (window, span, score), variants, places = found
+    probability = answered * right_of(score / settings.temperature - log_sum, settings.odds_scale)
+    text = span.of(window.text)
+    if not variants and not places:
+        return Answer(text, span, score, probability, window.index, window.context_index)
+    folded = (
+        tuple(_answer(Distinct(each, (), ()), log_sum, answered, settings) for each in each_kind)
+        for each_kind in (variants, places)
+    )
+    return Answer(text, span, score, probability, window.index, window.context_index, *folded)
+
+
+def _scaled(answers: tuple[Answer, ...], answered: float) -> tuple[Answer, ...]:
+    """Scale the probabilities of all answers but the best down, if all together are above what there is."""
+    best, rest = answers[0], answers[1:]
+    together, left = sum(each.probability for each in rest), answered - best.probability
+    if together <= left:
+        return answers
+    return best, *(replace(each, probability=each.probability * max(0.0, left) / together) for each in rest)
+
+
+def _reason_to_abstain(margin: float, probability: float, settings: DecodeSettings) -> str | None:
+    """Return why the reader abstains; ``None`` if it answers.
+
+    Args:
+        margin: The null score less the best answer's score.
+        probability: The best answer's.
+        settings: How answers are chosen.
+    """
+    threshold, least = settings.null_threshold, settings.min_probability
+    if least is not None:
+        return None if probability >= least else f"the best answer's probability is {probability:.3f}, below {least:g}"
     if threshold == NEVER or margin <= threshold:
         return None
     return (

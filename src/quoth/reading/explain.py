@@ -164,7 +164,12 @@ class _Finder:
             if holds and _score(other, begin, end) > score:
                 return Loss.OTHER_WINDOW
         place = self._place(item, _exact(item, first, last))
-        return Loss.SAME_PLACE if found[item.context_index, place] > score else None
+        if (best := found.get((item.context_index, place))) is not None:
+            return Loss.SAME_PLACE if best > score else None
+        overlaps = any(
+            index == item.context_index and place.start < span.end and span.start < place.end for index, span in found
+        )
+        return Loss.OVERLAPS if overlaps else Loss.SAME_TEXT
 
     def _place(self, item: WindowLogits, exact: Span) -> Span:
         return widened(item.window.text, exact, self._settings.whole_words)

@@ -25,6 +25,8 @@ class Loss(StrEnum):
     BLANK = "blank"
     OTHER_WINDOW = "other_window"
     SAME_PLACE = "same_place"
+    OVERLAPS = "overlaps"
+    SAME_TEXT = "same_text"
 
     @property
     def sentence(self) -> str:
@@ -39,6 +41,8 @@ _SENTENCES = {
     Loss.BLANK: "starts or ends with only white space",
     Loss.OTHER_WINDOW: "has a higher score in another window",
     Loss.SAME_PLACE: "cuts a word or a character; widened, it is an answer that already has a higher score",
+    Loss.OVERLAPS: "overlaps an answer that has a higher score",
+    Loss.SAME_TEXT: "has the same words as an answer with a higher score, but for case, punctuation and articles",
 }
 
 

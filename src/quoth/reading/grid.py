@@ -66,25 +66,39 @@ def best_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: bool)
     sizes = np.cumsum([grid.size for _, grid in grids])
     taken: dict[tuple[int, Span], Candidate] = {}
     wanted = 4 * top_k
-    found = order = _largest(scores, wanted)
+    found = order = largest(scores, wanted)
     while True:
         for flat in order.tolist():
-            index = int(np.searchsorted(sizes, flat, side="right"))
-            group, grid = grids[index]
-            first, extra = divmod(flat - int(sizes[index]) + grid.size, grid.shape[1])
-            span = places[index].span(first, first + extra)
-            if (index, span) in taken:
-                continue
-            score = float(scores[flat])
-            taken[index, span] = (_window_of(group, first, first + extra, score), span, score)
+            candidate = candidate_at(grids, sizes, places, scores, flat)
+            taken.setdefault((candidate[0].context_index, candidate[1]), candidate)
             if len(taken) == top_k:
                 return list(taken.values())
         if len(found) < wanted:
             return list(taken.values())
         wanted *= 4
         # In texts without spaces, many spans are widened to the same place, so most spans can be skipped.
-        found = _largest(scores, wanted)
+        found = largest(scores, wanted)
         order = _first_of_each_place(found, grids, sizes, places)
+
+
+def candidate_at(
+    grids: Grids, ends: NDArray[np.intp], places: Sequence[Places], scores: Floats, flat: int
+) -> Candidate:
+    """Return the span at one index of all scores.
+
+    Args:
+        grids: As :func:`score_grids` returns them.
+        ends: Where the scores of each grid end.
+        places: Of each grid's context.
+        scores: All scores.
+        flat: The index.
+    """
+    index = int(np.searchsorted(ends, flat, side="right"))
+    group, grid = grids[index]
+    first, extra = divmod(flat - int(ends[index]) + grid.size, grid.shape[1])
+    score = float(scores[flat])
+    span = places[index].span(first, first + extra)
+    return _window_of(group, first, first + extra, score), span, score
 
 
 def _first_of_each_place(
@@ -101,7 +115,7 @@ def _first_of_each_place(
     return order[np.sort(np.concatenate(kept))]
 
 
-def _largest(scores: Floats, count: int) -> NDArray[np.intp]:
+def largest(scores: Floats, count: int) -> NDArray[np.intp]:
     """Return the indices of the ``count`` largest finite scores, best first, ties by index."""
     if count < len(scores):
         least = np.partition(scores, -count)[-count]

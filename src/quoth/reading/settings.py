@@ -28,6 +28,10 @@ class DecodeSettings:
         null_temperature: Divides null odds above the null bias; in the same range. ``None``: as ``temperature``.
         odds_scale: Factor from the odds of an answer's share to its odds of being right, above 0.
         whole_words: Whether to widen an answer that starts or ends inside a word.
+        overlapping: List every place, spellings of one answer too; else answers are distinct, see
+            :mod:`quoth.reading.distinct`.
+        min_probability: Answer only where the best answer's probability is at least this, in [0, 1]; replaces the null
+            threshold. ``None``: the null threshold decides.
 
     Raises:
         ConfigError: If a number is out of its range.
@@ -41,6 +45,8 @@ class DecodeSettings:
     null_temperature: float | None = None
     odds_scale: float = 1.0
     whole_words: bool = True
+    overlapping: bool = False
+    min_probability: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_answer_tokens < 1:
@@ -56,11 +62,13 @@ class DecodeSettings:
             raise ConfigError(f"null_temperature must be from {_LEAST} to {_MOST:g}, but is {self.null_temperature}")
         if not 0 < self.odds_scale < math.inf:
             raise ConfigError(f"odds_scale must be above 0 and finite, but is {self.odds_scale}")
+        if self.min_probability is not None and not 0 <= self.min_probability <= 1:
+            raise ConfigError(f"min_probability must be from 0 to 1, but is {self.min_probability}")
 
     @property
     def never_abstains(self) -> bool:
         """Whether the reader always answers."""
-        return self.null_threshold == NEVER
+        return self.null_threshold == NEVER and self.min_probability is None
 
     def with_(self, **changes: object) -> DecodeSettings:
         """Return a copy with some settings changed."""

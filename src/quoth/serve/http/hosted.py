@@ -51,7 +51,7 @@ class HostedTask:
         settings = reader.decode_settings(asked.top_k or 1, threshold, asked.max_answer_len or 15)
         return cls(
             _shortened(request.inputs.question.strip(), asked.max_question_len or 64, reader.tokenizer),
-            replace(settings, whole_words=asked.align_to_words is not False),
+            replace(settings, whole_words=asked.align_to_words is not False, overlapping=True),
             _windower(asked, reader),
             bool(asked.handle_impossible_answer),
         )

@@ -53,6 +53,13 @@ class Choice(Strict):
     top_k: TopK = 1
     null_threshold: NullThreshold = None
     max_answer_tokens: MaxAnswerTokens = None
+    min_probability: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Answer only where the probability of the best answer is at least this; instead of null_threshold.",
+    )
+    overlapping: bool = Field(default=False, description="Also return spellings of one answer as answers.")
 
 
 class Source(Strict):

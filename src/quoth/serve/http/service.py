@@ -138,7 +138,18 @@ class Service:
         }
 
     def _choice(self, asked: schema.Choice) -> DecodeSettings:
-        return self._desk.reader.decode_settings(asked.top_k, asked.null_threshold, asked.max_answer_tokens)
+        if asked.min_probability is not None and asked.null_threshold is not None:
+            raise ApiError(
+                422, "bad_field", "min_probability takes the place of null_threshold, but both are given",
+                "Give one of them.", "body.min_probability",
+            )  # fmt: skip
+        return self._desk.reader.decode_settings(
+            asked.top_k,
+            asked.null_threshold,
+            asked.max_answer_tokens,
+            min_probability=asked.min_probability,
+            overlapping=asked.overlapping,
+        )
 
     def _row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query:
         """Return one row of many as a query, which says what is wrong with it."""
