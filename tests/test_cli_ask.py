@@ -299,7 +299,7 @@ ODD = {
     "file name with NUL": Odd(more=("--context", "a\0b"), status=1, says="embedded null"),
     "too long a file name": Odd(more=("--context", "a" * 5_000), status=1, says="file name too long"),
     "file below a file": Odd(more=("--context", "text.txt/a"), status=1, says="not a directory"),
-    "standard input twice": Odd(more=("--context", "-", "--context", "-"), status=2, says="given once at most"),
+    "standard input twice": Odd(more=("--context", "-", "--context", "-"), status=2, says="given at most once"),
     "no option value": Odd(more=("--context",), status=2, says="requires an argument"),
     "empty inline text": Odd(text=None, more=("--text", ""), says=NO_TEXT),
     "inline text with lone surrogates": Odd(text=None, more=("--text", "\udcff cat \ud83d sat")),

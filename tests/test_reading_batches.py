@@ -88,7 +88,7 @@ def test_logits_that_are_no_numbers_are_an_error(value):
     assert len(unbatch(batch, SpanLogits(logits, logits))) == 2
     logits[1, 5] = value
     for start, end in ((logits, logits), (np.zeros_like(logits), logits), (logits, np.zeros_like(logits))):
-        with pytest.raises(ReaderError, match="question 12: the network must give finite logits"):
+        with pytest.raises(ReaderError, match="question 12: the network must return finite logits"):
             unbatch(batch, SpanLogits(start, end))
 
 

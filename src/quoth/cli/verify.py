@@ -43,7 +43,7 @@ def verify(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check whether claimed quotes stand in texts: word for word, nearly, or not at all.
+    """Check whether claimed quotes are in texts: exactly, nearly, or not at all.
 
     QUOTES is text, of which what stands in quotation marks is checked (all of it if nothing does), or JSON: a list of
     quotes, of {"quote", "source"}, or of citation objects ("cited_text" with its offsets).
