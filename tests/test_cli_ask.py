@@ -156,7 +156,9 @@ def test_the_best_answer_comes_from_any_of_the_texts(quoth):
 
 def test_json_says_everything(quoth):
     text = "Das 🎹 steht.\r\nDas 🎹 fiel."
-    status, out, err = quoth("ask", "Was?", "--reader", READER, "--text", text, "--json", "--top-k", 100)
+    status, out, err = quoth(
+        "ask", "Was?", "--reader", READER, "--text", text, "--json", "--overlapping", "--top-k", 100
+    )
     document = json.loads(out)
     assert (status, err) == (0, "")
     assert set(document) == {"question", "answers", "best", "no_answer", "reason", "null_score"}
@@ -195,7 +197,8 @@ def test_no_answer_says_why_and_what_comes_closest(quoth):
 
 def test_a_byte_order_mark_is_not_counted_and_line_ends_are(quoth):
     Path("a.txt").write_bytes(codecs.BOM_UTF8 + b"One.\r\nTwo.")
-    document = json.loads(quoth("ask", "Who?", "--reader", READER, "--context", "a.txt", "--json", "--top-k", 99)[1])
+    words = ("--context", "a.txt", "--json", "--overlapping", "--top-k", 99)
+    document = json.loads(quoth("ask", "Who?", "--reader", READER, *words)[1])
     assert {"One": 0, "Two": 6}.items() <= {answer["text"]: answer["start"] for answer in document["answers"]}.items()
 
 

@@ -189,4 +189,4 @@ def test_json_holds_it_all():
     token = document["windows"][0]["tokens"][0]
     assert token.keys() == {"piece", "text", "part", "start", "end", "start_logit", "end_logit"}
     with pytest.raises(dataclasses.FrozenInstanceError):
-        explanation.question = ""
+        explanation.temperature = 1.0
