@@ -162,7 +162,7 @@ def test_no_threshold_is_better_than_the_fitted_one(rows, max_cost):
 def test_a_threshold_lies_between_two_questions():
     found = fit_threshold([-1.0, 0.0, 3.0, 4.0], [1, 1, 0, 0], [True, True, False, False])
     assert (found.threshold, found.f1, found.never_f1, found.kept, found.declined) == (1.5, 100.0, 50.0, 1.0, 1.0)
-    assert fit_threshold([5.0, 4.0], [1.0, 0.0], [True, False], max_cost=0.0).threshold is None
+    assert fit_threshold([5.0, 4.0], [1.0, 0.0], [True, False], max_cost=0.0).threshold == "never"
 
 
 def test_abstaining_always_is_chosen_where_it_is_best_and_may_cost_so_much():
@@ -171,7 +171,7 @@ def test_abstaining_always_is_chosen_where_it_is_best_and_may_cost_so_much():
     assert (worthless.kept, worthless.declined) == (0.0, 1.0)
     odds, f1, has = [0.0, 1.0, 2.0], [0.0, 0.4, 0.0], [False, True, True]
     assert fit_threshold(odds, f1, has, max_cost=20.0).threshold == -1.0
-    assert fit_threshold(odds, f1, has, max_cost=19.0).threshold is None
+    assert fit_threshold(odds, f1, has, max_cost=19.0).threshold == "never"
 
 
 @pytest.mark.parametrize(
@@ -456,5 +456,5 @@ def test_that_nothing_could_be_drawn_is_said(quoth, files, tmp_path):
     folder, *_ = files
     write_squad([Example("1", "Who?", "  ", ())], tmp_path / "blank.json")
     status, _, err = quoth("evaluate", tmp_path / "blank.json", "--reader", folder, "--plot", tmp_path / "plot.svg")
-    assert (status, err) == (0, "No reliability plot: no labelled question has a text to quote from.\n")
+    assert (status, err) == (0, "No plot: no labelled question has a text.\n")
     assert not (tmp_path / "plot.svg").exists()

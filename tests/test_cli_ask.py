@@ -210,8 +210,9 @@ def test_an_empty_text_among_others_is_noted(quoth):
 
 
 def test_json_has_no_nan():
-    document = _document("Who?", Prediction(Example("", "Who?", ""), (), math.nan, True, "a reason"), [])
-    assert list(document.values()) == ["Who?", [], None, True, "a reason", None]
+    document = _document(Prediction(Example("", "Who?", ""), (), math.nan, True, "a reason"), [])
+    assert [document[name] for name in ("question", "answers", "null_score", "no_answer")] == ["Who?", [], None, True]
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
 @pytest.mark.parametrize("format", [[], ["--json"]])

@@ -107,7 +107,7 @@ def test_the_lesson_says_what_the_explanation_holds():
     assert text.count('class="w"') == len(explanation.windows)
     assert text.count('class="t ') == sum(len(window.tokens) for window in explanation.windows)
     assert all(item.answer.text in shown for item in explanation.answers)
-    assert f"{sum(explanation.lost_counts.values())} pairs of tokens" in shown
+    assert f"{sum(explanation.lost_counts.values())} rejected candidates" in shown
     assert all(pair.loss.sentence in shown for pair in explanation.lost)
     for letter, logits in (("s", lambda token: token.start), ("e", lambda token: token.end)):
         best = max((token for window in explanation.windows for token in window.tokens), key=logits)

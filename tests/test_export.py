@@ -187,7 +187,7 @@ def test_the_gate_takes_the_upper_bound_of_what_int8_costs():
     upper = max(-end for end in gate.f1.interval)
     assert -gate.f1.points == pytest.approx(2.0)
     assert upper > 3.0
-    with pytest.raises(ExportError, match=rf"at most 3\.0 F1 .* may cost {upper:.2f}: from 100\.00 to 98\.00"):
+    with pytest.raises(ExportError, match=rf"at most 3\.0 F1 .* may lose {upper:.2f}: from 100\.00 to 98\.00"):
         raise_if_worse(gate, 3.0)
     raise_if_worse(gate, upper)
 

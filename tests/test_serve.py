@@ -481,7 +481,7 @@ def test_a_page_that_is_told_of_may_ask():
         (["--rows", "0"], "--rows must be at least 1"),
         (["--deadline-s", "nan"], "--deadline-s must be above 0, but is nan"),
         (["--host", "no.such.host.invalid"], "--host no.such.host.invalid"),
-        (["--host", ".x"], "--host .x --port 0: must be an address of this machine"),
+        (["--host", ".x"], "--host .x --port 0: must be a free address of this machine"),
         (["--reader", "nowhere"], "nowhere: must be the folder of a reader"),
     ],
 )

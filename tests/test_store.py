@@ -43,7 +43,7 @@ def test_settings_come_back(folder):
     reader = Reader.load(folder, threads=1, precision="float32")
     assert reader.settings == SETTINGS
     assert (reader.engine.name, reader.engine.precision) == ("openvino", "float32")
-    assert (reader.tokenizer.max_tokens, reader.answer("Who?", CONTEXT).id) == (128, "question")
+    assert (reader.tokenizer.max_tokens, reader.answer("Who?", CONTEXT).id) == (128, "")
     assert "precision='float32'" in repr(reader)
     assert "null_threshold=-1.5" in repr(reader)
 
@@ -272,7 +272,7 @@ def test_engine_of_a_folder(folder):
         open_engine(opened, engine="tensorrt")
     with pytest.raises(ConfigError, match="precision must be one of float32, bfloat16, float16, but is half"):
         open_engine(opened, precision="half")
-    with pytest.raises(ReaderError, match=r"must hold model\.onnx or model\.safetensors"):
+    with pytest.raises(ReaderError, match=r"must hold model\.safetensors for torch, but holds model\.onnx alone"):
         open_engine(opened, engine="torch")
     (folder / "model.onnx").unlink()
     with pytest.raises(ReaderError, match=r"must hold model\.onnx for openvino, but holds none"):

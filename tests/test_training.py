@@ -186,7 +186,12 @@ def test_early_stopping_on_f1(base, tmp_path):
     [
         ([], {}, TrainingError, "at least one question"),
         ([replace(towns.examples(1)[0], golds=None)], {}, TrainingError, "unlabelled"),
-        (None, {"base": "no/such/folder"}, TrainingError, "no/such/folder: must be a model folder"),
+        (
+            None,
+            {"base": "no/such/folder"},
+            TrainingError,
+            "no/such/folder: cannot load this base; it must be a model",
+        ),
         (None, {"max_tokens": 4, "overlap": 0}, ConfigError, "max_tokens must be at least"),
         (None, {"precision": "float16"}, ConfigError, "float32 or bfloat16"),
     ],

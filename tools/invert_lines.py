@@ -156,7 +156,6 @@ ROWS = (
     # What is built on a reader.
     Row("verification/claims.py", "or item[key] < 0:", "or item[key] < -9:", "test_verification.py"),
     Row("tables/settings.py", "if self.top_k < 1:", "if self.top_k < 0:", "test_tables.py"),
-    Row("tracking/pyfunc.py", "not question.strip():", "not question:", "test_mlflow.py"),
     Row("dropin/calls.py", "if stride > longest:", "if stride < longest:", "test_dropin.py -k wrong"),
     Row("dropin/calls.py", "if len(question) != len(context):", "if len(question) == len(context):", "test_dropin.py"),
     Row("drawing/markup.py", "html.escape(visible(str(text)))", "visible(str(text))", "test_drawing.py -k obeyed"),

@@ -24,7 +24,7 @@ COMMANDS = {
     "verify": "Check whether claimed quotes are in texts: exactly, nearly, or not at all.",
     "data": "Inspect, repair, split and convert your own data.",
     "train": "Fine-tune an encoder on SQuAD-style data, and write a reader folder.",
-    "predict": "Answer every question of a data set, and write SQuAD's prediction files.",
+    "predict": "Answer every question of a data set, and write the answers in the format that the file's name tells.",
     "answer": "Answer the questions of a table of any size: in shards, by several workers, and resumable.",
     "score": "Score predictions: SQuAD's exact match and F1, equal to the official scorers.",
     "evaluate": "Measure a reader: answer every labelled question and score the answers, in one pass.",

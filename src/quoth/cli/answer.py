@@ -85,7 +85,7 @@ def answer(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Answer the questions of a table of any size, in shards, and resumably.
+    """Answer the questions of a table of any size: in shards, by several workers, and resumable.
 
     The rows come out in their order, with their answers as new columns, in one Parquet file per shard. The same command
     goes on where it was stopped: by a signal, a crash or a full disk. A row that cannot be read has an error_code.

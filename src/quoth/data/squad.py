@@ -145,6 +145,9 @@ def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> No
 
     Raises:
         DataError: If an example has not exactly one context, since a SQuAD paragraph has one.
+
+    Example:
+        >>> write_squad([Example("1", "Who?", "Ana kept it.")], "questions.json")  # doctest: +SKIP
     """
     problems = [
         f"{example.name}: must have one context to be written as SQuAD JSON, but has {len(example.contexts)}"

@@ -126,6 +126,12 @@ def compare(first: Report, second: Report, names: tuple[str, str] = ("A", "B")) 
         ConfigError: If they are not on the same questions.
 
     Source: see :func:`quoth.evaluation.bootstrap.interval` and :func:`quoth.evaluation.bootstrap.sign_flip_test`.
+
+    Example:
+        >>> from quoth import Example, Gold, score
+        >>> data = [Example("1", "Who wrote it?", "Ada Lovelace wrote it.", (Gold("Ada Lovelace", 0),))]
+        >>> compare(score(data, {"1": "Ada Lovelace"}), score(data, {"1": "Ada"})).exact.points
+        -100.0
     """
     if [row.id for row in first.rows] != [row.id for row in second.rows]:
         raise ConfigError("the reports must be on the same questions, but are on different ones")
