@@ -72,3 +72,22 @@ def test_evaluate_slices_by_a_file_and_draws_every_plot(tmp_path, capsys):
     assert names == ["null-threshold.svg", "reliability.svg", "risk-coverage.svg"]
     assert all(f"Plot: {tmp_path / 'plots' / name}" in shown.err for name in names)
     assert read_examples(tmp_path / "data.json")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("words", "key", "value"),
+    [
+        ((), "null_threshold", "never"),
+        (("--null-threshold", "0.5"), "null_threshold", 0.5),
+        (("--min-probability", "1"), "min_probability", 1.0),
+    ],
+)
+def test_every_figure_says_by_what_the_reader_abstained(tmp_path, capsys, words, key, value):
+    write_squad(EXAMPLES, tmp_path / "data.json")
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(tmp_path / "data.json"), "--reader", str(TINY / "wordpiece"), "--json", *words])
+    document = json.loads(capsys.readouterr().out)
+    assert document[key] == value
+    assert document["NoAns_f1"] == (100 if key == "min_probability" else document["NoAns_f1"])
+    assert document["HasAns_f1"] == (0 if key == "min_probability" else document["HasAns_f1"])

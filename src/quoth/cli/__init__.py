@@ -29,7 +29,7 @@ COMMANDS = {
     "score": "Score predictions: SQuAD's exact match and F1, equal to the official scorers.",
     "evaluate": "Measure a reader: answer every labelled question and score the answers, in one pass.",
     "calibrate": "Calibrate a reader: fit its probabilities, its null threshold, and operating points.",
-    "engines": "Benchmark every engine that can run a reader on this machine.",
+    "engines": "Benchmark every engine that can run a reader on this machine, each in its own process.",
     "export": "Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.",
     "track": "Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's URI.",
     "serve": "Serve an HTTP API, and a web page that highlights answers in the text.",

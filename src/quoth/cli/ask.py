@@ -69,15 +69,7 @@ def ask(
     overlapping: Annotated[
         bool, typer.Option("--overlapping", help="Show spellings of one answer, too, each as an answer of its own.")
     ] = False,
-    min_probability: Annotated[
-        float | None,
-        typer.Option(
-            metavar="P",
-            min=0,
-            max=1,
-            help="Answer only where the probability is at least P, from 0 to 1; instead of --null-threshold.",
-        ),
-    ] = None,
+    min_probability: options.MinProbability = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

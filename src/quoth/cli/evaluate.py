@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from quoth.cli.console import note, stderr
 
 if TYPE_CHECKING:
     from quoth.evaluation import Report
+    from quoth.reader import Reader
     from quoth.records import Example, Prediction
 
 app = typer.Typer(add_completion=False)
@@ -47,6 +49,8 @@ def evaluate(
             help="Write the reliability diagram (.svg, .png or .pdf), or all plots to a folder.",
         ),
     ] = None,
+    null_threshold: options.NullThreshold = None,
+    min_probability: options.MinProbability = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
@@ -76,10 +80,30 @@ def evaluate(
     labelled = sum(example.golds is not None for example in examples)
     with _mistakes(errors, examples) as each, reading_bar(labelled) as progress:
         loaded = Reader.load(reader, engine=engine, precision=precision)
-        report = evaluate_reader(loaded, examples, progress=progress, each=each)
-    print_report(report, json, slices, {Path(slices_by).name: report.sliced_by(labels)} if slices_by else {})
+        decision = options.deciding(null_threshold, min_probability)
+        report = evaluate_reader(_Deciding(loaded, decision), examples, progress=progress, each=each)
+    decided = decision or {"null_threshold": loaded.settings.decode.null_threshold}
+    more = {Path(slices_by).name: report.sliced_by(labels)} if slices_by else {}
+    print_report(report, json, slices, more, decided)
     if plot:
         _plot(report, plot, into_folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Deciding:
+    """A reader that abstains as the command line says.
+
+    Attributes:
+        reader: The reader.
+        decision: Arguments of its ``answer_all``.
+    """
+
+    reader: Reader
+    decision: Mapping[str, Any]
+
+    def answer_all(self, examples: Iterable[Example], /) -> Iterator[Prediction]:
+        """Yield one prediction an example, in their order."""
+        return self.reader.answer_all(examples, **self.decision)
 
 
 def _plot(report: Report, plot: str, into_folder: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,6 +36,31 @@ NullThreshold = Annotated[
         show_default="the reader's",
     ),
 ]
+
+MinProbability = Annotated[
+    float | None,
+    typer.Option(
+        "--min-probability",
+        metavar="P",
+        min=0,
+        max=1,
+        help="Answer only where the probability is at least P, from 0 to 1; instead of --null-threshold.",
+    ),
+]
+
+
+def deciding(threshold: str | None, least: float | None) -> dict[str, Any]:
+    """Return the arguments of ``Reader.answer_all`` that decide when it abstains: those that were given.
+
+    Raises:
+        ConfigError: If both are given, or the threshold is neither a number nor "never".
+    """
+    from quoth.errors import ConfigError
+
+    if threshold is not None and least is not None:
+        raise ConfigError("--min-probability takes the place of --null-threshold: give one of them")
+    given = {"null_threshold": null_threshold(threshold), "min_probability": least}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def null_threshold(given: str | None) -> records.NullThreshold | None:

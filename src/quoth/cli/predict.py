@@ -46,6 +46,8 @@ def predict(
     ] = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
+    null_threshold: options.NullThreshold = None,
+    min_probability: options.MinProbability = None,
     top_k: Annotated[
         int, typer.Option(metavar="N", min=1, help="Maximum number of answers per question in the n-best file.")
     ] = 20,
@@ -84,7 +86,8 @@ def predict(
     loaded = Reader.load(reader, engine=engine, precision=precision)
     skipped: list[str] = []
     readable = _readable(loaded, examples, skipped) if on_error == "skip" else examples
-    predictions = loaded.answer_all(readable, top_k=top_k if nbest else 1, overlapping=True)
+    decision = options.deciding(null_threshold, min_probability)
+    predictions = loaded.answer_all(readable, top_k=top_k if nbest else 1, overlapping=True, **decision)
     # Answers arrive in batches, so the remaining time is estimated from many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
     files = prediction_files(None if to_stdout else output, nbest, null_odds, excel_safe=excel_safe)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -75,7 +75,11 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
 
 
 def print_report(
-    report: Report, json: bool, slices: bool = False, more: Mapping[str, Mapping[str, Slice]] | None = None
+    report: Report,
+    json: bool,
+    slices: bool = False,
+    more: Mapping[str, Mapping[str, Slice]] | None = None,
+    decided: Mapping[str, Any] | None = None,
 ) -> None:
     """Print totals on stdout and notes on stderr; ``quoth evaluate`` prints the same.
 
@@ -84,6 +88,7 @@ def print_report(
         json: Print one JSON document.
         slices: Also print the report's own slices.
         more: Additional slices: dimension -> label -> slice.
+        decided: By what the reader abstained: ``null_threshold`` or ``min_probability``.
     """
     from quoth.evaluation.report import slice_lines
 
@@ -91,9 +96,11 @@ def print_report(
         document = report.to_json(slices=slices)
         for name, parts in (more or {}).items():
             document.setdefault("slices", {})[name] = {label: part.to_json() for label, part in parts.items()}
-        print_json(document)
+        print_json(document | dict(decided or {}))
     else:
         blocks = [report.table, *([report.slice_table] if slices else [])]
         typer.echo("\n\n".join([*blocks, *(slice_lines(name, parts) for name, parts in (more or {}).items())]))
+        for name, value in (decided or {}).items():
+            note(f"measured at {name.replace('_', ' ')} {value if isinstance(value, str) else format(value, '.3g')}")
     for sentence in report.notes:
         note(sentence)
