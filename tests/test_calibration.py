@@ -430,7 +430,7 @@ def test_the_reliability_plot_is_drawn(quoth, files, tmp_path):
     folder, data, _ = files
     for name, magic in [("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")]:
         status, _, err = quoth("evaluate", data, "--reader", folder, "--plot", tmp_path / name)
-        assert (status, err) == (0, f"Reliability diagram: {tmp_path / name}\n")
+        assert (status, err) == (0, f"measured at null threshold never\nReliability diagram: {tmp_path / name}\n")
         assert (tmp_path / name).read_bytes().startswith(magic)
     assert b"probability" in (tmp_path / "plot.svg").read_bytes()
     status, _, err = quoth("evaluate", data, "--reader", folder, "--plot", tmp_path / "plot.txt")
@@ -456,5 +456,5 @@ def test_that_nothing_could_be_drawn_is_said(quoth, files, tmp_path):
     folder, *_ = files
     write_squad([Example("1", "Who?", "  ", ())], tmp_path / "blank.json")
     status, _, err = quoth("evaluate", tmp_path / "blank.json", "--reader", folder, "--plot", tmp_path / "plot.svg")
-    assert (status, err) == (0, "No plot: no labelled question has a text.\n")
+    assert (status, err) == (0, "measured at null threshold never\nNo plot: no labelled question has a text.\n")
     assert not (tmp_path / "plot.svg").exists()

@@ -342,7 +342,7 @@ def test_warnings_of_a_command_are_one_sentence(capsys, tmp_path):
 
 def test_answers_are_distinct_unless_told_otherwise():
     reader = Reader.load()
-    context = "The lighthouse log. Ana kept the light until 1912. Then Ben kept the light for one year."
+    context = "Ana kept the light until 1912.\n\nBen kept the light after that."
     first, second = reader.answer("Who kept the light?", context, top_k=2).answers
     assert {first.text, second.text} == {"Ana", "Ben"}
     assert first.probability + second.probability <= 1
