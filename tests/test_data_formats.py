@@ -291,8 +291,8 @@ def test_a_file_without_ids_names_what_makes_them(lines):
     assert 'must have the key id, but has "question_id"; rename it' in line
 
 
+@pytest.mark.torch  # of all that make test-base does without, openpyxl
 def test_bytes_that_are_no_workbook_are_named(tmp_path):
-    pytest.importorskip("openpyxl")
     (tmp_path / "a.xlsx").write_bytes(io.BytesIO(b"PK\x03\x04nothing").getvalue())
     with pytest.raises(DataError, match="must be an Excel file"):
         read_examples(tmp_path / "a.xlsx")

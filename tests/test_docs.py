@@ -119,7 +119,14 @@ def desk(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("document", containing(PYTHON), ids=lambda path: path.name)
+def runnable():
+    """The documents with Python; those of an extra are left out of make test-base."""
+    for document in containing(PYTHON):
+        marks = [pytest.mark.torch] if document.name == "tables.md" else []
+        yield pytest.param(document, id=document.name, marks=marks)
+
+
+@pytest.mark.parametrize("document", runnable())
 def test_python_runs_as_it_is_written(document, desk):
     """One block after the other, as a reader would type them; those that cannot say why, and are compiled."""
     names = {"context": "A copper statue of Christ stands in front of it.", "quoth": quoth}

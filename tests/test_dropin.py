@@ -166,7 +166,9 @@ def test_the_shipped_reader_and_the_pipeline_decide_alike():
 
 
 @pytest.mark.parametrize("compat", [False, True])
-@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", pytest.param("torch", marks=pytest.mark.torch)])
+@pytest.mark.parametrize(
+    "engine", ["openvino", *(pytest.param(name, marks=pytest.mark.torch) for name in ("onnxruntime", "torch"))]
+)
 def test_windows_beyond_the_models_positions_are_refused(engine, compat, tmp_path):
     if engine != "openvino":
         pytest.importorskip(engine)

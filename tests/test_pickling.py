@@ -43,7 +43,9 @@ def same_elsewhere(found, answer, with_):
     assert os.getpid() not in {row["process"] for row in found}
 
 
-@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", pytest.param("torch", marks=pytest.mark.torch)])
+@pytest.mark.parametrize(
+    "engine", ["openvino", *(pytest.param(name, marks=pytest.mark.torch) for name in ("onnxruntime", "torch"))]
+)
 def test_a_reader_is_pickled_as_what_it_was_loaded_from(engine):
     if engine != "openvino":
         pytest.importorskip(engine)

@@ -631,7 +631,9 @@ def test_a_token_is_asked_for(driver):
         page.driver = driver
         page.until(lambda: page.shows("#token-dialog"), "the dialog")
         page.find("#token").send_keys("wrong", Keys.ENTER)
-        page.until(lambda: page.shows("#token-dialog") and "right token" in page.text_of("#notice"), "the dialog again")
+        page.until(
+            lambda: page.shows("#token-dialog") and "missing or wrong" in page.text_of("#notice"), "the dialog again"
+        )
         page.find("#token").send_keys("sesame", Keys.ENTER)
         page.until(lambda: page.text_of("#reader"), "the reader")
         page.paste(TEXT)
