@@ -126,7 +126,7 @@ def runnable():
         yield pytest.param(document, id=document.name, marks=marks)
 
 
-@pytest.mark.parametrize("document", runnable())
+@pytest.mark.parametrize("document", list(runnable()))
 def test_python_runs_as_it_is_written(document, desk):
     """One block after the other, as a reader would type them; those that cannot say why, and are compiled."""
     names = {"context": "A copper statue of Christ stands in front of it.", "quoth": quoth}
