@@ -169,7 +169,7 @@ def test_a_disk_that_is_full_when_the_reader_is_written_is_told_of(work, whole, 
     shutil.copytree(whole, out)
     failed = train(*arguments(work, out), "--resume", preexec_fn=little_room)
     assert failed.returncode == 1
-    assert f"quoth: {out}: the reader must be written here, but cannot be: " in failed.stderr
+    assert f"quoth: {out}: cannot write the reader: " in failed.stderr
     assert failed.stderr.endswith("Free disk space, then continue with --resume.\n")
     assert "Traceback" not in failed.stderr
     assert train(*arguments(work, out), "--resume").returncode == 0
