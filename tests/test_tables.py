@@ -263,3 +263,8 @@ def test_frames_import_no_library_that_the_caller_has_not():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_least_probability_takes_the_place_of_the_null_threshold():
+    with pytest.raises(ConfigError, match="min_probability takes the place of null_threshold"):
+        TableSettings(min_probability=0.5, null_threshold=1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -169,19 +169,7 @@ def predictions(reader: Reader, examples: Iterable[Example], settings: TableSett
     options: dict[str, Any] = {
         "top_k": settings.top_k,
         "null_threshold": settings.null_threshold,
+        "min_probability": settings.min_probability,
         "max_answer_tokens": settings.max_answer_tokens,
     }
-    least = settings.min_probability
-    for prediction in reader.answer_all(examples, **options):
-        yield prediction if least is None else _with_least(prediction, least)
-
-
-def _with_least(prediction: Prediction, least: float) -> Prediction:
-    best = prediction.best
-    if best is None or best.probability >= least:
-        return prediction
-    return replace(
-        prediction,
-        no_answer=True,
-        reason=f"the best answer's probability is {best.probability:.3f}, below min_probability ({least:g})",
-    )
+    return reader.answer_all(examples, **options)

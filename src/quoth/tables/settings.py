@@ -72,6 +72,8 @@ class TableSettings:
             raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
         if self.min_probability is not None and not 0 <= self.min_probability <= 1:
             raise ConfigError(f"min_probability must be from 0 to 1, but is {self.min_probability}")
+        if self.min_probability is not None and self.null_threshold is not None:
+            raise ConfigError("min_probability takes the place of null_threshold, but both are given: give one of them")
         if self.max_context_chars is not None and self.max_context_chars < 1:
             raise ConfigError(f"max_context_chars must be at least 1, but is {self.max_context_chars}")
         if self.wide and not self.questions:
