@@ -11,7 +11,7 @@ from quoth.config import ABOVE_ZERO, COUNT, SHARE, OneOf, Within, converted, rea
 from quoth.engines.precisions import PRECISIONS
 from quoth.errors import ConfigError
 
-TEACHER_ON = ("all", "answerable")
+TEACHER_ON = ("all", "answerable", "answers")
 # Fields that only say where a run is shown; they are no part of what it does.
 SHOWN = frozenset({"tracking", "experiment", "run_name", "log_model", "registered_model"})
 # Fields that may differ where a run goes on: its weights are the same.
@@ -45,7 +45,10 @@ class TrainConfig:
     teacher: Annotated[str | None, "Reader to learn from too, of the same tokenizer: a folder or a hub name."] = None
     teacher_weight: Annotated[float, "Share of the loss that comes from the teacher, from 0 to 1.", SHARE] = 0.5
     teacher_on: Annotated[
-        str, "Questions the teacher teaches: all, or answerable (golds alone teach the others).", OneOf(TEACHER_ON)
+        str,
+        "What to learn from the teacher: all; only the answerable questions (answerable); or, of these, only the place "
+        "of the answer and not whether there is one (answers).",
+        OneOf(TEACHER_ON),
     ] = "all"
     every_place: Annotated[bool, "Take every place where an answer's text stands in its context as right."] = False
     weight_decay: Annotated[float, "AdamW's weight decay; biases and norms are left out.", Within(least=0)] = 0.01

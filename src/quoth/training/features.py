@@ -72,6 +72,7 @@ class TrainingBatch:
             ``(B, T)`` int64.
         legal: True where an answer may start or end (the tokens of the context, and CLS), ``(B, T)`` bool.
         targets: First and last token (both inclusive) of each gold, ``(B, G, 2)`` int64; -1 in the padding.
+        cls: Index of the CLS token of each window, ``(B,)`` int64.
         teacher_logits: The teacher's start and end logits, ``(2, B, T)`` float32; ``None`` without a teacher.
         has_teacher: True for windows with teacher logits, ``(B,)`` bool; ``None`` without a teacher.
     """
@@ -79,8 +80,14 @@ class TrainingBatch:
     inputs: dict[str, torch.Tensor]
     legal: torch.Tensor
     targets: torch.Tensor
+    cls: torch.Tensor
     teacher_logits: torch.Tensor | None = None
     has_teacher: torch.Tensor | None = None
+
+    @property
+    def legal_answers(self) -> torch.Tensor:
+        """``legal`` without CLS: True where an answer other than "no answer" may start or end."""
+        return self.legal.scatter(1, self.cls[:, None], False)
 
     def pinned(self) -> TrainingBatch:
         """Return the batch in page-locked memory, for asynchronous copies to a GPU."""
@@ -94,7 +101,8 @@ class TrainingBatch:
         inputs = {name: change(tensor) for name, tensor in self.inputs.items()}
         teacher_logits = None if self.teacher_logits is None else change(self.teacher_logits)
         has_teacher = None if self.has_teacher is None else change(self.has_teacher)
-        return TrainingBatch(inputs, change(self.legal), change(self.targets), teacher_logits, has_teacher)
+        legal, targets, cls = change(self.legal), change(self.targets), change(self.cls)
+        return TrainingBatch(inputs, legal, targets, cls, teacher_logits, has_teacher)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ class Collator:
         """
         batch = WindowBatch.of(windows, self.pad_id, limit=self.limit)
         legal = torch.zeros(batch.ids.shape, dtype=torch.bool)
+        cls = torch.tensor([window.cls for window in windows])
         most = max(len(window.targets) for window in windows)
         targets = torch.full((len(windows), max(most, 1), 2), -1)
         for row, window in enumerate(windows):
@@ -134,13 +143,13 @@ class Collator:
         if self.takes_types:
             inputs["token_type_ids"] = torch.from_numpy(batch.type_ids)
         if not teacher_logits:
-            return TrainingBatch(inputs, legal, targets)
+            return TrainingBatch(inputs, legal, targets, cls)
         padded = torch.zeros((2, *batch.ids.shape))
         for row, logits in enumerate(teacher_logits):
             if logits is not None:
                 padded[:, row, : logits.shape[1]] = torch.from_numpy(logits)
         has_teacher = torch.tensor([logits is not None for logits in teacher_logits])
-        return TrainingBatch(inputs, legal, targets, padded, has_teacher)
+        return TrainingBatch(inputs, legal, targets, cls, padded, has_teacher)
 
 
 class StepPlan:

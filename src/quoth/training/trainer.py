@@ -266,7 +266,8 @@ class ReaderTrainer:
         losses = span_losses(output.start_logits, output.end_logits, batch.legal, batch.targets)
         if batch.teacher_logits is None or batch.has_teacher is None:
             return losses
-        distilled = teacher_losses(output.start_logits, output.end_logits, batch.legal, batch.teacher_logits)
+        places = batch.legal_answers if self.config.teacher_on == "answers" else batch.legal
+        distilled = teacher_losses(output.start_logits, output.end_logits, places, batch.teacher_logits)
         weight = self.config.teacher_weight * batch.has_teacher
         return (1 - weight) * losses + weight * distilled
 
