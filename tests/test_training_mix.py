@@ -11,7 +11,7 @@ from quoth.data import read_examples
 from quoth.records import Example, Gold
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-from abstaining_data import COPIED, Forbidden, allowed, copies, misplaced, mixed
+from abstaining_data import COPIED, MIXES, Forbidden, allowed, copies, misplaced, mixed, swapped
 
 RUN = "the keeper lit the lamp each night and wrote the weather in a book"
 DEV = Example("d", "Who?", f"In winter {RUN} of his own.", (Gold("keeper", 14),), "Lamps")
@@ -38,12 +38,33 @@ def test_a_question_is_given_another_paragraph_without_its_answer():
     assert all("Ben" not in each.context for name, each in found.items() if name == "2-elsewhere")
 
 
+def test_a_number_or_a_name_is_replaced_by_one_that_the_paragraph_does_not_have():
+    here = "In 1946 the firm of Ana Brown sold 730 lamps to Peru."
+    there = "Later the firm of Carl Smith moved to Chile."
+    asked = ["How many lamps were sold in 1946?", "Who bought lamps from Ana Brown?", "What was sold?"]
+    golds = [(Gold("730", 35),), (Gold("Peru", 48),), (Gold("730 lamps", 35),)]
+    questions = [
+        Example(str(n), question, here, gold, "Firms")
+        for n, (question, gold) in enumerate(zip(asked, golds, strict=True))
+    ] + [Example("3", "Who moved?", there, (Gold("Carl Smith", 18),), "Firms")]
+    made = {each.id: each for each in swapped(questions, 10, random.Random(0))}
+    assert set(made) == {"0-swapped", "1-swapped"}, "only these share a number or a name with their paragraph"
+    assert made["1-swapped"].question == "Who bought lamps from Carl Smith?"
+    number = made["0-swapped"].question.removeprefix("How many lamps were sold in ").removesuffix("?")
+    assert len(number) == 4
+    assert number[0] == "1"
+    assert number not in here
+    assert all(each.golds == () and each.context == here for each in made.values())
+    assert made == {each.id: each for each in swapped(questions, 10, random.Random(0))}
+
+
 @pytest.mark.data
 @pytest.mark.long
-def test_the_training_data_share_nothing_with_dev(squad_folder):
+@pytest.mark.parametrize("stage", MIXES)
+def test_the_training_data_share_nothing_with_dev(squad_folder, stage):
     data = squad_folder.parent
     train = squad_folder / "squad-v1.1-train.json"
-    chosen = [example for examples in mixed(data, train).values() for example in examples]
+    chosen = [example for examples in mixed(data, train, MIXES[stage]).values() for example in examples]
     measured = [
         *read_examples(squad_folder / "squad-v1.1-dev.json"),
         *read_examples(squad_folder / "squad-v2.0-dev.json"),

@@ -63,6 +63,24 @@ def test_an_answer_may_use_the_context_and_cls_alone():
         assert set(legal[row].nonzero().flatten().tolist()) == inside
 
 
+def test_a_teacher_of_answers_does_not_teach_whether_there_is_one():
+    import torch
+
+    from quoth.training.features import Collator
+    from quoth.training.loss import teacher_losses
+
+    windows = windows_of(towns.examples(6))
+    batch = Collator(pad_id=0, takes_types=True)(windows)
+    assert torch.equal(batch.legal_answers.sum(1), batch.legal.sum(1) - 1)
+    generator = torch.Generator().manual_seed(0)
+    start, end, *teacher = torch.randn(4, *batch.legal.shape, generator=generator)
+    before = teacher_losses(start, end, batch.legal_answers, teacher)
+    for logits in (start, end, *teacher):
+        logits[torch.arange(len(windows)), batch.cls] += torch.randn(len(windows), generator=generator)
+    assert torch.allclose(teacher_losses(start, end, batch.legal_answers, teacher), before)
+    assert not torch.allclose(teacher_losses(start, end, batch.legal, teacher), before)
+
+
 def test_every_gold_of_a_window_is_a_target():
     from quoth.training.features import Collator
 

@@ -191,7 +191,8 @@ def _swap(example: Example, names: Sequence[str], random_numbers: random.Random)
         if len(text) == 1:
             other = str(random_numbers.randrange(2, 10))
     else:
-        alike = [name for name in names if len(name.split()) == len(text.split()) and not set(words(name)) & set(words(text))]
+        size, own = len(text.split()), set(words(text))
+        alike = [name for name in names if len(name.split()) == size and own.isdisjoint(words(name))]
         other = random_numbers.choice(alike) if alike else text
     if other.lower() in context.lower() or other.lower() in question.lower():
         return None

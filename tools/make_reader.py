@@ -181,7 +181,8 @@ def make_pairs(part: Path, out: Path, share: float, seed: int) -> Path:
 def make_mix(data: Path, train: Path, out: Path) -> Path:
     """Create the data of the stage that learns to abstain, unless they are there."""
     if not out.is_file():
-        command = [sys.executable, str(ROOT / "tools" / "abstaining_data.py"), str(data), str(train), "-o", str(out)]
+        command = [sys.executable, str(ROOT / "tools" / "abstaining_data.py"), str(data), str(train)]
+        command += ["--stage", "shipped-6", "-o", str(out)]
         subprocess.run(command, check=True)
     return out
 
