@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from quoth.errors import ConfigError
 from quoth.reading import DecodeSettings, SpanLogits, WindowBatch, Windower, WindowLogits, decide, decode, search_batch
 from quoth.reading.align import covering_tokens
+from quoth.reading.places import Places
 from quoth.reading.probability import no_answer_of, no_answer_probability, right_given_answerable, right_of
 from quoth.records import Example, Span
 from quoth.text import normalize_answer
-from support.oracle import distinct, every_answer, seed_best_score
+from support.oracle import distinct, every_answer, seed_best_score, widened
 from support.readers import KINDS, tiny_tokenizer
 from support.texts import many, texts
 
@@ -220,8 +221,8 @@ def test_a_batch_is_decoded_as_its_windows_are(several, top_k, outside):
     searched = search_batch(*batched(items, outside), settings)
     for item, found in zip(items, searched, strict=True):
         assert (found.window, found.null) == (item.window, item.null)
-        assert found.start.tolist() == item.start.tolist()
-        assert found.end.tolist() == item.end.tolist()
+        assert found.logits.start.tolist() == item.start.tolist()
+        assert found.logits.end.tolist() == item.end.tolist()
         prediction = decide(item.window.example, [found], settings)
         expected, null, _ = every_answer([item], settings)
         answers = [(a.score, a.context_index, a.span, a.window_index) for a in prediction.answers]
@@ -293,6 +294,25 @@ def test_a_batch_abstains_by_the_threshold():
     for threshold, abstains in [("never", False), (3.0, False), (2.9, True)]:
         (found,) = decided(items, DecodeSettings(null_threshold=threshold))
         assert found.no_answer == abstains
+
+
+@many
+@given(
+    st.text(st.characters(codec="ascii"), min_size=1) | st.text("ab1_' \r\n", min_size=1),
+    st.booleans(),
+    st.data(),
+)
+def test_every_span_of_an_ascii_text_is_widened_to_the_same_place(text, whole_words, data):
+    """ASCII texts take a faster way than others."""
+    windows = cut(text)
+    if not windows:
+        return
+    first = data.draw(st.integers(0, len(windows[0].context) - 1))
+    last = data.draw(st.integers(first, len(windows[0].context) - 1))
+    offsets = windows[0].context.offsets
+    exact = Span(int(offsets[first, 0]), int(offsets[last, 1]))
+    if len(exact):
+        assert Places(windows[0], whole_words).span(first, last) == widened(text, exact, whole_words)
 
 
 @many

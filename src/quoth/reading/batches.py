@@ -65,7 +65,11 @@ class WindowBatch:
     @property
     def legal(self) -> NDArray[np.bool_]:
         """True where a span may start and end, ``(B, T)``: tokens of the context that are not only white space."""
-        bounds, places = self.context_bounds, np.arange(self.ids.shape[1])
+        return self.legal_within(self.context_bounds)
+
+    def legal_within(self, bounds: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return ``legal``, given ``context_bounds``."""
+        places = np.arange(self.ids.shape[1])
         legal: NDArray[np.bool_] = (bounds[:, :1] <= places) & (places < bounds[:, 1:])
         for row, window in enumerate(self.windows):
             if window.context.has_empty:
@@ -124,24 +128,26 @@ def unbatch(batch: WindowBatch, logits: SpanLogits) -> list[WindowLogits]:
     Raises:
         ReaderError: If a logit is NaN or plus infinity, so that there is no best span.
     """
-    starts, ends, nulls = cut_apart(batch, logits)
+    nulls = null_scores(batch, logits)
     # Copies, so that windows do not keep the batch in memory.
-    return list(map(WindowLogits, batch.windows, map(np.copy, starts), map(np.copy, ends), nulls))
+    return [
+        WindowLogits(window, logits.start[row, first:end].copy(), logits.end[row, first:end].copy(), null)
+        for row, (window, (first, end), null) in enumerate(
+            zip(batch.windows, batch.context_bounds.tolist(), nulls, strict=True)
+        )
+    ]
 
 
-def cut_apart(
-    batch: WindowBatch, logits: SpanLogits
-) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]], list[float]]:
-    """Return what :class:`WindowLogits` holds of each window of a batch: starts and ends, as views, and null scores.
+def null_scores(batch: WindowBatch, logits: SpanLogits) -> list[float]:
+    """Return the sum of the two logits of each window's CLS token, in order.
 
     Raises:
         ReaderError: As :func:`unbatch`.
     """
     check_finite(batch, logits)
     cls = np.arange(0, batch.ids.size, batch.ids.shape[1]) + np.array([window.cls for window in batch.windows])
-    nulls = np.add(logits.start.take(cls), logits.end.take(cls), dtype=np.float64).tolist()
-    places = [(row, slice(first, end)) for row, (first, end) in enumerate(batch.context_bounds.tolist())]
-    return list(map(logits.start.__getitem__, places)), list(map(logits.end.__getitem__, places)), nulls
+    nulls: list[float] = np.add(logits.start.take(cls), logits.end.take(cls), dtype=np.float64).tolist()
+    return nulls
 
 
 def check_finite(batch: WindowBatch, logits: SpanLogits) -> None:

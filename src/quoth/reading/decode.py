@@ -59,24 +59,19 @@ def decide(example: Example, windows: Sequence[SearchedWindow], settings: Decode
     """
     if not windows:
         return Prediction(example, (), None, True, _NOTHING)
-    null_score = min([item.null for item in windows])
-    best = best_window(windows, settings.max_answer_tokens, settings.temperature)
-    if best is not None and settings.top_k == 1:
-        log_sum, found = best[1], [Distinct(_best_of(best[0], settings.whole_words), (), ())]
+    null_score = windows[0].null if len(windows) == 1 else min(item.null for item in windows)
+    best = best_window(windows, settings.max_answer_tokens, settings.temperature) if settings.top_k == 1 else None
+    if best is not None:
+        candidate, log_sum = _best_of(best[0], settings.whole_words), best[1]
+        right, silence = _probabilities(candidate[2], log_sum, null_score, settings)
+        answers: tuple[Answer, ...] = (_quoted(candidate, right * _answered(silence, settings)),)
     else:
         found, log_sum = _listed(windows, settings)
-    if not found:
-        return Prediction(example, (), null_score, True, _NOTHING, len(windows), 1.0)
-    score = found[0].best[2]
-    margin = null_score - score
-    excess = (margin - settings.null_bias) / (settings.null_temperature or settings.temperature)
-    silence = no_answer_of(right_of(score / settings.temperature - log_sum, settings.odds_scale), excess)
-    # If the caller says that the text answers, probabilities are conditioned on that.
-    answered = 1.0 if settings.never_abstains else 1.0 - silence
-    answers = tuple([_answer(each, log_sum, answered, settings) for each in found])
-    if len(answers) > 1 and not settings.overlapping:
-        answers = _scaled(answers, answered)
-    reason = _reason_to_abstain(margin, answers[0].probability, settings)
+        if not found:
+            return Prediction(example, (), null_score, True, _NOTHING, len(windows), 1.0)
+        silence = _probabilities(found[0].best[2], log_sum, null_score, settings)[1]
+        answers = _answers(found, log_sum, _answered(silence, settings), settings)
+    reason = _reason_to_abstain(null_score, answers[0], settings)
     return Prediction(example, answers, null_score, reason is not None, reason, len(windows), silence)
 
 
@@ -113,24 +108,46 @@ def log_shares(
 
 def _best_of(item: SearchedWindow, whole_words: bool) -> Candidate:
     """Return the best span of a window."""
-    window, offsets = item.window, item.window.context.offsets
-    first = window.first_token
+    window = item.window
+    offsets, first, text = window.context.offsets, window.first_token, window.text
     span = Span(offsets.item(first + item.first, 0), offsets.item(first + item.last, 1))
-    return window, widened(window.text, span, whole_words), item.score
+    return window, widened(text, span, whole_words), item.score
 
 
-def _answer(found: Distinct, log_sum: float, answered: float, settings: DecodeSettings) -> Answer:
-    """Quote a span, with what was folded into it."""
-    (window, span, score), variants, places = found
-    probability = answered * right_of(score / settings.temperature - log_sum, settings.odds_scale)
-    text = span.of(window.text)
-    if not variants and not places:
-        return Answer(text, span, score, probability, window.index, window.context_index)
-    folded = (
-        tuple(_answer(Distinct(each, (), ()), log_sum, answered, settings) for each in each_kind)
-        for each_kind in (variants, places)
+def _probabilities(score: float, log_sum: float, null_score: float, settings: DecodeSettings) -> tuple[float, float]:
+    """Return the probability that the best answer is right, given that the text answers, and that of "no answer"."""
+    right = right_of(score / settings.temperature - log_sum, settings.odds_scale)
+    excess = null_score - score - settings.null_bias
+    return right, no_answer_of(right, excess / (settings.null_temperature or settings.temperature))
+
+
+def _answered(silence: float, settings: DecodeSettings) -> float:
+    """Return the probability that the text answers; 1 if the caller says that it does."""
+    return 1.0 if settings.never_abstains else 1.0 - silence
+
+
+def _answers(
+    found: Sequence[Distinct], log_sum: float, answered: float, settings: DecodeSettings
+) -> tuple[Answer, ...]:
+    """Quote several candidates, with what was folded into each."""
+
+    def quoted(candidate: Candidate) -> Answer:
+        share = candidate[2] / settings.temperature - log_sum
+        return _quoted(candidate, answered * right_of(share, settings.odds_scale))
+
+    answers = tuple(
+        replace(quoted(each.best), variants=tuple(map(quoted, each.variants)), places=tuple(map(quoted, each.places)))
+        if each.variants or each.places
+        else quoted(each.best)
+        for each in found
     )
-    return Answer(text, span, score, probability, window.index, window.context_index, *folded)
+    return answers if settings.overlapping else _scaled(answers, answered)
+
+
+def _quoted(candidate: Candidate, probability: float) -> Answer:
+    """Quote a span."""
+    window, span, score = candidate
+    return Answer(span.of(window.text), span, score, probability, window.index, window.context_index)
 
 
 def _scaled(answers: tuple[Answer, ...], answered: float) -> tuple[Answer, ...]:
@@ -142,18 +159,14 @@ def _scaled(answers: tuple[Answer, ...], answered: float) -> tuple[Answer, ...]:
     return best, *(replace(each, probability=each.probability * max(0.0, left) / together) for each in rest)
 
 
-def _reason_to_abstain(margin: float, probability: float, settings: DecodeSettings) -> str | None:
-    """Return why the reader abstains; ``None`` if it answers.
-
-    Args:
-        margin: The null score less the best answer's score.
-        probability: The best answer's.
-        settings: How answers are chosen.
-    """
+def _reason_to_abstain(null_score: float, best: Answer, settings: DecodeSettings) -> str | None:
+    """Return why the reader abstains; ``None`` if it answers."""
     threshold, least = settings.null_threshold, settings.min_probability
     if least is not None:
-        return None if probability >= least else f"the best answer's probability is {probability:.3f}, below {least:g}"
-    if threshold == NEVER or margin <= threshold:
+        if best.probability >= least:
+            return None
+        return f"the best answer's probability is {best.probability:.3f}, below {least:g}"
+    if threshold == NEVER or (margin := null_score - best.score) <= threshold:
         return None
     return (
         f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "

@@ -7,7 +7,9 @@ The result is that of a loop over all spans in the order of their scores.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -64,11 +66,11 @@ class _Search:
         self._grids, self._scores = grids, scores
         self._left = scores.copy()
         self._places = [Places(group[0].window, whole_words) for group, _ in grids]
-        self._ends = np.cumsum([grid.size for _, grid in grids])
+        self._ends = list(accumulate(grid.size for _, grid in grids))
         # Normalized text -> the places of the chosen span with that text, itself not counted.
         self._elsewhere: dict[str, list[Candidate]] = {}
         # For each chosen span, the spans that overlap it.
-        self._overlapping: list[list[int]] = []
+        self._overlapping: list[NDArray[np.intp]] = []
         self._wanted = 256
 
     def advance(self, top_k: int) -> bool:
@@ -84,7 +86,7 @@ class _Search:
 
     def _take(self, flat: int) -> None:
         """Choose a span, or fold it into the one with the same text."""
-        index = int(np.searchsorted(self._ends, flat, side="right"))
+        index = bisect_right(self._ends, flat)
         window, span, score = self._candidate(flat)
         text = normalize_answer(span.of(window.text))
         elsewhere = self._elsewhere.get(text)
@@ -100,7 +102,7 @@ class _Search:
     def _candidate(self, flat: int) -> Candidate:
         return candidate_at(self._grids, self._ends, self._places, self._scores, flat)
 
-    def _drop(self, index: int, span: Span, *, overlapping: bool) -> list[int]:
+    def _drop(self, index: int, span: Span, *, overlapping: bool) -> NDArray[np.intp]:
         """Take spans of one context out of those that are left; return their places in the scores.
 
         Args:
@@ -111,19 +113,19 @@ class _Search:
         grid = self._grids[index][1]
         offsets = self._grids[index][0][0].window.context.offsets
         # Tokens that start before the span's end, and tokens that end after its start; offsets never go back.
-        first_end = int(np.searchsorted(offsets[:, 0], span.end, side="left"))
-        last_start = int(np.searchsorted(offsets[:, 1], span.start, side="right"))
-        rows = np.arange(max(0, last_start - grid.shape[1] + 1), first_end)
-        lasts = rows[:, None] + np.arange(grid.shape[1])
-        chosen = lasts >= last_start
-        begin = int(self._ends[index]) - grid.size
-        flat = (begin + rows[:, None] * grid.shape[1] + np.arange(grid.shape[1]))[chosen]
-        flat = flat[np.isfinite(self._left[flat])]
+        first_end = int(offsets[:, 0].searchsorted(span.end, side="left"))
+        last_start = int(offsets[:, 1].searchsorted(span.start, side="right"))
+        longest = grid.shape[1]
+        first = max(0, last_start - longest + 1)
+        begin = self._ends[index] - grid.size
+        left = self._left[begin + first * longest : begin + first_end * longest].reshape(-1, longest)
+        reaches = np.arange(first, first_end)[:, None] + np.arange(longest) >= last_start
+        flat: NDArray[np.intp] = np.flatnonzero(reaches & (left > -np.inf)) + (begin + first * longest)
         if not overlapping:
             starts, ends = self._spans(index, flat)
             flat = flat[(starts == span.start) & (ends == span.end)]
         self._left[flat] = -np.inf
-        return list(flat.tolist()) if overlapping else []
+        return flat
 
     def finished(self, *, is_full: bool) -> list[Distinct]:
         """Return what was chosen, with what was folded into it."""
@@ -134,23 +136,27 @@ class _Search:
             for chosen, (overlapping, places) in zip(self.chosen, folded, strict=True)
         ]
 
-    def _variants(self, chosen: Candidate, overlapping: list[int], floor: float) -> list[Candidate]:
+    def _variants(self, chosen: Candidate, overlapping: NDArray[np.intp], floor: float) -> list[Candidate]:
         """Return the best of the spans that overlap a chosen one and score above the floor."""
-        flat = np.array(overlapping, dtype=np.intp)
-        flat = flat[self._scores[flat] > floor]
+        flat = overlapping[self._scores[overlapping] > floor]
         if not len(flat):
             return []
         flat = flat[np.argsort(-self._scores[flat], kind="stable")]
-        index = int(np.searchsorted(self._ends, flat[0], side="right"))
-        starts, ends = self._spans(index, flat)
-        others = np.flatnonzero((starts != chosen[1].start) | (ends != chosen[1].end))
-        # Of the spans that are widened to one place, the first has the best score.
-        places = starts[others] * (int(ends.max()) + 1) + ends[others]
-        firsts = np.sort(np.unique(places, return_index=True)[1])
-        return [self._candidate(int(flat[each])) for each in others[firsts[:MOST_FOLDED]]]
+        index = bisect_right(self._ends, int(flat[0]))
+        itself = chosen[1].start, chosen[1].end
+        found: dict[tuple[int, int], int] = {}
+        # Few of them are looked at, unless many are widened to one place; of those, the first has the best score.
+        begin, size = 0, 2 * MOST_FOLDED
+        while begin < len(flat) and len(found) < MOST_FOLDED:
+            some = flat[begin : begin + size]
+            for each, *place in zip(*map(np.ndarray.tolist, (some, *self._spans(index, some))), strict=True):
+                if (key := tuple(place)) != itself:
+                    found.setdefault(key, each)
+            begin, size = begin + size, 4 * size
+        return list(map(self._candidate, islice(found.values(), MOST_FOLDED)))
 
     def _spans(self, index: int, flat: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return where spans of one context, given by their places in the scores, start and end once widened."""
         grid = self._grids[index][1]
-        firsts, extra = np.divmod(flat - (int(self._ends[index]) - grid.size), grid.shape[1])
+        firsts, extra = np.divmod(flat - (self._ends[index] - grid.size), grid.shape[1])
         return self._places[index].spans(firsts, firsts + extra)

@@ -6,7 +6,9 @@ window gives it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +65,7 @@ def best_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: bool)
         whole_words: Widen answers to whole words.
     """
     places = [Places(group[0].window, whole_words) for group, _ in grids]
-    sizes = np.cumsum([grid.size for _, grid in grids])
+    sizes = list(accumulate(grid.size for _, grid in grids))
     taken: dict[tuple[int, Span], Candidate] = {}
     wanted = 4 * top_k
     found = order = largest(scores, wanted)
@@ -81,9 +83,7 @@ def best_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: bool)
         order = _first_of_each_place(found, grids, sizes, places)
 
 
-def candidate_at(
-    grids: Grids, ends: NDArray[np.intp], places: Sequence[Places], scores: Floats, flat: int
-) -> Candidate:
+def candidate_at(grids: Grids, ends: Sequence[int], places: Sequence[Places], scores: Floats, flat: int) -> Candidate:
     """Return the span at one index of all scores.
 
     Args:
@@ -93,16 +93,16 @@ def candidate_at(
         scores: All scores.
         flat: The index.
     """
-    index = int(np.searchsorted(ends, flat, side="right"))
+    index = bisect_right(ends, flat)
     group, grid = grids[index]
-    first, extra = divmod(flat - int(ends[index]) + grid.size, grid.shape[1])
+    first, extra = divmod(flat - ends[index] + grid.size, grid.shape[1])
     score = float(scores[flat])
     span = places[index].span(first, first + extra)
     return _window_of(group, first, first + extra, score), span, score
 
 
 def _first_of_each_place(
-    order: NDArray[np.intp], grids: Grids, sizes: NDArray[np.intp], places: Sequence[Places]
+    order: NDArray[np.intp], grids: Grids, sizes: Sequence[int], places: Sequence[Places]
 ) -> NDArray[np.intp]:
     """Return the first span of each distinct place; spans are indices of the scores."""
     indices = np.searchsorted(sizes, order, side="right")

@@ -11,6 +11,8 @@ from quoth.text import surely_uncut, widen_to_graphemes, widen_to_words
 
 Tokens = NDArray[np.int64]
 
+_ALPHANUMERIC = np.array([chr(code).isalnum() for code in range(128)])
+
 
 class Places:
     """The widened spans of one context.
@@ -25,7 +27,11 @@ class Places:
         self._context = window.text
         self._whole_words = whole_words
         # Start and end of each character's piece; 0 if not computed yet.
-        self._starts, self._ends = np.zeros((2, len(self._context)), dtype=np.int64)
+        self._starts, self._ends = (
+            _ascii_pieces(self._context, whole_words)
+            if self._context.isascii()
+            else np.zeros((2, len(self._context)), dtype=np.int64)
+        )
 
     def span(self, first: int, last: int) -> Span:
         """Return the place of the span from one token of the context to another, both inclusive."""
@@ -48,6 +54,22 @@ class Places:
         piece = widened(self._context, Span(position, position + 1), self._whole_words)
         self._starts[piece.start : piece.end] = piece.start
         self._ends[piece.start : piece.end] = piece.end
+
+
+def _ascii_pieces(context: str, whole_words: bool) -> Tokens:
+    """Return the start and the end of each character's piece in a text of ASCII, ``(2, len(context))``.
+
+    All pieces have one character, but for words of letters and digits, and the two characters of a line end.
+    """
+    characters = np.frombuffer(context.encode(), dtype=np.uint8)
+    before, after = characters[:-1], characters[1:]
+    joined = (before == ord("\r")) & (after == ord("\n"))
+    if whole_words:
+        in_words = _ALPHANUMERIC[characters]
+        joined |= in_words[:-1] & in_words[1:]
+    borders = np.concatenate(([0], np.flatnonzero(~joined) + 1, [len(context)]))
+    lengths = np.diff(borders)
+    return np.repeat([borders[:-1], borders[1:]], lengths, axis=1)
 
 
 def widened(context: str, span: Span, whole_words: bool) -> Span:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import count, pairwise, repeat
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, cut_apart
+from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, null_scores
 from quoth.reading.settings import DecodeSettings
 from quoth.reading.windows import Window
 
@@ -33,25 +33,30 @@ class SearchedWindow(NamedTuple):
     """A window with its search result, to which a batch is reduced.
 
     Attributes:
-        window, start, end, null: As in :class:`quoth.reading.WindowLogits`.
+        window: The window.
+        null: Sum of the two logits of its CLS token.
         score: Sum of the two logits of its best span; minus infinity if no span is legal.
         first, last: Its first and last token (inclusive), among the context's tokens in the window.
         log_sum: As in :class:`BestSpans`.
+        batch: The logits of all windows that were searched together.
+        row: Its row there.
     """
 
     window: Window
-    start: Logits
-    end: Logits
     null: float
     score: float
     first: int
     last: int
     log_sum: float
+    batch: SpanLogits
+    row: int
 
     @property
     def logits(self) -> WindowLogits:
         """The window with its logits."""
-        return WindowLogits(self.window, self.start, self.end, self.null)
+        start, end = self.window.context_tokens.start, self.window.context_tokens.end
+        both = self.batch.start[self.row, start:end], self.batch.end[self.row, start:end]
+        return WindowLogits(self.window, *both, self.null)
 
 
 class BestSpans(NamedTuple):
@@ -84,28 +89,36 @@ def search_batch(batch: WindowBatch, logits: SpanLogits, settings: DecodeSetting
     Raises:
         ReaderError: As :func:`quoth.reading.unbatch`.
     """
-    cut = cut_apart(batch, logits)
-    best = best_spans(logits.start, logits.end, batch.legal, settings.max_answer_tokens, settings.temperature)
-    shift = batch.context_bounds[:, 0]
-    best = best._replace(firsts=best.firsts - shift, lasts=best.lasts - shift)
-    return list(map(SearchedWindow, batch.windows, *cut, *map(np.ndarray.tolist, best)))
+    nulls, bounds = null_scores(batch, logits), batch.context_bounds
+    return _search(batch.windows, nulls, logits, batch.legal_within(bounds), bounds[:, 0], settings)
 
 
 def search_windows(windows: Sequence[WindowLogits], settings: DecodeSettings) -> list[SearchedWindow]:
     """Search windows without their batches, like :func:`search_batch`."""
     if not windows:
         return []
-    start, end = np.zeros((2, len(windows), max(len(item.start) for item in windows)), dtype=np.float32)
+    start, end = np.zeros((2, len(windows), max(len(item.window) for item in windows)), dtype=np.float32)
     legal = np.zeros(start.shape, dtype=np.bool_)
     for row, item in enumerate(windows):
-        size = len(item.start)
-        start[row, :size], end[row, :size], legal[row, :size] = item.start, item.end, item.window.legal
-    best = best_spans(start, end, legal, settings.max_answer_tokens, settings.temperature)
-    found = zip(*map(np.ndarray.tolist, best), strict=True)
-    return [
-        SearchedWindow(item.window, item.start, item.end, item.null, *span)
-        for item, span in zip(windows, found, strict=True)
-    ]
+        tokens = slice(item.window.context_tokens.start, item.window.context_tokens.end)
+        start[row, tokens], end[row, tokens], legal[row, tokens] = item.start, item.end, item.window.legal
+    firsts = np.array([item.window.context_tokens.start for item in windows])
+    nulls = [item.null for item in windows]
+    return _search([item.window for item in windows], nulls, SpanLogits(start, end), legal, firsts, settings)
+
+
+def _search(
+    windows: Sequence[Window],
+    nulls: Sequence[float],
+    logits: SpanLogits,
+    legal: NDArray[np.bool_],
+    firsts: NDArray[np.intp],
+    settings: DecodeSettings,
+) -> list[SearchedWindow]:
+    """Search windows whose contexts begin at the tokens ``firsts``."""
+    best = best_spans(logits.start, logits.end, legal, settings.max_answer_tokens, settings.temperature)
+    found = (best.scores, best.firsts - firsts, best.lasts - firsts, best.log_sums)
+    return list(map(SearchedWindow, windows, nulls, *map(np.ndarray.tolist, found), repeat(logits), count()))
 
 
 def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: int, temperature: float) -> BestSpans:
