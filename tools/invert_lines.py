@@ -1,24 +1,33 @@
-"""Inverts lines of the package, one at a time, and checks that a test notices.
+"""Mutation test: inverts lines of the package, one at a time, and checks that a test fails.
 
-``python tools/invert_lines.py [WORD...]`` takes the rows whose file holds one of the words; all of them without. Each
-row is tried in a copy of the sources. A row that no test notices is printed, and the exit status is 1.
+``python tools/invert_lines.py [TEXT...]`` tries the rows whose file contains one of the texts, or all rows. For each
+row, its tests must pass with the package as it is, and fail in a copy in which the line is inverted. The exit status is
+1 if a row is not noticed. All rows together take about an hour on one core.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from shutil import copytree
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-# Seconds that the tests of one row may take.
-LIMIT = 600
+# Maximum time for the tests of one row, in seconds.
+LIMIT_S = 600
 
 
 class Row(NamedTuple):
-    """A line, what it becomes, and the tests that must fail then (words of pytest)."""
+    """One inversion.
+
+    Attributes:
+        file: The file, below ``src/quoth``.
+        line: Text that the file contains exactly once.
+        inverted: The text that replaces it.
+        tests: Arguments of pytest for the tests that must then fail.
+    """
 
     file: str
     line: str
@@ -27,7 +36,7 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    # The claims of safety.
+    # The safety claims.
     Row(
         "export/run.py",
         "if not high <= max_f1_drop:",
@@ -53,7 +62,7 @@ ROWS = (
         "accelerator.clip_grad_norm_(self.model.parameters(), 1e9)",
         "test_training.py -k clipped",
     ),
-    # The lowest layer.
+    # The lowest layers.
     Row("text.py", "if match.end() > position:", "if match.end() >= position:", "test_text.py"),
     Row("text.py", "if 0 < end < len(context)", "if 0 < end <= len(context) - 2", "test_text.py"),
     Row("display.py", "\\u202a-\\u202e\\u2066-\\u2069", "\\u2066-\\u2069", "test_cli_data.py -k obey"),
@@ -70,7 +79,7 @@ ROWS = (
         "return type(self), self.args",
         "test_errors.py",
     ),
-    # Data, and what is done with files.
+    # Data, documents and output files.
     Row("data/split.py", "if example.title in wanted]", "if example.title not in wanted]", "test_data.py -k split"),
     Row("data/flat.py", "if len(cells) != len(header):", "if len(cells) > len(header):", "test_data.py -k csv"),
     Row(
@@ -153,7 +162,7 @@ ROWS = (
         'if not spec["low"] > spec["high"]:',
         "test_sweep.py -k named_at_once",
     ),
-    # What is built on a reader.
+    # Packages above the reader.
     Row("verification/claims.py", "or item[key] < 0:", "or item[key] < -9:", "test_verification.py"),
     Row("tables/settings.py", "if self.top_k < 1:", "if self.top_k < 0:", "test_tables.py"),
     Row("dropin/calls.py", "if stride > longest:", "if stride < longest:", "test_dropin.py -k wrong"),
@@ -167,48 +176,185 @@ ROWS = (
         "test_serve_batcher.py",
     ),
     Row("serve/http/middleware.py", "if self._left < 0:", "if self._left < -9e9:", "test_serve_limits.py -k body"),
+    Row(
+        "serve/http/middleware.py",
+        "if not hmac.compare_digest(given,",
+        "if hmac.compare_digest(given,",
+        "test_serve.py -k token",
+    ),
+    Row("serve/http/hosted.py", "if asked.handle_impossible_answer else NEVER", "", "test_serve.py -k hosted"),
+    Row(
+        "serve/http/assets.py",
+        "; require-trusted-types-for 'script'; trusted-types 'none'",
+        "",
+        "test_serve_page.py -m long -k policy",
+    ),
+    Row(
+        "serve/queue/batcher.py", "shortest >= _LIKE * longest", "shortest <= longest", "test_serve_batcher.py -k like"
+    ),
+    Row("serve/queue/batcher.py", "or job.deadline <= now:", "or False:", "test_serve_batcher.py -k deadline"),
+    Row("serve/queue/asking.py", "if tokens > most_tokens:", "if tokens < 0:", "test_serve_limits.py -k ever_hold"),
+    Row("serve/page/decide.js", "above > threshold", "above < threshold", "test_serve_page.py -m long -k slider"),
+    Row(
+        "serve/page/offsets.js",
+        "this.pairs[index] < unit",
+        "this.pairs[index] > unit",
+        "test_serve_page.py -m long -k offsets_count",
+    ),
+    # Corpora, tables, tracking, drawings, the drop-in, calibration, export, and the core.
+    Row("corpus/passages.py", "return places[-1]", "return places[0]", "test_corpus.py -k passages"),
+    Row("corpus/passages.py", "if is_heading and", "if not is_heading and", "test_corpus.py -k heading"),
+    Row(
+        "corpus/queries.py", "if word not in STOP_WORDS] or words", "if word in STOP_WORDS] or words", "test_corpus.py"
+    ),
+    Row("corpus/store.py", "if tables and version != FORMAT:", "if tables and False:", "test_corpus.py -k format"),
+    Row("corpus/store.py", "if tables and application != _APPLICATION:", "if False:", "test_corpus.py -k format"),
+    Row("corpus/corpus.py", "if known and (known[0] == stamp or", "if known and (True or", "test_corpus.py -k changed"),
+    Row("corpus/corpus.py", "if known[0] != stamp:", "if known[0] == stamp:", "test_corpus.py -k changed"),
+    Row("documents/archives.py", "if unpacked > most:", "if unpacked < 0:", "test_documents.py -k bomb"),
+    Row(
+        "documents/files.py",
+        "and not _is_hidden(file, path))",
+        "and _is_hidden(file, path))",
+        "test_documents.py -k folder",
+    ),
+    Row("documents/files.py", "> limits.file_bytes:", "< limits.file_bytes:", "test_documents.py"),
+    Row(
+        "verification/verify.py",
+        "if len(check.places) < MAX_PLACES:",
+        "if not check.places:",
+        "test_verification.py -k place",
+    ),
+    Row("tables/columns.py", "    if taken:", "    if False:", "test_tables.py -k fit"),
+    Row("tables/rows.py", "len(value) > limit:", "len(value) <= limit:", "test_tables.py -k cannot_be_read"),
+    Row("tables/job/run.py", "if not counts.failed}", "if counts.failed}", "test_tables_job.py -k done_again"),
+    Row("tables/job/run.py", "if inside:", "if not locations:", "test_tables_job.py"),
+    Row(
+        "tracking/model.py",
+        '"" if folder.onnx else "torch"',
+        '"torch" if folder.onnx else ""',
+        "test_mlflow.py -k asks",
+    ),
+    Row("tracking/callback.py", "if name not in there}", "if name in there}", "test_mlflow.py -k followed"),
+    Row("tracking/pyfunc.py", "if problems:", "if not rows:", "test_mlflow.py -k bad_rows"),
+    Row("drawing/page.py", "default-src 'none'; style-src", "style-src", "test_drawing.py"),
+    Row("drawing/prediction.py", "percent(answer.probability)", "percent(1 - answer.probability)", "test_drawing.py"),
+    Row("drawing/window.py", "first, last = int(", "last, first = int(", "test_drawing.py -k window"),
+    Row("dropin/native.py", "first = 0 if prediction.no_answer else 1", "first = 0", "test_dropin.py -k no_answer"),
+    Row("dropin/native.py", "if parameters.handle_impossible_answer else NEVER", "", "test_dropin.py -k silence"),
+    Row("dropin/legacy.py", 'same["score"] += score', 'same["score"] = score', "test_dropin.py -k compat"),
+    Row("dropin/legacy.py", "if allowed[first] and allowed[last]:", "if allowed[first]:", "test_dropin.py -k compat"),
+    Row("dropin/legacy.py", "null = min(null,", "null = max(null,", "test_dropin.py -k compat"),
+    Row("dropin/lengths.py", "tokens <= positions", "tokens >= positions", "test_dropin.py -k positions"),
+    Row(
+        "calibrate/operating_points.py",
+        "hits >= precision * given",
+        "hits <= precision * given",
+        "test_operating_points.py",
+    ),
+    Row(
+        "calibrate/operating_points.py",
+        "(1.0 - unanswerable_share) / has.sum()",
+        "unanswerable_share / has.sum()",
+        "test_operating_points.py -k weights",
+    ),
+    Row("calibrate/fit.py", "if not 0 < right_f1 <= 1:", "if not 0 <= right_f1 <= 9:", "test_calibration.py -k less"),
+    Row("engine_benchmark.py", "if figures.problem is None}", "}", "test_engines.py -k best_that_runs"),
+    Row("engine_benchmark.py", "if runs_in(name,", "if not runs_in(name,", "test_engines.py -k measures"),
+    Row("engine_benchmark.py", "if all(is_blank(", "if any(is_blank(", "test_engines.py -k blank_text"),
+    Row("export/activations.py", "np.min([part.least", "np.max([part.least", "test_export.py -k int8"),
+    Row("export/run.py", "if not difference <= PARITY:", "if difference > 9e9:", "test_export.py -k another_network"),
+    Row("export/run.py", "if len(labelled) < least:", "if len(labelled) > least:", "test_export.py -k enough"),
+    Row(
+        "export/graph.py",
+        "ids = random.integers(0, vocabulary,",
+        "ids = random.integers(0, 1,",
+        "test_export.py -k another",
+    ),
+    Row("training/sweep/table.py", "-(row.f1 or 0.0)", "(row.f1 or 0.0)", "test_sweep.py -k best"),
+    Row("training/sweep/table.py", "or REASON in trial.user_attrs", "", "test_sweep.py -k fail"),
+    Row(
+        "training/sweep/run.py",
+        'raise TrainingError(f"{self.out}: at',
+        'raise SystemExit(f"{self.out}: at',
+        "test_sweep.py -k all_fail",
+    ),
+    Row(
+        "training/loss.py",
+        "return -spans.logsumexp(-1) / 2",
+        "return spans.logsumexp(-1) / 2",
+        "test_training_steps.py -k loss",
+    ),
+    Row("training/loss.py", "/ 2 * _TEMPERATURE**2", "/ 2", "test_training_steps.py -k teacher"),
+    Row("training/teacher.py", 'get("of") == name', 'get("of") != name', "test_training.py -k teacher"),
+    Row("reading/decode.py", "margin <= threshold:", "margin < threshold:", "test_reading_decode.py -k threshold"),
+    Row(
+        "reading/decode.py", "probability >= least else", "probability < least else", "test_reading_decode.py -k least"
+    ),
+    Row(
+        "stream.py",
+        "for indices in by_token_budget(windows",
+        "for indices in by_token_budget(windows[:1]",
+        "test_stream.py",
+    ),
+    Row("signals.py", "self.seen = number", "self.seen = 0", "test_tables_job.py -k signal"),
+    Row("inputs.py", "if question.strip() else", "if question else", "test_reader.py -k empty_question"),
+    Row(
+        "reader.py",
+        "if min_probability is not None and null_threshold is not None:",
+        "if False:",
+        "test_reader.py -k exclude",
+    ),
+    Row("records.py", "None if self.no_answer or not self.answers", "None if not self.answers", "test_reader.py"),
 )
 
 
 def invert(row: Row, source: Path) -> None:
-    """Replace the line in a copy of the sources.
+    """Invert the line in a copy of the package.
 
     Raises:
-        SystemExit: If the line does not stand there, or more than once.
+        SystemExit: If the file does not contain the line exactly once.
     """
     file = source / "quoth" / row.file
     text = file.read_text(encoding="utf-8")
     if text.count(row.line) != 1:
-        sys.exit(f"{row.file}: must hold this once, but holds it {text.count(row.line)} times: {row.line}")
+        sys.exit(f"{row.file}: must contain this once, but contains it {text.count(row.line)} times: {row.line}")
     file.write_text(text.replace(row.line, row.inverted), encoding="utf-8")
 
 
-def is_noticed(row: Row) -> bool:
-    """Return whether a test fails where the line is inverted."""
+def outcome(row: Row) -> str:
+    """Try a row; return ``noticed``, ``NOT NOTICED``, or ``NOT TRIED`` if its tests fail without the inversion."""
+    if run_tests(row.tests, ROOT / "src") != 0:
+        return "NOT TRIED"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "src"
         copytree(ROOT / "src", source, ignore=lambda *_: ["__pycache__"])
         invert(row, source)
-        words = row.tests.split()
-        files = [f"tests/{word}" if word.endswith(".py") else word for word in words]
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not long", *files]
-        environment = {**os.environ, "PYTHONPATH": str(source)}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=LIMIT, check=False)
-    if done.returncode not in (0, 1):  # no test of this name, or one that cannot be imported
-        print(f"{row.file}: the tests could not be run: {row.tests}\n{done.stdout.decode()[-500:]}", flush=True)
-    return done.returncode == 1
+        return "noticed" if run_tests.__wrapped__(row.tests, source) == 1 else "NOT NOTICED"
 
 
-def main(words: list[str]) -> int:
-    """Try the rows, and print each that no test notices."""
-    rows = [row for row in ROWS if not words or any(word in row.file for word in words)]
-    survivors = 0
+@cache
+def run_tests(tests: str, source: Path) -> int:
+    """Run tests with the package in a folder; return the exit status of pytest."""
+    words = [f"tests/{word}" if word.endswith(".py") else word for word in tests.split()]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not long", *words]
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=LIMIT_S, check=False)
+    if done.returncode not in (0, 1):  # a test that does not exist, or cannot be imported
+        print(f"pytest {tests}: exit status {done.returncode}\n{done.stdout.decode()[-500:]}", flush=True)
+    return done.returncode
+
+
+def main(texts: list[str]) -> int:
+    """Try the rows and print the outcome of each."""
+    rows = [row for row in ROWS if not texts or any(text in row.file for text in texts)]
+    noticed = 0
     for row in rows:
-        noticed = is_noticed(row)
-        survivors += not noticed
-        print(f"{'noticed ' if noticed else 'SURVIVED'} {row.file}: {row.line} -> {row.inverted}", flush=True)
-    print(f"{len(rows) - survivors} of {len(rows)} inverted lines are noticed")
-    return int(survivors > 0)
+        result = outcome(row)
+        noticed += result == "noticed"
+        print(f"{result:<11} {row.file}: {row.line} -> {row.inverted or '(removed)'}", flush=True)
+    print(f"{noticed} of {len(rows)} lines noticed")
+    return int(noticed < len(rows))
 
 
 if __name__ == "__main__":
