@@ -242,7 +242,7 @@ class Odd:
     says: str = ""
 
 
-NO_TEXT = "No answer\nThe context holds no text to quote.\n"
+NO_TEXT = "No answer\nThe context has no text to quote.\n"
 ODD = {
     "empty question": Odd("", status=1, says="quoth: the question must not be empty\n"),
     "blank question": Odd(" \t\n\u3000", status=1, says="the question must not be empty"),
@@ -352,7 +352,7 @@ def test_odd_inputs_get_an_answer_or_a_clear_sentence(quoth, odd):
 def test_stdin_that_is_no_text_is_named():
     status, out, err = process("ask", "Who?", "--context", "-", "--reader", READER, stdin=b"\xff")
     assert (status, out) == (1, b"")
-    assert err == "quoth: -: must be text in UTF-8, but holds the byte 0xff in line 1; save it as UTF-8\n"
+    assert err == "quoth: -: must be text in UTF-8, but contains the byte 0xff in line 1; save it as UTF-8\n"
 
 
 def test_debug_shows_the_traceback(quoth):

@@ -179,7 +179,7 @@ def test_answers_have_document_page_boxes_and_sentence(folder):
         assert all(answer.page == answer.boxes[0].page for answer in pdfs if answer.boxes)
         none = corpus.answer(reader, "zebra?")
         assert (none.no_answer, none.answers, none.best) == (True, (), None)
-        assert none.reason == "no passage has any word of the question"
+        assert none.reason == "no passage contains a word of the question"
 
 
 @pytest.fixture

@@ -576,7 +576,7 @@ def test_the_error_shows_ten_problems_and_counts_the_rest(read):
         ("[" * 200_000, "a.jsonl", "line 1: must be JSON, but: is nested too deeply"),
         ("7\n", "a.jsonl", "line 1: must hold an object, but holds 7"),
         ("\n\n{\n", "a.jsonl", "line 3, column 2: must be JSON, but: expecting property name"),
-        (b'{"data":\n "caf\xe9"}', "a.json", "line 2, byte 6: must be UTF-8, but holds the byte 0xe9; save the file"),
+        (b'{"data":\n "caf\xe9"}', "a.json", "line 2, byte 6: must be UTF-8, but contains the byte 0xe9; save"),
         (codecs.BOM_UTF16_LE + b"[\0]\0\0", "a.json", "must be utf-16, but byte 7 is not: truncated data"),
         (gzip.compress(b"[]" * 99, mtime=0)[:-9], "a.json.gz", "must be a whole gzip file, but is damaged: "),
         (b"\x1f\x8b\x08broken", "a.json", "must be a whole gzip file, but is damaged: "),

@@ -118,7 +118,7 @@ def test_unicode_in_other_bytes_is_read(file, encoding, name):
 
 def test_other_encodings_are_read_when_they_are_named(file):
     path = file("id,question,context\n1,Où?,Café.\n".encode("cp1252"), "data.csv")
-    with pytest.raises(DataError, match=r"must be UTF-8, but holds the byte 0xf9; .*--encoding cp1252"):
+    with pytest.raises(DataError, match=r"must be UTF-8, but contains the byte 0xf9; .*--encoding cp1252"):
         read_examples(path)
     assert read_examples(path, encoding="cp1252") == [Example("1", "Où?", "Café.")]
     with pytest.raises(ConfigError, match="such as cp1252 or utf-16, but is klingon"):

@@ -176,7 +176,7 @@ def test_explain_as_json_and_html(quoth):
 def test_explain_without_a_text(quoth):
     status, out, err = quoth("explain", QUESTION, "--text", " ", "--reader", READER)
     assert (status, err) == (0, "")
-    assert out.startswith("No answer: the context holds no text to quote.")
+    assert out.startswith("No answer: the context has no text to quote.")
     status, _, err = quoth("explain", QUESTION, "--context", "none.txt")
     assert (status, err) == (1, "quoth: none.txt: must be a file, but there is none of this name\n")
 

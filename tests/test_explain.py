@@ -169,7 +169,7 @@ def test_nothing_to_read_is_explained_too(kind):
     explanation = tiny_reader(kind).explain(QUESTION, ["", ""])
     assert (explanation.windows, explanation.answers, explanation.lost) == ((), (), ())
     assert explanation.null_probability is None
-    assert explanation.to_json()["reason"] == "the context holds no text to quote"
+    assert explanation.to_json()["reason"] == "the context has no text to quote"
     blank = tiny_reader(kind).explain(QUESTION, " \n")
     assert blank.answers == ()
     assert blank.null_probability == (1 if blank.windows else None)

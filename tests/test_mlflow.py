@@ -91,7 +91,7 @@ def test_a_logged_reader_answers_as_the_reader_does(mlflow, address, reader):
         model.predict(ROWS, params={"abstain": "always"})
     replies = model.predict(ROWS)
     assert replies[2]["no_answer"]
-    assert replies[2]["reason"] == "the context holds no text to quote"
+    assert replies[2]["reason"] == "the context has no text to quote"
     place = replies[1]["best"]
     context = ROWS[1]["context"].encode("utf-16-le")
     assert context[2 * place["start_utf16"] : 2 * place["end_utf16"]].decode("utf-16-le") == place["text"]

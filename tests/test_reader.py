@@ -79,7 +79,7 @@ def test_every_question_is_answered_or_refused_in_a_sentence(kind, question):
 def test_nothing_to_read(kind, context):
     prediction = tiny_reader(kind).answer(QUESTION, context, top_k=3)
     assert (prediction.answers, prediction.best, prediction.no_answer) == ((), None, True)
-    assert prediction.reason == "the context holds no text to quote"
+    assert prediction.reason == "the context has no text to quote"
 
 
 @pytest.mark.parametrize("question", ["", " \n "])

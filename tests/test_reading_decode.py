@@ -117,7 +117,7 @@ def test_exact_search_is_brute_force(reading):
     assert prediction.null_score == null == min(item.null for item in items)
     if not expected:
         assert (prediction.answers, prediction.no_answer) == ((), True)
-        assert prediction.reason == "the context holds no text to quote"
+        assert prediction.reason == "the context has no text to quote"
         return
     found = [(a.score, a.context_index, a.span, a.window_index) for a in prediction.answers]
     if settings.overlapping:
@@ -420,7 +420,7 @@ def test_no_text_no_answer(kind, context):
     prediction = decoded(items, DecodeSettings(null_threshold="never"))
     assert (prediction.id, prediction.answers, prediction.best, prediction.text) == ("q1", (), None, "")
     assert prediction.no_answer
-    assert prediction.reason == "the context holds no text to quote"
+    assert prediction.reason == "the context has no text to quote"
     assert prediction.null_score == (-2.0 if items else None)
 
 

@@ -1,4 +1,4 @@
-"""Corpus: add files, search them, and have a reader answer from what was found."""
+"""Corpus: adds files, searches them, and answers questions from the passages that are found."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from quoth.text import normalize_answer
 if TYPE_CHECKING:
     from quoth.reader import Reader
 
-# How many passages are read for an answer.
+# Number of passages that are read for an answer.
 PASSAGES = 10
-# What the search's score, and the passage's score of "no answer", weigh against an answer's score. Chosen on 102
-# questions of held-out articles over the paragraphs of SQuAD v1.1: exact match 56.9 with both, 50.0 with neither.
+# Weights of the search score and of the passage's null score, relative to the answer's score. Chosen on 102 questions
+# of held-out articles over the paragraphs of SQuAD v1.1: exact match 56.9 with both, 50.0 with neither.
 _SEARCH_WEIGHT, _NULL_WEIGHT = 0.5, 0.5
 
 
 @dataclass(slots=True)
 class Indexed:
-    """What came of adding files.
+    """Result of adding files.
 
     Attributes:
-        added, changed, unchanged: How many documents are new, were read again, or were left as they are.
+        added, changed, unchanged: Number of documents that are new, were read again, or did not change.
         problems: Files that could not be read.
     """
 
@@ -51,13 +51,13 @@ class CorpusAnswer:
     Attributes:
         text: Exactly the document's text at ``span``.
         document: The name of the document.
-        title: Its title.
-        span: Its place in the document, in code points.
-        page: From 1; ``None`` without pages.
-        boxes: Rectangles on the pages; empty where they are not known.
-        sentence: The sentence around it.
-        probability: The reader's for its passage alone, in [0, 1]; not calibrated for a corpus.
-        score: The reader's.
+        title: The title of the document.
+        span: Its span in the document, in code points.
+        page: Page number, from 1; ``None`` without pages.
+        boxes: Rectangles on the pages; empty if the format has none.
+        sentence: The sentence that contains it.
+        probability: The reader's probability given only its passage, in [0, 1]; not calibrated for a corpus.
+        score: The reader's score.
         passage: Rank of its passage in the search, from 1.
     """
 
@@ -73,7 +73,7 @@ class CorpusAnswer:
     passage: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as JSON has it."""
+        """Return the answer for JSON."""
         return {
             "text": self.text,
             "document": self.document,
@@ -91,11 +91,11 @@ class CorpusAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that is said to one question.
+    """The result for one question.
 
     Attributes:
         question: The question.
-        answers: Best first, distinct by their words. What they would be even where the reader abstains.
+        answers: Best first, with distinct words. If the reader abstains, these are its candidates.
         hits: The passages that were read, best first.
         no_answer: Whether the reader abstains.
         reason: Why there is no answer, in a sentence; ``None`` if there is one.
@@ -114,17 +114,17 @@ class Found:
 
 
 class Corpus:
-    """Documents in one file. Make one with :meth:`open`; close it, or use it in a ``with`` statement."""
+    """A searchable collection of documents in one file. Create it with :meth:`open`, and close it after use."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @classmethod
     def open(cls, path: str | Path, *, create: bool = True) -> Corpus:
-        """Open a corpus; a new one if there is no such file and ``create`` is true.
+        """Open a corpus. If the file does not exist and ``create`` is true, create it.
 
         Raises:
-            CorpusError: If it is no corpus, or none of this format.
+            CorpusError: If the file is not a corpus, or has another format version.
         """
         if str(path).startswith(("postgresql://", "postgres://")):
             raise CorpusError(f"{path}: a corpus must be a file, but this is a server, which is not supported yet")
@@ -150,11 +150,11 @@ class Corpus:
         limits: DocumentLimits | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Indexed:
-        """Add files, folders and patterns; files that are there and have not changed are not read again.
+        """Add files, folders and patterns. Files that are in the corpus and have not changed are not read again.
 
         Args:
             paths: One or several.
-            limits: What a file may cost.
+            limits: Limits on each file.
             progress: Called with the name of each file that was read.
         """
         if isinstance(paths, str | Path):
@@ -195,7 +195,7 @@ class Corpus:
             result.added += 1
 
     def add_documents(self, documents: Iterable[Document]) -> int:
-        """Add documents that come from elsewhere, each under its name; return how many. Batches are whole."""
+        """Add documents from other sources, with their names as keys, and return their number. Commits in batches."""
         count = 0
         for batch in _batches(documents):
             with self._store.writing():
@@ -205,7 +205,7 @@ class Corpus:
         return count
 
     def remove(self, names: Iterable[str | Path]) -> int:
-        """Remove documents by name or path, and return how many there were."""
+        """Remove documents by name or path, and return how many were removed."""
         keys = {entry.name: entry.key for entry in self._store.entries()}
         count = 0
         with self._store.writing():
@@ -215,17 +215,17 @@ class Corpus:
         return count
 
     def entries(self) -> list[Entry]:
-        """Return all documents, by name, without their texts."""
+        """Return all documents without their texts, sorted by name."""
         return self._store.entries()
 
     def documents(self) -> Iterator[Document]:
-        """Yield all documents, by name."""
+        """Yield all documents, sorted by name."""
         for entry in self._store.entries():
             yield self._store.document(entry.key)
 
     @suggests_names
     def search(self, question: str, k: int = PASSAGES) -> list[Hit]:
-        """Return the passages that say most of a question's words, best first."""
+        """Return the passages that best match the question's words, best first."""
         return self._store.search(question, k)
 
     @suggests_names
@@ -241,22 +241,22 @@ class Corpus:
         """Search, read the best passages, and answer.
 
         Args:
-            reader: Reads the passages.
+            reader: The reader.
             question: The question.
-            top_k: How many answers to return at most.
-            passages: How many passages to read.
-            null_threshold: Overrides the reader's, as in ``Reader.answer``.
+            top_k: Maximum number of answers.
+            passages: Number of passages to read.
+            null_threshold: Overrides the reader's threshold, as in ``Reader.answer``.
         """
         hits = self.search(question, passages)
         if not hits:
-            return Found(question, (), (), True, "no passage has any word of the question")
-        # More than are wanted, since several may be the same words.
+            return Found(question, (), (), True, "no passage contains a word of the question")
+        # Request more answers, because several may have the same words.
         pairs = [(question, hit.text) for hit in hits]
         read = list(reader.answer_all(pairs, top_k=top_k + 2, null_threshold=null_threshold))
         ranked = _ranked(read, hits)
         if not ranked:
-            return Found(question, (), tuple(hits), True, "the passages hold no text to quote")
-        # What is said of the best answer's own passage is said of the corpus.
+            return Found(question, (), tuple(hits), True, "the passages have no text to quote")
+        # The reader abstains for the corpus if it abstains for the passage of the best answer.
         best = read[ranked[0][0]]
         answers = tuple(islice(self._answers(ranked, hits), top_k))
         return Found(question, answers, tuple(hits), best.no_answer, best.reason)
@@ -288,7 +288,7 @@ class Corpus:
 
 
 def _ranked(read: list[Prediction], hits: list[Hit]) -> list[tuple[int, Answer]]:
-    """Return all answers with the index of their passage, best first: by reader, search and "no answer" together."""
+    """Return all answers with the index of their passage, best first, by the weighted sum of the scores."""
     scored = [
         (answer.score + _SEARCH_WEIGHT * hit.score - _NULL_WEIGHT * (prediction.null_score or 0.0), index, answer)
         for index, (prediction, hit) in enumerate(zip(read, hits, strict=True))

@@ -1,4 +1,4 @@
-"""A text -> its passages: paragraphs, or runs of sentences of long ones."""
+"""Splits a text into passages: paragraphs, or parts of long paragraphs at sentence boundaries."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from quoth.records import Span
 
-# Code points of a passage at most, and what neighbours of one paragraph share at most.
+# Maximum length of a passage, and maximum overlap of neighbouring passages of one paragraph, in code points.
 LONGEST = 2_000
 OVERLAP = 300
-# A line so short, which ends no sentence, is a heading: it belongs to what follows.
+# A shorter paragraph that does not end a sentence is a heading, and belongs to the next passage. In code points.
 _HEADING = 80
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
@@ -19,17 +19,17 @@ _WORD = re.compile(r"\s+")
 
 
 def passages_of(text: str) -> list[Span]:
-    """Cut a text into passages, in order.
+    """Split a text into passages, in order.
 
-    A paragraph that fits is one passage, with a heading before it. A longer one is cut between sentences, where there
-    are such borders, and neighbours share whole sentences.
+    A paragraph that is short enough is one passage, together with the heading before it. A longer one is split between
+    sentences if possible, and neighbouring passages overlap by whole sentences.
     """
     found: list[Span] = []
     start: int | None = None
     for paragraph in _paragraphs(text):
         start = paragraph.start if start is None else start
-        said = paragraph.of(text)
-        is_heading = len(said) < _HEADING and said[-1].isalnum() and paragraph.end < len(text.rstrip())
+        content = paragraph.of(text)
+        is_heading = len(content) < _HEADING and content[-1].isalnum() and paragraph.end < len(text.rstrip())
         if is_heading and paragraph.end - start < LONGEST // 4:
             continue
         found += _cut(text, Span(start, paragraph.end))
@@ -38,23 +38,23 @@ def passages_of(text: str) -> list[Span]:
 
 
 def sentence_around(text: str, span: Span) -> Span:
-    """Return the sentence, or sentences, that hold a span."""
+    """Return the sentence or sentences that contain a span."""
     low = max(0, span.start - LONGEST)
-    borders = [match.end() for match in _SENTENCE.finditer(text, low, span.start)]
-    start = borders[-1] if borders else low
+    starts = [match.end() for match in _SENTENCE.finditer(text, low, span.start)]
+    start = starts[-1] if starts else low
     end = _SENTENCE.search(text, max(span.start, span.end - 1), min(len(text), span.end + LONGEST))
     last = end.end() if end else min(len(text), span.end + LONGEST)
-    said = text[start:last]
-    return Span(start + len(said) - len(said.lstrip()), max(span.end, start + len(said.rstrip())))
+    content = text[start:last]
+    return Span(start + len(content) - len(content.lstrip()), max(span.end, start + len(content.rstrip())))
 
 
 def _paragraphs(text: str) -> Iterator[Span]:
     start = 0
     for match in [*_PARAGRAPH.finditer(text), None]:
         end = match.start() if match else len(text)
-        said = text[start:end]
-        if said.strip():
-            yield Span(start + len(said) - len(said.lstrip()), start + len(said.rstrip()))
+        content = text[start:end]
+        if content.strip():
+            yield Span(start + len(content) - len(content.lstrip()), start + len(content.rstrip()))
         start = match.end() if match else end
 
 
@@ -66,18 +66,18 @@ def _cut(text: str, paragraph: Span) -> Iterator[Span]:
     while start < paragraph.end:
         end = min(paragraph.end, start + LONGEST)
         if end < paragraph.end:
-            end = _border(text, start + LONGEST // 2, end)
+            end = _boundary(text, start + LONGEST // 2, end)
         yield Span(start, end)
         if end == paragraph.end:
             return
-        # On with the first sentence that lies wholly in the overlap.
+        # Continue with the first sentence that is completely in the overlap.
         after = _SENTENCE.search(text, end - OVERLAP, end - 1)
         start = after.end() if after else end
 
 
-def _border(text: str, low: int, high: int) -> int:
-    """Return the last border of sentences between two places, else of words, else the second place."""
-    for border in (_SENTENCE, _WORD):
-        if places := [match.end() for match in border.finditer(text, low, high)]:
+def _boundary(text: str, low: int, high: int) -> int:
+    """Return the last sentence boundary between two positions, else the last word boundary, else ``high``."""
+    for boundary in (_SENTENCE, _WORD):
+        if places := [match.end() for match in boundary.finditer(text, low, high)]:
             return places[-1]
     return high

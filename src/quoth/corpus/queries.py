@@ -1,10 +1,10 @@
-"""A question -> what to search for: its words without the most frequent ones, and trigrams of unspaced scripts."""
+"""Turns a question into full-text queries: its words without stop words, and trigrams of scripts without spaces."""
 
 from __future__ import annotations
 
 import regex
 
-# Words that tell nothing about where an answer stands.
+# Words that do not help to find an answer.
 STOP_WORDS = frozenset(
     regex.findall(
         r"\w+",
@@ -23,14 +23,14 @@ UNSPACED = regex.compile(f"[{_UNSPACED}]")
 
 
 def words_query(question: str) -> str:
-    """Return an FTS5 query for any of the question's words; stop words only if it has no others. May be empty."""
+    """Return an FTS5 query for any of the question's words; stop words only if there are no others. May be empty."""
     words = list(dict.fromkeys(word.lower() for word in _WORD.findall(question)))
     wanted = [word for word in words if word not in STOP_WORDS] or words
     return " OR ".join(f'"{word}"' for word in wanted)
 
 
 def trigrams_query(question: str) -> str:
-    """Return an FTS5 query for any three characters in a row of unspaced scripts. May be empty."""
+    """Return an FTS5 query for any trigram of the question in scripts without spaces. May be empty."""
     runs = [run for run in _RUN.findall(question) if UNSPACED.search(run)]
     grams = dict.fromkeys(run[index : index + 3] for run in runs for index in range(len(run) - 2))
     return " OR ".join(f'"{gram}"' for gram in grams)

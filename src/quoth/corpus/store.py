@@ -1,7 +1,7 @@
-"""The file of a corpus: SQLite with documents, passages and two full-text indexes.
+"""The corpus file: an SQLite database with documents, passages and two full-text indexes.
 
-Each document is written in one transaction, so a corpus that is killed at any moment is whole: documents are in it
-wholly or not at all. Readers go on while one process writes (WAL).
+Each document is written in one transaction, so a corpus stays consistent if the process is killed at any moment.
+Other processes can read while one writes (WAL mode).
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ CREATE VIRTUAL TABLE trigrams USING fts5(text, title, content='', tokenize='trig
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document of a corpus, without its text.
+    """A document in a corpus, without its text.
 
     Attributes:
-        key: What identifies it: the absolute path of its file.
-        name: Its path as it was given.
+        key: Its identifier: the absolute path of the file.
+        name: Its path, as given.
         title: Its title.
         file_hash: SHA-256 of the file.
-        stamp: Size and time of change of the file, as they were when it was read.
-        passages: How many passages it has.
+        stamp: Size and modification time of the file when it was read.
+        passages: Number of passages.
     """
 
     key: str
@@ -57,16 +57,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that was found.
+    """A passage found by a search.
 
     Attributes:
         document: The name of its document.
         key: The key of its document.
         title: The title of its document.
-        span: Its place in the text of the document.
-        text: The passage.
-        score: BM25, higher is better; comparable within one search.
-        page: Where it starts; ``None`` without pages.
+        span: Its span in the text of the document.
+        text: The text of the passage.
+        score: BM25 score; higher is better. Comparable within one search.
+        page: The page on which it starts; ``None`` without pages.
     """
 
     document: str
@@ -79,10 +79,10 @@ class Hit:
 
 
 class Store:
-    """An open file.
+    """An open corpus file.
 
     Raises:
-        CorpusError: If the file is no corpus, or one of another format.
+        CorpusError: If the file is not a corpus, or has another format version.
     """
 
     def __init__(self, path: Path, *, create: bool) -> None:
@@ -127,7 +127,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Write in one transaction: all of it, or nothing."""
+        """Run the block in one transaction."""
         self._base.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -137,7 +137,7 @@ class Store:
         self._base.execute("COMMIT")
 
     def put(self, key: str, stamp: str, document: Document) -> None:
-        """Add a document, in place of the one with the same key; within :meth:`writing`."""
+        """Add a document, or replace the one with the same key; call within :meth:`writing`."""
         self.drop(key)
         boxes = [
             (box.span.start, box.span.end, box.page, box.left, box.top, box.right, box.bottom) for box in document.boxes
@@ -164,11 +164,11 @@ class Store:
                 self._base.execute("INSERT INTO trigrams (rowid, text, title) VALUES (?, ?, ?)", entry)
 
     def restamp(self, key: str, stamp: str) -> None:
-        """Note that a file was touched, but not changed; within :meth:`writing`."""
+        """Update the stamp of a file whose content did not change; call within :meth:`writing`."""
         self._base.execute("UPDATE documents SET stamp = ? WHERE key = ?", (stamp, key))
 
     def drop(self, key: str) -> bool:
-        """Remove a document, and tell whether there was one; within :meth:`writing`."""
+        """Remove a document, and return whether it existed; call within :meth:`writing`."""
         row = self._base.execute("SELECT id FROM documents WHERE key = ?", (key,)).fetchone()
         if row is None:
             return False
@@ -179,7 +179,7 @@ class Store:
                 for passage in passages
                 if index == "words" or UNSPACED.search(passage[1]) or UNSPACED.search(passage[2])
             ]
-            # An index without texts of its own is told what it had.
+            # An FTS5 index that does not store its texts needs them to delete an entry.
             self._base.executemany(
                 f"INSERT INTO {index} ({index}, rowid, text, title) VALUES ('delete', ?, ?, ?)", chosen
             )
@@ -188,7 +188,7 @@ class Store:
         return True
 
     def entries(self) -> list[Entry]:
-        """Return all documents, by name."""
+        """Return all documents, sorted by name."""
         rows = self._base.execute(
             "SELECT key, name, documents.title, file_hash, stamp, count(passages.id) FROM documents "
             "LEFT JOIN passages ON document = documents.id GROUP BY documents.id ORDER BY name"
@@ -196,12 +196,12 @@ class Store:
         return [Entry(*row) for row in rows]
 
     def stamps(self) -> dict[str, tuple[str, str]]:
-        """Return stamp and file hash of each document, by key."""
+        """Map the key of each document to its stamp and file hash."""
         rows = self._base.execute("SELECT key, stamp, file_hash FROM documents")
         return {key: (stamp, file_hash) for key, stamp, file_hash in rows}
 
     def document(self, key: str) -> Document:
-        """Return a whole document."""
+        """Return a document with its text."""
         row = self._base.execute(
             "SELECT text, pages, name, title, boxes, file_hash FROM documents WHERE key = ?", (key,)
         ).fetchone()

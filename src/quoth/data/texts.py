@@ -35,7 +35,7 @@ def decode_line(line: bytes, number: int, problems: Problems) -> str | None:
         return line.decode()
     except UnicodeDecodeError as error:
         place = f"line {number}, byte {error.start + 1}"
-        message = f"must be UTF-8, but holds the byte 0x{line[error.start]:02x}; save the file as UTF-8"
+        message = f"must be UTF-8, but contains the byte 0x{line[error.start]:02x}; save the file as UTF-8"
         problems.add(
             place, message + ", or name its encoding (--encoding cp1252 for Windows in Western Europe)", "utf-8"
         )

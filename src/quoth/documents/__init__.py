@@ -1,4 +1,4 @@
-"""A file of any kind to its text: with title, pages and the boxes of its words, parsed in bounded processes."""
+"""Reads files of any kind as documents: text, title, pages and word boxes. Files are parsed in limited processes."""
 
 from quoth.documents.files import Unread, find_files, read_documents
 from quoth.documents.read import KINDS, PARSED, read_document

@@ -1,4 +1,4 @@
-"""Word files and e-books, which are zips of XML. Runs in a process of its own."""
+"""Parses Word files and e-books, which are ZIP archives of XML. Runs in the parser process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from quoth.errors import DocumentError, DocumentTooLargeError
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-# What a paragraph of Word says besides its text.
-_SAYS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "\u2011"}
+# Elements of a Word paragraph that stand for a character.
+_CHARACTERS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "\u2011"}
 
 
 def read_docx(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
@@ -43,7 +43,7 @@ def read_epub(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
 
     with _opened(data, "epub", limits) as archive:
         if "META-INF/encryption.xml" in archive.namelist() and "META-INF/rights.xml" in archive.namelist():
-            raise DocumentError("the .epub file is locked against copying; save it without that")
+            raise DocumentError("the .epub file is encrypted (DRM); save it without encryption")
         [root, *_] = tree("META-INF/container.xml").xpath("//*[local-name()='rootfile']/@full-path")
         package = tree(root)
         files = {each.get("id"): each.get("href") for each in package.iterfind(".//{*}manifest/{*}item")}
@@ -59,7 +59,7 @@ def read_epub(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
 
 
 def _opened(data: bytes, kind: str, limits: dict[str, Any]) -> zipfile.ZipFile:
-    # A member unpacks to no more than its header says: zipfile stops there. So the sum bounds what is to come.
+    # zipfile never unpacks more of a member than its header states, so the sum is an upper bound.
     archive = zipfile.ZipFile(io.BytesIO(data))
     unpacked, most = sum(member.file_size for member in archive.infolist()), limits["unpacked_bytes"]
     if unpacked > most:
@@ -70,22 +70,22 @@ def _opened(data: bytes, kind: str, limits: dict[str, Any]) -> zipfile.ZipFile:
 
 
 def _repeated(element: Any) -> bool:
-    """Tell whether an element is an older form of its neighbour, or has been moved elsewhere."""
+    """Return True for content that is repeated elsewhere: a fallback of the element before it, or moved text."""
     return any(above.tag in (_FALLBACK, f"{_W}moveFrom") for above in element.iterancestors())
 
 
 def _paragraph(paragraph: Any) -> str:
-    """Return a paragraph's text, insertions included, and what parts it from the next."""
-    said = "".join(
-        (node.text or "") if node.tag == f"{_W}t" else _SAYS[node.tag]
-        for node in paragraph.iter(f"{_W}t", *_SAYS)
+    """Return a paragraph's text, including insertions, and the separator after it."""
+    text = "".join(
+        (node.text or "") if node.tag == f"{_W}t" else _CHARACTERS[node.tag]
+        for node in paragraph.iter(f"{_W}t", *_CHARACTERS)
         if next(node.iterancestors(f"{_W}p")) is paragraph
         and not _repeated(node)
         and node.getparent().tag != f"{_W}tabs"
     )
     cell = next(paragraph.iterancestors(f"{_W}tc"), None)
     if cell is None:
-        return f"{said}\n\n"
+        return f"{text}\n\n"
     if cell.getnext() is not None:
-        return f"{said}\t"
-    return f"{said}\n" if cell.getparent().getnext() is not None else f"{said}\n\n"
+        return f"{text}\t"
+    return f"{text}\n" if cell.getparent().getnext() is not None else f"{text}\n\n"

@@ -1,4 +1,4 @@
-"""Files, folders and patterns -> documents, in order; a bad file is named, and the others go on."""
+"""Reads files, folders and patterns as documents, in order. A file that cannot be read does not stop the others."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _AHEAD = 8
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that gave no document.
+    """A file that could not be read.
 
     Attributes:
         name: Its path.
-        problem: Why, in a sentence.
+        problem: The reason, as a sentence.
     """
 
     name: str
@@ -35,8 +35,8 @@ class Unread:
 def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
     """Yield the files of some paths: files as they are, folders with all below them, patterns such as ``*.pdf``.
 
-    Of a folder, files of other kinds and those whose name begins with a dot are left out; a last item says how many of
-    other kinds there were. Each file comes once.
+    In a folder, hidden files (whose name begins with a dot) and files of other kinds are skipped; an ``Unread`` item
+    counts those of other kinds. Each file is yielded once.
     """
     seen: set[Path] = set()
     for path in map(Path, paths):
@@ -46,7 +46,7 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
             if len(known) < len(found):
                 other = next(file for file in found if file not in known)
                 yield Unread(
-                    str(path), f"{len(found) - len(known)} files of other kinds are left out, such as {other.name}"
+                    str(path), f"{len(found) - len(known)} files of other kinds are skipped, such as {other.name}"
                 )
         elif path.exists():
             known = [path]
@@ -70,7 +70,7 @@ def _is_hidden(file: Path, folder: Path) -> bool:
 
 
 def read_documents(paths: Iterable[str | Path], limits: DocumentLimits | None = None) -> Iterator[Document | Unread]:
-    """Read files, folders and patterns; a few files are read at once, and come in order.
+    """Read files, folders and patterns. A few files are read in parallel; results are in order.
 
     Example:
         >>> [str(each) for each in read_documents(["nothing-here.pdf"])]

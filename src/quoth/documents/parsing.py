@@ -1,7 +1,7 @@
-"""The process that parses HTML, Word, PDF and EPUB files: requests on stdin, answers on stdout, one after the other.
+"""The process that parses HTML, Word, PDF and EPUB files. It reads requests from stdin and writes results to stdout.
 
-It limits its own memory before it reads a byte. An error that a parser raises is answered as a damaged file; what takes
-too long is ended by :mod:`quoth.documents.pool`, which starts another process.
+It limits its memory before it reads anything. An error that a parser raises is reported as a damaged file. If a file
+takes too long, :mod:`quoth.documents.pool` kills the process and starts another one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any, BinaryIO
 from quoth.errors import DocumentError, DocumentTooLargeError
 from quoth.text import replace_surrogates
 
-# Characters that no text means: controls, but for tab and line feed.
+# Control characters, except tab and line feed.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-# Before each message: how long its head, which is JSON, and its data are.
+# A message starts with the lengths of its JSON header and of its data, in bytes.
 LENGTHS = struct.Struct("<QQ")
 
 
 def main() -> None:
-    """Answer requests until stdin ends. The argument is the memory limit in bytes."""
+    """Process requests until stdin ends. The command-line argument is the memory limit in bytes."""
     _limit_memory(int(sys.argv[1]))
     warnings.simplefilter("ignore")
     with open(0, "rb") as stdin, open(1, "wb") as stdout:
@@ -56,7 +56,7 @@ def receive(file: BinaryIO) -> tuple[Any, bytes] | None:
 def _limit_memory(most: int) -> None:
     try:
         import resource
-    except ImportError:  # Windows has no such limit; the caller's time limit holds there too.
+    except ImportError:  # Windows has no such limit; there, only the time limit applies.
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     wanted = math.ceil(most)
@@ -71,10 +71,10 @@ def _answer(kind: str, data: bytes, limits: dict[str, Any]) -> dict[str, Any]:
     except DocumentError as error:
         return {"error": str(error)}
     except MemoryError:
-        return {"too_large": f"reading the .{kind} file takes more memory than there is for it; split it"}
+        return {"too_large": f"reading the .{kind} file exceeds the memory limit; split it"}
     except ImportError as error:
         return {"missing": str(error)}
-    except Exception as error:  # noqa: BLE001 - whatever a parser raises on a damaged file is the caller's answer
+    except Exception as error:  # noqa: BLE001 - a parser may raise anything on a damaged file
         return {"damaged": f"{type(error).__name__}: {error}"[:200]}
 
 
@@ -106,7 +106,7 @@ def _clean(text: str) -> str:
 
 
 def _join(pages: list[Any]) -> dict[str, Any]:
-    """Put the pages one after the other, and note where each of them and each of their boxes stands."""
+    """Concatenate the pages, and return the spans of the pages and of the boxes in the text."""
     text, spans, boxes = io.StringIO(), [], []
     for number, page in enumerate(pages, 1):
         if text.tell() and page.text:

@@ -1,6 +1,6 @@
-"""A PDF: the text of its pages, and a box for each word. Runs in a process of its own.
+"""Extracts the text of a PDF's pages, with a box for each word. Runs in the parser process.
 
-pypdfium2 reads it; where that is missing, pypdf does, without boxes.
+Uses pypdfium2, or pypdf (without boxes) if pypdfium2 is not installed or cannot open the file.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 from quoth.errors import DocumentError, DocumentTooLargeError
 
-LOCKED = "the .pdf file is locked by a password; save it without one"
+LOCKED = "the .pdf file needs a password; save it without one"
 _WORD = re.compile(r"\S+")
-# What PDFium gives for a hyphen at the end of a line.
+# What PDFium returns for a hyphen at the end of a line.
 _HYPHENS = (0x02, 0xFFFE)
 _SCALE = 100
 
@@ -26,9 +26,9 @@ class Page:
     """One page.
 
     Attributes:
-        text: As cleaned; lines end with a line feed.
-        size: Width and height in points.
-        boxes: For each word ``(start, end, left, top, right, bottom)``: code points of the text, and points.
+        text: The cleaned text; lines end with a line feed.
+        size: Width and height, in points.
+        boxes: For each word ``(start, end, left, top, right, bottom)``: its span in code points, and its box in points.
     """
 
     text: str
@@ -41,7 +41,7 @@ def read_pdf(data: bytes, limits: dict[str, Any], clean: Callable[[str], str]) -
 
     Raises:
         DocumentTooLargeError: If it has too many pages or characters.
-        DocumentError: If it is locked.
+        DocumentError: If it needs a password.
     """
     try:
         import pypdfium2
@@ -52,7 +52,7 @@ def read_pdf(data: bytes, limits: dict[str, Any], clean: Callable[[str], str]) -
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise DocumentError(LOCKED) from None
-        # PDFium is strict about files that are cut; pypdf finds some pages in them.
+        # PDFium rejects truncated files; pypdf can read some pages of them.
         return _read_with_pypdf(data, limits, clean)
     _check_pages(len(file), limits)
     title = str(file.get_metadata_dict().get("Title", ""))
@@ -107,7 +107,7 @@ def _read_page(page: Any) -> Page:
 
 
 def _cleaned(codes: list[int]) -> tuple[list[str], list[int]]:
-    """Return the characters of a page without controls and blanks at line ends, and the index of each."""
+    """Return the characters of a page and their indices, without control characters and white space at line ends."""
     characters: list[str] = []
     places: list[int] = []
 
@@ -140,7 +140,7 @@ def _cleaned(codes: list[int]) -> tuple[list[str], list[int]]:
 def _shown(
     page: Any, size: tuple[float, float], sides: tuple[float, float, float, float]
 ) -> tuple[float, float, float, float]:
-    """Turn a rectangle of the page's own space (left, bottom, right, top) into one of the page as it is shown."""
+    """Convert a rectangle (left, bottom, right, top) from page coordinates to those of the displayed page."""
     import pypdfium2.raw as pdfium
 
     left, bottom, right, top = sides

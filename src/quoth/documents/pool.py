@@ -1,4 +1,4 @@
-"""A few processes that parse files, reused for many of them, and replaced after a fault."""
+"""A pool of parser processes. Each parses many files, and is replaced after a failure."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from quoth.documents.parsing import receive, send
 from quoth.documents.records import DocumentLimits
 from quoth.errors import DocumentError, DocumentTooLargeError, MissingExtraError
 
-# A process is replaced after so many files, since parsers may keep memory.
+# A process is replaced after this many files, because parsers may leak memory.
 _FILES = 500
 _START_SECONDS = 60.0
 
 
 class Pool:
-    """Parses files, at most ``workers`` at a time; others wait. Safe to call from several threads.
+    """Parses files, at most ``workers`` at a time; other calls wait. Thread-safe.
 
     Args:
-        memory_bytes: Of each process, as address space.
-        workers: How many processes there are at most; each is started when it is first needed.
+        memory_bytes: Memory limit of each process (address space), in bytes.
+        workers: Maximum number of processes; each is started when it is first needed.
     """
 
     def __init__(self, memory_bytes: int, workers: int = 2) -> None:
@@ -41,7 +41,7 @@ class Pool:
 
         Raises:
             DocumentTooLargeError: If a limit is exceeded.
-            DocumentError: If it is damaged, locked, or not what its name says.
+            DocumentError: If it is damaged, encrypted, or does not have the format of its extension.
             MissingExtraError: If the library for its kind is not installed.
         """
         with self._worker() as worker:
@@ -59,7 +59,7 @@ class Pool:
         return answer
 
     def close(self) -> None:
-        """End the processes that are idle."""
+        """Stop the idle processes."""
         for _ in range(self._idle.qsize()):
             worker = self._idle.get()
             if worker is not None:
@@ -67,7 +67,7 @@ class Pool:
             self._idle.put(None)
 
     def processes(self) -> list[int]:
-        """Return the process ids of the workers that are idle."""
+        """Return the process ids of the idle workers."""
         return [worker.pid for worker in list(self._idle.queue) if worker is not None]
 
     @contextmanager
@@ -84,14 +84,14 @@ class Pool:
             self._idle.put(worker)
 
 
-_DAMAGED = "the .{} file is damaged, or not what its name says; open it and save it anew"
+_DAMAGED = "the .{} file is damaged, or has another format than its name says; open it and save it again"
 
 
 class _Worker:
-    """One process."""
+    """One parser process."""
 
     def __init__(self, memory_bytes: int) -> None:
-        # -P: the folder that the program was started in is no place to import from.
+        # -P: do not import modules from the current folder.
         command = [sys.executable, "-P", "-m", "quoth.documents.parsing", str(memory_bytes)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -102,11 +102,11 @@ class _Worker:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     def ask(self, data: bytes, kind: str, limits: DocumentLimits) -> dict[str, Any] | None:
-        """Have one file parsed; ``None`` if the process ended.
+        """Parse one file; ``None`` if the process exited.
 
         Raises:
             DocumentTooLargeError: If it takes too long.
@@ -127,7 +127,7 @@ class _Worker:
         return cast("dict[str, Any] | None", answer)
 
     def _timed(self, seconds: float) -> dict[str, Any] | str | None:
-        """Receive an answer; ``"late"`` if it takes longer than so many seconds, ``None`` if there is none."""
+        """Receive a result; ``"late"`` if it takes longer than ``seconds``, ``None`` if the process exited."""
         late = []
 
         def end() -> None:
@@ -146,7 +146,7 @@ class _Worker:
         return None if message is None else message[0]
 
     def stop(self) -> None:
-        """End the process, and wait for its end."""
+        """Kill the process, and wait until it has exited."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -158,7 +158,7 @@ class _Worker:
 
 @cache
 def shared_pool(memory_bytes: int) -> Pool:
-    """Return the pool of this process for a memory limit; its processes end with it."""
+    """Return this process's pool with a memory limit; the parser processes are stopped when this process exits."""
     pool = Pool(memory_bytes)
     atexit.register(pool.close)
     return pool

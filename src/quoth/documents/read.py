@@ -1,8 +1,8 @@
-"""One file, as bytes -> its Document.
+"""Reads one file from its bytes.
 
-Text and Markdown are decoded here. Everything else is parsed in a process with bounded time and memory: whatever a
-hostile file does to a parser, it ends there, and the caller gets a sentence. Only the end of the file's name is looked
-at; nothing is ever opened by name.
+Text and Markdown are decoded here. All other formats are parsed in a separate process with limited time and memory, so
+a malicious file can only crash that process, and the caller gets an error. The name only determines the format, by its
+extension; no file is opened by name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from quoth.records import Span
 _PLAIN = {".txt": "text", ".text": "text", ".md": "Markdown", ".markdown": "Markdown"}
 PARSED = {".html": "html", ".htm": "html", ".xhtml": "html", ".docx": "docx", ".pdf": "pdf", ".epub": "epub"}
 KINDS = (".txt", ".md", ".html", ".docx", ".pdf", ".epub")
-# Longest first: the mark of UTF-32 begins with that of UTF-16.
+# Longest first, because the byte order mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -34,18 +34,18 @@ _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*?)[ \t#]*$|^(\S.*)\n(?:={3,}|-{3,})[ \
 def read_document(
     data: bytes, name: str, limits: DocumentLimits | None = None, *, pool: Pool | None = None
 ) -> Document:
-    r"""Read a file. Blocks for as long as parsing takes.
+    r"""Read a file. Blocks until it is parsed.
 
     Args:
-        data: The whole file.
-        name: Its name, of which only the end counts: one of :data:`KINDS`.
-        limits: What it may cost.
-        pool: Parses what is neither text nor Markdown; the pool of this process if not given.
+        data: The content of the file.
+        name: Its name, whose extension determines the format; see :data:`KINDS`.
+        limits: Limits on size, time and memory.
+        pool: The pool of parser processes; this process's shared pool if ``None``.
 
     Raises:
-        DocumentKindError: If files of that name are not read.
+        DocumentKindError: If the extension is not supported.
         DocumentTooLargeError: If a limit is exceeded.
-        DocumentError: If it is damaged, locked by a password, holds no text, or is not what its name says.
+        DocumentError: If it is damaged, needs a password, has no text, or does not have the format of its extension.
 
     Example:
         >>> read_document(b"# Keys\n\nIt has 3 keys.", "piano.md").title
@@ -55,7 +55,7 @@ def read_document(
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in _PLAIN and suffix not in PARSED:
         known = ", ".join(KINDS[:-1]) + f" or {KINDS[-1]}"
-        raise DocumentKindError(f"a file must be {known}, but this one is {suffix[:20] or 'without an ending'}")
+        raise DocumentKindError(f"a file must be {known}, but this one is {suffix[:20] or 'without an extension'}")
     if len(data) > limits.file_bytes:
         raise DocumentTooLargeError(f"a file must have at most {limits.file_bytes:,} bytes, but has {len(data):,}")
     if suffix in _PLAIN:
@@ -64,7 +64,7 @@ def read_document(
         pool = pool or shared_pool(limits.memory_bytes)
         document = _parsed(pool.parse(data, PARSED[suffix], limits), data, name)
     if not document.text.strip():
-        raise DocumentError("the file holds no text; if it holds scanned pages, run text recognition (OCR) over it")
+        raise DocumentError("the file has no text; if its pages are scanned, run text recognition (OCR) on it")
     if len(document.text) > limits.characters:
         raise DocumentTooLargeError(
             f"a text must have at most {limits.characters:,} characters, but has {len(document.text):,}; split the file"
@@ -73,7 +73,7 @@ def read_document(
 
 
 def title_of_name(name: str) -> str:
-    """Return a file's name without folder and ending, with blanks for ``_`` and ``-``."""
+    """Return a file's name without folder and extension, with spaces instead of ``_`` and ``-``."""
     return " ".join(re.sub(r"[_-]+", " ", PurePosixPath(name.replace("\\\\", "/")).stem).split())
 
 
@@ -87,7 +87,7 @@ def _plain(data: bytes, name: str) -> Document:
 def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
     pages = tuple(Span(start, end) for start, end in answer["pages"])  # type: ignore[attr-defined]
     blank = [str(number) for number, page in enumerate(pages, 1) if not len(page)]
-    said = ", ".join(blank[:10]) + (f" and {len(blank) - 10} more" if len(blank) > 10 else "")
+    listed = ", ".join(blank[:10]) + (f" and {len(blank) - 10} more" if len(blank) > 10 else "")
     return Document(
         text=str(answer["text"]),
         pages=pages,
@@ -96,15 +96,15 @@ def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
         boxes=tuple(Box(Span(box[0], box[1]), *box[2:]) for box in answer["boxes"]),  # type: ignore[attr-defined]
         page_sizes=tuple((width, height) for width, height in answer["sizes"]),  # type: ignore[attr-defined]
         file_hash=hashlib.sha256(data).hexdigest(),
-        notes=(f"without text (scanned?): page {said}",) if blank else (),
+        notes=(f"without text (scanned?): page {listed}",) if blank else (),
     )
 
 
 def decode(data: bytes) -> str:
-    """Decode the text of a file: by its byte order mark, else UTF-8, or UTF-16 where the NULs say so.
+    """Decode a text file: by its byte order mark, else as UTF-8, or as UTF-16 if its NUL bytes suggest that.
 
     Raises:
-        DocumentError: If it is none of them; the message names the line.
+        DocumentError: If it has another encoding; the message names the line.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _unmarked(data)
     try:
@@ -113,15 +113,15 @@ def decode(data: bytes) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         shown = encoding.removesuffix("-sig").upper()
         raise DocumentError(
-            f"line {line} must be {shown}, but holds the byte 0x{data[error.start]:02x}; save the file as UTF-8"
+            f"line {line} must be {shown}, but contains the byte 0x{data[error.start]:02x}; save the file as UTF-8"
         ) from None
     if "\0" in text:
-        raise DocumentError("a text must hold no NUL characters, but does; if it is UTF-16, save the file as UTF-8")
+        raise DocumentError("a text must have no NUL characters, but has some; if it is UTF-16, save the file as UTF-8")
     return text
 
 
 def _unmarked(data: bytes) -> str:
-    """Return UTF-16 for bytes of which every second one is mostly NUL, as in English text; else UTF-8."""
+    """Return UTF-16 if almost every second byte is NUL, as in English text; else UTF-8."""
     if len(data) % 2 == 0 and data.count(0, 0, 4_096) * 3 > len(data[:4_096]):
         odd, even = data[1:4_096:2].count(0), data[:4_096:2].count(0)
         if min(odd, even) * 20 < max(odd, even):

@@ -1,4 +1,4 @@
-"""What a file becomes: Document, with pages and boxes; and what it may cost."""
+"""The records of this package: documents with pages and boxes, and limits on files."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from functools import cached_property
 
 from quoth.records import Span
 
-# Changes where the same bytes would give another text.
+# Increased whenever the same bytes give a different text.
 EXTRACTION_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    """What a file may cost.
+    """Limits on one file.
 
     Attributes:
-        file_bytes: Of the file itself.
-        unpacked_bytes: Of all that a .docx or .epub file, which is a zip, unpacks to.
-        characters: Of its text, in code points.
-        pages: Of a PDF.
-        seconds: For parsing.
-        memory_bytes: For parsing, as address space; held where the system can.
+        file_bytes: Maximum size of the file.
+        unpacked_bytes: Maximum size of the unpacked content of a .docx or .epub file, which is a ZIP archive.
+        characters: Maximum length of the text, in code points.
+        pages: Maximum number of pages of a PDF.
+        seconds: Time limit for parsing.
+        memory_bytes: Memory limit for parsing (address space); not enforced on Windows.
     """
 
     file_bytes: int = 20_000_000
@@ -36,11 +36,11 @@ class DocumentLimits:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle on a page around a run of characters, in points from the upper left corner of the page as shown.
+    """A rectangle around a span of text, in points from the top left corner of the displayed page.
 
     Attributes:
-        span: The run, in code points of the document's text.
-        page: From 1.
+        span: The span, in code points of the document's text.
+        page: Page number, from 1.
         left, top, right, bottom: In points, ``left <= right`` and ``top <= bottom``.
     """
 
@@ -52,7 +52,7 @@ class Box:
     bottom: float
 
     def to_dict(self) -> dict[str, float]:
-        """Return the rectangle as JSON has it, without its run."""
+        """Return the page and the rectangle for JSON, without the span."""
         sides = {"left": self.left, "top": self.top, "right": self.right, "bottom": self.bottom}
         return {"page": self.page, **{side: round(value, 2) for side, value in sides.items()}}
 
@@ -62,14 +62,14 @@ class Document:
     """The text of a file.
 
     Attributes:
-        text: What the file says; lines end with a line feed. Never empty.
-        pages: The place of each page in the text, in order; empty if the file has no pages.
-        name: Its path or name, as it was given.
-        title: Its own title, or else its file name with blanks for ``_`` and ``-``.
-        boxes: Of a PDF, a box for each word, or for each line of a word that is broken, in the order of the text.
-        page_sizes: Of a PDF, width and height of each page in points.
-        file_hash: SHA-256 of its bytes.
-        notes: What a reader of the text should know, such as pages without text.
+        text: The text; lines end with a line feed. Never empty.
+        pages: The span of each page in the text, in order; empty if the format has no pages.
+        name: Its path or name, as given.
+        title: Its title, or else its file name with spaces instead of ``_`` and ``-``.
+        boxes: For a PDF, a box for each word (or for each part of a hyphenated word), in the order of the text.
+        page_sizes: For a PDF, the width and height of each page, in points.
+        file_hash: SHA-256 of the file.
+        notes: Notes about the text, such as pages without text.
     """
 
     text: str
@@ -83,19 +83,19 @@ class Document:
 
     @cached_property
     def text_hash(self) -> str:
-        """SHA-256 of the extraction: of the text, its pages, and the version of what extracted it."""
+        """SHA-256 of the text, its pages, and the version of the extraction."""
         content = hashlib.sha256(self.text.encode("utf-8", "surrogatepass"))
         content.update(repr([EXTRACTION_VERSION, *((page.start, page.end) for page in self.pages)]).encode())
         return content.hexdigest()
 
     def page_at(self, position: int) -> int | None:
-        """Return the page, from 1, on which a code point stands; ``None`` if the file has no pages."""
+        """Return the page of a code point, from 1; ``None`` if the document has no pages."""
         if not self.pages:
             return None
         return max(1, bisect_right(self.pages, position, key=lambda page: page.start))
 
     def boxes_of(self, span: Span) -> tuple[Box, ...]:
-        """Return the rectangles that cover a span: one for each of its lines on each page."""
+        """Return the rectangles that cover a span: one for each line on each page."""
         first = bisect_right(self.boxes, span.start, key=lambda box: box.span.end)
         last = bisect_left(self.boxes, span.end, key=lambda box: box.span.start)
         lines: list[Box] = []
@@ -108,7 +108,7 @@ class Document:
 
 
 def _same_line(one: Box, other: Box) -> bool:
-    """Tell whether a box goes on where another ends, on the same line."""
+    """Return True if two boxes are on the same line, the second one to the right of the first."""
     overlap = min(one.bottom, other.bottom) - max(one.top, other.top)
     height = min(one.bottom - one.top, other.bottom - other.top)
     return one.page == other.page and overlap > 0.5 * height and other.left >= one.left

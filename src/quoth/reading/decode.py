@@ -23,7 +23,7 @@ from quoth.reading.settings import DecodeSettings
 from quoth.reading.spans import Floats, SearchedWindow, best_window, log_sum_exp, search_windows
 from quoth.records import NEVER, Answer, Example, Prediction, Span
 
-_NOTHING = "the context holds no text to quote"
+_NOTHING = "the context has no text to quote"
 
 
 def decode(example: Example, windows: Sequence[WindowLogits], settings: DecodeSettings) -> Prediction:
