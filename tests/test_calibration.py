@@ -114,14 +114,14 @@ def test_the_best_threshold_is_the_official_one(case):
     texts = {each.id: each.text for each in predictions}
     odds = {each.id: 1e9 if each.null_odds is None else each.null_odds for each in predictions}
     official = official_squad.find_all_best_thresh(dataset, texts, odds)
-    ours = score(examples, predictions).to_json()
+    ours = score(examples, predictions).to_dict()
     assert {key: ours[key] for key in official} == official
 
 
 def test_without_null_scores_there_is_no_best_threshold():
     report = score([Example("1", "?", "x", ()), Example("2", "?", "x", (Gold("x", 0),))], {"1": "", "2": "x"})
     assert (report.best_f1, report.calibration) == (None, None)
-    assert "best_f1" not in report.to_json()
+    assert "best_f1" not in report.to_dict()
 
 
 # --- the fit of the threshold

@@ -739,7 +739,7 @@ def test_describe_counts():
     assert (description.answer_words.least, description.answer_words.most) == (2, 3)
     assert description.answer_position == (2, 0, 0, 0, 0, 0, 0, 1, 0, 0)
     assert description.example == unlabelled
-    document = description.to_json()
+    document = description.to_dict()
     assert document["example"]["question"] == "Who\ufffd?"
     assert json.loads(json.dumps(document)) == document
     assert describe([]).questions == 0

@@ -169,7 +169,7 @@ def test_explain_as_json_and_html(quoth):
     assert (status, err) == (0, "Wrote why.html\n")
     document = json.loads(out)
     explanation = tiny_reader("wordpiece", max_tokens=128, overlap=42).explain(QUESTION, "Ana Ribeiro keeps the lamp.")
-    assert document == json.loads(json.dumps({**explanation.to_json(), "names": ["a.txt"]}))
+    assert document == json.loads(json.dumps({**explanation.to_dict(), "names": ["a.txt"]}))
     assert Path("why.html").read_text() == explanation.to_html()
 
 

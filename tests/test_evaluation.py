@@ -158,7 +158,7 @@ def test_equals_the_official_v2_scorer(case):
 
 
 def assert_totals(report, official):
-    ours = report.to_json()
+    ours = report.to_dict()
     assert {key: ours[key] for key in official} == pytest.approx(official, rel=0, abs=1e-9)
 
 
@@ -214,7 +214,7 @@ def test_every_question_has_a_row():
         Row("2", True, 1.0, "", False),
         Row("3", False, pytest.approx(2 / 3), "black dog", True),
     )
-    assert report.to_json() == {
+    assert report.to_dict() == {
         "exact": pytest.approx(100 / 3),
         "f1": pytest.approx(100 * 5 / 9),
         "total": 3,
@@ -236,8 +236,8 @@ def test_a_missing_prediction_is_wrong_even_where_no_answer_is_right():
 
 
 def test_parts_that_are_not_there_have_no_keys():
-    assert "NoAns_total" not in score([example("1", "cat")], {}).to_json()
-    assert "HasAns_total" not in score([example("1")], {}).to_json()
+    assert "NoAns_total" not in score([example("1", "cat")], {}).to_dict()
+    assert "HasAns_total" not in score([example("1")], {}).to_dict()
 
 
 def test_predictions_of_a_reader_can_be_scored():

@@ -121,7 +121,7 @@ def test_every_explanation_is_true(kind, contexts, top_k, longest, whole_words, 
     expected = Counter(losses(explanation, reader, contexts))
     assert explanation.lost_counts == dict(expected)
     assert len(explanation.lost) == min(20, expected.total())
-    json.dumps(explanation.to_json(), allow_nan=False)
+    json.dumps(explanation.to_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -169,7 +169,7 @@ def test_nothing_to_read_is_explained_too(kind):
     explanation = tiny_reader(kind).explain(QUESTION, ["", ""])
     assert (explanation.windows, explanation.answers, explanation.lost) == ((), (), ())
     assert explanation.null_probability is None
-    assert explanation.to_json()["reason"] == "the context has no text to quote"
+    assert explanation.to_dict()["reason"] == "the context has no text to quote"
     blank = tiny_reader(kind).explain(QUESTION, " \n")
     assert blank.answers == ()
     assert blank.null_probability == (1 if blank.windows else None)
@@ -182,7 +182,7 @@ def test_an_empty_question_is_refused():
 
 def test_json_holds_it_all():
     explanation = tiny_reader("unigram", null_threshold="never").explain(QUESTION, CONTEXT)
-    document = explanation.to_json()
+    document = explanation.to_dict()
     assert document["settings"]["null_threshold"] == "never"
     assert [answer["text"] for answer in document["answers"]] == [a.answer.text for a in explanation.answers]
     assert [len(window["tokens"]) for window in document["windows"]] == [len(w.tokens) for w in explanation.windows]

@@ -173,7 +173,7 @@ def test_sizes_that_make_no_sense(sizes, message):
 
 
 def test_tokenizer_error_passes(tmp_path):
-    document = json.loads(tiny_tokenizer("wordpiece").to_json())
+    document = json.loads(tiny_tokenizer("wordpiece").to_dict())
     document["model"]["vocab"] = {piece: n for piece, n in document["model"]["vocab"].items() if piece != "[UNK]"}
     document["added_tokens"] = [token for token in document["added_tokens"] if token["content"] != "[UNK]"]
     (tmp_path / "tokenizer.json").write_text(json.dumps(document))
@@ -277,11 +277,11 @@ def test_survey_counts_what_becomes_of_a_data_set():
     assert counted.tokens == sum(len(window) for group in windows for window in group)
     assert counted.longest == 32
     assert counted.padded_share == pytest.approx(1 - counted.tokens / (32 * counted.windows))
-    assert json.loads(json.dumps(counted.to_json()))["lost_ids"] == ["d"]
+    assert json.loads(json.dumps(counted.to_dict()))["lost_ids"] == ["d"]
 
 
 def test_survey_of_nothing():
-    assert survey([], windower()).to_json()["windows"] == 0
+    assert survey([], windower()).to_dict()["windows"] == 0
 
 
 # --- the seed's figures ---

@@ -99,10 +99,10 @@ def test_slices_part_the_report():
     for parts in report.slices.values():
         assert sum(part.total for part in parts.values()) == report.total
     assert "windows" not in report.slices
-    document = report.to_json(slices=True)["slices"]
+    document = report.to_dict(slices=True)["slices"]
     assert document["question word"]["who"]["exact"] == 50.0
     assert set(document["question word"]["who"]) == {"total", "exact", "exact_interval", "f1", "f1_interval"}
-    assert "slices" not in report.to_json()
+    assert "slices" not in report.to_dict()
     lines = report.slice_table.splitlines()
     assert lines[0].split()[:3] == ["question", "word", "number"]
     assert lines[1].split()[:3] == ["who", "2", "50.00"]
@@ -364,7 +364,7 @@ def test_errors_are_those_of_the_report_where_a_gold_is_but_an_article(quoth, tm
     examples = [named, replace(asked(2, "Which?", "keeper"), golds=(Gold("keeper", 4), Gold("The", 0))), *more]
     write_squad(examples, tmp_path / "data.json")
     folder = tiny_folder("wordpiece", tmp_path / "reader")
-    settings = ReaderSettings(48, 16, DecodeSettings(null_threshold=-1e9)).to_json()
+    settings = ReaderSettings(48, 16, DecodeSettings(null_threshold=-1e9)).to_dict()
     (folder / "quoth.json").write_text(json.dumps({"format": 1, **settings}))
     words = ("evaluate", tmp_path / "data.json", "--reader", folder, "--errors", tmp_path / "wrong.jsonl", "--json")
     document = json.loads(quoth(*words)[1])

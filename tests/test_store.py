@@ -53,24 +53,24 @@ def test_settings_come_back(folder):
     [ReaderSettings(), SETTINGS, ReaderSettings(32, 0, DecodeSettings(whole_words=False, null_threshold="never"))],
 )
 def test_settings_survive_json(settings):
-    assert ReaderSettings.from_json(json.loads(json.dumps(settings.to_json())), "here") == settings
+    assert ReaderSettings.from_dict(json.loads(json.dumps(settings.to_dict())), "here") == settings
 
 
 def test_settings_that_are_not_there_have_their_defaults():
-    assert ReaderSettings.from_json({}, "here") == ReaderSettings()
-    assert ReaderSettings.from_json({"windows": {"overlap": 3}}, "here") == ReaderSettings(overlap=3)
+    assert ReaderSettings.from_dict({}, "here") == ReaderSettings()
+    assert ReaderSettings.from_dict({"windows": {"overlap": 3}}, "here") == ReaderSettings(overlap=3)
 
 
 @pytest.mark.parametrize("old", ["null", "Infinity"])
 def test_a_stored_threshold_in_its_old_form_is_read(old):
     document = json.loads(f'{{"decode": {{"null_threshold": {old}, "temperature": 2}}}}')
-    settings = ReaderSettings.from_json(document, "here")
+    settings = ReaderSettings.from_dict(document, "here")
     assert settings.decode == DecodeSettings(null_threshold="never", temperature=2)
-    assert settings.to_json()["decode"]["null_threshold"] == "never"
+    assert settings.to_dict()["decode"]["null_threshold"] == "never"
 
 
 def test_top_k_is_the_callers_alone():
-    assert "top_k" not in SETTINGS.to_json()["decode"]
+    assert "top_k" not in SETTINGS.to_dict()["decode"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_top_k_is_the_callers_alone():
 )
 def test_settings_that_make_no_sense_are_named(document, message):
     with pytest.raises(ReaderError, match=rf"quoth\.json: {message}|quoth\.json: .*{message}"):
-        ReaderSettings.from_json(document, "quoth.json")
+        ReaderSettings.from_dict(document, "quoth.json")
 
 
 def test_overlap_must_fit():

@@ -52,7 +52,7 @@ def test_a_job_writes_what_the_function_returns_in_shards_of_row_order(source, t
     numbers = ["probability", "null_probability", "score"]
     assert found.drop_columns(numbers).equals(expected.drop_columns(numbers))
     assert found.column("score").to_pylist() == pytest.approx(expected.column("score").to_pylist(), abs=0.05)
-    assert summary.counts.to_json() == {"rows": 450, "answered": 438, "abstained": 0, "errors": {"null_question": 12}}
+    assert summary.counts.to_dict() == {"rows": 450, "answered": 438, "abstained": 0, "errors": {"null_question": 12}}
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["errors"] == {"null_question": 12}
 
 

@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "quoth"
 
 # Lowest first: a package (or a module beside them) imports from its own layer or from those below it.
 LAYERS = (
-    ("config", "display", "errors", "files", "inputs", "names", "notebook", "records", "signals", "text"),
+    ("config", "deprecated", "display", "errors", "files", "inputs", "names", "notebook", "records", "signals", "text"),
     ("data", "documents", "evaluation", "reading", "verification"),
     ("engines",),
     ("store", "stream"),

@@ -217,7 +217,7 @@ def _print_plan(status: Status, job: Job, as_json: bool) -> None:
 
 def _print_summary(summary: Summary, output: Path, as_json: bool) -> None:
     if as_json:
-        print_json(summary.to_json())
+        print_json(summary.to_dict())
         return
     counts = summary.counts
     errors = "".join(f"; {code} {number:,}" for code, number in counts.errors.items())

@@ -84,7 +84,7 @@ def explain(
             page.write(explanation.to_html())
         note(f"Wrote {html}")
     if json:
-        print_json({**explanation.to_json(), "names": [source.name for source in sources]})
+        print_json({**explanation.to_dict(), "names": [source.name for source in sources]})
     elif not html:
         _print(explanation, sources)
 

@@ -60,7 +60,7 @@ def score(
     other = score_predictions(examples, read_predictions(compare, note=note))
     comparison = compare_reports(report, other, _names(predictions, compare))
     if json:
-        print_json(comparison.to_json())
+        print_json(comparison.to_dict())
     else:
         typer.echo(str(comparison))
     for name, each in zip(comparison.names, (report, other), strict=True):
@@ -93,9 +93,9 @@ def print_report(
     from quoth.evaluation.report import slice_lines
 
     if json:
-        document = report.to_json(slices=slices)
+        document = report.to_dict(slices=slices)
         for name, parts in (more or {}).items():
-            document.setdefault("slices", {})[name] = {label: part.to_json() for label, part in parts.items()}
+            document.setdefault("slices", {})[name] = {label: part.to_dict() for label, part in parts.items()}
         print_json(document | dict(decided or {}))
     else:
         blocks = [report.table, *([report.slice_table] if slices else [])]

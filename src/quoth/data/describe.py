@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from quoth.deprecated import NamedToJson
 from quoth.records import Example
 from quoth.text import replace_surrogates
 
@@ -38,7 +39,7 @@ class Lengths:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class Description(NamedToJson):
     """What is in a data set. Words are what white space parts.
 
     Attributes:
@@ -71,7 +72,7 @@ class Description:
     answer_position: tuple[int, ...]
     example: Example | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; lone surrogates, which no terminal or pipe can take, become U+FFFD."""
         document = asdict(self)
         if self.example:

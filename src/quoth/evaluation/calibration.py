@@ -149,7 +149,7 @@ class Calibration:
         sureness = [-answer.null_odds for answer in self.answers]
         return risk_coverage_area(sureness, [1 - answer.f1 for answer in self.answers])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the metrics in [0, 1] (``ece``, ``aurc_...``) and the bins (``reliability``)."""
         return {
             "ece": self.error,

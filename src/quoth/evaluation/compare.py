@@ -76,12 +76,12 @@ class Comparison:
             sign_flip_test(differences, self._articles),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return both totals, the differences, and how many questions only one of them answers exactly."""
         return {
             "names": list(self.names),
-            "first": self.first.to_json(),
-            "second": self.second.to_json(),
+            "first": self.first.to_dict(),
+            "second": self.second.to_dict(),
             "exact": asdict(self.exact),
             "f1": asdict(self.f1),
             "gained": self.gained,

@@ -11,6 +11,7 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
+from quoth.deprecated import NamedToJson
 from quoth.evaluation.bootstrap import clusters, interval
 from quoth.evaluation.calibration import PRECISIONS, Calibration, Confidence
 from quoth.evaluation.metrics import Rules
@@ -86,7 +87,7 @@ class Slice:
         low, high = interval(values, clusters([row.traits.cluster for row in self.rows]))
         return 100.0 * low, 100.0 * high
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the totals and their confidence intervals."""
         return {
             "total": self.total,
@@ -98,7 +99,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Report(Slice):
+class Report(Slice, NamedToJson):
     """Scores of all questions of a data set.
 
     Attributes:
@@ -191,7 +192,7 @@ class Report(Slice):
             notes.append(f"unlabelled questions, not scored: {self.unlabelled:,}")
         return notes
 
-    def to_json(self, *, slices: bool = False) -> dict[str, Any]:
+    def to_dict(self, *, slices: bool = False) -> dict[str, Any]:
         """Return the totals with the official keys, and ``missing`` (ids), ``unknown``, ``unlabelled``, ``rules``.
 
         For predictions with probabilities, also the keys of the calibration; and with unanswerable questions,
@@ -213,10 +214,10 @@ class Report(Slice):
             document |= {"best_exact": self.best_exact.value, "best_exact_thresh": self.best_exact.threshold}
             document |= {"best_f1": self.best_f1.value, "best_f1_thresh": self.best_f1.threshold}
         if self.calibration:
-            document |= self.calibration.to_json()
+            document |= self.calibration.to_dict()
         if slices:
             document["slices"] = {
-                name: {label: part.to_json() for label, part in parts.items()} for name, parts in self.slices.items()
+                name: {label: part.to_dict() for label, part in parts.items()} for name, parts in self.slices.items()
             }
         return document
 

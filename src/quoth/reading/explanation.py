@@ -66,7 +66,7 @@ class ExplainedToken:
     start: float
     end: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return its part of the ``--json`` output."""
         return {
             "piece": self.piece,
@@ -98,7 +98,7 @@ class ExplainedWindow:
     cls: int
     null_score: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return its part of the ``--json`` output."""
         return {
             "index": self.index,
@@ -106,7 +106,7 @@ class ExplainedWindow:
             **_place(self.span),
             "cls": self.cls,
             "null_score": _finite(self.null_score),
-            "tokens": [token.to_json() for token in self.tokens],
+            "tokens": [token.to_dict() for token in self.tokens],
         }
 
 
@@ -131,7 +131,7 @@ class ExplainedAnswer:
         """Whether the answer is longer than its tokens."""
         return self.exact != self.answer.span
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return its part of the ``--json`` output."""
         return {
             "text": self.answer.text,
@@ -169,7 +169,7 @@ class LostPair:
     end_token: int
     text: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return its part of the ``--json`` output."""
         return {
             "loss": str(self.loss),
@@ -227,18 +227,18 @@ class Explanation(Drawn):
         """The contexts."""
         return self.prediction.contexts
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return a JSON document as a dictionary; numbers that are not finite become ``None``."""
         prediction = self.prediction
         return {
             "question": self.question,
             "contexts": list(self.contexts),
-            "answers": [answer.to_json() for answer in self.answers],
+            "answers": [answer.to_dict() for answer in self.answers],
             "no_answer": prediction.no_answer,
             "reason": prediction.reason,
             "null_score": _finite(prediction.null_score),
             "null_probability": self.null_probability,
-            "lost": [pair.to_json() for pair in self.lost],
+            "lost": [pair.to_dict() for pair in self.lost],
             "lost_counts": {str(loss): count for loss, count in self.lost_counts.items()},
             "settings": {
                 "temperature": self.temperature,
@@ -249,7 +249,7 @@ class Explanation(Drawn):
                 "max_answer_tokens": self.max_answer_tokens,
                 "whole_words": self.whole_words,
             },
-            "windows": [window.to_json() for window in self.windows],
+            "windows": [window.to_dict() for window in self.windows],
         }
 
     def __repr__(self) -> str:

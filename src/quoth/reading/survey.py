@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from quoth.deprecated import NamedToJson
 from quoth.reading.align import covering_tokens
 from quoth.reading.windows import Window, Windower
 from quoth.records import Example, Gold
 
 
 @dataclass(frozen=True, slots=True)
-class WindowSurvey:
+class WindowSurvey(NamedToJson):
     """Statistics of the windows of a data set.
 
     Attributes:
@@ -45,7 +46,7 @@ class WindowSurvey:
     max_tokens: int
     overlap: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
         return {**asdict(self), "lost_ids": list(self.lost_ids)}
 

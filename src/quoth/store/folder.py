@@ -112,7 +112,7 @@ class ReaderFolder:
             tokenizer_limit: Maximum length of a window in the tokenizer's configuration.
         """
         if self.manifest:
-            return ReaderSettings.from_json(self.manifest, str(self.path / MANIFEST))
+            return ReaderSettings.from_dict(self.manifest, str(self.path / MANIFEST))
         limits = [
             limit for limit in (tokenizer_limit, most_positions(self.config)) if isinstance(limit, int) and limit > 0
         ]
@@ -128,7 +128,7 @@ class ReaderFolder:
         """
         manifest = {
             "format": FORMAT,
-            **settings.to_json(),
+            **settings.to_dict(),
             **facts,
             "files": {name: sha256(self.path / name) for name in reader_files(self.path)},
         }
@@ -161,7 +161,7 @@ class ReaderFolder:
         Raises:
             ConfigError: If ``out`` is not empty.
         """
-        known = {key: value for key, value in self.manifest.items() if key not in (*settings.to_json(), *_OURS)}
+        known = {key: value for key, value in self.manifest.items() if key not in (*settings.to_dict(), *_OURS)}
         if out is None:
             return self.write_manifest(settings, {**known, **facts})
         out = check_new_folder(out)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from quoth.deprecated import NamedToJson
 from quoth.errors import ConfigError, ReaderError
 from quoth.reading import DecodeSettings
 from quoth.records import NEVER, NullThreshold
@@ -24,7 +25,7 @@ _DECODE = {
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderSettings:
+class ReaderSettings(NamedToJson):
     """Settings of a reader: windows and decoding.
 
     Attributes:
@@ -55,7 +56,7 @@ class ReaderSettings:
         if not 0 <= self.overlap < self.max_tokens:
             raise ConfigError(f"overlap must be from 0 to below max_tokens ({self.max_tokens}), but is {self.overlap}")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the two parts of ``quoth.json`` with settings."""
         decode = asdict(self.decode)
         return {
@@ -64,7 +65,7 @@ class ReaderSettings:
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any], where: str) -> ReaderSettings:
+    def from_dict(cls, document: Mapping[str, Any], where: str) -> ReaderSettings:
         """Create settings from ``quoth.json``; missing values have their defaults.
 
         Raises:

@@ -144,7 +144,7 @@ class _ShardActor:
             counts = write_shard(self._plan, shard, self._cursor, self._answerer, lambda _: None)
         except (QuothError, OSError) as error:
             return {"shard": shard, "error": pickle.dumps(error)}
-        return {"shard": shard, "counts": json.dumps(counts.to_json())}
+        return {"shard": shard, "counts": json.dumps(counts.to_dict())}
 
 
 @contextmanager

@@ -89,7 +89,7 @@ class TableSettings:
         """The columns that are read."""
         return (self.context,) if self.asked else (self.question, self.context)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values, the reader left out."""
         values = asdict(self)
         del values["reader"]

@@ -63,7 +63,7 @@ def audit(
     if out:
         _write(out, result)
     if json:
-        print_json(result.to_json())
+        print_json(result.to_dict())
     else:
         _print(result)
 
@@ -74,7 +74,7 @@ def _write(path: Path, result: Audit) -> None:
     from quoth.files import whole_file
 
     with whole_file(path) as file:
-        json.dump(result.to_json(), file, indent=1)
+        json.dump(result.to_dict(), file, indent=1)
     note(f"Findings: {path}")
 
 

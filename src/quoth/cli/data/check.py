@@ -35,7 +35,7 @@ def check(
                 "questions": questions,
                 "problems": errors,
                 "warnings": warnings,
-                "repair": changed.to_json(),
+                "repair": changed.to_dict(),
             }
         )
     else:

@@ -82,8 +82,8 @@ def convert(
     if disagreements:
         _write(disagreements, merged)
     if json:
-        document = {"questions": len(merged.examples), "agreement": merged.agreement.to_json()}
-        print_json({**document, "disagreements": [each.to_json() for each in merged.disagreements]})
+        document = {"questions": len(merged.examples), "agreement": merged.agreement.to_dict()}
+        print_json({**document, "disagreements": [each.to_dict() for each in merged.disagreements]})
     else:
         _print(out, merged)
 
@@ -94,7 +94,7 @@ def _write(path: Path, merged: Merged) -> None:
     from quoth.files import whole_file
 
     with whole_file(path) as file:
-        file.writelines(json.dumps(each.to_json()) + "\n" for each in merged.disagreements)
+        file.writelines(json.dumps(each.to_dict()) + "\n" for each in merged.disagreements)
 
 
 def _print(out: Path, merged: Merged) -> None:

@@ -29,14 +29,14 @@ def describe(
 
     description = describe_examples(read_examples(file, sep=sep, encoding=encoding))
     if json:
-        print_json(description.to_json())
+        print_json(description.to_dict())
     else:
         _print_description(description)
 
 
 def _print_description(description: Description) -> None:
     console = stdout()
-    document = description.to_json()
+    document = description.to_dict()
     counts = ("articles", "contexts", "questions", "unanswerable", "unlabelled", "outer_white_space")
     names = {"outer_white_space": "questions with outer white space"}
     console.print(table_of("Counts", {names.get(name, name): value_text(document[name]) for name in counts}))

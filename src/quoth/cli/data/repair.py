@@ -74,7 +74,7 @@ def repair(
         raise DataError(file, [f"{file}: must hold a question without problems for --drop to keep, but holds none"])
     write_rows(repaired.rows, out, excel_safe=excel_safe)
     if log:
-        _write_log(log, [change.to_json() for change in repaired.changes])
+        _write_log(log, [change.to_dict() for change in repaired.changes])
     rules_used = Counter(change.rule for change in repaired.changes)
     for rule, number in rules_used.items():
         typer.echo(f"{rule}: {count(number, 'change')}")

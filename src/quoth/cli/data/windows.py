@@ -36,7 +36,7 @@ def windows(
     from quoth.reading import Tokenizer, Windower, survey
 
     windower = Windower(Tokenizer.load(tokenizer), max_tokens=max_tokens, overlap=overlap)
-    document = survey(read_examples(file), windower).to_json()
+    document = survey(read_examples(file), windower).to_dict()
     if json:
         print_json(document)
     else:

@@ -47,7 +47,7 @@ class Finding:
     note: str
     order: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         document: dict[str, Any] = {"kind": self.kind, "note": self.note, **_located(self.found)}
         return {**document, "other": _located(self.other) if self.other else None}
@@ -99,12 +99,12 @@ class Audit:
         for kind in KINDS:
             yield kind, [finding for finding in self.findings if finding.kind == kind]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "sources": self.sources,
             "counts": {kind: len(findings) for kind, findings in self.by_kind()},
             "answer_lengths": {name: list(counts) for name, counts in self.lengths.items()},
             "notes": list(self.notes),
-            "findings": [finding.to_json() for finding in self.findings],
+            "findings": [finding.to_dict() for finding in self.findings],
         }

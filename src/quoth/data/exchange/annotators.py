@@ -33,7 +33,7 @@ class Agreement:
     f1: float | None
     answerability: float | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
 
@@ -52,7 +52,7 @@ class Disagreement:
     kind: Literal["answer", "answerability"]
     is_left_out: bool
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         task = self.task
         labels = [

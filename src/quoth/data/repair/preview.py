@@ -36,7 +36,7 @@ class Preview:
         left = f", and leave {self.left:,} with problems, which --drop takes out" if self.left else ""
         return f"quoth data repair would change {rows} ({rules}){left}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {"rows": self.rows, "rules": self.rules, "left": self.left}
 

@@ -50,7 +50,7 @@ class Change(NamedTuple):
     before: Any
     after: Any
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return self._asdict()
 

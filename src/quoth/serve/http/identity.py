@@ -56,7 +56,7 @@ class ServedReader:
         folder = shipped_folder() if source is None else ReaderFolder.open_unchecked(Path(source))
         content = {
             "files": {name: sha256(folder.path / name) for name in reader_files(folder.path)},
-            "settings": reader.settings.to_json(),
+            "settings": reader.settings.to_dict(),
             "engine": [reader.engine.name, reader.engine.precision],
         }
         digest = sha256(json.dumps(content, sort_keys=True).encode())

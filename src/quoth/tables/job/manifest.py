@@ -51,13 +51,13 @@ class Started:
 def reader_hash(folder: ReaderFolder) -> str:
     """Return a hash of all that a reader's answers depend on."""
     parts = {name: sha256(folder.path / name) for name in reader_files(folder.path)}
-    content = {"files": parts, **folder.settings().to_json()}
+    content = {"files": parts, **folder.settings().to_dict()}
     return sha256(json.dumps(content, sort_keys=True).encode())
 
 
 def inputs_json(table: Table) -> list[dict[str, Any]]:
     """Return the files of a table as the manifest has them."""
-    return [file.to_json() for file in table.files]
+    return [file.to_dict() for file in table.files]
 
 
 def manifest(plan: Plan, reader_sha256: str, started: Started) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def manifest(plan: Plan, reader_sha256: str, started: Started) -> dict[str, Any]
         "rows": plan.table.rows,
         "rows_per_shard": plan.rows_per_shard,
         "shards": plan.shards,
-        "settings": plan.settings.to_json(),
+        "settings": plan.settings.to_dict(),
         "reader": {
             "sha256": reader_sha256,
             "engine": started.engine,
@@ -108,7 +108,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 def table_of(found: Mapping[str, Any]) -> Table:
     """Return the table of a manifest."""
     schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(found["schema"])))
-    return Table(tuple(TableFile.from_json(values) for values in found["inputs"]), schema)
+    return Table(tuple(TableFile.from_dict(values) for values in found["inputs"]), schema)
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:

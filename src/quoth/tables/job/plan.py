@@ -46,7 +46,7 @@ class Counts:
         errors = dict(sorted((Counter(self.errors) + Counter(other.errors)).items()))
         return Counts(self.rows + other.rows, self.answered + other.answered, self.abstained + other.abstained, errors)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return them as JSON values."""
         return {"rows": self.rows, "answered": self.answered, "abstained": self.abstained, "errors": dict(self.errors)}
 

@@ -112,11 +112,11 @@ class Summary:
     seconds: float
     rows_now: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
         rate = round(self.rows_now / self.seconds, 1) if self.seconds else 0.0
         return {
-            **self.counts.to_json(),
+            **self.counts.to_dict(),
             "shards": self.shards,
             "this_run": {"rows": self.rows_now, "seconds": round(self.seconds, 1), "rows_per_second": rate},
         }
@@ -180,7 +180,7 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
             )
         now_done = sum((done[shard] for shard in status.todo), Counts())
         summary = Summary(sum(done.values(), Counts()), plan.shards, time.monotonic() - begun, now_done.rows)
-        write_json(job.output / SUMMARY, summary.to_json())
+        write_json(job.output / SUMMARY, summary.to_dict())
         return summary
 
 

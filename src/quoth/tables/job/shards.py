@@ -56,7 +56,7 @@ def write_shard(plan: Plan, index: int, cursor: Cursor, answerer: TableAnswerer,
                     counts += count(table, settings)
                     report(counts)
                 writer.write_table(_joined(group, schema), row_group_size=2 * _GROUP_ROWS)
-            writer.add_key_value_metadata({COUNTS: json.dumps(counts.to_json()).encode()})
+            writer.add_key_value_metadata({COUNTS: json.dumps(counts.to_dict()).encode()})
         file.flush()
         os.fsync(file.fileno())
     return counts

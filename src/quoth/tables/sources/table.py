@@ -34,14 +34,14 @@ class TableFile:
     rows: int
     marks: tuple[tuple[int, int], ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
         marks = [list(mark) for mark in self.marks]
         return {**asdict(self.location), **self.fingerprint, "rows": self.rows, "marks": marks}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> TableFile:
-        """Make it of what :meth:`to_json` returned."""
+    def from_dict(cls, values: Mapping[str, Any]) -> TableFile:
+        """Make it of what :meth:`to_dict` returned."""
         rest = {key: value for key, value in values.items() if key not in ("path", "format", "rows", "marks")}
         marks = tuple((row, place) for row, place in values["marks"])
         return cls(Location(values["path"], values["format"]), rest, values["rows"], marks)
