@@ -508,3 +508,20 @@ def test_commands_complete(typed, completed):
     environment = {"_QUOTH_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
     status, out, err = process(**environment)
     assert (status, out.decode().split(), err) == (0, [completed], "")
+
+
+def test_a_very_long_text_is_searched_first_and_the_command_says_so(quoth):
+    Path("long.txt").write_text("The black cat sat on the mat. It was tired and slept. " * 4_000)
+    words = ("ask", "Where did the cat sit?", "--context", "long.txt", "--reader", READER)
+    status, out, err = quoth(*words, "--json")
+    document = json.loads(out)
+    assert (status, document["windows"]) == (0, 20)
+    total = document["windows"] + document["skipped"]
+    assert total > 200
+    assert f"read 20 of {total:,} passages; --passages all reads every one" in err
+    assert json.loads(quoth(*words, "--json", "--passages", "3")[1])["windows"] == 3
+    Path("short.txt").write_text("The black cat sat on the mat. It was tired and slept. " * 20)
+    status, out, err = quoth("ask", "Where?", "--context", "short.txt", "--reader", READER, "--json")
+    assert (json.loads(out)["skipped"], err) == (0, "")
+    for wrong in ("0", "some", "-1"):
+        assert "--passages must be a number from 1 on or all" in quoth(*words, "--passages", wrong)[2]

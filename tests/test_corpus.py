@@ -8,18 +8,24 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 
+from quoth.calibrate.corpus_fit import _fit, _Reading
 from quoth.cli import main
 from quoth.corpus import Corpus
+from quoth.corpus.choice import PassageAnswer, choose
+from quoth.corpus.gold import find_contexts
 from quoth.corpus.passages import LONGEST, passages_of, sentence_around
 from quoth.documents import Document
 from quoth.errors import CorpusError
-from quoth.records import Span
+from quoth.reading import DecodeSettings
+from quoth.records import Answer, Example, Span
+from quoth.store import CorpusSettings, ReaderFolder
 from support.files import docx, pdf
 from support.texts import few, texts
 
@@ -221,3 +227,114 @@ def test_the_commands_index_list_search_ask_and_remove(quoth):
 def test_wrong_use_is_named(quoth, words, status, sentence):
     code, _, err = quoth(*words)
     assert (code, sentence in err) == (status, True), err
+
+
+def squad(path, *rows):
+    """Write a data set of (title, context, question, answer)."""
+    articles = {}
+    for number, (title, context, question, answer) in enumerate(rows):
+        answers = [{"text": answer, "answer_start": context.index(answer)}]
+        paragraph = {"context": context, "qas": [{"id": str(number), "question": question, "answers": answers}]}
+        articles.setdefault(title, []).append(paragraph)
+    data = [{"title": title, "paragraphs": paragraphs} for title, paragraphs in articles.items()]
+    Path(path).write_text(json.dumps({"version": "1.1", "data": data}))
+
+
+RENT, OIL = "The rent of 900 euros is due monthly.", "Change the oil after 500 hours."
+
+
+def test_contexts_are_found_by_their_text_wherever_they_stand():
+    long = "The lock is new. " * 300 + "The key is old."
+    with Corpus.open(":memory:") as corpus:
+        corpus.add_documents(
+            [Document(f"Head\n\n{RENT}\n\n{OIL}", name="a"), Document(f"  {RENT}", name="b"), Document(long, name="c")]
+        )
+        found = find_contexts(corpus, [RENT, OIL, "Change", long, "The lock is new. The key", "nothing"])
+        documents = {document.name: document.text for document in corpus.documents()}
+    assert {text: [place.key for place in places] for text, places in found.items()} == {
+        RENT: ["a", "b"],
+        OIL: ["a"],
+        "Change": ["a"],
+        long: ["c"],
+    }
+    for text, places in found.items():
+        assert all(documents[place.key].startswith(text, place.start) for place in places)
+
+
+def test_a_corpus_is_evaluated_by_its_search_and_its_answers(quoth):
+    squad("dev.json", ("Lease", RENT, "When is the rent due?", "monthly"), ("Pump", OIL, "Whence zebras?", "500 hours"))
+    Path("files/lease.txt").write_text(RENT)
+    quoth("index", "files", "-o", "c.quoth")
+    words = ("dev.json", "--corpus", "c.quoth", "--reader", KNOWN, "--null-threshold", "never", "--passages", "2")
+    status, out, err = quoth("evaluate", *words, "--json")
+    report = json.loads(out)
+    assert (status, report["total"], report["passages"], report["null_threshold"]) == (0, 2, 2, "never")
+    # The lease in rent.md comes first; and no passage has a word of the question about the pump.
+    assert [report[f"search_recall_{depth}"] for depth in (1, 5, 10, 20)] == [0.0, 50.0, 50.0, 50.0]
+    assert {"exact", "f1", "coverage", "ece"} <= report.keys()
+    assert report["exact"] in (0.0, 50.0)
+    assert "0.0 % at 1, 50.0 % at 5" in quoth("evaluate", *words)[1]
+    squad("other.json", ("X", "Not in it.", "What is due?", "Not"))
+    status, out, err = quoth("evaluate", "other.json", *words[1:], "--json")
+    assert json.loads(out)["not_in_corpus"] == 1
+    assert "questions whose context is not in the corpus: 1" in err
+    assert quoth("evaluate", *words, "--slices")[0] == 2
+
+
+def passage(words, score, index, *, null=0.0, search=1.0):
+    return PassageAnswer(Answer(words, Span(0, len(words)), score, 0.5, 0, index), null, search)
+
+
+def test_the_choice_weighs_reader_search_and_no_answer():
+    example = Example("", "When?", ["a", "b", "c"])
+    found = [passage("May", 5.0, 0, null=9.0), passage("the June", 4.0, 1), passage("June", 3.0, 2, search=0.2)]
+    settings = CorpusSettings(search_weight=0.0, null_weight=0.0)
+
+    def texts(**changes):
+        decode = DecodeSettings(top_k=3, null_threshold=changes.pop("threshold", "never"))
+        prediction = choose(example, found, 3, decode, replace(settings, **changes))
+        assert sum(answer.probability for answer in prediction.answers) <= 1 + 1e-9
+        return [answer.text for answer in prediction.answers], prediction
+
+    assert texts()[0] == ["May", "the June"]
+    assert texts(null_weight=0.5)[0] == ["the June", "May"]
+    assert texts(search_weight=9.0)[1].best.text == "May"
+    assert texts(threshold=-6.0)[1].no_answer
+    assert "evidence for the best answer is 5.00, below the threshold of 6.00" in texts(threshold=-6.0)[1].reason
+    none = choose(example, [], 0, DecodeSettings(), settings)
+    assert (none.no_answer, none.answers) == (True, ())
+
+
+def test_the_fit_gives_weight_to_what_tells_right_from_wrong():
+    readings = []
+    for number in range(60):
+        # The reader prefers a passage that the search puts last; the right answer has a low null score.
+        wrong = passage("wrong", 6.0 + number % 3, 1, null=5.0, search=0.3)
+        right = passage("right", 5.0, 0, null=-1.0 if number % 6 else 6.0)
+        readings.append(_Reading(str(number % 12), ("right",), [right, wrong], [wrong]))
+    fitted = _fit(readings, CorpusSettings(search_weight=0.0, null_weight=0.0), 2)
+    assert (fitted.exact_before, fitted.exact) == (0.0, 100.0)
+    assert fitted.settings.search_weight > 0
+    assert fitted.threshold.declined > 0.9
+    assert fitted.probability.ece_after < 0.1
+
+
+def test_a_reader_is_calibrated_for_a_corpus(quoth, folder):
+    squad(
+        "dev.json",
+        ("Lease", RENT, "When is the rent due?", "monthly"),
+        ("Pump", OIL, "When to change oil?", "500 hours"),
+    )
+    Path("files/lease.txt").write_text(f"{RENT}\n\n{OIL}")
+    quoth("index", "files", "-o", "c.quoth")
+    status, out, err = quoth("calibrate", KNOWN, "--data", "dev.json", "--corpus", "c.quoth", "--out", "new")
+    assert (status, out) == (0, "new\n"), err
+    assert "fitted on 2 questions" in err
+    stored = ReaderFolder.open("new")
+    assert stored.settings().corpus is not None
+    assert stored.settings().decode == ReaderFolder.open(KNOWN).settings().decode
+    assert stored.manifest["corpus_calibration"]["passages"] == 10
+    assert quoth("ask", "When is the rent due?", "--corpus", "c.quoth", "--reader", "new")[0] == 0
+    assert (
+        quoth("calibrate", KNOWN, "--data", "dev.json", "--corpus", "c.quoth", "--max-cost", "1", "--out", "x")[0] == 2
+    )

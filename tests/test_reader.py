@@ -362,3 +362,35 @@ def test_a_least_probability_and_a_threshold_exclude_each_other():
     assert not reader.answer(QUESTION, CONTEXT, min_probability=0.0).no_answer
     with pytest.raises(ConfigError, match="min_probability takes the place of null_threshold, but both are given"):
         reader.answer(QUESTION, CONTEXT, min_probability=0.5, null_threshold="never")
+
+
+@few
+@given(context=texts, most=st.integers(1, 5))
+def test_reading_the_best_windows_quotes_only_from_them(context, most):
+    reader = tiny_reader("wordpiece")
+    context = context * 30
+    whole = reader.answer(QUESTION, context, top_k=10, overlapping=True)
+    some = reader.answer(QUESTION, context, top_k=10, overlapping=True, passages=most)
+    assert some.windows == min(most, whole.windows)
+    assert some.windows + some.skipped == whole.windows
+    assert whole.skipped == 0
+    assert all(context[answer.span.start : answer.span.end] == answer.text for answer in some.answers)
+    if not some.skipped:
+        assert some == whole
+
+
+def test_the_search_picks_the_window_with_the_words_of_the_question():
+    filler = "Nothing of note was written on that day, nor on the next one. " * 60
+    reader = tiny_reader("wordpiece")
+    text = filler + "Zephyr keeps the lamp. " + filler
+    prediction = reader.answer("Who keeps the lamp?", text, passages=1, null_threshold="never")
+    start = text.index("Zephyr")
+    assert (prediction.windows, prediction.skipped > 20) == (1, True)
+    assert abs(prediction.best.span.start - start) < 500
+    unspaced = "何も書かれていない。" * 100
+    found = reader.answer(
+        "灯台守は誰ですか", unspaced + "灯台守は雪です。" + unspaced, passages=1, null_threshold="never"
+    )
+    assert found.skipped
+    with pytest.raises(ConfigError, match="passages must be at least 1, but is 0"):
+        reader.answer("Who?", text, passages=0)

@@ -21,6 +21,7 @@ from quoth.reading import (
     Tokenizer,
     Windower,
     WindowLogits,
+    best_windows,
     decide,
     decode,
     explain,
@@ -162,6 +163,7 @@ class Reader:
         max_answer_tokens: int | None = None,
         min_probability: float | None = None,
         overlapping: bool = False,
+        passages: int | None = None,
     ) -> Prediction:
         """Answer one question from one context, or from several: the best answers among all of them.
 
@@ -175,6 +177,8 @@ class Reader:
                 the null threshold.
             overlapping: Return every span, also spellings of one answer; else the answers do not overlap, and each has
                 its ``variants`` and ``places``.
+            passages: Read only so many windows of the text: those that a search by the question's words puts first.
+                ``None``: all of them. ``prediction.skipped`` says how many were not read.
 
         Returns:
             Answers best first; ``context_index`` tells which context each one quotes. With no text to read,
@@ -183,6 +187,7 @@ class Reader:
         Raises:
             InputError: If the question is empty.
             QuestionTooLongError: If the question is too long for a window.
+            ConfigError: If a number is out of its range.
 
         Example:
             >>> reader = Reader.load()
@@ -195,8 +200,12 @@ class Reader:
             top_k, null_threshold, max_answer_tokens, min_probability=min_probability, overlapping=overlapping
         )
         # As explain() and the server do it, so that all of them give the same to the last bit.
-        windows = Stream(self.windower, self.engine, unbatch).run(self.windower.windows(example))
-        return decode(example, windows, settings)
+        windows = self.windower.windows(example)
+        if passages is not None and passages < 1:
+            raise ConfigError(f"passages must be at least 1, but is {passages}")
+        chosen = windows if passages is None else best_windows(windows, passages)
+        prediction = decode(example, Stream(self.windower, self.engine, unbatch).run(chosen), settings)
+        return replace(prediction, skipped=skipped) if (skipped := len(windows) - len(chosen)) else prediction
 
     @suggests_names
     def explain(

@@ -185,8 +185,9 @@ class Prediction(Drawn):
             ``None`` if nothing was read (an empty context).
         no_answer: Whether the reader abstains.
         reason: Why there is no answer, as a sentence; ``None`` if there is one.
-        windows: Number of windows.
+        windows: Number of windows that were read.
         null_probability: Probability that the text does not answer, in [0, 1]; ``None`` if nothing was read.
+        skipped: Number of windows that were not read, because only the best ``passages`` were.
     """
 
     example: Example
@@ -196,6 +197,7 @@ class Prediction(Drawn):
     reason: str | None = None
     windows: int = 0
     null_probability: float | None = None
+    skipped: int = 0
 
     @property
     def id(self) -> str:
@@ -237,6 +239,8 @@ class Prediction(Drawn):
             "no_answer": self.no_answer,
             "reason": self.reason,
             "null_score": _finite(self.null_score),
+            "windows": self.windows,
+            "skipped": self.skipped,
         }
 
     def __repr__(self) -> str:
@@ -245,7 +249,7 @@ class Prediction(Drawn):
         return (
             f"Prediction({named}question={self.question!r}, answers={self.answers!r}, null_score={self.null_score!r}, "
             f"no_answer={self.no_answer!r}, reason={self.reason!r}, windows={self.windows!r}, "
-            f"null_probability={self.null_probability!r})"
+            f"null_probability={self.null_probability!r}, skipped={self.skipped!r})"
         )
 
     def __str__(self) -> str:

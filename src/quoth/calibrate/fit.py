@@ -8,7 +8,7 @@ around it; and a table of operating points, from which a caller chooses by preci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
@@ -79,7 +79,7 @@ class Fit:
             decode_settings = decode_settings.with_(
                 null_threshold=self.threshold.threshold, null_temperature=self.null.temperature
             )
-        return ReaderSettings(old.max_tokens, old.overlap, decode_settings)
+        return replace(old, decode=decode_settings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all values as a dictionary."""

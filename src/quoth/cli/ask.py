@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from quoth.documents import Box, Document
+    from quoth.reader import Reader
     from quoth.records import Answer, Prediction, Span
 
 app = typer.Typer(add_completion=False)
@@ -26,6 +27,10 @@ _NO_CONTEXT = (
     "{0}: must have a text to quote from, but has none. "
     "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth {0} {1}"
 )
+
+
+# Texts with more windows than this are searched first, and only the best windows are read.
+_MANY_WINDOWS, _BEST_WINDOWS = 200, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,14 @@ def ask(
     engine: options.Engine = "auto",
     precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    passages: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|all",
+            help="Read only the N best passages, as a search by the question's words ranks them.",
+            show_default="all of up to 200, else 20; of a corpus 10",
+        ),
+    ] = None,
     null_threshold: options.NullThreshold = None,
     max_answer_tokens: Annotated[
         int | None,
@@ -94,6 +107,7 @@ def ask(
 
     if corpus is not None and (context or text):
         raise ConfigError("--corpus and --context or --text must not be given together")
+    most = _passages(passages)
     sources = read_sources(context or [], text or []) if corpus is None else []
     from quoth.reader import Reader
 
@@ -101,11 +115,23 @@ def ask(
     if corpus is not None:
         from quoth.cli.search import ask_corpus
 
-        ask_corpus(loaded, question, corpus, top_k=top_k, null_threshold=null_threshold, json=json)
+        if passages == "all":
+            raise ConfigError("--passages must be a number with --corpus, but is all")
+        ask_corpus(
+            loaded,
+            question,
+            corpus,
+            top_k=top_k,
+            passages=most,
+            decision=options.deciding(null_threshold, min_probability),
+            json=json,
+        )
         return
+    texts = [source.text for source in sources]
     prediction = loaded.answer(
         question,
-        [source.text for source in sources],
+        texts,
+        passages=_worth_reading(loaded, question, texts) if passages is None else most,
         top_k=top_k,
         overlapping=overlapping,
         min_probability=min_probability,
@@ -113,10 +139,40 @@ def ask(
         # No span is longer than a window.
         max_answer_tokens=max_answer_tokens and min(max_answer_tokens, loaded.settings.max_tokens),
     )
+    if prediction.skipped:
+        total = prediction.windows + prediction.skipped
+        note(f"read {prediction.windows:,} of {total:,} passages; --passages all reads every one")
     if json:
         print_json(_document(prediction, sources))
     else:
         _print_prediction(prediction, sources)
+
+
+def _passages(given: str | None) -> int | None:
+    """Return the value of ``--passages``; ``None`` for all, and if it is not given.
+
+    Raises:
+        ConfigError: If it is neither a number from 1 on nor "all".
+    """
+    from quoth.errors import ConfigError
+
+    if given is None or given == "all":
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise ConfigError(f"--passages must be a number from 1 on or all, but is {given}")
+    return int(given)
+
+
+def _worth_reading(reader: Reader, question: str, texts: list[str]) -> int | None:
+    """Return how many windows of texts to read if the caller does not say: all, or the best ones of very many."""
+    windower = reader.windower
+    step = max(1, windower.max_tokens - windower.overlap)
+    # Only long texts are cut to count their windows; a token has about four characters, and seldom less than one.
+    if sum(map(len, texts)) < _MANY_WINDOWS * step // 4:
+        return None
+    from quoth.records import Example
+
+    return _BEST_WINDOWS if len(windower.windows(Example("", question, texts))) > _MANY_WINDOWS else None
 
 
 def read_sources(files: list[str], texts: list[str], command: str = "ask") -> list[Source]:

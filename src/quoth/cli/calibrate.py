@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +13,8 @@ from quoth.cli.console import note, print_json
 
 if TYPE_CHECKING:
     from quoth.calibrate.fit import Fit
+    from quoth.records import Example
+    from quoth.store import ReaderFolder
 
 app = typer.Typer(add_completion=False)
 
@@ -34,6 +38,14 @@ def calibrate(
     unanswerable_share: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of unanswerable questions to fit for, between 0 and 1.")
     ] = 0.5,
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CORPUS",
+            help="Fit instead how answers from several passages of a corpus are compared: DATA's contexts are in it.",
+        ),
+    ] = None,
+    every: Annotated[int, typer.Option(metavar="N", min=1, help="With --corpus: every Nth question of DATA only.")] = 1,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="A new folder for the result.", show_default="READER itself"),
@@ -45,11 +57,15 @@ def calibrate(
     All values are stored in its quoth.json, which every command, interface and engine uses. The threshold needs
     unanswerable questions, in DATA or in PAIRS; without them it does not change.
 
+    With --corpus, what is fitted is the choice among the answers of several passages, their probabilities and their
+    null threshold, for quoth ask --corpus; everything else stays as it is.
+
     Example: [cyan]quoth calibrate reader --data held-out.json --unanswerable pairs.json --max-cost 0.3[/cyan]
     """
     from quoth.calibrate.fit import fit
     from quoth.cli.evaluate import reading_bar
     from quoth.data import read_examples
+    from quoth.errors import ConfigError
     from quoth.reader import Reader
     from quoth.store import ReaderFolder, check_new_folder
 
@@ -57,6 +73,11 @@ def calibrate(
         check_new_folder(out)
     folder = ReaderFolder.open(reader)
     examples = read_examples(data, places=False)
+    if corpus is not None:
+        if unanswerable or max_cost is not None:
+            raise ConfigError("--corpus and --unanswerable or --max-cost must not be given together")
+        _fit_corpus(folder, examples[::every], corpus, Path(data).name, out, json)
+        return
     pairs = read_examples(unanswerable, places=False) if unanswerable else []
     loaded = Reader.load(reader)
     with reading_bar(len(examples) + len(pairs)) as progress:
@@ -80,6 +101,44 @@ def calibrate(
         print_json({"folder": str(written.path), **document})
         return
     _say(result)
+    typer.echo(str(written.path))
+
+
+def _fit_corpus(
+    folder: ReaderFolder, examples: Sequence[Example], path: str, data: str, out: Path | None, json: bool
+) -> None:
+    """Fit and store the settings for a corpus."""
+    from quoth.calibrate.corpus_fit import fit_corpus
+    from quoth.cli.evaluate import reading_bar
+    from quoth.corpus import Corpus
+    from quoth.reader import Reader
+
+    loaded = Reader.load(str(folder.path))
+    with Corpus.open(path, create=False) as opened, reading_bar(len(examples)) as progress:
+        result = fit_corpus(opened, loaded, examples, progress=progress)
+    document = {"data": data, **result.to_dict()}
+    settings = replace(loaded.settings, corpus=result.settings)
+    written = folder.with_settings(settings, {"corpus_calibration": document}, out)
+    if json:
+        print_json({"folder": str(written.path), **document})
+        return
+    found = result.settings
+    note(
+        f"Search weight {found.search_weight:g}, null weight {found.null_weight:g}: exact match {result.exact:.1f}, "
+        f"before {result.exact_before:.1f}; {result.questions:,} questions, {result.passages} passages each"
+    )
+    fitted = result.probability
+    note(
+        f"Temperature {found.temperature:.3f}, odds scale {found.odds_scale:.2f}: expected calibration error "
+        f"{fitted.ece_after:.4f}; {fitted.ece_crossvalidated:.4f} in cross-validation"
+    )
+    if result.threshold:
+        note(
+            f"Null threshold {found.null_threshold}: abstains where no passage holds the answer in "
+            f"{result.threshold.declined:.1%} of the cases, and else in {1 - result.threshold.kept:.1%}"
+        )
+    for warning in result.warnings:
+        note(f"Warning: {warning}")
     typer.echo(str(written.path))
 
 

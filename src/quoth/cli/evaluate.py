@@ -49,6 +49,16 @@ def evaluate(
             help="Write the reliability diagram (.svg, .png or .pdf), or all plots to a folder.",
         ),
     ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(metavar="CORPUS", help="Ask a corpus (quoth index) instead of each question's own context."),
+    ] = None,
+    passages: Annotated[
+        int, typer.Option(metavar="N", min=1, help="With --corpus: how many passages to read for each question.")
+    ] = 10,
+    every: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Measure every Nth question only, for a quick estimate.")
+    ] = 1,
     null_threshold: options.NullThreshold = None,
     min_probability: options.MinProbability = None,
     engine: options.Engine = "auto",
@@ -60,23 +70,35 @@ def evaluate(
     The same figures as [bold]quoth predict[/bold] and then [bold]quoth score[/bold], without a file between them; and
     the calibration of the probabilities (calibration error, risk-coverage area), and the best null threshold.
 
+    With --corpus, each question is asked of the whole corpus: the best passages are read, and the recall of the search
+    is measured, too: in how many cases a passage that covers the answer is among the first 1, 5, 10 and 20.
+
     Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1 --slices --errors wrong.jsonl[/cyan]
     """
     from quoth.cli.outputs import check_different
     from quoth.cli.score import print_report
     from quoth.data import read_examples
     from quoth.data.labels import read_labels
+    from quoth.errors import ConfigError
     from quoth.evaluation import evaluate as evaluate_reader
     from quoth.evaluation.plots import check_plot, check_plot_folder
     from quoth.reader import Reader
 
+    if corpus is not None and (slices or slices_by or errors):
+        raise ConfigError("--corpus and --slices, --slices-by or --errors must not be given together")
     into_folder = plot is not None and (plot.endswith("/") or Path(plot).is_dir())
     check_different({"DATA": data, "--errors": errors, "--plot": None if into_folder else plot})
     if plot:
         (check_plot_folder if into_folder else check_plot)(plot)
     labels = read_labels(slices_by, data) if slices_by else {}
     # Only slices and error analysis need the offsets of golds.
-    examples = read_examples(data, places=slices or errors is not None)
+    examples = read_examples(data, places=slices or errors is not None or corpus is not None)[::every]
+    if corpus is not None:
+        loaded = Reader.load(reader, engine=engine, precision=precision)
+        report = _over_corpus(loaded, examples, corpus, passages, null_threshold, min_probability, json)
+        if plot:
+            _plot(report, plot, into_folder)
+        return
     labelled = sum(example.golds is not None for example in examples)
     with _mistakes(errors, examples) as each, reading_bar(labelled) as progress:
         loaded = Reader.load(reader, engine=engine, precision=precision)
@@ -87,6 +109,38 @@ def evaluate(
     print_report(report, json, slices, more, decided)
     if plot:
         _plot(report, plot, into_folder)
+
+
+def _over_corpus(
+    reader: Reader,
+    examples: Sequence[Example],
+    path: str,
+    passages: int,
+    null_threshold: str | None,
+    min_probability: float | None,
+    json: bool,
+) -> Report:
+    """Measure a corpus with a reader, and print the figures."""
+    from quoth.cli.console import print_json
+    from quoth.cli.score import print_report
+    from quoth.corpus import Corpus
+    from quoth.corpus.corpus import corpus_decode
+    from quoth.corpus.evaluation import evaluate_corpus
+
+    decision = options.deciding(null_threshold, min_probability)
+    decode = corpus_decode(reader, **decision)
+    labelled = sum(example.golds is not None for example in examples)
+    with Corpus.open(path, create=False) as opened, reading_bar(labelled) as progress:
+        result = evaluate_corpus(opened, reader, examples, decode, passages=passages, progress=progress)
+    decided = decision or {"null_threshold": decode.null_threshold}
+    if json:
+        print_json(result.to_dict() | decided)
+    else:
+        print_report(result.report, False, decided=decided)
+        typer.echo(result.search_line)
+    for sentence in result.notes if json else result.notes[len(result.report.notes) :]:
+        note(sentence)
+    return result.report
 
 
 @dataclass(frozen=True, slots=True)

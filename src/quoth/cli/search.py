@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,12 +65,21 @@ def search(
         console.print(Text(f"        {shown}"))
 
 
-def ask_corpus(reader: Reader, question: str, path: str, *, top_k: int, null_threshold: Any, json: bool) -> None:
+def ask_corpus(
+    reader: Reader,
+    question: str,
+    path: str,
+    *,
+    top_k: int,
+    passages: int | None,
+    decision: Mapping[str, Any],
+    json: bool,
+) -> None:
     """Ask a corpus, and print the answers."""
-    from quoth.corpus import Corpus
+    from quoth.corpus import PASSAGES, Corpus
 
     with Corpus.open(path, create=False) as corpus:
-        found = corpus.answer(reader, question, top_k=top_k, null_threshold=null_threshold)
+        found = corpus.answer(reader, question, top_k=top_k, passages=passages or PASSAGES, **decision)
     if not json:
         _print(found)
         return

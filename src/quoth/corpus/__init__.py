@@ -1,6 +1,6 @@
 """A corpus: documents cut into passages, indexed in one file, searched and read."""
 
-from quoth.corpus.corpus import Corpus, CorpusAnswer, Found, Indexed
-from quoth.corpus.store import Entry, Hit
+from quoth.corpus.corpus import PASSAGES, Corpus, CorpusAnswer, Found, Indexed
+from quoth.corpus.records import Entry, Hit
 
-__all__ = ["Corpus", "CorpusAnswer", "Entry", "Found", "Hit", "Indexed"]
+__all__ = ["PASSAGES", "Corpus", "CorpusAnswer", "Entry", "Found", "Hit", "Indexed"]

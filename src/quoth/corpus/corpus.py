@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from quoth.corpus.backend import Backend, open_backend
+from quoth.corpus.choice import PER_PASSAGE, choose, passage_answers
 from quoth.corpus.passages import sentence_around
-from quoth.corpus.store import Entry, Hit, Store
+from quoth.corpus.records import Entry, Hit
 from quoth.documents import Box, Document, DocumentLimits, Unread, find_files
 from quoth.documents.files import read_file
-from quoth.errors import CorpusError
+from quoth.errors import CorpusError, InputError
+from quoth.inputs import wrong_question
 from quoth.names import suggests_names
-from quoth.records import Answer, Prediction, Span
-from quoth.text import normalize_answer
+from quoth.reading import DecodeSettings, search_batch
+from quoth.records import Example, NullThreshold, Prediction, Span
+from quoth.store import CorpusSettings
+from quoth.stream import Stream
 
 if TYPE_CHECKING:
     from quoth.reader import Reader
 
 # Number of passages that are read for an answer.
 PASSAGES = 10
-# Weights of the search score and of the passage's null score, relative to the answer's score. Chosen on 102 questions
-# of held-out articles over the paragraphs of SQuAD v1.1: exact match 56.9 with both, 50.0 with neither.
-_SEARCH_WEIGHT, _NULL_WEIGHT = 0.5, 0.5
 
 
 @dataclass(slots=True)
@@ -56,7 +59,8 @@ class CorpusAnswer:
         page: Page number, from 1; ``None`` without pages.
         boxes: Rectangles on the pages; empty if the format has none.
         sentence: The sentence that contains it.
-        probability: The reader's probability given only its passage, in [0, 1]; not calibrated for a corpus.
+        probability: Probability that it is right, in [0, 1], with "no passage answers" as one outcome; with
+            ``null_threshold`` "never", given that one does.
         score: The reader's score.
         passage: Rank of its passage in the search, from 1.
     """
@@ -95,10 +99,11 @@ class Found:
 
     Attributes:
         question: The question.
-        answers: Best first, with distinct words. If the reader abstains, these are its candidates.
+        answers: Best first, with distinct words. If there is no answer, these are the candidates.
         hits: The passages that were read, best first.
-        no_answer: Whether the reader abstains.
+        no_answer: Whether no passage seems to answer.
         reason: Why there is no answer, in a sentence; ``None`` if there is one.
+        null_probability: Probability that no passage answers, in [0, 1]; ``None`` if nothing was read.
     """
 
     question: str
@@ -106,17 +111,18 @@ class Found:
     hits: tuple[Hit, ...]
     no_answer: bool
     reason: str | None
+    null_probability: float | None = None
 
     @property
     def best(self) -> CorpusAnswer | None:
-        """The best answer, or ``None`` if the reader abstains."""
+        """The best answer, or ``None`` if there is none."""
         return None if self.no_answer or not self.answers else self.answers[0]
 
 
 class Corpus:
     """A searchable collection of documents in one file. Create it with :meth:`open`, and close it after use."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Backend) -> None:
         self._store = store
 
     @classmethod
@@ -128,7 +134,7 @@ class Corpus:
         """
         if str(path).startswith(("postgresql://", "postgres://")):
             raise CorpusError(f"{path}: a corpus must be a file, but this is a server, which is not supported yet")
-        return cls(Store(Path(path), create=create))
+        return cls(open_backend(path, create=create))
 
     def __enter__(self) -> Corpus:
         return self
@@ -194,6 +200,18 @@ class Corpus:
         else:
             result.added += 1
 
+    def passages(self) -> Iterator[tuple[str, int, str]]:
+        """Yield the key of its document, the start and the text of each passage."""
+        return self._store.passages()
+
+    def document(self, key: str) -> Document:
+        """Return a document by its key.
+
+        Raises:
+            CorpusError: If there is none.
+        """
+        return self._store.document(key)
+
     def add_documents(self, documents: Iterable[Document]) -> int:
         """Add documents from other sources, with their names as keys, and return their number. Commits in batches."""
         count = 0
@@ -236,7 +254,8 @@ class Corpus:
         *,
         top_k: int = 1,
         passages: int = PASSAGES,
-        null_threshold: Any = None,
+        null_threshold: NullThreshold | None = None,
+        min_probability: float | None = None,
     ) -> Found:
         """Search, read the best passages, and answer.
 
@@ -245,30 +264,70 @@ class Corpus:
             question: The question.
             top_k: Maximum number of answers.
             passages: Number of passages to read.
-            null_threshold: Overrides the reader's threshold, as in ``Reader.answer``.
-        """
-        hits = self.search(question, passages)
-        if not hits:
-            return Found(question, (), (), True, "no passage contains a word of the question")
-        # Request more answers, because several may have the same words.
-        pairs = [(question, hit.text) for hit in hits]
-        read = list(reader.answer_all(pairs, top_k=top_k + 2, null_threshold=null_threshold))
-        ranked = _ranked(read, hits)
-        if not ranked:
-            return Found(question, (), tuple(hits), True, "the passages have no text to quote")
-        # The reader abstains for the corpus if it abstains for the passage of the best answer.
-        best = read[ranked[0][0]]
-        answers = tuple(islice(self._answers(ranked, hits), top_k))
-        return Found(question, answers, tuple(hits), best.no_answer, best.reason)
+            null_threshold: Overrides the one for a corpus: answer only where the evidence for the best answer is at
+                least minus this; or "never" abstain.
+            min_probability: Answer only where the probability is at least this, in [0, 1]; instead of the threshold.
 
-    def _answers(self, ranked: list[tuple[int, Answer]], hits: list[Hit]) -> Iterator[CorpusAnswer]:
+        Raises:
+            InputError: If the question is empty.
+        """
+        if wrong := wrong_question(question):
+            raise InputError(f"the question {wrong}")
+        asked = Example("", question, ())
+        decode = corpus_decode(reader, top_k, null_threshold, min_probability)
+        [(prediction, hits)] = self.predict_all(reader, [asked], decode, passages=passages)
+        return self.found(prediction, hits)
+
+    def predict_all(
+        self,
+        reader: Reader,
+        examples: Iterable[Example],
+        decode: DecodeSettings,
+        *,
+        passages: int = PASSAGES,
+        search: int | None = None,
+    ) -> Iterator[tuple[Prediction, list[Hit]]]:
+        """Search for each question, read the best passages, and choose; in order, with constant memory.
+
+        Args:
+            reader: Reads the passages.
+            examples: Their contexts are ignored.
+            decode: What :func:`corpus_decode` returns.
+            passages: How many passages to read for each.
+            search: How many passages to search for; as many as are read if ``None``.
+
+        Yields:
+            The prediction, whose contexts are the passages that were read, and all passages that were found.
+        """
+        waiting: deque[list[Hit]] = deque()
+
+        def found() -> Iterator[Example]:
+            for example in examples:
+                hits = self.search(example.question, search or passages)
+                waiting.append(hits)
+                texts = [hit.text for hit in hits[:passages]]
+                yield Example(example.id, example.question, texts, title=example.title)
+
+        stream = Stream(reader.windower, reader.engine, partial(search_batch, settings=decode))
+        for example, windows in stream.read(found()):
+            hits = waiting.popleft()
+            answers = passage_answers(
+                example, windows, [hit.score for hit in hits], decode, max(PER_PASSAGE, decode.top_k)
+            )
+            yield choose(example, answers, len(windows), decode, corpus_settings(reader)), hits
+
+    def found(self, prediction: Prediction, hits: Sequence[Hit]) -> Found:
+        """Give each answer of a prediction over passages its document, page, boxes and sentence."""
+        reason = prediction.reason if hits else "no passage contains a word of the question"
+        answers = tuple(self._answers(prediction, hits))
+        return Found(
+            prediction.question, answers, tuple(hits), prediction.no_answer, reason, prediction.null_probability
+        )
+
+    def _answers(self, prediction: Prediction, hits: Sequence[Hit]) -> Iterator[CorpusAnswer]:
         documents: dict[str, Document] = {}
-        seen = set()
-        for index, answer in ranked:
-            if (words := normalize_answer(answer.text) or answer.text) in seen:
-                continue
-            seen.add(words)
-            hit = hits[index]
+        for answer in prediction.answers:
+            hit = hits[answer.context_index]
             if hit.key not in documents:
                 documents[hit.key] = self._store.document(hit.key)
             document = documents[hit.key]
@@ -283,18 +342,28 @@ class Corpus:
                 sentence_around(document.text, span).of(document.text),
                 answer.probability,
                 answer.score,
-                index + 1,
+                answer.context_index + 1,
             )
 
 
-def _ranked(read: list[Prediction], hits: list[Hit]) -> list[tuple[int, Answer]]:
-    """Return all answers with the index of their passage, best first, by the weighted sum of the scores."""
-    scored = [
-        (answer.score + _SEARCH_WEIGHT * hit.score - _NULL_WEIGHT * (prediction.null_score or 0.0), index, answer)
-        for index, (prediction, hit) in enumerate(zip(read, hits, strict=True))
-        for answer in prediction.answers
-    ]
-    return [(index, answer) for _, index, answer in sorted(scored, key=lambda item: (-item[0], item[1]))]
+def corpus_settings(reader: Reader) -> CorpusSettings:
+    """Return how a reader's answers from several passages are compared."""
+    return reader.settings.corpus or CorpusSettings()
+
+
+def corpus_decode(
+    reader: Reader,
+    top_k: int = 1,
+    null_threshold: NullThreshold | None = None,
+    min_probability: float | None = None,
+) -> DecodeSettings:
+    """Return a reader's decoding settings with the null threshold for a corpus, or what overrides it.
+
+    Raises:
+        ConfigError: As ``Reader.answer``.
+    """
+    decode = reader.decode_settings(top_k, null_threshold, min_probability=min_probability)
+    return decode if null_threshold is not None else decode.with_(null_threshold=corpus_settings(reader).null_threshold)
 
 
 def _key(file: Path) -> str:

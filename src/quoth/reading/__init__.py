@@ -5,9 +5,10 @@ from quoth.reading.decode import decide, decode, log_shares
 from quoth.reading.explain import WholeWindow, explain, unbatch_whole
 from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
 from quoth.reading.offsets import lost_letters
-from quoth.reading.probability import no_answer_probability, right_given_answerable
+from quoth.reading.probability import no_answer_of, no_answer_probability, right_given_answerable, right_of
+from quoth.reading.selection import best_windows
 from quoth.reading.settings import DecodeSettings
-from quoth.reading.spans import SearchedWindow, search_batch
+from quoth.reading.spans import SearchedWindow, search_batch, search_windows
 from quoth.reading.survey import WindowSurvey, survey
 from quoth.reading.tokenizer import Template, Tokenizer, Tokens
 from quoth.reading.windows import TokenRange, Window, Windower
@@ -32,16 +33,20 @@ __all__ = [
     "WindowLogits",
     "WindowSurvey",
     "Windower",
+    "best_windows",
     "by_token_budget",
     "decide",
     "decode",
     "explain",
     "log_shares",
     "lost_letters",
+    "no_answer_of",
     "no_answer_probability",
     "padded_length",
     "right_given_answerable",
+    "right_of",
     "search_batch",
+    "search_windows",
     "survey",
     "unbatch",
     "unbatch_whole",

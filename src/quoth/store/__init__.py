@@ -10,9 +10,10 @@ from quoth.store.folder import (
     shipped_folder,
 )
 from quoth.store.origin import Origin
-from quoth.store.settings import ReaderSettings
+from quoth.store.settings import CorpusSettings, ReaderSettings
 
 __all__ = [
+    "CorpusSettings",
     "Origin",
     "ReaderFolder",
     "ReaderSettings",

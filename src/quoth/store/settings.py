@@ -22,6 +22,52 @@ _DECODE = {
     "odds_scale": float,
     "whole_words": bool,
 }
+_CORPUS: dict[str, type] = {
+    "search_weight": float,
+    "null_weight": float,
+    "temperature": float,
+    "odds_scale": float,
+    "null_bias": float,
+    "null_temperature": float,
+    "null_threshold": float,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSettings:
+    """How a reader's answers from several passages of a corpus are compared; see :mod:`quoth.corpus.choice`.
+
+    The defaults were fitted for the shipped reader by ``quoth calibrate --corpus`` on held-out articles of SQuAD v1.1
+    train, over all paragraphs of SQuAD v1.1.
+
+    Attributes:
+        search_weight: Weight of the search evidence.
+        null_weight: Weight of the null score of an answer's passage.
+        temperature: Divides the evidence before the softmax over answers; above 0.
+        odds_scale: Factor from the odds of an answer's share to its odds of being right; above 0.
+        null_bias: The null odds (minus the evidence for the best answer) at which "no answer" is as probable.
+        null_temperature: Divides null odds above the null bias; above 0.
+        null_threshold: Abstain if the null odds exceed this; "never": never abstain.
+
+    Raises:
+        ConfigError: If a number is out of its range.
+    """
+
+    search_weight: float = 2.0
+    null_weight: float = 0.5
+    temperature: float = 2.0
+    odds_scale: float = 1.0
+    null_bias: float = 0.0
+    null_temperature: float = 2.0
+    null_threshold: NullThreshold = NEVER
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "odds_scale", "null_temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"corpus.{name} must be above 0 and finite, but is {getattr(self, name)}")
+        for name in ("search_weight", "null_weight", "null_bias"):
+            if not math.isfinite(getattr(self, name)):
+                raise ConfigError(f"corpus.{name} must be finite, but is {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +78,7 @@ class ReaderSettings(NamedToJson):
         max_tokens: Maximum length of a window, special tokens included.
         overlap: Tokens of the context that neighbouring windows share.
         decode: Decoding settings.
+        corpus: How answers from several passages of a corpus are compared; ``None``: as fitted for the shipped reader.
         stored: Whether they were chosen for this reader; false for a plain model of transformers, which stores none.
 
     Raises:
@@ -41,6 +88,7 @@ class ReaderSettings(NamedToJson):
     max_tokens: int = 384
     overlap: int = 128
     decode: DecodeSettings = field(default_factory=DecodeSettings)
+    corpus: CorpusSettings | None = None
     stored: bool = field(default=True, compare=False, repr=False)
 
     @property
@@ -57,11 +105,12 @@ class ReaderSettings(NamedToJson):
             raise ConfigError(f"overlap must be from 0 to below max_tokens ({self.max_tokens}), but is {self.overlap}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the two parts of ``quoth.json`` with settings."""
+        """Return the parts of ``quoth.json`` with settings."""
         decode = asdict(self.decode)
         return {
             "windows": {"max_tokens": self.max_tokens, "overlap": self.overlap},
             "decode": {name: decode[name] for name in _DECODE},
+            **({"corpus": asdict(self.corpus)} if self.corpus else {}),
         }
 
     @classmethod
@@ -82,8 +131,17 @@ class ReaderSettings(NamedToJson):
         if "null_threshold" in decode and decode["null_threshold"] in (None, math.inf):  # as version 0.1 spelled it
             decode = {**decode, "null_threshold": NEVER}
         _check(decode, _DECODE, f"{where}: decode")
+        corpus = document.get("corpus")
+        if corpus is not None:
+            if not isinstance(corpus, dict):
+                raise ReaderError(f"{where}: corpus must be an object")
+            _check(corpus, _CORPUS, f"{where}: corpus")
         try:
-            return cls(**windows, decode=DecodeSettings(**decode))
+            return cls(
+                **windows,
+                decode=DecodeSettings(**decode),
+                corpus=None if corpus is None else CorpusSettings(**corpus),
+            )
         except ConfigError as error:
             raise ReaderError(f"{where}: {error}") from error
 

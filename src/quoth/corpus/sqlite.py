@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from quoth.corpus.passages import passages_of
-from quoth.corpus.queries import UNSPACED, trigrams_query, words_query
+from quoth.corpus.records import Entry, Hit, page_of
 from quoth.documents import Box, Document
 from quoth.errors import CorpusError
+from quoth.reading.queries import UNSPACED, trigrams_query, words_query
 from quoth.records import Span
 
 FORMAT = 1
@@ -34,51 +34,7 @@ CREATE VIRTUAL TABLE trigrams USING fts5(text, title, content='', tokenize='trig
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A document in a corpus, without its text.
-
-    Attributes:
-        key: Its identifier: the absolute path of the file.
-        name: Its path, as given.
-        title: Its title.
-        file_hash: SHA-256 of the file.
-        stamp: Size and modification time of the file when it was read.
-        passages: Number of passages.
-    """
-
-    key: str
-    name: str
-    title: str
-    file_hash: str
-    stamp: str
-    passages: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage found by a search.
-
-    Attributes:
-        document: The name of its document.
-        key: The key of its document.
-        title: The title of its document.
-        span: Its span in the text of the document.
-        text: The text of the passage.
-        score: BM25 score; higher is better. Comparable within one search.
-        page: The page on which it starts; ``None`` without pages.
-    """
-
-    document: str
-    key: str
-    title: str
-    span: Span
-    text: str
-    score: float
-    page: int | None = None
-
-
-class Store:
+class SqliteStore:
     """An open corpus file.
 
     Raises:
@@ -152,16 +108,20 @@ class Store:
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             row,
         )
-        for span in passages_of(document.text):
-            text = span.of(document.text)
-            passage = self._base.execute(
-                "INSERT INTO passages (document, start, stop, text, title) VALUES (?, ?, ?, ?, ?)",
-                (cursor.lastrowid, span.start, span.end, text, document.title),
-            ).lastrowid
-            entry = (passage, text, document.title)
-            self._base.execute("INSERT INTO words (rowid, text, title) VALUES (?, ?, ?)", entry)
-            if UNSPACED.search(text) or UNSPACED.search(document.title):
-                self._base.execute("INSERT INTO trigrams (rowid, text, title) VALUES (?, ?, ?)", entry)
+        [last] = self._base.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()
+        spans, title = passages_of(document.text), document.title
+        texts = [span.of(document.text) for span in spans]
+        rows = [
+            (number, cursor.lastrowid, span.start, span.end, text, title)
+            for number, (span, text) in enumerate(zip(spans, texts, strict=True), last + 1)
+        ]
+        self._base.executemany(
+            "INSERT INTO passages (id, document, start, stop, text, title) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+        entries = [(number, text, title) for number, text in enumerate(texts, last + 1)]
+        self._base.executemany("INSERT INTO words (rowid, text, title) VALUES (?, ?, ?)", entries)
+        unspaced = entries if UNSPACED.search(title) else [entry for entry in entries if UNSPACED.search(entry[1])]
+        self._base.executemany("INSERT INTO trigrams (rowid, text, title) VALUES (?, ?, ?)", unspaced)
 
     def restamp(self, key: str, stamp: str) -> None:
         """Update the stamp of a file whose content did not change; call within :meth:`writing`."""
@@ -218,6 +178,13 @@ class Store:
             file_hash=file_hash,
         )
 
+    def passages(self) -> Iterator[tuple[str, int, str]]:
+        """Yield the key of its document, the start and the text of each passage, document by document."""
+        yield from self._base.execute(
+            "SELECT key, start, passages.text FROM passages JOIN documents ON documents.id = document "
+            "ORDER BY passages.id"
+        )
+
     def search(self, question: str, k: int) -> list[Hit]:
         """Return the best passages, best first."""
         best: dict[int, float] = {}
@@ -238,8 +205,4 @@ class Store:
             "JOIN documents ON documents.id = document WHERE passages.id = ?",
             (rowid,),
         ).fetchone()
-        return Hit(name, key, title, Span(start, stop), text, score, _page(json.loads(pages), start))
-
-
-def _page(pages: Sequence[Sequence[int]], position: int) -> int | None:
-    return max(1, sum(1 for start, _ in pages if start <= position)) if pages else None
+        return Hit(name, key, title, Span(start, stop), text, score, page_of(json.loads(pages), start))

@@ -1,0 +1,228 @@
+"""Fits how answers from several passages are compared, and their probabilities, on articles that were not trained on.
+
+Each question is read twice: over the passages that the search finds, and over those of them that do not hold its
+answer, which makes it a question that the corpus does not answer. The weights of the search and of the null score make
+the right answers most probable among all answers of the passages (conditional likelihood, on a grid); then come the
+temperature and the odds scale, the null threshold, and the null temperature, as for a single text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quoth.calibrate.fit import ENOUGH
+from quoth.calibrate.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
+from quoth.corpus.choice import PassageAnswer, distinct, passage_answers
+from quoth.corpus.corpus import PASSAGES, Corpus, corpus_settings
+from quoth.errors import ConfigError
+from quoth.evaluation import Rules, exact_and_f1
+from quoth.evaluation.bootstrap import cluster, clusters
+from quoth.evaluation.threshold import ThresholdFit, fit_threshold
+from quoth.reading import right_given_answerable, search_batch
+from quoth.records import NEVER, Example
+from quoth.store import CorpusSettings
+from quoth.stream import Stream
+
+if TYPE_CHECKING:
+    from quoth.corpus.records import Hit
+    from quoth.reader import Reader
+
+Floats = NDArray[np.float64]
+
+SEARCH_WEIGHTS: Floats = np.arange(0, 33) / 2.0
+NULL_WEIGHTS: Floats = np.arange(0, 13) / 8.0
+_COARSE: Floats = np.exp2(np.arange(-2, 9) / 2)
+_RULES: Rules = "v1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusFit:
+    """Result of a calibration for a corpus.
+
+    Attributes:
+        settings: The fitted values.
+        exact: Exact match of the best answers, never abstaining, in [0, 100], on the data it was fitted on.
+        exact_before: The same with the settings that the reader had.
+        probability: Fit of the probabilities.
+        threshold: Fit of the null threshold, with as many questions without an answer as with one; ``None`` if each
+            question has its answer in every passage.
+        null: Fit of the null temperature; ``None`` as above.
+        questions: Number of questions.
+        passages: How many passages were read for each.
+        warnings: Warnings about the reliability of the fit, one sentence each.
+    """
+
+    settings: CorpusSettings
+    exact: float
+    exact_before: float
+    probability: ProbabilityFit
+    threshold: ThresholdFit | None
+    null: NullFit | None
+    questions: int
+    passages: int
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all values as a dictionary."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One question: the answers of its passages, and of those without a gold text."""
+
+    cluster: str | bytes
+    golds: tuple[str, ...]
+    found: list[PassageAnswer]
+    without: list[PassageAnswer]
+
+
+def fit_corpus(
+    corpus: Corpus,
+    reader: Reader,
+    examples: Sequence[Example],
+    *,
+    passages: int = PASSAGES,
+    progress: Callable[[int], None] | None = None,
+) -> CorpusFit:
+    """Fit the settings of a reader for corpora.
+
+    Args:
+        corpus: A corpus that holds the contexts of the examples among many others.
+        reader: The reader.
+        examples: Labelled examples of articles that it was not trained on. Unanswerable ones are left out.
+        passages: How many passages are read for a question.
+        progress: Called after each question with the number of questions read so far.
+
+    Raises:
+        ConfigError: If no question is answerable, or the search finds nothing for any.
+    """
+    readings = []
+    for number, reading in enumerate(_read_all(corpus, reader, examples, passages), 1):
+        if reading.found:
+            readings.append(reading)
+        if progress is not None:
+            progress(number)
+    if not readings:
+        raise ConfigError("settings for a corpus are fitted on answerable questions, but none has a passage to read")
+    return _fit(readings, corpus_settings(reader), passages)
+
+
+def _read_all(corpus: Corpus, reader: Reader, examples: Sequence[Example], passages: int) -> Iterator[_Reading]:
+    decode = reader.decode_settings()
+    waiting: list[tuple[Example, list[Hit], set[int], set[int]]] = []
+
+    def found() -> Iterator[Example]:
+        for example in examples:
+            if not example.golds:
+                continue
+            hits = corpus.search(example.question, 2 * passages)
+            golds = [gold.text for gold in example.golds]
+            bare = [place for place, hit in enumerate(hits) if not any(gold in hit.text for gold in golds)][:passages]
+            wanted = sorted({*range(min(passages, len(hits))), *bare})
+            with_, without = set(range(min(passages, len(hits)))), set(bare)
+            waiting.append((example, [hits[place] for place in wanted], _index(wanted, with_), _index(wanted, without)))
+            yield Example(example.id, example.question, [hits[place].text for place in wanted])
+
+    stream = Stream(reader.windower, reader.engine, partial(search_batch, settings=decode))
+    for asked, windows in stream.read(found()):
+        example, hits, with_, without = waiting.pop(0)
+        scores = [hit.score for hit in hits]
+        kinds = []
+        for kind in (with_, without):
+            items = [item for item in windows if item.window.context_index in kind]
+            inside = [score if place in kind else 0.0 for place, score in enumerate(scores)]
+            kinds.append(passage_answers(asked, items, inside, decode))
+        yield _Reading(cluster(example), tuple(gold.text for gold in example.golds or ()), *kinds)
+
+
+def _index(wanted: Sequence[int], chosen: set[int]) -> set[int]:
+    return {place for place, rank in enumerate(wanted) if rank in chosen}
+
+
+def _fit(readings: Sequence[_Reading], old: CorpusSettings, passages: int) -> CorpusFit:
+    articles = clusters([reading.cluster for reading in readings])
+    search_weight, null_weight, scale = _weights(readings)
+    first = CorpusSettings(search_weight, null_weight, scale)
+    best = [_ranked(reading.found, first, reading.golds) for reading in readings]
+    right = np.array([exact for exact, _, _, _ in best], dtype=np.float64)
+    shares = np.stack([share for _, _, _, share in best])
+    before = [_ranked(reading.found, old, reading.golds) for reading in readings]
+    was = np.array([share[_nearest(1.0)] for _, _, _, share in before])
+    probability = fit_probability(shares, right, articles, right_given_answerable(was, old.odds_scale), right_f1=1.0)
+    none = [(_ranked(reading.without, first, ()), place) for place, reading in enumerate(readings) if reading.without]
+    index = probability.index
+    given = right_given_answerable(
+        np.array([share[index] for _, _, _, share in [*best, *(each for each, _ in none)]]), probability.odds_scale
+    )
+    odds = np.array([odd for _, _, odd, _ in [*best, *(each for each, _ in none)]])
+    f1 = [score for _, score, _, _ in best] + [0.0] * len(none)
+    answerable = np.arange(len(odds)) < len(best)
+    settings = replace(first, temperature=scale * probability.temperature, odds_scale=probability.odds_scale)
+    threshold, null = None, None
+    if none:
+        threshold = fit_threshold(odds, f1, answerable)
+        bias = 0.0 if threshold.threshold == NEVER else threshold.threshold
+        weights = np.where(answerable, 0.5 / len(best), 0.5 / len(none))
+        groups = np.concatenate([articles, articles[[place for _, place in none]]])
+        null, _ = fit_null(given, odds - bias, answerable, weights, groups)
+        settings = replace(
+            settings, null_bias=bias, null_temperature=null.temperature, null_threshold=threshold.threshold
+        )
+    was_right = np.array([exact for exact, _, _, _ in before], dtype=np.float64)
+    few = f"fitted on {len(best)} questions: with fewer than about {ENOUGH}, results vary strongly between samples"
+    warnings = (
+        *([few] if len(best) < ENOUGH else []),
+        *probability.at_the_ends(),
+        *(null.at_the_ends() if null else ()),
+    )
+    return CorpusFit(
+        settings, 100 * float(right.mean()), 100 * float(was_right.mean()), probability, threshold, null,
+        len(best), passages, tuple(warnings),
+    )  # fmt: skip
+
+
+def _ranked(
+    found: Sequence[PassageAnswer], settings: CorpusSettings, golds: Sequence[str]
+) -> tuple[bool, float, float, Floats]:
+    """Return whether the best answer is exact, its F1, its null odds, and its log share at all temperatures."""
+    ranked = distinct(found, settings)
+    evidence = np.array([each for _, each in ranked])
+    logs = (evidence - evidence[0]) / (settings.temperature * TEMPERATURES[:, None])
+    exact, f1 = exact_and_f1(ranked[0][0].answer.text, golds, _RULES) if golds else (False, 0.0)
+    return exact, f1, -float(evidence[0]), -np.log(np.exp(logs).sum(axis=1))
+
+
+def _nearest(temperature: float) -> int:
+    return int(np.abs(TEMPERATURES - temperature).argmin())
+
+
+def _weights(readings: Sequence[_Reading]) -> tuple[float, float, float]:
+    """Return the weights of search and null score, and a temperature, under which right answers are most probable."""
+    most = max(len(reading.found) for reading in readings)
+    score, null, search = (np.zeros((len(readings), most)) for _ in range(3))
+    there, right = (np.zeros((len(readings), most), dtype=bool) for _ in range(2))
+    for row, reading in enumerate(readings):
+        for column, item in enumerate(reading.found):
+            score[row, column], null[row, column], search[row, column] = item.answer.score, item.null_score, item.search
+            there[row, column] = True
+            right[row, column] = exact_and_f1(item.answer.text, reading.golds, _RULES)[0]
+    kept = right.any(axis=1)
+    score, null, search, there, right = (each[kept] for each in (score, null, search, there, right))
+    best = (-np.inf, 0.0, 0.0, 1.0)
+    for null_weight in NULL_WEIGHTS if kept.any() else ():
+        for search_weight in SEARCH_WEIGHTS:
+            evidence = np.where(there, score - null_weight * null + search_weight * search, -np.inf)
+            evidence -= evidence.max(axis=1, keepdims=True)
+            for temperature in _COARSE:
+                weight = np.exp(evidence / temperature)
+                share = (weight * right).sum(axis=1) / weight.sum(axis=1)
+                likelihood = float(np.log(np.maximum(share, 1e-6)).mean())
+                best = max(best, (likelihood, float(search_weight), float(null_weight), float(temperature)))
+    return best[1:]

@@ -1,0 +1,149 @@
+"""The choice among the answers of several passages: by the reader, the search, and "no answer" together.
+
+A reader's scores say which span of a passage is best; between passages they say little, because a passage about
+something else also has a best span. So the evidence for an answer is a sum of three things:
+
+    evidence = score of the span - null_weight * null score of its passage + search_weight * search evidence
+
+The search evidence is the passage's search score divided by the best one of that search: in [0, 1], and the same for
+any search engine, whose scores have other scales. All distinct answers of all passages are then treated like the spans
+of one text: the share of an answer in a softmax over their evidence gives its probability, and its distance from the
+evidence at which "no answer" is as probable gives the probability that no passage answers. The formulas are those of
+:mod:`quoth.reading.probability`; :mod:`quoth.calibrate.corpus_fit` fits all numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from quoth.reading import DecodeSettings, SearchedWindow, decide, no_answer_of, right_of
+from quoth.records import NEVER, Answer, Example, Prediction
+from quoth.store import CorpusSettings
+from quoth.text import normalize_answer
+
+# Answers of each passage that are compared: its best ones, which do not overlap.
+PER_PASSAGE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PassageAnswer:
+    """An answer of one passage; ``answer.context_index`` is the index of the passage.
+
+    Attributes:
+        answer: The reader's, with its own score and probability.
+        null_score: The passage's.
+        search: The search evidence of the passage, in [0, 1].
+    """
+
+    answer: Answer
+    null_score: float
+    search: float
+
+    def evidence(self, settings: CorpusSettings) -> float:
+        """Return the evidence for this answer; higher is better."""
+        return self.answer.score - settings.null_weight * self.null_score + settings.search_weight * self.search
+
+
+def passage_answers(
+    example: Example,
+    windows: Sequence[SearchedWindow],
+    scores: Sequence[float],
+    settings: DecodeSettings,
+    most: int = PER_PASSAGE,
+) -> list[PassageAnswer]:
+    """Return the best answers of each passage.
+
+    Args:
+        example: The question; its contexts are the passages.
+        windows: All its windows, searched.
+        scores: The search score of each passage.
+        settings: The reader's decoding settings.
+        most: How many answers of a passage at most.
+    """
+    by_passage: dict[int, list[SearchedWindow]] = {}
+    for item in windows:
+        by_passage.setdefault(item.window.context_index, []).append(item)
+    best_score = max(scores, default=0.0)
+    each = settings.with_(top_k=most, null_threshold=NEVER, min_probability=None, overlapping=False)
+    found = []
+    for index, items in by_passage.items():
+        prediction = decide(example, items, each)
+        search = max(0.0, scores[index]) / best_score if best_score > 0 else 0.0
+        null = prediction.null_score or 0.0
+        found += [PassageAnswer(answer, null, search) for answer in prediction.answers]
+    return found
+
+
+def distinct(found: Sequence[PassageAnswer], settings: CorpusSettings) -> list[tuple[PassageAnswer, float]]:
+    """Return the answers with their evidence, best first, those of the same words (as SQuAD compares them) once.
+
+    Ties go to the earlier passage, then the earlier start.
+    """
+    kept: dict[str, tuple[PassageAnswer, float]] = {}
+    ranked = sorted(
+        ((item, item.evidence(settings)) for item in found),
+        key=lambda pair: (-pair[1], pair[0].answer.context_index, pair[0].answer.span),
+    )
+    for item, evidence in ranked:
+        kept.setdefault(normalize_answer(item.answer.text) or item.answer.text, (item, evidence))
+    return list(kept.values())
+
+
+def choose(
+    example: Example, found: Sequence[PassageAnswer], windows: int, decode: DecodeSettings, settings: CorpusSettings
+) -> Prediction:
+    """Choose among the answers of several passages.
+
+    Args:
+        example: The question; its contexts are the passages.
+        found: The answers of the passages.
+        windows: How many windows were read.
+        decode: ``top_k``, ``null_threshold`` and ``min_probability`` decide how many answers there are, and whether
+            there is one.
+        settings: How to choose.
+
+    Returns:
+        A prediction whose answers have the reader's scores, and probabilities of this use. Its null score is such that
+        its null odds are comparable with a null threshold for a corpus.
+    """
+    ranked = distinct(found, settings)
+    if not ranked:
+        return Prediction(example, (), None, True, "the passages have no text to quote", windows, 1.0)
+    logs = [evidence / settings.temperature for _, evidence in ranked]
+    log_sum = logs[0] + math.log(sum(math.exp(each - logs[0]) for each in logs))
+    right = [right_of(each - log_sum, settings.odds_scale) for each in logs]
+    odds = -ranked[0][1]
+    silence = no_answer_of(right[0], (odds - settings.null_bias) / settings.null_temperature)
+    answered = 1.0 if decode.never_abstains else 1.0 - silence
+    probabilities = _at_most([each * answered for each in right[: decode.top_k]], answered)
+    answers = tuple(
+        replace(item.answer, probability=probability)
+        for (item, _), probability in zip(ranked, probabilities, strict=False)
+    )
+    reason = _reason(odds, answers[0].probability, decode)
+    null_score = answers[0].score + odds
+    return Prediction(example, answers, null_score, reason is not None, reason, windows, silence)
+
+
+def _at_most(probabilities: list[float], whole: float) -> list[float]:
+    """Scale all probabilities but the first down, if all together are above what there is."""
+    first, rest = probabilities[0], probabilities[1:]
+    together, left = sum(rest), max(0.0, whole - first)
+    if together <= left:
+        return probabilities
+    return [first, *(each * left / together for each in rest)]
+
+
+def _reason(odds: float, probability: float, decode: DecodeSettings) -> str | None:
+    """Return why there is no answer; ``None`` if there is one."""
+    threshold, least = decode.null_threshold, decode.min_probability
+    if least is not None:
+        return None if probability >= least else f"the best answer's probability is {probability:.3f}, below {least:g}"
+    if threshold == NEVER or odds <= threshold:
+        return None
+    return (
+        f"no passage seems to answer: the evidence for the best answer is {-odds:.2f}, below the threshold of "
+        f"{-threshold:.2f}"
+    )
