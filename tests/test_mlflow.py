@@ -89,6 +89,9 @@ def test_a_logged_reader_answers_as_the_reader_does(mlflow, address, reader):
     assert [seen(reply) for reply in replies] == [expected(reader, row, null_threshold="never") for row in ROWS]
     with pytest.raises(mlflow.MlflowException, match="abstain must be \"never\" or left out, but is 'always'"):
         model.predict(ROWS, params={"abstain": "always"})
+    for wanted in ({"min_probability": 0.99}, {"top_k": 3, "overlapping": True}):
+        replies = model.predict(ROWS, params=wanted)
+        assert [seen(reply) for reply in replies] == [expected(reader, row, **wanted) for row in ROWS]
     replies = model.predict(ROWS)
     assert replies[2]["no_answer"]
     assert replies[2]["reason"] == "the context has no text to quote"
@@ -114,7 +117,13 @@ def test_all_bad_rows_are_named_and_none_is_answered(mlflow, address):
 def test_the_model_says_what_it_is_and_what_it_needs(mlflow, store, address, reader):
     info = mlflow.models.get_model_info(address)
     assert [item.name for item in info.signature.inputs] == ["question", "context"]
-    assert [item.name for item in info.signature.params] == ["top_k", "null_threshold", "abstain"]
+    assert [item.name for item in info.signature.params] == [
+        "top_k",
+        "null_threshold",
+        "abstain",
+        "min_probability",
+        "overlapping",
+    ]
     folder = Path(mlflow.artifacts.download_artifacts(address))
     lines = (folder / "requirements.txt").read_text().splitlines()
     names = {line.partition("==")[0] for line in lines}

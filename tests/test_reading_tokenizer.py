@@ -144,10 +144,11 @@ def word_tokenizer(normalizer):
 
 
 def same_tokens(ours, theirs):
+    ids, offsets = theirs
     return (
-        ours.ids.tolist() == theirs.ids.tolist()
-        and ours.offsets.tolist() == theirs.offsets.tolist()
-        and ours.has_empty == theirs.has_empty
+        ours.ids.tolist() == ids.tolist()
+        and ours.offsets.tolist() == offsets.tolist()
+        and ours.has_empty == (offsets[:, 0] >= offsets[:, 1]).any()
         and {ours.ids.dtype, ours.offsets.dtype} == {np.dtype(np.int32)}
     )
 

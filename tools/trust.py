@@ -154,11 +154,12 @@ def misleading_lines(reader: Reader) -> Iterable[str]:
 
 
 def language_lines(reader: Reader) -> Iterable[str]:
-    """Yield what the reader says to texts in other languages."""
+    """Yield what the reader answers from texts in other languages; (!) marks a prediction with a warning."""
     yield "| language | question | text | what it says |\n|---|---|---|---|"
     for language, (question, context) in LANGUAGES.items():
         prediction = reader.answer(question, context)
-        yield f"| {language} | {question} | {context} | {shown(prediction)} |"
+        mark = " (!)" if prediction.warning else ""
+        yield f"| {language} | {question} | {context} | {shown(prediction)}{mark} |"
 
 
 def shown(prediction: Prediction) -> str:

@@ -188,6 +188,8 @@ class Prediction(Drawn):
         windows: Number of windows that were read.
         null_probability: Probability that the text does not answer, in [0, 1]; ``None`` if nothing was read.
         skipped: Number of windows that were not read, because only the best ``passages`` were.
+        warning: Why the prediction should not be trusted, as a sentence, or ``None``: the reader's vocabulary covers
+            little of the text, as of a text in another script.
     """
 
     example: Example
@@ -198,6 +200,7 @@ class Prediction(Drawn):
     windows: int = 0
     null_probability: float | None = None
     skipped: int = 0
+    warning: str | None = None
 
     @property
     def id(self) -> str:
@@ -241,15 +244,17 @@ class Prediction(Drawn):
             "null_score": _finite(self.null_score),
             "windows": self.windows,
             "skipped": self.skipped,
+            "warning": self.warning,
         }
 
     def __repr__(self) -> str:
         """Return all fields, but only the id and the question of the example, because contexts may be long."""
         named = f"id={self.id!r}, " if self.id else ""
+        warned = f", warning={self.warning!r}" if self.warning else ""
         return (
             f"Prediction({named}question={self.question!r}, answers={self.answers!r}, null_score={self.null_score!r}, "
             f"no_answer={self.no_answer!r}, reason={self.reason!r}, windows={self.windows!r}, "
-            f"null_probability={self.null_probability!r}, skipped={self.skipped!r})"
+            f"null_probability={self.null_probability!r}, skipped={self.skipped!r}{warned})"
         )
 
     def __str__(self) -> str:

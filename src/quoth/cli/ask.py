@@ -287,6 +287,8 @@ def _print_prediction(prediction: Prediction, sources: list[Source]) -> None:
         reason = prediction.reason or ""
         console.print(Text("No answer", "bold"))
         console.print(Text(f"{reason[:1].upper()}{reason[1:]}."))
+    if prediction.warning:
+        note(f"Warning: {prediction.warning}")
     for rank, answer in enumerate(prediction.answers):
         if rank == 0:
             _print_first(console, answer, sources[answer.context_index], closest=prediction.no_answer)

@@ -23,4 +23,5 @@ def prediction_html(prediction: Prediction) -> str:
     ]
     found = table(("answer", "#probability", "", "#score", "#code points", "#context"), rows) if rows else ""
     null = f'<p class="soft">Score of “no answer”: {number(prediction.null_score)}</p>'
-    return fragment(f"{headline(prediction)}{found}{null}")
+    warning = f"<p>Warning: {escaped(prediction.warning)}</p>" if prediction.warning else ""
+    return fragment(f"{headline(prediction)}{warning}{found}{null}")

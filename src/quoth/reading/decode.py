@@ -24,6 +24,10 @@ from quoth.reading.spans import Floats, SearchedWindow, best_window, log_sum_exp
 from quoth.records import NEVER, Answer, Example, Prediction, Span
 
 _NOTHING = "the context has no text to quote"
+_FOREIGN = (
+    "the reader's vocabulary covers little of the text, which may be in a language that it was not trained on: do not "
+    "trust the answer"
+)
 
 
 def decode(example: Example, windows: Sequence[WindowLogits], settings: DecodeSettings) -> Prediction:
@@ -63,16 +67,19 @@ def decide(example: Example, windows: Sequence[SearchedWindow], settings: Decode
     best = best_window(windows, settings.max_answer_tokens, settings.temperature) if settings.top_k == 1 else None
     if best is not None:
         candidate, log_sum = _best_of(best[0], settings.whole_words), best[1]
+        text = candidate[0].context
         right, silence = _probabilities(candidate[2], log_sum, null_score, settings)
         answers: tuple[Answer, ...] = (_quoted(candidate, right * _answered(silence, settings)),)
     else:
         found, log_sum = _listed(windows, settings)
         if not found:
             return Prediction(example, (), null_score, True, _NOTHING, len(windows), 1.0)
+        text = found[0].best[0].context
         silence = _probabilities(found[0].best[2], log_sum, null_score, settings)[1]
         answers = _answers(found, log_sum, _answered(silence, settings), settings)
     reason = _reason_to_abstain(null_score, answers[0], settings)
-    return Prediction(example, answers, null_score, reason is not None, reason, len(windows), silence)
+    warning = _FOREIGN if text.hardly_covered else None
+    return Prediction(example, answers, null_score, reason is not None, reason, len(windows), silence, warning=warning)
 
 
 def _listed(windows: Sequence[SearchedWindow], settings: DecodeSettings) -> tuple[list[Distinct], float]:

@@ -20,6 +20,7 @@ import tokenizers
 from numpy.typing import NDArray
 
 from quoth.errors import TokenizerError
+from quoth.reading.coverage import hardly_covered
 from quoth.reading.words import KnownWords, encodes_words_alone
 from quoth.text import replace_surrogates
 
@@ -44,11 +45,13 @@ class Tokens:
         offsets: Code points of each token in its text, half-open, outer white space left out, ``(T, 2)`` int32. A
             token of white space alone is empty: its two offsets are equal.
         has_empty: Whether there is such a token.
+        hardly_covered: Whether the vocabulary covers little of the text, as of a text in another script.
     """
 
     ids: Ints
     offsets: Ints
     has_empty: bool
+    hardly_covered: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -160,7 +163,8 @@ class Tokenizer:
             TokenizerError: If the tokenizer fails on a text.
         """
         clean = [replace_surrogates(text) for text in texts]
-        return [_tokens(*each) for each in self._words.encode(clean)] if self._words else self._encode_whole(clean)
+        encoded = self._words.encode(clean) if self._words else self._encode_whole(clean)
+        return [self._tokens(text, *each) for text, each in zip(clean, encoded, strict=True)]
 
     def encode_ids(self, texts: Sequence[str]) -> list[Ints]:
         """Encode texts like :meth:`encode`, but without offsets, which take longer than the ids.
@@ -176,19 +180,22 @@ class Tokenizer:
         return [self._ids(encoding) for encoding in encodings]
 
     def _encode_one(self, text: str) -> tuple[Ints, Ints]:
-        (tokens,) = self._encode_whole([text])
-        return tokens.ids, tokens.offsets
+        return self._encode_whole([text])[0]
 
-    def _encode_whole(self, texts: Sequence[str]) -> list[Tokens]:
+    def _encode_whole(self, texts: Sequence[str]) -> list[tuple[Ints, Ints]]:
         with _failing_as("the tokenizer failed on a text"):
             encodings = self._inner.encode_batch(texts, add_special_tokens=False)
         return [self._placed(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
 
-    def _placed(self, text: str, encoding: tokenizers.Encoding) -> Tokens:
+    def _placed(self, text: str, encoding: tokenizers.Encoding) -> tuple[Ints, Ints]:
         ids = self._ids(encoding)
         offsets = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids)).reshape(-1, 2)
         _trim(text, offsets)
-        return _tokens(ids, offsets)
+        return ids, offsets
+
+    def _tokens(self, text: str, ids: Ints, offsets: Ints) -> Tokens:
+        has_empty = bool((offsets[:, 0] >= offsets[:, 1]).any())
+        return Tokens(ids, offsets, has_empty, hardly_covered(text, ids, offsets, self._unknown))
 
     def _ids(self, encoding: tokenizers.Encoding) -> Ints:
         return np.array(self._as_text(encoding.ids), dtype=np.int32)
@@ -224,10 +231,6 @@ def _failing_as(what: str) -> Iterator[None]:
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise TokenizerError(f"{what}: {error}") from error
         raise
-
-
-def _tokens(ids: Ints, offsets: Ints) -> Tokens:
-    return Tokens(ids, offsets, has_empty=bool((offsets[:, 0] >= offsets[:, 1]).any()))
 
 
 def _trim(text: str, offsets: Ints) -> None:

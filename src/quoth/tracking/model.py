@@ -113,13 +113,20 @@ def _signature() -> ModelSignature:
         ColSpec(DataType.boolean, "no_answer"),
         ColSpec(text, "reason", required=False),
         ColSpec(number, "null_score", required=False),
+        ColSpec(text, "warning", required=False),
     ]
     return ModelSignature(
         inputs=Schema([ColSpec(text, "question"), ColSpec(text, "context")]),
         outputs=Schema(outputs),
         # A parameter of MLflow has one type, so that "never" cannot be a threshold: it has a parameter of its own.
         params=ParamSchema(
-            [ParamSpec("top_k", whole, 1), ParamSpec("null_threshold", number, None), ParamSpec("abstain", text, None)]
+            [
+                ParamSpec("top_k", whole, 1),
+                ParamSpec("null_threshold", number, None),
+                ParamSpec("abstain", text, None),
+                ParamSpec("min_probability", number, None),
+                ParamSpec("overlapping", DataType.boolean, False),
+            ]
         ),
     )
 

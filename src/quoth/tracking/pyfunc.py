@@ -32,7 +32,8 @@ class ServedReader(PythonModel):
         Args:
             model_input: A table with the text columns ``question`` and ``context``.
             params: ``top_k``; ``null_threshold``, a number, where ``None`` is the reader's own; ``abstain``, "never" or
-                ``None``.
+                ``None``; ``min_probability``, in place of these two; ``overlapping``, to return spellings of one answer
+                too.
 
         Returns:
             For each row, in order, an object with the keys of ``quoth ask --json``.
@@ -54,6 +55,8 @@ class ServedReader(PythonModel):
                 examples,
                 top_k=wanted.get("top_k") or 1,
                 null_threshold=wanted.get("abstain") or wanted.get("null_threshold"),
+                min_probability=wanted.get("min_probability"),
+                overlapping=bool(wanted.get("overlapping")),
             )
             return [prediction.to_dict() for prediction in predictions]
         except ConfigError as error:

@@ -202,6 +202,10 @@ class Result(BaseModel):
     no_answer: bool = Field(description="Whether the reader abstains.")
     reason: str | None = Field(description="The reason for no answer, as a sentence.")
     null_score: float | None = Field(description='Score of "no answer"; null if there was no text to read.')
+    warning: str | None = Field(
+        None,
+        description="Why the answer should not be trusted: the text seems to be in a language unknown to the reader.",
+    )
 
 
 class AnswerResponse(Result):
@@ -226,6 +230,7 @@ class AnswerResponse(Result):
                     "no_answer": False,
                     "reason": None,
                     "null_score": -3.2,
+                    "warning": None,
                     "timing": {"queue_ms": 0.2, "compute_ms": 9.1, "total_ms": 10.4},
                     "reader": {"name": "shipped", "hash": "3f9a1c22b07d"},
                 }

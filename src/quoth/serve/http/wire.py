@@ -19,6 +19,7 @@ def result(prediction: Prediction, texts: Sequence[Text]) -> schema.Result:
         no_answer=prediction.no_answer,
         reason=prediction.reason,
         null_score=finite(prediction.null_score),
+        warning=prediction.warning,
     )
 
 
