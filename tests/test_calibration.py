@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from quoth.calibrate.fit import fit
 from quoth.calibrate.probability_fit import ODDS_SCALES, TEMPERATURES, fit_null, fit_probability
 from quoth.cli import main
-from quoth.data import write_squad
+from quoth.data import read_examples, write_squad
+from quoth.data.provenance import DataSet
 from quoth.errors import ConfigError
 from quoth.evaluation import evaluate, score
 from quoth.evaluation.calibration import calibration_error, reliability, risk_coverage, risk_coverage_area
@@ -21,6 +22,7 @@ from quoth.reader import Reader
 from quoth.reading import Windower, WindowLogits, decode, log_shares, no_answer_probability, right_given_answerable
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from quoth.store import ReaderFolder, ReaderSettings
+from quoth.store.provenance import Used
 from support import official_squad
 from support.readers import KINDS, tiny_folder, tiny_layout, tiny_reader, tiny_tokenizer
 from support.texts import few
@@ -284,7 +286,11 @@ def test_the_crossvalidated_error_is_of_articles_that_were_not_fitted_on():
     articles = np.repeat(np.arange(5), 20)
     right = (articles == 0).astype(np.float64)
     shares = np.full((100, len(TEMPERATURES)), np.log(0.5))
-    found = fit_probability(shares, right, articles, np.full(100, 0.5), 1.0)
+    found, crossvalidated = fit_probability(shares, right, articles, np.full(100, 0.5), 1.0)
+    assert len(crossvalidated) == 100
+    low, high = found.odds_scale_interval
+    assert low <= found.odds_scale <= high
+    assert low < high / 2, "it depends on how often the one article is drawn"
     assert found.ece_after < 0.05  # 0.2 for all, as often as they are right
     assert found.ece_crossvalidated > 0.3  # 0 for the one, 0.25 for the others
 
@@ -384,6 +390,52 @@ def test_calibrate_stores_what_it_fits(quoth, files):
     assert found["null_threshold"]["cost"] <= 1
     assert f"{found['null_threshold']['threshold']}" in (folder / "README.md").read_text(encoding="utf-8")
     assert Reader.load(folder, threads=1).settings.decode.temperature == found["probability"]["temperature"]
+
+
+@pytest.mark.torch
+def test_calibrate_says_how_far_its_values_are_known(quoth, files, tmp_path):
+    folder, data, pairs = files
+    plot = tmp_path / "few.svg"
+    status, _, err = quoth("calibrate", folder, "--data", data, "--unanswerable", pairs, "--plot", plot)
+    found = json.loads((folder / "quoth.json").read_text(encoding="utf-8"))["calibration"]
+    low, high = found["probability"]["temperature_interval"]
+    assert low <= found["probability"]["temperature"] <= high
+    low, high = found["null_threshold_interval"]
+    assert f"Null threshold {found['null_threshold']['threshold']:.3f} [{low:.2f}, {high:.2f}]:" in err
+    assert low <= found["null_threshold"]["threshold"] <= high
+    assert status == 0
+    assert "Warning: fitted on 20 answerable questions" in err
+    assert "20 questions only:" in plot.read_text(encoding="utf-8")
+
+
+@pytest.mark.filterwarnings("always::quoth.errors.OverlapWarning")
+def test_calibrate_keeps_in_mind_on_what_and_warns_of_what_was_seen(quoth, files, tmp_path):
+    folder, data, pairs = files
+    assert "warning" not in quoth("calibrate", folder, "--data", data)[2]
+    assert "warning" not in quoth("calibrate", folder, "--data", data)[2], "again is no second use"
+    written = json.loads((folder / "quoth.json").read_text(encoding="utf-8"))["data"]
+    assert [(each["role"], each["name"]) for each in written] == [("calibrating", "data.json")]
+    _, out, err = quoth("evaluate", data, "--reader", folder, "--json")
+    assert (
+        "data.json: 20 of 20 questions are in data.json, on which the probabilities of this reader were fitted" in err
+    )
+    assert json.loads(out)["seen_before"] == [err.strip().removeprefix("quoth: warning: ")]
+    assert "warning" not in quoth("evaluate", pairs, "--reader", folder)[2]
+    ReaderFolder.open(folder).with_settings(
+        ReaderSettings(48, 16), {}, used=[Used("training", DataSet.of(str(data), read_examples(data)))]
+    )
+    _, _, err = quoth("calibrate", folder, "--data", data, "-o", tmp_path / "copy")
+    assert "data.json: 20 of 20 questions are in data.json, which this reader was trained on; what is fitted" in err
+    assert [each.role for each in Reader.load(tmp_path / "copy", threads=1).made_from] == ["training", "calibrating"]
+
+
+def test_the_shipped_reader_is_calibrated_into_a_folder_of_ones_own(quoth, files, tmp_path):
+    _, data, _ = files
+    status, _, err = quoth("calibrate", "shipped", "--data", data)
+    assert (status, "shipped is no folder of yours, so write the calibrated copy into one: --out DIR" in err) == (
+        2,
+        True,
+    )
 
 
 def test_calibrate_can_leave_the_reader_alone(quoth, files, tmp_path):

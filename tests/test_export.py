@@ -11,14 +11,16 @@ import pytest
 
 from quoth import Reader, evaluate
 from quoth.engines.select import ENGINES, open_onnx
-from quoth.errors import ConfigError, ExportError, ReaderError
+from quoth.errors import ConfigError, ExportError, OverlapWarning, ReaderError
 from quoth.evaluation import compare, score
 from quoth.reading import WindowBatch
 from quoth.records import Gold
+from quoth.store import ReaderFolder
 from support import towns
 from support.readers import TIPPED
 
-pytestmark = pytest.mark.torch
+# The tiny readers are gated by what they learned by heart.
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning")]
 TINY = Path(__file__).parent / "tiny"
 OUTPUTS = ("start_logits", "end_logits")
 # A few questions are enough to see how it is done.
@@ -73,6 +75,7 @@ def test_onnx_says_what_torch_says(trained, whole):
         "README.md",
         "model.onnx",
         "quoth.json",
+        "seen.npz",
         "tokenizer.json",
     ]
     examples = towns.examples(40, seed=9)
@@ -152,10 +155,20 @@ def test_int8_is_the_same_file_each_time_and_both_engines_read_it(trained, small
     assert np.abs(logits[0].start - logits[1].start).max() < 0.1 * np.ptp(logits[0].start)
 
 
+def test_a_gate_on_what_was_trained_is_warned_of(trained, tmp_path):
+    from quoth.export import export
+
+    with pytest.warns(OverlapWarning, match=r"examples in memory: 64 of 64 questions are in examples in memory, which"):
+        made = export(trained, tmp_path / "out", gate_data=towns.examples(64), max_f1_drop=20.0, **INT8)
+    roles = [(each.role, each.data.questions) for each in ReaderFolder.open(made.folder).used]
+    assert roles[0][0] == "training"
+    assert roles[-1] == ("gating", 64)
+
+
 def test_int8_is_judged_by_enough_questions(trained, tmp_path):
     from quoth.export import export
 
-    with pytest.raises(ConfigError, match="must have at least 2,000 labelled questions, but has 64"):
+    with pytest.raises(ConfigError, match=r"at least 2,000 labelled questions, but has 64: .* Gate on another set"):
         export(trained, tmp_path / "out", int8=True, gate_data=towns.examples(64))
 
 

@@ -22,7 +22,12 @@ from support import towns
 from support.readers import LAYOUTS, TINY, tiny_folder, tiny_layout
 
 # mlflow's libraries warn of their own matters.
-pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("default")]
+# The tiny encoders are measured on what they learned by heart.
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning"),
+]
 
 CONTEXT = "The black cat sat on the mat. It was tired. The dog ran home with the bone in the rain."
 ROWS = [
@@ -215,6 +220,9 @@ def test_a_run_is_followed_and_its_reader_registered(mlflow, store, base, tmp_pa
     assert (found.data.params["learning_rate"], found.data.params["questions"]) == ("5e-05", "32")
     assert {"exact", "f1", "train_loss", "train_seconds"} <= set(found.data.metrics)
     assert found.data.metrics["dev_f1"] == result.f1, "that of the weights that are kept"
+    assert found.data.metrics["dev_loss"] > 0
+    inputs = [{tag.key: tag.value for tag in each.tags} for each in found.inputs.dataset_inputs]
+    assert {each["mlflow.data.context"]: each["questions"] for each in inputs} == {"training": "32", "choosing": "8"}
     (version,) = store.search_model_versions("name = 'towns'")
     assert version.run_id == found.info.run_id
     folder = Path(mlflow.artifacts.download_artifacts("models:/towns/1")) / "artifacts" / "reader"

@@ -3,8 +3,12 @@
 import pytest
 from hypothesis import given
 
-from quoth.data.provenance import Overlap, Seen
+from quoth.data.provenance import DataSet, Overlap, Seen, from_bytes, to_bytes
+from quoth.errors import ReaderError
 from quoth.records import Example
+from quoth.store import ReaderFolder, ReaderSettings
+from quoth.store.provenance import Used, warnings_of
+from support.readers import tiny_folder
 from support.texts import few, texts
 
 ANA = Example("1", "Who kept it?", "Ana kept the light.", (), "One")
@@ -30,12 +34,42 @@ def test_the_same_question_and_the_same_context_are_noticed():
 def test_fingerprints_survive_being_written(question, context, other):
     examples = [Example("1", question, context), Example("2", other, context)]
     seen = Seen.of(examples) | Seen.of([ANA])
-    back = Seen.from_bytes(seen.to_bytes())
+    back = from_bytes(to_bytes({"ab": seen, "cd": Seen.of([])}))
+    assert list(back) == ["ab", "cd"]
+    assert back["cd"].overlap(examples) == Overlap(0, 0, 2)
+    back = back["ab"]
     assert back.overlap([*examples, ANA]).questions == 3
+    assert back.key == seen.key
     assert (back.questions.tolist(), back.contexts.tolist()) == (seen.questions.tolist(), seen.contexts.tolist())
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", b"PK\x03\x04"])
 def test_other_bytes_are_refused(content):
     with pytest.raises(ValueError, match="must be an NPZ file of questions and contexts, but is not"):
-        Seen.from_bytes(content)
+        from_bytes(content)
+
+
+def test_of_an_example_with_several_contexts_each_is_known():
+    seen = Seen.of([Example("1", "Who?", ("Ana kept it.", "Ben kept it."))])
+    asked = [Example("x", "Who?", "Ben kept it."), Example("y", "When?", ("Nobody.", "Ana kept it."))]
+    assert seen.overlap(asked) == Overlap(1, 2, 2)
+
+
+def test_a_large_data_set_takes_little(tmp_path):
+    many = [Example(str(number), f"Who is {number}?", f"Text {number // 5}.") for number in range(100_000)]
+    content = to_bytes({"a": Seen.of(many)})
+    assert len(content) < 400_000
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    folder = tiny_folder("wordpiece", tmp_path / "reader")
+    used = [Used("training", DataSet.of("in memory", [ANA]))]
+    opened = ReaderFolder.open_unchecked(folder).write_manifest(ReaderSettings(48, 16), {}, used=used)
+    assert warnings_of(ReaderFolder.open(folder).used, [ANA], "dir/dev.json", purpose="so") == [
+        "dev.json: 1 of 1 questions is in in memory, which this reader was trained on; so"
+    ]
+    (opened.path / "seen.npz").write_bytes(b"nothing")
+    with pytest.raises(ReaderError, match=r"seen\.npz: must be an NPZ file .* Copy the whole"):
+        _ = ReaderFolder.open(folder).used
+    (opened.path / "seen.npz").unlink()
+    assert ReaderFolder.open(folder).used[0].data.seen is None

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quoth.errors import ConfigError, TrainingError, TrainingStoppedError
+from quoth.errors import ConfigError, OverlapWarning, TrainingError, TrainingStoppedError
 from quoth.reading import Tokenizer, Windower
 from quoth.records import Gold
+from quoth.store import ReaderFolder, ReaderSettings
 from support import towns
 from support.readers import tiny_folder
 
-pytestmark = pytest.mark.torch
+# The tiny encoders are measured on what they learned by heart.
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning")]
 TINY = Path(__file__).parent / "tiny"
 
 
@@ -79,10 +81,11 @@ def test_the_folder_answers_as_training_said(learned):
 def test_a_run_says_where_it_stands_and_what_it_computes_in(base, tmp_path):
     told = []
     run(base, tmp_path / "out", max_steps=6, dev=towns.examples(8), eval_steps=3, progress=told.append)
-    assert [(now.step, now.steps, now.precision) for now in told] == [(step, 6, "float32") for step in range(1, 7)]
-    assert told[2].f1 is None
-    assert told[3].f1 is not None
-    assert str(told[0]).startswith("step 1 of 6 in float32")
+    assert [now.step for now in told] == [0, 1, 2, 3, 3, 4, 5, 6, 6], "after each step and each evaluation"
+    assert {(now.steps, now.precision) for now in told} == {(6, "float32")}
+    assert [now.evaluated for now in told] == [0, 0, 0, 0, 3, 3, 3, 3, 6]
+    assert str(told[1]).startswith("step 1 of 6 in float32")
+    assert "dev at step 3: EM" in str(told[4])
     assert told[-1].seconds_left == 0
 
 
@@ -295,7 +298,8 @@ def test_a_signal_during_the_last_evaluation_is_not_lost(base, tmp_path):
 
     class Tell(TrainerCallback):
         def on_evaluate(self, args, state, control, **_):
-            signal.raise_signal(signal.SIGTERM)
+            if state.global_step:
+                signal.raise_signal(signal.SIGTERM)
 
     settings = {"max_steps": 3, "dev": towns.examples(8)}
     whole = run(base, tmp_path / "whole", **settings)
@@ -307,6 +311,24 @@ def test_a_signal_during_the_last_evaluation_is_not_lost(base, tmp_path):
     assert not (tmp_path / "cut" / "model.safetensors").exists()
     cut = run(base, tmp_path / "cut", resume=True, **settings)
     assert (cut.f1, cut.step) == (whole.f1, whole.step)
+
+
+def test_dev_is_evaluated_before_the_first_step(base, tmp_path):
+    result = run(base, tmp_path / "out", max_steps=3, dev=towns.examples(8))
+    history = json.loads((result.folder / "history.json").read_text())
+    first, last = (row for row in history if "eval_f1" in row)
+    assert (first["step"], last["step"], result.step) == (0, 3, 3)
+    assert result.before == first["eval_f1"]
+    assert result.scores["loss"] == last["eval_loss"] != first["eval_loss"]
+
+
+def test_the_dev_loss_is_the_training_loss_of_dev(base, tmp_path):
+    dev = towns.examples(8)
+    # One step over all windows, whose loss is computed before the step.
+    result = run(base, tmp_path / "out", data=dev, dev=dev, max_steps=1, hidden_dropout=0.0, attention_dropout=0.0)
+    history = json.loads((result.folder / "history.json").read_text())
+    trained = next(row["loss"] for row in history if "loss" in row)
+    assert next(row["eval_loss"] for row in history if "eval_loss" in row) == pytest.approx(trained, abs=1e-5)
 
 
 def test_a_signal_ends_an_evaluation(base, tmp_path):
@@ -324,7 +346,7 @@ def test_a_signal_ends_an_evaluation(base, tmp_path):
     with pytest.raises(TrainingStoppedError, match="stopped by SIGTERM after step 3 of 6; a checkpoint was saved"):
         run(base, tmp_path / "cut", callbacks=[Tell()], **settings)
     state = json.loads((tmp_path / "cut" / "checkpoints" / "checkpoint-3" / "state.json").read_text())
-    assert not any("eval_f1" in row for row in state["trainer"]["log_history"])
+    assert [row["step"] for row in state["trainer"]["log_history"] if "eval_f1" in row] == [0]
     cut = run(base, tmp_path / "cut", resume=True, **settings)
     assert (cut.f1, cut.step) == (whole.f1, whole.step)
     assert all(np.array_equal(value, weights(whole.folder)[name]) for name, value in weights(cut.folder).items())
@@ -511,3 +533,54 @@ assert [found[name] for name in ({names})] == [None] * 5, found
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_says_what_it_was_made_from(base, tmp_path):
+    from hashlib import sha256
+
+    from quoth.data import write_squad
+    from quoth.reader import Reader
+
+    train, dev = tmp_path / "train.json", tmp_path / "dev.json"
+    write_squad(towns.examples(16), train)
+    write_squad(towns.examples(4, seed=9), dev)
+    folder = run(base, tmp_path / "out", data=[train, *towns.examples(2, seed=5)], dev=dev, max_steps=1).folder
+    manifest = json.loads((folder / "quoth.json").read_text())
+    assert [(data["role"], data["name"], data["questions"]) for data in manifest["data"]] == [
+        ("training", "train.json", 16),
+        ("training", "examples in memory", 2),
+        ("choosing", "dev.json", 4),
+    ]
+    assert manifest["data"][0]["sha256"] == sha256(train.read_bytes()).hexdigest()
+    assert json.loads((folder / "run.json").read_text())["data"] == manifest["data"]
+    used = Reader.load(folder).made_from
+    assert [each.data.seen.overlap(towns.examples(16)).questions for each in used] == [16, 0, 0]
+
+    # A reader that is trained further knows what its base was trained on, and dev is compared with that too.
+    with pytest.warns(OverlapWarning) as told:
+        again = run(folder, tmp_path / "again", data=dev, dev=train, max_steps=1).folder
+    assert [str(each.message) for each in told] == [
+        "train.json: 16 of 16 questions are in train.json, which the base of this reader was trained on; its scores "
+        "are too high, and choose badly. Take questions about other texts"
+    ]
+    assert [(each.role, each.of, each.data.name) for each in Reader.load(again).made_from] == [
+        ("training", None, "dev.json"),
+        ("choosing", None, "train.json"),
+        ("training", "base", "train.json"),
+        ("training", "base", "examples in memory"),
+        ("choosing", "base", "dev.json"),
+    ]
+
+
+def test_dev_that_is_trained_on_is_warned_of_by_name(base, tmp_path):
+    with pytest.warns(OverlapWarning, match="dev: 8 of 8 questions are in examples in memory, which this reader was"):
+        run(base, tmp_path / "out", data=towns.examples(16), dev=towns.examples(8), max_steps=1)
+
+
+def test_a_base_that_abstains_is_told_where_dev_cannot_fit_a_threshold(base, tmp_path):
+    folder = run(base, tmp_path / "first", max_steps=1).folder
+    opened = ReaderFolder.open(folder)
+    decode = opened.settings().decode.with_(null_threshold=1.5)
+    opened.with_settings(ReaderSettings(64, 16, decode), {})
+    with pytest.warns(UserWarning, match=r"abstains above a null threshold of 1\.50, but the new reader never"):
+        run(folder, tmp_path / "again", max_steps=1)

@@ -393,7 +393,8 @@ def test_shipped_is_the_checkpoint_in_the_repository():
     from safetensors.torch import load_file
 
     from quoth.training.config import TrainConfig
-    from quoth.training.run import CHECKPOINT, load_model
+    from quoth.training.run import load_model
+    from quoth.training.sources import CHECKPOINT
 
     model = load_model(TrainConfig(base="shipped"))
     kept = load_file(CHECKPOINT / "model.safetensors")

@@ -28,6 +28,10 @@ from collections.abc import Sequence
 from typing import Any
 
 
+class OverlapWarning(UserWarning):
+    """Questions or contexts are used for two purposes, such as training and measuring, so that figures mislead."""
+
+
 class QuothError(Exception):
     """Base class of Quoth's exceptions. All can be pickled, so that they can be raised in other processes."""
 

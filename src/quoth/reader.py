@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quoth.engines import Engine
 from quoth.engines.select import ENGINES, no_such_engine
@@ -33,6 +33,9 @@ from quoth.reading import (
 from quoth.records import Example, NullThreshold, Prediction
 from quoth.store import Origin, ReaderSettings, find_folder
 from quoth.stream import Stream
+
+if TYPE_CHECKING:
+    from quoth.store.provenance import Used
 
 Asked = Example | tuple[str, str | Sequence[str]]
 
@@ -83,7 +86,7 @@ class Reader:
 
         Args:
             source: A reader folder, a Hugging Face folder or a name on the hub, as ``deepset/roberta-base-squad2``; the
-                shipped reader if ``None``.
+                shipped reader if ``None`` or "shipped".
             engine: "openvino", "onnxruntime", "torch", or "auto": what measured best on this kind of processor.
             precision: What to compute in where the reader's file leaves it open: "float32", "bfloat16" or "float16", as
                 far as engine and processor have it; what measured best if ``None``.
@@ -135,6 +138,15 @@ class Reader:
             TypeError: If the reader was put together by hand, so that there are no files of it.
         """
         self._loaded_from("saved").find().with_settings(self.settings, {}, folder)
+
+    @property
+    def made_from(self) -> list[Used]:
+        """The data sets that the reader was trained on, chosen by, fitted on and tested with, as far as it says.
+
+        Raises:
+            ReaderError: If its folder is damaged, or is not on this machine.
+        """
+        return self._origin.find().used if self._origin else []
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (type(self), self._loaded_from(), self.settings)

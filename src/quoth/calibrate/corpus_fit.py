@@ -155,7 +155,7 @@ def _fit(readings: Sequence[_Reading], old: CorpusSettings, passages: int) -> Co
     shares = np.stack([share for _, _, _, share in best])
     before = [_ranked(reading.found, old, reading.golds) for reading in readings]
     was = np.array([share[_nearest(1.0)] for _, _, _, share in before])
-    probability = fit_probability(shares, right, articles, right_given_answerable(was, old.odds_scale), right_f1=1.0)
+    probability, _ = fit_probability(shares, right, articles, right_given_answerable(was, old.odds_scale), right_f1=1.0)
     none = [(_ranked(reading.without, first, ()), place) for place, reading in enumerate(readings) if reading.without]
     index = probability.index
     given = right_given_answerable(

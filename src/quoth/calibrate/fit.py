@@ -15,10 +15,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from quoth.calibrate.intervals import ThresholdInterval, threshold_interval
 from quoth.calibrate.operating_points import OperatingPoint, operating_points, question_weights
 from quoth.calibrate.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
+from quoth.evaluation.calibration import Bin, reliability
 from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold
 from quoth.reading import DecodeSettings, WindowLogits, decode, log_shares, right_given_answerable
@@ -57,6 +59,9 @@ class Fit:
         questions: Number of questions.
         unanswerable: Number of unanswerable questions.
         warnings: Warnings about the reliability of the fit, one sentence each.
+        threshold_interval: 95 % confidence interval of the null threshold, by bootstrap over articles; ``None`` if all
+            questions are answerable.
+        bins: The reliability diagram of the answerable questions, in cross-validation.
     """
 
     probability: ProbabilityFit
@@ -68,6 +73,8 @@ class Fit:
     questions: int
     unanswerable: int
     warnings: tuple[str, ...] = ()
+    threshold_interval: ThresholdInterval | None = None
+    bins: tuple[Bin, ...] = ()
 
     def settings(self, old: ReaderSettings) -> ReaderSettings:
         """Return a reader's settings with the fitted values."""
@@ -89,6 +96,7 @@ class Fit:
             "unanswerable_share": self.unanswerable_share,
             "probability": asdict(self.probability),
             "null_threshold": asdict(self.threshold) if self.threshold else None,
+            "null_threshold_interval": list(self.threshold_interval) if self.threshold_interval else None,
             "null": asdict(self.null) if self.null else None,
             "null_bias": self.null_bias,
             "operating_points": [asdict(point) for point in self.points],
@@ -154,21 +162,32 @@ def fit(
     shares = np.stack([reading.shares for reading in readings])
     articles = clusters([reading.cluster for reading in readings])
     before = right_given_answerable(shares[has, 0], stored.odds_scale)
-    probability = fit_probability(shares[has, 1:], right[has], articles[has], before, right_f1)
+    probability, crossvalidated = fit_probability(shares[has, 1:], right[has], articles[has], before, right_f1)
     best = right_given_answerable(shares[:, 1 + probability.index], probability.odds_scale)
     odds = np.array([reading.null_odds for reading in readings])
     weights = question_weights(has, unanswerable_share)
     threshold, null, bias, silence = None, None, stored.null_bias, np.zeros(len(has))
+    between: ThresholdInterval | None = None
     if not has.all():
-        threshold = fit_threshold(
-            odds, [f1 for _, f1 in scores], has, max_cost=max_cost, unanswerable_share=unanswerable_share
-        )
+        f1s = np.array([f1 for _, f1 in scores])
+        between = threshold_interval(odds, f1s, has, articles, max_cost, unanswerable_share)
+        threshold = fit_threshold(odds, f1s, has, max_cost=max_cost, unanswerable_share=unanswerable_share)
         bias = 0.0 if threshold.threshold == NEVER else threshold.threshold
         null, silence = fit_null(best, odds - bias, has, weights, articles)
     points = operating_points(best * (1.0 - silence), right, weights, articles)
     warnings = (*_few(has, threshold is not None), *probability.at_the_ends(), *(null.at_the_ends() if null else ()))
     return Fit(
-        probability, threshold, null, bias, points, unanswerable_share, len(has), int((~has).sum()), tuple(warnings)
+        probability=probability,
+        threshold=threshold,
+        null=null,
+        null_bias=bias,
+        points=points,
+        unanswerable_share=unanswerable_share,
+        questions=len(has),
+        unanswerable=int((~has).sum()),
+        warnings=warnings,
+        threshold_interval=between,
+        bins=reliability(crossvalidated, right[has]),
     )
 
 

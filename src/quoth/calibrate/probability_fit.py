@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quoth.calibrate.intervals import Interval, groups, middle, resampled
 from quoth.evaluation.calibration import BINS, calibration_error, reliability
 from quoth.reading import no_answer_probability, right_given_answerable
 
@@ -35,6 +36,7 @@ class ProbabilityFit:
         ece_interval: 95 % confidence interval of ``ece_crossvalidated``, by bootstrap over questions.
         right_f1: Minimum F1 of an answer that counts as correct; 1: only exact matches.
         questions: Number of answerable questions.
+        temperature_interval, odds_scale_interval: 95 % confidence intervals, by bootstrap over articles.
     """
 
     temperature: float
@@ -45,6 +47,8 @@ class ProbabilityFit:
     ece_interval: tuple[float, float]
     right_f1: float
     questions: int
+    temperature_interval: Interval
+    odds_scale_interval: Interval
 
     @property
     def index(self) -> int:
@@ -83,7 +87,7 @@ def _at_an_end(name: str, value: float) -> str:
 
 def fit_probability(
     shares: Floats, right: Floats, articles: NDArray[np.int_], before: Floats, right_f1: float
-) -> ProbabilityFit:
+) -> tuple[ProbabilityFit, Floats]:
     """Fit the probability that the best answer is correct, on answerable questions.
 
     Args:
@@ -92,12 +96,19 @@ def fit_probability(
         articles: The number of each question's article, ``(n,)``.
         before: The probability with the stored parameters, ``(n,)``.
         right_f1: Copied to the result.
+
+    Returns:
+        The fit, and the probability of each question in cross-validation, ``(n,)``.
     """
-    fold_of = _folds(articles)
+    fold_of, group = _folds(articles), groups(articles)
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     losses = np.empty((len(TEMPERATURES), len(ODDS_SCALES), _FOLDS))
+    by_group = np.empty((len(TEMPERATURES), len(ODDS_SCALES), len(starts)), dtype=np.float32)
     for index in range(len(TEMPERATURES)):
-        found = right_given_answerable(shares[:, index], ODDS_SCALES[:, None])
-        losses[index] = _log_loss(found, right) @ np.eye(_FOLDS)[fold_of]
+        found = _log_loss(right_given_answerable(shares[:, index], ODDS_SCALES[:, None]), right)
+        losses[index] = found @ np.eye(_FOLDS)[fold_of]
+        by_group[index] = np.add.reduceat(found[:, order], starts, axis=1)
 
     def fitted(folds: NDArray[np.bool_]) -> tuple[int, float]:
         """Return the index of the temperature and the odds scale with the lowest loss on some folds."""
@@ -112,7 +123,9 @@ def fit_probability(
         if inside.any() and not inside.all():
             other, its = fitted(np.arange(_FOLDS) != fold)
             crossvalidated[inside] = right_given_answerable(shares[inside, other], its)
-    return ProbabilityFit(
+    drawn = (by_group.reshape(-1, len(starts)) @ resampled(group).T.astype(np.float32)).argmin(axis=0)
+    temperatures, scales = np.unravel_index(drawn, losses.shape[:2])
+    fit = ProbabilityFit(
         temperature=float(TEMPERATURES[best]),
         odds_scale=scale,
         ece_before=_error(before, right),
@@ -121,7 +134,10 @@ def fit_probability(
         ece_interval=_error_interval(crossvalidated, right),
         right_f1=right_f1,
         questions=len(right),
+        temperature_interval=middle(TEMPERATURES[temperatures]),
+        odds_scale_interval=middle(ODDS_SCALES[scales]),
     )
+    return fit, crossvalidated
 
 
 def fit_null(

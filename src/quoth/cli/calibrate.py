@@ -50,6 +50,10 @@ def calibrate(
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="A new folder for the result.", show_default="READER itself"),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the reliability diagram in cross-validation (.svg, .png or .pdf)."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Calibrate a reader: fit its probabilities, its null threshold, and operating points.
@@ -65,20 +69,32 @@ def calibrate(
     from quoth.calibrate.fit import fit
     from quoth.cli.evaluate import reading_bar
     from quoth.data import read_examples
+    from quoth.data.provenance import DataSet
     from quoth.errors import ConfigError
+    from quoth.evaluation.plots import check_plot, plot_bins
     from quoth.reader import Reader
-    from quoth.store import ReaderFolder, check_new_folder
+    from quoth.store import SHIPPED, check_new_folder, find_folder
+    from quoth.store.hub import is_hub_name
+    from quoth.store.provenance import Used, warn_if_seen
 
     if out:
         check_new_folder(out)
-    folder = ReaderFolder.open(reader)
+    elif reader == SHIPPED or is_hub_name(reader):
+        raise ConfigError(f"{reader} is no folder of yours, so write the calibrated copy into one: --out DIR")
+    if plot:
+        check_plot(plot)
+    folder = find_folder(reader)
     examples = read_examples(data, places=False)
+    pairs = read_examples(unanswerable, places=False) if unanswerable else []
+    others = [each for each in folder.used if each.role != "calibrating"]
+    sets = [(data, examples), *([(unanswerable, pairs)] if unanswerable else [])]
+    for name, each in sets:
+        warn_if_seen(others, each, name, purpose="what is fitted on them does not hold for new questions")
     if corpus is not None:
         if unanswerable or max_cost is not None:
             raise ConfigError("--corpus and --unanswerable or --max-cost must not be given together")
         _fit_corpus(folder, examples[::every], corpus, Path(data).name, out, json)
         return
-    pairs = read_examples(unanswerable, places=False) if unanswerable else []
     loaded = Reader.load(reader)
     with reading_bar(len(examples) + len(pairs)) as progress:
         result = fit(
@@ -96,7 +112,11 @@ def calibrate(
         "max_cost": max_cost,
         **result.to_dict(),
     }
-    written = folder.with_settings(result.settings(loaded.settings), {"calibration": document}, out)
+    fitted = [Used("calibrating", DataSet.of(name, each)) for name, each in sets]
+    settings = result.settings(loaded.settings)
+    written = folder.with_settings(settings, {"calibration": document}, out, used=[*others, *fitted])
+    if plot:
+        plot_bins(result.bins, plot, title="answerable questions, in cross-validation")
     if json:
         print_json({"folder": str(written.path), **document})
         return
@@ -142,19 +162,29 @@ def _fit_corpus(
     typer.echo(str(written.path))
 
 
+def _between(interval: Sequence[float | str] | None) -> str:
+    """Return an interval in brackets; an end may be "never"."""
+    ends = (end if isinstance(end, str) else f"{end:.2f}" for end in interval or ())
+    return f"[{', '.join(ends)}]"
+
+
 def _say(result: Fit) -> None:
     """Print a summary of the fit."""
     found, (low, high) = result.probability, result.probability.ece_interval
     note(
-        f"Temperature {found.temperature:.3f}, odds scale {found.odds_scale:.2f}: expected calibration error "
-        f"{found.ece_after:.4f}, before {found.ece_before:.4f}; {found.ece_crossvalidated:.4f} [{low:.4f}, {high:.4f}] "
-        "in cross-validation"
+        f"Temperature {found.temperature:.3f} {_between(found.temperature_interval)}, odds scale "
+        f"{found.odds_scale:.2f} {_between(found.odds_scale_interval)}; in brackets, 95 % intervals"
+    )
+    note(
+        f"Expected calibration error on {found.questions:,} questions: {found.ece_crossvalidated:.3f} [{low:.3f}, "
+        f"{high:.3f}] in cross-validation, {found.ece_before:.3f} before"
     )
     if threshold := result.threshold:
         value = threshold.threshold if isinstance(threshold.threshold, str) else f"{threshold.threshold:.3f}"
         note(
-            f"Null threshold {value}: abstains from {threshold.declined:.1%} of the unanswerable questions and from "
-            f"{1 - threshold.kept:.1%} of the others, a loss of {threshold.cost:.2f} F1"
+            f"Null threshold {value} {_between(result.threshold_interval)}: abstains from {threshold.declined:.1%} of "
+            f"the unanswerable questions and from {1 - threshold.kept:.1%} of the others, a loss of "
+            f"{threshold.cost:.2f} F1"
         )
     note(f"Operating points, with {result.unanswerable_share:.0%} of the questions unanswerable:")
     note(f"{'precision':>10}  {'--min-probability':>17}  questions answered")

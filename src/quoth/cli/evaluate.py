@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+_TOO_HIGH = "scores on them are too high, and say little about new questions"
+
 
 @app.command()
 def evaluate(
@@ -83,6 +85,7 @@ def evaluate(
     from quoth.evaluation import evaluate as evaluate_reader
     from quoth.evaluation.plots import check_plot, check_plot_folder
     from quoth.reader import Reader
+    from quoth.store.provenance import warn_if_seen
 
     if corpus is not None and (slices or slices_by or errors):
         raise ConfigError("--corpus and --slices, --slices-by or --errors must not be given together")
@@ -102,11 +105,12 @@ def evaluate(
     labelled = sum(example.golds is not None for example in examples)
     with _mistakes(errors, examples) as each, reading_bar(labelled) as progress:
         loaded = Reader.load(reader, engine=engine, precision=precision)
+        seen = warn_if_seen(loaded.made_from, examples, data, purpose=_TOO_HIGH)
         decision = options.deciding(null_threshold, min_probability)
         report = evaluate_reader(_Deciding(loaded, decision), examples, progress=progress, each=each)
     decided = decision or {"null_threshold": loaded.settings.decode.null_threshold}
     more = {Path(slices_by).name: report.sliced_by(labels)} if slices_by else {}
-    print_report(report, json, slices, more, decided)
+    print_report(report, json, slices, more, {**decided, **({"seen_before": seen} if seen else {})})
     if plot:
         _plot(report, plot, into_folder)
 

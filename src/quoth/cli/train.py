@@ -48,6 +48,8 @@ def train(**flags: Any) -> None:
         )
     if result.f1 is not None:
         note(f"EM {result.exact:.2f}, F1 {result.f1:.2f} on {dev} (step {result.step}).")
+    if result.before is not None and result.f1 is not None and result.f1 < result.before:
+        note(f"Warning: before the first step, F1 on {dev} was {result.before:.2f}: training made it worse.")
     if "null_threshold" in result.scores:
         note(_about_threshold(result.scores))
     typer.echo(str(result.folder))
@@ -87,7 +89,7 @@ def _drawn() -> Iterator[Callable[[Any], None]]:
         shown: list[Any] = [None]
 
         def line(progress: Any) -> None:
-            state = (progress.loss, progress.f1)
+            state = (progress.loss, progress.evaluated)
             if state != shown[0]:
                 note(str(progress))
             shown[0] = state

@@ -1,22 +1,29 @@
 """Fingerprints of what a reader has seen, by which training and measuring on the same questions is noticed.
 
-A fingerprint says nothing about its text, so it can be kept and published with a reader.
+A fingerprint says nothing about its text, so it can be kept and published with a reader. It has 40 bits: of 10,000 new
+questions, 0.001 are expected to be mistaken for one of 100,000 known ones.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quoth.files import sha256
 from quoth.records import Example
 
 Fingerprints = NDArray[np.uint64]
+
+_BYTES = 5  # of a fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class Seen:
     """The questions and contexts of some data sets, as fingerprints.
 
     Attributes:
-        questions: One for each question with its context, sorted, each once, ``(n,)`` uint64.
+        questions: One for each question with each of its contexts, sorted, each once, ``(n,)`` uint64.
         contexts: One for each context, sorted, each once, ``(m,)`` uint64.
     """
 
@@ -57,47 +64,147 @@ class Seen:
     @classmethod
     def of(cls, examples: Iterable[Example]) -> Seen:
         """Take the fingerprints of examples. White space and case make no difference."""
-        pairs = [_both(example) for example in examples]
+        pairs = [pair for example in examples for pair in _pairs(example)]
         return cls(_unique(question for question, _ in pairs), _unique(context for _, context in pairs))
 
     def __or__(self, other: Seen) -> Seen:
         return Seen(np.union1d(self.questions, other.questions), np.union1d(self.contexts, other.contexts))
 
-    def overlap(self, examples: Iterable[Example]) -> Overlap:
-        """Count the examples that were seen."""
-        pairs = np.array([_both(example) for example in examples], dtype=np.uint64).reshape(-1, 2)
-        known = np.isin(pairs[:, 0], self.questions), np.isin(pairs[:, 1], self.contexts)
-        return Overlap(int(known[0].sum()), int(known[1].sum()), len(pairs))
+    @property
+    def key(self) -> str:
+        """A name for these fingerprints, which other fingerprints do not have: 16 hexadecimal digits."""
+        return blake2b(self.questions.tobytes() + self.contexts.tobytes(), digest_size=8).hexdigest()
 
-    def to_bytes(self) -> bytes:
-        """Return what :meth:`from_bytes` reads: an NPZ file with the two arrays, 8 bytes a fingerprint."""
-        file = io.BytesIO()
-        np.savez(file, questions=self.questions, contexts=self.contexts)
-        return file.getvalue()
+    def overlap(self, examples: Iterable[Example]) -> Overlap:
+        """Count the examples that were seen; of an example with several contexts, one of them is enough."""
+        pairs = [(row, *pair) for row, example in enumerate(examples) for pair in _pairs(example)]
+        table = np.array(pairs, dtype=np.uint64).reshape(-1, 3)
+        known = (np.isin(table[:, 1], self.questions), np.isin(table[:, 2], self.contexts))
+        questions, contexts = (len(np.unique(table[found, 0])) for found in known)
+        return Overlap(questions, contexts, len(np.unique(table[:, 0])))
+
+
+def to_bytes(sets: Mapping[str, Seen]) -> bytes:
+    """Return what :func:`from_bytes` reads: a compressed NPZ file, about 3 bytes a fingerprint.
+
+    Sorted fingerprints are written as differences, byte by byte, since most of the high bytes are 0.
+    """
+    file = io.BytesIO()
+    arrays = {}
+    for key, seen in sorted(sets.items()):
+        arrays[f"{key}.questions"], arrays[f"{key}.contexts"] = _packed(seen.questions), _packed(seen.contexts)
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def from_bytes(content: bytes) -> dict[str, Seen]:
+    """Read fingerprints back.
+
+    Raises:
+        ValueError: If these are not the bytes of such a file.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            keys = dict.fromkeys(name.rpartition(".")[0] for name in arrays.files)
+            return {
+                key: Seen(_unpacked(arrays[f"{key}.questions"]), _unpacked(arrays[f"{key}.contexts"])) for key in keys
+            }
+    except (OSError, KeyError, EOFError, ValueError, BadZipFile) as error:
+        raise ValueError(f"must be an NPZ file of questions and contexts, but is not: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DataSet:
+    """A data set that was used for something.
+
+    Attributes:
+        name: Of its file or on the hub, without its folder; or what it was in memory.
+        sha256: Of its file; ``None`` if it was none.
+        questions: Number of questions.
+        unanswerable: Number of those that are unanswerable.
+        contexts: Number of different contexts.
+        seen: Its fingerprints; ``None`` if they were not kept.
+    """
+
+    name: str
+    sha256: str | None
+    questions: int
+    unanswerable: int
+    contexts: int
+    seen: Seen | None
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Seen:
-        """Read fingerprints back.
+    def of(cls, source: object, examples: Sequence[Example]) -> DataSet:
+        """Describe a data set.
 
-        Raises:
-            ValueError: If these are not the bytes of an NPZ file with the two arrays.
+        Args:
+            source: The path or hub name that it was read from, or what it was in memory.
+            examples: Its examples.
         """
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return cls(arrays["questions"].astype(np.uint64), arrays["contexts"].astype(np.uint64))
-        except (OSError, KeyError, EOFError, ValueError, BadZipFile) as error:
-            raise ValueError(f"must be an NPZ file of questions and contexts, but is not: {error}") from error
+        seen = Seen.of(examples)
+        name, digest = type(source).__name__, None
+        if isinstance(source, str | os.PathLike):
+            path = Path(source)
+            name, digest = (path.name, sha256(path)) if path.is_file() else (os.fspath(source), None)
+            name = path.name if path.is_dir() else name
+        unanswerable = sum(example.golds == () for example in examples)
+        return cls(name, digest, len(examples), unanswerable, len(seen.contexts), seen)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its name, hash and counts, and ``seen``, the key of its fingerprints."""
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "questions": self.questions,
+            "unanswerable": self.unanswerable,
+            "contexts": self.contexts,
+            "seen": self.seen.key if self.seen else None,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any], sets: Mapping[str, Seen]) -> DataSet:
+        """Read it back; values that are missing are ``None`` or 0.
+
+        Args:
+            document: What :meth:`to_dict` returned.
+            sets: The fingerprints by their key.
+        """
+        questions, unanswerable, contexts = (
+            int(document.get(name) or 0) for name in ("questions", "unanswerable", "contexts")
+        )
+        seen = sets.get(str(document.get("seen")))
+        return cls(str(document.get("name")), document.get("sha256"), questions, unanswerable, contexts, seen)
 
 
-def _both(example: Example) -> tuple[int, int]:
-    """Return the fingerprints of an example's question with its context, and of the context alone."""
-    question, context = (" ".join(text.split()).casefold() for text in (example.question, example.context))
-    return _fingerprint(f"{question}\n{context}"), _fingerprint(context)
+def _pairs(example: Example) -> list[tuple[int, int]]:
+    """Return the fingerprints of an example's question with each context, and of the context alone."""
+    question = _plain(example.question)
+    return [
+        (_fingerprint(f"{question}\n{_plain(context)}"), _fingerprint(_plain(context))) for context in example.contexts
+    ]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _fingerprint(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest(), "little")
 
 
 def _unique(values: Iterable[int]) -> Fingerprints:
     return np.unique(np.fromiter(values, dtype=np.uint64))
+
+
+def _packed(values: Fingerprints) -> NDArray[np.uint8]:
+    """Return the differences of sorted values, first all low bytes, and so on: ``(5, n)``."""
+    differences = np.diff(values, prepend=np.uint64(0)).astype("<u8")
+    return np.ascontiguousarray(differences.view(np.uint8).reshape(-1, 8)[:, :_BYTES].T)
+
+
+def _unpacked(packed: NDArray[np.uint8]) -> Fingerprints:
+    if packed.ndim != 2 or packed.shape[0] != _BYTES or packed.dtype != np.uint8:
+        raise ValueError(f"fingerprints must be {_BYTES} rows of bytes, but are {packed.dtype} of shape {packed.shape}")
+    whole = np.zeros((packed.shape[1], 8), dtype=np.uint8)
+    whole[:, :_BYTES] = packed.T
+    return np.cumsum(whole.view("<u8").reshape(-1), dtype=np.uint64)

@@ -97,6 +97,8 @@ class Comparison:
             f"Of {self.first.total:,} questions, {self.gained:,} are answered exactly only by {self.names[1]}, and "
             f"{self.lost:,} only by {self.names[0]}."
         )
+        if [row.text for row in self.first.rows] == [row.text for row in self.second.rows]:
+            return "\n".join([*lines, f"{self.names[0]} and {self.names[1]} give the same answer to every question."])
         lines += [self._sentence("exact match", self.exact), self._sentence("F1", self.f1)]
         return "\n".join(lines)
 

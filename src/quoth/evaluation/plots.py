@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from quoth.errors import ConfigError, MissingExtraError
-from quoth.evaluation.calibration import Calibration, risk_coverage
+from quoth.evaluation.calibration import Bin, Calibration, calibration_error, risk_coverage
 from quoth.evaluation.report import Report
 from quoth.evaluation.threshold import threshold_curve
 
 _KINDS = (".svg", ".png", ".pdf")
+# With fewer questions, a plot says that they are few.
+FEW = 300
 # Files in a folder of plots.
 RELIABILITY, COVERAGE, THRESHOLD = "reliability.svg", "risk-coverage.svg", "null-threshold.svg"
 
@@ -93,7 +95,22 @@ def plot_reliability(calibration: Calibration, path: str | Path, *, title: str =
 
     Source: Guo et al. 2017, section 2 (reliability diagrams).
     """
-    full = [each for each in calibration.bins if each.total]
+    plot_bins(calibration.bins, path, title=title)
+
+
+def plot_bins(bins: Sequence[Bin], path: str | Path, *, title: str = "") -> None:
+    """Draw a reliability diagram from its bins; their sizes are below it, and bars show two standard errors.
+
+    Args:
+        bins: The bins, of equal width.
+        path: The file, as for :func:`plot_reliability`.
+        title: Title of the plot.
+
+    Raises:
+        ConfigError, MissingExtraError: As :func:`check_plot`.
+    """
+    full = [each for each in bins if each.total]
+    total = sum(each.total for each in full)
     with _figure(path, (5, 6)) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         above.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1, label="perfect")
@@ -101,12 +118,17 @@ def plot_reliability(calibration: Calibration, path: str | Path, *, title: str =
         # Error bars of two standard errors (about 95 %).
         errors = [2 * np.sqrt(max(right * (1 - right), 1 / (4 * total)) / total) for _, right, total in points]
         columns = list(zip(*points, strict=True))
-        above.errorbar(columns[0], columns[1], errors, marker="o", label=f"decisions (error {calibration.error:.3f})")
+        above.errorbar(
+            columns[0], columns[1], errors, marker="o", label=f"decisions (error {calibration_error(bins):.3f})"
+        )
         above.set(ylabel="share of correct decisions", xlim=(0, 1), ylim=(0, 1), title=title)
         above.legend(loc="upper left")
-        width = 1 / len(calibration.bins)
+        if total < FEW:
+            note = f"{total:,} questions only:\nthe bars show how little they tell"
+            above.text(0.98, 0.02, note, ha="right", va="bottom", transform=above.transAxes, fontsize="small")
+        width = 1 / len(bins)
         below.bar([each.low for each in full], [each.total for each in full], width=width, align="edge", color="0.7")
-        below.set(xlabel="probability", ylabel=f"questions ({calibration.total:,})")
+        below.set(xlabel="probability", ylabel=f"questions ({total:,})")
 
 
 def plot_risk_coverage(calibration: Calibration, path: str | Path) -> None:

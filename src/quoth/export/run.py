@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from quoth.data import read_examples
+from quoth.data.provenance import DataSet
 from quoth.engines.select import open_onnx
 from quoth.engines.torch import TorchEngine, load_tokenizer
 from quoth.errors import ConfigError, ExportError
@@ -19,6 +20,7 @@ from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, by_token_budget
 from quoth.records import Example
 from quoth.store import ReaderFolder, ReaderSettings, check_new_folder, find_folder
+from quoth.store.provenance import Used, warn_if_seen
 
 # Number of questions whose windows calibrate the int8 scales.
 _SAMPLE = 64
@@ -86,6 +88,13 @@ def export(
     gate_examples = _gate_examples(gate_data, least_questions) if int8 else []
     check_new_folder(out)
     folder = find_folder(source)
+    used = [each for each in folder.used if each.role != "gating"]
+    if int8:
+        name = str(gate_data) if isinstance(gate_data, str | Path) else "examples in memory"
+        warn_if_seen(
+            used, gate_examples, name, purpose="the gate may pass an int8 reader that is worse on new questions"
+        )
+        used.append(Used("gating", DataSet.of(name, gate_examples)))
     tokenizer = load_tokenizer(str(folder.path))
     settings = folder.settings(tokenizer.max_tokens)
     engine = TorchEngine.load(folder.path)
@@ -93,7 +102,7 @@ def export(
         difference = _write_float(engine, settings, part / "model.onnx")
         (part / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
         gate = _quantize(part / "model.onnx", tokenizer, settings, gate_examples, max_f1_drop) if int8 else None
-        ReaderFolder(part).write_manifest(settings, _facts(folder, difference, gate))
+        ReaderFolder(part).write_manifest(settings, _facts(folder, difference, gate), used=used)
         size = (part / "model.onnx").stat().st_size
     return ExportResult(out, difference, size, gate)
 
@@ -117,7 +126,11 @@ def _gate_examples(data: str | Path | Sequence[Example] | None, least: int) -> l
     examples = list(read_examples(data) if isinstance(data, str | Path) else data)
     labelled = [example for example in examples if example.golds is not None]
     if len(labelled) < least:
-        raise ConfigError(f"the gate data must have at least {least:,} labelled questions, but has {len(labelled):,}")
+        raise ConfigError(
+            f"the gate data must have at least {least:,} labelled questions, but has {len(labelled):,}: with so few, a "
+            "loss of F1 by int8 cannot be told from noise. Gate on another set of this language, such as SQuAD's dev "
+            "set; export without --int8; or accept a wide interval (--least-questions, --max-f1-drop)"
+        )
     return labelled
 
 

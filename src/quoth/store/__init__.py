@@ -1,6 +1,7 @@
 """A reader on disk: the layout of its folder, its settings and hashes, and readers on the hub."""
 
 from quoth.store.folder import (
+    SHIPPED,
     ReaderFolder,
     check_new_folder,
     find_folder,
@@ -13,6 +14,7 @@ from quoth.store.origin import Origin
 from quoth.store.settings import CorpusSettings, ReaderSettings
 
 __all__ = [
+    "SHIPPED",
     "CorpusSettings",
     "Origin",
     "ReaderFolder",

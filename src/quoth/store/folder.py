@@ -2,6 +2,7 @@
 
     reader/
     ├── quoth.json          format version, settings, what it was trained on, scores, sha256 of each file
+    ├── seen.npz            fingerprints of the questions and contexts that it was made from
     ├── tokenizer.json
     ├── model.onnx          float, or int8
     ├── model.safetensors, config.json     optional, to train it further
@@ -14,12 +15,13 @@ may be in ``onnx/``, and its weights may be sharded; see ``layout.py`` for all l
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quoth.engines import Engine
 from quoth.engines.precisions import PRECISIONS, wrong_precision
@@ -31,7 +33,12 @@ from quoth.store.hub import hub_folder, is_hub_name
 from quoth.store.layout import CARD, MANIFEST, copy_reader, has_torch_weights, onnx_file, reader_files
 from quoth.store.settings import ReaderSettings
 
+if TYPE_CHECKING:
+    from quoth.store.provenance import Used
+
 FORMAT = 1
+# The name of the shipped reader, wherever a reader is named.
+SHIPPED = "shipped"
 _OURS = ("format", "files")  # written again in every manifest
 # Models whose position ids start after the padding id, so that they support fewer tokens than their config says.
 _POSITIONS_FROM_PADDING = (
@@ -45,7 +52,7 @@ _POSITIONS_FROM_PADDING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReaderFolder:
     """The folder of a reader.
 
@@ -84,6 +91,17 @@ class ReaderFolder:
         """Open a folder without checks, for instance while it is being written."""
         return cls(path, _json(path / MANIFEST), _json(path / "config.json"))
 
+    @cached_property
+    def used(self) -> list[Used]:
+        """The data sets that the reader was made from, as far as its folder says.
+
+        Raises:
+            ReaderError: If they cannot be read.
+        """
+        from quoth.store.provenance import read_used
+
+        return read_used(self.path, self.manifest)
+
     @property
     def onnx(self) -> Path | None:
         """Its ONNX file, or ``None``."""
@@ -119,13 +137,22 @@ class ReaderFolder:
         longest = min([384, *limits])
         return ReaderSettings(max_tokens=longest, overlap=min(128, longest // 3), stored=False)
 
-    def write_manifest(self, settings: ReaderSettings, facts: Mapping[str, Any]) -> ReaderFolder:
+    def write_manifest(
+        self, settings: ReaderSettings, facts: Mapping[str, Any], *, used: Sequence[Used] | None = None
+    ) -> ReaderFolder:
         """Write ``quoth.json`` atomically, with the hashes of the current files, and the model card.
 
         Args:
             settings: The reader's settings.
             facts: Other facts: precision, training data, scores.
+            used: The data sets that the reader was made from, whose fingerprints are written first; ``None``: the facts
+                say it, and ``seen.npz`` stays.
         """
+        if used is not None:
+            from quoth.store.provenance import write_seen
+
+            write_seen(self.path, used)
+            facts = {**facts, "data": [each.to_dict() for each in used]}
         manifest = {
             "format": FORMAT,
             **settings.to_dict(),
@@ -149,7 +176,12 @@ class ReaderFolder:
             return False
 
     def with_settings(
-        self, settings: ReaderSettings, facts: Mapping[str, Any], out: str | Path | None = None
+        self,
+        settings: ReaderSettings,
+        facts: Mapping[str, Any],
+        out: str | Path | None = None,
+        *,
+        used: Sequence[Used] | None = None,
     ) -> ReaderFolder:
         """Store other settings and facts, in this folder or in a copy.
 
@@ -157,17 +189,18 @@ class ReaderFolder:
             settings: The new settings.
             facts: Facts to add to the manifest.
             out: A new or empty folder for the copy, written atomically; ``None``: change this folder.
+            used: All data sets that the reader was made from; ``None``: as before.
 
         Raises:
             ConfigError: If ``out`` is not empty.
         """
         known = {key: value for key, value in self.manifest.items() if key not in (*settings.to_dict(), *_OURS)}
         if out is None:
-            return self.write_manifest(settings, {**known, **facts})
+            return self.write_manifest(settings, {**known, **facts}, used=used)
         out = check_new_folder(out)
         with whole_folder(out) as part:
             copy_reader(self.path, part)
-            ReaderFolder(part, self.manifest, self.config).write_manifest(settings, {**known, **facts})
+            ReaderFolder(part, self.manifest, self.config).write_manifest(settings, {**known, **facts}, used=used)
         return ReaderFolder.open(out)
 
 
@@ -199,14 +232,15 @@ def find_folder(
     """Return the folder of a reader, from disk or from the hub.
 
     Args:
-        source: A folder or a hub name; the shipped reader if ``None``.
+        source: A folder or a hub name; the shipped reader if ``None`` or "shipped" (not a folder of this name, which
+            is "./shipped").
         revision: Branch, tag or commit on the hub.
         token: Access token of the hub.
 
     Raises:
         ReaderError: If it does not exist, or is incomplete or damaged.
     """
-    if source is None:
+    if source is None or source == SHIPPED:
         return shipped_folder()
     if is_hub_name(source):
         source = hub_folder(str(source), revision=revision, token=token)

@@ -20,6 +20,8 @@ MANIFEST = "quoth.json"
 CARD = "README.md"
 TOKENIZER = "tokenizer.json"
 CONFIG = "config.json"
+# Fingerprints of the questions and contexts that the reader was made from.
+SEEN = "seen.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ LAYOUTS = (
 # Patterns of small files that a reader may need, including those from which a tokenizer can be created.
 SMALL = (
     MANIFEST,
+    SEEN,
     CONFIG,
     "tokenizer*",
     "special_tokens_map.json",
@@ -110,8 +113,8 @@ def reader_files(folder: Path) -> list[str]:
 
 
 def copy_reader(folder: Path, to: Path) -> None:
-    """Copy only the files of a reader, its manifest and its card to an existing folder."""
-    for name in (MANIFEST, CARD, *reader_files(folder)):
+    """Copy only the files of a reader, its manifest, its card and its provenance to an existing folder."""
+    for name in (MANIFEST, CARD, SEEN, *reader_files(folder)):
         if (folder / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, to / name)

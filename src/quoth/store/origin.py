@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from quoth.engines import Engine
 from quoth.reading import Tokenizer
-from quoth.store.folder import ReaderFolder, find_folder, open_engine
+from quoth.store.folder import SHIPPED, ReaderFolder, find_folder, open_engine
 from quoth.store.hub import is_hub_name
 
 # Number of readers that a process caches for later tasks.
@@ -60,7 +60,7 @@ class Origin:
     ) -> Origin:
         """Return the origin of a reader in a folder."""
         options = {"engine": engine, "precision": precision, "threads": threads, "device": device}
-        if source is None:
+        if source is None or source == SHIPPED:
             return cls(**options)  # type: ignore[arg-type]
         folder = str(found.path.absolute())
         if not is_hub_name(source):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from quoth.errors import MissingExtraError
 from quoth.files import write_json
 from quoth.store import ReaderFolder
+from quoth.store.provenance import Used
 from quoth.tracking.model import log_reader
 
 
@@ -40,6 +41,8 @@ class Tracked(Protocol):
         """Return all fields, which are logged as parameters of the run."""
 
 
+# Longest digest of a data set that MLflow stores.
+_DIGEST = 36
 # File with the id of the MLflow run, so that a resumed training run continues in the same one.
 _FILE = "mlflow.json"
 # Names of the trainer's metrics -> names in MLflow.
@@ -54,6 +57,7 @@ _METRICS = {
     "eval_has_answer_f1": "HasAns_f1",
     "eval_no_answer_f1": "NoAns_f1",
     "eval_seconds": "eval_seconds",
+    "eval_loss": "dev_loss",
 }
 
 
@@ -71,18 +75,20 @@ class MlflowTracker(TrainerCallback):
         self._config = config
 
     @contextmanager
-    def following(self, out: Path, facts: Mapping[str, Any]) -> Iterator[None]:
-        """Use the active MLflow run, or start one and end it (as failed if training fails); log the parameters.
+    def following(self, out: Path, facts: Mapping[str, Any], used: Sequence[Used] = ()) -> Iterator[None]:
+        """Use the active MLflow run, or start one and end it (as failed if training fails); log parameters and data.
 
         Args:
             out: The folder of the training run. If it was tracked before, the same MLflow run continues.
             facts: Parameters to log in addition to the configuration.
+            used: Data sets to log as the run's inputs: names, hashes and counts, not their content.
         """
         import mlflow
 
         parameters = {**self._config.to_dict(), **facts}
         if mlflow.active_run() is not None:
             log_new_params(parameters)
+            log_inputs(used)
             yield
             return
 
@@ -91,6 +97,7 @@ class MlflowTracker(TrainerCallback):
 
         with opened_run(self._config.experiment, self._config.run_name, _known_run(out), remember):
             log_new_params(parameters)
+            log_inputs(used)
             yield
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -147,6 +154,22 @@ def log_new_params(parameters: Mapping[str, Any]) -> None:
     run = mlflow.active_run()
     there = mlflow.get_run(run.info.run_id).data.params if run else {}
     mlflow.log_params({name: value for name, value in parameters.items() if name not in there})
+
+
+def log_inputs(used: Sequence[Used]) -> None:
+    """Log data sets as inputs of the active run: name, sha256, counts, and what each is used for.
+
+    MLflow shows the first 36 characters of the hash as the digest of the data set; the tags have the rest.
+    """
+    import mlflow
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    for each in used:
+        facts = {name: str(value) for name, value in each.to_dict().items() if value is not None}
+        digest = each.data.sha256 or (each.data.seen.key if each.data.seen else None)
+        data = MetaDataset(CodeDatasetSource(facts), each.data.name, digest and digest[:_DIGEST])
+        mlflow.log_input(data, context=" of ".join(filter(None, (each.role, each.of))), tags=facts)
 
 
 def _known_run(out: Path) -> str | None:

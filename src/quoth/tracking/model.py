@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quoth.errors import MissingExtraError
-from quoth.store import ReaderFolder
+from quoth.store import ReaderFolder, find_folder
 from quoth.store.layout import copy_reader
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def track_reader(source: str | Path, *, experiment: str, run_name: str | None, r
     """
     if find_spec("mlflow") is None:
         raise MissingExtraError("logging a reader in MLflow", "track")
-    folder = ReaderFolder.open(source)
+    folder = find_folder(source)
     import mlflow
 
     if mlflow.active_run() is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -23,14 +24,14 @@ from transformers import (
     TrainingArguments,
 )
 
-from quoth.data import read_examples
 from quoth.engines.precisions import FROM_ACCELERATE, TO_ACCELERATE
 from quoth.engines.torch import load_tokenizer, quietly
 from quoth.errors import ConfigError, TrainingError
 from quoth.files import is_unfinished, whole_file, write_json
 from quoth.reading import DecodeSettings, Windower
-from quoth.records import Example
-from quoth.store import ReaderFolder, ReaderSettings, most_positions
+from quoth.records import NEVER, Example
+from quoth.store import SHIPPED, ReaderFolder, ReaderSettings, most_positions, shipped_folder
+from quoth.store.provenance import Used
 from quoth.tracking.callback import MlflowTracker
 from quoth.training.attention import use_attention
 from quoth.training.checkpoints import newest_checkpoint
@@ -39,6 +40,7 @@ from quoth.training.device import choose_precision, keep_memory, on_cpu, use_thr
 from quoth.training.features import WindowDataset, with_every_place
 from quoth.training.progress import Progress, ProgressCallback
 from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
+from quoth.training.sources import Labelled, checkpoint_of, labelled, used_by, warn_of_overlap
 from quoth.training.teacher import Teacher
 from quoth.training.trainer import ReaderTrainer, RunData
 
@@ -48,9 +50,6 @@ HISTORY_FILE = "history.json"
 CHECKPOINTS = "checkpoints"
 # Names of the hidden and attention dropout in the configurations of the supported model classes.
 _HIDDEN_DROPOUT = ("hidden_dropout_prob", "dropout", "hidden_dropout")
-# The base that stands for the shipped reader. Its float checkpoint is in the repository, not in the wheel.
-SHIPPED = "shipped"
-CHECKPOINT = Path(__file__).parents[3] / "readers" / "shipped"
 # The scores of a reader -> what an evaluation logs.
 _SCORES = {
     "exact": "eval_exact",
@@ -60,6 +59,7 @@ _SCORES = {
     "null_threshold": "eval_null_threshold",
     "HasAns_f1": "eval_has_answer_f1",
     "NoAns_f1": "eval_no_answer_f1",
+    "loss": "eval_loss",
 }
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
@@ -76,7 +76,9 @@ class TrainResult:
         seconds: Training time of this process.
         lost: Ids of training examples none of whose golds fits into a window; they are trained as "no answer".
         scores: All scores on the dev examples, as in ``quoth.json``: with unanswerable ones also ``null_threshold``,
-            ``HasAns_f1`` and ``NoAns_f1`` at this threshold, and ``never_f1``, without abstaining.
+            ``HasAns_f1`` and ``NoAns_f1`` at this threshold, and ``never_f1``, without abstaining; ``loss`` is the mean
+            per window.
+        before: F1 on the dev examples before the first step; ``None`` without dev examples.
     """
 
     folder: Path
@@ -86,13 +88,14 @@ class TrainResult:
     seconds: float
     lost: tuple[str, ...] = field(repr=False)
     scores: Mapping[str, float] = field(default_factory=dict)
+    before: float | None = None
 
 
 def train(
-    data: str | Path | Sequence[str | Path | Example],
+    data: str | Path | Sequence[str | Path | Example] | Labelled,
     *,
     out: str | Path,
-    dev: str | Path | Sequence[str | Path | Example] | None = None,
+    dev: str | Path | Sequence[str | Path | Example] | Labelled | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
@@ -131,27 +134,34 @@ def train(
     accelerator = Accelerator(cpu=on_cpu(), mixed_precision=TO_ACCELERATE[precision])
     accelerator.gradient_accumulation_steps = 1  # done in our loop; the environment may set another value
     main = accelerator.is_main_process
-    trainer, facts = _trainer(config, labelled(data), labelled(dev or []), arguments, accelerator)
+    examples, dev_examples = labelled(data), labelled(dev or [])
+    trainer, facts = _trainer(config, examples.examples, dev_examples.examples, arguments, accelerator)
+    used = used_by(examples, dev_examples, _parents(config))
+    if main:
+        warn_of_overlap(used, dev_examples)
+        _warn_of_threshold(config, dev_examples)
     reporting = [ProgressCallback(progress, precision)] if progress and main else []
     for callback in (*callbacks, *reporting, *([tracker] if tracker and main else [])):
         trainer.add_callback(callback)
     accelerator.wait_for_everyone()  # barrier: every process has checked the folder before any file is created
     if main:
         out.mkdir(parents=True, exist_ok=True)
-        write_json(out / RUN_FILE, {**config.to_dict(), **facts})
-    with tracker.following(out, facts) if tracker and main else nullcontext():
+        own = [each for each in used if each.of is None]
+        write_json(out / RUN_FILE, {**config.to_dict(), **facts, "data": [each.to_dict() for each in own]})
+    with tracker.following(out, facts, used) if tracker and main else nullcontext():
         started = time.monotonic()
         trainer.train(checkpoint)
         seconds = time.monotonic() - started
         if main:
             with _explain_disk_error(out):
-                _write_reader(trainer, facts, seconds, out)
+                _write_reader(trainer, facts, used, seconds, out)
         if tracker and main:
             tracker.log_reader(out, seconds)
     accelerator.wait_for_everyone()
     scores, step = _scores(trainer), trainer.state.best_global_step or trainer.state.global_step
     lost = tuple(trainer.data.windows.lost)
-    return TrainResult(out, scores.get("exact"), scores.get("f1"), step, seconds, lost, scores)
+    first = next((row["eval_f1"] for row in trainer.state.log_history if "eval_f1" in row and not row["step"]), None)
+    return TrainResult(out, scores.get("exact"), scores.get("f1"), step, seconds, lost, scores, first)
 
 
 def _trainer(
@@ -168,7 +178,7 @@ def _trainer(
     if config.keep_memory:
         keep_memory()
     transformers.set_seed(config.seed)
-    model, tokenizer = load_model(config), load_tokenizer(base_of(config))
+    model, tokenizer = load_model(config), load_tokenizer(checkpoint_of(config.base))
     most = most_positions(model.config.to_dict())
     if most is not None and config.max_tokens > most:
         raise ConfigError(f"max_tokens must be at most {most} for {config.base}, but is {config.max_tokens}")
@@ -211,42 +221,32 @@ def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
     return newest_checkpoint(out / CHECKPOINTS)
 
 
-def labelled(data: str | Path | Sequence[str | Path | Example]) -> list[Example]:
-    """Return labelled examples from examples, files or hub names.
-
-    Raises:
-        DataError: If the data cannot be read.
-        TrainingError: If an example is unlabelled.
-    """
-    examples: list[Example] = []
-    for item in [data] if isinstance(data, str | Path) else data:
-        examples.extend([item] if isinstance(item, Example) else read_examples(item))
-    unlabelled = sum(example.golds is None for example in examples)
-    if unlabelled:
-        raise TrainingError(f"{unlabelled} of {len(examples)} questions must have answers, but are unlabelled")
-    return examples
+def _parents(config: TrainConfig) -> list[tuple[str, Path]]:
+    """Return the folders of the readers that a run learns from; for the shipped one, where its provenance is."""
+    named = {"base": config.base, "teacher": config.teacher}
+    return [(role, shipped_folder().path if name == SHIPPED else Path(name)) for role, name in named.items() if name]
 
 
-def base_of(config: TrainConfig) -> str:
-    """Return the name or folder for transformers to load: the configured base; for "shipped", its checkpoint's folder.
-
-    Raises:
-        TrainingError: If the base is "shipped", and Quoth was not installed from its repository.
-    """
-    if config.base != SHIPPED:
-        return config.base
-    if not (CHECKPOINT / "model.safetensors").is_file():
-        raise TrainingError(
-            f"base {SHIPPED!r} needs the float checkpoint in Quoth's repository (readers/shipped), but this "
-            "installation does not include it. Clone the repository and install it with: pip install -e ."
+def _warn_of_threshold(config: TrainConfig, dev: Labelled) -> None:
+    """Warn that a base abstains and the reader will not, because dev does not tell from when on."""
+    folder = dict(_parents(config))["base"]
+    if not folder.is_dir() or any(example.golds == () for example in dev):
+        return
+    base = ReaderFolder.open_unchecked(folder)
+    stored = base.settings().decode.null_threshold if base.manifest else NEVER
+    if stored != NEVER:
+        warnings.warn(
+            f"{config.base} abstains above a null threshold of {stored:.2f}, but the new reader never abstains: its "
+            "scores differ, and no question of --dev is unanswerable. Fit a threshold afterwards: quoth calibrate "
+            "READER --data DATA --unanswerable PAIRS",
+            stacklevel=3,
         )
-    return str(CHECKPOINT)
 
 
 def load_model(config: TrainConfig) -> Any:
     """Load the encoder with a new head (or a reader, to train it further)."""
     try:
-        model_config = AutoConfig.from_pretrained(base_of(config))
+        model_config = AutoConfig.from_pretrained(checkpoint_of(config.base))
     except (OSError, ValueError) as error:
         raise TrainingError(
             f"{config.base}: cannot load this base; it must be a model folder or a hub name: {error}"
@@ -259,7 +259,7 @@ def load_model(config: TrainConfig) -> Any:
         # Silence the warnings that the head is new and that the pooler is unused: both are expected.
         with quietly():
             model = AutoModelForQuestionAnswering.from_pretrained(
-                base_of(config), config=model_config, dtype=torch.float32
+                checkpoint_of(config.base), config=model_config, dtype=torch.float32
             )
     except (OSError, ValueError) as error:
         raise TrainingError(f"{config.base}: cannot load the weights of an encoder: {error}") from error
@@ -303,13 +303,15 @@ def _explain_disk_error(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: float, out: Path) -> None:
+def _write_reader(
+    trainer: ReaderTrainer, facts: Mapping[str, Any], used: Sequence[Used], seconds: float, out: Path
+) -> None:
     """Write the reader folder. transformers can load it too."""
     config, scores = trainer.config, _scores(trainer)
     _keep_best(trainer)
     with quietly():
         trainer.model.save_pretrained(out)
-        AutoTokenizer.from_pretrained(base_of(config)).save_pretrained(out)
+        AutoTokenizer.from_pretrained(checkpoint_of(config.base)).save_pretrained(out)
     with whole_file(out / "tokenizer.json") as file:
         file.write(trainer.data.tokenizer.to_json())
     write_json(out / HISTORY_FILE, trainer.state.log_history)
@@ -324,7 +326,7 @@ def _write_reader(trainer: ReaderTrainer, facts: Mapping[str, Any], seconds: flo
         },
         "scores": {"dev": scores} if scores else {},
     }
-    ReaderFolder.open_unchecked(out).write_manifest(_with_threshold(trainer.data.settings, scores), manifest)
+    ReaderFolder.open_unchecked(out).write_manifest(_with_threshold(trainer.data.settings, scores), manifest, used=used)
 
 
 def _with_threshold(settings: ReaderSettings, scores: Mapping[str, float]) -> ReaderSettings:

@@ -17,6 +17,7 @@ from quoth.errors import TrainingError
 from quoth.files import whole_bytes
 from quoth.reading import Tokenizer, Window, WindowBatch
 from quoth.store import find_folder
+from quoth.training.sources import checkpoint_of
 
 # Start and end logits of one window, (2, T) float32.
 TeacherLogits = NDArray[np.float32]
@@ -70,7 +71,7 @@ class Teacher:
             TrainingError: If teacher and student have different tokenizers: their logits could not be compared.
             ReaderError: If the source is not a question-answering model.
         """
-        folder = find_folder(source).path
+        folder = find_folder(checkpoint_of(source)).path
         if load_tokenizer(str(folder)).to_json() != tokenizer.to_json():
             raise TrainingError(
                 f"{source}: the teacher must have the same tokenizer as the base, but has a different one"

@@ -33,6 +33,7 @@ from quoth.records import Example
 from quoth.store import ReaderSettings
 from quoth.training.checkpoints import clear_checkpoints, write_checkpoint
 from quoth.training.config import TrainConfig
+from quoth.training.dev_loss import LossEngine
 from quoth.training.dev_metrics import dev_metrics
 from quoth.training.features import Collator, StepPlan, TrainingBatch, WindowDataset
 from quoth.training.loss import span_losses, teacher_losses
@@ -152,6 +153,8 @@ class ReaderTrainer:
         self._wrapped.train()
         self._notify("on_train_begin")
         with StopSignals(self._accelerator) as signals:
+            if self.data.dev and not self.state.global_step and not self._evaluations(since=-1):
+                self._evaluate(signals)
             if resume_from and self._evaluation_is_due():
                 self._evaluate(signals)
                 self._save()
@@ -356,20 +359,24 @@ class ReaderTrainer:
             self.average.swap()
         try:
             engine = TorchEngine(self.model, precision=FROM_ACCELERATE[accelerator.mixed_precision])
-            reader = Reader(self.data.tokenizer, engine, self.data.settings)
+            losses = LossEngine(engine, self.data.tokenizer.pad_id, self.config.max_tokens)
+            reader = Reader(self.data.tokenizer, losses, self.data.settings)
             mine = dev[accelerator.process_index :: accelerator.num_processes]
             read = takewhile(lambda _: not signals.seen, reader.answer_all(mine))
             with explain_out_of_memory(self.config):
                 answers = gather_object([replace(each, answers=each.answers[:1]) for each in read])
+                loss = torch.tensor(gather_object([(losses.total, losses.windows)])).sum(dim=0)
         finally:
             if self.average:
                 self.average.swap()
             self.model.train()
         self._raise_if_stopped(signals)
-        metrics = dev_metrics(score(dev, answers))
+        metrics = {**dev_metrics(score(dev, answers)), "eval_loss": float(loss[0] / loss[1].clamp(min=1))}
         self._log({**metrics, "eval_seconds": round(time.monotonic() - started, 1)})
         self._notify("on_evaluate", metrics=metrics)
-        self._remember_best(metrics["eval_f1"])
+        # Before the first step there is nothing to select: the weights are those of the base.
+        if self.state.global_step:
+            self._remember_best(metrics["eval_f1"])
 
     def _remember_best(self, f1: float) -> None:
         state = self.state

@@ -101,9 +101,14 @@ def _f1(text: str, golds: Sequence[str]) -> float:
 def _by_reader(sets: Mapping[str, Sequence[Example]], name: str) -> list[tuple[str, Suspect]]:
     from quoth.data.audit import suspects
     from quoth.reader import Reader
+    from quoth.store.provenance import warn_if_seen
 
     loaded = Reader.load(name)
-    note("Whether this reader was trained on these questions is not checked; if it was, it doubts too few labels.")
+    used = loaded.made_from
+    if not any(each.data.seen for each in used):
+        note("This reader does not say what it was trained on. If it was on these questions, it doubts too few labels.")
+    for source, examples in sets.items():
+        warn_if_seen(used, examples, source, purpose="a reader that has seen a label doubts it too rarely")
     return [(source, each) for source, examples in sets.items() for each in suspects(examples, loaded.answer_all, _f1)]
 
 

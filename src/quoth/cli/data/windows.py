@@ -15,7 +15,10 @@ from quoth.cli.data.show import table_of, value_text
 def windows(
     file: options.File,
     tokenizer: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder with tokenizer.json, such as a reader's.", show_default=False)
+        str,
+        typer.Option(
+            metavar="DIR", help="Folder with tokenizer.json, such as a reader's; or shipped.", show_default=False
+        ),
     ],
     max_tokens: Annotated[
         int, typer.Option(metavar="N", min=1, help="Maximum length of a window, question included.")
@@ -34,8 +37,10 @@ def windows(
     """
     from quoth.data import read_examples
     from quoth.reading import Tokenizer, Windower, survey
+    from quoth.store import SHIPPED, find_folder
 
-    windower = Windower(Tokenizer.load(tokenizer), max_tokens=max_tokens, overlap=overlap)
+    folder = find_folder(tokenizer).path if tokenizer == SHIPPED else Path(tokenizer)
+    windower = Windower(Tokenizer.load(folder), max_tokens=max_tokens, overlap=overlap)
     document = survey(read_examples(file), windower).to_dict()
     if json:
         print_json(document)

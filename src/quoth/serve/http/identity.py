@@ -10,7 +10,7 @@ from typing import Any
 
 from quoth.files import sha256
 from quoth.reader import Reader
-from quoth.store import ReaderFolder, shipped_folder
+from quoth.store import SHIPPED, ReaderFolder, shipped_folder
 from quoth.store.hub import hub_folder, is_hub_name
 from quoth.store.layout import reader_files
 
@@ -49,7 +49,8 @@ class ServedReader:
             ConfigError: If the engine or precision is unknown.
             MissingExtraError: If the engine is not installed.
         """
-        name = "shipped" if source is None else Path(source).resolve().name
+        source = None if source == SHIPPED else source
+        name = SHIPPED if source is None else Path(source).resolve().name
         if is_hub_name(source):
             source = hub_folder(str(source))
         reader = Reader.load(source, engine=engine, precision=precision, threads=threads)

@@ -34,7 +34,8 @@ from quoth.records import Example
 from quoth.store import ReaderFolder
 from quoth.training.config import TrainConfig
 from quoth.training.progress import Progress
-from quoth.training.run import CHECKPOINTS, TrainResult, labelled, train
+from quoth.training.run import CHECKPOINTS, TrainResult, train
+from quoth.training.sources import Labelled, labelled
 from quoth.training.sweep.plan import Choices, Range, SweepPlan
 from quoth.training.sweep.table import OUTCOME, REASON, TrialRow, done_trials, markdown, trial_name, trial_rows
 
@@ -107,7 +108,7 @@ class _Sweep:
     out: Path
     progress: Callable[[Progress], None] | None
 
-    def run(self, data: Sequence[Example], dev: Sequence[Example]) -> SweepResult:
+    def run(self, data: Labelled, dev: Labelled) -> SweepResult:
         with self._tracked(self.config.run_name or "sweep", self.study):
             self._log_plan()
             for trial in self._trials():
@@ -135,7 +136,7 @@ class _Sweep:
             self.study.sampler = optuna.samplers.TPESampler(seed=seed)
             yield self.study.ask()
 
-    def _run(self, trial: optuna.Trial, data: Sequence[Example], dev: Sequence[Example]) -> None:
+    def _run(self, trial: optuna.Trial, data: Labelled, dev: Labelled) -> None:
         """Run one trial and report its outcome to the study."""
         name = trial_name(len(done_trials(self.study)) + 1)
         try:
@@ -158,9 +159,7 @@ class _Sweep:
         # The trial will not be resumed, and checkpoints are three times the size of a reader.
         shutil.rmtree(self.out / name / CHECKPOINTS, ignore_errors=True)
 
-    def _train(
-        self, trial: optuna.Trial, name: str, data: Sequence[Example], dev: Sequence[Example]
-    ) -> TrainResult | None:
+    def _train(self, trial: optuna.Trial, name: str, data: Labelled, dev: Labelled) -> TrainResult | None:
         """Train with the values of a trial; ``None`` if it was pruned."""
         values = {field: _suggest(trial, field, what) for field, what in self.plan.vary.items()}
         own = {"run_name": name, "log_model": False, "registered_model": None}
@@ -237,10 +236,11 @@ class _Pruning(TrainerCallback):
         for row in state.log_history:
             # Trials may have different numbers of steps, so progress is in percent of the run.
             percent = round(100 * row["step"] / state.max_steps)
-            if "eval_f1" in row and percent not in self._reported:
+            # The evaluation before the first step says nothing about the trial.
+            if "eval_f1" in row and row["step"] and percent not in self._reported:
                 self._reported.add(percent)
                 self._trial.report(row["eval_f1"], percent)
-        if state.global_step < state.max_steps and self._trial.should_prune():
+        if 0 < state.global_step < state.max_steps and self._trial.should_prune():
             raise optuna.TrialPruned
 
 

@@ -1,0 +1,78 @@
+"""Confidence intervals of fitted parameters, by bootstrap over articles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quoth.evaluation.threshold import fit_threshold
+from quoth.records import NEVER, NullThreshold
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+# Either end of a threshold's interval may be "never".
+ThresholdInterval = tuple[NullThreshold, NullThreshold]
+
+RESAMPLES = 200
+# More articles are joined to so many groups, so that the losses of all grid points fit in memory.
+_GROUPS = 400
+
+
+def groups(articles: NDArray[np.int_]) -> NDArray[np.int_]:
+    """Number the groups of articles that are resampled together: articles, or at most 400 groups of them."""
+    return np.asarray(np.unique(articles, return_inverse=True)[1] % _GROUPS)
+
+
+def resampled(group: NDArray[np.int_]) -> NDArray[np.int_]:
+    """Return how often each group is drawn in each resample, ``(200, groups)``. Deterministic."""
+    count = int(group.max()) + 1
+    return np.random.default_rng(0).multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES)
+
+
+def middle(values: Floats) -> Interval:
+    """Return the 2.5th and 97.5th percentile; of values themselves, so that they stay on their grid."""
+    low, high = np.quantile(values, [0.025, 0.975], method="nearest")
+    return float(low), float(high)
+
+
+def threshold_interval(
+    odds: Floats, f1: Floats, has: NDArray[np.bool_], articles: NDArray[np.int_], max_cost: float | None, share: float
+) -> ThresholdInterval:
+    """Return the 95 % confidence interval of the best null threshold.
+
+    Args:
+        odds: Null odds of each question, ``(n,)``.
+        f1: F1 of each best answer, in [0, 1], ``(n,)``.
+        has: Whether each question has golds, ``(n,)``.
+        articles: The number of each question's article, ``(n,)``.
+        max_cost: As :func:`fit_threshold` takes it.
+        share: The share of unanswerable questions, as there.
+    """
+    both = [rows for rows in _resampled_rows(articles) if has[rows].any() and not has[rows].all()]
+    found = np.array(
+        [
+            _number(
+                fit_threshold(odds[rows], f1[rows], has[rows], max_cost=max_cost, unanswerable_share=share).threshold
+            )
+            for rows in both or [np.arange(len(odds))]
+        ]
+    )
+    low, high = middle(found)
+    return _finite(low), _finite(high)
+
+
+def _number(threshold: NullThreshold) -> float:
+    return np.inf if isinstance(threshold, str) else threshold
+
+
+def _finite(value: float) -> NullThreshold:
+    return NEVER if value == np.inf else value
+
+
+def _resampled_rows(articles: NDArray[np.int_]) -> Iterator[NDArray[np.int_]]:
+    """Yield the indices of the questions of each resample."""
+    group = groups(articles)
+    for counts in resampled(group):
+        yield np.repeat(np.arange(len(group)), counts[group])

@@ -1,0 +1,129 @@
+"""What a reader was made from: the data sets in its ``quoth.json``, and their fingerprints in ``seen.npz``.
+
+So that a reader is not trusted for what it has seen: training, choosing, fitting and measuring on the same questions or
+contexts is noticed, and the data set is named.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from quoth.data.provenance import DataSet, Overlap, from_bytes, to_bytes
+from quoth.errors import OverlapWarning, ReaderError
+from quoth.files import whole_bytes
+from quoth.records import Example
+from quoth.store.layout import SEEN
+
+# What a data set was used for -> how a sentence goes on after its name.
+ROLES = {
+    "training": "which {whose} was trained on",
+    "choosing": "by which {whose} was chosen among the checkpoints",
+    "calibrating": "on which the probabilities of {whose} were fitted",
+    "gating": "by which the int8 form of {whose} was accepted",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Used:
+    """A data set, and what it was used for.
+
+    Attributes:
+        role: One of ``ROLES``.
+        data: The data set.
+        of: "base" or "teacher" if it was used for one of them, and not for the reader itself.
+    """
+
+    role: str
+    data: DataSet
+    of: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as an entry of ``data`` in ``quoth.json``."""
+        return {"role": self.role, **({"of": self.of} if self.of else {}), **self.data.to_dict()}
+
+    def whose(self, subject: str) -> str:
+        """Return whose data it is, for a sentence."""
+        return {"base": "the base of ", "teacher": "the teacher of "}.get(self.of or "", "") + subject
+
+
+def read_used(folder: Path, manifest: Mapping[str, Any]) -> list[Used]:
+    """Return the data sets that a reader was made from, as far as its folder says.
+
+    Raises:
+        ReaderError: If ``seen.npz`` is damaged, or the manifest's ``data`` is not a list of objects.
+    """
+    entries = manifest.get("data", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise ReaderError(f"{folder / 'quoth.json'}: data must be a list of objects, but is {entries!r}")
+    file = folder / SEEN
+    try:
+        sets = from_bytes(file.read_bytes()) if entries and file.is_file() else {}
+    except ValueError as error:
+        raise ReaderError(f"{file}: {error}. Copy the whole folder, or delete the file") from error
+    return [
+        Used(str(entry.get("role")), DataSet.from_json(entry, sets), entry.get("of"))
+        for entry in entries
+        if entry.get("role") in ROLES
+    ]
+
+
+def write_seen(folder: Path, used: Iterable[Used]) -> None:
+    """Write the fingerprints of the data sets, each once."""
+    sets = {each.data.seen.key: each.data.seen for each in used if each.data.seen}
+    if not sets:
+        (folder / SEEN).unlink(missing_ok=True)
+        return
+    with whole_bytes(folder / SEEN) as file:
+        file.write(to_bytes(sets))
+
+
+def inherited(used: Iterable[Used], of: str) -> list[Used]:
+    """Return what a reader inherits from its base or its teacher: what that one was trained on or chosen by."""
+    return [replace(each, of=each.of or of) for each in used if each.role in ("training", "choosing")]
+
+
+def merged(used: Iterable[Used]) -> list[Used]:
+    """Return the data sets, each once for each purpose; those of the reader itself come first."""
+    found: dict[tuple[str, str, str | None], Used] = {}
+    for each in sorted(used, key=lambda one: one.of is not None):
+        found.setdefault((each.role, each.data.name, each.data.sha256), each)
+    return list(found.values())
+
+
+def warnings_of(
+    used: Sequence[Used], examples: Sequence[Example], name: str, *, subject: str = "this reader", purpose: str
+) -> list[str]:
+    """Say which data sets of a reader share questions or contexts with some examples.
+
+    Args:
+        used: The reader's data sets.
+        examples: The examples.
+        name: Of the examples, for the sentences.
+        subject: What the reader is called there.
+        purpose: The second half of the sentences: what follows.
+
+    Returns:
+        One sentence for each data set that shares questions, or contexts.
+    """
+    sentences = []
+    for each in used:
+        if each.data.seen and (shared := each.data.seen.overlap(examples)):
+            clause = ROLES[each.role].format(whose=each.whose(subject))
+            sentences.append(f"{Path(name).name}: {_are(shared)} in {each.data.name}, {clause}; {purpose}")
+    return sentences
+
+
+def warn_if_seen(used: Sequence[Used], examples: Sequence[Example], name: str, *, purpose: str) -> list[str]:
+    """Warn of each data set of a reader that shares questions or contexts with some examples; return the sentences."""
+    sentences = warnings_of(used, examples, name, purpose=purpose)
+    for sentence in sentences:
+        warnings.warn(sentence, OverlapWarning, stacklevel=3)
+    return sentences
+
+
+def _are(shared: Overlap) -> str:
+    return f"{shared} {'is' if shared.questions == 1 else 'are'}"
