@@ -232,6 +232,9 @@ def test_contexts_are_remembered_up_to_a_number_of_tokens():
     for number in range(9):
         cutter.windows(Example("q", QUESTION, f"{number} {CONTEXT}"))
     assert 1 <= len(cutter._contexts) <= 2
+    # The last one is kept however long it is: the next question may be about it.
+    cutter.windows(Example("q", QUESTION, CONTEXT * 40))
+    assert [*cutter._contexts] == [CONTEXT * 40]
 
 
 def test_a_misspelt_engine_is_wrong_use_whatever_the_folder_holds(tmp_path, capsys):

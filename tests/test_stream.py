@@ -228,3 +228,19 @@ atexit.register(lambda: print(seen, len(engine.spans)))
     seen, ran = map(int, done.stdout.split())
     assert ran <= seen + 1 + _QUEUED
     assert done.stderr == ""
+
+
+def test_long_texts_are_not_read_far_ahead():
+    # Every second text fills a block by itself: of such, three blocks are read ahead, not three times 256 examples.
+    taken = []
+
+    def asked():
+        for number in range(40):
+            taken.append(number)
+            yield Example(f"q{number}", QUESTION, CONTEXT * (10 if number % 2 else 1))
+
+    reader = tiny_reader("wordpiece")
+    stream = Stream(reader.windower, WatchedEngine(), unbatch, block_characters=9 * len(CONTEXT)).read(asked())
+    assert next(stream)[0].id == "q0"
+    assert 3 < max(taken) < 10
+    assert [example.id for example, _ in stream] == [f"q{number}" for number in range(1, 40)]

@@ -13,6 +13,7 @@ from quoth.errors import ConfigError
 from quoth.records import Example
 from quoth.tables import ReaderChoice, TableAnswerer, TableSettings, answer_batch, answer_table, output_schema
 from quoth.tables.columns import ANSWER_TYPES
+from quoth.tables.rows import PIECE_BYTES, Rows
 from support.readers import TINY, tiny_reader
 
 pytestmark = pytest.mark.torch
@@ -191,6 +192,33 @@ def test_a_very_long_text_is_read_to_its_end(reader):
     [row] = answered.to_pylist()
     assert (row["error_code"], row["windows"] > 1000) == (None, True)
     assert text[row["start"] : row["end"]] == row["answer"]
+
+
+def test_pieces_end_where_their_texts_are_long():
+    given = pa.table(
+        {"question": ["Who?"] * 300, "context": ["x" * (PIECE_BYTES // 2 if n % 10 == 9 else 9) for n in range(300)]}
+    )
+    for kind in (pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())):
+        one = given.set_column(1, "context", given.column("context").cast(pa.string()).cast(kind))
+        sizes = [rows.table.num_rows for rows in Rows(one).pieces(128)]
+        assert sizes == [20] * 15
+    assert [rows.table.num_rows for rows in Rows(table(300)).pieces(128)] == [128, 128, 44]
+
+
+def test_a_long_text_under_many_questions_comes_out_in_several_tables():
+    # In one table, forty copies of a text of 2 MB would be 80 MB.
+    text = "Ada lives in Paris. " * 100_000
+    given = pa.table({"context": [None, text, GOOD[1]]})
+    settings = TableSettings(questions=[f"Where in {n}?" for n in range(40)], max_context_chars=1000, reader=CHOICE)
+    pieces = [*TableAnswerer(settings).stream(Rows(given).pieces(3))]
+    assert max(piece.nbytes for piece in pieces) < 16 << 20
+    whole = pa.concat_tables(pieces)
+    assert whole.column("question").to_pylist() == [question for _, question in settings.asked] * 3
+    codes = whole.column("error_code").to_pylist()
+    assert codes == ["null_context"] * 40 + ["context_too_long"] * 40 + [None] * 40
+    assert [len(value or "") for value in whole.column("context").to_pylist()] == [0] * 40 + [len(text)] * 40 + [
+        len(GOOD[1])
+    ] * 40
 
 
 def test_the_answerer_pickles_as_its_settings():

@@ -1,9 +1,9 @@
 """A pipeline over a stream of examples: tokenization and decoding run while the engine computes.
 
-Examples are read in blocks. The windows of a block are sorted by length and grouped into batches by a token budget.
-Three threads work at the same time: one creates the windows of the next block, one runs the engine, and the caller's
-thread reads examples, reduces the logits, and yields results in the order of the examples. At most three blocks are in
-memory, so memory is bounded for any stream.
+Examples are read in blocks, which end after so many examples or so much text. The windows of a block are sorted by
+length and grouped into batches by a token budget. Three threads work at the same time: one creates the windows of the
+next block, one runs the engine, and the caller's thread reads examples, reduces the logits, and yields results in the
+order of the examples. At most three blocks are in memory, so memory is bounded for any stream.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ R = TypeVar("R")
 
 # Examples per block: more of them allow batches of windows with more similar lengths.
 LOOK_AHEAD = 256
+# Characters of text per block, about: the example that reaches it is the block's last. A text counts for each question
+# about it, since each has windows of its own.
+BLOCK_CHARACTERS = 1 << 22
 # Maximum tokens per batch, padding included (ten windows of full length), to limit the memory of an engine call.
 BATCH_TOKENS = 4096
 # Maximum number of queued batches: enough to keep the engine busy while the caller processes a block's answers, but not
@@ -64,11 +67,13 @@ class Stream(Generic[T]):
         windower: The windower.
         engine: The engine.
         reduce: Reduces the logits of a batch to one item per window, so that the batch can be freed.
+        block_characters: Characters of text per block, about.
     """
 
     windower: Windower
     engine: Engine
     reduce: Callable[[WindowBatch, SpanLogits], Sequence[T]]
+    block_characters: int = BLOCK_CHARACTERS
 
     def run(self, windows: Sequence[Window]) -> list[T]:
         """Run some windows without threads, and return their reduced logits."""
@@ -87,9 +92,9 @@ class Stream(Generic[T]):
             InputError, QuestionTooLongError: If an example is invalid.
             ReaderError: If the engine fails.
         """
-        blocks = _blocks(examples)
+        blocks = self._blocks(examples)
         first = next(blocks, [])
-        if len(first) < LOOK_AHEAD:
+        if not self._is_full(len(first), sum(map(_characters, first))):
             # It is the last one, so nothing can run in parallel.
             yield from self._collect(map(self._run, _steps([self._cut(first)])))
             next(blocks, None)  # raises the input's exception
@@ -101,6 +106,31 @@ class Stream(Generic[T]):
         finally:
             cutter.shutdown(cancel_futures=True)
             runner.shutdown(cancel_futures=True)
+
+    def _blocks(self, examples: Iterable[Example]) -> Iterator[list[Example]]:
+        """Yield the examples in blocks; if the input raises, yield earlier examples first, and then raise."""
+        block: list[Example] = []
+        characters = 0
+        each = iter(examples)
+        while True:
+            try:
+                block.append(next(each))
+            except StopIteration:
+                break
+            except Exception:
+                if block:
+                    yield block
+                raise
+            characters += _characters(block[-1])
+            if self._is_full(len(block), characters):
+                yield block
+                block, characters = [], 0
+        if block:
+            yield block
+
+    def _is_full(self, examples: int, characters: int) -> bool:
+        """Return True if a block of this size ends here."""
+        return examples >= LOOK_AHEAD or characters >= self.block_characters
 
     def _cut(self, examples: list[Example]) -> _Block:
         cut = list(self.windower.each(examples))
@@ -127,24 +157,8 @@ class Stream(Generic[T]):
             yield WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=limit)
 
 
-def _blocks(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Yield the examples in blocks; if the input raises, yield earlier examples first, and then raise."""
-    block: list[Example] = []
-    each = iter(examples)
-    while True:
-        try:
-            block.append(next(each))
-        except StopIteration:
-            break
-        except Exception:
-            if block:
-                yield block
-            raise
-        if len(block) == LOOK_AHEAD:
-            yield block
-            block = []
-    if block:
-        yield block
+def _characters(example: Example) -> int:
+    return sum(map(len, example.contexts))
 
 
 def _steps(blocks: Iterable[_Block]) -> Iterator[_Step]:

@@ -178,7 +178,10 @@ class Windower:
             self._contexts[text] = tokens
             self._contexts.move_to_end(text)
         held = sum(map(len, self._contexts.values()))
-        while len(self._contexts) > self.remembered_contexts or held > self.remembered_tokens:
+        # The last one stays however long it is, because the next question may be about it.
+        while len(self._contexts) > min(1, self.remembered_contexts) and (
+            len(self._contexts) > self.remembered_contexts or held > self.remembered_tokens
+        ):
             held -= len(self._contexts.popitem(last=False)[1])
 
     def _cut(

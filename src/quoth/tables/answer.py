@@ -61,7 +61,7 @@ class TableAnswerer:
         return joined(self.stream(Rows(table).pieces(piece_size(self.settings))), table.schema, self.settings)
 
     def stream(self, pieces: Iterable[Rows]) -> Iterator[pa.Table]:
-        """Answer pieces of rows as they come, each as its own table, in their order; memory does not grow."""
+        """Answer pieces of rows as they come, each as tables of its own, in their order; memory does not grow."""
         return answer_rows(self.reader, self.settings, pieces)
 
 
@@ -88,7 +88,7 @@ def joined(tables: Iterable[pa.Table], schema: pa.Schema, settings: TableSetting
 
 
 def answer_rows(reader: Reader, settings: TableSettings, pieces: Iterable[Rows]) -> Iterator[pa.Table]:
-    """Answer pieces of rows, each as its own table, in their order; all go through the reader as one stream."""
+    """Answer pieces of rows, each as tables of its own, in their order; all go through the reader as one stream."""
     waiting: deque[Piece] = deque()
 
     def examples() -> Iterator[Example]:
@@ -99,12 +99,12 @@ def answer_rows(reader: Reader, settings: TableSettings, pieces: Iterable[Rows])
 
     for outcome in outcomes(reader, examples(), settings):
         while waiting[0].is_done():  # nothing in it could be asked
-            yield waiting.popleft().table()
+            yield from waiting.popleft().tables()
         waiting[0].add(outcome)
         if waiting[0].is_done():
-            yield waiting.popleft().table()
+            yield from waiting.popleft().tables()
     while waiting:
-        yield waiting.popleft().table()
+        yield from waiting.popleft().tables()
 
 
 def outcomes(reader: Reader, examples: Iterable[Example], settings: TableSettings) -> Iterator[Prediction | RowError]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from quoth.records import Example, Prediction
 from quoth.tables.columns import QUESTION, RowError, answer_columns, kept_names, output_schema
 from quoth.tables.settings import TableSettings
 
-# Rows that go through the reader together: few, so that long texts take little memory.
-PIECE = 128
+# Rows that go through the reader together, at most, and their bytes of text, about: the row that reaches them is the
+# piece's last. Both are counted from the content alone, so that the pieces of some rows are always the same.
+PIECE, PIECE_BYTES = 128, 1 << 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,13 @@ class Rows:
     broken: Mapping[int, RowError] = field(default_factory=dict)
 
     def pieces(self, size: int) -> Iterator[Rows]:
-        """Yield the rows in pieces of a size, the last one shorter."""
-        for start in range(0, self.table.num_rows, size):
-            yield self.slice(start, size)
+        """Yield the rows in pieces of a size; fewer rows where their texts are long, and at the end."""
+        start = 0
+        while start < self.table.num_rows:
+            piece = self.table.slice(start, size)
+            count, _ = leading(piece, PIECE_BYTES)
+            yield self.slice(start, count)
+            start += count
 
     def slice(self, start: int, size: int) -> Rows:
         """Return some of the rows."""
@@ -38,8 +46,40 @@ class Rows:
         return Rows(self.table.slice(start, size), broken)
 
 
+def leading(table: pa.Table, most: int) -> tuple[int, int]:
+    """Return how many rows come first until their texts have so many bytes, the row that reaches it included.
+
+    Returns:
+        The number of rows, all if their texts are shorter; and the bytes of their texts.
+    """
+    ends = np.cumsum(text_bytes(table))
+    count = min(int(np.searchsorted(ends, most)) + 1, len(ends))
+    return count, int(ends[count - 1]) if count else 0
+
+
+def text_bytes(table: pa.Table) -> NDArray[np.int64]:
+    """Return the bytes of the texts in each row, ``(rows,)``; what Arrow says of buffers depends on who made them."""
+    total = np.zeros(table.num_rows, np.int64)
+    for column in table.columns:
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column, kind = column.cast(kind.value_type), kind.value_type
+        if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+            column, kind = column.cast(pa.large_binary()), pa.large_binary()
+        if _has_length(kind):
+            total += pc.fill_null(pc.binary_length(column), 0).to_numpy()
+    return total
+
+
+def _has_length(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind)
+    )
+
+
 def piece_size(settings: TableSettings) -> int:
-    """Return how many rows go through the reader together."""
+    """Return how many rows go through the reader together, at most."""
     return max(1, PIECE // max(1, len(settings.asked)))
 
 
@@ -78,22 +118,30 @@ class Piece:
                 return
             self._outcomes.append(item)
 
-    def table(self) -> pa.Table:
-        """Return the kept columns with the answers."""
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the kept columns with the answers: one table, but several where a long text stands in many rows."""
         settings, table = self._settings, self._rows.table
         kept = table.select(kept_names(table.schema, settings))
         questions = settings.asked
         if not questions:
-            columns = answer_columns(self._outcomes, settings)
+            yield self._table(kept, answer_columns(self._outcomes, settings))
         elif settings.wide:
             each = [answer_columns(self._outcomes[n :: len(questions)], settings) for n in range(len(questions))]
-            columns = [column for answers in each for column in answers]
+            yield self._table(kept, [column for answers in each for column in answers])
         else:
-            indices = [row for row in range(table.num_rows) for _ in questions]
-            kept = kept.take(pa.array(indices, pa.int64()))
-            texts = [text for _ in range(table.num_rows) for _, text in questions]
-            columns = [pa.array(texts, pa.string()), *answer_columns(self._outcomes, settings)]
-        return pa.Table.from_arrays([*kept.columns, *columns], schema=self._schema)
+            rows = np.arange(table.num_rows).repeat(len(questions))
+            ends = np.cumsum(text_bytes(kept)[rows])
+            start = 0
+            while start < len(rows):
+                before = ends[start - 1] if start else 0
+                stop = int(np.searchsorted(ends, before + PIECE_BYTES)) + 1
+                texts = [questions[place % len(questions)][1] for place in range(start, min(stop, len(rows)))]
+                columns = [pa.array(texts, pa.string()), *answer_columns(self._outcomes[start:stop], settings)]
+                yield self._table(kept.take(pa.array(rows[start:stop])), columns)
+                start = stop
+
+    def _table(self, kept: pa.Table, answers: list[pa.Array]) -> pa.Table:
+        return pa.Table.from_arrays([*kept.columns, *answers], schema=self._schema)
 
 
 def _asked(rows: Rows, settings: TableSettings) -> Iterator[Example | RowError]:

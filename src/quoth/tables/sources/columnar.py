@@ -13,6 +13,8 @@ from quoth.tables.sources.files import Location, Scan, unreadable
 
 # Rows that are decoded at once, at most, and their bytes, about.
 _ROWS, _BYTES = 1024, 1 << 25
+# Bytes of a column that are read at once, since a row group may be larger than the memory.
+_BUFFER = 1 << 20
 
 
 def scan_parquet(location: Location) -> Scan:
@@ -33,7 +35,7 @@ def scan_parquet(location: Location) -> Scan:
 def read_parquet(location: Location, columns: Sequence[str], place: int) -> Iterator[Rows]:
     """Yield the rows from a row group on."""
     with location.arrow_file() as file:
-        opened = parquet.ParquetFile(file)
+        opened = parquet.ParquetFile(file, buffer_size=_BUFFER)
         groups = list(range(place, opened.num_row_groups))
         sizes = [(meta.num_rows, meta.total_byte_size) for meta in map(opened.metadata.row_group, groups)]
         per_row = max((size / max(1, rows) for rows, size in sizes), default=1)

@@ -48,12 +48,12 @@ class Location:
         Raises:
             OSError: If it cannot be read.
         """
-        system, inner = _system(self.path)
+        system, inner = system_of(self.path)
         return io.BufferedReader(system.open_input_file(inner), 1 << 20)
 
     def arrow_file(self) -> pa.NativeFile:
         """Open it as Arrow's readers want it."""
-        system, inner = _system(self.path)
+        system, inner = system_of(self.path)
         return system.open_input_file(inner)
 
     def state(self) -> tuple[int, int]:
@@ -62,7 +62,7 @@ class Location:
         Raises:
             OSError: If it is not there.
         """
-        system, inner = _system(self.path)
+        system, inner = system_of(self.path)
         info = system.get_file_info(inner)
         if info.type != fs.FileType.File:
             raise FileNotFoundError(2, "no such file", self.path)
@@ -133,12 +133,8 @@ def _local(text: str) -> list[Path]:
 def _remote(text: str) -> list[str]:
     head, _, query = text.partition("?")
     parts = urlsplit(head)
-    if "@" in parts.netloc:
-        raise ConfigError(
-            f"{parts.scheme}://…@{parts.hostname}: must hold no key, since job.json keeps the URL. Set the key in the "
-            "environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        )
-    system, inner = _system(text)
+    refuse_keys(text)
+    system, inner = system_of(text)
 
     def whole(path: str) -> str:
         return f"{parts.scheme}://{path}" + (f"?{query}" if query else "")
@@ -179,8 +175,26 @@ def _suffixes() -> str:
     return ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 
 
-def _system(path: str) -> tuple[fs.FileSystem, str]:
-    """Return the file system of a path or URL, and the path within it."""
+def refuse_keys(url: str) -> None:
+    """Check that a URL holds no key.
+
+    Raises:
+        ConfigError: If it does.
+    """
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ConfigError(
+            f"{parts.scheme}://…@{parts.hostname}: must hold no key, since job.json keeps the URL. Set the key in the "
+            "environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+
+
+def system_of(path: str) -> tuple[fs.FileSystem, str]:
+    """Return the file system of a path or URL, and the path within it.
+
+    Raises:
+        ConfigError: If there is no file system of this scheme.
+    """
     if "://" not in path:
         return _local_system(), path
     head, _, query = path.partition("?")

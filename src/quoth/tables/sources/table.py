@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from quoth.errors import ConfigError, DataError
 from quoth.tables.columns import RowError, kept_names
-from quoth.tables.rows import Rows
+from quoth.tables.rows import PIECE_BYTES, Rows, leading
 from quoth.tables.settings import TableSettings
 from quoth.tables.sources import columnar, lines
 from quoth.tables.sources.files import Location, Scan, unreadable
@@ -155,7 +155,9 @@ class Cursor:
         return self._schema
 
     def read(self, start: int, stop: int, size: int) -> Iterator[Rows]:
-        """Yield the rows from ``start`` to below ``stop`` in pieces of a size, fewer at the end of each file.
+        """Yield the rows from ``start`` to below ``stop`` in pieces of a size.
+
+        Pieces are smaller where texts are long, and at the end of each file.
 
         Raises:
             DataError: If a file has changed since it was scanned, or cannot be read.
@@ -176,8 +178,8 @@ class Cursor:
             opened = _OpenFile(index, row, self._rows(file.location, place))
         try:
             opened.skip(start)
-            for row in range(start, stop, size):
-                yield opened.take(min(size, stop - row))
+            while opened.row < stop:
+                yield opened.take(min(size, stop - opened.row))
         except (StopIteration, pa.ArrowInvalid) as error:
             file.check_unchanged()
             raise unreadable(file.location, error) from error
@@ -214,27 +216,30 @@ class _OpenFile:
             self._next(row - self.row)
 
     def take(self, count: int) -> Rows:
-        """Return the next rows.
+        """Return the next rows: one piece of at most so many.
 
         Raises:
-            StopIteration: If there are fewer.
+            StopIteration: If there are fewer rows in the file.
         """
         tables: list[pa.Table] = []
         broken: dict[int, RowError] = {}
-        held = 0
-        while held < count:
-            part = self._next(count - held)
+        held, room = 0, PIECE_BYTES
+        while held < count and room > 0:
+            part, size = self._next(count - held, room)
             broken.update({held + place: error for place, error in part.broken.items()})
             tables.append(part.table)
             held += part.table.num_rows
+            room -= size
         return Rows(pa.concat_tables(tables), broken)
 
-    def _next(self, most: int) -> Rows:
-        """Return some of the next rows."""
+    def _next(self, most: int, room: int | None = None) -> tuple[Rows, int]:
+        """Return some of the next rows, and the bytes of their texts if only some bytes have room."""
         while self._rest is None or not self._rest.table.num_rows:
             self._rest = next(self._batches)
-        rest, size = self._rest, self._rest.table.num_rows
+        rest, size = self._rest, 0
+        if room is not None:
+            most, size = leading(rest.table.slice(0, most), room)
         part = rest.slice(0, most)
-        self._rest = rest.slice(most, size) if most < size else None
+        self._rest = rest.slice(most, rest.table.num_rows) if most < rest.table.num_rows else None
         self.row += part.table.num_rows
-        return part
+        return part, size
