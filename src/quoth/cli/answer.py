@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quoth.cli import options
 from quoth.cli.console import note, print_json, stderr
+from quoth.cli.flags import add_command, flags_of, parameter
+from quoth.config import ABOVE_ZERO, COUNT, SHARE, OneOf, rule_problems
+from quoth.errors import ConfigError
 
 if TYPE_CHECKING:
+    from quoth.tables import TableSettings
     from quoth.tables.job import Counts, Job, Status, Summary
     from quoth.tables.job.run import Engine
 
@@ -20,71 +25,66 @@ app = typer.Typer(add_completion=False)
 
 # How often a line tells of the progress where there is no terminal for a bar, in seconds.
 _EVERY = 30
+_FORMATS = ("csv", "jsonl")
 
 
-@app.command()
-def answer(
-    tables: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="TABLE...",
-            help="Parquet, CSV, JSON lines or Arrow files; folders or globs of them; s3:// and gs:// too.",
-        ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The folder of the shards.")],
-    question_column: Annotated[str, typer.Option(metavar="NAME", help="The column of the questions.")] = "question",
-    context_column: Annotated[str, typer.Option(metavar="NAME", help="The column of the texts.")] = "context",
-    ask: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Questions for every text, instead: one per line, or JSON with names."),
-    ] = None,
-    wide: Annotated[bool, typer.Option("--wide", help="With --ask: one row per text, not per question.")] = False,
-    columns: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="Columns to keep.", show_default="all")
-    ] = None,
-    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Put before the name of each new column.")] = "",
-    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many answers: above 1, a column of lists.")] = 1,
-    min_probability: Annotated[
-        float | None, typer.Option(metavar="P", help="Abstain if the best answer is less probable.")
-    ] = None,
-    max_context_chars: Annotated[
-        int | None, typer.Option(metavar="N", help="A longer text is an error.", show_default="no limit")
-    ] = None,
-    reader: Annotated[
-        str | None,
-        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
-    ] = None,
-    engine: options.Engine = "auto",
-    precision: options.Precision = None,
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads of each worker.")] = 1,
-    workers: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="How many workers.", show_default="as cores and threads allow"),
-    ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Do the shards on a Ray cluster: its address, auto, or local."),
-    ] = None,
-    num_cpus: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="With --ray: cores that are reserved for a worker.", show_default="--threads"),
-    ] = None,
-    rows_per_shard: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Rows in each file.", show_default="about 4,096 questions")
-    ] = None,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Do shards that hold errors again; --max-context-chars may differ.")
-    ] = False,
-    fail_on_errors: Annotated[
-        bool, typer.Option("--fail-on-errors", help="Exit with 1 if a row could not be read.")
-    ] = False,
+@dataclass(frozen=True, slots=True)
+class JobFlags:
+    """What a job is asked to do; the text of each field is the help of its flag.
+
+    Raises:
+        ConfigError: If a value is out of its range.
+    """
+
+    question_column: Annotated[str, "The column of the questions."] = "question"
+    context_column: Annotated[str, "The column of the texts."] = "context"
+    ask: Annotated[Path | None, "Questions for every text, instead: one per line, or JSON with names."] = None
+    wide: Annotated[bool, "With --ask: one row per text, not per question."] = False
+    columns: Annotated[str | None, "Columns to keep, with commas between them; all if not given."] = None
+    prefix: Annotated[str | None, "Put before the name of each new column."] = None
+    top_k: Annotated[int, "How many answers: above 1, a column of lists.", COUNT] = 1
+    min_probability: Annotated[float | None, "Abstain if the best answer is less probable.", SHARE] = None
+    max_context_chars: Annotated[int | None, "A longer text is an error; no limit if not given.", COUNT] = None
+    reader: Annotated[str | None, "Folder or hub name of a reader; the shipped one if not given."] = None
+    engine: Annotated[str, "Engine: openvino, onnxruntime, torch; auto: the fastest on this kind of CPU."] = "auto"
+    precision: Annotated[str | None, "Precision of the engine: float32, bfloat16 or float16; the fastest."] = None
+    threads: Annotated[int, "Threads of each worker.", COUNT] = 1
+    workers: Annotated[int | None, "How many workers; as many as cores and threads allow.", COUNT] = None
+    ray: Annotated[str | None, "Do the shards on a Ray cluster: its address, auto, or local."] = None
+    num_cpus: Annotated[float | None, "With --ray: cores to reserve for a worker; as --threads.", ABOVE_ZERO] = None
+    rows_per_shard: Annotated[int | None, "Rows in each file; about 4,096 questions.", COUNT] = None
+    retry_errors: Annotated[bool, "Do shards that hold errors again; --max-context-chars may differ."] = False
+    fail_on_errors: Annotated[bool, "Exit with 1 if a row could not be read."] = False
     output_format: Annotated[
-        str | None,
-        typer.Option(metavar="csv|jsonl", help="At the end, join all shards into DIR/answers.csv or .jsonl."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
-) -> None:
+        str | None, "At the end, join all shards into DIR/_answers.csv (csv) or .jsonl (jsonl).", OneOf(_FORMATS)
+    ] = None
+    dry_run: Annotated[bool, "Say what would be done, and do nothing."] = False
+    json: Annotated[bool, "Print the summary as JSON."] = False
+
+    def __post_init__(self) -> None:
+        if problems := rule_problems(self, lambda name: f"--{name.replace('_', '-')}"):
+            raise ConfigError("; ".join(problems))
+
+    def settings(self) -> TableSettings:
+        """Return what is asked of the table."""
+        from quoth.tables import ReaderChoice, TableSettings
+        from quoth.tables.ask import read_questions
+
+        return TableSettings(
+            question=self.question_column,
+            context=self.context_column,
+            questions=() if self.ask is None else read_questions(self.ask),
+            wide=self.wide,
+            columns=None if self.columns is None else [name for name in self.columns.split(",") if name],
+            prefix=self.prefix or "",
+            top_k=self.top_k,
+            min_probability=self.min_probability,
+            max_context_chars=self.max_context_chars,
+            reader=ReaderChoice(self.reader, self.engine, self.precision, self.threads),
+        )
+
+
+def answer(**flags: Any) -> None:
     """Answer the questions of a table of any size: in shards, by several workers, and resumable.
 
     The rows come out in their order, with their answers as new columns, in one Parquet file per shard. The same command
@@ -92,35 +92,35 @@ def answer(
 
     Example: [cyan]quoth answer contracts.parquet --context-column body --ask questions.txt -o answers[/cyan]
     """
-    from quoth.tables import ReaderChoice, TableSettings
-    from quoth.tables.ask import read_questions
     from quoth.tables.job import Job, look
-    from quoth.tables.job.merge import check_format, merge
+    from quoth.tables.job.merge import merge
 
-    if output_format is not None:
-        check_format(output_format)
-    settings = TableSettings(
-        question=question_column,
-        context=context_column,
-        questions=() if ask is None else read_questions(ask),
-        wide=wide,
-        columns=None if columns is None else [name for name in columns.split(",") if name],
-        prefix=prefix,
-        top_k=top_k,
-        min_probability=min_probability,
-        max_context_chars=max_context_chars,
-        reader=ReaderChoice(reader, engine, precision, threads),
-    )
-    job = Job(tuple(tables), output, settings, rows_per_shard, workers, retry_errors)
-    if dry_run:
-        _print_plan(look(job), job, as_json)
+    tables, output = flags.pop("tables"), flags.pop("output")
+    given = JobFlags(**{name: value for name, value in flags.items() if value is not None})
+    job = Job(tuple(tables), output, given.settings(), given.rows_per_shard, given.workers, given.retry_errors)
+    if given.dry_run:
+        _print_plan(look(job), job, given.json)
         return
-    summary = _run(job, ray, num_cpus or threads)
-    if output_format is not None:
-        note(f"joined: {merge(look(job).plan, output_format)}")
-    _print_summary(summary, output, as_json)
-    if fail_on_errors and summary.counts.failed:
+    summary = _run(job, given.ray, given.num_cpus or given.threads)
+    if given.output_format is not None:
+        note(f"joined: {merge(look(job).plan, given.output_format)}")
+    _print_summary(summary, output, given.json)
+    if given.fail_on_errors and summary.counts.failed:
         raise typer.Exit(1)
+
+
+def _parameters() -> list[inspect.Parameter]:
+    """Return the parameters of the command: the files, then a flag for each setting."""
+    tables = typer.Argument(
+        metavar="TABLE...",
+        help="Parquet, CSV, JSON lines or Arrow files; folders or globs of them; s3:// and gs:// too.",
+    )
+    output = typer.Option("--output", "-o", metavar="DIR", help="The folder of the shards; s3:// and gs:// too.")
+    return [
+        parameter("tables", list[str], tables, inspect.Parameter.empty),
+        parameter("output", str, output, inspect.Parameter.empty),
+        *flags_of(JobFlags),
+    ]
 
 
 def _run(job: Job, ray: str | None, num_cpus: float) -> Summary:
@@ -163,10 +163,10 @@ class _Follower:
         from quoth.tables.job import Counts
 
         if news is None:
-            self._done, self._now = sum(status.done.values(), Counts()), Counts()
+            self._done, self._now = status.done, Counts()
             rows = self._done.rows
-            if status.done:
-                note(f"{len(status.done):,} of {status.plan.shards:,} shards are done already ({rows:,} rows)")
+            if status.shards_done:
+                note(f"{status.shards_done:,} of {status.plan.shards:,} shards are done already ({rows:,} rows)")
             self._task = self._bar.add_task(
                 "", total=status.plan.table.rows, completed=rows, rate=0.0, errors=self._done.failed
             )
@@ -201,7 +201,7 @@ def _print_plan(status: Status, job: Job, as_json: bool) -> None:
         "questions": plan.table.rows * max(1, len(job.settings.asked)),
         "shards": plan.shards,
         "rows_per_shard": plan.rows_per_shard,
-        "shards_done": len(status.done),
+        "shards_done": status.shards_done,
         "workers": job.crew,
         "threads": job.settings.reader.threads,
     }
@@ -210,12 +210,12 @@ def _print_plan(status: Status, job: Job, as_json: bool) -> None:
         return
     typer.echo(
         f"{facts['rows']:,} rows in {facts['files']:,} files, {facts['questions']:,} questions: "
-        f"{plan.shards:,} shards of {plan.rows_per_shard:,} rows, {len(status.done):,} of them done; "
+        f"{plan.shards:,} shards of {plan.rows_per_shard:,} rows, {status.shards_done:,} of them done; "
         f"{job.crew} workers of {job.settings.reader.threads} threads. Nothing was done."
     )
 
 
-def _print_summary(summary: Summary, output: Path, as_json: bool) -> None:
+def _print_summary(summary: Summary, output: str, as_json: bool) -> None:
     if as_json:
         print_json(summary.to_dict())
         return
@@ -225,3 +225,6 @@ def _print_summary(summary: Summary, output: Path, as_json: bool) -> None:
         f"{counts.rows:,} rows in {summary.shards:,} shards: {counts.answered:,} questions answered, "
         f"{counts.abstained:,} without an answer, {counts.failed:,} errors{errors}: {output}"
     )
+
+
+add_command(app, answer, _parameters())
