@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -18,6 +19,7 @@ from quoth.errors import ConfigError, DataError
 from quoth.tables import ReaderChoice, TableSettings, answer_batch
 from quoth.tables.ask import read_questions
 from quoth.tables.job import Job, look
+from quoth.tables.job.folder import Folder
 from quoth.tables.job.lock import locked
 from quoth.tables.job.merge import merge
 from quoth.tables.job.queue import ShardQueue
@@ -40,11 +42,12 @@ def write(path, given):
 
 def test_a_job_writes_what_the_function_returns_in_shards_of_row_order(source, tmp_path):
     summary = do(source, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        ".lock",
-        "job.json",
+    out = tmp_path / "out"
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == [
+        "_quoth/job.json",
+        "_quoth/lock",
+        "_quoth/summary.json",
         *(f"part-00000{index}.parquet" for index in range(5)),
-        "summary.json",
     ]
     expected = answer_batch(parquet.read_table(source), SETTINGS)
     found = result(tmp_path / "out")
@@ -53,7 +56,7 @@ def test_a_job_writes_what_the_function_returns_in_shards_of_row_order(source, t
     assert found.drop_columns(numbers).equals(expected.drop_columns(numbers))
     assert found.column("score").to_pylist() == pytest.approx(expected.column("score").to_pylist(), abs=0.05)
     assert summary.counts.to_dict() == {"rows": 450, "answered": 438, "abstained": 0, "errors": {"null_question": 12}}
-    assert json.loads((tmp_path / "out" / "summary.json").read_text())["errors"] == {"null_question": 12}
+    assert json.loads((tmp_path / "out" / "_quoth" / "summary.json").read_text())["errors"] == {"null_question": 12}
 
 
 def test_shards_depend_on_their_rows_alone(source, tmp_path):
@@ -127,13 +130,15 @@ def test_a_folder_that_holds_other_things_is_refused(source, tmp_path):
         do(source, tmp_path / "out")
     with pytest.raises(ConfigError, match="must lie outside the input"):
         do(tmp_path, done)
-    with pytest.raises(ConfigError, match="not an object store"):
-        Job((str(source),), "s3://bucket/out", SETTINGS)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
 
 def test_two_jobs_at_once_on_one_folder_are_refused(source, tmp_path):
-    (tmp_path / "out").mkdir()
-    with locked(tmp_path / "out"), pytest.raises(ConfigError, match=f"another one works there .process {os.getpid()}"):
+    Folder.of(tmp_path / "out").make()
+    with (
+        locked(Folder.of(tmp_path / "out")),
+        pytest.raises(ConfigError, match=f"another one works there .process {os.getpid()}"),
+    ):
         do(source, tmp_path / "out")
     do(source, tmp_path / "out")
 
@@ -187,17 +192,21 @@ def test_a_file_without_questions_is_refused(tmp_path, name, text):
 def test_the_output_is_read_by_pandas_and_duckdb(source, tmp_path):
     duckdb, pd = pytest.importorskip("duckdb"), pytest.importorskip("pandas")
     do(source, tmp_path / "out", replace(SETTINGS, top_k=2))
-    frame = pd.read_parquet(sorted((tmp_path / "out").glob("*.parquet")))
+    frame = pd.read_parquet(tmp_path / "out")
     assert (len(frame), frame["error_code"].notna().sum()) == (450, 12)
     query = f"select count(*), count(answer), max(len(answers)) from '{tmp_path}/out/*.parquet'"
     assert duckdb.sql(query).fetchall() == [(450, 438, 2)]
+    # Nor do the joined shards stand in the way.
+    merge(look(Job((str(source),), tmp_path / "out", replace(SETTINGS, top_k=2), 100)).plan, "csv")
+    assert parquet.read_table(tmp_path / "out").num_rows == len(pd.read_parquet(tmp_path / "out")) == 450
+    assert len(list((tmp_path / "out").rglob("*.parquet"))) == 5
 
 
 def test_shards_are_joined_as_csv_and_json_lines(source, tmp_path):
     settings = replace(SETTINGS, top_k=2)
     do(source, tmp_path / "out", settings)
     plan = look(Job((str(source),), tmp_path / "out", settings, 100)).plan
-    rows = [json.loads(line) for line in merge(plan, "jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in Path(merge(plan, "jsonl")).read_text().splitlines()]
     assert rows == result(tmp_path / "out").to_pylist()
     from pyarrow import csv
 
@@ -348,7 +357,7 @@ def test_the_command_says_what_it_would_do_and_what_is_wrong(source, tmp_path):
     words = (source, "-o", out, "--ask", questions, "--wide", "--columns", "n", "--top-k", 2, "--output-format", "csv")
     said = answer(*words, "--workers", 1)
     assert "450 rows in 1 shards: 900 questions answered" in said
-    assert len((out / "answers.csv").read_text().splitlines()) == 451
+    assert len((out / "_answers.csv").read_text().splitlines()) == 451
     said = answer(source, "-o", tmp_path / "bad", "--fail-on-errors", "--workers", 1, code=1)
     assert "12 errors; null_question 12" in said
 

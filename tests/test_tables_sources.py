@@ -182,34 +182,3 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path):
 def test_a_key_in_a_url_is_refused():
     with pytest.raises(ConfigError, match="must hold no key"):
         find_files(["s3://key:secret@bucket/a.parquet"])
-
-
-def test_an_object_store_is_read_like_a_folder(tmp_path, monkeypatch):
-    moto = pytest.importorskip("moto.server")
-    boto3 = pytest.importorskip("boto3")
-    for name, value in (("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_REGION", "us-east-1")):
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
-        client.create_bucket(Bucket="texts")
-        given = table(300)
-        for index, name in enumerate(("in/a.parquet", "in/b.parquet", "c.jsonl")):
-            local = write(tmp_path / name.replace("/", "-"), given.slice(index * 100, 100))
-            client.upload_file(str(local), "texts", name)
-        where = f"?endpoint_override={host}:{port}&scheme=http"
-        for given_as, rows in (("in", 200), ("in/a.parquet", 100), ("in/*.parquet", 200), ("c.jsonl", 100)):
-            found, cursor = opened(f"s3://texts/{given_as}{where}")
-            assert (found.rows, found.files[0].location.path.startswith("s3://texts/")) == (rows, True)
-            first = 200 if given_as == "c.jsonl" else 0
-            assert read(cursor, 50, 100).equals(given.slice(first + 50, 50))
-        with pytest.raises(ConfigError, match="there is no such file"):
-            opened(f"s3://texts/nothing{where}")
-        client.put_object(Bucket="texts", Key="c.jsonl", Body=b"{}")
-        with pytest.raises(DataError, match="must not change"):
-            read(cursor, 50, 100)
-    finally:
-        server.stop()

@@ -8,19 +8,24 @@ repeats its shard.
 from __future__ import annotations
 
 import json
+import logging
 import pickle
+import signal
+import socket
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
+from quoth.engines.base import usable_cores
 from quoth.errors import ConfigError, MissingExtraError, QuothError
 from quoth.tables.answer import TableAnswerer
+from quoth.tables.job.folder import OWN, Folder
 from quoth.tables.job.local import Progress, Watch, limit_threads
 from quoth.tables.job.manifest import Started
 from quoth.tables.job.plan import Counts, Plan
@@ -36,7 +41,10 @@ except ImportError as error:
     raise MissingExtraError("quoth.tables.ray", "ray") from error
 
 # Is there while a job is being stopped: actors begin no more shards.
-_STOP = ".stop"
+_STOP = f"{OWN}/stop"
+# How long to wait for a cluster to answer, in seconds.
+_CONNECT = 10.0
+_QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 def answer(
@@ -55,7 +63,7 @@ def answer(
         A data set with the kept columns and the answers; nothing runs until its rows are needed.
     """
     return dataset.map_batches(
-        TableAnswerer,
+        _TableActor,
         fn_constructor_args=(settings,),
         batch_format="pyarrow",
         batch_size=batch_size,
@@ -76,18 +84,18 @@ class RayEngine:
     address: str
     num_cpus: float = 1
 
-    def __call__(self, plan: Plan, shards: list[int], workers: int, watch: Watch) -> None:
-        """Do shards with several actors.
+    def __call__(self, plan: Plan, shards: list[int], workers: int | None, watch: Watch) -> None:
+        """Do shards with several actors; if their number is ``None``, as many as the cluster has cores for.
 
         Raises:
             ConfigError: If the cluster cannot be reached, or a node of it cannot reach the files.
             QuothError, OSError: What an actor failed with.
         """
-        plan = replace(plan, output=plan.output.absolute())
-        workers = min(workers, len(shards))
         with self._cluster(workers), _stop_file(plan.output, watch):
             for started in _probed(plan):
                 watch.started(started)
+            room = max(1, int(ray.cluster_resources().get("CPU", 1) / max(self.num_cpus, 1e-9)))
+            workers = min(workers or room, len(shards))
             tasks = ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=len(shards))
             done = tasks.map_batches(
                 _ShardActor,
@@ -104,23 +112,71 @@ class RayEngine:
                     watch.progress(Progress(row["shard"], Counts(**json.loads(row["counts"])), True))
 
     @contextmanager
-    def _cluster(self, workers: int) -> Iterator[None]:
+    def _cluster(self, workers: int | None) -> Iterator[None]:
         if ray.is_initialized():
             yield
             return
+        _check_address(self.address)
         try:
-            if self.address == "local":
-                cpus = max(1, round(workers * self.num_cpus))
-                ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False)
-            else:
-                ray.init(address=self.address, log_to_driver=False)
+            with _kept_handlers():
+                if self.address == "local":
+                    cpus = usable_cores() if workers is None else max(1, round(workers * self.num_cpus))
+                    ray.init(address="local", num_cpus=cpus, include_dashboard=False, **_QUIET)
+                else:
+                    ray.init(address=self.address, **_QUIET)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"--ray {self.address}: must be the address of a Ray cluster, but: {error}") from error
+            raise _no_cluster(self.address, "Ray finds none there") from error
         try:
             ray.data.DataContext.get_current().enable_progress_bars = False
             yield
         finally:
             ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Check that something listens at an address; Ray itself would try for minutes.
+
+    Raises:
+        ConfigError: If not.
+    """
+    if address in ("auto", "local"):
+        return
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        if parts.hostname is None or parts.port is None:
+            raise _no_cluster(address, "has no host and port, as in 10.0.0.1:6379")
+        socket.create_connection((parts.hostname, parts.port), timeout=_CONNECT).close()
+    except (OSError, ValueError) as error:
+        raise _no_cluster(address, "nothing answers there") from error
+
+
+def _no_cluster(address: str, why: str) -> ConfigError:
+    return ConfigError(f"--ray {address}: must be the address of a Ray cluster, auto or local, but {why}")
+
+
+@contextmanager
+def _kept_handlers() -> Iterator[None]:
+    """Keep the handlers of stop signals, for which Ray sets its own, which end the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _TableActor:
+    """Answers batches, with one reader."""
+
+    def __init__(self, settings: TableSettings) -> None:
+        limit_threads(settings.reader.threads)
+        self._answerer = TableAnswerer(settings)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        return self._answerer(batch)
 
 
 class _ShardActor:
@@ -138,7 +194,7 @@ class _ShardActor:
         return pa.Table.from_pylist(rows, schema)
 
     def _do(self, shard: int) -> dict[str, Any]:
-        if (self._plan.output / _STOP).exists():
+        if self._plan.output.exists(_STOP):
             return {"shard": shard}
         try:
             counts = write_shard(self._plan, shard, self._cursor, self._answerer, lambda _: None)
@@ -148,15 +204,15 @@ class _ShardActor:
 
 
 @contextmanager
-def _stop_file(folder: Path, watch: Watch) -> Iterator[None]:
+def _stop_file(folder: Folder, watch: Watch) -> Iterator[None]:
     """Tell the actors of a stop signal, by a file that all of them reach."""
-    (folder / _STOP).unlink(missing_ok=True)
+    folder.remove(_STOP)
     ended = threading.Event()
 
     def look() -> None:
         while not ended.wait(0.2):
             if watch.stopped():
-                (folder / _STOP).touch()
+                folder.write(_STOP, b"")
                 return
 
     thread = threading.Thread(target=look, daemon=True)
@@ -166,7 +222,7 @@ def _stop_file(folder: Path, watch: Watch) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-        (folder / _STOP).unlink(missing_ok=True)
+        folder.remove(_STOP)
 
 
 def _probed(plan: Plan) -> list[Started]:
@@ -175,21 +231,21 @@ def _probed(plan: Plan) -> list[Started]:
     Raises:
         ConfigError: If one does not.
     """
-    token = plan.output / f".reach-{uuid.uuid4().hex}"
-    token.touch()
+    token = f"{OWN}/reach-{uuid.uuid4().hex}"
+    plan.output.write(token, b"")
     try:
         nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         probe = ray.remote(_probe)
         found: list[Any] = ray.get(
             [
                 probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
-                    plan, str(token)
+                    plan, token
                 )
                 for node in nodes
             ]
         )
     finally:
-        token.unlink(missing_ok=True)
+        plan.output.remove(token)
     for node, result in zip(nodes, found, strict=True):
         if isinstance(result, str):
             raise ConfigError(
@@ -203,7 +259,10 @@ def _probed(plan: Plan) -> list[Started]:
 
 def _probe(plan: Plan, token: str) -> Started | str | Exception:
     """Return what the reader is on a node; the path that it does not reach; or why the reader cannot be loaded."""
-    if not Path(token).exists():
+    try:
+        if not plan.output.exists(token):
+            return str(plan.output)
+    except OSError:
         return str(plan.output)
     for file in plan.table.files:
         try:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from quoth.engines.base import usable_cores
 from quoth.errors import JobError, QuothError
 from quoth.tables.answer import TableAnswerer
 from quoth.tables.job.manifest import Started
@@ -56,13 +57,19 @@ class Watch:
     stopped: Callable[[], bool]
 
 
-def run_local(plan: Plan, shards: list[int], workers: int, watch: Watch) -> None:
-    """Do shards with several workers.
+def default_workers(threads: int | None) -> int:
+    """Return how many workers of so many threads the usable cores allow."""
+    return max(1, usable_cores() // (threads or usable_cores()))
+
+
+def run_local(plan: Plan, shards: list[int], workers: int | None, watch: Watch) -> None:
+    """Do shards with several workers; if their number is ``None``, with as many as the cores allow.
 
     Raises:
         JobError: If a worker cannot start, or a shard ends its workers again and again.
         QuothError, OSError: What a worker failed with.
     """
+    workers = workers or default_workers(plan.settings.reader.threads)
     crew = _Crew(plan, ShardQueue(shards, workers), watch)
     try:
         for index in range(min(workers, len(shards))):

@@ -1,37 +1,57 @@
-"""The lock of a job's folder. The system lets go of it when the process ends, however it ends."""
+"""The lock of a job's folder, which a killed process does not keep.
+
+On a file system, the system itself lets go of it when the process ends, however it ends. An object store has no locks:
+there, the process that works renews a small object every few seconds, and another one waits to see whether it is still
+renewed. Two jobs that slip through at once do work twice, but no harm: shards are written whole, and are the same.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from quoth.errors import ConfigError
+from quoth.tables.job.folder import OWN, Folder
 
-LOCK = ".lock"
+LOCK = f"{OWN}/lock"
+# Seconds between renewals in an object store; how long to wait for one; how long a competing write may take.
+_RENEW, _WAIT, _SETTLE = 3.0, 12.0, 1.0
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Folder) -> Iterator[None]:
     """Hold the lock of a folder.
 
     Raises:
         ConfigError: If another process holds it.
     """
-    with (folder / LOCK).open("a+", encoding="ascii") as file:
+    with _locked_path(folder, folder.path / LOCK) if folder.path is not None else _leased(folder):
+        yield
+
+
+@contextmanager
+def _locked_path(folder: Folder, path: Path) -> Iterator[None]:
+    with path.open("a+", encoding="ascii") as file:
         if not _take(file):
             file.seek(0)
-            raise ConfigError(
-                f"{folder}: must be used by one job at a time, but another one works there (process {file.read()}). "
-                "Wait for it, or stop it."
-            )
+            raise _taken(folder, f"process {file.read()}")
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _taken(folder: Folder, who: str) -> ConfigError:
+    return ConfigError(
+        f"{folder}: must be used by one job at a time, but another one works there ({who}). Wait for it, or stop it."
+    )
 
 
 def _take(file: IO[str]) -> bool:
@@ -48,3 +68,37 @@ def _take(file: IO[str]) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def _leased(folder: Folder) -> Iterator[None]:
+    owner = uuid.uuid4().hex
+    before = folder.read(LOCK)
+    until = time.monotonic() + _WAIT
+    while before is not None and time.monotonic() < until:
+        time.sleep(_SETTLE)
+        if folder.read(LOCK) not in (before, None):
+            raise _taken(folder, f"it renews {LOCK}")
+    ended = threading.Event()
+
+    def renew() -> None:
+        number = 0
+        while True:
+            with suppress(OSError):  # the next renewal may succeed
+                folder.write(LOCK, f"{owner} {number}".encode())
+            number += 1
+            if ended.wait(_RENEW):
+                return
+
+    thread = threading.Thread(target=renew, name="quoth-lock", daemon=True)
+    folder.write(LOCK, owner.encode())
+    time.sleep(_SETTLE)
+    if not (folder.read(LOCK) or b"").startswith(owner.encode()):
+        raise _taken(folder, f"it took {LOCK} at the same time")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        folder.remove(LOCK)

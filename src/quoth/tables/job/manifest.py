@@ -1,4 +1,4 @@
-"""``job.json``: what a job reads and all that its answers depend on. A run that differs is refused.
+"""``_quoth/job.json``: what a job reads and all that its answers depend on. A run that differs is refused.
 
 format      1
 inputs      each file: path, format, size, time of modification, a hash of its ends, rows, where reading may begin
@@ -16,23 +16,20 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from quoth.errors import ConfigError, JobError
-from quoth.files import is_unfinished, sha256, write_json
+from quoth.files import sha256
 from quoth.store import ReaderFolder
 from quoth.store.layout import reader_files
-from quoth.tables.job.lock import LOCK
+from quoth.tables.job.folder import OWN, Folder
 from quoth.tables.job.plan import Plan
 from quoth.tables.sources import Table, TableFile
 
-MANIFEST = "job.json"
+MANIFEST = f"{OWN}/job.json"
 FORMAT = 1
-# What the shards of a folder may be joined by the same command into.
-_OURS = (LOCK, MANIFEST, "summary.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +79,22 @@ def manifest(plan: Plan, reader_sha256: str, started: Started) -> dict[str, Any]
     }
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
+def read_manifest(folder: Folder) -> dict[str, Any] | None:
     """Return the manifest of a folder, or ``None`` if there is none and the folder is new or empty.
 
     Raises:
         ConfigError: If the folder holds other things, or the manifest cannot be read.
     """
-    file = folder / MANIFEST
-    if not file.exists():
-        other = [path.name for path in folder.iterdir() if path.name not in _OURS and not is_unfinished(path)]
-        if other:
+    content = folder.read(MANIFEST)
+    if content is None:
+        if other := [name for name in folder.names() if name != OWN]:
             raise ConfigError(
-                f"{folder}: must be a new or empty folder, or the folder of this job, but holds {sorted(other)[0]}"
+                f"{folder}: must be a new or empty folder, or the folder of this job, but holds {other[0]}"
             )
         return None
+    file = folder.url(MANIFEST)
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(content)
     except ValueError as error:
         raise JobError(f"{file}: must be JSON, but cannot be read: {error}. Start anew in another folder.") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
@@ -111,12 +108,17 @@ def table_of(found: Mapping[str, Any]) -> Table:
     return Table(tuple(TableFile.from_dict(values) for values in found["inputs"]), schema)
 
 
-def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
+def write_manifest(folder: Folder, content: Mapping[str, Any]) -> None:
     """Write the manifest, whole or not at all."""
-    write_json(folder / MANIFEST, content)
+    folder.write(MANIFEST, as_json(content))
 
 
-def check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def as_json(document: Mapping[str, Any]) -> bytes:
+    """Return a JSON document as it is written to a file."""
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def check_same(folder: Folder, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Check that a run is that of a manifest.
 
     Raises:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import csv, parquet
 
 from quoth.errors import ConfigError
-from quoth.files import whole_bytes
 from quoth.tables.job.plan import Plan
 
 FORMATS = ("csv", "jsonl")
 _ROWS = 1024
 
 
-def merge(plan: Plan, kind: str) -> Path:
-    """Write all shards as ``DIR/answers.csv`` or ``DIR/answers.jsonl``, whole or not at all; return the file.
+def merge(plan: Plan, kind: str) -> str:
+    """Write all shards as ``DIR/_answers.csv`` or ``DIR/_answers.jsonl``, whole or not at all; return its path or URL.
 
     In CSV, lists and other nested values are written as JSON, and null is an empty cell.
 
@@ -28,8 +26,9 @@ def merge(plan: Plan, kind: str) -> Path:
         OSError: If the file cannot be written.
     """
     check_format(kind)
-    target = plan.output / f"answers.{kind}"
-    with whole_bytes(target) as file:
+    name = f"_answers.{kind}"
+    target = plan.output.url(name)
+    with plan.output.whole(name) as file:
         if kind == "jsonl":
             for table in _tables(plan):
                 for row in table.to_pylist():
@@ -58,7 +57,7 @@ def check_format(kind: str) -> None:
 
 def _tables(plan: Plan) -> Iterator[pa.Table]:
     for index in range(plan.shards):
-        with parquet.ParquetFile(plan.path(index)) as file:
+        with plan.output.open(plan.name(index)) as source, parquet.ParquetFile(source) as file:
             if index == 0:
                 yield file.schema_arrow.empty_table()
             for batch in file.iter_batches(_ROWS, use_threads=False):

@@ -6,13 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import parquet
 
 from quoth.errors import ConfigError
+from quoth.tables.job.folder import Folder
 from quoth.tables.settings import TableSettings
 from quoth.tables.sources import Table
 
@@ -42,6 +42,11 @@ class Counts:
         """How many questions could not be read."""
         return sum(self.errors.values())
 
+    @property
+    def questions(self) -> int:
+        """How many questions there were."""
+        return self.answered + self.abstained + self.failed
+
     def __add__(self, other: Counts) -> Counts:
         errors = dict(sorted((Counter(self.errors) + Counter(other.errors)).items()))
         return Counts(self.rows + other.rows, self.answered + other.answered, self.abstained + other.abstained, errors)
@@ -65,7 +70,7 @@ class Plan:
     table: Table
     settings: TableSettings
     rows_per_shard: int
-    output: Path
+    output: Folder
 
     def __post_init__(self) -> None:
         if self.shards > _MOST_SHARDS:
@@ -84,14 +89,15 @@ class Plan:
         start = index * self.rows_per_shard
         return start, min(self.table.rows, start + self.rows_per_shard)
 
-    def path(self, index: int) -> Path:
-        """Return the file of a shard."""
-        return self.output / f"part-{index:06}.parquet"
+    def name(self, index: int) -> str:
+        """Return the name of a shard's file."""
+        return f"part-{index:06}.parquet"
 
     def done(self, index: int) -> Counts | None:
         """Return what came out of a shard, or ``None`` if its file is not there, or is not whole."""
         try:
-            metadata = parquet.read_metadata(self.path(index))
+            with self.output.open(self.name(index)) as file:
+                metadata = parquet.read_metadata(file)
             counts = Counts(**json.loads(metadata.metadata[COUNTS]))
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
             return None

@@ -1,11 +1,12 @@
 """A job over a table: planned once, done shard by shard, and resumed by the same command.
 
 DIR/
-├── job.json               what is fixed: inputs, settings, reader, versions
 ├── part-000000.parquet    one file per shard, in the order of the rows; a file that is there is done
 ├── …
-├── summary.json           what came out, once all is done
-└── .lock                  held by the process that works here
+└── _quoth/
+    ├── job.json           what is fixed: inputs, settings, reader, versions
+    ├── summary.json       what came out, once all is done
+    └── lock               held by the process that works here
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quoth.engines.base import usable_cores
 from quoth.errors import ConfigError, JobStoppedError
-from quoth.files import is_unfinished, write_json
 from quoth.signals import FirstSignal
 from quoth.store import ReaderFolder, find_folder
 from quoth.tables.columns import output_schema
-from quoth.tables.job.local import Progress, Watch, run_local
+from quoth.tables.job.folder import OWN, Folder
+from quoth.tables.job.local import Progress, Watch, default_workers, run_local
 from quoth.tables.job.lock import locked
 from quoth.tables.job.manifest import (
     Started,
+    as_json,
     check_same,
     manifest,
     read_manifest,
@@ -37,7 +38,7 @@ from quoth.tables.job.plan import Counts, Plan
 from quoth.tables.settings import TableSettings
 from quoth.tables.sources import Location, Table, find_files, scan
 
-SUMMARY = "summary.json"
+SUMMARY = f"{OWN}/summary.json"
 # Questions in a shard, about, where nothing else is asked for.
 _PER_SHARD = 4096
 
@@ -48,15 +49,16 @@ class Job:
 
     Attributes:
         inputs: Files, folders and globs; paths or URLs.
-        output: The folder of the shards.
+        output: The folder of the shards: a path or a URL.
         settings: What is asked.
         rows_per_shard: Rows of the input in each shard; if ``None``, about 4,096 questions.
-        workers: Processes on this machine; if ``None``, one per usable core, divided by the threads of each.
+        workers: How many; if ``None``, one per usable core of this machine, or of the cluster, divided by the threads
+            of each.
         retry_errors: Do shards that hold errors again. Then ``max_context_chars`` may differ from the first run's.
     """
 
     inputs: tuple[str, ...]
-    output: Path
+    output: str | Path
     settings: TableSettings
     rows_per_shard: int | None = None
     workers: int | None = None
@@ -67,8 +69,15 @@ class Job:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, but is {value}")
-        if "://" in str(self.output) or str(self.output).startswith(("s3:/", "gs:/")):
-            raise ConfigError(f"{self.output}: the output must be a folder that can be locked, not an object store")
+
+    @property
+    def folder(self) -> Folder:
+        """The folder of the shards.
+
+        Raises:
+            ConfigError: If there can be no such folder.
+        """
+        return Folder.of(self.output)
 
     @property
     def shard_rows(self) -> int:
@@ -77,8 +86,8 @@ class Job:
 
     @property
     def crew(self) -> int:
-        """How many workers there are."""
-        return self.workers or max(1, usable_cores() // (self.settings.reader.threads or usable_cores()))
+        """How many workers there are on this machine."""
+        return self.workers or default_workers(self.settings.reader.threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +96,18 @@ class Status:
 
     Attributes:
         plan: What is to be done.
-        done: What came out of each shard that is done.
-        todo: The others, and those that are done again.
+        done: What came out of all shards that are done and stay so.
+        todo: The other shards.
     """
 
     plan: Plan
-    done: dict[int, Counts]
+    done: Counts
     todo: list[int]
+
+    @property
+    def shards_done(self) -> int:
+        """How many shards are done and stay so."""
+        return self.plan.shards - len(self.todo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +119,34 @@ class Summary:
         shards: How many there are.
         seconds: How long this run took.
         rows_now: Rows that this run answered.
+        starting: Seconds of these until the first worker had its reader.
     """
 
     counts: Counts
     shards: int
     seconds: float
     rows_now: int
+    starting: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        rate = round(self.rows_now / self.seconds, 1) if self.seconds else 0.0
+        answering = self.seconds - self.starting
         return {
             **self.counts.to_dict(),
             "shards": self.shards,
-            "this_run": {"rows": self.rows_now, "seconds": round(self.seconds, 1), "rows_per_second": rate},
+            "this_run": {
+                "rows": self.rows_now,
+                "seconds": round(self.seconds, 2),
+                "starting_seconds": round(self.starting, 2),
+                "rows_per_second": round(self.rows_now / answering, 1) if answering > 0 else 0.0,
+            },
         }
 
 
 # Is told the status at the start, and the news of each worker after that.
 Follow = Callable[[Status, Progress | None], None]
 # Does shards of a plan: as `run_local`.
-Engine = Callable[[Plan, list[int], int, Watch], None]
+Engine = Callable[[Plan, list[int], int | None, Watch], None]
 
 
 def look(job: Job) -> Status:
@@ -136,8 +157,7 @@ def look(job: Job) -> Status:
         DataError: If an input cannot be read.
         ReaderError: If there is no such reader.
     """
-    before = read_manifest(job.output) if job.output.is_dir() else None
-    return _status(job, before)
+    return _status(job, read_manifest(job.folder))
 
 
 def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
@@ -152,56 +172,71 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
         OSError: If a shard cannot be written.
     """
     begun = time.monotonic()
-    job.output.mkdir(parents=True, exist_ok=True)
-    with FirstSignal() as stop, locked(job.output):
-        before = read_manifest(job.output)
+    folder = job.folder
+    read_manifest(folder)  # before anything is written into a folder that is not the job's
+    folder.make()
+    with FirstSignal() as stop, locked(folder):
+        before = written = read_manifest(folder)
         status = _status(job, before)
-        plan, done = status.plan, dict(status.done)
-        _clear(plan)
+        plan = status.plan
+        folder.clear()
         follow(status, None)
         hashed = reader_hash(_folder(job))
+        now_done, shards_left, starting = Counts(), len(status.todo), 0.0
 
         def started(reader: Started) -> None:
+            nonlocal starting, written
+            starting = starting or time.monotonic() - begun
             now = manifest(plan, hashed, reader)
             _check(job, before or now, now)
-            write_manifest(job.output, now)
+            if now != written:
+                write_manifest(folder, now)
+                written = now
 
         def progress(news: Progress) -> None:
+            nonlocal now_done, shards_left
             if news.is_done:
-                done[news.shard] = news.counts
+                now_done += news.counts
+                shards_left -= 1
             follow(status, news)
 
         if status.todo:
-            engine(plan, status.todo, job.crew, Watch(started, progress, lambda: stop.seen != 0))
-        if stop.seen and len(done) < plan.shards:
+            engine(plan, status.todo, job.workers, Watch(started, progress, lambda: stop.seen != 0))
+        if stop.seen and shards_left:
             raise JobStoppedError(
-                f"{job.output}: stopped after {len(done):,} of {plan.shards:,} shards. The same command goes on.",
+                f"{folder}: stopped after {plan.shards - shards_left:,} of {plan.shards:,} shards. "
+                "The same command goes on.",
                 stop.seen,
             )
-        now_done = sum((done[shard] for shard in status.todo), Counts())
-        summary = Summary(sum(done.values(), Counts()), plan.shards, time.monotonic() - begun, now_done.rows)
-        write_json(job.output / SUMMARY, summary.to_dict())
+        seconds = time.monotonic() - begun
+        summary = Summary(status.done + now_done, plan.shards, seconds, now_done.rows, starting)
+        folder.write(SUMMARY, as_json(summary.to_dict()))
         return summary
 
 
 def _status(job: Job, before: dict[str, Any] | None) -> Status:
     locations = find_files(job.inputs)
-    inside = [one.path for one in locations if Path(one.path).is_relative_to(job.output.absolute())]
+    folder = job.folder
+    inside = [one.path for one in locations if one.path.startswith(f"{folder.base}/")]
     if inside:
-        raise ConfigError(f"{job.output}: must lie outside the input, but {inside[0]} lies in it")
+        raise ConfigError(f"{folder}: must lie outside the input, but {inside[0]} lies in it")
     table = _known_table(job, locations, before) or scan(locations, job.settings, job.shard_rows)
     output_schema(table.schema, job.settings)
-    plan = Plan(table, job.settings, job.shard_rows, job.output)
+    plan = Plan(table, job.settings, job.shard_rows, folder)
     if before is not None:
         reader = before["reader"]
         now = manifest(plan, reader_hash(_folder(job)), Started(reader["engine"], reader["precision"]))
         _check(job, before, now)
     else:
         _folder(job)
-    found = {index: counts for index in range(plan.shards) if (counts := plan.done(index)) is not None}
-    if job.retry_errors:
-        found = {index: counts for index, counts in found.items() if not counts.failed}
-    return Status(plan, found, [index for index in range(plan.shards) if index not in found])
+    done, todo = Counts(), []
+    for index in range(plan.shards):
+        counts = plan.done(index)
+        if counts is None or (job.retry_errors and counts.failed):
+            todo.append(index)
+        else:
+            done += counts
+    return Status(plan, done, todo)
 
 
 def _known_table(job: Job, locations: list[Location], before: dict[str, Any] | None) -> Table | None:
@@ -217,15 +252,8 @@ def _check(job: Job, before: dict[str, Any], now: dict[str, Any]) -> None:
     if job.retry_errors:
         free = {"max_context_chars": now["settings"]["max_context_chars"]}
         before = {**before, "settings": {**before["settings"], **free}}
-    check_same(job.output, before, now)
+    check_same(job.folder, before, now)
 
 
 def _folder(job: Job) -> ReaderFolder:
     return find_folder(job.settings.reader.source)
-
-
-def _clear(plan: Plan) -> None:
-    """Remove what a kill left half written."""
-    for path in plan.output.iterdir():
-        if is_unfinished(path) and path.is_file():
-            path.unlink(missing_ok=True)

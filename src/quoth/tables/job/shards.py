@@ -7,19 +7,18 @@ to its last in pieces of one size, and the groups of the file end at places that
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from quoth.files import whole_bytes
 from quoth.tables.answer import TableAnswerer
 from quoth.tables.columns import answer_names, output_schema
 from quoth.tables.job.plan import COUNTS, Counts, Plan
-from quoth.tables.rows import piece_size
+from quoth.tables.rows import piece_size, text_bytes
 from quoth.tables.settings import TableSettings
 from quoth.tables.sources import Cursor
 
@@ -49,16 +48,17 @@ def write_shard(plan: Plan, index: int, cursor: Cursor, answerer: TableAnswerer,
     start, stop = plan.bounds(index)
     counts = Counts()
     pieces = answerer.stream(cursor.read(start, stop, piece_size(settings)))
-    with whole_bytes(plan.path(index)) as file:
-        with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-            for group in _groups(pieces):
-                for table in group:
-                    counts += count(table, settings)
-                    report(counts)
-                writer.write_table(_joined(group, schema), row_group_size=2 * _GROUP_ROWS)
-            writer.add_key_value_metadata({COUNTS: json.dumps(counts.to_dict()).encode()})
-        file.flush()
-        os.fsync(file.fileno())
+    with (
+        plan.output.whole(plan.name(index)) as file,
+        parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        for group in _groups(pieces):
+            for table in group:
+                counts += count(table, settings)
+                counts = replace(counts, rows=counts.questions // max(1, len(settings.asked)))
+                report(counts)
+            writer.write_table(_joined(group, schema), row_group_size=2 * _GROUP_ROWS)
+        writer.add_key_value_metadata({COUNTS: json.dumps(counts.to_dict()).encode()})
     return counts
 
 
@@ -68,18 +68,12 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
     for table in tables:
         group.append(table)
         rows += table.num_rows
-        size += _text_bytes(table)
+        size += int(text_bytes(table).sum())
         if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
             yield group
             group, rows, size = [], 0, 0
     if group:
         yield group
-
-
-def _text_bytes(table: pa.Table) -> int:
-    """Return how many bytes of text a table holds; what Arrow says of its buffers depends on how it was read."""
-    texts = [column for column in table.columns if pa.types.is_string(column.type) or pa.types.is_binary(column.type)]
-    return sum(pc.sum(pc.binary_length(column)).as_py() or 0 for column in texts)
 
 
 def _joined(group: list[pa.Table], schema: pa.Schema) -> pa.Table:
@@ -95,7 +89,7 @@ def _joined(group: list[pa.Table], schema: pa.Schema) -> pa.Table:
 
 
 def count(table: pa.Table, settings: TableSettings) -> Counts:
-    """Count what came out of some answered rows."""
+    """Count what came out of some answered rows, but not the rows: the answers of a long text may be in two tables."""
     names = answer_names(settings)
     errors: Counter[str] = Counter()
     answered = 0
@@ -107,6 +101,5 @@ def count(table: pa.Table, settings: TableSettings) -> Counts:
     for name in names:
         if name.endswith("answer"):
             answered += table.num_rows - table.column(name).null_count
-    questions = table.num_rows * len(codes)
-    rows = table.num_rows if settings.wide or not settings.asked else table.num_rows // len(settings.asked)
-    return Counts(rows, answered, questions - answered - errors.total(), dict(sorted(errors.items())))
+    abstained = table.num_rows * len(codes) - answered - errors.total()
+    return Counts(0, answered, abstained, dict(sorted(errors.items())))

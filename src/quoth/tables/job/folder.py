@@ -1,0 +1,137 @@
+"""The folder of a job: on a file system, or in an object store. Files appear in it whole or not at all.
+
+What is not a shard has a name that begins with ``_``: Arrow, pandas, Spark and Hive pass over such names when they read
+a folder of Parquet files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+from pyarrow import fs
+
+from quoth.files import is_unfinished, whole_bytes
+from quoth.tables.sources.files import refuse_keys, system_of
+
+# Holds all that is neither a shard nor made of shards.
+OWN = "_quoth"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder, by an absolute path or a URL such as ``s3://bucket/answers``; small enough to send to any worker.
+
+    Attributes:
+        where: The path or URL.
+    """
+
+    where: str
+
+    @classmethod
+    def of(cls, text: str | Path) -> Folder:
+        """Return the folder of a path or a URL.
+
+        Raises:
+            ConfigError: If a URL holds a key, or its scheme is unknown.
+        """
+        if "://" not in str(text):
+            return cls(str(Path(text).absolute()))
+        refuse_keys(str(text))
+        system_of(str(text))
+        head, mark, query = str(text).partition("?")
+        return cls(head.rstrip("/") + mark + query)
+
+    def __str__(self) -> str:
+        return self.where
+
+    @property
+    def path(self) -> Path | None:
+        """The path, or ``None`` in an object store."""
+        return None if "://" in self.where else Path(self.where)
+
+    def url(self, name: str) -> str:
+        """Return the path or URL of a file in it."""
+        return f"{self.base}/{name}{self.where[len(self.base) :]}"
+
+    @property
+    def base(self) -> str:
+        """The path or URL, without the options of a URL."""
+        return self.where.partition("?")[0] if self.path is None else self.where
+
+    def make(self) -> None:
+        """Create it where it must be created."""
+        if self.path is not None:
+            (self.path / OWN).mkdir(parents=True, exist_ok=True)
+
+    def names(self) -> list[str]:
+        """Return the names of what lies directly in it, sorted; none if it does not exist."""
+        system, inner = system_of(self.where)
+        infos = system.get_file_info(fs.FileSelector(inner, allow_not_found=True))
+        return sorted(info.base_name for info in infos)
+
+    def exists(self, name: str) -> bool:
+        """Return whether a file is in it."""
+        system, inner = system_of(self.url(name))
+        return bool(system.get_file_info(inner).type == fs.FileType.File)
+
+    def open(self, name: str) -> pa.NativeFile:
+        """Open a file in it for reading at any place.
+
+        Raises:
+            OSError: If it is not there or cannot be read.
+        """
+        system, inner = system_of(self.url(name))
+        return system.open_input_file(inner)
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file in it, or ``None`` if it is not there."""
+        try:
+            with self.open(name) as file:
+                return cast(bytes, file.read())
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def whole(self, name: str) -> Iterator[BinaryIO]:
+        """Write a file that is there whole, and safe from a power failure, or not at all.
+
+        An object store takes a file once it is complete; until then it is written to a temporary file of this machine.
+        """
+        if self.path is not None:
+            with whole_bytes(self.path / name) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            return
+        with tempfile.TemporaryFile() as draft:
+            yield cast(BinaryIO, draft)
+            draft.seek(0)
+            system, inner = system_of(self.url(name))
+            with system.open_output_stream(inner) as target:
+                shutil.copyfileobj(draft, target, 1 << 20)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a small file, whole or not at all."""
+        with self.whole(name) as file:
+            file.write(content)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        system, inner = system_of(self.url(name))
+        if system.get_file_info(inner).type == fs.FileType.File:
+            system.delete_file(inner)
+
+    def clear(self) -> None:
+        """Remove what a killed process left half written; an object store shows no such files."""
+        if self.path is not None:
+            for path in (*self.path.iterdir(), *(self.path / OWN).iterdir()):
+                if is_unfinished(path) and path.is_file():
+                    path.unlink(missing_ok=True)
