@@ -102,7 +102,7 @@ def quoth_sides(given: argparse.Namespace, empty: str) -> Iterator[Side]:
     yield Side("Quoth, as it ships, in ONNX Runtime", ENGINE, "quoth", python, "", {"engine": "onnxruntime"})
     wanted = [item.split(":") for item in given.engines.split(",") if item]
     if any(engine != "torch" for engine, _ in wanted):
-        from quoth.export import export
+        from quoth import export
 
         export(given.model, empty)
     for engine, precision in wanted:

@@ -1,5 +1,8 @@
 """The names and forms that version 1.0 will keep, and what still works of older ones."""
 
+import subprocess
+import sys
+
 import pytest
 
 from quoth.data.describe import describe
@@ -32,3 +35,33 @@ def test_options_of_to_json_are_those_of_to_dict():
     report = score(EXAMPLES, {"1": "cat"})
     with pytest.warns(DeprecationWarning, match="use to_dict"):
         assert "slices" in report.to_json(slices=True)
+
+
+def ran(code, *warn):
+    """Run a program of its own, where nothing has been imported yet."""
+    done = subprocess.run([sys.executable, *warn, "-c", code], capture_output=True, text=True, check=False)
+    return done.stdout, done.stderr
+
+
+@pytest.mark.torch
+def test_export_and_calibrate_are_functions_whatever_was_imported():
+    code = (
+        "import quoth, quoth.exporting, quoth.calibrating\n"
+        "from quoth import calibrate, compare, export, write_squad, TrainConfig, TrainResult, train\n"
+        "print(quoth.export is export, quoth.calibrate is calibrate, quoth.exporting.export is export)\n"
+        "print(quoth.data.read_examples.__name__, export.__module__, calibrate.__module__)"
+    )
+    assert ran(code) == ("True True True\nread_examples quoth.exporting.run quoth.calibrating.run\n", "")
+
+
+@pytest.mark.torch
+def test_export_of_the_module_that_it_was_still_works():
+    code = (
+        "from quoth.export import export\nimport quoth\n"
+        "try:\n    quoth.export('nowhere', 'x')\nexcept quoth.errors.ReaderError as error:\n    print(error)\n"
+        "print(export is quoth.exporting.export)"
+    )
+    out, err = ran(code, "-W", "default::DeprecationWarning:__main__")
+    assert out.startswith("nowhere")
+    assert out.endswith("True\n")
+    assert err.startswith("<string>:1: DeprecationWarning: the module quoth.export is deprecated: use `from quoth")

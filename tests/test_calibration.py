@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quoth.calibrate.fit import fit
-from quoth.calibrate.probability_fit import ODDS_SCALES, TEMPERATURES, fit_null, fit_probability
+from quoth.calibrating import calibrate, fit
+from quoth.calibrating.probability_fit import ODDS_SCALES, TEMPERATURES, fit_null, fit_probability
 from quoth.cli import main
 from quoth.data import read_examples, write_squad
 from quoth.data.provenance import DataSet
@@ -325,11 +325,11 @@ def test_a_fit_counts_as_right_what_the_report_does(silent):
 def test_right_may_mean_less_than_exact():
     examples = [Example(f"q{n}", "Which ?", TEXT, (Gold(TEXT, 0),), f"a{n}") for n in range(6)]
     reader = tiny_reader("wordpiece")
-    exact, lenient = fit(reader, examples).probability, fit(reader, examples, right_f1=1e-9).probability
-    assert (exact.right_f1, lenient.right_f1) == (1.0, 1e-9)
+    exact, lenient = fit(reader, examples).probability, fit(reader, examples, right_f1=1e-7).probability
+    assert (exact.right_f1, lenient.right_f1) == (100.0, 1e-7)
     assert exact.ece_before != lenient.ece_before
-    for right_f1 in (0.0, 1.1):
-        with pytest.raises(ConfigError, match="right_f1 must be above 0 and at most 1"):
+    for right_f1 in (0.0, 100.1):
+        with pytest.raises(ConfigError, match="right_f1 must be above 0 and at most 100"):
             fit(reader, examples, right_f1=right_f1)
 
 
@@ -451,6 +451,23 @@ def test_calibrate_can_leave_the_reader_alone(quoth, files, tmp_path):
     status, _, err = quoth("calibrate", folder, "--data", data, "-o", tmp_path / "new")
     assert status == 2
     assert "must be a new or empty folder" in err
+
+
+def test_calibrate_is_a_function_too(quoth, files, tmp_path):
+    folder, data, pairs = files
+    seen = []
+    examples, unanswerable = read_examples(data, places=False), read_examples(pairs, places=False)
+    result = calibrate(
+        folder, examples, unanswerable=unanswerable, out=tmp_path / "new", progress=lambda *counts: seen.append(counts)
+    )
+    assert seen == [(number, 30) for number in range(1, 31)]
+    assert (result.folder, result.data, result.pairs, result.fit.questions) == (tmp_path / "new", None, None, 30)
+    quoth("calibrate", folder, "--data", data, "--unanswerable", pairs)
+    theirs, ours = (
+        json.loads((each / "quoth.json").read_text(encoding="utf-8")) for each in (folder, tmp_path / "new")
+    )
+    assert theirs["calibration"] == {**ours["calibration"], "data": "data.json", "pairs": "pairs.json"}
+    assert (theirs["decode"], theirs["calibration"]["max_cost"]) == (ours["decode"], None)
 
 
 def test_calibrate_keeps_weights_in_a_sub_folder(quoth, files, tmp_path):

@@ -24,12 +24,13 @@ HEAVY = (
     "quoth.tracking",
     "quoth.tables",
     "quoth.export",
+    "quoth.exporting",
     "quoth.engines.torch",
     "quoth.serve",
     "quoth.__main__",
 )
 # Packages whose public names need an extra.
-EXTRAS = ("quoth.training", "quoth.tables")
+EXTRAS = ("quoth.training", "quoth.tables", "quoth.exporting")
 MODULES = sorted(
     name
     for _, name, _ in pkgutil.walk_packages(quoth.__path__, "quoth.", onerror=lambda _: None)

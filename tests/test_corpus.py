@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from quoth.calibrate.corpus_fit import _fit, _Reading
+from quoth.calibrating.corpus_fit import _fit, _Reading
 from quoth.cli import main
 from quoth.corpus import Corpus
 from quoth.corpus.choice import PassageAnswer, choose

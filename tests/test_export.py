@@ -52,7 +52,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="session")
 def whole(trained, tmp_path_factory):
     """What export makes of it; torch takes seconds to trace even a little network."""
-    from quoth.export import export
+    from quoth import export
 
     return export(trained, tmp_path_factory.mktemp("whole") / "out")
 
@@ -60,7 +60,7 @@ def whole(trained, tmp_path_factory):
 @pytest.fixture(scope="session")
 def small(trained, tmp_path_factory):
     """The same in int8."""
-    from quoth.export import export
+    from quoth import export
 
     return export(
         trained, tmp_path_factory.mktemp("small") / "out", gate_data=towns.examples(64), max_f1_drop=20.0, **INT8
@@ -107,7 +107,7 @@ def test_int8_is_right_on_average(tmp_path):
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    from quoth.export.quantize import quantize
+    from quoth.exporting.quantize import quantize
 
     draw = np.random.default_rng(0)
     table = np.abs(draw.normal(size=(40, 16))).astype(np.float32)  # all of one sign, so that errors add up
@@ -145,7 +145,7 @@ def test_int8_answers_do_not_depend_on_the_batch(small):
 
 @pytest.mark.long
 def test_int8_is_the_same_file_each_time_and_both_engines_read_it(trained, small, tmp_path):
-    from quoth.export import export
+    from quoth import export
 
     again = export(trained, tmp_path / "again", gate_data=towns.examples(64), max_f1_drop=20.0, **INT8)
     one, other = (result.folder / "model.onnx" for result in (small, again))
@@ -156,7 +156,7 @@ def test_int8_is_the_same_file_each_time_and_both_engines_read_it(trained, small
 
 
 def test_a_gate_on_what_was_trained_is_warned_of(trained, tmp_path):
-    from quoth.export import export
+    from quoth import export
 
     with pytest.warns(OverlapWarning, match=r"examples in memory: 64 of 64 questions are in examples in memory, which"):
         made = export(trained, tmp_path / "out", gate_data=towns.examples(64), max_f1_drop=20.0, **INT8)
@@ -166,7 +166,7 @@ def test_a_gate_on_what_was_trained_is_warned_of(trained, tmp_path):
 
 
 def test_int8_is_judged_by_enough_questions(trained, tmp_path):
-    from quoth.export import export
+    from quoth import export
 
     with pytest.raises(ConfigError, match=r"at least 2,000 labelled questions, but has 64: .* Gate on another set"):
         export(trained, tmp_path / "out", int8=True, gate_data=towns.examples(64))
@@ -176,7 +176,7 @@ def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(tmp_path):
     """Of an untrained network no answer is much better than the next, so rounding changes many of them."""
     from transformers import AutoModelForQuestionAnswering
 
-    from quoth.export import export
+    from quoth import export
 
     towns.base(tmp_path / "base", TINY / "wordpiece", hidden=64)
     AutoModelForQuestionAnswering.from_pretrained(tmp_path / "base").save_pretrained(tmp_path / "base")
@@ -191,7 +191,7 @@ def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(tmp_path):
 
 def test_the_gate_takes_the_upper_bound_of_what_int8_costs():
     """One of 50 questions is lost: 2 points of F1, but of other questions it might be more."""
-    from quoth.export.run import raise_if_worse
+    from quoth.exporting.run import raise_if_worse
 
     asked = towns.examples(50)
     asked = [replace(example, title=f"article {number}") for number, example in enumerate(asked)]
@@ -207,14 +207,14 @@ def test_the_gate_takes_the_upper_bound_of_what_int8_costs():
 
 @pytest.mark.parametrize("points", [float("nan"), -0.1])
 def test_a_gate_that_means_nothing_is_wrong_use(trained, tmp_path, points):
-    from quoth.export import export
+    from quoth import export
 
     with pytest.raises(ConfigError, match=f"--max-f1-drop must be a number of F1 points, 0 or more, but is {points:g}"):
         export(trained, tmp_path / "out", gate_data=towns.examples(8), max_f1_drop=points, **INT8)
 
 
 def test_gate_data_without_int8_is_wrong_use(trained, tmp_path):
-    from quoth.export import export
+    from quoth import export
 
     with pytest.raises(ConfigError, match="--gate-data is only used with --int8"):
         export(trained, tmp_path / "out", gate_data=towns.examples(8))
@@ -223,7 +223,7 @@ def test_gate_data_without_int8_is_wrong_use(trained, tmp_path):
 def test_another_network_is_not_the_same(trained, tmp_path):
     """The parity check can fail: two readers of different weights differ."""
     from quoth.engines.torch import TorchEngine
-    from quoth.export.graph import PARITY, largest_difference
+    from quoth.exporting.graph import PARITY, largest_difference
 
     towns.base(tmp_path / "other", TINY / "wordpiece", seed=3, hidden=64)
     one = TorchEngine.load(trained)
@@ -236,7 +236,7 @@ def test_another_network_is_not_the_same(trained, tmp_path):
 
 
 def test_wrong_use_is_named(trained, tmp_path):
-    from quoth.export import export
+    from quoth import export
 
     with pytest.raises(ConfigError, match="int8 needs labelled data for the F1 gate"):
         export(trained, tmp_path / "out", int8=True)
@@ -259,7 +259,7 @@ def test_a_folder_as_the_seed_saves_it_loads_and_exports(tmp_path):
     import torch
     from transformers import BertTokenizerFast, DistilBertConfig, DistilBertForQuestionAnswering
 
-    from quoth.export import export
+    from quoth import export
 
     torch.manual_seed(0)
     tokenizer = BertTokenizerFast(tokenizer_file=str(TINY / "wordpiece" / "tokenizer.json"))
@@ -282,7 +282,7 @@ def test_a_reader_whose_layers_share_their_weights_is_exported_in_int8(tmp_path)
     """ALBERT has one layer, which it goes through again and again."""
     import onnx
 
-    from quoth.export import export
+    from quoth import export
 
     made = export(TINY / "albert", tmp_path / "out", gate_data=towns.examples(8), max_f1_drop=100, **INT8)
     graph = onnx.load(made.folder / "model.onnx").graph
@@ -331,7 +331,7 @@ def test_activations_are_rounded_where_little_is_lost(tmp_path, largest, rounded
     import onnx
     from onnx import helper
 
-    from quoth.export.quantize import quantize
+    from quoth.exporting.quantize import quantize
 
     # One entry of each channel is far from the others, and no factor of a channel helps: those share few steps.
     random = np.random.default_rng(0)
@@ -358,7 +358,7 @@ def test_constants_that_places_share_are_rounded_once(tmp_path, largest):
     import onnx
     from onnx import helper
 
-    from quoth.export.quantize import quantize
+    from quoth.exporting.quantize import quantize
 
     random = np.random.default_rng(0)
     table = random.normal(size=(500, 128))

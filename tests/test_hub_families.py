@@ -96,7 +96,7 @@ EXPORTED = [pytest.param((family, False), id=family) for family in FAMILIES if f
 
 @pytest.mark.parametrize("cached", [*EXPORTED, pytest.param(("roberta", True), id="roberta, old")], indirect=True)
 def test_each_family_answers_is_exported_and_answers_the_same(cached, tmp_path):
-    from quoth.export import export
+    from quoth import export
 
     reader = Reader.load(cached)
     assert reader.engine.name == "torch"
@@ -114,7 +114,7 @@ def test_each_family_answers_is_exported_and_answers_the_same(cached, tmp_path):
 
 @pytest.mark.parametrize("cached", [(family, False) for family in NOT_EXPORTED], ids=str, indirect=True)
 def test_what_torch_cannot_export_answers_on_torch(cached, tmp_path):
-    from quoth.export import export
+    from quoth import export
 
     prediction = Reader.load(cached).answer(QUESTION, CONTEXT, top_k=5)
     assert [answer.span.of(CONTEXT) for answer in prediction.answers] == [answer.text for answer in prediction.answers]

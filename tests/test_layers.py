@@ -11,13 +11,13 @@ from layers import LAYERS, ROOT, SOURCE, breaks, cycles, missing, read_graph, wi
 
 # Which packages or modules may import what is heavy, or prints.
 ONLY_IN = {
-    "torch": ("engines/torch.py", "training", "export", "dropin"),
-    "transformers": ("engines/torch.py", "training", "tracking", "export", "dropin"),
+    "torch": ("engines/torch.py", "training", "exporting", "dropin"),
+    "transformers": ("engines/torch.py", "training", "tracking", "exporting", "dropin"),
     "accelerate": ("training",),
     "mlflow": ("tracking", "training"),
     "optuna": ("training",),
-    "onnx": ("export",),
-    "onnxscript": ("export",),
+    "onnx": ("exporting",),
+    "onnxscript": ("exporting",),
     "openvino": ("engines/openvino.py",),
     "onnxruntime": ("engines/onnx.py",),
     "matplotlib": ("evaluation", "training"),
@@ -211,7 +211,7 @@ BELOW = {f"{name}.py": "" for layer in LAYERS[:1] for name in layer} | {"reading
         ),
         ("evaluation/a.py", "from rich.table import Table", "evaluation/a.py: imports rich"),
         ("training/a.py", "def f():\n    print(1)", "training/a.py: line 2 prints or exits"),
-        ("export/a.py", "import sys\nsys.stderr.write('x')", "export/a.py: line 2 prints or exits"),
+        ("exporting/a.py", "import sys\nsys.stderr.write('x')", "exporting/a.py: line 2 prints or exits"),
         ("store/a.py", "raise SystemExit(2)", "store/a.py: line 1 prints or exits"),
         ("attic/a.py", "", "attic: is in no layer"),
     ],

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quoth.calibrate.operating_points import PRECISIONS, operating_points, question_weights
+from quoth.calibrating.operating_points import PRECISIONS, operating_points, question_weights
 from quoth.evaluation.calibration import Calibration, Confidence, coverage_at
 from support.texts import few
 

@@ -23,7 +23,7 @@ from quoth.errors import QuothError
 from support.browser import chromium
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("data", "reading", "engines", "evaluation", "training", "export", "store")
+PACKAGES = ("data", "reading", "engines", "evaluation", "training", "exporting", "store")
 # What a browser fetches of its own accord when it shows a page.
 FETCHED = re.compile(
     r"<(?:script|img|iframe|source|video|audio|embed|track)\b[^>]*?\bsrc(?:set)?=[\"']?([^\"' >]+)"

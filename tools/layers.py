@@ -22,8 +22,8 @@ LAYERS = (
     ("engines",),
     ("store", "stream"),
     ("reader",),
-    ("calibrate", "corpus", "drawing", "dropin", "engine_benchmark", "tables"),
-    ("export", "tracking", "training"),
+    ("calibrating", "corpus", "drawing", "dropin", "engine_benchmark", "tables"),
+    ("export", "exporting", "tracking", "training"),
     ("__init__",),
     ("__main__", "cli", "serve"),
 )

@@ -20,7 +20,7 @@ from links import ROOT, for_site, outside_pages
 from quoth.cli import COMMANDS, app
 
 NOTEBOOK = ROOT / "docs" / "tutorial" / "tutorial.ipynb"
-PACKAGES = ("data", "reading", "engines", "evaluation", "training", "export", "store")
+PACKAGES = ("data", "reading", "engines", "evaluation", "training", "exporting", "store")
 GENERATED = re.compile(r"<!-- generated: (\w+) -->")
 MARKUP = re.compile(r"\[/?[a-z ]+\]")  # rich's, in help texts
 

@@ -415,7 +415,7 @@ for row in [row for row in report.rows if not row.exact][:5]:
 # labelled questions that F1 does not drop.
 
 # %%
-from quoth.export import export
+from quoth import export
 
 exported = export(WORK / "reader", WORK / "small")
 print(f"largest difference of a logit: {exported.difference:.1g}; {exported.size / 1e6:.0f} MB")

@@ -10,12 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quoth.calibrating import CalibrateResult, calibrate
     from quoth.corpus import Corpus
     from quoth.data import read_examples, write_squad
     from quoth.dropin import patch_transformers, pipeline
     from quoth.errors import QuothError
     from quoth.evaluation import Report, evaluate, score
     from quoth.evaluation.compare import compare
+    from quoth.exporting import ExportResult, export
     from quoth.reader import Reader
     from quoth.reading import Explanation
     from quoth.records import Answer, Example, Gold, Prediction, Span
@@ -27,8 +29,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Answer": "quoth.records",
+    "CalibrateResult": "quoth.calibrating",
     "Corpus": "quoth.corpus",
     "Example": "quoth.records",
+    "ExportResult": "quoth.exporting",
     "Explanation": "quoth.reading",
     "Gold": "quoth.records",
     "Prediction": "quoth.records",
@@ -39,8 +43,10 @@ _HOMES = {
     "TrainConfig": "quoth.training",
     "TrainResult": "quoth.training",
     "answer_table": "quoth.tables",
+    "calibrate": "quoth.calibrating",
     "compare": "quoth.evaluation.compare",
     "evaluate": "quoth.evaluation",
+    "export": "quoth.exporting",
     "patch_transformers": "quoth.dropin",
     "pipeline": "quoth.dropin",
     "read_examples": "quoth.data",
@@ -51,23 +57,30 @@ _HOMES = {
 }
 # Packages that are there as attributes: ``quoth.data.describe`` after ``import quoth``.
 _PACKAGES = (
+    "calibrating",
+    "corpus",
     "data",
     "documents",
     "drawing",
     "dropin",
     "engines",
     "evaluation",
+    "exporting",
     "reading",
     "store",
     "tables",
+    "tracking",
     "training",
+    "verification",
 )
 
 __all__ = [
     "Answer",
+    "CalibrateResult",
     "Corpus",
     "Example",
     "Explanation",
+    "ExportResult",
     "Gold",
     "Prediction",
     "QuothError",
@@ -77,8 +90,10 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "answer_table",
+    "calibrate",
     "compare",
     "evaluate",
+    "export",
     "patch_transformers",
     "pipeline",
     "read_examples",

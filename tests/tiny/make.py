@@ -38,7 +38,7 @@ from transformers import (
 )
 
 from quoth.engines.torch import TorchEngine
-from quoth.export.graph import write_onnx
+from quoth.exporting.graph import write_onnx
 
 HERE = Path(__file__).parent
 TOKENS = 128

@@ -12,9 +12,7 @@ import typer
 from quoth.cli.console import note, print_json
 
 if TYPE_CHECKING:
-    from quoth.calibrate.fit import Fit
-    from quoth.records import Example
-    from quoth.store import ReaderFolder
+    from quoth.calibrating import Fit
 
 app = typer.Typer(add_completion=False)
 
@@ -33,8 +31,9 @@ def calibrate(
         typer.Option(metavar="F1", min=0, help="Maximum loss of F1 points on answerable questions by abstaining."),
     ] = None,
     right_f1: Annotated[
-        float, typer.Option(metavar="F1", help="Minimum F1 of a right answer, above 0 and at most 1; 1: exact match.")
-    ] = 1.0,
+        float,
+        typer.Option(metavar="F1", help="Minimum F1 of a right answer, above 0, up to 100: exact match."),
+    ] = 100.0,
     unanswerable_share: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of unanswerable questions to fit for, between 0 and 1.")
     ] = 0.5,
@@ -66,77 +65,54 @@ def calibrate(
 
     Example: [cyan]quoth calibrate reader --data held-out.json --unanswerable pairs.json --max-cost 0.3[/cyan]
     """
-    from quoth.calibrate.fit import fit
+    from quoth.calibrating import calibrate as run
     from quoth.cli.evaluate import reading_bar
-    from quoth.data import read_examples
-    from quoth.data.provenance import DataSet
     from quoth.errors import ConfigError
     from quoth.evaluation.plots import check_plot, plot_bins
-    from quoth.reader import Reader
-    from quoth.store import SHIPPED, check_new_folder, find_folder
-    from quoth.store.hub import is_hub_name
-    from quoth.store.provenance import Used, warn_if_seen
 
-    if out:
-        check_new_folder(out)
-    elif reader == SHIPPED or is_hub_name(reader):
-        raise ConfigError(f"{reader} is no folder of yours, so write the calibrated copy into one: --out DIR")
     if plot:
         check_plot(plot)
-    folder = find_folder(reader)
-    examples = read_examples(data, places=False)
-    pairs = read_examples(unanswerable, places=False) if unanswerable else []
-    others = [each for each in folder.used if each.role != "calibrating"]
-    sets = [(data, examples), *([(unanswerable, pairs)] if unanswerable else [])]
-    for name, each in sets:
-        warn_if_seen(others, each, name, purpose="what is fitted on them does not hold for new questions")
     if corpus is not None:
         if unanswerable or max_cost is not None:
             raise ConfigError("--corpus and --unanswerable or --max-cost must not be given together")
-        _fit_corpus(folder, examples[::every], corpus, Path(data).name, out, json)
+        _fit_corpus(reader, data, corpus, every, out, json)
         return
-    loaded = Reader.load(reader)
-    with reading_bar(len(examples) + len(pairs)) as progress:
-        result = fit(
-            loaded,
-            examples,
-            pairs,
-            progress=progress,
+    with reading_bar() as progress:
+        result = run(
+            reader,
+            data,
+            unanswerable=unanswerable or (),
             max_cost=max_cost,
             right_f1=right_f1,
             unanswerable_share=unanswerable_share,
+            out=out,
+            progress=progress,
         )
-    document = {
-        "data": Path(data).name,
-        "pairs": Path(unanswerable).name if unanswerable else None,
-        "max_cost": max_cost,
-        **result.to_dict(),
-    }
-    fitted = [Used("calibrating", DataSet.of(name, each)) for name, each in sets]
-    settings = result.settings(loaded.settings)
-    written = folder.with_settings(settings, {"calibration": document}, out, used=[*others, *fitted])
     if plot:
-        plot_bins(result.bins, plot, title="answerable questions, in cross-validation")
+        plot_bins(result.fit.bins, plot, title="answerable questions, in cross-validation")
     if json:
-        print_json({"folder": str(written.path), **document})
+        print_json({"folder": str(result.folder), **result.to_dict()})
         return
-    _say(result)
-    typer.echo(str(written.path))
+    _say(result.fit)
+    typer.echo(str(result.folder))
 
 
-def _fit_corpus(
-    folder: ReaderFolder, examples: Sequence[Example], path: str, data: str, out: Path | None, json: bool
-) -> None:
-    """Fit and store the settings for a corpus."""
-    from quoth.calibrate.corpus_fit import fit_corpus
+def _fit_corpus(reader: str, data: str, path: str, every: int, out: Path | None, json: bool) -> None:
+    """Fit and store the settings for a corpus, on every so many questions."""
+    from quoth.calibrating.corpus_fit import fit_corpus
+    from quoth.calibrating.run import opened_for
     from quoth.cli.evaluate import reading_bar
     from quoth.corpus import Corpus
+    from quoth.data import read_examples
     from quoth.reader import Reader
 
-    loaded = Reader.load(str(folder.path))
+    examples = read_examples(data, places=False)
+    folder = opened_for(reader, [(data, examples)], out)[0]
+    examples = examples[::every]
+    loaded = Reader.load(folder.path)
     with Corpus.open(path, create=False) as opened, reading_bar(len(examples)) as progress:
         result = fit_corpus(opened, loaded, examples, progress=progress)
-    document = {"data": data, **result.to_dict()}
+    document = {"data": Path(data).name, **result.to_dict()}
     settings = replace(loaded.settings, corpus=result.settings)
     written = folder.with_settings(settings, {"corpus_calibration": document}, out)
     if json:

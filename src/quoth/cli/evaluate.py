@@ -179,15 +179,15 @@ def _plot(report: Report, plot: str, into_folder: bool) -> None:
 
 
 @contextmanager
-def reading_bar(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal; yield a function that takes the number of examples so far."""
+def reading_bar(total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Show a progress bar on a terminal; yield a function that takes the number of examples so far, and of all."""
     from rich.progress import Progress
 
     # Answers arrive in batches, so the remaining time is estimated from many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
     with bar:
         task = bar.add_task("Reading", total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def export(
 
     Example: [cyan]quoth export runs/1 -o reader --int8 --gate-data held-out.json[/cyan]
     """
-    from quoth.export import export as run
+    from quoth import export as run
 
     result = run(reader, out, int8=int8, gate_data=gate_data, max_f1_drop=max_f1_drop, least_questions=least_questions)
     gate = result.gate

@@ -9,7 +9,7 @@ The search evidence is the passage's search score divided by the best one of tha
 any search engine, whose scores have other scales. All distinct answers of all passages are then treated like the spans
 of one text: the share of an answer in a softmax over their evidence gives its probability, and its distance from the
 evidence at which "no answer" is as probable gives the probability that no passage answers. The formulas are those of
-:mod:`quoth.reading.probability`; :mod:`quoth.calibrate.corpus_fit` fits all numbers.
+:mod:`quoth.reading.probability`; :mod:`quoth.calibrating.corpus_fit` fits all numbers.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from quoth.export.activations import Activations, activations
+from quoth.exporting.activations import Activations, activations
 from quoth.reading import WindowBatch
 
 Floats = NDArray[np.float32]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.calibrate.intervals import Interval, groups, middle, resampled
+from quoth.calibrating.intervals import Interval, groups, middle, resampled
 from quoth.evaluation.calibration import BINS, calibration_error, reliability
 from quoth.reading import no_answer_probability, right_given_answerable
 
@@ -34,7 +34,7 @@ class ProbabilityFit:
         ece_crossvalidated: Expected calibration error in five-fold cross-validation over articles, in [0, 1]: the
             estimate for new articles of the same kind.
         ece_interval: 95 % confidence interval of ``ece_crossvalidated``, by bootstrap over questions.
-        right_f1: Minimum F1 of an answer that counts as correct; 1: only exact matches.
+        right_f1: Minimum F1 of an answer that counts as correct, in (0, 100]; 100: only exact matches.
         questions: Number of answerable questions.
         temperature_interval, odds_scale_interval: 95 % confidence intervals, by bootstrap over articles.
     """

@@ -13,8 +13,8 @@ from quoth.engines.select import open_onnx
 from quoth.engines.torch import TorchEngine, load_tokenizer
 from quoth.errors import ConfigError, ExportError
 from quoth.evaluation import Comparison, Report, compare, evaluate
-from quoth.export.graph import PARITY, largest_difference, write_onnx
-from quoth.export.quantize import quantize
+from quoth.exporting.graph import PARITY, largest_difference, write_onnx
+from quoth.exporting.quantize import quantize
 from quoth.files import whole_folder
 from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, by_token_budget

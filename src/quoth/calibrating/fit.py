@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.calibrate.intervals import ThresholdInterval, threshold_interval
-from quoth.calibrate.operating_points import OperatingPoint, operating_points, question_weights
-from quoth.calibrate.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
+from quoth.calibrating.intervals import ThresholdInterval, threshold_interval
+from quoth.calibrating.operating_points import OperatingPoint, operating_points, question_weights
+from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
 from quoth.evaluation.calibration import Bin, reliability
@@ -124,7 +124,7 @@ def fit(
     unanswerable: Iterable[Example] = (),
     *,
     max_cost: float | None = None,
-    right_f1: float = 1.0,
+    right_f1: float = 100.0,
     unanswerable_share: float = 0.5,
     progress: Callable[[int], None] | None = None,
 ) -> Fit:
@@ -139,8 +139,8 @@ def fit(
         examples: Labelled examples of articles that it was not trained on.
         unanswerable: Additional unanswerable examples, such as the ones of ``unanswerable_pairs``.
         max_cost: Maximum loss of F1 points on the answerable questions by abstaining; ``None``: no limit.
-        right_f1: Minimum F1 of an answer that counts as correct, in (0, 1]. With one gold per question, exact match
-            counts answers as wrong that other annotators would accept; a value below 1 compensates for that.
+        right_f1: Minimum F1 of an answer that counts as correct, in (0, 100]. With one gold per question, exact match
+            counts answers as wrong that other annotators would accept; a value below 100 compensates for that.
         unanswerable_share: Share of unanswerable questions to fit for, in (0, 1); questions are weighted accordingly.
         progress: Called after each example with the number of examples read so far.
 
@@ -149,8 +149,8 @@ def fit(
 
     Source: Platt 1999; Guo et al. 2017, "On calibration of modern neural networks", section 4.2 (temperature scaling).
     """
-    if not 0 < right_f1 <= 1:
-        raise ConfigError(f"right_f1 must be above 0 and at most 1, but is {right_f1}")
+    if not 0 < right_f1 <= 100:
+        raise ConfigError(f"right_f1 must be above 0 and at most 100, but is {right_f1}")
     if not 0 < unanswerable_share < 1:
         raise ConfigError(f"unanswerable_share must be between 0 and 1, but is {unanswerable_share}")
     readings, rules = _read_all(reader, chain(examples, unanswerable), progress)
@@ -158,7 +158,7 @@ def fit(
     if not has.any():
         raise ConfigError("probabilities are fitted on answerable questions, but there are none")
     stored, scores = reader.settings.decode, [reading.score(rules) for reading in readings]
-    right = np.array([exact or (right_f1 < 1 and f1 >= right_f1) for exact, f1 in scores], dtype=np.float64)
+    right = np.array([exact or (right_f1 < 100 and 100 * f1 >= right_f1) for exact, f1 in scores], dtype=np.float64)
     shares = np.stack([reading.shares for reading in readings])
     articles = clusters([reading.cluster for reading in readings])
     before = right_given_answerable(shares[has, 0], stored.odds_scale)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from quoth.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from quoth.export.run import ExportResult, export
+    from quoth.exporting.run import ExportResult, export
 
 __all__ = ["ExportResult", "export"]
 
@@ -16,9 +16,9 @@ __all__ = ["ExportResult", "export"]
 def __getattr__(name: str) -> Any:
     # Imported lazily: the run imports torch and onnx.
     if name not in __all__:
-        raise AttributeError(f"module 'quoth.export' has no attribute {name!r}")
+        raise AttributeError(f"module 'quoth.exporting' has no attribute {name!r}")
     if any(find_spec(module) is None for module in ("torch", "transformers", "onnx", "onnxscript")):
         raise MissingExtraError("exporting", "export")
-    from quoth.export import run
+    from quoth.exporting import run
 
     return getattr(run, name)

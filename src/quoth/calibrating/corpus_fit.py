@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.calibrate.fit import ENOUGH
-from quoth.calibrate.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
+from quoth.calibrating.fit import ENOUGH
+from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
 from quoth.corpus.choice import PassageAnswer, distinct, passage_answers
 from quoth.corpus.corpus import PASSAGES, Corpus, corpus_settings
 from quoth.errors import ConfigError
@@ -155,7 +155,9 @@ def _fit(readings: Sequence[_Reading], old: CorpusSettings, passages: int) -> Co
     shares = np.stack([share for _, _, _, share in best])
     before = [_ranked(reading.found, old, reading.golds) for reading in readings]
     was = np.array([share[_nearest(1.0)] for _, _, _, share in before])
-    probability, _ = fit_probability(shares, right, articles, right_given_answerable(was, old.odds_scale), right_f1=1.0)
+    probability, _ = fit_probability(
+        shares, right, articles, right_given_answerable(was, old.odds_scale), right_f1=100.0
+    )
     none = [(_ranked(reading.without, first, ()), place) for place, reading in enumerate(readings) if reading.without]
     index = probability.index
     given = right_given_answerable(

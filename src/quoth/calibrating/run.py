@@ -1,0 +1,136 @@
+"""Calibrates a reader's folder: reads the data, fits, and stores what was fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from quoth.calibrating.fit import Fit, fit
+from quoth.data import read_examples
+from quoth.data.provenance import DataSet
+from quoth.errors import ConfigError
+from quoth.names import suggests_names
+from quoth.reader import Reader
+from quoth.records import Example
+from quoth.store import SHIPPED, ReaderFolder, check_new_folder, find_folder
+from quoth.store.hub import is_hub_name
+from quoth.store.provenance import Used, warn_if_seen
+
+Data = str | Path | Iterable[Example]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateResult:
+    """Result of a calibration.
+
+    Attributes:
+        folder: The folder with the calibrated reader.
+        fit: What was fitted.
+        data: Name of the file with the data; ``None`` if examples were given.
+        pairs: Name of the file with additional unanswerable questions; ``None`` if there is none.
+        max_cost: As it was given.
+    """
+
+    folder: Path
+    fit: Fit
+    data: str | None
+    pairs: str | None
+    max_cost: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``quoth.json`` stores as ``calibration``."""
+        return {"data": self.data, "pairs": self.pairs, "max_cost": self.max_cost, **self.fit.to_dict()}
+
+
+@suggests_names
+def calibrate(
+    reader: str | Path,
+    data: Data,
+    *,
+    unanswerable: Data = (),
+    max_cost: float | None = None,
+    right_f1: float = 100.0,
+    unanswerable_share: float = 0.5,
+    out: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> CalibrateResult:
+    """Fit a reader's probabilities, null threshold and operating points, and store them in its ``quoth.json``.
+
+    Args:
+        reader: A reader folder; with ``out``, also the shipped reader or a name on the hub.
+        data: Labelled data that the reader was not trained on: a file, or examples.
+        unanswerable: Additional unanswerable questions, such as from ``quoth data pairs``: a file, or examples.
+        max_cost: Maximum loss of F1 points on the answerable questions by abstaining; ``None``: no limit.
+        right_f1: Minimum F1 of an answer that counts as correct, above 0 and at most 100; 100: exact matches.
+        unanswerable_share: Share of unanswerable questions to fit for, in (0, 1).
+        out: A new folder for the calibrated reader; ``None``: change ``reader`` itself.
+        progress: Called after each question with the number of questions so far, and of all of them.
+
+    Returns:
+        The folder, and what was fitted.
+
+    Raises:
+        ConfigError: If no question is answerable, a number is out of its range, or ``out`` is not empty.
+        DataError: If the data cannot be read.
+        ReaderError: If there is no reader.
+
+    Example:
+        >>> result = calibrate("my-reader", "held-out.json", unanswerable="pairs.json")  # doctest: +SKIP
+        >>> result.fit.probability.temperature, result.fit.threshold.threshold  # doctest: +SKIP
+        (1.21, -0.4)
+    """
+    examples, pairs = _examples(data), _examples(unanswerable)
+    sets = [(data, examples), *([(unanswerable, pairs)] if pairs else [])]
+    folder, others = opened_for(reader, sets, out)
+    loaded = Reader.load(folder.path)
+    total = sum(example.golds is not None for example in (*examples, *pairs))
+    found = fit(
+        loaded,
+        examples,
+        pairs,
+        max_cost=max_cost,
+        right_f1=right_f1,
+        unanswerable_share=unanswerable_share,
+        progress=None if progress is None else lambda done: progress(done, total),
+    )
+    result = CalibrateResult(folder.path, found, _name(data), _name(unanswerable), max_cost)
+    used = [*others, *(Used("calibrating", DataSet.of(source, each)) for source, each in sets)]
+    settings = found.settings(loaded.settings)
+    return replace(
+        result, folder=folder.with_settings(settings, {"calibration": result.to_dict()}, out, used=used).path
+    )
+
+
+def opened_for(
+    reader: str | Path, sets: Sequence[tuple[object, Sequence[Example]]], out: str | Path | None
+) -> tuple[ReaderFolder, list[Used]]:
+    """Return the folder of a reader that is to be calibrated, and what else the reader was made from.
+
+    Args:
+        reader: The reader.
+        sets: What it is calibrated on: where each data set comes from, and its examples. Warns of what it has seen.
+        out: As for :func:`calibrate`.
+
+    Raises:
+        ConfigError: If ``out`` is not empty, or missing for a reader that is not the caller's own.
+    """
+    if out is not None:
+        check_new_folder(out)
+    elif str(reader) == SHIPPED or is_hub_name(str(reader)):
+        raise ConfigError(f"{reader} is no folder of yours, so write the calibrated copy into one: --out DIR")
+    folder = find_folder(reader)
+    others = [each for each in folder.used if each.role != "calibrating"]
+    for source, examples in sets:
+        name = str(source) if isinstance(source, str | Path) else "the data"
+        warn_if_seen(others, examples, name, purpose="what is fitted on them does not hold for new questions")
+    return folder, others
+
+
+def _examples(data: Data) -> list[Example]:
+    return list(read_examples(data, places=False) if isinstance(data, str | Path) else data)
+
+
+def _name(data: Data) -> str | None:
+    return Path(data).name if isinstance(data, str | Path) else None
