@@ -498,3 +498,38 @@ def test_a_port_that_is_taken_is_said():
         words = [sys.executable, "-m", "quoth", "serve", "--port", str(taken.getsockname()[1]), "--reader", TINY]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "Choose another with --host or --port" in done.stderr) == (2, True)
+
+
+def test_quotes_are_checked(server):
+    text = "🐦 The rent is due monthly. The notice period is two months."
+    answer = 'It says "rent is due monthly", "the notice period is three months" and "no dogs".'
+    status, _, found = server.post("/v1/verify", {"quotes": answer, "context": text})
+    assert (status, [verdict["status"] for verdict in found["quotes"]]) == (200, ["exact", "near", "absent"])
+    place = found["quotes"][0]["places"][0]
+    assert (place["start"], place["start_utf16"], place["source"]) == (6, 7, "text 1")
+    assert found["quotes"][1]["difference"]["words_changed"]
+    claims = [
+        {"quote": "The rent", "source": "lease"},
+        {"cited_text": "rent", "start_char_index": 0, "end_char_index": 4},
+    ]
+    asked = {"quotes": claims, "contexts": ["Nothing.", text], "names": ["note", "lease"]}
+    named = server.post("/v1/verify", asked)[2]["quotes"]
+    assert (named[0]["places"][0]["source"], named[1]["offsets"]) == ("lease", "repaired")
+    handle = server.post("/v1/texts", {"text": text})[2]["handle"]
+    assert server.post("/v1/verify", {"quotes": ["The rent"], "text": handle})[2]["quotes"][0]["status"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "message"),
+    [
+        ({"quotes": [], "context": "x"}, 422, "must not be empty"),
+        ({"quotes": "", "context": "x"}, 422, "must not be empty"),
+        ({"quotes": [7], "context": "x"}, 422, "must be text or an object with a quote, but is int"),
+        ({"quotes": ["a"] * 501, "context": "x"}, 413, "quotes of a request must be at most 500"),
+        ({"quotes": [{"quote": "a", "source": "b"}], "context": "x"}, 422, "source must be one of text 1, but is b"),
+        ({"quotes": ["a"], "context": "x", "names": ["b"]}, 422, "one name for each of contexts"),
+    ],
+)
+def test_quotes_that_cannot_be_checked_are_refused(server, asked, status, message):
+    found = server.post("/v1/verify", asked)
+    assert (found[0], message in found[2]["error"]["message"]) == (status, True), found[2]

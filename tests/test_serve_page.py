@@ -641,6 +641,21 @@ def test_a_token_is_asked_for(driver):
         assert page.best_mark()[0] == "Tam Ferris"
 
 
+def test_quotes_are_green_amber_with_their_difference_or_red(page):
+    page.paste(TEXT)
+    page.find("#verify summary").click()
+    page.find("#claims").send_keys('He says "Tam Ferris fed it", "Tam Ferris fed it on porridge", and "no dogs".')
+    page.find("#verify-button").click()
+    page.until(lambda: len(page.all("#verdicts li")) == 3, "three verdicts")
+    assert [item.get_attribute("data-status") for item in page.all("#verdicts li")] == ["exact", "near", "absent"]
+    assert page.text_of("#verify-sum") == "1 exact, 1 near, 1 absent"
+    assert [each.text for each in page.all("#verdicts del, #verdicts ins")] == ["porridge", "oatmeal"]
+    colours = page.run("return [...document.querySelectorAll('#verdicts .status')].map(e => getComputedStyle(e).color)")
+    assert len(set(colours)) == 3
+    page.find("#verdicts li:nth-child(2) button").click()
+    assert page.text_of("#text mark") == "Tam Ferris fed it on oatmeal"
+
+
 def test_offsets_count_as_python_does(page):
     texts = ["", "abc", EMOJI, "a😀b😀😀c", "😀" * 50 + "é" * 50]
     for text in texts:

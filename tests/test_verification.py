@@ -305,3 +305,31 @@ def test_documents_of_any_kind_are_looked_in_with_their_pages(quoth):
     assert "lease/c.docx: the .docx file is damaged" in err
     status, _, err = quoth("verify", "rent", "--context", "lease/c.docx")
     assert (status, err.startswith("quoth: lease/c.docx: the .docx file is damaged")) == (1, True)
+
+
+def test_quotes_are_looked_for_in_a_corpus(capsys, tmp_path):
+    (tmp_path / "lease.txt").write_text("Head\n\nThe rent is due monthly.")
+    (tmp_path / "b.pdf").write_bytes(pdf(["One."], ["The pump turns slowly."]))
+
+    def quoth(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main([*words])
+        return stopped.value.code or 0, *capsys.readouterr()
+
+    with contextlib.chdir(tmp_path):
+        assert quoth("index", "lease.txt", "b.pdf", "-o", "c.quoth")[0] == 0
+        status, out, _ = quoth("verify", '"rent is due monthly", "pump turns fast"', "--corpus", "c.quoth", "--json")
+        first, second = json.loads(out)["quotes"]
+        assert (status, first["status"], first["places"][0]["source"]) == (1, "exact", "lease.txt")
+        assert (second["status"], second["places"][0]["page"]) == ("near", 2)
+        assert "lease.txt:3:5" in quoth("verify", "rent is due monthly", "--corpus", "c.quoth")[1]
+        assert quoth("verify", "rent is due monthly", "--corpus", "c.quoth")[0] == 0
+        assert quoth("verify", "x", "--corpus", "c.quoth", "--text", "y")[0] == 2
+
+
+@pytest.mark.parametrize("before", ["", "The rent is due monthly. ", "The is of two months. "])
+@pytest.mark.parametrize("after", ["", " The notice is short.", " It is the notice of three months."])
+def test_a_changed_word_is_found_though_words_of_the_quote_stand_before_and_after(before, after):
+    verdict = one("the notice period is three months", f"{before}The notice period is two months.{after}")
+    assert (verdict.status, verdict.places[0].text) == ("near", "The notice period is two months")
+    assert changed(verdict) == [("changed", "three", "two")]

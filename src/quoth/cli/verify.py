@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quoth.cli.ask import Source, read_sources
+from quoth.cli.ask import read_sources
 from quoth.cli.console import print_json, stdout
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from quoth.verification import Change, Claim, Place, Verdict
+    from quoth.verification import Source as Named
 
 app = typer.Typer(add_completion=False)
 
@@ -41,6 +43,9 @@ def verify(
     text: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A text to look in, as it is. May be given again.")
     ] = None,
+    corpus: Annotated[
+        str | None, typer.Option(metavar="CORPUS", help="Look in the documents of a corpus (quoth index) instead.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check whether claimed quotes are in texts: exactly, nearly, or not at all.
@@ -60,15 +65,22 @@ def verify(
 
     if "-" in quotes and "-" in (context or []):
         raise ConfigError("QUOTES and --context must not both be standard input")
-    if "-" in quotes and not context and not text:
+    if corpus is not None and (context or text):
+        raise ConfigError("--corpus and --context or --text must not be given together")
+    if "-" in quotes and not context and not text and corpus is None:
         raise ConfigError("verify: must have a text to look in, but has none. Give one with --context FILE")
     claims = [claim for words in quotes for claim in _claims(words)]
-    sources = read_sources(context or [], text or [], "verify")
-    verdicts = verify_quotes(claims, sources)
-    if json:
-        print_json({"quotes": [verdict.to_dict() for verdict in verdicts]})
+    if corpus is not None:
+        from quoth.corpus import Corpus
+
+        with Corpus.open(corpus, create=False) as opened:
+            verdicts = verify_quotes(claims, opened.documents())
+            keys = [] if json else [entry.key for entry in opened.entries()]
+            _show(verdicts, lambda index: opened.document(keys[index]), json)
     else:
-        _print(verdicts, sources)
+        sources = read_sources(context or [], text or [], "verify")
+        verdicts = verify_quotes(claims, sources)
+        _show(verdicts, sources.__getitem__, json)
     if any(verdict.status != "exact" for verdict in verdicts):
         raise typer.Exit(1)
 
@@ -93,7 +105,15 @@ def _claims(words: str) -> tuple[Claim, ...]:
     return claims
 
 
-def _print(verdicts: tuple[Verdict, ...], sources: list[Source]) -> None:
+def _show(verdicts: tuple[Verdict, ...], source: Callable[[int], Named], json: bool) -> None:
+    """Print the verdicts; ``source`` returns a source by its index."""
+    if json:
+        print_json({"quotes": [verdict.to_dict() for verdict in verdicts]})
+    else:
+        _print(verdicts, source)
+
+
+def _print(verdicts: tuple[Verdict, ...], source: Callable[[int], Named]) -> None:
     from rich.text import Text
 
     from quoth.display import one_line
@@ -102,7 +122,7 @@ def _print(verdicts: tuple[Verdict, ...], sources: list[Source]) -> None:
     for verdict in verdicts:
         console.print(Text.assemble((f"{verdict.status:<6}", _STYLES[verdict.status]), "  ", one_line(verdict.quote)))
         for place in verdict.places:
-            _put(console, _where(place, sources))
+            _put(console, _where(place, source))
         if verdict.place_count > len(verdict.places):
             _put(console, Text(f"and {verdict.place_count - len(verdict.places):,} more places", "dim"))
         if verdict.difference is not None:
@@ -111,7 +131,7 @@ def _print(verdicts: tuple[Verdict, ...], sources: list[Source]) -> None:
             _put(console, Text(f"differs in {', '.join(verdict.forms)}", "dim"))
         if verdict.closest is not None:
             _put(console, Text.assemble("closest: ", (one_line(verdict.closest.text), "italic")))
-            _put(console, _where(verdict.closest, sources))
+            _put(console, _where(verdict.closest, source))
         for said in (verdict.note, verdict.offsets and f"its offsets are {verdict.offsets}"):
             if said:
                 _put(console, Text(one_line(said), "dim"))
@@ -125,12 +145,12 @@ def _put(console: Console, text: Text) -> None:
     put(console, text, indent=8)
 
 
-def _where(place: Place, sources: list[Source]) -> Text:
+def _where(place: Place, source: Callable[[int], Named]) -> Text:
     from rich.text import Text
 
     from quoth.cli.draw import place as place_of
 
-    said = place_of(sources[place.source_index].text, place.span, place.source)
+    said = place_of(source(place.source_index).text, place.span, place.source)
     return Text(said if place.page is None else f"{said} · page {place.page}", "dim")
 
 

@@ -1,7 +1,7 @@
 """Checks claimed quotes against texts: each is exact, near with its difference, or absent. No model is needed."""
 
-from quoth.verification.claims import Claim, quoted, read_claims
+from quoth.verification.claims import Claim, claim_of, quoted, read_claims
 from quoth.verification.records import Change, Place, Source, TextSource, Verdict
 from quoth.verification.verify import verify
 
-__all__ = ["Change", "Claim", "Place", "Source", "TextSource", "Verdict", "quoted", "read_claims", "verify"]
+__all__ = ["Change", "Claim", "Place", "Source", "TextSource", "Verdict", "claim_of", "quoted", "read_claims", "verify"]

@@ -79,32 +79,45 @@ def align(quote: Sequence[Token], text: Sequence[Token]) -> list[Step]:
 
 
 def best_part(quote: Sequence[Token], text: Sequence[Token]) -> tuple[int, int] | None:
-    """Return which of the text's tokens, half-open, the quote is best compared with; ``None`` if none is the same."""
+    """Return which of the text's tokens, half-open, the quote is best compared with; ``None`` if none is the same.
+
+    It is the run of an alignment with the most tokens in common, each other token of the text between them costing
+    one; with what stands for the beginning and the end of the quote around it.
+    """
     steps = align(quote, text)
-    if all(step.kind != "same" for step in steps):
+    low, high = _best_run(steps)
+    if low == high:
         return None
-    first = _trimmed(steps)
-    mirrored = [
-        Step(step.kind, -step.q1, -step.q0, len(text) - step.t1, len(text) - step.t0) for step in reversed(steps)
-    ]
-    last = len(text) - _trimmed(mirrored)
-    return (first, last) if first < last else (0, len(text))
+    first, last = steps[low].t0, steps[high - 1].t1
+    first -= _outside(steps[low - 1] if low else None, quote[: steps[low].q0][::-1], text[:first][::-1])
+    q1, after = steps[high - 1].q1, steps[high] if high < len(steps) else None
+    return first, last + _outside(after, quote[q1:], text[last:])
 
 
-def _trimmed(steps: Sequence[Step]) -> int:
-    """Return the token of the text where the likeness starts: what is lone before it costs more than it gives."""
-    best_gain, best = 0, 0
-    gain = 0
+def _best_run(steps: Sequence[Step]) -> tuple[int, int]:
+    """Return the run of steps, half-open, with the best balance of tokens in common and others between them."""
+    best, run = (0, 0, 0), (0, 0)  # gain, first, end; gain so far, first
     for index, step in enumerate(steps):
         if step.kind == "same":
-            gain -= step.q1 - step.q0
+            run = (run[0] + step.q1 - step.q0, run[1])
+            if run[0] > best[0]:
+                best = (*run, index + 1)
             continue
         # Of words that stand for others, as many as there are in the quote are wanted.
         extra = (step.t1 - step.t0) - (step.q1 - step.q0 if step.kind == "changed" else 0)
-        gain += max(0, extra)
-        if gain > best_gain and index + 1 < len(steps):
-            best_gain, best = gain, step.t0 + max(0, extra)
-    return best
+        run = (run[0] - max(0, extra), run[1])
+        if run[0] <= 0:
+            run = (0, index + 1)
+    return best[1], best[2]
+
+
+def _outside(step: Step | None, quote: Sequence[Token], text: Sequence[Token]) -> int:
+    """Return how many tokens beside a run stand for the rest of the quote; both begin at the run."""
+    beside = text[: len(quote)]
+    keys = [token.key for token in quote]
+    shared = [number for number, token in enumerate(beside, 1) if token.key in keys]
+    changed = min(step.t1 - step.t0, step.q1 - step.q0) if step is not None and step.kind == "changed" else 0
+    return max([changed, *shared])
 
 
 def changes(quote: str, text: str) -> tuple[Change, ...]:

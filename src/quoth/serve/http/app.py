@@ -199,6 +199,11 @@ def _questions(service: Service) -> APIRouter:
         """The windows, their tokens with offsets and logits, and why other spans were rejected."""
         return await service.explain(asked)
 
+    @router.post("/v1/verify", summary="Check quotes", responses=_NOT_KEPT)
+    async def verify(asked: schema.VerifyRequest) -> schema.VerifyResponse:
+        """Whether claimed quotes stand in the texts: exact, near with its difference, or absent. Needs no model."""
+        return await service.verify(asked)
+
     return router
 
 

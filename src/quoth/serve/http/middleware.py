@@ -31,7 +31,10 @@ _OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json", "/page")
 _WATCHERS = ("/healthz", "/readyz", "/metrics")
 # Metrics have one label for each of these paths, and one for all others, so that clients cannot create labels.
 _ENDPOINTS = frozenset(
-    ("/", "/v1/answer", "/v1/answers", "/v1/texts", "/v1/explain", "/v1/reader", "/metrics", "/healthz", "/readyz")
+    (
+        *("/", "/v1/answer", "/v1/answers", "/v1/texts", "/v1/explain", "/v1/verify", "/v1/reader"),
+        *("/metrics", "/healthz", "/readyz"),
+    )
 )
 # After a rejection, the rest of the body is read for this long, so that the client receives the error response.
 _LINGER_S = 5.0

@@ -5,6 +5,7 @@
     POST /v1/texts           TextRequest or a file -> TextResponse   store a text, to use its handle in questions
     GET  /v1/texts/{handle}                 -> StoredText        a stored text; after a 404, send it again
     POST /v1/explain         ExplainRequest -> ExplainResponse   windows, tokens, offsets and logits of one question
+    POST /v1/verify          VerifyRequest  -> VerifyResponse    are these quotes in the texts, word for word
     GET  /v1/reader                         -> ReaderResponse    the reader, its settings, and the limits of this server
     GET  /healthz, /readyz                  -> Health            liveness; readiness
     GET  /metrics                                                Prometheus
@@ -328,6 +329,94 @@ class ExplainResponse(BaseModel):
     windows: list[ExplainedWindow]
     timing: Timing
     reader: ReaderName
+
+
+class VerifyRequest(Source):
+    """Claimed quotes, and the texts to look in."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"quotes": ["a gull flew"], "context": TEXT}]})
+
+    quotes: str | list[Any] = Field(
+        description="A text, of which everything in quotation marks is checked (all of it without any); or a list of "
+        'texts, of {"quote", "source"}, or of citation objects of hosted models.',
+        examples=[f'It says "{TEXT[:6]} flew".'],
+    )
+    names: list[str] | None = Field(
+        default=None, description="What each of contexts is called, so that quotes may name their source."
+    )
+
+    @model_validator(mode="after")
+    def _one_name_each(self) -> VerifyRequest:
+        if self.names is not None and len(self.names) != len(self.contexts or []):
+            raise ValueError("names must have one name for each of contexts")
+        return self
+
+
+class PageBox(BaseModel):
+    """A rectangle on a page, in points from the upper left corner."""
+
+    page: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class QuotePlace(BaseModel):
+    """Where a quote stands in a source."""
+
+    source: str
+    source_index: int
+    start: int = Field(description="In code points of the source.")
+    end: int
+    start_utf16: int
+    end_utf16: int
+    line: int = Field(description="From 1.")
+    page: int | None
+    boxes: list[PageBox]
+    text: str = Field(description="Exactly what stands there.")
+    whole_words: bool = Field(description="Whether it cuts no word and no number.")
+
+
+class ClosestPlace(QuotePlace):
+    """The passage most like an absent quote."""
+
+    similarity: float
+
+
+class Step(BaseModel):
+    """One step of a difference, read from left to right."""
+
+    kind: Literal["same", "form", "changed", "added", "missing"]
+    quote: str
+    text: str
+
+
+class Difference(BaseModel):
+    """How a near quote differs from what stands in the text."""
+
+    words_changed: bool
+    forms: list[str]
+    steps: list[Step]
+
+
+class QuoteVerdict(BaseModel):
+    """What is true of one quote."""
+
+    quote: str
+    status: Literal["exact", "near", "absent"]
+    places: list[QuotePlace]
+    place_count: int
+    difference: Difference | None
+    closest: ClosestPlace | None
+    offsets: Literal["right", "repaired", "wrong"] | None = Field(description="Of claimed offsets.")
+    note: str | None
+
+
+class VerifyResponse(BaseModel):
+    """The verdicts, in the order of the quotes."""
+
+    quotes: list[QuoteVerdict]
 
 
 class LimitsResponse(BaseModel):

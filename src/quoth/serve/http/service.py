@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from quoth import __version__
+from quoth.errors import InputError
 from quoth.reading import DecodeSettings, Windower
-from quoth.records import Prediction
+from quoth.records import Prediction, Span
 from quoth.serve.errors import ApiError, too_large
 from quoth.serve.http import schema
 from quoth.serve.http.errors import checked
@@ -18,6 +21,28 @@ from quoth.serve.metrics import Metrics
 from quoth.serve.queue.asking import Desk, Query, Reply, Times
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text, Texts
+from quoth.verification import Claim, Source, claim_of, read_claims, verify
+
+
+@dataclass(frozen=True, slots=True)
+class NamedText:
+    """A text of a request as a source of quotes."""
+
+    name: str
+    stored: Text
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return self.stored.text
+
+    def page_at(self, position: int) -> int | None:
+        """Return the page of a code point, from 1."""
+        return self.stored.page(position)
+
+    def boxes_of(self, span: Span) -> tuple[()]:
+        """Return nothing: texts of requests have no boxes."""
+        return ()
 
 
 class Service:
@@ -68,6 +93,37 @@ class Service:
         explanation, times = await self._desk.explain(Query(asked.question, (text,)), self._choice(asked))
         self._metrics.questions(1)
         return explained(explanation, text, _timing(times), self._name)
+
+    async def verify(self, asked: schema.VerifyRequest) -> schema.VerifyResponse:
+        """Check claimed quotes against texts."""
+        texts = self._source(asked, "body")
+        names = asked.names or [f"text {number}" for number in range(1, len(texts) + 1)]
+        sources = [NamedText(name, text) for name, text in zip(names, texts, strict=True)]
+        return await self.verdicts(asked.quotes, sources)
+
+    async def verdicts(self, quotes: str | list[Any], sources: Iterable[Source]) -> schema.VerifyResponse:
+        """Check claimed quotes against sources, in a thread."""
+        claims = self._claims(quotes)
+        try:
+            found = await self._desk.within_deadline(partial(verify, claims, sources))
+        except InputError as error:
+            raise ApiError(422, "bad_quote", str(error), "Name a source that was sent.", "body.quotes") from None
+        return schema.VerifyResponse.model_validate({"quotes": [verdict.to_dict() for verdict in found]})
+
+    def _claims(self, quotes: str | list[Any]) -> list[Claim]:
+        try:
+            claims = list(read_claims(quotes)) if isinstance(quotes, str) else [claim_of(item) for item in quotes]
+        except InputError as error:
+            raise ApiError(
+                422, "bad_quote", str(error), "Send texts, {quote, source}, or citation objects.", "body.quotes"
+            ) from None
+        if not claims or not all(claim.quote for claim in claims):
+            raise ApiError(422, "bad_quote", "a quote must not be empty", "Send at least one quote.", "body.quotes")
+        if len(claims) > self.settings.rows:
+            raise too_large("quotes of a request", self.settings.rows, len(claims), "rows", "body.quotes")
+        length = sum(len(claim.quote) for claim in claims)
+        self._check_length(length, "body.quotes")
+        return claims
 
     async def hosted(self, asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
         """Answer like Hugging Face's hosted task: one object for one answer, else a list."""

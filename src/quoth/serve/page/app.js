@@ -17,6 +17,7 @@ import { Tabs } from "./tabs.js";
 import { TextView } from "./text-view.js";
 import { themeSwitch } from "./theme.js";
 import { Threshold } from "./threshold.js";
+import { showVerdicts } from "./verify.js";
 
 /** @typedef {import("./types.js").Asked} Asked */
 /** @typedef {import("./types.js").Place} Place */
@@ -69,6 +70,10 @@ class App {
     });
     byId("edit").addEventListener("click", () => this.composer.open(this.text?.content ?? "", true));
     byId("new").addEventListener("click", () => this.composer.open("", true));
+    byId("verify-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#verify();
+    });
     byId("share").addEventListener("click", () => this.text && share(this.text, this.question.value.trim()));
     byId("text").addEventListener("pointerup", () => this.#selected());
     const open = () => openLink((text, question) => this.#take(text, question));
@@ -131,6 +136,8 @@ class App {
   }
 
   #forgetAnswer() {
+    byId("verdicts").replaceChildren();
+    byId("verify-sum").hidden = true;
     this.asked = this.explained = null;
     this.form.close();
     for (const id of ["answer", "others", "silence"]) byId(id).hidden = true;
@@ -160,6 +167,32 @@ class App {
       const result = await askAbout("v1/answer", text, { question, top_k: TOP_K }, signal);
       this.#answered({ text, question, result, took: performance.now() - began });
     });
+  }
+
+  /** Check the claimed quotes against the text. */
+  #verify() {
+    const claims = /** @type {HTMLTextAreaElement} */ (byId("claims"));
+    const typed = byId("composer").hidden ? null : this.composer.typed();
+    if (typed && typed.content !== this.text?.content) this.#take(typed);
+    else if (this.text && !typed) this.composer.close();
+    const { text } = this;
+    if (!text || !byId("composer").hidden) {
+      notice({ kind: "wait", title: "There is no text yet", message: "Paste the source, drop a file, or try a sample." });
+      return;
+    }
+    if (!claims.value.trim()) {
+      claims.focus();
+      return;
+    }
+    this.attempts.run(async (signal) => {
+      const { quotes } = await askAbout("v1/verify", text, { quotes: claims.value.toWellFormed() }, signal);
+      const show = (/** @type {Place} */ place) => {
+        this.tabs.open("text");
+        this.view.mark([{ ...place, rank: 0, kind: "pick" }]);
+        this.view.reveal(0);
+      };
+      say(showVerdicts(quotes, show));
+    }, "Checking \u2026");
   }
 
   /** @param {Asked} asked */

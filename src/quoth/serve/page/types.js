@@ -57,5 +57,24 @@
  * @property {Text} text
  * @property {string} question
  * @property {Place | null} place  In UTF-16 units; null: the text does not answer.
+ *
+ * @typedef {object} QuotePlace  Where a quote stands.
+ * @property {string} source
+ * @property {number} source_index
+ * @property {number} start_utf16
+ * @property {number} end_utf16
+ * @property {number | null} page
+ * @property {string} text
+ *
+ * @typedef {{ kind: "same" | "form" | "changed" | "added" | "missing", quote: string, text: string }} Step
+ *
+ * @typedef {object} Verdict  What is true of one claimed quote, as /v1/verify has it.
+ * @property {string} quote
+ * @property {"exact" | "near" | "absent"} status
+ * @property {QuotePlace[]} places
+ * @property {number} place_count
+ * @property {{ words_changed: boolean, forms: string[], steps: Step[] } | null} difference
+ * @property {QuotePlace | null} closest
+ * @property {string | null} note
  */
 export {};

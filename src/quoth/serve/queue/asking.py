@@ -162,6 +162,18 @@ class Desk:
         """Run a function in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
+    async def within_deadline(self, work: Callable[[], T]) -> T:
+        """Run a long function in one of the few threads for files, within the deadline.
+
+        Raises:
+            ApiError: If it takes too long; the thread goes on to its end.
+        """
+        try:
+            async with asyncio.timeout(self._settings.deadline_s):
+                return await self.parse(work)
+        except TimeoutError:
+            raise self._too_late() from None
+
     async def parse(self, work: Callable[[], T]) -> T:
         """Run a file's parser in a thread; few run at the same time."""
         return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
