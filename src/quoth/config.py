@@ -1,10 +1,10 @@
-"""Settings of a configuration: the types, bounds and help texts of a dataclass's fields, checked by one mechanism.
+"""Settings: the types, bounds and help texts of the fields of a configuration, and their validation.
 
-A field is a setting if its annotation carries its help, and its rule if it has one::
+A field is a setting if its annotation has a help text, and optionally a rule::
 
     @dataclass(frozen=True, slots=True)
     class Limits:
-        rows: Annotated[int, "Most rows of one request.", COUNT] = 500
+        rows: Annotated[int, "Maximum number of rows in a request.", COUNT] = 500
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ __all__ = ["ABOVE_ZERO", "COUNT", "SHARE", "OneOf", "Setting", "Within", "read_t
 
 
 class Rule(Protocol):
-    """Which values of a setting are right."""
+    """A rule for the values of a setting."""
 
     def problem(self, value: Any) -> str | None:
-        """Return what the value must be; ``None`` if it is right."""
+        """Return what the value must be; ``None`` if it is valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Within:
     """A finite number within bounds.
 
     Attributes:
-        least, most: The bounds, both included.
-        above: A bound that is not included.
+        least, most: The inclusive bounds.
+        above: An exclusive lower bound.
     """
 
     least: float = -math.inf
@@ -45,7 +45,7 @@ class Within:
     above: float = -math.inf
 
     def problem(self, value: float) -> str | None:
-        """Return what the number must be; ``None`` if it is right."""
+        """Return what the number must be; ``None`` if it is valid."""
         if math.isfinite(value) and self.least <= value <= self.most and value > self.above:
             return None
         finite = " and finite" if value == math.inf else ""
@@ -56,12 +56,12 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of some values."""
+    """One of several values."""
 
     values: tuple[str, ...]
 
     def problem(self, value: str) -> str | None:
-        """Return what the value must be; ``None`` if it is right."""
+        """Return what the value must be; ``None`` if it is valid."""
         return None if value in self.values else f"one of {', '.join(self.values)}"
 
 
@@ -75,13 +75,13 @@ class Setting:
     """One field of a configuration.
 
     Attributes:
-        name: Its name.
-        kind: Its type, without ``None``.
+        name: The name.
+        kind: The type, without ``None``.
         optional: Whether it may be ``None``.
-        help: What it means, in a sentence or two.
-        default: Its default; ``None`` too where it must be given.
+        help: The help text.
+        default: The default; ``None`` if it is required.
         required: Whether it must be given.
-        rule: Which of its values are right.
+        rule: The rule for its values.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Setting:
     rule: Rule | None = None
 
     def problem(self, value: Any) -> str | None:
-        """Return what is wrong with the type or the size of a value, without the name; ``None`` if it is right."""
+        """Return the problem of a value's type or size, without the name; ``None`` if it is valid."""
         if value is None and self.optional:
             return None
         whole = isinstance(value, int) and not isinstance(value, bool)
@@ -105,7 +105,7 @@ class Setting:
         return f"must be {wanted}, but is {value!r}" if wanted else None
 
     def convert(self, value: Any) -> Any:
-        """Return a right value as it is kept: a whole number as a float where the setting is one."""
+        """Convert a valid value: an integer to a float if the setting is a float."""
         return float(value) if self.kind is float and value is not None else value
 
 
@@ -126,11 +126,11 @@ def settings_of(config: type) -> Mapping[str, Setting]:
 
 
 def rule_problems(config: object, named: Callable[[str], str] = str) -> list[str]:
-    """Return what is wrong with the values of a configuration, a sentence each.
+    """Return a sentence for each invalid value of a configuration.
 
     Args:
-        config: An instance, perhaps while it is made.
-        named: How to call a setting, such as by its flag.
+        config: An instance, possibly during its initialization.
+        named: Returns the name of a setting for the messages, such as its flag.
     """
     kind: type = type(config)
     settings = settings_of(kind).values()
@@ -139,12 +139,12 @@ def rule_problems(config: object, named: Callable[[str], str] = str) -> list[str
 
 
 def value_problems(config: type, values: Mapping[str, Any], also: Iterable[str] = ()) -> Iterator[str]:
-    """Yield what is wrong with plain values, as from a file: unknown names, wrong types, values out of bounds.
+    """Yield the problems of plain values: unknown names, wrong types, values out of bounds.
 
     Args:
-        config: The configuration that they are to become.
+        config: The class of the configuration.
         values: Name to value.
-        also: Names that are right too, and checked elsewhere.
+        also: Further valid names, which are checked elsewhere.
     """
     settings = settings_of(config)
     for name, value in values.items():
@@ -156,7 +156,7 @@ def value_problems(config: type, values: Mapping[str, Any], also: Iterable[str] 
 
 
 def converted(config: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return right plain values as a configuration keeps them."""
+    """Convert valid plain values to those of a configuration."""
     settings = settings_of(config)
     return {name: settings[name].convert(value) if name in settings else value for name, value in values.items()}
 
@@ -166,7 +166,7 @@ def read_toml(file: Path, what: str) -> dict[str, Any]:
 
     Args:
         file: A TOML file.
-        what: What it must be, for the error.
+        what: Description of the expected content, for the error message.
 
     Raises:
         ConfigError: If it cannot be read.

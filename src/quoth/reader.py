@@ -97,7 +97,7 @@ class Reader:
             token: To log in to the hub with; the stored login if ``None``.
 
         Raises:
-            ReaderError: If the folder is missing, incomplete or damaged, the hub has none of this name, or the engine
+            ReaderError: If the folder is missing, incomplete or damaged, the hub has no such reader, or the engine
                 cannot run it or compute in this precision.
             TokenizerError: If there is no ``tokenizer.json``.
             ConfigError: If there is no such engine or precision, or the engine has no such device.
@@ -326,7 +326,7 @@ class Reader:
             ConfigError: If both a null threshold and a least probability are given, or one is out of its range.
         """
         if min_probability is not None and null_threshold is not None:
-            raise ConfigError("min_probability takes the place of null_threshold, but both are given: give one of them")
+            raise ConfigError("min_probability and null_threshold cannot be used together")
         stored = self.settings.decode
         return replace(
             stored,

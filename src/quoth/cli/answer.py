@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-# How often a line tells of the progress where there is no terminal for a bar, in seconds.
+# Interval of progress messages without a terminal, in seconds.
 _EVERY = 30
 _FORMATS = ("csv", "jsonl")
 
@@ -87,8 +87,9 @@ class JobFlags:
 def answer(**flags: Any) -> None:
     """Answer the questions of a table of any size: in shards, by several workers, and resumable.
 
-    The rows come out in their order, with their answers as new columns, in one Parquet file per shard. The same command
-    goes on where it was stopped: by a signal, a crash or a full disk. A row that cannot be read has an error_code.
+    The output has the rows in the same order, with the answers as new columns, in one Parquet file per shard. If the
+    job is stopped by a signal, a crash or a full disk, the same command resumes it. A row that cannot be read has an
+    error_code.
 
     Example: [cyan]quoth answer contracts.parquet --context-column body --ask questions.txt -o answers[/cyan]
     """
@@ -124,7 +125,7 @@ def _parameters() -> list[inspect.Parameter]:
 
 
 def _run(job: Job, ray: str | None, num_cpus: float) -> Summary:
-    """Run the job with a bar on a terminal, or a line now and then elsewhere."""
+    """Run the job with a progress bar on a terminal, else with a message from time to time."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from quoth.tables.job import run
@@ -150,7 +151,7 @@ def _run(job: Job, ray: str | None, num_cpus: float) -> Summary:
 
 
 class _Follower:
-    """Adds up what the workers tell."""
+    """Sums up the progress of the workers."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar

@@ -35,7 +35,7 @@ _MANY_WINDOWS, _BEST_WINDOWS = 200, 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One context: what to call it, its text, and the document that it comes from, if it has pages or boxes."""
+    """One context: its name, its text, and its document if that has pages or boxes."""
 
     name: str
     text: str
@@ -46,7 +46,7 @@ class Source:
         return self.document.page_at(position) if self.document else None
 
     def boxes_of(self, span: Span) -> Sequence[Box]:
-        """Return the rectangles that a span covers on its pages."""
+        """Return the rectangles of a span on its pages."""
         return self.document.boxes_of(span) if self.document else ()
 
 
@@ -61,10 +61,10 @@ def ask(
         typer.Option(metavar="FILE|-", help="A file, a folder or a pattern; - is standard input. May be given again."),
     ] = None,
     text: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from, as it is. May be given again.")
+        list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from. May be given again.")
     ] = None,
     corpus: Annotated[
-        str | None, typer.Option(metavar="CORPUS", help="Ask the documents of a corpus (quoth index) instead.")
+        str | None, typer.Option(metavar="CORPUS", help="Answer from the documents of a corpus (quoth index).")
     ] = None,
     reader: Annotated[
         str | None,
@@ -72,7 +72,7 @@ def ask(
     ] = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of answers.")] = 1,
     overlapping: Annotated[
-        bool, typer.Option("--overlapping", help="Show spellings of one answer, too, each as an answer of its own.")
+        bool, typer.Option("--overlapping", help="Also show other spellings of an answer as separate answers.")
     ] = False,
     min_probability: options.MinProbability = None,
     engine: options.Engine = "auto",
@@ -97,7 +97,7 @@ def ask(
     Prints the answer, its probability and place (file:line:column and code points, end not included), and the text
     around it. If stdout is not a terminal, the answer is in double square brackets, without colour.
 
-    Code points are those of a text file as it is, line ends included; a byte order mark at its start is not counted.
+    Code points are counted in the text file, including line ends, but without a byte order mark at the start.
 
     The exit status is 0 (also without an answer), 1 if a text cannot be read, or 2 for wrong use.
 
@@ -202,10 +202,10 @@ def read_sources(files: list[str], texts: list[str], command: str = "ask") -> li
 
 
 def _read_sources(file: str) -> list[Source]:
-    """Read a file of any kind, a folder or a pattern; bad files of a folder are noted, and the others go on.
+    """Read a file of any kind, a folder or a pattern. Invalid files of a folder are noted and skipped.
 
     Raises:
-        ValueError: If nothing can be read; the message says what must be and what is.
+        ValueError: If nothing can be read.
     """
     from quoth.documents import PARSED, Document, read_documents
 
@@ -225,7 +225,7 @@ def _read_sources(file: str) -> list[Source]:
             raise ValueError(found.problem)
     if not sources:
         kind = "folder" if path.is_dir() else "pattern"
-        raise ValueError(f"must be a file, but is a {kind} without documents that can be read")
+        raise ValueError(f"must be a file, but is a {kind} without readable documents")
     return sources
 
 
@@ -233,16 +233,16 @@ def read_text(file: str) -> str:
     """Return the text of a file.
 
     Raises:
-        ValueError: If it cannot be read; the message says what must be and what is.
+        ValueError: If it cannot be read.
     """
     try:
         data = _stdin() if file == "-" else Path(file).read_bytes()
     except IsADirectoryError:
         raise ValueError("must be a file, but is a folder; name the files in it") from None
     except FileNotFoundError:
-        raise ValueError("must be a file, but there is none of this name") from None
+        raise ValueError("must be a file, but does not exist") from None
     except OSError as error:
-        raise ValueError(f"must be a file to read, but: {(error.strerror or str(error)).lower()}") from None
+        raise ValueError(f"must be a readable file, but: {(error.strerror or str(error)).lower()}") from None
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode()
@@ -253,7 +253,7 @@ def read_text(file: str) -> str:
             raise ValueError("must be text in UTF-8, but is binary; extract its text first") from None
         line = data.count(b"\n", 0, error.start) + 1
         found = f"the byte 0x{data[error.start]:02x} in line {line}"
-        raise ValueError(f"must be text in UTF-8, but holds {found}; save it as UTF-8") from None
+        raise ValueError(f"must be text in UTF-8, but contains {found}; save it as UTF-8") from None
 
 
 def _stdin() -> bytes:

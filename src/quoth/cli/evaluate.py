@@ -149,7 +149,7 @@ def _over_corpus(
 
 @dataclass(frozen=True, slots=True)
 class _Deciding:
-    """A reader that abstains as the command line says.
+    """A reader that abstains according to the command line.
 
     Attributes:
         reader: The reader.
@@ -160,7 +160,7 @@ class _Deciding:
     decision: Mapping[str, Any]
 
     def answer_all(self, examples: Iterable[Example], /) -> Iterator[Prediction]:
-        """Yield one prediction an example, in their order."""
+        """Yield one prediction per example, in order."""
         return self.reader.answer_all(examples, **self.decision)
 
 

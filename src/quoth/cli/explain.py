@@ -38,7 +38,7 @@ def explain(
         typer.Option(metavar="FILE|-", help="Text to quote from, in UTF-8; - is standard input. May be given again."),
     ] = None,
     text: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from, as it is. May be given again.")
+        list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from. May be given again.")
     ] = None,
     reader: Annotated[
         str | None,
@@ -75,7 +75,7 @@ def explain(
     if html:
         check_different({"--html": html, **{f"--context {file}": file for file in context or []}})
         if not html.resolve().parent.is_dir():
-            raise ConfigError(f"{html}: the folder of the page must exist, but does not. Create it first.")
+            raise ConfigError(f"{html}: the folder of the page does not exist. Create it first.")
     sources = read_sources(context or [], text or [], "explain")
     loaded = Reader.load(reader, engine=engine, precision=precision)
     explanation = loaded.explain(question, [source.text for source in sources], top_k=top_k)

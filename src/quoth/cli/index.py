@@ -1,4 +1,4 @@
-"""``quoth index``: put files into a corpus, take them out, list them."""
+"""``quoth index``: adds files to a corpus, removes them, lists them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def index(
         list[str] | None, typer.Argument(metavar="FILES", help="Files, folders and patterns.", show_default=False)
     ] = None,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="CORPUS", help="The corpus; made if there is none.")
+        str, typer.Option("--output", "-o", metavar="CORPUS", help="The corpus; created if it does not exist.")
     ] = "corpus.quoth",
-    remove: Annotated[bool, typer.Option("--remove", help="Take the files out of the corpus.")] = False,
-    listing: Annotated[bool, typer.Option("--list", help="List what is in the corpus.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the files from the corpus.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the documents of the corpus.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Index files in a corpus, which can then be searched and asked; only what changed is read again.
+    """Index files in a corpus, to search it and ask questions; only changed files are read again.
 
-    A corpus is one file. If indexing is stopped at any moment, the corpus is whole, and the next run goes on.
+    A corpus is one file. Indexing can be stopped at any moment; the next run continues.
 
     Exit 1 if a file could not be read (the others are indexed), 2 for wrong use.
 

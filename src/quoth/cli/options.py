@@ -58,7 +58,7 @@ def deciding(threshold: str | None, least: float | None) -> dict[str, Any]:
     from quoth.errors import ConfigError
 
     if threshold is not None and least is not None:
-        raise ConfigError("--min-probability takes the place of --null-threshold: give one of them")
+        raise ConfigError("--min-probability and --null-threshold cannot be used together")
     given = {"null_threshold": null_threshold(threshold), "min_probability": least}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -30,7 +30,7 @@ def predict(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where the answers go: .json (texts by id), .jsonl, .csv, .tsv or .parquet; - is stdout.",
+            help="Output file: .json (texts by id), .jsonl, .csv, .tsv or .parquet; - is stdout.",
         ),
     ],
     reader: Annotated[
@@ -52,16 +52,17 @@ def predict(
         int, typer.Option(metavar="N", min=1, help="Maximum number of answers per question in the n-best file.")
     ] = 20,
     on_error: Annotated[
-        str, typer.Option(metavar="WHAT", help="A question that cannot be read: raise stops there, skip goes on.")
+        str, typer.Option(metavar="WHAT", help="For a question that cannot be read: raise stops, skip continues.")
     ] = "raise",
     excel_safe: Annotated[
-        bool, typer.Option("--excel-safe", help="In a table, an apostrophe before cells that begin like formulas.")
+        bool,
+        typer.Option("--excel-safe", help="In CSV and TSV, put an apostrophe before cells that begin like formulas."),
     ] = False,
 ) -> None:
-    """Answer every question of a data set, and write the answers in the format that the file's name tells.
+    """Answer every question of a data set, and write the answers in the format of the file's name.
 
-    JSON holds texts by id, as SQuAD's scorers take them; the other formats hold rows with probability and place. A text
-    is empty where the reader abstains. Files appear when all is done; - writes JSON lines to stdout as they come.
+    JSON maps ids to texts, as the SQuAD scorers expect; the other formats have rows with probability and span. The text
+    is empty if the reader abstains. Files are written at the end; - writes JSON lines to stdout immediately.
 
     Example: [cyan]quoth predict dev-v2.0.json -o predictions.json --nbest nbest.json --top-k 5[/cyan]
     """
@@ -102,7 +103,7 @@ def predict(
 
 
 def _readable(reader: Reader, examples: Iterable[Example], skipped: list[str]) -> Iterator[Example]:
-    """Yield the examples that can be cut into windows; note why not of the others."""
+    """Yield the examples that can be split into windows; note the reason for the others."""
     from quoth.errors import InputError
 
     for example in examples:

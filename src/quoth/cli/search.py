@@ -1,4 +1,4 @@
-"""``quoth search``: look into a corpus; and how ``quoth ask --corpus`` prints what it found."""
+"""``quoth search``: searches a corpus; and the output of ``quoth ask --corpus``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-# Code points of a passage that are shown.
+# Maximum length of a passage that is shown, in code points.
 _SHOWN = 240
 
 
@@ -23,10 +23,10 @@ _SHOWN = 240
 def search(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or words.", show_default=False)],
     corpus: Annotated[str, typer.Option(metavar="CORPUS", help="The corpus.")] = "corpus.quoth",
-    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many passages to show at most.")] = 10,
+    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of passages.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Search a corpus: the passages that say most of a question's words.
+    """Search a corpus for the passages that best match a question's words.
 
     Example: [cyan]quoth search "notice period" --corpus contracts.quoth[/cyan]
     """

@@ -56,7 +56,7 @@ def train(**flags: Any) -> None:
 
 
 def _about_threshold(scores: Mapping[str, float]) -> str:
-    """Say what the null threshold that was chosen on dev does there."""
+    """Return a sentence about the null threshold that was chosen on dev."""
     return (
         f"These are at the best null threshold, {scores['null_threshold']:.2f}: F1 {scores['HasAns_f1']:.2f} of the "
         f"answerable questions and {scores['NoAns_f1']:.2f} of the unanswerable ones, or {scores['never_f1']:.2f} of "
@@ -84,7 +84,7 @@ def _sweep(file: Path, data: list[str], *, out: Path, **settings: Any) -> None:
 
 @contextmanager
 def _drawn() -> Iterator[Callable[[Any], None]]:
-    """Draw the progress as a bar on a terminal; elsewhere as a line wherever the loss or an evaluation is new."""
+    """Show the progress as a bar on a terminal; elsewhere as a line after each new loss or evaluation."""
     if not sys.stderr.isatty():
         shown: list[Any] = [None]
 

@@ -1,4 +1,4 @@
-"""``quoth verify``: are these quotes really there, word for word? Needs no model."""
+"""``quoth verify``: checks whether texts contain quotes word for word. Needs no model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-# Names that end so are meant as files.
+# Arguments with these extensions are names of files.
 _ENDINGS = (".json", ".txt", ".md", ".text", ".markdown")
 _STYLES = {"exact": "bold green", "near": "bold yellow", "absent": "bold red"}
 
@@ -41,7 +41,7 @@ def verify(
         typer.Option(metavar="FILE|-", help="A file, a folder or a pattern; - is standard input. May be given again."),
     ] = None,
     text: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="A text to look in, as it is. May be given again.")
+        list[str] | None, typer.Option(metavar="TEXT", help="A text to search. May be given again.")
     ] = None,
     corpus: Annotated[
         str | None, typer.Option(metavar="CORPUS", help="Look in the documents of a corpus (quoth index) instead.")
@@ -50,11 +50,12 @@ def verify(
 ) -> None:
     """Check whether claimed quotes are in texts: exactly, nearly, or not at all.
 
-    QUOTES is text, of which what stands in quotation marks is checked (all of it if nothing does), or JSON: a list of
+    QUOTES is a text whose parts in quotation marks are checked (all of it if there are none), or JSON: a list of
     quotes, of {"quote", "source"}, or of citation objects ("cited_text" with its offsets).
 
-    exact: it stands there as it is. near: in another form (case, spaces, hyphens at line ends, parts with … between
-    them), or with words changed; the difference is shown. absent: neither; the closest passage is shown.
+    exact: a text contains the quote. near: a text contains it in another form (case, spaces, hyphens at line ends,
+    parts with … between them), or with words changed; the difference is shown. absent: neither; the closest passage is
+    shown.
 
     Exit 0 if every quote is exact, else 1; 2 for wrong use.
 
@@ -92,7 +93,7 @@ def _claims(words: str) -> tuple[Claim, ...]:
 
     is_file = words == "-" or (len(words) < 4_096 and "\n" not in words and Path(words).is_file())
     if not is_file and words.lower().endswith(_ENDINGS) and not any(map(str.isspace, words)):
-        raise InputError(f"{words}: must be a file, but there is none of this name")
+        raise InputError(f"{words}: must be a file, but does not exist")
     name = words if is_file else "QUOTES"
     try:
         claims = read_claims(read_text(words) if is_file else words)
@@ -101,7 +102,7 @@ def _claims(words: str) -> tuple[Claim, ...]:
     except InputError as error:
         raise InputError("\n".join(f"{name}: {line}" for line in str(error).split("\n"))) from None
     if not claims:
-        raise InputError(f"{name}: must hold a quote, but holds none")
+        raise InputError(f"{name}: must have a quote, but has none")
     return claims
 
 
@@ -155,7 +156,7 @@ def _where(place: Place, source: Callable[[int], Named]) -> Text:
 
 
 def _difference(steps: tuple[Change, ...]) -> Text:
-    """Draw a difference: what only the quote says in [-…-], what only the text says in {+…+}."""
+    """Show a difference: words only in the quote in [-…-], words only in the text in {+…+}."""
     from rich.text import Text
 
     from quoth.display import one_line

@@ -1,10 +1,11 @@
-"""Data: files and hub data sets to examples and back, with every bad row named.
+"""Reads data sets from files and the hub as examples, and writes them. All invalid rows are reported together.
 
     nested SQuAD JSON ─┐
     JSONL, CSV, TSV   ─┼─▶ Row ─▶ check ─▶ Example ─▶ describe · split · write_squad
     Parquet, hub      ─┘
 
-Each format only yields rows; one check turns the rows of all formats into examples. Reading drops and repairs nothing.
+Each format only yields rows; one check converts the rows of all formats to examples. Reading never drops or repairs a
+row.
 """
 
 from quoth.data.describe import Description, Lengths, describe

@@ -1,4 +1,4 @@
-"""The check: rows of any format to examples, with everything that is wrong noted."""
+"""Converts rows of any format to examples, and reports all problems."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from quoth.text import is_blank
 
 Golds: TypeAlias = tuple[Gold, ...] | None
 
-_PLACES = 3  # how many places of a misplaced answer a sentence names
+_PLACES = 3  # maximum number of places of an answer that a message lists
 
 
 def check(rows: Iterable[Row], problems: Problems, *, places: bool = True) -> list[Example]:
-    """Return the examples of the good rows, in their order, and note each thing that is wrong with the others.
+    """Return the examples of the valid rows, in order, and report the problems of the others.
 
-    Without ``places``, golds are texts alone, as for the official scorers: where they stand is not looked at.
+    Without ``places``, only the texts of golds are checked, as in the official scorers, and not their positions.
     """
     golds_of = _golds if places else _gold_texts
     examples: list[Example] = []
     seen: dict[str, str] = {}
-    contexts: dict[str, str] = {}  # flat files repeat a context for each question; it is kept once
+    contexts: dict[str, str] = {}  # flat files repeat a context for each question; it is stored once
     for row in rows:
         wrong = Wrong()
         example = _example(row.fields, contexts, wrong, golds_of)
@@ -44,10 +44,10 @@ def check(rows: Iterable[Row], problems: Problems, *, places: bool = True) -> li
 
 
 class Wrong(list[tuple[str, str]]):
-    """What is wrong with one row: a sentence each, and its cause."""
+    """The problems of one row: a sentence for each, and its cause."""
 
     def add(self, message: str, cause: str = "") -> None:
-        """Note something; what it says is its cause if there is no other."""
+        """Report a problem; without a cause, the message is the cause."""
         self.append((message, cause or message))
 
 
@@ -69,14 +69,14 @@ def _example(
 
 
 def _no_unread_answers(fields: Mapping[str, Any], golds: Golds, wrong: Wrong) -> None:
-    """Note keys that look like answers where none were read: the question would pass for another kind."""
+    """Report keys that look like answers if none were read: the question would seem unanswerable or unlabelled."""
     for name, value in fields.items():
         if answer_like(name) and (golds is None or value not in (None, "", [], {}, False)):
             wrong.add(not_read("key", name, value))
 
 
 def _nothing(text: str) -> str:
-    return "white space" if text.isspace() else "characters that no reader can read"
+    return "white space" if text.isspace() else "invisible characters"
 
 
 def _identifier(fields: Mapping[str, Any], wrong: Wrong) -> str:
@@ -102,7 +102,7 @@ def _text(fields: Mapping[str, Any], key: str, wrong: Wrong) -> str | None:
 
 
 def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Golds:
-    """Return the golds with their texts alone; where ``answers`` are missing or no list, as ``_golds``."""
+    """Return the golds without checking their positions; without a list of ``answers``, like ``_golds``."""
     answers = fields.get(ACCEPTED, fields.get("answers"))
     texts = answers.get("text") if isinstance(answers, dict) else answers
     if not isinstance(texts, list):
@@ -116,7 +116,7 @@ def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: Wrong) ->
 
 
 def _golds(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Golds:
-    """Return the golds: ``None`` without ``answers``, ``()`` where they are empty or the question is impossible."""
+    """Return the golds: ``None`` without ``answers``, ``()`` if they are empty or the question is impossible."""
     impossible = fields.get("is_impossible")
     if impossible is not None and not isinstance(impossible, bool):
         wrong.add(f"is_impossible must be true or false, but is {shown(impossible)}", "is_impossible")
@@ -142,7 +142,7 @@ def _golds(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Gold
 
 
 def _listed(answers: object, wrong: Wrong) -> list[object] | None:
-    """Return the answers as SQuAD has them, a list of objects; the hub has an object of lists."""
+    """Return the answers as a list of objects, as in SQuAD; data sets of the hub have an object of lists."""
     if isinstance(answers, list):
         return answers
     if not isinstance(answers, dict):
@@ -188,7 +188,7 @@ def _gold(answer: object, context: str | None, wrong: Wrong) -> Gold | None:
 
 
 def _misplaced(gold: Gold, context: str | None) -> tuple[str, str]:
-    """Say what is wrong with a gold's text or place, and where its text does stand; and the cause."""
+    """Return the problem of a gold's text or position, with the correct positions of the text; and the cause."""
     text, start = gold.text, gold.start
     if not text or text.isspace():
         return "the answer's text must not be empty" + (", but is only white space" if text else ""), "empty answer"
@@ -210,6 +210,6 @@ def _places(text: str, context: str) -> str:
         places.append(str(place))
         place = context.find(text, place + 1)
     if not places:
-        return "the context does not hold the text"
+        return "the context does not contain the text"
     more = " and more" if len(places) > _PLACES else ""
-    return f"the text stands at {', '.join(places[:_PLACES])}{more}"
+    return f"the text is at {', '.join(places[:_PLACES])}{more}"

@@ -1,4 +1,4 @@
-"""What is in a data set: counts, lengths, where the answers stand, and one example in full."""
+"""Describes a data set: counts, lengths, positions of answers, and one complete example."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How long texts are: the least, the mean, four percentiles and the most; all 0 where there are no texts."""
+    """Lengths of texts: minimum, mean, four percentiles and maximum; all 0 if there are no texts."""
 
     least: int
     mean: float
@@ -31,7 +31,7 @@ class Lengths:
 
     @classmethod
     def of(cls, lengths: Sequence[int]) -> Lengths:
-        """Sum up the lengths of some texts."""
+        """Compute the statistics of some lengths."""
         if not lengths:
             return cls(0, 0.0, 0, 0, 0, 0, 0)
         p50, p90, p95, p99 = (int(value) for value in np.percentile(lengths, [50, 90, 95, 99], method="nearest"))
@@ -43,18 +43,18 @@ class Description(NamedToJson):
     """What is in a data set. Words are what white space parts.
 
     Attributes:
-        articles: Different titles, but for ``""``.
-        contexts: Different contexts.
-        questions: All examples.
-        unanswerable: Examples whose golds are ``()``.
-        unlabelled: Examples whose golds are ``None``.
-        outer_white_space: Questions with white space before or after them.
-        golds_per_question: Number of golds -> number of labelled questions with so many, least first.
-        context_characters: Lengths of the different contexts, in code points.
-        context_words: Lengths of the different contexts, in words.
+        articles: Number of distinct titles, without ``""``.
+        contexts: Number of distinct contexts.
+        questions: Number of examples.
+        unanswerable: Number of examples whose golds are ``()``.
+        unlabelled: Number of examples whose golds are ``None``.
+        outer_white_space: Number of questions with leading or trailing white space.
+        golds_per_question: Number of golds -> number of labelled questions with this many golds, in ascending order.
+        context_characters: Lengths of the distinct contexts, in code points.
+        context_words: Lengths of the distinct contexts, in words.
         question_words: Lengths of the questions, in words.
         answer_words: Lengths of all golds, in words.
-        answer_position: Where golds start: how many in each tenth of their context, ten counts.
+        answer_position: Number of golds that start in each tenth of their context, ten counts.
         example: The first example.
     """
 
@@ -82,7 +82,7 @@ class Description(NamedToJson):
 
 
 def describe(examples: Iterable[Example]) -> Description:
-    """Count and measure a data set.
+    """Compute statistics of a data set.
 
     Example:
         >>> facts = describe([Example("1", "Who?", "Ana.", ()), Example("2", "Where?", "In Natal.")])
@@ -111,7 +111,7 @@ def describe(examples: Iterable[Example]) -> Description:
 
 
 def _shown(example: Example) -> dict[str, Any]:
-    """Return an example of a data file, which has one context, as JSON shows it."""
+    """Return an example with one context for JSON."""
     golds = example.golds and [{"text": gold.text, "start": gold.start} for gold in example.golds]
     return {
         "id": example.id,

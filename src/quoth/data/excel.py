@@ -1,4 +1,4 @@
-"""Excel files: the first sheet as a table."""
+"""Reads the first sheet of an Excel file as a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quoth.errors import MissingExtraError
 
 
 def read_xlsx(data: bytes, problems: Problems) -> Iterator[Row]:
-    """Yield a row for each row of the first sheet that is not empty; numbers are read as the text that they show.
+    """Yield a row for each non-empty row of the first sheet; numbers are read as the displayed text.
 
     Raises:
         MissingExtraError: Without openpyxl.
@@ -32,7 +32,7 @@ def read_xlsx(data: bytes, problems: Problems) -> Iterator[Row]:
     filled = [(sheet.title, records) for sheet in book.worksheets if (records := _records(sheet, problems))]
     if len(filled) > 1:
         others = ", ".join(title for title, _ in filled[1:])
-        problems.warn("", f"only the sheet {filled[0][0]} is read, not {others}; save each in a file of its own")
+        problems.warn("", f"only the sheet {filled[0][0]} is read, not {others}; save each sheet as a separate file")
     if filled:
         yield from merge_answers(table_rows(iter(filled[0][1]), problems))
 
@@ -41,7 +41,7 @@ def _records(sheet: Any, problems: Problems) -> list[tuple[int, list[str]]]:
     records: list[tuple[int, list[str]]] = []
     width = 0
     for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
-        if not records:  # the header: empty columns after it are none
+        if not records:  # the header; ignore trailing empty columns
             width = max((place for place, value in enumerate(values, 1) if value is not None), default=0)
         cells = [_text(value, f"line {number}", problems) for value in values[:width]]
         if any(cells):

@@ -1,9 +1,10 @@
-"""Flat rows, one question each, as JSON lines and separated values, with the columns of the hub's ``squad``.
+"""Reads flat rows (one question each) from JSON lines, CSV and TSV, with the columns of the hub's ``squad``.
 
     id, title, context, question, answers {text: [...], answer_start: [...]}
 
-A CSV has its answers as JSON in a cell, or in the columns ``answer_text`` and ``answer_start``, where a question with
-several answers takes several rows of one id. No answers at all means unlabelled; empty ones mean unanswerable.
+A CSV file has its answers as JSON in a cell, or in the columns ``answer_text`` and ``answer_start``; then a question
+with several answers has several rows with the same id. Without answers, a question is unlabelled; with an empty list
+of answers, it is unanswerable.
 
 Source: https://huggingface.co/datasets/rajpurkar/squad (data set card, "Data Fields").
 """
@@ -22,19 +23,19 @@ from quoth.data.mrqa import spread
 from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answers, shown
 from quoth.data.texts import decode, decode_line, parse_json, why_not_json
 
-_LONGEST_CELL = 2**31 - 1  # csv cuts off at 131,072 characters, less than some contexts have
-_HEADER = 10_000  # characters in which the header must end
+_LONGEST_CELL = 2**31 - 1  # the limit of the csv module is 131,072 characters by default, which some contexts exceed
+_HEADER = 10_000  # maximum length of the header, in characters
 _DELIMITERS = (",", ";", "\t", "|")
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
 
 
 def read_jsonl(data: bytes, problems: Problems) -> Iterator[Row]:
-    """Yield a row for each line that holds an object, or for each question of MRQA's. Blank lines are passed over."""
+    """Yield a row for each line with an object, or for each question of an MRQA line. Blank lines are skipped."""
     yield from merge_answers(spread(_json_lines(data, problems), problems))
 
 
 def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
-    # Split at line feeds only: text inside JSON may hold every other line end of Unicode.
+    # Split at line feeds only: text in JSON may contain all other line ends of Unicode.
     for number, line in enumerate(io.BytesIO(data), 1):
         line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         text = decode_line(line.rstrip(b"\r\n"), number, problems)
@@ -55,12 +56,12 @@ def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
 
 
 def read_csv(data: bytes, problems: Problems, sep: str | None = None) -> Iterator[Row]:
-    """Yield a row for each record of comma-separated values; a record's place is the line where it starts.
+    """Yield a row for each record of a CSV file; the place of a record is its first line.
 
     Args:
         data: The file, in UTF-8.
-        problems: Where what is wrong is noted.
-        sep: What parts the cells. Without it, the mark (of , ; tab |) that gives its header most known columns.
+        problems: Receives the problems.
+        sep: The delimiter. If ``None``, the one (of , ; tab |) that gives the most known columns in the header.
     """
     yield from merge_answers(_records(data, sep, problems))
 
@@ -79,15 +80,15 @@ def _delimiter(text: str) -> str:
         cells = next(csv.reader(header, delimiter=delimiter), [])
         return len({cell.strip().lower() for cell in cells} & {*COLUMNS})
 
-    return max(_DELIMITERS, key=known)  # of equal ones the first
+    return max(_DELIMITERS, key=known)  # the first of equals
 
 
 def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems) -> Iterator[Row]:
-    """Yield the rows of a table whose first record is its header.
+    """Yield the rows of a table whose first record is the header.
 
     Args:
-        records: Each record's line, and its cells.
-        problems: Where what is wrong is noted.
+        records: The line and the cells of each record.
+        problems: Receives the problems.
     """
     records = iter(records)
     number, cells = next(records, (1, None))
@@ -108,8 +109,8 @@ def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems)
 
 
 def _lines_and_cells(text: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the line where it starts. Blank lines are passed over."""
-    # newline="" keeps line ends inside cells as they are; strict finds quotes that are never closed.
+    """Yield each record with its first line. Blank lines are skipped."""
+    # newline="" keeps line ends in cells unchanged; strict detects quotes that are never closed.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     limit = csv.field_size_limit(_LONGEST_CELL)
     start = 1
@@ -125,7 +126,7 @@ def _lines_and_cells(text: str, delimiter: str, problems: Problems) -> Iterator[
 
 
 def _fields(cells: dict[str, str], where: str, problems: Problems) -> dict[str, Any] | None:
-    """Return the cells with their values in place of text, or ``None`` if the answers are not JSON, which is noted."""
+    """Convert the cells from text to values; ``None`` if the answers are not JSON, which is reported."""
     fields: dict[str, Any] = dict(cells)
     if "is_impossible" in cells:
         fields["is_impossible"] = TRUTHS.get(cells["is_impossible"].strip().lower(), cells["is_impossible"])

@@ -1,4 +1,4 @@
-"""Formats that are not read as they stand, recognised by their keys."""
+"""Recognises formats of labelling tools, which must be converted first, by their keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES = {"label-studio": "Label Studio", "doccano": "doccano", "argilla": "Argi
 
 
 def format_of(fields: Mapping[str, Any]) -> Name | None:
-    """Return the labelling tool whose record this is, as ``--from`` names it: by its keys; ``None`` if it is none's."""
+    """Return the labelling tool of a record, as ``--from`` names it, from its keys; ``None`` if it is unknown."""
     keys = fields.keys()
     if isinstance(fields.get("data"), dict) and keys & {"annotations", "predictions", "completions"}:
         return "label-studio"
@@ -24,6 +24,6 @@ def format_of(fields: Mapping[str, Any]) -> Name | None:
 
 
 def guessed(fields: Mapping[str, Any]) -> str | None:
-    """Say which labelling tool's record this looks like, and how to convert it; ``None`` if it is none's."""
+    """Return a sentence about the labelling tool of a record and how to convert it; ``None`` if it is unknown."""
     found = format_of(fields)
     return _CONVERT.format(name=_NAMES[found], option=found) if found else None

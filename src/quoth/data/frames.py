@@ -1,4 +1,4 @@
-"""Rows in memory: frames of pandas and polars, Arrow tables, data sets of ``datasets``, lists of mappings."""
+"""Reads rows from memory: frames of pandas and polars, Arrow tables, data sets of ``datasets``, lists of mappings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _WANTED = "source must be a path, hub:NAME:SPLIT, a frame, a data set, or rows (
 
 
 def frame_rows(source: Any, problems: Problems) -> Iterator[Row]:
-    """Yield the rows of a frame or of other rows in memory.
+    """Yield the rows of a frame, table, data set or list.
 
     Raises:
-        ConfigError: If it is nothing of the kind; the message says what is wanted.
+        ConfigError: If the type is not supported; the message names the supported types.
     """
     records = _records(source)
     if (names := _column_names(source)) is not None and not check_columns(names, problems):
@@ -53,7 +53,7 @@ def _records(source: Any) -> Iterable[object]:
 
 
 def _plain(value: Any) -> Any:
-    """Return numpy's values as Python's, and pandas' missing ones as ``None``."""
+    """Convert values of numpy to Python, and missing values of pandas to ``None``."""
     if isinstance(value, str | bool | int | list | dict) or value is None:
         return value
     if type(value).__name__ in ("NAType", "NaTType") or value != value:

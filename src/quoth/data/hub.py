@@ -1,4 +1,4 @@
-"""Parquet files and data sets of the Hugging Face hub: what the extra [hub] reads."""
+"""Reads Parquet files and data sets of the Hugging Face hub. Needs the extra [hub]."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from quoth.data.rows import COLUMNS, Problems, Row, answer_like, check_columns, 
 from quoth.errors import ConfigError, MissingExtraError
 
 PREFIX = "hub:"
-_ROWS = 1000  # turned into Python values at a time
+_ROWS = 1000  # number of rows that are converted to Python values at a time
 
 
 class _Batch(Protocol):
@@ -44,7 +44,7 @@ def read_parquet(data: bytes, problems: Problems) -> Iterator[Row]:
 
 
 def read_saved(folder: Path, problems: Problems) -> Iterator[Row]:
-    """Yield the rows of a folder that ``Dataset.save_to_disk`` wrote.
+    """Yield the rows of a folder written by ``Dataset.save_to_disk``.
 
     Raises:
         MissingExtraError: Without datasets.
@@ -70,7 +70,7 @@ def read_saved(folder: Path, problems: Problems) -> Iterator[Row]:
 
 
 def _read_of(names: Sequence[str]) -> list[str]:
-    """Return the columns to read: those that are known, and those that look like answers, for the check to name."""
+    """Return the columns to read: the known ones, and those that look like answers, so that the check reports them."""
     return [name for name in names if name in COLUMNS or answer_like(name)]
 
 
@@ -99,7 +99,7 @@ def read_hub(source: str, problems: Problems) -> Iterator[Row]:
 
 
 def parse_source(source: str) -> tuple[str, str | None, str]:
-    """Return the name, the configuration if there is one, and the split that a hub source names.
+    """Return the name, the configuration if there is one, and the split of a hub source.
 
     Raises:
         ConfigError: If one of them is missing or empty.

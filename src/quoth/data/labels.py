@@ -1,4 +1,4 @@
-"""Labels of questions, by which a report is sliced: from a file of ids and labels, or from a column of the data."""
+"""Reads labels of questions, to slice a report by them: from a file of ids and labels, or a column of the data."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def read_labels(source: str, data: str | Path) -> dict[str, str]:
 
     Args:
         source: A file with an id and a label in each row (``.tsv``, ``.csv``, ``.json``, ``.jsonl``, each also with
-            ``.gz``): the columns ``id`` and ``label``, or else the first two; JSON may be an object of labels by id. Or
-            the name of a column (in SQuAD's JSON: a key of the question) of the data.
+            ``.gz``): the columns ``id`` and ``label``, or else the first two; JSON may also be an object from ids to
+            labels. Or the name of a column of the data (in SQuAD JSON: a key of the question).
         data: The file of the questions.
 
     Returns:
-        Label by id. Rows without an id or a label are left out.
+        A mapping from ids to labels. Rows without an id or a label are skipped.
 
     Raises:
-        DataError: If it is neither a file nor a column, or holds no label.
+        DataError: If it is neither a file nor a column, or has no labels.
     """
     file = Path(source)
     if file.is_file():
@@ -50,7 +50,7 @@ def _pairs(file: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _rows(file: Path) -> Iterable[Mapping[str, Any]]:
-    """Yield the rows of a file as mappings, whatever else they hold."""
+    """Yield the rows of a file as mappings, without checking them."""
     name = file.name.removesuffix(".gz")
     if name.endswith(".parquet"):
         import pyarrow.parquet
@@ -68,7 +68,7 @@ def _rows(file: Path) -> Iterable[Mapping[str, Any]]:
 
 
 def _json_rows(document: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the questions of SQuAD's JSON, the rows of a list, or an object of labels by id as rows."""
+    """Yield the questions of SQuAD JSON, the rows of a list, or the items of an object from ids to labels, as rows."""
     if isinstance(document, dict) and isinstance(document.get("data"), list):
         document = document["data"]
     if isinstance(document, dict):

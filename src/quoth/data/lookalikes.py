@@ -1,4 +1,4 @@
-"""Texts that look alike: spaces, quotes, dashes and Unicode forms folded, and differences shown."""
+"""Finds texts that look alike (other spaces, quotes, dashes or Unicode forms), and shows their differences."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _SINGLE = {
     **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
     "…": "...",
 }
-_AROUND = 20  # code points shown on either side of a difference
+_AROUND = 20  # number of code points shown on either side of a difference
 
 
 class Folded(NamedTuple):
-    """A text in its plainest form.
+    """A folded text.
 
     Attributes:
-        text: White space as one blank, marks as ASCII, compatibility forms and accents decomposed (NFKD).
-        places: For each of its characters, where in the original it comes from; and the original's length at the end.
+        text: The text with white space as one space, quotes and dashes as ASCII, and in the Unicode form NFKD.
+        places: For each of its characters, the index of its original; at the end, the length of the original.
     """
 
     text: str
     places: list[int]
 
     def find_all(self, needle: str) -> list[tuple[int, int]]:
-        """Return each place of a folded text, as start and end in the original."""
+        """Return all places of a folded text, as start and end in the original."""
         found: list[tuple[int, int]] = []
         start = self.text.find(needle) if needle else -1
         while start >= 0:
             end = start + len(needle)
             first, last = self.places[start], self.places[end - 1]
-            # Not from the middle of one character's decomposition, nor into the middle of another's.
+            # Ignore matches that start or end in the middle of a character's decomposition.
             whole = (start == 0 or self.places[start - 1] != first) and self.places[end] != last
             if whole and not unicodedata.combining(self.text[end : end + 1] or " "):
                 found.append((first, last + 1))
@@ -45,7 +45,7 @@ class Folded(NamedTuple):
 
 @lru_cache(maxsize=64)
 def fold(text: str, *, case: bool = False) -> Folded:
-    """Fold a text; with ``case``, upper and lower case too."""
+    """Fold a text; with ``case``, also fold upper and lower case."""
     pieces: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text):
@@ -63,14 +63,14 @@ def _fold_character(character: str, case: bool) -> str:
     if character.isspace():
         return " "
     if unicodedata.category(character) == "Cf":
-        return ""  # zero-width spaces and joiners, soft hyphens, marks of direction
+        return ""  # zero-width spaces and joiners, soft hyphens, direction marks
     plain = _SINGLE.get(character) or unicodedata.normalize("NFKD", character)
     plain = "".join(_SINGLE.get(each, each) for each in plain).strip() or plain
     return plain.casefold() if case else plain
 
 
 def compared(wanted: str, there: str) -> str:
-    r"""Say that one text must be there and another is, cut around their first difference; name what looks alike.
+    r"""Return a message that one text is expected and another was found, with the parts around their first difference.
 
     Example:
         >>> compared("640 metres", "640\xa0metres")
@@ -97,7 +97,7 @@ def _cut(text: str, place: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text in quotes, with an escape for each character that an ASCII one looks like."""
+    """Return a text in quotes, with an escape for each character that looks like an ASCII character."""
     return '"' + "".join(each if each == "…" or _is_plain(each) else _escape(each) for each in text) + '"'
 
 

@@ -1,11 +1,11 @@
-"""JSON lines with one context a line, and its questions: MRQA's, after a header, and simpletransformers'.
+"""Reads JSON lines with a context and its questions in each line: MRQA (after a header) and simpletransformers.
 
     {"header": {"dataset": "NewsQA", "split": "dev"}}
     {"context": "...", "qas": [{"qid": "...", "question": "...", "answers": ["..."],
                                 "detected_answers": [{"text": "...", "char_spans": [[start, last]]}]}]}
 
-There, ``answers`` are the texts that count as right, ``detected_answers`` those that stand in the context, ``last``
-being their last code point. simpletransformers has the questions of SQuAD.
+In MRQA, ``answers`` are the texts that count as correct, and ``detected_answers`` their places in the context; ``last``
+is the last code point, inclusive. simpletransformers has questions as in SQuAD.
 
 Source: Fisch et al. 2019, "MRQA 2019 Shared Task", section 3; github.com/mrqa/MRQA-Shared-Task-2019, "Data Format".
 """
@@ -21,7 +21,7 @@ NOT_SHARED = frozenset(("qas", "id", "question", "answers", "is_impossible", "co
 
 
 def spread(rows: Iterable[Row], problems: Problems) -> Iterator[Row]:
-    """Yield a row for each question of MRQA's contexts, and other rows as they are."""
+    """Yield a row for each question of an MRQA line, and other rows unchanged."""
     for number, row in enumerate(rows):
         if number == 0 and row.fields.keys() == {"header"}:
             continue
@@ -56,14 +56,14 @@ def _questions(row: Row, questions: list[object], problems: Problems) -> Iterato
 
 
 def with_shared(asked: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a question's fields, and what it shares with the others of its context; its id and answers are its own."""
+    """Return the fields of a question, with the common fields of its context."""
     kept = {name: value for name, value in shared.items() if name not in NOT_SHARED}
     context = {"context": shared["context"]} if "context" in shared else {}
     return {**kept, **asked, **context}
 
 
 def _places(detected: object, fields: Mapping[str, Any]) -> object:
-    """Return the answers as SQuAD has them; as they are what is not of this format, for the check to name."""
+    """Convert the answers to the format of SQuAD; invalid values are unchanged, so that the check reports them."""
     if not isinstance(detected, list):
         return detected
     return [answer for each in detected for answer in _of_one(each, fields.get("context"))]
@@ -77,7 +77,7 @@ def _of_one(detected: object, context: object) -> Iterator[object]:
     for span in spans:
         text, start = detected.get("text"), span[0] if isinstance(span, list) and span else span
         if isinstance(text, str) and isinstance(context, str) and type(start) is int and start >= 0:
-            # Some of the sets have their answers in lower case.
+            # In some of the sets, answers are in lower case.
             there = context[start : start + len(text)]
             text = there if there.lower() == text.lower() else text
         yield {"text": text, "answer_start": start}

@@ -1,9 +1,10 @@
-"""Near-duplicates: texts that are the same but for a few words.
+"""Finds near-duplicates: texts that differ only in a few words.
 
-    text ─▶ shingles of terms ─▶ the least hashes (bottom-k sketch) ─▶ pairs that share one ─▶ similarity, by rapidfuzz
+    text ─▶ shingles of terms ─▶ lowest hashes (bottom-k sketch) ─▶ pairs that share a hash ─▶ similarity, by rapidfuzz
 
-Source: Broder 1997, "On the resemblance and containment of documents". Cost: linear in the texts, and one comparison
-for each pair of candidates.
+The time is linear in the length of the texts, plus one comparison for each pair of candidates.
+
+Source: Broder 1997, "On the resemblance and containment of documents".
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from numpy.typing import NDArray
 from quoth.data.terms import terms
 from quoth.errors import MissingExtraError
 
-_SKETCH = 8  # hashes of a text; two texts that share half of their shingles share one in 99.6 % of cases
-_BUCKET = 30  # texts of one hash that are compared with each other; of more, each with the one before
+_SKETCH = 8  # hashes per text; two texts that share half of their shingles have a common hash in 99.6 % of cases
+_BUCKET = 30  # up to this many texts with the same hash are all compared; of more, each only with the previous one
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Pair(NamedTuple):
-    """Two texts by their index, the lower first, and how similar they are, 0 to 100."""
+    """The indices of two texts, the lower first, and their similarity, 0 to 100."""
 
     first: int
     second: int
@@ -33,15 +34,16 @@ class Pair(NamedTuple):
 
 
 def near_pairs(texts: Sequence[str], *, at_least: float = 85, shingle: int = 4) -> list[Pair]:
-    """Find texts that are nearly the same.
+    """Find pairs of texts that are nearly the same.
 
     Args:
-        texts: All different from each other, but that is not needed.
-        at_least: The least similarity: 100 less the share of insertions and deletions, of the terms' characters.
-        shingle: Terms that are hashed together; fewer for shorter texts.
+        texts: The texts.
+        at_least: Minimum similarity: 100 minus the percentage of characters of the terms that are inserted or deleted.
+        shingle: Number of terms that are hashed together; fewer for shorter texts.
 
     Returns:
-        In order. Of more than thirty texts that share a passage, pairs may be missing that a chain of others joins.
+        The pairs, in order. If more than thirty texts share a passage, some pairs may be missing, but a chain of other
+        pairs connects their texts.
 
     Raises:
         MissingExtraError: Without rapidfuzz.
@@ -76,7 +78,7 @@ def _candidates(texts: Sequence[list[str]], shingle: int) -> Iterator[tuple[int,
 
 
 def _sketch(ids: NDArray[np.uint64], shingle: int) -> NDArray[np.uint64]:
-    """Return the least hashes of a text's shingles."""
+    """Return the lowest hashes of a text's shingles."""
     width = max(1, min(shingle, len(ids)))
     count = len(ids) - width + 1
     if count < 1:
@@ -89,26 +91,26 @@ def _sketch(ids: NDArray[np.uint64], shingle: int) -> NDArray[np.uint64]:
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    # The finaliser of splitmix64, so that the least hashes are as good as drawn.
+    # The finaliser of splitmix64, so that the lowest hashes are a random sample.
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
 
 
 class Groups:
-    """Things that belong together, by union and find."""
+    """Groups of items, by union-find."""
 
     def __init__(self, count: int) -> None:
         self._parent = list(range(count))
 
     def find(self, index: int) -> int:
-        """Return the group of a thing: the lowest index in it."""
+        """Return the group of an item: the lowest index in it."""
         while self._parent[index] != index:
             self._parent[index] = self._parent[self._parent[index]]
             index = self._parent[index]
         return index
 
     def join(self, first: int, second: int) -> None:
-        """Put the groups of two things together."""
+        """Merge the groups of two items."""
         low, high = sorted((self.find(first), self.find(second)))
         self._parent[high] = low

@@ -1,7 +1,7 @@
-"""Unanswerable pairs from answerable data: a question, and another paragraph of its article that seems to answer.
+"""Creates unanswerable pairs from answerable data: a question with another, similar paragraph of its article.
 
-A reader learns when to abstain from texts that do not answer. Texts about something else are too easy: the pair that
-teaches is a paragraph of the same article which shares the question's words and holds none of its golds.
+A reader learns to abstain from texts that do not answer the question. Texts about other subjects are too easy. Useful
+pairs have a paragraph of the same article that shares words with the question, but contains none of its golds.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from quoth.errors import ConfigError, DataError
 from quoth.records import Example, Prediction
 from quoth.text import normalize_answer
 
-_NEAREST = 3  # how many of the closest paragraphs a question's pair is drawn from, at most
-_AS_CLOSE = 0.75  # and how much of the closest one's score the others must have
-_SATURATION, _LENGTH_SHARE = 1.2, 0.75  # BM25's k1 and b, as Robertson and Zaragoza recommend
-_SURE = 0.5  # probability of an answer from which a reader's word counts
-# Frequent in questions and rare in contexts: their weight would say nothing of what is asked.
+_NEAREST = 3  # maximum number of most similar paragraphs from which a pair is drawn
+_AS_CLOSE = 0.75  # minimum score of the others, relative to the most similar one
+_SATURATION, _LENGTH_SHARE = 1.2, 0.75  # k1 and b of BM25, as recommended by Robertson and Zaragoza
+_SURE = 0.5  # minimum probability with which a reader answers a pair for it to be left out
+# Words that are frequent in questions and rare in contexts: BM25 would give them too much weight.
 _ASKING = frozenset(
     (
         "what",
@@ -46,14 +46,14 @@ _ASKING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Unanswerable pairs, and why there are not more.
+    """Unanswerable pairs, and the reasons why there are not more.
 
     Attributes:
-        examples: The pairs, neighbours in article and context together.
-        wanted: How many were asked for.
-        repeated: Ids of questions that are left out because they are asked of several contexts of their article, as in
-            a form: any other context may answer them as well.
-        answered: Ids of questions whose pair a reader answered surely; it is left out.
+        examples: The pairs, grouped by article and context.
+        wanted: Requested number of pairs.
+        repeated: Ids of questions that are left out because they occur with several contexts of their article, as in a
+            form: any other context may answer them, too.
+        answered: Ids of questions that are left out because a reader answers their pair with a high probability.
     """
 
     examples: list[Example]
@@ -63,7 +63,7 @@ class Pairs:
 
 
 def unanswerable_pairs(examples: Iterable[Example], *, share: float = 0.3, seed: int = 0) -> list[Example]:
-    """Ask some of the questions of a paragraph that does not answer them: the examples of :func:`draw_pairs`.
+    """Pair some of the questions with a paragraph that does not answer them: the examples of :func:`draw_pairs`.
 
     Raises:
         ConfigError: If the share is out of its range.
@@ -87,23 +87,24 @@ def draw_pairs(
     seed: int = 0,
     answer: Callable[[Sequence[Example]], Iterable[Prediction]] | None = None,
 ) -> Pairs:
-    """Ask some of the questions of a paragraph that does not answer them.
+    """Pair some of the questions with a paragraph that does not answer them.
 
-    A pair's paragraph is of the same article (title) and drawn from the three that are closest to the question by BM25,
-    or fewer where one is much closer than the next. It holds no gold of the question, in any spelling that the metrics
-    take for the same; nor all words of a gold in another order. Where too few questions share a word with such a
-    paragraph, others are asked of one that shares none. A question that is asked of several contexts of its article is
-    left out, and no question is asked of a context of which it is asked already.
+    The paragraph is from the same article (title). It is drawn from the three most similar ones by BM25, or from fewer
+    if one is much more similar than the next. It contains no gold of the question, in any spelling that the metrics
+    treat as equal, and not all words of a gold in another order. If too few questions share a word with such a
+    paragraph, others are paired with a paragraph without a common word. A question that occurs with several contexts of
+    its article is left out, and no question is paired with a context with which it already occurs.
 
     Args:
-        examples: The data. Only answerable questions with a title are asked again.
-        share: Pairs for each answerable question, in (0, 1]. A larger share holds the pairs of a smaller one.
-        seed: Of the draw. The same data, share and seed give the same pairs.
-        answer: A reader's predictions for some examples, in order; pairs that it answers surely are left out.
+        examples: The data. Only answerable questions with a title are used.
+        share: Number of pairs per answerable question, in (0, 1]. A larger share includes the pairs of a smaller one.
+        seed: Random seed. The same data, share and seed give the same pairs.
+        answer: Returns a reader's predictions for examples, in order; pairs that it answers with a high probability are
+            left out.
 
     Returns:
-        Unanswerable examples; their ids are those of the questions with ``-unanswerable`` added. At least one, but
-        fewer than wanted where the data have no more.
+        Unanswerable examples, whose ids are those of the questions with ``-unanswerable`` appended. At least one; fewer
+        than requested if the data does not have more.
 
     Raises:
         ConfigError: If the share is out of its range.
@@ -151,7 +152,7 @@ def _asked(example: Example) -> str:
 def _drawn(
     examples: Sequence[Example], articles: Mapping[str, _Article], taken: set[tuple[str, str]], draw: random.Random
 ) -> Iterator[Example]:
-    """Yield pairs in the order of the draw: first those that share a word with their paragraph, then the others."""
+    """Yield pairs in random order: first those that share a word with their paragraph, then the others."""
     order = list(range(len(examples)))
     draw.shuffle(order)
     apart: list[int] = []
@@ -186,7 +187,7 @@ def _as_pair(example: Example, context: str, taken: set[tuple[str, str]]) -> Exa
 def _unanswered(
     drawn: Iterator[Example], wanted: int, answer: Callable[[Sequence[Example]], Iterable[Prediction]] | None
 ) -> tuple[list[Example], list[str]]:
-    """Take as many pairs as wanted, without those that a reader answers surely; return the ids of the latter too."""
+    """Return the requested number of pairs, and the ids of those left out because a reader answers them."""
     chosen: list[Example] = []
     answered: list[str] = []
     while batch := list(islice(drawn, wanted - len(chosen))):
@@ -203,7 +204,7 @@ def _unanswered(
 
 
 class _Paragraph:
-    """A context as the search and the comparison with golds see it."""
+    """A context, prepared for the search and for the comparison with golds."""
 
     def __init__(self, context: str) -> None:
         self.context = context
@@ -213,7 +214,7 @@ class _Paragraph:
         self.terms = Counter(terms(context))
 
     def holds(self, gold: str) -> bool:
-        """Tell whether a gold stands here, in part of a word too, or all its words do."""
+        """Return True if it contains a gold, also within a word, or all words of a gold."""
         normalized = normalize_answer(gold).casefold()
         return (
             normalized in self.normalized or gold.casefold() in self.folded or self.words.issuperset(normalized.split())
@@ -221,7 +222,7 @@ class _Paragraph:
 
 
 class _Article:
-    """The paragraphs of one title, ranked for a question by BM25, and what is asked of which."""
+    """The paragraphs of one title, with their questions and BM25 statistics."""
 
     def __init__(self, paragraphs: Sequence[_Paragraph], rarity: dict[str, float], mean_length: float) -> None:
         self._paragraphs = paragraphs
@@ -237,18 +238,18 @@ class _Article:
         return len(self._paragraphs)
 
     def add(self, example: Example) -> None:
-        """Note a question: wherever it is asked again, its golds answer."""
+        """Add a question: its golds count for all its occurrences in the article."""
         self._asked[_asked(example)].append(example)
 
     def is_repeated(self, example: Example) -> bool:
-        """Tell whether a question is asked of several contexts of the article."""
+        """Return True if a question occurs with several contexts of the article."""
         return len({same.context for same in self._asked[_asked(example)]}) > 1
 
     def _golds(self, example: Example) -> set[str]:
         return {gold.text for same in self._asked[_asked(example)] for gold in same.golds or ()}
 
     def without_a_word_of(self, example: Example) -> list[str]:
-        """Return the contexts that share no word with a question, but are not its own and hold none of its golds."""
+        """Return the other contexts that share no word with a question and contain none of its golds."""
         asked, golds = {*terms(example.question)} - _ASKING, self._golds(example)
         return [
             paragraph.context
@@ -259,11 +260,11 @@ class _Article:
         ]
 
     def silent_about(self, example: Example) -> Iterator[tuple[float, str]]:
-        """Yield score and text of the contexts that share words with a question and do not answer it, closest first."""
-        # The contexts that the same question is asked of are among those that hold its golds.
+        """Yield score and text of the contexts that share words with a question and do not answer it, best first."""
+        # The contexts with the same question are among those that contain its golds.
         golds = self._golds(example)
         scores: defaultdict[int, float] = defaultdict(float)
-        # Sorted, since sets of texts have another order in each process, and sums of floats depend on it.
+        # Sorted, because the order of a set of strings differs between processes, and sums of floats depend on it.
         for term in sorted({*terms(example.question)} - _ASKING):
             for index, weight in self._postings.get(term, ()):
                 scores[index] += weight
@@ -274,7 +275,7 @@ class _Article:
 
 
 def _articles(examples: Sequence[Example]) -> dict[str, _Article]:
-    """Return the articles by title, in their order; each different context is taken apart once."""
+    """Return the articles by title, in order; each distinct context is tokenized once."""
     paragraphs = {context: _Paragraph(context) for context in dict.fromkeys(each.context for each in examples)}
     frequency = Counter(term for paragraph in paragraphs.values() for term in paragraph.terms)
     total = len(paragraphs)

@@ -1,4 +1,4 @@
-"""Fingerprints of what a reader has seen, by which training and measuring on the same questions is noticed.
+"""Fingerprints of training data, to detect that a reader is evaluated on questions that it was trained on.
 
 A fingerprint says nothing about its text, so it can be kept and published with a reader. It has 40 bits: of 10,000 new
 questions, 0.001 are expected to be mistaken for one of 100,000 known ones.
@@ -28,12 +28,12 @@ _BYTES = 5  # of a fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How much of a data set was seen before.
+    """How much of a data set was seen in training.
 
     Attributes:
-        questions: Questions that were seen with the same context.
-        contexts: Questions whose context was seen, perhaps with another question; at least ``questions``.
-        total: Questions of the data set.
+        questions: Number of questions that were seen with the same context.
+        contexts: Number of questions whose context was seen, possibly with another question; at least ``questions``.
+        total: Number of questions in the data set.
     """
 
     questions: int

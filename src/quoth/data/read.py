@@ -1,4 +1,4 @@
-"""Read a path or a hub name to examples."""
+"""Reads a data set from a path, the hub or memory as examples."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _READERS: dict[str, Callable[[bytes, Problems], Iterator[Row]]] = {
     ".xlsx": read_xlsx,
 }
 _BINARY = (".parquet", ".xlsx")
-_MANY = 5  # unlabelled questions that a sentence names
+_MANY = 5  # maximum number of unlabelled questions that a message lists
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A data set that may hold problems.
+    """A data set with its problems.
 
     Attributes:
-        rows: Every row that could be read, before the check.
-        examples: Those of the rows without errors.
+        rows: All rows that could be read, before the check.
+        examples: The examples of the rows without errors.
         problems: Errors and warnings.
     """
 
@@ -55,27 +55,27 @@ class Inspected:
 def read_examples(
     source: str | os.PathLike[str] | Any, *, places: bool = True, sep: str | None = None, encoding: str | None = None
 ) -> list[Example]:
-    """Read a data set, in its order, with every text exactly as written.
+    """Read a data set, in order, without changing any text.
 
-    A file's format shows in its name or its content: nested SQuAD v1.1 or v2.0 JSON, a JSON list of flat rows or of
-    contexts with their questions, column-wise JSON, JSON lines (MRQA's and simpletransformers' too), CSV, TSV, Excel or
-    Parquet, each also gzipped; or a folder that ``Dataset.save_to_disk`` wrote.
+    The format of a file is inferred from its name or content: nested SQuAD v1.1 or v2.0 JSON, a JSON list of flat rows
+    or of contexts with their questions, column-wise JSON, JSON lines (also MRQA and simpletransformers), CSV, TSV,
+    Excel or Parquet, each also gzipped; or a folder written by ``Dataset.save_to_disk``.
 
     Args:
         source: A path, or ``hub:name:split`` or ``hub:name:config:split``, where the name may be a local folder; or
             rows in memory: a frame of pandas or polars, an Arrow table, a data set of ``datasets``, a list of mappings.
-        places: Whether golds must stand where ``answer_start`` says. ``False`` for scoring, where only their texts
-            count: then every gold's start is 0, and data that the official scorers take is taken.
-        sep: What parts the cells of a CSV. Without it, a comma, semicolon, tab or bar, whichever fits its header.
-        encoding: Of a text file. Without it, UTF-8, or UTF-16 where that is plain to see.
+        places: Whether the context must contain each gold at its ``answer_start``. ``False`` for scoring, where only
+            the texts count: then the start of every gold is 0, and all data that the official scorers accept is valid.
+        sep: Delimiter of a CSV file. If ``None``, it is inferred from the header: comma, semicolon, tab or bar.
+        encoding: Encoding of a text file. If ``None``, UTF-8, or UTF-16 if it is recognised.
 
     Returns:
-        At least one example. ``golds`` is ``None`` where the data has no answers, ``()`` where they are empty.
+        At least one example. ``golds`` is ``None`` if the data has no answers, ``()`` if they are empty.
 
     Raises:
-        DataError: If anything is wrong with the data; it lists every problem.
-        ConfigError: If a hub source names no split, there is no such encoding, or the source is nothing of the kind.
-        MissingExtraError: If Parquet or the hub is wanted without the extra [hub], or Excel without [xlsx].
+        DataError: If the data has errors; the message lists all of them.
+        ConfigError: If a hub source has no split, the encoding does not exist, or the source has an unsupported type.
+        MissingExtraError: If Parquet or the hub is read without the extra [hub], or Excel without [xlsx].
 
     Example:
         >>> examples = read_examples("hub:rajpurkar/squad:validation")  # doctest: +SKIP
@@ -95,15 +95,15 @@ def read_examples(
 
 
 def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding: str | None = None) -> Inspected:
-    """Read a data set as far as it can be, and return what is wrong with it: errors and warnings.
+    """Read as much of a data set as possible, and return it with its errors and warnings.
 
     Args:
-        source: As for :func:`read_examples`.
-        sep: As there.
-        encoding: As there.
+        source: As in :func:`read_examples`.
+        sep: As in :func:`read_examples`.
+        encoding: As in :func:`read_examples`.
 
     Raises:
-        ConfigError: If a hub source names no split, or there is no such encoding.
+        ConfigError: If a hub source has no split, or the encoding does not exist.
         MissingExtraError: If the format needs an extra.
     """
     name = os.fspath(source)
@@ -117,7 +117,7 @@ def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding:
     if 0 < len(unlabelled) < len(rows):
         where = ", ".join(unlabelled[:_MANY]) + (", ..." if len(unlabelled) > _MANY else "")
         share = f"{len(unlabelled):,} of {len(rows):,} questions are unlabelled"
-        problems.warn("", f"{share} ({where}): training and scoring refuse them; give them answers or take them out")
+        problems.warn("", f"{share} ({where}): training and scoring reject them; add answers or remove them")
     return Inspected(rows, examples, problems)
 
 
@@ -127,7 +127,7 @@ def _not_empty(examples: list[Example], problems: Problems) -> None:
 
 
 def read_rows(source: str, problems: Problems, *, sep: str | None = None, encoding: str | None = None) -> Iterator[Row]:
-    """Yield the rows of a file, of a folder or of the hub, unchecked; what cannot be read is noted."""
+    """Yield the rows of a file, a folder or the hub without checking them; what cannot be read is reported."""
     if source.startswith(PREFIX):
         yield from read_hub(source, problems)
         return
@@ -152,34 +152,34 @@ def read_rows(source: str, problems: Problems, *, sep: str | None = None, encodi
         yield from _READERS[kind](data, problems)
     else:
         kinds = ", ".join(_READERS)
-        problems.add("", f"must have a name that tells its format ({kinds}, each also with .gz), but has not")
+        problems.add("", f"cannot infer the format from the name; use one of {kinds}, each also with .gz")
 
 
 def file_text(source: str, problems: Problems) -> str | None:
-    """Return the text of a file, unpacked and decoded; ``None`` if it cannot be read, which is noted."""
+    """Return the text of a file, decompressed and decoded; ``None`` if it cannot be read, which is reported."""
     data = _bytes(Path(source), problems)
     data = None if data is None else as_utf8(data, None, problems)
     return None if data is None else decode(data, problems)
 
 
 def _bytes(path: Path, problems: Problems) -> bytes | None:
-    """Return the file's bytes, unpacked, or ``None`` if it cannot be read, which is noted."""
+    """Return the decompressed bytes of a file; ``None`` if it cannot be read, which is reported."""
     try:
         data = path.read_bytes()
         return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     except FileNotFoundError:
-        problems.add("", "must be a file, but there is none of this name")
+        problems.add("", "must be a file, but does not exist")
     except IsADirectoryError:
         problems.add("", f"must be a file, but is a folder; read a data-set folder as {PREFIX}{path}:train")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        problems.add("", f"must be a whole gzip file, but is damaged: {error}")
+        problems.add("", f"must be a gzip file, but is damaged: {error}")
     except OSError as error:
         problems.add("", f"must be a file that can be read, but: {(error.strerror or str(error)).lower()}")
     return None
 
 
 def _kind(path: Path, data: bytes) -> str | None:
-    """Return the format, as a suffix: from the content where that is beyond doubt, else from the name."""
+    """Return the format as a suffix: from the content if that is unambiguous, else from the name."""
     if data.startswith(b"PAR1"):
         return ".parquet"
     if data.startswith(b"PK\x03\x04"):

@@ -1,4 +1,4 @@
-"""Rows on their way from a file to the check, and the list of what is wrong with them."""
+"""Rows of a file before the check, and the list of their problems."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, Literal, NamedTuple
 from quoth.names import nearest
 from quoth.text import replace_surrogates
 
-# What a row may hold; anything else in it is left alone.
+# Known fields of a row; all others are ignored.
 COLUMNS = ("id", "title", "context", "question", "answers", "is_impossible", "answer_text", "answer_start")
-# Where a row holds the texts that count as right apart from the answers that stand in its context.
+# Field with the texts that count as correct, if they differ from the answers in the context.
 ACCEPTED = "accepted answers"
 
-# Other names of a key or column, without what is no letter: they are pointed at.
+# Other names of a key or column, letters only, which error messages suggest.
 _MEANS = {
     "id": ("questionid", "qid", "queryid", "uid", "uuid", "guid", "exampleid"),
     "question": ("query", "querytext", "questiontext", "q"),
@@ -33,7 +33,7 @@ _ANSWERS = frozenset(
         *("responses", "solution", "groundtruth", "reference", "references", "span", "spans", "impossible", "noanswer"),
     )
 )
-# Words of names that say something about an answer, but not which it is.
+# Words in names of fields about answers that are not answers.
 _ASIDE = frozenset(
     (
         *("id", "ids", "type", "types", "category", "count", "length", "len", "number", "num", "token", "tokens"),
@@ -41,17 +41,17 @@ _ASIDE = frozenset(
     )
 )
 
-_WHOLE = re.compile(r"-?[0-9]{1,18}(\.0+)?")  # pandas writes whole numbers as 12.0 where a column has gaps
+_WHOLE = re.compile(r"-?[0-9]{1,18}(\.0+)?")  # pandas writes integers as 12.0 if a column has missing values
 _SHOWN = 60
-_ALIKE = 3  # so many problems of one cause have a line each
+_ALIKE = 3  # up to this many problems with the same cause have a line each
 
 
 class Row(NamedTuple):
-    """One question as a file gives it, before anything is known about it.
+    """One question of a file, before the check.
 
     Attributes:
         where: Its place in the file, counted from 1, such as ``line 3``.
-        fields: Its keys and values, or its columns and cells.
+        fields: Its keys and values, or columns and cells.
     """
 
     where: str
@@ -62,13 +62,13 @@ Level = Literal["error", "warning"]
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong.
+    """One problem.
 
     Attributes:
-        level: An error stops reading; a warning does not.
-        where: The place in the file, ``""`` for the whole file.
-        message: What must be, and what is.
-        cause: What problems of the same kind share; they are summed up in one line.
+        level: ``error``: the data set cannot be used; or ``warning``.
+        where: The place in the file; ``""`` for the whole file.
+        message: What is expected, and what was found.
+        cause: Problems with the same cause are summarized in one line.
     """
 
     level: Level
@@ -78,11 +78,11 @@ class Problem(NamedTuple):
 
 
 class Problems:
-    """What is wrong with one data set.
+    """The problems of one data set.
 
     Attributes:
-        source: The file or hub name, as the user gave it.
-        noted: Errors and warnings, in the order in which they were found.
+        source: The file or hub name, as given by the user.
+        noted: Errors and warnings, in the order of discovery.
     """
 
     def __init__(self, source: str) -> None:
@@ -91,25 +91,25 @@ class Problems:
         self._errors = 0
 
     def add(self, where: str, message: str, cause: str = "") -> None:
-        """Note an error at a place, or of the whole file if the place is ``""``."""
+        """Add an error at a place; ``""`` for the whole file."""
         self._errors += 1
         self.noted.append(Problem("error", where, message, cause or message))
 
     def warn(self, where: str, message: str, cause: str = "") -> None:
-        """Note what is odd, but can be read."""
+        """Add a warning."""
         self.noted.append(Problem("warning", where, message, cause or message))
 
     @property
     def errors(self) -> int:
-        """The number of errors."""
+        """Number of errors."""
         return self._errors
 
     def sentences(self, level: Level = "error") -> list[str]:
-        """Return one sentence for each problem of a level."""
+        """Return a sentence for each problem of a level."""
         return [self._sentence(problem) for problem in self.noted if problem.level == level]
 
     def lines(self, level: Level = "error") -> list[str]:
-        """Return one sentence for each problem, and one for all problems of one cause if there are more than three."""
+        """Return a sentence for each problem, or for all problems of the same cause if there are more than three."""
         causes: dict[str, list[Problem]] = {}
         for problem in self.noted:
             if problem.level == level:
@@ -130,17 +130,17 @@ class Problems:
 
 
 def merge_answers(rows: Iterable[Row]) -> Iterator[Row]:
-    """Join rows with one answer each, in ``answer_text`` and ``answer_start``, to one row a question.
+    """Merge rows with one answer each (``answer_text`` and ``answer_start``) to one row per question.
 
-    It stands where its first one stood. Rows of one id are one question if they agree in question, context, title and
-    ``is_impossible`` and all have an answer; otherwise both stay, and the check names the repeated id. Rows with
-    ``answers`` stay as they are.
+    The merged row has the position of the first one. Rows with the same id are one question if question, context, title
+    and ``is_impossible`` are equal and all have an answer; otherwise they are not merged, and the check reports the
+    repeated id. Rows with ``answers`` are unchanged.
     """
     merged: dict[object, Row] = {}
     for row in rows:
         identifier = row.fields.get("id")
         if "answers" in row.fields or not {"answer_text", "answer_start"} & row.fields.keys():
-            if merged:  # it waits for those before it
+            if merged:  # keep the order: earlier rows are not complete yet
                 merged[Row, row.where] = row
             else:
                 yield row
@@ -167,7 +167,7 @@ def _single_answer(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def whole(value: object) -> object:
-    """Return the whole number that a text or a float says, such as "12.0"; anything else as it is."""
+    """Convert a text or float such as "12.0" to an integer; return other values unchanged."""
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         return int(value.strip().split(".")[0])
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
@@ -178,13 +178,13 @@ def whole(value: object) -> object:
 def check_columns(
     names: Collection[str], problems: Problems, where: str = "", first: Mapping[str, Any] | None = None
 ) -> bool:
-    """Note each missing or repeated column of a table, and tell whether its rows can be read.
+    """Report missing and repeated columns of a table; return True if its rows can be read.
 
     Args:
-        names: Of the columns.
-        problems: Where they are noted.
+        names: The names of the columns.
+        problems: Receives the problems.
         where: The place of the header.
-        first: The first row, which tells what a column under another name holds.
+        first: The first row, whose values show the content of columns with other names.
     """
     before = problems.errors
     for name in ("question", "context"):
@@ -201,7 +201,7 @@ def check_columns(
 
 
 def missing(kind: str, name: str, names: Collection[str]) -> str:
-    """Say that a key or column is missing, and which one may be meant, or which there are."""
+    """Return a message that a key or column is missing, with a suggestion or a list of the existing ones."""
     near = near_miss(name, names)
     if near is not None:
         return f"must have the {kind} {name}, but has {shown(near)}; rename it"
@@ -210,20 +210,20 @@ def missing(kind: str, name: str, names: Collection[str]) -> str:
 
 
 def near_miss(name: str, names: Collection[str]) -> str | None:
-    """Return the key that is most like a missing one, in spelling or by its meaning, or ``None``."""
+    """Return the key that is most similar to a missing one, by spelling or meaning; ``None`` if there is none."""
     others = {str(other).strip().lower(): str(other) for other in names if other not in COLUMNS}
     plain = {re.sub(r"[^a-z]", "", other): given for other, given in others.items()}
     for meaning in (name.replace("_", ""), *_MEANS.get(name, ())):
         if meaning in plain:
             return plain[meaning]
-    if name != "id":  # context_id is no context
+    if name != "id":  # context_id is not a context
         others = {other: given for other, given in others.items() if not other.endswith("id")}
     near = nearest(name, others, alike=0.8)
     return None if near is None else others[near]
 
 
 def answer_like(name: object) -> bool:
-    """Tell whether a key or column that is not read may hold answers, by its name: ``gold_answers``, ``label``."""
+    """Return True if an unknown key or column may contain answers, by its name, such as ``gold_answers``, ``label``."""
     if name in COLUMNS or name in (ACCEPTED, "plausible_answers", "detected_answers"):
         return False
     words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)).lower())
@@ -233,7 +233,7 @@ def answer_like(name: object) -> bool:
 
 
 def not_read(kind: str, name: str, value: object) -> str:
-    """Say that a key or column that looks like an answer is not read, and what it may have to be called."""
+    """Return a message that a key or column that looks like an answer is not read, and the name to use instead."""
     words = re.sub(r"[^a-z]", "", str(name).lower())
     if isinstance(value, bool) or "answerable" in words or "impossible" in words:
         meant = "is_impossible (true where the context does not answer)"
@@ -249,7 +249,7 @@ def not_read(kind: str, name: str, value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as a sentence shows it: text in quotes and cut, JSON scalars as JSON, else its kind."""
+    """Return a value for a message: text in quotes and truncated, JSON scalars as JSON, else the type."""
     if isinstance(value, str):
         return json.dumps(value if len(value) <= _SHOWN else value[:_SHOWN] + "…", ensure_ascii=False)
     if isinstance(value, int) and abs(value) >= 10**30:

@@ -1,4 +1,4 @@
-"""A data set cut into parts: by the titles of its articles, or by shares."""
+"""Splits a data set into parts, by the titles of articles or by shares."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from quoth.errors import ConfigError
 from quoth.names import did_you_mean
 from quoth.records import Example
 
-# Unknown titles that an error names, and characters of each.
+# Maximum number of unknown titles in a message, and maximum length of each.
 _SHOWN, _WIDEST = 10, 100
 
 
 def read_titles(path: str | os.PathLike[str]) -> list[str]:
-    """Read the titles of articles from a UTF-8 file, one a line. Blank lines are passed over.
+    """Read titles of articles from a UTF-8 file, one per line. Blank lines are skipped.
 
     Raises:
-        ConfigError: If the file cannot be read or names no title.
+        ConfigError: If the file cannot be read or has no titles.
     """
     try:
         lines = Path(path).read_bytes().decode("utf-8-sig").split("\n")
@@ -30,17 +30,17 @@ def read_titles(path: str | os.PathLike[str]) -> list[str]:
         raise ConfigError(f"{path}: must be UTF-8, but byte {error.start + 1} is not; save the file as UTF-8") from None
     titles = [line.removesuffix("\r") for line in lines if line.strip()]
     if not titles:
-        raise ConfigError(f"{path}: must hold titles of articles, one a line, but holds none")
+        raise ConfigError(f"{path}: must have titles of articles, one per line, but has none")
     return titles
 
 
 def split(examples: Sequence[Example], titles: Collection[str]) -> tuple[list[Example], list[Example]]:
-    """Return the examples whose article is named, and the others, both in their order.
+    """Return the examples of the given articles, and the others, both in order.
 
-    Whole articles change sides, never parts of one.
+    Articles are never split.
 
     Raises:
-        ConfigError: If the data has no article of a given title.
+        ConfigError: If the data has no article with one of the titles.
 
     Example:
         >>> examples = [Example("1", "Who?", "Ana.", title="Ferry"), Example("2", "Who?", "Ben.", title="Bakery")]
@@ -51,7 +51,7 @@ def split(examples: Sequence[Example], titles: Collection[str]) -> tuple[list[Ex
     wanted = set(titles)
     there = {example.title for example in examples}
     if unknown := [_unknown(title[:_WIDEST], there) for title in dict.fromkeys(titles) if title not in there]:
-        # A file of something else, such as of questions, would fill the screen.
+        # Another file, such as one of questions, would fill the screen.
         more = [f"and {len(unknown) - _SHOWN:,} more"] if len(unknown) > _SHOWN else []
         raise ConfigError("\n".join([*unknown[:_SHOWN], *more]))
     inside = [example for example in examples if example.title in wanted]
@@ -60,18 +60,18 @@ def split(examples: Sequence[Example], titles: Collection[str]) -> tuple[list[Ex
 
 
 def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, seed: int = 0) -> list[list[Example]]:
-    """Cut a data set into parts of given sizes, so that no part knows a text of another.
+    """Split a data set into parts of given sizes, so that no part shares a text with another.
 
-    Whole articles change sides, contexts where there are no titles; and articles of which two contexts are the same or
-    nearly so go together. So parts may be larger or smaller than asked for.
+    Articles are never split (or contexts, if there are no titles), and articles with contexts that are the same or
+    nearly the same are in the same part. So parts may be larger or smaller than requested.
 
     Args:
         examples: The data.
-        shares: Of the questions, for each part; they are taken in proportion.
-        seed: Of the draw. The same data, shares and seed give the same parts.
+        shares: The share of the questions for each part, in any proportional unit.
+        seed: Random seed. The same data, shares and seed give the same parts.
 
     Returns:
-        The parts in the order of the shares, each in the order of the data.
+        The parts, in the order of the shares; each is in the order of the data.
 
     Raises:
         ConfigError: If a share is not above 0, or there are fewer groups of texts than parts.
@@ -84,17 +84,19 @@ def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, see
     for group in groups:
         sizes[group] = sizes.get(group, 0) + 1
     if len(sizes) < len(shares):
-        found = f"the data have {len(sizes)} (articles, or contexts without titles; near-duplicates together)"
-        raise ConfigError(f"{len(shares)} parts must have a group of texts each, but {found}")
+        found = f"the data has {len(sizes)} (articles, or contexts without titles; near-duplicates together)"
+        raise ConfigError(f"there must be a group of texts for each of the {len(shares)} parts, but {found}")
     order = sorted(sizes)
     random.Random(seed).shuffle(order)
-    order.sort(key=sizes.__getitem__, reverse=True)  # stable: large groups first, each size as drawn
+    order.sort(
+        key=sizes.__getitem__, reverse=True
+    )  # large groups first; the sort is stable, so groups of equal size are in random order
     wanted = [len(examples) * share / sum(shares) for share in shares]
     filled = [0] * len(shares)
     part_of: dict[int, int] = {}
     for left, group in zip(range(len(order), 0, -1), order, strict=True):
         empty = [part for part, size in enumerate(filled) if not size]
-        # Every part gets something; else the one that lacks the largest share of its size.
+        # Each part gets at least one group; otherwise the part that lacks the largest share of its size is next.
         parts = empty if left <= len(empty) else range(len(shares))
         part = max(parts, key=lambda part: ((wanted[part] - filled[part]) / wanted[part], -part))
         if filled[part] + sizes[group] > wanted[part]:
@@ -108,7 +110,7 @@ def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, see
 
 
 def _groups(examples: Sequence[Example]) -> list[int]:
-    """Return a number for each example, the same for those whose texts belong together."""
+    """Return the group number of each example."""
     contexts = list(dict.fromkeys(example.context for example in examples))
     numbers = {context: number for number, context in enumerate(contexts)}
     groups = Groups(len(contexts))

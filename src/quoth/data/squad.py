@@ -1,4 +1,4 @@
-"""Nested SQuAD JSON, versions 1.1 and 2.0: articles of paragraphs of questions.
+"""Reads and writes nested SQuAD JSON, versions 1.1 and 2.0: articles with paragraphs with questions.
 
 Source: the files ``train-v1.1.json`` and ``dev-v2.0.json`` of rajpurkar.github.io/SQuAD-explorer.
 """
@@ -28,7 +28,7 @@ _ROW_KEYS = {"id", "question", "context"}
 def read_json(data: bytes, problems: Problems) -> Iterator[Row]:
     """Yield the rows of a JSON document: nested SQuAD, a list of flat rows or of contexts, or columns.
 
-    JSON lines in a file that is called ``.json`` are read as what they are.
+    JSON lines in a file named ``.json`` are recognised.
     """
     text = decode(data, problems)
     if text is None:
@@ -47,7 +47,7 @@ def read_json(data: bytes, problems: Problems) -> Iterator[Row]:
 
 
 def _is_lines(text: str, error: json.JSONDecodeError) -> bool:
-    """Tell whether a text that is not one JSON document is JSON lines: a flat row, then something on a new line."""
+    """Return True if a text that is not a JSON document is JSON lines: an object, and then more lines."""
     if error.msg != "Extra data" or "\n" not in text[: error.pos]:
         return False
     first = parse_json(text[: error.pos])
@@ -86,12 +86,12 @@ def _parts(document: object, problems: Problems) -> Iterator[Row]:
 def _no_data(document: Mapping[str, Any]) -> str:
     parts = [name for name, part in document.items() if isinstance(part, list | dict)]
     if parts and {*parts} <= {"train", "validation", "dev", "test", "valid", "eval"}:
-        return f"must hold one data set, but holds the parts {', '.join(parts)}; write each to a file of its own"
+        return f"must hold one data set, but holds the parts {', '.join(parts)}; write each to a separate file"
     return missing("key", "data", document)
 
 
 def _columns(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of JSON that has a list for each column, or, as pandas writes it, an object by row number."""
+    """Return the rows of JSON with a list for each column, or with objects by row number, as written by pandas."""
     if not {"question", "context"} <= document.keys():
         return None
     columns = list(document.values())
@@ -106,7 +106,7 @@ def _article(article: Mapping[str, Any], where: str, problems: Problems) -> Iter
     aside = {key: value for key, value in article.items() if key not in ("paragraphs", "title", "id")}
     for number, paragraph in _objects(article, "paragraphs", where, problems):
         place = f"{where}, paragraph {number}"
-        # The context goes with each question, and what else the paragraph has, so that a misspelt key is seen.
+        # Each question gets all fields of its paragraph, so that misspelt keys are reported.
         shared = {**aside, **paragraph}
         for order, question in _objects(paragraph, "qas", place, problems):
             titles = [part.get("title") for part in (article, paragraph, question)]
@@ -121,7 +121,7 @@ def _article(article: Mapping[str, Any], where: str, problems: Problems) -> Iter
 def _objects(
     parent: Mapping[str, Any], key: str, where: str, problems: Problems
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the objects in a list of the parent, counted from 1; what is no list or no object is noted."""
+    """Yield the objects of a list in the parent, counted from 1; other types are reported."""
     listed = parent.get(key)
     if key not in parent:
         problems.add(where, missing("key", key, parent))
@@ -136,15 +136,15 @@ def _objects(
 
 
 def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> None:
-    """Write examples as nested SQuAD JSON, in their order; gzipped if the name ends in ``.gz``.
+    """Write examples as nested SQuAD JSON, in order; gzipped if the name ends in ``.gz``.
 
-    Neighbours of one title share an article, and neighbours of one context a paragraph. The file has the shape of
-    SQuAD v2.0, with ``is_impossible``, if any example is unanswerable, else of v1.1. Unlabelled examples get no
-    ``answers``. ``read_examples`` gives the same examples back. The file appears whole or not at all, where a link
-    points to; a pipe or a device is written as it stands.
+    Consecutive examples with the same title are in one article, and consecutive examples with the same context in one
+    paragraph. The format is SQuAD v2.0, with ``is_impossible``, if any example is unanswerable, else v1.1. Unlabelled
+    examples have no ``answers``. ``read_examples`` returns the same examples. The file is written atomically, at the
+    target of a link; pipes and devices are written directly.
 
     Raises:
-        DataError: If an example has not exactly one context, since a SQuAD paragraph has one.
+        DataError: If an example does not have exactly one context, like a SQuAD paragraph.
 
     Example:
         >>> write_squad([Example("1", "Who?", "Ana kept it.")], "questions.json")  # doctest: +SKIP
@@ -161,7 +161,7 @@ def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> No
         {"title": title, "paragraphs": _paragraphs(list(group), version_2)}
         for title, group in groupby(examples, key=lambda example: example.title)
     ]
-    # ASCII only: JSON escapes can hold lone surrogates, which UTF-8 cannot.
+    # ASCII only: JSON escapes can represent lone surrogates, which UTF-8 cannot.
     text = json.dumps({"data": articles, "version": "v2.0" if version_2 else "1.1"})
     data = text.encode("ascii")
     path = Path(path)

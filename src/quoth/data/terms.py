@@ -1,4 +1,4 @@
-"""Terms of a text in any script, for search and for comparing texts."""
+"""Splits text of any script into terms, to search and compare texts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ _WITHOUT_SPACES = regex.compile(rf"[{UNSPACED}]", regex.V1)
 
 
 def terms(text: str) -> list[str]:
-    """Return the words of a text, case folded; of scripts without blanks, each two neighbouring characters.
+    """Return the case-folded words of a text; in scripts without spaces, the character bigrams.
 
-    Source: character bigrams are what most search engines index of Chinese, Japanese and Thai (such as Lucene's
-        ``CJKAnalyzer``).
+    Source: search engines use character bigrams for Chinese, Japanese and Thai, such as Lucene's ``CJKAnalyzer``.
 
     Example:
         >>> terms("Ana kept 灯塔在 1903.")
@@ -34,5 +33,5 @@ def terms(text: str) -> list[str]:
 
 
 def has_blanks(text: str) -> bool:
-    """Tell whether most letters of a text are of scripts that put blanks between words."""
+    """Return True if most letters of a text are of scripts with spaces between words."""
     return 2 * len(_WITHOUT_SPACES.findall(text)) < sum(map(str.isalnum, text)) or not text

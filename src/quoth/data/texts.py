@@ -1,4 +1,4 @@
-"""Bytes to text and text to JSON, where what is wrong gets a line and a column."""
+"""Decodes text and parses JSON, and reports errors with line and column."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import json
 from quoth.data.rows import Problems
 from quoth.errors import ConfigError
 
-# UTF-32 first: its mark begins with that of UTF-16.
+# UTF-32 first, because its byte order mark begins with that of UTF-16.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_HEAD, _FEWEST = 4096, 8  # bytes that are looked at, and how few of them tell nothing
+_HEAD, _FEWEST = 4096, 8  # number of bytes that are examined, and the minimum number
 
 
 def decode(data: bytes, problems: Problems) -> str | None:
-    """Return the text, line ends as they are; or ``None``, with each line noted that is not UTF-8."""
+    """Return the text with its line ends; ``None`` if it is not UTF-8, with an error for each such line."""
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode()
@@ -30,7 +30,7 @@ def decode(data: bytes, problems: Problems) -> str | None:
 
 
 def decode_line(line: bytes, number: int, problems: Problems) -> str | None:
-    """Return the text of one line, or ``None`` if it is not UTF-8, which is noted."""
+    """Return the text of one line; ``None`` if it is not UTF-8, which is reported."""
     try:
         return line.decode()
     except UnicodeDecodeError as error:
@@ -43,9 +43,9 @@ def decode_line(line: bytes, number: int, problems: Problems) -> str | None:
 
 
 def as_utf8(data: bytes, encoding: str | None, problems: Problems) -> bytes | None:
-    """Return text in UTF-8, whatever it was in; ``None`` if it is not in the encoding that was named, which is noted.
+    """Convert text to UTF-8; ``None`` if it does not have the given encoding, which is reported.
 
-    UTF-16 and UTF-32 are recognised by their mark, and UTF-16 also by the zeros of its Latin letters.
+    UTF-16 and UTF-32 are recognised by their byte order mark, and UTF-16 also by the zero bytes of its Latin letters.
 
     Raises:
         ConfigError: If there is no such encoding.
@@ -75,10 +75,10 @@ def _encoding(data: bytes) -> str | None:
 
 
 def parse_json(text: str) -> object:
-    """Return what a JSON text says.
+    """Parse a JSON text.
 
     Raises:
-        ValueError: If the text is not JSON, with where and why; a ``json.JSONDecodeError`` where it has a place.
+        ValueError: If it is not JSON; a ``json.JSONDecodeError`` if the position is known.
     """
     try:
         return json.loads(text)
@@ -87,6 +87,6 @@ def parse_json(text: str) -> object:
 
 
 def why_not_json(error: ValueError) -> str:
-    """Return the end of a sentence that says what is wrong with a JSON text."""
+    """Return the end of a message about invalid JSON."""
     reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
     return f"must be JSON, but: {reason[:1].lower()}{reason[1:]}"

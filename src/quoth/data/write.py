@@ -1,4 +1,4 @@
-"""Writes rows, with every key that they have, as nested JSON, JSON lines or separated values."""
+"""Writes rows with all their keys as nested JSON, JSON lines, CSV or TSV."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from quoth.files import whole_bytes
 from quoth.records import Example
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
-# A spreadsheet takes a cell that begins with one of these for a formula.
+# Spreadsheets treat cells that begin with one of these characters as formulas.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -26,7 +26,7 @@ def row_of(example: Example, where: str = "") -> Row:
     """Return an example as a row with the columns of the hub's ``squad``.
 
     Raises:
-        ConfigError: If it has not exactly one context.
+        ConfigError: If it does not have exactly one context.
     """
     if len(example.contexts) != 1:
         raise ConfigError(f"{example.name}: must have one context to be a row, but has {len(example.contexts)}")
@@ -38,10 +38,10 @@ def row_of(example: Example, where: str = "") -> Row:
 
 
 def suffix_of(path: Path) -> str:
-    """Return the format that a file's name tells, such as ``.jsonl`` for ``a.jsonl.gz``.
+    """Return the format of a file's name, such as ``.jsonl`` for ``a.jsonl.gz``.
 
     Raises:
-        ConfigError: If it is none that is written.
+        ConfigError: If the format cannot be written.
     """
     suffix = next((each.lower() for each in reversed(path.suffixes) if each.lower() != ".gz"), "")
     if suffix not in SUFFIXES:
@@ -51,20 +51,20 @@ def suffix_of(path: Path) -> str:
 
 
 def write_rows(rows: Sequence[Row], path: Path, *, excel_safe: bool = False) -> None:
-    """Write rows in the format that the file's name tells; gzipped if it ends in ``.gz``.
+    """Write rows in the format of the file's name; gzipped if it ends in ``.gz``.
 
-    JSON is nested, as SQuAD's: neighbours of one title share an article, and neighbours of one context a paragraph.
-    JSON lines and separated values have a row a question; a table has several for several answers, or their JSON in a
-    cell where some rows are unlabelled. ``read_examples`` gives the same examples back.
+    JSON is nested as in SQuAD: consecutive rows with the same title are in one article, and consecutive rows with the
+    same context in one paragraph. JSON lines have one row per question. CSV and TSV have one row per answer, or the
+    answers as JSON in a cell if some rows are unlabelled. ``read_examples`` returns the same examples.
 
     Args:
-        rows: With ``id``, ``question`` and ``context``. Other keys are written as they are.
-        path: The file; it appears whole or not at all.
-        excel_safe: Put an apostrophe before cells of a table that a spreadsheet would take for formulas. They are then
-            not read back as they were.
+        rows: Rows with ``id``, ``question`` and ``context``. Other keys are written unchanged.
+        path: The file, written atomically.
+        excel_safe: Put an apostrophe before cells of CSV and TSV files that spreadsheets would treat as formulas. Such
+            cells are not read back unchanged.
 
     Raises:
-        ConfigError: If the name tells no format that is written, or a table cannot hold a text.
+        ConfigError: If the format cannot be written, or cannot represent a text.
     """
     suffix = suffix_of(path)
     if suffix == ".json":
@@ -76,7 +76,7 @@ def write_rows(rows: Sequence[Row], path: Path, *, excel_safe: bool = False) -> 
     try:
         data = text.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{path}: a table cannot hold half of a surrogate pair; write JSON lines (.jsonl)") from None
+        raise ConfigError(f"{path}: CSV and TSV cannot represent a lone surrogate; write JSON lines (.jsonl)") from None
     with whole_bytes(path) as file:
         file.write(gzip.compress(data, mtime=0) if path.suffix.lower() == ".gz" else data)
 
@@ -123,7 +123,7 @@ NOT_MOVED = NOT_SHARED - {"id", "question", "answers", "is_impossible"}
 
 
 def _golds(fields: Mapping[str, Any]) -> Any:
-    """Return the answers as a list of objects, if they can be one; ``None`` if there are none."""
+    """Return the answers as a list of objects if possible; ``None`` if there are none."""
     answers = fields.get("answers")
     if isinstance(answers, dict) and all(isinstance(answers.get(key), list) for key in _ANSWER):
         pairs = zip(answers["text"], answers["answer_start"], strict=False)

@@ -53,7 +53,7 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
         else:
             known = sorted(file for file in _matching(path) if file.is_file() and not file.name.startswith("."))
             if not known:
-                yield Unread(str(path), "must be a file, a folder or a pattern, but there is none of this name")
+                yield Unread(str(path), "must be a file, a folder or a pattern, but nothing matches")
         for file in known:
             if (resolved := file.resolve()) not in seen:
                 seen.add(resolved)
@@ -74,7 +74,7 @@ def read_documents(paths: Iterable[str | Path], limits: DocumentLimits | None = 
 
     Example:
         >>> [str(each) for each in read_documents(["nothing-here.pdf"])]
-        ['nothing-here.pdf: must be a file, a folder or a pattern, but there is none of this name']
+        ['nothing-here.pdf: must be a file, a folder or a pattern, but nothing matches']
     """
     with ThreadPoolExecutor(2) as threads:
         waiting: deque[Future[Document | Unread] | Unread] = deque()

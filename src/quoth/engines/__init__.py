@@ -1,4 +1,4 @@
-"""Engines: WindowBatch -> SpanLogits. One file a runtime; precision is always explicit."""
+"""Engines: WindowBatch -> SpanLogits. One file per runtime; the precision is always explicit."""
 
 from quoth.engines.base import Engine, usable_cores
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # so that the names of precisions can be had without the tokenizer
+if TYPE_CHECKING:  # so that the precisions can be imported without the tokenizer
     from quoth.reading import SpanLogits, WindowBatch
 
 

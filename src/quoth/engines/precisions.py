@@ -1,4 +1,4 @@
-"""What an engine can compute in: one table, with each runtime's own name of it."""
+"""The table of precisions, with the name that each runtime uses."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """A precision, and what others call it.
+    """A precision, with its names in other libraries.
 
     Attributes:
-        name: Its name here, which is also the name of torch's dtype.
-        accelerate: What accelerate calls it, as mixed precision.
-        openvino: OpenVINO's hint; ``None`` if Quoth does not run OpenVINO in it.
-        onnxruntime: Whether ONNX Runtime computes in it on a processor.
+        name: The name in Quoth, which is also the name of the torch dtype.
+        accelerate: The name in accelerate, as mixed precision.
+        openvino: OpenVINO's hint; ``None`` if Quoth does not use it with OpenVINO.
+        onnxruntime: Whether ONNX Runtime supports it on a CPU.
     """
 
     name: str
@@ -36,13 +36,13 @@ FROM_ACCELERATE = {precision.accelerate: precision.name for precision in TABLE}
 
 
 def runs_in(engine: str, precision: str) -> bool:
-    """Return whether an engine can compute in a precision, on some processor."""
+    """Return whether an engine supports a precision on at least some CPUs."""
     of_engine: dict[str, Iterable[str]] = {"openvino": OPENVINO, "onnxruntime": ONNXRUNTIME, "torch": PRECISIONS}
     return precision in of_engine[engine]
 
 
 def wrong_precision(given: object, known: Iterable[str] = PRECISIONS, what: str = "precision") -> str:
-    """Return the sentence that says which precisions there are."""
+    """Return the error message for an unsupported precision."""
     known = list(known)
     kinds = known[0] if len(known) == 1 else f"one of {', '.join(known)}"
     return f"{what} must be {kinds}, but is {given}"

@@ -39,11 +39,11 @@ class AnswersAll(Protocol):
     """Anything that answers a stream of examples, such as a ``Reader``."""
 
     def answer_all(self, examples: Iterable[Example], /) -> Iterator[Prediction]:
-        """Yield one prediction for each example, which it holds."""
+        """Yield one prediction for each example."""
 
 
 class _Outcome(NamedTuple):
-    """What the rules need of one labelled example; its context is long, and not kept."""
+    """The values of one labelled example that the rules need, without its long context."""
 
     id: str
     golds: tuple[Gold, ...]
@@ -122,7 +122,7 @@ def evaluate(
 
     Raises:
         DataError: If no example is labelled.
-        PredictionsError: If the reader answers what it was not asked.
+        PredictionsError: If the reader answers other examples.
 
     Example:
         >>> from quoth import Reader
@@ -146,7 +146,7 @@ def evaluate(
     for prediction in reader.answer_all(labelled()):
         example = prediction.example
         if not silent[example]:
-            raise PredictionsError(f"the reader must answer what it is asked, but answered {example.name}")
+            raise PredictionsError(f"the reader must answer the given examples, but answered {example.name}")
         silent[example] -= 1
         if not silent[example]:
             del silent[example]

@@ -1,4 +1,4 @@
-"""Files of answers in the format that their name tells: JSON, JSON lines, separated values, Parquet; also gzipped."""
+"""Writes files of answers in the format of their name: JSON, JSON lines, CSV, TSV or Parquet; also gzipped."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Write = Callable[[Prediction], None]
 FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 COLUMNS = ("id", "prediction_text", "no_answer", "probability", "null_probability", "null_odds", "start", "end")
 _ROWS = 1000  # of a Parquet file, written at a time
-# A spreadsheet takes a cell that begins with one of these for a formula.
+# Spreadsheets treat cells that begin with one of these characters as formulas.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def format_of(path: Path) -> str:
-    """Return the format that a file's name tells, such as ``.csv`` for ``a.csv.gz``; JSON where it tells none.
+    """Return the format of a file's name, such as ``.csv`` for ``a.csv.gz``; JSON if it has no extension.
 
     Raises:
         ConfigError: If the name tells a format that is not written.
@@ -42,7 +42,7 @@ def format_of(path: Path) -> str:
 
 
 def answer_row(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as a row of ``COLUMNS``; without an answer its text is ``""`` and its place ``None``.
+    """Return a prediction as a row of ``COLUMNS``; without an answer, the text is ``""`` and the span ``None``.
 
     ``probability`` is that of the best answer, also where the reader abstains.
     """
@@ -90,7 +90,7 @@ def answer_file(path: Path, *, excel_safe: bool = False) -> Iterator[Write]:
 
 @contextmanager
 def text_file(path: Path) -> Iterator[TextIO]:
-    """Open a file for text that appears whole, or not at all; gzipped if its name ends in ``.gz``."""
+    """Open a text file that is written atomically; gzipped if its name ends in ``.gz``."""
     with whole_bytes(path) as data:
         packed = gzip.GzipFile(filename="", mode="wb", fileobj=data, mtime=0) if path.suffix.lower() == ".gz" else data
         with packed, TextIOWrapper(packed, encoding="utf-8", newline="") as file:
@@ -98,13 +98,13 @@ def text_file(path: Path) -> Iterator[TextIO]:
 
 
 def print_line(file: TextIO, prediction: Prediction) -> None:
-    """Write an answer as a line of JSON, in ASCII so that any text survives."""
+    """Write an answer as a line of JSON, in ASCII so that any text can be encoded."""
     file.write(json.dumps(answer_row(prediction)) + "\n")
 
 
 @contextmanager
 def json_object(file: TextIO) -> Iterator[Callable[[str, object], None]]:
-    """Write a JSON object entry by entry, one a line, in ASCII so that any text survives, lone surrogates included."""
+    """Write a JSON object entry by entry, one per line, in ASCII so that even lone surrogates can be encoded."""
     before = "{\n"
 
     def add(key: str, value: object) -> None:

@@ -43,8 +43,8 @@ def decode(example: Example, windows: Sequence[WindowLogits], settings: DecodeSe
         settings: The decoding settings.
 
     Returns:
-        At most ``top_k`` answers, best first; they are distinct unless ``overlapping`` is asked for. Ties go to the
-        earlier context, then the earlier start, then the shorter span.
+        At most ``top_k`` answers, best first; they are distinct unless ``overlapping`` is set. Ties go to the earlier
+        context, then the earlier start, then the shorter span.
 
     Source:
         Devlin et al. 2019, BERT, section 4.2 and 4.3: the score of a span is the sum of its two logits, and the null

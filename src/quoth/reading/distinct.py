@@ -1,8 +1,8 @@
-"""The best answers that are not spellings of each other, of all spans of an example.
+"""Selects the best distinct answers from all spans of an example.
 
 Two spans are one answer if they overlap, or if their texts are equal after SQuAD's normalization, also in different
-contexts. Spans are taken greedily, the best score first; a span that is one answer with a better one is folded into it.
-The result is that of a loop over all spans in the order of their scores.
+contexts. Spans are selected greedily, best score first; a span that is the same answer as a better one is added to it.
+The result is the same as that of a loop over all spans in the order of their scores.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from quoth.reading.spans import Floats
 from quoth.records import Span
 from quoth.text import normalize_answer
 
-# How many variants, and how many places, an answer has at most: in a short text, nearly every span is a variant.
+# Maximum number of variants, and of places, of an answer: in a short text, nearly every span is a variant.
 MOST_FOLDED = 10
 
 
 class Distinct(NamedTuple):
-    """A chosen span with what was folded into it.
+    """A selected span with its variants and places.
 
     Attributes:
         best: The span.
-        variants: Spans that overlap it, of other places, best first.
-        places: Spans elsewhere with the same text, but for SQuAD's normalization, best first.
+        variants: Other spans that overlap it, best first.
+        places: Spans elsewhere with the same normalized text, best first.
     """
 
     best: Candidate
@@ -40,16 +40,16 @@ class Distinct(NamedTuple):
 
 
 def distinct_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: bool) -> list[Distinct]:
-    """Choose the best distinct answers.
+    """Select the best distinct answers.
 
     Args:
-        grids: As :func:`quoth.reading.grid.score_grids` returns them.
-        scores: With them.
-        top_k: How many to choose at most; there are fewer only if the text has no more.
+        grids: The grids from :func:`quoth.reading.grid.score_grids`.
+        scores: The scores from the same function.
+        top_k: Maximum number of answers; there are fewer only if the text has no more.
         whole_words: Widen answers to whole words.
 
     Returns:
-        Best first; each with the best spans that score above the last one and were folded into it, at most
+        Best first; each with its best variants and places that have a higher score than the last answer, at most
         ``MOST_FOLDED`` of each kind.
     """
     search = _Search(grids, scores, whole_words)
@@ -59,7 +59,7 @@ def distinct_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: b
 
 
 class _Search:
-    """A greedy search; ``left`` holds the scores of the spans that may still be chosen."""
+    """A greedy search; ``left`` has the scores of the spans that can still be selected."""
 
     def __init__(self, grids: Grids, scores: Floats, whole_words: bool) -> None:
         self.chosen: list[Candidate] = []
@@ -67,14 +67,14 @@ class _Search:
         self._left = scores.copy()
         self._places = [Places(group[0].window, whole_words) for group, _ in grids]
         self._ends = list(accumulate(grid.size for _, grid in grids))
-        # Normalized text -> the places of the chosen span with that text, itself not counted.
+        # Normalized text -> the other places of the selected span with that text.
         self._elsewhere: dict[str, list[Candidate]] = {}
-        # For each chosen span, the spans that overlap it.
+        # For each selected span, the spans that overlap it.
         self._overlapping: list[NDArray[np.intp]] = []
         self._wanted = 256
 
     def advance(self, top_k: int) -> bool:
-        """Look at the best spans that are left, until there are enough answers; return False if none is left."""
+        """Process the best remaining spans until there are enough answers; return False if none is left."""
         order = largest(self._left, self._wanted)
         self._wanted *= 4
         for flat in order.tolist():
@@ -85,7 +85,7 @@ class _Search:
         return len(order) > 0
 
     def _take(self, flat: int) -> None:
-        """Choose a span, or fold it into the one with the same text."""
+        """Select a span, or add it to the selected one with the same text."""
         index = bisect_right(self._ends, flat)
         window, span, score = self._candidate(flat)
         text = normalize_answer(span.of(window.text))
@@ -103,16 +103,16 @@ class _Search:
         return candidate_at(self._grids, self._ends, self._places, self._scores, flat)
 
     def _drop(self, index: int, span: Span, *, overlapping: bool) -> NDArray[np.intp]:
-        """Take spans of one context out of those that are left; return their places in the scores.
+        """Remove spans of one context from the remaining ones; return their indices in the scores.
 
         Args:
-            index: Of the context.
-            span: A widened span: a token touches it if and only if the token's whole piece does.
-            overlapping: Drop all that overlap the span, or only those that are widened to exactly this place.
+            index: Index of the context.
+            span: A widened span: a token overlaps it if and only if the token's whole piece does.
+            overlapping: Remove all that overlap the span, or only those that are widened to exactly this place.
         """
         grid = self._grids[index][1]
         offsets = self._grids[index][0][0].window.context.offsets
-        # Tokens that start before the span's end, and tokens that end after its start; offsets never go back.
+        # Tokens that start before the span's end, and tokens that end after its start; offsets are ascending.
         first_end = int(offsets[:, 0].searchsorted(span.end, side="left"))
         last_start = int(offsets[:, 1].searchsorted(span.start, side="right"))
         longest = grid.shape[1]
@@ -128,7 +128,7 @@ class _Search:
         return flat
 
     def finished(self, *, is_full: bool) -> list[Distinct]:
-        """Return what was chosen, with what was folded into it."""
+        """Return the selected spans with their variants and places."""
         floor = self.chosen[-1][2] if is_full else -np.inf
         folded = zip(self._overlapping, self._elsewhere.values(), strict=True)
         return [
@@ -137,7 +137,7 @@ class _Search:
         ]
 
     def _variants(self, chosen: Candidate, overlapping: NDArray[np.intp], floor: float) -> list[Candidate]:
-        """Return the best of the spans that overlap a chosen one and score above the floor."""
+        """Return the best spans that overlap a selected one and have a score above the floor."""
         flat = overlapping[self._scores[overlapping] > floor]
         if not len(flat):
             return []
@@ -145,7 +145,7 @@ class _Search:
         index = bisect_right(self._ends, int(flat[0]))
         itself = chosen[1].start, chosen[1].end
         found: dict[tuple[int, int], int] = {}
-        # Few of them are looked at, unless many are widened to one place; of those, the first has the best score.
+        # Only a few are examined, unless many are widened to one place; the first of those has the best score.
         begin, size = 0, 2 * MOST_FOLDED
         while begin < len(flat) and len(found) < MOST_FOLDED:
             some = flat[begin : begin + size]
@@ -156,7 +156,7 @@ class _Search:
         return list(map(self._candidate, islice(found.values(), MOST_FOLDED)))
 
     def _spans(self, index: int, flat: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where spans of one context, given by their places in the scores, start and end once widened."""
+        """Return the starts and ends of widened spans of one context, given by their indices in the scores."""
         grid = self._grids[index][1]
         firsts, extra = np.divmod(flat - (self._ends[index] - grid.size), grid.shape[1])
         return self._places[index].spans(firsts, firsts + extra)

@@ -42,7 +42,7 @@ _SENTENCES = {
     Loss.OTHER_WINDOW: "has a higher score in another window",
     Loss.SAME_PLACE: "cuts a word or a character; widened, it is an answer that already has a higher score",
     Loss.OVERLAPS: "overlaps an answer that has a higher score",
-    Loss.SAME_TEXT: "has the same words as an answer with a higher score, but for case, punctuation and articles",
+    Loss.SAME_TEXT: "has the same words as an answer with a higher score, except for case, punctuation and articles",
 }
 
 

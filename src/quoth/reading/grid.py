@@ -59,9 +59,9 @@ def best_candidates(grids: Grids, scores: Floats, top_k: int, whole_words: bool)
     """Return the best spans with ``top_k`` distinct places.
 
     Args:
-        grids: As :func:`score_grids` returns them.
-        scores: With them.
-        top_k: How many to find.
+        grids: The grids from :func:`score_grids`.
+        scores: The scores from :func:`score_grids`.
+        top_k: Number of places to find.
         whole_words: Widen answers to whole words.
     """
     places = [Places(group[0].window, whole_words) for group, _ in grids]
@@ -87,9 +87,9 @@ def candidate_at(grids: Grids, ends: Sequence[int], places: Sequence[Places], sc
     """Return the span at one index of all scores.
 
     Args:
-        grids: As :func:`score_grids` returns them.
-        ends: Where the scores of each grid end.
-        places: Of each grid's context.
+        grids: The grids from :func:`score_grids`.
+        ends: The end of each grid in the scores.
+        places: The places of each grid's context.
         scores: All scores.
         flat: The index.
     """
@@ -132,4 +132,4 @@ def _window_of(group: list[WindowLogits], first: int, last: int, score: float) -
         start, end = first - item.first_token, last - item.first_token
         if start >= 0 and end < len(item.start) and float(item.start[start]) + float(item.end[end]) == score:
             return item.window
-    raise AssertionError("no window gives the score that the grid holds")  # pragma: no cover
+    raise AssertionError("no window has this score")  # pragma: no cover

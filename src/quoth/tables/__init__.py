@@ -1,4 +1,4 @@
-"""Tables: Arrow batches in, the same rows with their answers out; one function that local jobs, Ray and Spark call."""
+"""Answers the questions of tables: Arrow in, Arrow out. Local jobs, Ray and Spark all call the same function."""
 
 from importlib.util import find_spec
 

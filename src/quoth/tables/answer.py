@@ -1,7 +1,7 @@
-"""The function: a batch of rows in, the same rows with their answers out, in the same order.
+"""Answers batches of rows: returns the same rows with their answers, in the same order.
 
-A row that cannot be read becomes a row with an error, and affects no other. :class:`TableAnswerer` is what workers of
-any engine call: it pickles as its settings, and each process loads the reader once.
+A row that cannot be read gets an error and does not affect other rows. The workers of all engines call
+:class:`TableAnswerer`, which is pickled as its settings; each process loads the reader once.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from quoth.tables.settings import ReaderChoice, TableSettings
 
 @dataclass(frozen=True, slots=True)
 class TableAnswerer:
-    """Answers the questions of Arrow batches; pickles as its settings.
+    """Answers the questions of Arrow batches; pickled as its settings.
 
     Attributes:
-        settings: What is asked, and by which reader.
+        settings: The columns, the questions and the reader.
 
     Example:
         >>> batch = pa.table({"question": ["Who wrote it?"], "context": ["It was written by Ada Lovelace."]})
@@ -54,7 +54,7 @@ class TableAnswerer:
             The kept columns and the answers, in the order of the rows. ``quoth.tables.columns`` lists the types.
 
         Raises:
-            ConfigError: If the columns do not fit the settings.
+            ConfigError: If the columns do not match the settings.
             ReaderError: If the reader cannot be loaded, or fails.
         """
         table = as_table(batch)
@@ -82,7 +82,7 @@ def as_table(batch: pa.RecordBatch | pa.Table) -> pa.Table:
 
 
 def joined(tables: Iterable[pa.Table], schema: pa.Schema, settings: TableSettings) -> pa.Table:
-    """Join answered pieces of an input of some schema; an empty table of the same columns if there are none."""
+    """Concatenate answered pieces; without pieces, return an empty table with the output columns of a schema."""
     empty = output_schema(schema, settings).empty_table()
     return pa.concat_tables([*tables] or [empty])
 
@@ -108,7 +108,7 @@ def answer_rows(reader: Reader, settings: TableSettings, pieces: Iterable[Rows])
 
 
 def outcomes(reader: Reader, examples: Iterable[Example], settings: TableSettings) -> Iterator[Prediction | RowError]:
-    """Answer examples in their order; one that the reader refuses becomes an error and affects no other.
+    """Answer examples in order; an example that the reader rejects becomes an error and does not affect others.
 
     Raises:
         ReaderError: If the engine fails.
@@ -129,7 +129,7 @@ def outcomes(reader: Reader, examples: Iterable[Example], settings: TableSetting
                 yield prediction
             return
         except (InputError, TokenizerError):
-            # The stream has given away all blocks before the one that failed.
+            # The stream has yielded all blocks before the one that failed.
             again = list(unanswered)
             unanswered.clear()
         yield from _one_by_one(reader, again[:LOOK_AHEAD], settings)
@@ -137,7 +137,7 @@ def outcomes(reader: Reader, examples: Iterable[Example], settings: TableSetting
 
 
 def _one_by_one(reader: Reader, block: list[Example], settings: TableSettings) -> Iterator[Prediction | RowError]:
-    """Answer examples of which some are refused."""
+    """Answer examples, some of which are rejected."""
     wrong = [_refusal(reader, example) for example in block]
     good = (example for example, error in zip(block, wrong, strict=True) if error is None)
     answered = predictions(reader, good, settings)
@@ -159,13 +159,13 @@ def _row_error(error: QuothError) -> RowError:
         code = "empty_question"
     else:
         code = "tokenizer_failed"
-    # The id says nothing to the caller: the error stands in its row.
+    # Remove the id from the message, because the error is in the question's row.
     text = str(error)
     return RowError(code, f"the question {text.split(': ', 1)[1]}" if text.startswith("question ") else text)
 
 
 def predictions(reader: Reader, examples: Iterable[Example], settings: TableSettings) -> Iterator[Prediction]:
-    """Answer examples with the reader, by the settings. The one place that knows how a reader is called."""
+    """Answer examples with the reader and the options of the settings."""
     options: dict[str, Any] = {
         "top_k": settings.top_k,
         "null_threshold": settings.null_threshold,

@@ -1,4 +1,4 @@
-"""A file of questions to ask of every text."""
+"""Reads a file of questions to ask about every text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from quoth.errors import ConfigError
 
 
 def read_questions(path: Path) -> Any:
-    """Return the questions of a file, as :class:`quoth.tables.TableSettings` takes them.
+    """Return the questions of a file, for :class:`quoth.tables.TableSettings`.
 
     Args:
         path: JSON (``.json``: a list of questions, or an object of names and questions), or one question per line.
 
     Raises:
-        ConfigError: If the file holds no questions.
+        ConfigError: If the file has no questions.
         OSError: If it cannot be read.
     """
     try:

@@ -1,16 +1,16 @@
-"""The columns that go in and come out: which are read, which are kept, and what an answer looks like in Arrow.
+"""The input and output columns, and the Arrow types of answers.
 
-An answer is ten columns. All may be null:
+An answer has ten columns, all nullable:
 
     answer            string   exact text of the best answer; null if the reader abstains, or the row has an error
-    start, end        int64    its place in the context, in code points, half-open
-    probability       float64  that it is right, in [0, 1]
-    null_probability  float64  that the context does not answer, in [0, 1]; null if nothing was read
+    start, end        int64    its span in the context, in code points, half-open
+    probability       float64  probability that it is right, in [0, 1]
+    null_probability  float64  probability that the context does not answer, in [0, 1]; null if nothing was read
     score             float64  sum of its start and end logits
-    windows           int32    how many windows were read; null if the row has an error
-    reason            string   why there is no answer, in a sentence
-    error_code        string   why the row could not be read; null if it could
-    error             string   the same in a sentence
+    windows           int32    number of windows; null if the row has an error
+    reason            string   reason why there is no answer, as a sentence
+    error_code        string   why the row could not be read; null if it could be read
+    error             string   the same as a sentence
 
 With ``top_k`` above 1 there is also ``answers``: a list of (text, start, end, probability, score), best first, also
 where the reader abstains.
@@ -57,11 +57,11 @@ QUESTION = "question"
 
 
 class RowError(NamedTuple):
-    """Why one row, or one question of it, has no answer.
+    """The error of a row, or of one question of a row.
 
     Attributes:
-        code: A word for programs, such as ``null_question``.
-        message: A sentence for people.
+        code: A code for programs, such as ``null_question``.
+        message: A sentence for users.
     """
 
     code: str
@@ -74,7 +74,7 @@ def answer_types(settings: TableSettings) -> dict[str, pa.DataType]:
 
 
 def answer_names(settings: TableSettings) -> list[str]:
-    """Return the names of all columns that are added, in their order."""
+    """Return the names of all added columns, in order."""
     names = list(answer_types(settings))
     if not settings.asked:
         return [settings.prefix + name for name in names]
@@ -84,17 +84,17 @@ def answer_names(settings: TableSettings) -> list[str]:
 
 
 def kept_names(schema: pa.Schema, settings: TableSettings) -> list[str]:
-    """Return the names of the caller's columns that are kept."""
+    """Return the names of the input columns that are kept."""
     return list(schema.names if settings.columns is None else settings.columns)
 
 
 @cache
 def output_schema(schema: pa.Schema, settings: TableSettings) -> pa.Schema:
-    """Return the schema of the output for an input of some schema.
+    """Return the schema of the output for the schema of an input.
 
     Raises:
-        ConfigError: If a column is missing, ambiguous or of a type that holds no text, or a kept column has the name of
-            an output column.
+        ConfigError: If a column is missing or ambiguous, a text column has another type, or a kept column has the name
+            of an output column.
     """
     check_columns(schema, settings)
     kept = [schema.field(name) for name in kept_names(schema, settings)]
@@ -108,10 +108,10 @@ def output_schema(schema: pa.Schema, settings: TableSettings) -> pa.Schema:
 
 
 def check_columns(schema: pa.Schema, settings: TableSettings) -> None:
-    """Check that the columns can be read and kept.
+    """Check the input columns.
 
     Raises:
-        ConfigError: As :func:`output_schema`.
+        ConfigError: As in :func:`output_schema`.
     """
     kept = kept_names(schema, settings)
     used = [*settings.text_columns, *kept]
@@ -141,7 +141,7 @@ def check_columns(schema: pa.Schema, settings: TableSettings) -> None:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Tell whether a column of this type may hold texts."""
+    """Return True if a column of this type may contain texts."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(
@@ -153,7 +153,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def answer_columns(outcomes: Sequence[Prediction | RowError], settings: TableSettings) -> list[pa.Array]:
-    """Return the columns of some answers, in the order of :func:`answer_types`."""
+    """Return the columns of answers, in the order of :func:`answer_types`."""
     types = list(answer_types(settings).values())
     rows = [_cells(outcome, settings.top_k > 1) for outcome in outcomes]
     columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(types)

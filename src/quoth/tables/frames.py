@@ -1,6 +1,6 @@
-"""Frames of any library: pandas, polars, pyarrow, ``datasets``, by Arrow's C interface. None of them is imported here.
+"""Answers frames of any library (pandas, polars, pyarrow, ``datasets``), through Arrow's C interface.
 
-A frame comes in as it gives itself, and goes out as its own kind: through its module, which the caller has imported.
+The result has the same type as the input. None of the libraries is imported here: the caller has imported its module.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ def answer_table(
     """Answer the questions of a frame.
 
     Args:
-        reader: Answers.
+        reader: The reader.
         frame: A frame of pandas, polars, pyarrow or ``datasets``, or anything with Arrow's ``__arrow_c_stream__``.
         question: The column of the questions, "question" if ``None``.
         context: The column of the contexts.
-        questions: Questions to ask of every row instead; a mapping gives them names. A text is encoded once.
+        questions: Questions to ask about every row, instead of a column; a mapping gives them names. Each text is
+            encoded once.
         options: Other fields of :class:`quoth.tables.TableSettings`: ``wide``, ``columns``, ``prefix``, ``top_k``,
             ``min_probability``, ``null_threshold``, ``max_answer_tokens``, ``max_context_chars``.
 
@@ -44,7 +45,7 @@ def answer_table(
         that cannot be read has ``error_code`` and ``error``.
 
     Raises:
-        ConfigError: If a column is missing or holds no text, or an option is out of range.
+        ConfigError: If a column is missing or has no text, or an option is out of range.
         ReaderError: If the engine fails.
 
     Example:
@@ -64,7 +65,7 @@ def rows_of(frame: Any, settings: TableSettings) -> Rows:
     """Return a frame as Arrow.
 
     Raises:
-        ConfigError: If it is no frame, or a column of it cannot be held by Arrow.
+        ConfigError: If it is not a frame, or a column cannot be converted to Arrow.
     """
     if isinstance(frame, pa.Table | pa.RecordBatch):
         return Rows(as_table(frame))
@@ -83,13 +84,13 @@ def rows_of(frame: Any, settings: TableSettings) -> Rows:
 
 
 def like(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
-    """Return an answered table as a frame of the kind of another."""
+    """Return an answered table as a frame of the same type as another."""
     if isinstance(frame, pa.Table | pa.RecordBatch):
         return table
     library = _library(frame)
     if library == "pandas":
         if settings.asked and not settings.wide:
-            # There are more rows than the index has labels.
+            # There are more rows than labels in the index.
             table = table.replace_schema_metadata(None)
         return _to_pandas(table, settings)
     if library == "polars":
@@ -104,7 +105,7 @@ def _library(frame: Any) -> str:
 
 
 def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
-    """Return a pandas frame; a value that is not a text, in a column of texts, is wrong with its row."""
+    """Convert a pandas frame. In a text column, a value of another type becomes an error of its row."""
     broken: dict[int, RowError] = {}
     for name in dict.fromkeys(settings.text_columns):
         if list(frame.columns).count(name) != 1 or frame[name].dtype != object:
@@ -114,7 +115,7 @@ def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
         wrong = {
             place: value for place, value in enumerate(values) if not isinstance(value, str) and not _is_null(value)
         }
-        # A column that holds no text at all is the wrong one, and said so by its type.
+        # A column without any text is the wrong column; its type is reported.
         if wrong and any(isinstance(value, str) for value in values):
             for place, value in wrong.items():
                 message = f"the {role} must be a text, but is a {type(value).__name__}"
@@ -123,11 +124,13 @@ def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
     try:
         return Rows(pa.Table.from_pandas(frame), broken)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
-        raise ConfigError(f"frame: Arrow cannot hold it: {error}. Convert that column, or leave it out.") from error
+        raise ConfigError(
+            f"frame: cannot be converted to Arrow: {error}. Convert that column, or remove it."
+        ) from error
 
 
 def _to_pandas(table: pa.Table, settings: TableSettings) -> Any:
-    """Return a table as a pandas frame; whole numbers of answers stay whole, though some are null."""
+    """Convert a table to a pandas frame; integer columns of answers stay integers, although some values are null."""
     frame = table.to_pandas()
     for name in answer_names(settings):
         if pa.types.is_integer(table.schema.field(name).type):
@@ -136,14 +139,14 @@ def _to_pandas(table: pa.Table, settings: TableSettings) -> Any:
 
 
 def _is_null(value: Any) -> bool:
-    # NaN differs from itself; pandas' NA has no truth value and says so by its type.
+    # NaN differs from itself; pandas' NA has no truth value.
     return (
         value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
     )
 
 
 def _dataset(frame: Any, table: pa.Table) -> Any:
-    """Return a table as a dataset, with the features that its columns had."""
+    """Convert a table to a dataset, with the original features of its columns."""
     datasets = sys.modules["datasets"]
     made = datasets.Dataset(table.replace_schema_metadata(None))
     known = {name: kind for name, kind in frame.features.items() if name in made.features}

@@ -1,8 +1,8 @@
-"""Tables on Ray Data: a data set of your own, or a job whose shards are done by actors of a cluster.
+"""Tables on Ray: answers a Ray data set, or runs the shards of a job in actors of a cluster.
 
-A job has the same plan, shards and manifest as on one machine. Each shard is one block, and each actor has one reader
-and writes its shards by rename into a folder that all nodes reach. If an actor is killed, Ray starts it again and
-repeats its shard.
+A job has the same plan, shards and manifest as on one machine. Each shard is one block. Each actor has one reader, and
+writes its shards atomically to a folder that all nodes can access. If an actor is killed, Ray restarts it and repeats
+its shard.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def answer(
 
     Args:
         dataset: A ``ray.data.Dataset``.
-        settings: What is asked.
-        workers: Actors, each with one reader.
-        num_cpus: What Ray reserves for each; set ``threads`` of the reader to the same.
-        batch_size: Rows of a batch.
+        settings: The settings of the table.
+        workers: Number of actors, each with one reader.
+        num_cpus: Number of CPUs that Ray reserves for each; set ``threads`` of the reader to the same number.
+        batch_size: Number of rows per batch.
 
     Returns:
-        A data set with the kept columns and the answers; nothing runs until its rows are needed.
+        A lazy data set with the kept columns and the answers.
     """
     return dataset.map_batches(
         _TableActor,
@@ -74,11 +74,11 @@ def answer(
 
 @dataclass(frozen=True, slots=True)
 class RayEngine:
-    """Does the shards of a plan on a cluster; takes the place of :func:`quoth.tables.job.local.run_local`.
+    """Runs the shards of a plan on a cluster; replaces :func:`quoth.tables.job.local.run_local`.
 
     Attributes:
-        address: Of the cluster; "auto": the one that this machine belongs to; "local": a new one on this machine.
-        num_cpus: What Ray reserves for each actor.
+        address: Address of the cluster; "auto": the one of this machine; "local": a new one on this machine.
+        num_cpus: Number of CPUs that Ray reserves for each actor.
     """
 
     address: str
@@ -88,8 +88,8 @@ class RayEngine:
         """Do shards with several actors; if their number is ``None``, as many as the cluster has cores for.
 
         Raises:
-            ConfigError: If the cluster cannot be reached, or a node of it cannot reach the files.
-            QuothError, OSError: What an actor failed with.
+            ConfigError: If the cluster cannot be reached, or a node cannot access the files.
+            QuothError, OSError: The error of an actor.
         """
         with self._cluster(workers), _stop_file(plan.output, watch):
             for started in _probed(plan):
@@ -180,7 +180,7 @@ class _TableActor:
 
 
 class _ShardActor:
-    """Does shards, with one reader."""
+    """Runs shards with one reader."""
 
     def __init__(self, plan: Plan) -> None:
         limit_threads(plan.settings.reader.threads)
@@ -226,10 +226,10 @@ def _stop_file(folder: Folder, watch: Watch) -> Iterator[None]:
 
 
 def _probed(plan: Plan) -> list[Started]:
-    """Load the reader on each node, and see that it reaches the input and the output.
+    """Load the reader on each node, and check that the node can access the input and the output.
 
     Raises:
-        ConfigError: If one does not.
+        ConfigError: If a node cannot.
     """
     token = f"{OWN}/reach-{uuid.uuid4().hex}"
     plan.output.write(token, b"")

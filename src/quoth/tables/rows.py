@@ -1,4 +1,4 @@
-"""Rows of a table and the questions in them: which can be asked, and what is wrong with the others."""
+"""Converts the rows of a table to examples, or to errors."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PIECE, PIECE_BYTES = 128, 1 << 23
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some rows as a source gives them.
+    """Rows of a source.
 
     Attributes:
         table: The rows.
-        broken: What is wrong with those that the source could not read, by their place in the table.
+        broken: The errors of rows that the source could not read, by index.
     """
 
     table: pa.Table
@@ -84,17 +84,17 @@ def piece_size(settings: TableSettings) -> int:
 
 
 class Piece:
-    """Some rows on their way: what is asked of them, and the outcomes so far, in the same order.
+    """A piece of rows with its examples, and the outcomes so far, in the same order.
 
     Attributes:
-        asked: For each row, and each question of it: an example, or why there is none.
+        asked: For each question of each row: an example, or an error.
     """
 
     def __init__(self, rows: Rows, settings: TableSettings) -> None:
-        """Take the rows.
+        """Create the examples of rows.
 
         Raises:
-            ConfigError: If their columns do not fit.
+            ConfigError: If the columns do not match.
         """
         self._rows = rows
         self._settings = settings
@@ -104,11 +104,11 @@ class Piece:
         self._skip()
 
     def is_done(self) -> bool:
-        """Whether all outcomes are there."""
+        """Return True if all outcomes are known."""
         return len(self._outcomes) == len(self.asked)
 
     def add(self, outcome: Prediction | RowError) -> None:
-        """Take the outcome of the next example."""
+        """Add the outcome of the next example."""
         self._outcomes.append(outcome)
         self._skip()
 
@@ -162,7 +162,7 @@ def _wrong(value: str | bytes | None, role: str, settings: TableSettings) -> Row
     if value is None:
         return RowError(f"null_{role}", f"the {role} must be a text, but is null")
     if isinstance(value, bytes):
-        return RowError("not_utf8", f"the {role} must be UTF-8, but holds other bytes")
+        return RowError("not_utf8", f"the {role} must be UTF-8, but is not")
     if role == QUESTION:
         return None if value.strip() else RowError("empty_question", "the question must not be empty")
     limit = settings.max_context_chars
@@ -174,7 +174,7 @@ def _wrong(value: str | bytes | None, role: str, settings: TableSettings) -> Row
 
 
 def texts(column: pa.ChunkedArray) -> list[str | bytes | None]:
-    """Return the texts of a column; one that is not UTF-8, as Arrow does not check, as its bytes."""
+    """Return the texts of a column; a text that is not UTF-8, which Arrow does not check, is returned as bytes."""
     try:
         return column.to_pylist()  # type: ignore[no-any-return]
     except UnicodeDecodeError:

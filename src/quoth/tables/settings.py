@@ -1,4 +1,4 @@
-"""What is asked of a table: its columns, the questions, the reader. Frozen, and small enough to send to any worker."""
+"""The settings of a table: columns, questions and reader. Frozen, and small enough to send to any worker."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from quoth.records import NullThreshold
 
 @dataclass(frozen=True, slots=True)
 class ReaderChoice:
-    """Which reader answers; the arguments of :meth:`quoth.Reader.load`.
+    """The reader, as arguments of :meth:`quoth.Reader.load`.
 
     Attributes:
         source: A folder or a name on the hub; the shipped reader if ``None``.
         engine: "openvino", "onnxruntime", "torch" or "auto".
-        precision: What the engine computes in; what measured best if ``None``.
-        threads: Threads of the engine; all usable cores if ``None``.
+        precision: Precision of the engine; the engine's default if ``None``.
+        threads: Number of threads of the engine; all usable cores if ``None``.
     """
 
     source: str | None = None
@@ -29,18 +29,18 @@ class ReaderChoice:
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """What is asked of each row, and which columns come out.
+    """The questions for each row, and the output columns.
 
     Attributes:
-        question: The column of the questions. Not read if ``questions`` are given.
+        question: The column of the questions. Not used if ``questions`` are given.
         context: The column of the contexts.
-        questions: Questions to ask of every row: a sequence, or a mapping from names to questions. Kept as pairs; those
-            without names are called "1", "2" and so on.
+        questions: Questions to ask about every row: a sequence, or a mapping from names to questions. Stored as pairs;
+            those without names are named "1", "2" and so on.
         wide: With ``questions``: one row per context, with answer columns for each question, named
             ``NAME_answer`` and so on (``q1_answer`` for those without names); else one row per context and question.
-        columns: Which of the caller's columns are kept; all if ``None``.
-        prefix: Stands before the name of each output column.
-        top_k: How many answers to return; above 1, there is a column ``answers`` with all of them.
+        columns: The input columns that are kept; all if ``None``.
+        prefix: Prefix of the name of each output column.
+        top_k: Maximum number of answers; above 1, there is a column ``answers`` with all of them.
         min_probability: Abstain if the best answer's probability is below it, in [0, 1].
         null_threshold: Overrides the reader's: a number, or "never" abstain; ``None``: as stored.
         max_answer_tokens: Overrides the reader's.
@@ -73,7 +73,7 @@ class TableSettings:
         if self.min_probability is not None and not 0 <= self.min_probability <= 1:
             raise ConfigError(f"min_probability must be from 0 to 1, but is {self.min_probability}")
         if self.min_probability is not None and self.null_threshold is not None:
-            raise ConfigError("min_probability takes the place of null_threshold, but both are given: give one of them")
+            raise ConfigError("min_probability and null_threshold cannot be used together")
         if self.max_context_chars is not None and self.max_context_chars < 1:
             raise ConfigError(f"max_context_chars must be at least 1, but is {self.max_context_chars}")
         if self.wide and not self.questions:
@@ -81,12 +81,12 @@ class TableSettings:
 
     @property
     def asked(self) -> tuple[tuple[str, str], ...]:
-        """The questions asked of every row, each with its name; empty if a column holds the questions."""
+        """The questions for every row, each with its name; empty if the questions are in a column."""
         return self.questions  # type: ignore[return-value]
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        """The columns that are read."""
+        """The columns that are read as text."""
         return (self.context,) if self.asked else (self.question, self.context)
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _pairs(questions: Any) -> tuple[tuple[str, str], ...]:
     """Return the questions with their names.
 
     Raises:
-        ConfigError: If one is not a text, is empty, or has a name that another has.
+        ConfigError: If one is not a text, is empty, or has the same name as another.
     """
     if isinstance(questions, str):
         raise ConfigError("questions must be a list or a mapping, but is one text. Put it into a list.")

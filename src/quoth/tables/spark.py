@@ -17,18 +17,18 @@ from quoth.tables.settings import TableSettings
 def answer(frame: Any, settings: TableSettings) -> Any:
     """Answer the questions of a Spark frame.
 
-    Nothing runs until Spark needs the rows. The reader's folder must be reachable from every worker; the shipped reader
-    comes with the package. Set ``threads`` of the reader to the cores of a Spark task.
+    The result is lazy. Every worker must be able to access the reader's folder; the shipped reader is part of the
+    package. Set ``threads`` of the reader to the number of cores of a Spark task.
 
     Args:
         frame: A ``pyspark.sql.DataFrame``.
-        settings: What is asked.
+        settings: The settings of the table.
 
     Returns:
         A frame with the kept columns and the answers; rows keep their order within each partition.
 
     Raises:
-        ConfigError: If the columns do not fit the settings.
+        ConfigError: If the columns do not match the settings.
     """
     from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
@@ -38,7 +38,7 @@ def answer(frame: Any, settings: TableSettings) -> Any:
 
 @dataclass(frozen=True)
 class _Mapper:
-    """What Spark sends to its workers."""
+    """The function that Spark sends to its workers."""
 
     answerer: TableAnswerer
 

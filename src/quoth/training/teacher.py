@@ -152,7 +152,7 @@ def _read(file: Path, name: str) -> TeacherLogits | None:
     """Return the logits in a cache file, or ``None`` if it is missing, damaged or has another digest."""
     try:
         with safe_open(file, "np") as opened:
-            return opened.get_tensor("lessons") if (opened.metadata() or {}).get("of") == name else None
+            return opened.get_tensor("logits") if (opened.metadata() or {}).get("of") == name else None
     except (OSError, SafetensorError):
         return None  # missing or damaged: it is computed again
 
@@ -161,7 +161,7 @@ def _write(file: Path, name: str, logits: TeacherLogits) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole_bytes(file) as out:
-            out.write(save({"lessons": np.ascontiguousarray(logits)}, {"of": name}))
+            out.write(save({"logits": np.ascontiguousarray(logits)}, {"of": name}))
     except OSError as error:
         raise TrainingError(
             f"{file}: cannot write the teacher logits: {error.strerror or error}. Free disk space, "

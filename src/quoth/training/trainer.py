@@ -45,7 +45,7 @@ from quoth.training.teacher import Teacher, TeacherLogits, gather_teacher_logits
 # The loss is logged at least so often, and at least ten times in a run.
 LOG_STEPS = 50
 # Folder of cached teacher logits, beside the checkpoints. Runs of earlier versions use this name.
-TEACHER_CACHE = "lessons"
+TEACHER_CACHE = "teacher"
 
 
 def log_steps(steps: int) -> int:

@@ -1,4 +1,4 @@
-"""One claim while the sources are searched, and the verdict at the end."""
+"""The state of one claim during the search, and its final verdict."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Literal
 from quoth.verification.claims import Claim
 from quoth.verification.records import Change, Place, Verdict
 
-# Places of one quote that are described; the rest are counted.
+# Maximum number of places that are returned for one quote; further places are only counted.
 MAX_PLACES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Where a claim nearly stands.
+    """A near match of a claim.
 
     Attributes:
-        places: One for each of its parts, in order.
-        is_near: Whether it is like enough to be called near.
-        similarity: In [0, 1].
-        difference: Word by word.
-        forms: What differs besides words.
+        places: One place for each part of the claim, in order.
+        is_near: Whether it is similar enough for the status ``near``.
+        similarity: The similarity, in [0, 1].
+        difference: The difference, word by word.
+        forms: Kinds of differences that are not differences of words.
     """
 
     places: tuple[Place, ...]
@@ -33,14 +33,14 @@ class Near:
 
 @dataclass(slots=True)
 class Check:
-    """What is known so far of one claim.
+    """The matches of one claim that have been found so far.
 
     Attributes:
         claim: The claim.
-        places: Where it stands word for word, at most :data:`MAX_PLACES`.
-        count: How many such places there are.
-        elsewhere: Name of a source in which it stands, though the claim names another.
-        near: Its best near match.
+        places: The exact matches, at most :data:`MAX_PLACES`.
+        count: The number of exact matches.
+        elsewhere: Name of a source with an exact match, although the claim names another source.
+        near: The best near match.
     """
 
     claim: Claim
@@ -50,18 +50,18 @@ class Check:
     near: Near | None = None
 
     def offer(self, near: Near) -> None:
-        """Take a near match if it is the best so far."""
+        """Keep a near match if it is the best so far."""
         old = self.near
         if old is None or (near.is_near, near.similarity) > (old.is_near, old.similarity):
             self.near = near
 
     def verdict(self) -> Verdict:
-        """Return what is true of the claim, now that every source was searched."""
+        """Return the verdict, after all sources have been searched."""
         if self.places:
             return self._exact()
         claim, near = self.claim, self.near
         offsets: Literal["wrong"] | None = "wrong" if claim.has_place else None
-        note = f"it stands word for word in {self.elsewhere}, not in {claim.source}" if self.elsewhere else None
+        note = f"the exact quote is in {self.elsewhere}, not in {claim.source}" if self.elsewhere else None
         if near is None:
             return Verdict(claim.quote, "absent", offsets=offsets, note=note)
         if not near.is_near:
@@ -81,7 +81,7 @@ class Check:
 
     def _exact(self) -> Verdict:
         places = tuple(sorted(self.places, key=self._order))
-        note = None if places[0].whole_words else "it begins or ends inside a longer word or number there"
+        note = None if places[0].whole_words else "the quote begins or ends inside a longer word or number of the text"
         offsets: Literal["right", "repaired"] | None = None
         if self.claim.has_place:
             offsets = "right" if self._is_claimed(places[0]) else "repaired"
@@ -89,7 +89,7 @@ class Check:
         return Verdict(quote, "exact", places, similarity=1.0, place_count=self.count, offsets=offsets, note=note)
 
     def _order(self, place: Place) -> tuple[int, bool, int, int]:
-        """Put what is nearest to the claimed place first, then whole words, then the order of the sources."""
+        """Sort key: the distance from the claimed place, then whole words first, then the order of the sources."""
         claim = self.claim
         far = 0 if claim.start is None else abs(place.span.start - claim.start)
         if claim.start is None and claim.pages is not None:

@@ -1,4 +1,4 @@
-"""Claimed quotes as people and machines write them: text with quotation marks, JSON, citation objects."""
+"""Reads claimed quotes: from text with quotation marks, JSON, or citation objects."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from quoth.errors import InputError
 
-# Opening and closing marks. Single ones are left out: they are apostrophes more often than not.
+# Opening and closing quotation marks. Single ones are not included, because most of them are apostrophes.
 _PAIRS = ('""', "“”", "„“", "„”", "«»", "»«", "「」", "『』", "〝〞", "＂＂")
 _QUOTED = re.compile("|".join(f"{pair[0]}([^{pair}]+){pair[1]}" for pair in _PAIRS))
 _PARTS = re.compile(r"\s*[\[(]?(?:…|\.\s?\.\s?\.\.?)[\])]?\s*")
-# Keys under which JSON has a quote, and under which it has a list of claims.
+# JSON keys of a quote, of its source, and of a list of claims.
 _QUOTE_KEYS = ("quote", "cited_text", "text")
 _SOURCE_KEYS = ("source", "document_title", "document_index")
 _LIST_KEYS = ("quotes", "citations", "claims", "content")
@@ -25,11 +25,11 @@ class Claim:
     """A claimed quote.
 
     Attributes:
-        quote: What is said to stand in a source, word for word.
-        source: Name, title or index of the only source to look in; ``None``: in all of them.
-        start: Where it is said to start, in code points; ``None`` if that is not said.
-        end: Where it is said to end.
-        pages: On which pages it is said to stand, from 1, the last one not included.
+        quote: The text that is claimed to be in a source, word for word.
+        source: Name, title or index of the only source to search; ``None``: all sources.
+        start: Claimed start, in code points; ``None`` if unknown.
+        end: Claimed end, in code points, exclusive; ``None`` if unknown.
+        pages: Claimed pages, half-open, counted from 1; ``None`` if unknown.
     """
 
     quote: str
@@ -40,16 +40,16 @@ class Claim:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts between ellipses, without those that hold no letter and no digit."""
+        """The parts between ellipses that contain a letter or a digit."""
         return tuple(part for part in _PARTS.split(self.quote) if any(map(str.isalnum, part)))
 
     @property
     def has_place(self) -> bool:
-        """Whether it says where it stands."""
+        """Whether it has offsets or pages."""
         return self.start is not None or self.pages is not None
 
     def may_be_in(self, index: int, name: str, title: str) -> bool:
-        """Tell whether it may stand in a source: by its name, the end of its path, its title, or its index."""
+        """Return True if its ``source`` is this one: by name, end of the path, title or index; or if it has none."""
         wanted = self.source
         if wanted is None or wanted in (index, name):
             return True
@@ -57,7 +57,7 @@ class Claim:
 
 
 def quoted(text: str) -> tuple[str, ...]:
-    """Return what stands in quotation marks in a text, in order; the whole text if nothing does.
+    """Return the quotes in quotation marks in a text, in order; the whole text if there are none.
 
     Example:
         >>> quoted('It says "three months", and later “in writing”.')
@@ -68,14 +68,14 @@ def quoted(text: str) -> tuple[str, ...]:
 
 
 def read_claims(text: str) -> tuple[Claim, ...]:
-    """Read claims from JSON, or else from text with quotation marks.
+    """Read claims from JSON, or from text with quotation marks.
 
-    JSON is a list of quotes, of ``{"quote", "source"}``, or of citation objects (``cited_text`` with
+    JSON is a list of quotes, of objects ``{"quote", "source"}``, or of citation objects (``cited_text`` with
     ``start_char_index`` and ``end_char_index``, or with ``start_page_number`` and ``end_page_number``); or an object
-    with such a list, such as a whole answer.
+    that contains such a list, such as a complete response.
 
     Raises:
-        InputError: If JSON holds something else; it names every such item.
+        InputError: If the JSON contains other items; the message lists all of them.
     """
     if not text.lstrip("\ufeff \t\r\n").startswith(("[", "{")):
         return tuple(map(Claim, quoted(text)))
@@ -95,7 +95,7 @@ def read_claims(text: str) -> tuple[Claim, ...]:
 
 
 def _items(data: Any) -> Iterator[Any]:
-    """Yield the claims of a document, however deep in it they are."""
+    """Yield the claims of a JSON document, at any depth."""
     if isinstance(data, Mapping):
         lists = [data[key] for key in _LIST_KEYS if isinstance(data.get(key), list)]
         if not lists:
@@ -110,7 +110,7 @@ def _items(data: Any) -> Iterator[Any]:
         if isinstance(item, Mapping) and any(isinstance(item.get(key), list) for key in _LIST_KEYS):
             yield from _items(item)
         elif not (isinstance(item, Mapping) and item.get("type") == "text" and "quote" not in item):
-            # A block of an answer that cites nothing claims nothing.
+            # A text block of a response without citations is not a claim.
             yield item
 
 
@@ -118,7 +118,7 @@ def claim_of(item: Any) -> Claim:
     """Read one claim.
 
     Raises:
-        InputError: If it is none.
+        InputError: If it is not a claim.
     """
     if isinstance(item, Claim):
         return item

@@ -1,4 +1,4 @@
-"""How a quote differs from what stands in the text: word by word, and in what form."""
+"""Compares a quote with the text at its place, word by word."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from quoth.records import Span
 from quoth.verification.fold import FORMS, codes_of, fold
 from quoth.verification.records import Change
 
-# Words (one that a line end parts, too), numbers with their points, single signs; of scripts without blanks, each sign.
+# Words (also hyphenated at a line end), numbers with their separators, and single other characters; in scripts without
+# spaces, each character.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}\p{{Cf}}]--[{_UNSPACED}]]"
 _TOKEN = regex.compile(
@@ -27,7 +28,7 @@ _Side = Literal["same", "added", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word, number or sign: its place in its text, and its folded form."""
+    """A word, number or other character: its span in the text, and its folded form."""
 
     span: Span
     key: str
@@ -35,7 +36,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of an alignment: what of the quote's tokens, ``q0`` to ``q1``, stands for what of the text's."""
+    """One step of an alignment: tokens ``q0`` to ``q1`` of the quote correspond to ``t0`` to ``t1`` of the text."""
 
     kind: Literal["same", "changed", "added", "missing"]
     q0: int
@@ -53,18 +54,18 @@ def folded_text(text: str, skip: str = "") -> str:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """Cut a text into words, numbers and signs."""
+    """Split a text into words, numbers and other characters."""
     spans = [Span(*match.span()) for match in _TOKEN.finditer(text)]
     return [Token(span, folded_text(span.of(text))) for span in spans]
 
 
 def forms_of(quote: str, text: str) -> tuple[str, ...]:
-    """Name what differs between two texts that fold to the same."""
+    """Return the kinds of differences between two texts whose folded forms are equal."""
     return tuple(form for form in FORMS if folded_text(quote, form) != folded_text(text, form))
 
 
 def align(quote: Sequence[Token], text: Sequence[Token]) -> list[Step]:
-    """Align two lists of tokens so that most of them stay the same."""
+    """Align two lists of tokens with as many equal tokens as possible."""
     from rapidfuzz.distance import Indel
 
     steps: list[Step] = []
@@ -103,7 +104,7 @@ def _best_run(steps: Sequence[Step]) -> tuple[int, int]:
             if run[0] > best[0]:
                 best = (*run, index + 1)
             continue
-        # Of words that stand for others, as many as there are in the quote are wanted.
+        # Replaced words only count as extra if the text has more of them than the quote.
         extra = (step.t1 - step.t0) - (step.q1 - step.q0 if step.kind == "changed" else 0)
         run = (run[0] - max(0, extra), run[1])
         if run[0] <= 0:
@@ -121,26 +122,26 @@ def _outside(step: Step | None, quote: Sequence[Token], text: Sequence[Token]) -
 
 
 def changes(quote: str, text: str) -> tuple[Change, ...]:
-    """Return how a quote becomes a text, in order."""
+    """Return the changes that turn a quote into a text, in order."""
     ours, theirs = tokens_of(quote), tokens_of(text)
     found: list[Change] = []
     for step in align(ours, theirs):
         if step.kind == "same":
             found.extend(_same(quote, ours[step.q0 : step.q1], text, theirs[step.t0 : step.t1]))
             continue
-        said, stands = _cut(quote, ours[step.q0 : step.q1]), _cut(text, theirs[step.t0 : step.t1])
-        same = step.kind == "changed" and folded_text(said) == folded_text(stands)
-        found.append(Change("form" if same else step.kind, said, stands))
+        in_quote, in_text = _cut(quote, ours[step.q0 : step.q1]), _cut(text, theirs[step.t0 : step.t1])
+        same = step.kind == "changed" and folded_text(in_quote) == folded_text(in_text)
+        found.append(Change("form" if same else step.kind, in_quote, in_text))
     return tuple(found)
 
 
 def _same(quote: str, ours: Sequence[Token], text: str, theirs: Sequence[Token]) -> Iterator[Change]:
-    """Yield runs of words that are written alike, and words that are not."""
+    """Yield runs of words that are identical, and runs of words that differ only in form."""
     pairs = zip(ours, theirs, strict=True)
     for alike, run in groupby(pairs, lambda pair: pair[0].span.of(quote) == pair[1].span.of(text)):
         one, other = zip(*run, strict=True)
-        said, stands = _cut(quote, one), _cut(text, other)
-        yield Change("same" if alike and said == stands else "form", said, stands)
+        in_quote, in_text = _cut(quote, one), _cut(text, other)
+        yield Change("same" if alike and in_quote == in_text else "form", in_quote, in_text)
 
 
 def _cut(text: str, tokens: Sequence[Token]) -> str:

@@ -1,7 +1,7 @@
-"""Text without what may differ in form: case, spaces, quotation marks, hyphens, ligatures, Unicode form.
+"""Folds a text: removes differences of case, spaces, quotation marks, hyphens, ligatures and Unicode form.
 
-Two texts that fold to the same are the same words in the same order. Digits are never joined: a blank between two of
-them stays, and so does a hyphen beside one.
+Two texts with the same folded form have the same words in the same order. Digits are never joined: a space between two
+digits is kept, and so is a hyphen next to a digit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Codes = NDArray[np.uint32]
 Bools = NDArray[np.bool_]
 
-# Parts sources that are searched together; no code point, so no quote reaches over it.
+# Separates sources that are searched together. It is not a code point, so no quote can contain it.
 SEPARATOR = 0x110000
 _LONG = 200_000
 FORMS = ("case", "spaces", "quotation marks", "hyphens", "ligatures", "invisible characters", "Unicode form")
@@ -33,7 +33,7 @@ class Folded:
 
     Attributes:
         codes: Its code points, shape ``(n,)``.
-        origin: For each, the index in the text of the code point that it comes from, int32, shape ``(n,)``.
+        origin: For each, the index of its original code point in the text, int32, shape ``(n,)``.
     """
 
     codes: Codes
@@ -54,8 +54,8 @@ def fold(codes: Codes, skip: str = "") -> Folded:
     """Fold a text.
 
     Args:
-        codes: Its code points; may hold :data:`SEPARATOR`.
-        skip: One of :data:`FORMS` that is to stay as it is.
+        codes: Its code points; may contain :data:`SEPARATOR`.
+        skip: One of :data:`FORMS` that is not folded.
     """
     codes, origin = _fold_each(codes, skip)
     if skip != "spaces":
@@ -68,7 +68,7 @@ def fold(codes: Codes, skip: str = "") -> Folded:
 
 
 def _fold_each(codes: Codes, skip: str) -> tuple[Codes, NDArray[np.int32]]:
-    """Fold each code point by itself; one may become several, or none."""
+    """Fold each code point separately; one may become several, or none."""
     known, which = _distinct(codes)
     folded = [_fold_one(code, skip) for code in known.tolist()]
     lengths = np.array([len(each) for each in folded], np.int32)
@@ -76,7 +76,7 @@ def _fold_each(codes: Codes, skip: str) -> tuple[Codes, NDArray[np.int32]]:
     flat = np.array([code for each in folded for code in each], np.uint32)
     counts = lengths[which]
     origin = np.repeat(np.arange(len(codes), dtype=np.int32), counts)
-    # The how manieth of its code point's folded ones each is.
+    # The index of each folded code point among those of its original code point.
     ends = np.cumsum(counts, dtype=np.int32)
     within = np.arange(len(origin), dtype=np.int32) - (ends - counts)[origin]
     return flat[starts[which[origin]] + within] if len(origin) else np.empty(0, np.uint32), origin
@@ -105,7 +105,7 @@ def _fold_one(code: int, skip: str) -> tuple[int, ...]:
 
 
 def _needed_spaces(codes: Codes) -> Bools:
-    """Mark what is no blank, and one blank of each run that parts two digits."""
+    """Return True for characters that are not spaces, and for one space of each run between two digits."""
     kept: Bools = codes != 32
     places = np.flatnonzero(kept)
     digits = _are(codes, str.isdigit)[places]
@@ -115,7 +115,7 @@ def _needed_spaces(codes: Codes) -> Bools:
 
 
 def _inner_hyphens(codes: Codes) -> Bools:
-    """Mark hyphens between two letters, such as those at the end of a line."""
+    """Return True for hyphens between two letters, such as those at the end of a line."""
     found = np.zeros(len(codes), np.bool_)
     letters = _are(codes, str.isalpha)
     found[1:-1] = (codes[1:-1] == ord("-")) & letters[:-2] & letters[2:]
@@ -123,11 +123,11 @@ def _inner_hyphens(codes: Codes) -> Bools:
 
 
 def _distinct(codes: Codes) -> tuple[Codes, NDArray[np.int32]]:
-    """Return the code points that occur, ascending, and for each place which of them stands there."""
+    """Return the distinct code points in ascending order, and the index of each code point among them."""
     if len(codes) < _LONG:
         known, which = np.unique(codes, return_inverse=True)
         return known, which.astype(np.int32)
-    # A long text is not sorted: it has few code points of its own.
+    # Counting is faster than sorting for a long text, which has few distinct code points.
     known = np.flatnonzero(np.bincount(codes, minlength=SEPARATOR + 1)).astype(np.uint32)
     table = np.empty(SEPARATOR + 1, np.int32)
     table[known] = np.arange(len(known), dtype=np.int32)
@@ -135,6 +135,6 @@ def _distinct(codes: Codes) -> tuple[Codes, NDArray[np.int32]]:
 
 
 def _are(codes: Codes, test: Callable[[str], bool]) -> Bools:
-    """Apply a test of characters to each code point."""
+    """Apply a test to each code point."""
     known, which = _distinct(codes)
     return np.array([code != SEPARATOR and test(chr(code)) for code in known.tolist()], np.bool_)[which]

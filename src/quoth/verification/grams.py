@@ -1,7 +1,7 @@
-"""Finds many short texts in a long one, in time linear in its length: all at once, by hashes of their pieces.
+"""Finds many short texts in a long one at once, in time linear in its length, by hashes of their n-grams.
 
-A gram is a run of ``k`` code points. One pass over the long text counts the grams of all short texts; a second finds
-the places of the rarest of them; only those places are looked at.
+A gram is a run of ``k`` code points. A first pass over the long text counts the grams of all short texts. A second pass
+finds the places of each text's rarest grams, and only these places are compared.
 
 Source: Karp and Rabin, "Efficient randomized pattern-matching algorithms", 1987.
 """
@@ -23,12 +23,12 @@ _GRAM = 8
 _CHUNK = 1 << 20
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SLOTS = 1 << 22
-# So few places are compared one by one; more of them, one code point of all at a time.
+# Up to this many places are compared one by one; more of them are compared in parallel, one code point at a time.
 _FEW = 16
 
 
 def find_all(text: Codes, wanted: Sequence[Codes]) -> list[Ints]:
-    """Find every place of each wanted text, overlapping ones too; ascending. An empty one is nowhere."""
+    """Return the starts of each wanted text, ascending, including overlapping matches. An empty text has none."""
     places = [np.empty(0, np.int64) for _ in wanted]
     by_size: defaultdict[int, list[int]] = defaultdict(list)
     for index, codes in enumerate(wanted):
@@ -43,12 +43,12 @@ def find_all(text: Codes, wanted: Sequence[Codes]) -> list[Ints]:
 
 
 class Grams:
-    """The grams of some wanted texts, counted in a long text.
+    """Counts the grams of some wanted texts in a long text.
 
     Args:
         text: The long text.
-        wanted: The texts, each of at least ``size`` code points.
-        size: Of a gram.
+        wanted: The wanted texts, each of at least ``size`` code points.
+        size: Length of a gram, in code points.
     """
 
     def __init__(self, text: Codes, wanted: Sequence[Codes], size: int) -> None:
@@ -63,10 +63,10 @@ class Grams:
             self._counts += np.bincount(found, minlength=len(self._known))
 
     def rarest(self, index: int, budget: int) -> Ints:
-        """Choose grams of one wanted text that stand in the long text, the rarest first.
+        """Choose grams of one wanted text that occur in the long text, rarest first.
 
         Returns:
-            Their offsets in the wanted text: at least one, if any stands there, and more while all of them together
+            Their offsets in the wanted text: at least one if any gram occurs, and more as long as all of them together
             have at most ``budget`` places.
         """
         counts = self._counts[self._own[index]]
@@ -76,7 +76,7 @@ class Grams:
         return order[: max(1, enough)].astype(np.int64)
 
     def places(self, chosen: Sequence[Ints]) -> list[tuple[Ints, Ints]]:
-        """Return for each wanted text where it would start, going by its chosen grams, and by which of them."""
+        """Return for each wanted text its possible starts, and for each start the offset of the gram that gave it."""
         ids = [np.unique(own[offsets]) for own, offsets in zip(self._own, chosen, strict=True)]
         needed = np.unique(np.concatenate(ids)) if ids else np.empty(0, np.int64)
         found = list(self._found(self._known[needed]))
@@ -95,7 +95,7 @@ class Grams:
         return result
 
     def _found(self, known: Hashes) -> Iterator[tuple[Ints, Ints]]:
-        """Yield, a chunk at a time, which of some sorted hashes stand in the text, and where."""
+        """Yield, chunk by chunk, the indices of sorted hashes that occur in the text, and their positions."""
         if not len(known):
             return
         slots = np.zeros(_SLOTS, np.bool_)
@@ -122,7 +122,7 @@ def _hashes(codes: Codes, size: int) -> Hashes:
 
 
 def _verified(text: Codes, wanted: Codes, starts: Ints) -> Ints:
-    """Keep the starts where the whole text stands."""
+    """Return the starts at which the complete wanted text occurs."""
     starts = np.sort(starts[(starts >= 0) & (starts <= len(text) - len(wanted))])
     for offset, code in enumerate(wanted.tolist()):
         if len(starts) < _FEW:

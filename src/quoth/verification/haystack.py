@@ -1,4 +1,4 @@
-"""The sources of a check as one long run of code points, with the way back to each."""
+"""The sources of a check, concatenated to one array of code points, with the mapping back to each source."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from quoth.text import widen_to_graphemes, widen_to_words
 from quoth.verification.fold import SEPARATOR, Codes, Folded, codes_of, fold
 from quoth.verification.records import Place, Source
 
-# What makes a number of another one, before and after it: "5" is not "1.5", "-5" or "5,000".
+# Text before or after a number that makes it another number: "5" is not "1.5", "-5" or "5,000".
 _NUMBER_BEFORE = re.compile(r"(?:\d[.,]|(?:^|[\s(])[-−])\Z")
 _NUMBER_AFTER = re.compile(r"[.,]\d")
 
 
 class Haystack:
-    """Some sources, one after the other.
+    """Concatenated sources.
 
     Args:
         sources: The sources.
-        first: Index of the first of them among all sources of the check.
+        first: Index of the first one among all sources of the check.
 
     Attributes:
-        codes: All their code points, a separator after each source.
+        codes: Their code points, with a separator after each source.
     """
 
     def __init__(self, sources: Sequence[Source], first: int = 0) -> None:
@@ -44,20 +44,20 @@ class Haystack:
 
     @cached_property
     def folded(self) -> Folded:
-        """All of it, folded."""
+        """The folded text of all sources."""
         return fold(self.codes)
 
     def source_at(self, position: int) -> int:
-        """Return the index of the source of a code point, among all sources of the check."""
+        """Return the index of a code point's source among all sources of the check."""
         return self._first + int(np.searchsorted(self._starts, position, side="right")) - 1
 
     def bounds(self, source: int) -> tuple[int, int]:
-        """Return where a source stands, half-open, its separator not included."""
+        """Return the range of a source, half-open, without its separator."""
         start = int(self._starts[source - self._first])
         return start, start + len(self._sources[source - self._first].text)
 
     def unfolded(self, start: int, end: int) -> Span | None:
-        """Return what a run of the folded text comes from; ``None`` if the run cuts a character, a word or a number."""
+        """Return the original span of a range of the folded text; ``None`` if it splits a character, word or number."""
         origin = self.folded.origin
         first, last = int(origin[start]), int(origin[end - 1])
         if (start and origin[start - 1] == first) or (end < len(origin) and origin[end] == last):
@@ -66,7 +66,7 @@ class Haystack:
         return span if self.is_whole(span) else None
 
     def is_whole(self, span: Span) -> bool:
-        """Tell whether a span cuts no grapheme, no word and no number."""
+        """Return True if a span splits no grapheme, word or number."""
         text, own = self._own(span)
         if _NUMBER_BEFORE.search(text, max(0, own.start - 3), own.start) and text[own.start : own.start + 1].isdigit():
             return False
@@ -80,7 +80,7 @@ class Haystack:
         return own.of(text)
 
     def place(self, span: Span) -> Place:
-        """Describe a span: its source, line, page and boxes."""
+        """Return the place of a span: its source, line, page and boxes."""
         index = self.source_at(span.start)
         source = self._sources[index - self._first]
         text, own = self._own(span)

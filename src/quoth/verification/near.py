@@ -1,4 +1,4 @@
-"""Near matches: the same words in another form, in parts with ellipses between them, or with words changed."""
+"""Finds near matches: the same words in another form, parts with ellipses between them, or with words changed."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from quoth.verification.grams import Grams, Ints, find_all
 from quoth.verification.haystack import Haystack
 from quoth.verification.records import Change
 
-# A quote is near a passage that shares so many of its words, or of its folded characters, in order.
+# Minimum share of common words, or of common folded characters, in order, for a near match.
 NEAR_WORDS, NEAR_CHARACTERS = 0.6, 0.8
-# Places of folded parts that are looked at, places of grams that are asked for, passages that are aligned.
-# From how many code points on a folded part is looked for by grams of which size; and where that finds nothing.
+# Minimum length of a folded part in code points -> gram size; then the sizes to try if nothing was found.
 _GRAM_SIZES = ((30, 6), (12, 4), (6, 3), (3, 2))
 _SMALL_GRAMS = (3, 2)
+# Maximum numbers of exact places of a folded part, of places of its grams, and of passages that are aligned.
 _MAX_MATCHES, _MAX_GRAM_PLACES, _MAX_ALIGNED = 1_000, 2_000, 3
 
 Names = Sequence[tuple[str, str]]
 
 
 def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names) -> list[Near | None]:
-    """Return the best near match of each claim in some sources; ``None`` where nothing is like it.
+    """Return the best near match of each claim in some sources; ``None`` if nothing is similar.
 
     Args:
-        claims: Claims that stand nowhere word for word.
+        claims: Claims without an exact match.
         haystack: The sources.
         names: Name and title of every source so far.
     """
@@ -57,7 +57,7 @@ def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names) -> l
 
 
 def _whole_spans(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
-    """Return where the folded text of a part comes from, ascending, where it cuts no word."""
+    """Return the original spans of a part's folded text, ascending, without those that split a word."""
     spans = []
     for start in starts[:_MAX_MATCHES].tolist():
         span = haystack.unfolded(start, start + size)
@@ -72,12 +72,12 @@ def _allowed(claim: Claim, haystack: Haystack, names: Names, position: int) -> b
 
 
 def _near(claim: Claim, spans: Sequence[Sequence[Span]], haystack: Haystack) -> Near | None:
-    """Put the parts of a claim together."""
+    """Combine the matches of a claim's parts."""
     if not any(spans):
         return None
     chain = _tightest(spans, haystack) if all(spans) else None
     if chain is None:
-        # Its longest part that is somewhere is the passage to show.
+        # Show the place of the longest part that was found.
         some = [(part, each[0]) for part, each in zip(claim.parts, spans, strict=True) if each]
         part, span = max(some, key=lambda pair: len(pair[0]))
         _, similarity, _, _ = _compared([part], [span], haystack)
@@ -89,7 +89,7 @@ def _near(claim: Claim, spans: Sequence[Sequence[Span]], haystack: Haystack) -> 
 
 
 def _tightest(spans: Sequence[Sequence[Span]], haystack: Haystack) -> list[Span] | None:
-    """Return a place of each part, in order, in one source, that lie together most tightly; ``None`` if none do."""
+    """Return one place for each part, in order, in one source, and as close together as possible; else ``None``."""
     best: list[Span] | None = None
     for first in spans[0]:
         _, end = haystack.bounds(haystack.source_at(first.start))
@@ -107,7 +107,7 @@ def _tightest(spans: Sequence[Sequence[Span]], haystack: Haystack) -> list[Span]
 def _compared(
     parts: Sequence[str], spans: Sequence[Span], haystack: Haystack
 ) -> tuple[bool, float, tuple[Change, ...], tuple[str, ...]]:
-    """Compare parts with what stands at their places."""
+    """Compare parts with the text at their places."""
     steps: list[Change] = []
     forms: dict[str, None] = {}
     words, characters = 1.0, 1.0
@@ -126,7 +126,7 @@ def _compared(
 
 
 def _aligned(parts: Sequence[tuple[Claim, str, Codes]], haystack: Haystack, names: Names) -> list[tuple[int, Span]]:
-    """Find for each part the passage that is most like it, where there is one that shares some characters in a row."""
+    """Find the most similar passage for each part, among those that share a gram with it."""
     by_size: defaultdict[int, list[int]] = defaultdict(list)
     for index, (_, _, codes) in enumerate(parts):
         if len(codes) > 2:
@@ -143,7 +143,7 @@ def _aligned(parts: Sequence[tuple[Claim, str, Codes]], haystack: Haystack, name
 def _aligned_by(
     size: int, parts: Sequence[tuple[Claim, str, Codes]], indices: Sequence[int], haystack: Haystack, names: Names
 ) -> Iterator[tuple[int, Span]]:
-    """Align some of the parts, going by grams of one size."""
+    """Align some of the parts, using grams of one size."""
     if not indices:
         return
     grams = Grams(haystack.folded.codes, [parts[index][2] for index in indices], size)
@@ -157,7 +157,7 @@ def _aligned_by(
 
 
 def _regions(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
-    """Return the stretches of the sources where most grams of a part stand close together, best first."""
+    """Return the regions of the sources with the most grams of a part, best first."""
     starts = np.sort(starts)
     origin = haystack.folded.origin
     slack = max(8, size // 4)
@@ -183,7 +183,7 @@ def _regions(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: N
 
 
 def _best_in(part: str, region: Span, haystack: Haystack) -> Span | None:
-    """Return the words of a region that are most like a part."""
+    """Return the words of a region that are most similar to a part."""
     text = haystack.text_of(region)
     quote, tokens = tokens_of(part), tokens_of(text)
     if not quote or not tokens:
@@ -196,7 +196,7 @@ def _best_in(part: str, region: Span, haystack: Haystack) -> Span | None:
 
 
 def _by_characters(part: str, text: str, start: int) -> Span | None:
-    """Return what is most like a part of which no word is the same."""
+    """Return the most similar span for a part that has no word in common with the region."""
     from rapidfuzz.fuzz import partial_ratio_alignment
 
     found = partial_ratio_alignment(part, text)

@@ -1,4 +1,4 @@
-"""What a check of quotes works with and says: sources, places, changes, verdicts."""
+"""The records of a check of quotes: sources, places, changes and verdicts."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Kind = Literal["same", "form", "changed", "added", "missing"]
 
 
 class Source(Protocol):
-    """A text to look in. A ``quoth.documents.Document`` is one."""
+    """A text to search. A ``quoth.documents.Document`` is one."""
 
     @property
     def name(self) -> str:
-        """What the source is called."""
+        """The name of the source."""
 
     @property
     def text(self) -> str:
-        """Its whole text."""
+        """Its complete text."""
 
     def page_at(self, position: int) -> int | None:
         """Return the page of a code point, from 1; ``None`` if the source has no pages."""
 
     def boxes_of(self, span: Span) -> Sequence[Any]:
-        """Return the rectangles that a span covers on its pages; empty where they are not known."""
+        """Return the rectangles of a span on its pages; empty if the source has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,17 @@ class TextSource:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a quote, or one part of it, stands.
+    """The place of a quote, or of one part of it.
 
     Attributes:
         source: Name of the source.
         source_index: Its index among the sources.
-        span: In code points of the source's text.
-        text: Exactly what stands there.
-        whole_words: Whether no word or number is cut at either end: "3 months" stands in "13 months", but cuts it.
-        line: From 1.
-        page: From 1; ``None`` without pages.
-        boxes: Rectangles on the pages, each with a ``to_dict`` method; empty where they are not known.
+        span: Its span in the source's text, in code points.
+        text: Exactly the source's text at the span.
+        whole_words: Whether it splits no word or number: "3 months" is in "13 months", but splits the number.
+        line: Line number, from 1.
+        page: Page number, from 1; ``None`` without pages.
+        boxes: Rectangles on the pages, each with a ``to_dict`` method; empty if the source has none.
         utf16: The span in UTF-16 code units, half-open.
     """
 
@@ -73,7 +73,7 @@ class Place:
     utf16: tuple[int, int] = (0, 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the place as JSON has it."""
+        """Return the place for JSON."""
         return {
             "source": self.source,
             "source_index": self.source_index,
@@ -91,13 +91,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of a difference, read from left to right.
+    """One step of a difference, in the order of the text.
 
     Attributes:
-        kind: ``same``; ``form``: the same word, written otherwise; ``changed``: other words stand in the text;
-            ``added``: only the quote has it; ``missing``: only the text has it.
-        quote: What the quote says.
-        text: What the text says.
+        kind: ``same``; ``form``: the same words in another form; ``changed``: the text has other words;
+            ``added``: only in the quote; ``missing``: only in the text.
+        quote: The words of the quote.
+        text: The words of the text.
     """
 
     kind: Kind
@@ -105,27 +105,27 @@ class Change:
     text: str
 
     def to_dict(self) -> dict[str, str]:
-        """Return the change as JSON has it."""
+        """Return the change for JSON."""
         return {"kind": self.kind, "quote": self.quote, "text": self.text}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is true of one claimed quote.
+    """The result for one claimed quote.
 
     Attributes:
-        quote: As it was claimed.
-        status: ``exact``: it stands there, code point by code point. ``near``: it stands there in another form, in
-            parts with an ellipsis between them, or with words changed. ``absent``: neither.
-        places: Every place if exact (at most ``MAX_PLACES``, whole words first); if near, one for each part.
-        difference: Of a near quote: word by word. ``None`` otherwise.
-        forms: Of a near quote: what differs besides words, such as ``("case", "spaces")``.
-        closest: Of an absent quote: the passage most like it, with ``similarity`` in [0, 1]; ``None`` if nothing is.
-        similarity: Of the quote and what stands at its place: 1 if exact, 0 if nothing is like it.
-        place_count: How many places there are in all.
-        offsets: Of a citation with offsets: ``right``, or ``repaired``: the first place is where it really stands; or
-            ``wrong``: it stands nowhere. ``None`` if none were claimed.
-        note: A sentence on anything else to know, or ``None``.
+        quote: The quote, as claimed.
+        status: ``exact``: a source contains it, code point by code point. ``near``: a source contains it in another
+            form, in parts with an ellipsis between them, or with words changed. ``absent``: neither.
+        places: If exact, all places (at most ``MAX_PLACES``, whole words first); if near, one for each part.
+        difference: If near, the difference word by word; else ``None``.
+        forms: If near, the kinds of differences besides words, such as ``("case", "spaces")``.
+        closest: If absent, the most similar passage; ``None`` if nothing is similar.
+        similarity: Similarity of the quote and the text at its place, in [0, 1]: 1 if exact, 0 if nothing is similar.
+        place_count: Total number of places.
+        offsets: For a citation with offsets: ``right``; ``repaired``: the first place has the correct offsets; or
+            ``wrong``: no exact match. ``None`` if no offsets were claimed.
+        note: A further remark as a sentence, or ``None``.
     """
 
     quote: str
@@ -141,7 +141,7 @@ class Verdict:
 
     @property
     def words_changed(self) -> bool:
-        """Whether words, numbers or punctuation differ, not only the form in which they are written."""
+        """Whether words, numbers or punctuation differ, and not only their form."""
         return any(change.kind not in ("same", "form") for change in self.difference or ())
 
     def to_dict(self) -> dict[str, Any]:

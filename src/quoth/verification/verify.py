@@ -1,6 +1,6 @@
-"""The check itself: exact by code points, near by folded text or by alignment, else absent.
+"""Verifies quotes: exact by code points, near by folded text or alignment, else absent.
 
-Time is linear in the length of the sources, whatever the number of quotes.
+The time is linear in the length of the sources, for any number of quotes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from quoth.verification.haystack import Haystack
 from quoth.verification.near import near_matches
 from quoth.verification.records import Source, TextSource, Verdict
 
-# Code points of sources that are searched at once, which bounds memory.
+# Sources are searched in batches of this many code points, to limit memory use.
 BATCH = 16_000_000
 
 
@@ -27,18 +27,18 @@ def verify(
     quotes: str | Iterable[str | Claim | Mapping[str, object]],
     texts: str | Source | Mapping[str, str] | Iterable[str | Source],
 ) -> tuple[Verdict, ...]:
-    """Check whether claimed quotes really stand in texts.
+    """Check whether texts contain claimed quotes.
 
     Args:
-        quotes: A text, of which what stands in quotation marks is checked, or the whole text if nothing does; or
-            quotes, each a text, a :class:`Claim`, or a mapping with ``quote`` and ``source`` or of a citation object.
+        quotes: A text, whose parts in quotation marks are checked (all of it if there are none); or several quotes,
+            each a string, a :class:`Claim`, or a mapping (``quote`` and ``source``, or a citation object).
         texts: A text or several, documents, or texts by name.
 
     Returns:
         One verdict for each quote, in order.
 
     Raises:
-        InputError: If a quote is empty, or names a source that is not there.
+        InputError: If a quote is empty, or its source does not exist.
 
     Example:
         >>> [verdict] = verify("the notice period is three months", "The notice period is two months.")
@@ -95,7 +95,7 @@ def _raise_if_unknown(claims: Sequence[Claim], names: Sequence[tuple[str, str]])
 
 
 def _find_exact(checks: Sequence[Check], haystack: Haystack, names: Sequence[tuple[str, str]]) -> None:
-    """Note every place of every quote, code point by code point."""
+    """Find all exact places of every quote."""
     found = find_all(haystack.codes, [codes_of(check.claim.quote) for check in checks])
     for check, starts in zip(checks, found, strict=True):
         size = len(check.claim.quote)
@@ -110,7 +110,7 @@ def _find_exact(checks: Sequence[Check], haystack: Haystack, names: Sequence[tup
 
 
 def _find_near(checks: Sequence[Check], haystack: Haystack, names: Sequence[tuple[str, str]]) -> None:
-    """Note the best near match of each quote that stands nowhere so far."""
+    """Find the best near match of each quote without an exact match so far."""
     open_checks = [check for check in checks if not check.count]
     claims = [check.claim for check in open_checks]
     for check, near in zip(open_checks, near_matches(claims, haystack, names), strict=True):

@@ -1,4 +1,4 @@
-"""``quoth data audit``: what may mislead training and measuring."""
+"""``quoth data audit``: finds problems that could distort training or evaluation."""
 
 from __future__ import annotations
 
@@ -20,23 +20,26 @@ _SHOWN = 3
 
 
 def audit(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="The sets, such as train and dev.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="The data sets, such as train and dev.")],
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one self-contained page.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write every finding as JSON.")
     ] = None,
     reader: Annotated[
-        str | None, typer.Option(metavar="READER", help="Ask this reader too, which must not know these questions.")
+        str | None,
+        typer.Option(metavar="READER", help="Also ask this reader, which was not trained on these questions."),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(metavar="K", min=2, help="Train K readers, each on the other folds, and ask them.")
+        int | None, typer.Option(metavar="K", min=2, help="Train K readers, each on the other folds, and ask those.")
     ] = None,
-    base: Annotated[str, typer.Option(metavar="BASE", help="What --folds trains: as for quoth train.")] = "shipped",
+    base: Annotated[
+        str, typer.Option(metavar="BASE", help="The encoder of the readers of --folds, as for quoth train.")
+    ] = "shipped",
     json: options.Json = False,
 ) -> None:
-    """Look for leakage between sets, contradictions, questions that repeat their sentence, and answers of odd length.
+    """Find leakage between sets, contradictions, questions that repeat their sentence, and answers of unusual length.
 
-    With a reader also for likely label errors, and for answers to questions that are called unanswerable. Needs the
+    With a reader, also find likely label errors, and answers to questions that are labelled unanswerable. Needs the
     extra [audit].
 
     Example: [cyan]quoth data audit train.json dev.json --html audit.html[/cyan]
@@ -47,7 +50,7 @@ def audit(
     from quoth.errors import ConfigError
 
     if reader and folds:
-        raise ConfigError("--reader and --folds cannot be used together: the folds train readers of their own")
+        raise ConfigError("--reader and --folds cannot be used together: --folds trains its own readers")
     names = {f"FILE {number}": file for number, file in enumerate(files, 1)}
     check_different({**names, "--html": html, "--out": out})
     sets = {file: read_examples(file) for file in files}
@@ -113,7 +116,7 @@ def _by_reader(sets: Mapping[str, Sequence[Example]], name: str) -> list[tuple[s
 
 
 def _by_folds(sets: Mapping[str, Sequence[Example]], folds: int, base: str) -> list[tuple[str, Suspect]]:
-    """Train a reader for each fold on the other folds, and ask it about that one."""
+    """Train a reader for each fold on the other folds, and compare its predictions with the labels of that fold."""
     import tempfile
 
     from quoth.data.audit import suspects
@@ -125,7 +128,7 @@ def _by_folds(sets: Mapping[str, Sequence[Example]], folds: int, base: str) -> l
     every = [example for examples in sets.values() for example in examples if example.golds is not None]
     parts = split_by_shares(every, [1.0] * folds)
     passes = 2 * len(every) * (folds - 1)
-    note(f"Training {folds} readers: {passes:,} questions to learn from. The first one tells how long each takes.")
+    note(f"Training {folds} readers: {passes:,} training questions in total. The first one shows how long each takes.")
     found: list[tuple[str, Suspect]] = []
     with tempfile.TemporaryDirectory(prefix="quoth-folds-") as folder:
         for number, part in enumerate(parts, 1):
@@ -133,12 +136,12 @@ def _by_folds(sets: Mapping[str, Sequence[Example]], folds: int, base: str) -> l
             train(_renamed(others), out=Path(folder) / str(number), base=base)
             loaded = Reader.load(str(Path(folder) / str(number)))
             found.extend((sources[id(each.example)], each) for each in suspects(part, loaded.answer_all, _f1))
-            note(f"Fold {number} of {folds} is read.")
+            note(f"Fold {number} of {folds} is done.")
     return found
 
 
 def _renamed(examples: Sequence[Example]) -> list[Example]:
-    """Give examples ids of their own: those of several sets may meet."""
+    """Give examples unique ids, because several sets may have the same ids."""
     from dataclasses import replace
 
     return [replace(example, id=str(number)) for number, example in enumerate(examples)]

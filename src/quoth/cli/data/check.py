@@ -14,8 +14,9 @@ def check(
 ) -> None:
     """Print every problem of a data set. The exit status is 1 if there is an error.
 
-    Each line says where (file, line or article, id), what must be, and what is; more than three problems of one cause
-    share a line. Warnings are about oddities that can be read. The last line says what quoth data repair would change.
+    Each line names the place (file, line or article, id), what is expected, and what was found; more than three
+    problems with the same cause share a line. Warnings do not prevent reading. The last line shows what quoth data
+    repair would change.
 
     Example: [cyan]quoth data check train.json[/cyan]
     """

@@ -21,9 +21,10 @@ _SHOWN = 10
 
 def convert(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="An export; several are those of several annotators.")
+        list[str],
+        typer.Argument(metavar="FILE...", help="An export; several files have the labels of several annotators."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Where the result goes.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Output file.")],
     source: Annotated[
         str | None, typer.Option("--from", metavar="FORMAT", help=f"One of {_FORMATS}.", show_default="by its keys")
     ] = None,
@@ -33,7 +34,7 @@ def convert(
     ] = None,
     annotators: Annotated[
         str,
-        typer.Option(metavar="HOW", help="Where annotators differ: golds keeps all answers, conflict leaves out."),
+        typer.Option(metavar="HOW", help="If annotators disagree: golds keeps all answers, conflict leaves out."),
     ] = "golds",
     disagreements: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the questions on which they differ: JSON lines.")

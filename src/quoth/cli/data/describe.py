@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def describe(
     file: options.File, json: options.Json = False, sep: options.Sep = None, encoding: options.Encoding = None
 ) -> None:
-    """Show what is in a data set: counts, lengths, golds per question, positions of answers, one example in full.
+    """Describe a data set: counts, lengths, golds per question, positions of answers, and one complete example.
 
     Example: [cyan]quoth data describe dev-v2.0.json[/cyan]
     """
@@ -38,7 +38,7 @@ def _print_description(description: Description) -> None:
     console = stdout()
     document = description.to_dict()
     counts = ("articles", "contexts", "questions", "unanswerable", "unlabelled", "outer_white_space")
-    names = {"outer_white_space": "questions with outer white space"}
+    names = {"outer_white_space": "questions with leading or trailing white space"}
     console.print(table_of("Counts", {names.get(name, name): value_text(document[name]) for name in counts}))
     golds = {count(number, "gold"): value_text(total) for number, total in description.golds_per_question.items()}
     if golds:
@@ -66,7 +66,7 @@ def _lengths_table(document: dict[str, Any]) -> Table:
 
 
 def _example_text(example: dict[str, Any]) -> str:
-    """Return one example in full, line by line."""
+    """Return one complete example, line by line."""
     golds = example["golds"]
     lines = [f"{name:<9} {example[name]}" for name in ("id", "title", "context", "question")]
     if golds is None:

@@ -16,13 +16,16 @@ File = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Sep = Annotated[
-    str | None, typer.Option("--sep", metavar="X", help="What parts the cells of a CSV.", show_default="as the header")
+    str | None,
+    typer.Option("--sep", metavar="X", help="Delimiter of a CSV file.", show_default="inferred from the header"),
 ]
 Encoding = Annotated[
     str | None,
-    typer.Option("--encoding", metavar="NAME", help="Of a text file, such as cp1252.", show_default="UTF-8 or UTF-16"),
+    typer.Option(
+        "--encoding", metavar="NAME", help="Encoding of a text file, such as cp1252.", show_default="UTF-8 or UTF-16"
+    ),
 ]
 ExcelSafe = Annotated[
     bool,
-    typer.Option("--excel-safe", help="In a table, an apostrophe before cells that a spreadsheet takes for formulas."),
+    typer.Option("--excel-safe", help="In CSV and TSV, put an apostrophe before cells that begin like formulas."),
 ]

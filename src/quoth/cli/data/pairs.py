@@ -1,4 +1,4 @@
-"""``quoth data pairs``: unanswerable questions from answerable ones."""
+"""``quoth data pairs``: creates unanswerable questions from answerable ones."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ _SHOWN = 5
 
 def pairs(
     file: options.File,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the pairs go.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Output file.", show_default=False)],
     share: Annotated[
-        float, typer.Option(metavar="X", help="Pairs for each answerable question, above 0 and at most 1.")
+        float, typer.Option(metavar="X", help="Number of pairs per answerable question, above 0 and at most 1.")
     ] = 0.3,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
     reader: Annotated[
         str | None,
-        typer.Option(metavar="READER", help="Leave out pairs that this reader answers with a probability from 0.5 on."),
+        typer.Option(
+            metavar="READER", help="Leave out pairs that this reader answers with a probability of at least 0.5."
+        ),
     ] = None,
     sep: options.Sep = None,
     encoding: options.Encoding = None,
 ) -> None:
-    """Make unanswerable questions: each asked of another paragraph of its article that shares its words but no gold.
+    """Create unanswerable questions: each with another paragraph of its article that shares words but has no gold.
 
-    They teach a reader to abstain, and measure whether it does. The file is SQuAD v2.0 JSON and holds the pairs alone.
-    Questions that are asked of several contexts of one article, as in a form, are left out: the other contexts may
-    answer them as well.
+    Use them to train a reader to abstain, or to measure whether it does. The file is SQuAD v2.0 JSON with only the
+    pairs. Questions that occur with several contexts of one article, as in a form, are left out, because the other
+    contexts may answer them, too.
 
     Example: [cyan]quoth data pairs train.json -o pairs.json --share 0.3[/cyan]
     """
@@ -57,5 +59,5 @@ def pairs(
             more = ", ..." if len(ids) > _SHOWN else ""
             note(f"{count(len(ids), 'question')} left out, {why}: {', '.join(ids[:_SHOWN])}{more}")
     if len(drawn.examples) < drawn.wanted:
-        asked = f"{drawn.wanted:,} were asked for, but only {len(drawn.examples):,} came"
-        note(f"{asked}: the other questions have no paragraph in their article that leaves them open.")
+        asked = f"requested {drawn.wanted:,} pairs, but created only {len(drawn.examples):,}"
+        note(f"{asked}: the other questions have no paragraph in their article that does not answer them.")

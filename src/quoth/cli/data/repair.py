@@ -1,4 +1,4 @@
-"""``quoth data repair``: a copy of a data set in which what is beyond doubt is repaired."""
+"""``quoth data repair``: writes a copy of a data set with unambiguous problems repaired."""
 
 from __future__ import annotations
 
@@ -18,29 +18,27 @@ def repair(
     file: options.File,
     out: Annotated[
         Path,
-        typer.Option(
-            "--out", "-o", metavar="OUT", help="Where the repaired data go: .json, .jsonl, .csv or .tsv, also with .gz."
-        ),
+        typer.Option("--out", "-o", metavar="OUT", help="Output file: .json, .jsonl, .csv or .tsv, also with .gz."),
     ],
     log: Annotated[
-        Path | None, typer.Option(metavar="LOG", help="Where every change goes: JSON lines.", show_default=False)
+        Path | None, typer.Option(metavar="LOG", help="Log file of all changes: JSON lines.", show_default=False)
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="RULE", help="Apply this rule alone; may be given again.")
+        list[str] | None, typer.Option(metavar="RULE", help="Apply only this rule; may be given again.")
     ] = None,
     without: Annotated[
         list[str] | None, typer.Option("--except", metavar="RULE", help="Do not apply this rule; may be given again.")
     ] = None,
-    drop: Annotated[bool, typer.Option("--drop", help="Take out what cannot be repaired, and name it.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Remove what cannot be repaired, and list it.")] = False,
     excel_safe: options.ExcelSafe = False,
     sep: options.Sep = None,
     encoding: options.Encoding = None,
 ) -> None:
-    """Repair what is beyond doubt in a data set. Exit 0 if nothing is left to repair, 1 if something is.
+    """Repair unambiguous problems of a data set. The exit status is 1 if problems are left, else 0.
 
     The rules are question-id, values, scalars, empty, edges, starts, bytes, utf-16, line-ends, near, elsewhere,
-    look-alikes, entities, case, words, golds, rows and ids; the guide says what each does. Nothing else is touched,
-    and running it again changes nothing.
+    look-alikes, entities, case, words, golds, rows and ids; see the guide. Nothing else is changed, and running it
+    again changes nothing.
 
     Example: [cyan]quoth data repair mine.csv -o repaired.json --log changes.jsonl --drop[/cyan]
     """
@@ -60,7 +58,7 @@ def repair(
     if not inspected.rows:
         raise DataError(file, inspected.problems.sentences(), inspected.problems.lines())
     repaired = repair_rows(inspected.rows, rules)
-    # What was wrong before there were rows, such as a line that is no JSON, no rule sees.
+    # Rules apply to rows, so problems before there are rows, such as a line that is not JSON, remain.
     checked = Problems(file)
     check(inspected.rows, checked)
     unread = [problem for problem in inspected.problems.noted if problem.level == "error"]
@@ -71,7 +69,7 @@ def repair(
     left.noted.extend(unread)
     check(repaired.rows, left)
     if not repaired.rows:
-        raise DataError(file, [f"{file}: must hold a question without problems for --drop to keep, but holds none"])
+        raise DataError(file, [f"{file}: must have at least one question without problems for --drop, but has none"])
     write_rows(repaired.rows, out, excel_safe=excel_safe)
     if log:
         _write_log(log, [change.to_dict() for change in repaired.changes])

@@ -1,4 +1,4 @@
-"""Helpers of ``quoth data`` to print counts and tables, and to write parts."""
+"""Helpers of ``quoth data``: print counts and tables, write parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``quoth data split``: parts of a data set, by whole articles."""
+"""``quoth data split``: splits a data set by articles."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _NAMES = {2: ("train", "dev"), 3: ("train", "dev", "test")}
 def split(
     file: options.File,
     titles: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Titles of articles, one a line.", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="Titles of articles, one per line.", show_default=False)
     ] = None,
     share: Annotated[
-        float | None, typer.Option(metavar="X", help="Put this share of the questions aside, above 0 and below 1.")
+        float | None, typer.Option(metavar="X", help="Hold out this share of the questions, above 0 and below 1.")
     ] = None,
     parts: Annotated[
-        str | None, typer.Option(metavar="A,B,C", help="Sizes of several parts, in proportion, such as 80,10,10.")
+        str | None, typer.Option(metavar="A,B,C", help="Relative sizes of several parts, such as 80,10,10.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the draw, for --share and --parts.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of --share and --parts.")] = 0,
     list_titles: Annotated[
-        bool, typer.Option("--list-titles", help="Write the titles of each part too, as --titles takes them.")
+        bool, typer.Option("--list-titles", help="Also write the titles of each part, for --titles.")
     ] = False,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the files; made if there is none.")
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the files; created if it does not exist.")
     ] = Path(),
     sep: options.Sep = None,
     encoding: options.Encoding = None,
 ) -> None:
-    """Cut a data set into parts, so that what is held out of training stays unseen.
+    """Split a data set into parts, so that held-out data has no text in common with the training data.
 
-    With --titles, the named articles go to NAME.inside.json, all others to NAME.outside.json. With --share or --parts,
-    articles are drawn (contexts, where there are no titles), and those with contexts that are nearly the same go
-    together: to NAME.train.json and NAME.dev.json, with three parts also NAME.test.json, with more NAME.1.json and so
-    on. These need the extra [audit].
+    With --titles, the named articles are written to NAME.inside.json, all others to NAME.outside.json. With --share or
+    --parts, articles are drawn at random (contexts, if there are no titles), and articles with nearly the same contexts
+    are in the same part: NAME.train.json and NAME.dev.json, with three parts also NAME.test.json, with more NAME.1.json
+    and so on. This needs the extra [audit].
 
     Example: [cyan]quoth data split mine.json --share 0.1 -o parts[/cyan]
     """
@@ -53,7 +53,7 @@ def split(
     from quoth.errors import ConfigError
 
     if sum(option is not None for option in (titles, share, parts)) != 1:
-        raise ConfigError("one of --titles, --share and --parts must say how to split")
+        raise ConfigError("one of --titles, --share and --parts must be given")
     shares = _shares(share, parts)
     sides = ("inside", "outside") if titles else _NAMES.get(len(shares), tuple(map(str, range(1, len(shares) + 1))))
     paths = {side: out / f"{stem(file)}.{side}.json" for side in sides}

@@ -1,4 +1,4 @@
-"""``quoth data windows``: how a data set splits into windows."""
+"""``quoth data windows``: shows how a data set is split into windows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def windows(
     ] = 128,
     json: options.Json = False,
 ) -> None:
-    """Show how a data set splits into windows, and which golds are lost.
+    """Show how a data set is split into windows, and which golds are lost.
 
     A reader reads a long context in several overlapping windows. A gold that no window contains completely is lost for
     training; a larger overlap avoids this.

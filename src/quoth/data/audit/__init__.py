@@ -1,7 +1,7 @@
-"""The audit: what may mislead training and measuring, over one data set or several.
+"""The audit: finds problems of one or several data sets that could distort training or evaluation.
 
-examples ─▶ texts (leakage, contradictions) and labels (repeated sentences, odd lengths) ─▶ Audit
-predictions, where the caller has a reader ─▶ suspects (label errors, answerable "unanswerables") ─▶ Audit
+examples ─▶ texts (leakage, contradictions) and labels (repeated sentences, unusual lengths) ─▶ Audit
+predictions, if there is a reader ─▶ suspects (label errors, answerable "unanswerables") ─▶ Audit
 """
 
 from quoth.data.audit.records import KINDS, Audit, Finding, Located, Suspect

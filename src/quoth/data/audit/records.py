@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 from quoth.records import Example
 from quoth.text import replace_surrogates
 
-# Kind -> what it means; the order is that of the report.
+# Kind of finding -> its meaning, in the order of the report.
 KINDS = {
-    "same context": "one set holds a context of another: what is measured there was seen in training",
-    "near context": "one set holds nearly a context of another",
-    "same question": "one set asks a question of another on a context that is the same or nearly so",
-    "contradiction": "one question of one context has answers that share nothing, or an answer and none",
-    "repeats its sentence": "nearly all words of the question stand in the sentence of the answer: too easy",
+    "same context": "two sets have a context in common: scores on one are too high after training on the other",
+    "near context": "two sets have contexts that are nearly the same",
+    "same question": "two sets have the same question about contexts that are the same or nearly the same",
+    "contradiction": "the same question and context have answers without a common word, or an answer and none",
+    "repeats its sentence": "the sentence of the answer contains nearly all words of the question: too easy",
     "odd length": "the answer is much longer than the others, or the whole context",
-    "likely label error": "a reader is sure of another answer, or that there is none",
-    "answerable unanswerable": "a reader is sure of an answer where the data say that there is none",
+    "likely label error": "a reader is confident of another answer, or that there is none",
+    "answerable unanswerable": "a reader is confident of an answer to a question that is labelled unanswerable",
 }
 
 
@@ -31,14 +31,14 @@ class Located(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found.
+    """One finding.
 
     Attributes:
         kind: A key of ``KINDS``.
         found: The example.
-        other: The other one, of what is about two.
-        note: What was measured, such as a similarity.
-        order: What findings of a kind are sorted by, the greatest first.
+        other: The second example, for findings about two.
+        note: The measured value, such as a similarity.
+        order: Sort key of findings of a kind, in descending order.
     """
 
     kind: str
@@ -55,13 +55,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """What a reader says about one example, as far as the audit needs it.
+    """A reader's prediction for one example, as far as the audit needs it.
 
     Attributes:
         example: The example.
         text: The best answer's text, ``""`` for none.
-        is_right: Whether it shares a word with a gold; of an unanswerable example, whether the reader abstains.
-        probability: Of what the reader says, 0 to 1.
+        is_right: Whether it shares a word with a gold; for an unanswerable example, whether the reader abstains.
+        probability: Probability of the prediction, in [0, 1].
     """
 
     example: Example
@@ -80,13 +80,13 @@ def _located(located: Located) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The result.
+    """The result of an audit.
 
     Attributes:
         sources: Name -> counts of questions, contexts, articles, unanswerable and unlabelled questions.
-        findings: By kind in the order of ``KINDS``, the worst of each first.
-        lengths: Name -> how many answers have 1, 2, 3-4, 5-8, 9-16, 17-32 and more terms.
-        notes: Sentences about what was not looked at.
+        findings: By kind in the order of ``KINDS``, the worst of each kind first.
+        lengths: Name -> number of answers with 1, 2, 3-4, 5-8, 9-16, 17-32 and more terms.
+        notes: Sentences about checks that were not made.
     """
 
     sources: dict[str, dict[str, int]]
@@ -95,7 +95,7 @@ class Audit:
     notes: tuple[str, ...]
 
     def by_kind(self) -> Iterator[tuple[str, list[Finding]]]:
-        """Yield each kind with its findings, empty ones too."""
+        """Yield each kind with its findings, also if it has none."""
         for kind in KINDS:
             yield kind, [finding for finding in self.findings if finding.kind == kind]
 

@@ -1,4 +1,4 @@
-"""Runs the audit over texts and labels; it needs no reader."""
+"""Runs the audit of texts and labels, without a reader."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from quoth.data.terms import terms
 from quoth.records import Example, Gold
 from quoth.text import normalize_answer
 
-LENGTHS = (1, 2, 4, 8, 16, 32)  # upper ends of the bins of answer lengths; one more holds what is longer
-_LONG = 32  # terms of an answer that is odd by itself
-_REPEATED, _FEWEST = 0.9, 4  # share of a question's terms in one sentence, and how few are not judged
+LENGTHS = (1, 2, 4, 8, 16, 32)  # upper bounds of the bins of answer lengths; one more bin is for longer answers
+_LONG = 32  # minimum length of an unusually long answer, in terms
+_REPEATED, _FEWEST = 0.9, 4  # minimum share of a question's terms in one sentence, and minimum number of terms
 _END = regex.compile(r"[.!?](?=\s)|[\p{Sentence_Terminal}--[.!?]]|\n", regex.V1)
 _ASKING = frozenset(
     (
@@ -27,11 +27,12 @@ _ASKING = frozenset(
 
 
 def audit(sets: Mapping[str, Sequence[Example]], suspected: Sequence[tuple[str, Suspect]] = ()) -> Audit:
-    """Look for what may mislead training and measuring.
+    """Find problems of data sets that could distort training or evaluation.
 
     Args:
         sets: The data sets by name.
-        suspected: What a reader that was not trained on them says, with the set's name; see :func:`suspects`.
+        suspected: Predictions of a reader that was not trained on the data, with the name of the set; see
+            :func:`suspects`.
 
     Raises:
         MissingExtraError: Without the extra [audit], which finds near-duplicates.
@@ -80,7 +81,7 @@ def _lengths(examples: Sequence[Example]) -> tuple[int, ...]:
 
 
 def _shared_contexts(located: Sequence[Located], pairs: Sequence[tuple[str, str, float]]) -> Iterator[Finding]:
-    """Yield contexts of one set that another has, once for each two sets."""
+    """Yield contexts that two sets have in common, once for each pair of sets."""
     holders: defaultdict[str, dict[str, Located]] = defaultdict(dict)
     for each in located:
         holders[each.example.context].setdefault(each.source, each)
@@ -95,7 +96,7 @@ def _shared_contexts(located: Sequence[Located], pairs: Sequence[tuple[str, str,
 
 
 def _same_questions(located: Sequence[Located], group_of: Mapping[str, int]) -> Iterator[Finding]:
-    """Yield questions that are asked twice of contexts that are nearly the same: in two sets, or with other answers."""
+    """Yield questions that occur twice with nearly the same context: in two sets, or with different answers."""
     asked: defaultdict[tuple[str, int], list[Located]] = defaultdict(list)
     for each in located:
         asked[" ".join(terms(each.example.question)), group_of[each.example.context]].append(each)
@@ -141,7 +142,7 @@ def _labels(located: Sequence[Located]) -> Iterator[Finding]:
 
 
 def _repeated(example: Example, gold: Gold) -> float:
-    """Return the share of the question's terms that stand in the answer's sentence; 0 for very short questions."""
+    """Return the share of the question's terms that the answer's sentence contains; 0 for very short questions."""
     asked = [term for term in terms(example.question) if term not in _ASKING]
     if len(asked) < _FEWEST:
         return 0.0

@@ -1,4 +1,4 @@
-"""Labels that a reader doubts. The reader's predictions are handed in."""
+"""Finds labels that contradict a reader's predictions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from quoth.data.audit.records import Finding, Located, Suspect
 from quoth.records import Example, Prediction
 
-_SURE = 0.8  # probability from which a reader that contradicts a label is heard
+_SURE = 0.8  # minimum probability of a prediction that contradicts a label
 
 
 def suspects(
@@ -15,11 +15,11 @@ def suspects(
     answer: Callable[[Sequence[Example]], Iterable[Prediction]],
     f1: Callable[[str, Sequence[str]], float],
 ) -> list[Suspect]:
-    """Ask a reader that was not trained on these examples, and compare.
+    """Compare the predictions of a reader that was not trained on these examples with their labels.
 
     Args:
-        examples: Labelled ones; others are passed over.
-        answer: Gives a prediction for each example.
+        examples: The examples; unlabelled ones are skipped.
+        answer: Returns a prediction for each example.
         f1: Compares a text with golds, in [0, 1].
     """
     labelled = [example for example in examples if example.golds is not None]
@@ -36,10 +36,10 @@ def suspects(
 
 
 def reader_findings(suspected: Iterable[tuple[str, Suspect]]) -> Iterator[Finding]:
-    """Yield the labels that a reader contradicts and is sure."""
+    """Yield the labels that a reader contradicts with a high probability."""
     for source, each in suspected:
         if each.is_right or each.probability < _SURE:
             continue
         kind = "likely label error" if each.example.golds else "answerable unanswerable"
-        said = f'the reader says "{each.text}"' if each.text else "the reader says that there is no answer"
+        said = f'the reader predicts "{each.text}"' if each.text else "the reader predicts no answer"
         yield Finding(kind, Located(source, each.example), None, f"{said} ({each.probability:.0%})", each.probability)

@@ -1,4 +1,4 @@
-"""Files of labelling tools and other libraries, by their JSON: read into tasks, written from examples.
+"""Reads files of labelling tools and other libraries as tasks, and writes examples in their formats.
 
 file ─▶ Marked spans ─▶ Task (a label for each annotator) ─▶ merge: Examples, agreement ─▶ file
 """

@@ -1,4 +1,4 @@
-"""Several annotators of one question: their agreement, their disagreements, and one example of both."""
+"""Merges the labels of several annotators, and measures their agreement."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from quoth.data.rows import Problems
 from quoth.records import Example, Gold
 
 How = Literal["golds", "conflict"]
-# Compares a text with golds: whether it matches exactly, and F1 in [0, 1].
+# Compares a text with golds; returns whether it matches exactly, and its F1 in [0, 1].
 Score = Callable[[str, Sequence[str]], tuple[bool, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far annotators agree, over all pairs of labels of one question.
+    """The agreement of annotators, over all pairs of labels of the same question.
 
     Attributes:
-        questions: Those with at least two labels.
-        exact: Exact match of one's answers against the other's, 0 to 100, where both found an answer; ``None`` of none.
-        f1: F1 likewise.
-        answerability: How often both found an answer or both none, 0 to 100.
+        questions: Number of questions with at least two labels.
+        exact: Exact match of one annotator's answers with the other's, 0 to 100, if both found an answer; ``None`` if
+            there are no such pairs.
+        f1: The same for F1.
+        answerability: Percentage of pairs in which both found an answer or both found none, 0 to 100.
     """
 
     questions: int
@@ -40,12 +41,12 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A question that annotators answer differently.
+    """A question to which annotators gave different answers.
 
     Attributes:
         task: The question.
-        kind: Whether they differ about the answer, or about there being one.
-        is_left_out: Whether it is left for a person to decide.
+        kind: Whether they disagree on the answer, or on whether there is one.
+        is_left_out: Whether it is excluded, so that a person can decide.
     """
 
     task: Task
@@ -65,12 +66,12 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Examples of tasks.
+    """The merged examples.
 
     Attributes:
-        examples: Without those that are left for a person to decide.
-        agreement: Of the annotators.
-        disagreements: In the order of the tasks.
+        examples: The examples, without the excluded ones.
+        agreement: The agreement of the annotators.
+        disagreements: The disagreements, in the order of the tasks.
     """
 
     examples: list[Example]
@@ -79,12 +80,12 @@ class Merged:
 
 
 def join_files(files: Sequence[Sequence[Task]], names: Sequence[str], problems: Problems) -> list[Task]:
-    """Join the files of several annotators by the ids of their questions; each file is one annotator.
+    """Join the files of several annotators by question id; each file has the labels of one annotator.
 
     Args:
         files: The tasks of each file.
-        names: Of the annotators, one a file.
-        problems: Where questions are noted that have one id, and another question or context.
+        names: The names of the annotators, one for each file.
+        problems: Receives questions with the same id but a different question or context.
     """
     if len(files) == 1:
         return list(files[0])
@@ -94,7 +95,7 @@ def join_files(files: Sequence[Sequence[Task]], names: Sequence[str], problems: 
             labels = tuple((f"{name}: {who}" if who else name, golds) for who, golds in task.labels)
             first = joined.get(task.id)
             if first and (first.question, first.context) != (task.question, task.context):
-                message = f"must have the question and context of {first.where} in the first file, but has others"
+                message = f"must have the same question and context as {first.where} in the first file, but has others"
                 problems.add(f"{name}: {task.where}, id {task.id}", message, "another question of the same id")
                 continue
             earlier = first.labels if first else ()
@@ -103,14 +104,14 @@ def join_files(files: Sequence[Sequence[Task]], names: Sequence[str], problems: 
 
 
 def merge(tasks: Iterable[Task], score: Score, how: How = "golds") -> Merged:
-    """Make one example of each task.
+    """Create one example from each task.
 
     Args:
-        tasks: With the labels of their annotators.
-        score: Compares two annotators' texts.
-        how: ``golds`` keeps different answers as several golds; where annotators differ about there being an answer,
-            the majority decides, and of equal numbers a person. ``conflict`` leaves out every question on which any
-            two differ.
+        tasks: The tasks, with the labels of their annotators.
+        score: Compares the texts of two annotators.
+        how: ``golds`` keeps different answers as several golds; if annotators disagree on whether there is an answer,
+            the majority decides, and ties are excluded for a person to decide. ``conflict`` excludes every question on
+            which two annotators disagree.
     """
     examples: list[Example] = []
     disagreements: list[Disagreement] = []
@@ -144,7 +145,7 @@ def _percent(values: Sequence[float]) -> float | None:
 
 
 def _agreement(first: Sequence[Gold], second: Sequence[Gold], score: Score) -> tuple[bool, float]:
-    """Compare two annotators' golds: the best of each against the other's."""
+    """Compare the golds of two annotators; the best pair counts."""
     texts = [gold.text for gold in second]
     scores = [score(gold.text, texts) for gold in first]
     return any(exact for exact, _ in scores), max(f1 for _, f1 in scores)
@@ -160,7 +161,7 @@ def _kind(labels: Sequence[Labels], score: Score) -> Literal["answer", "answerab
 
 
 def _golds(labels: Sequence[Labels]) -> tuple[Gold, ...] | None:
-    """Return all golds, once each; ``()`` if most found none; ``None`` without labels, or where as many found none."""
+    """Return all distinct golds; ``()`` if the majority found no answer; ``None`` without labels, or for a tie."""
     votes = Counter(bool(golds) for _, golds in labels)
     if votes[True] == votes[False]:
         return None

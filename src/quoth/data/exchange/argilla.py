@@ -19,7 +19,7 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
-    """Yield a task for each record; suggestions are not looked at. Drafts and discarded responses count as none."""
+    """Yield a task for each record. Suggestions, drafts and discarded responses are ignored."""
     for where, record in objects(records, problems):
         inner = record.get("fields")
         metadata = record.get("metadata")
@@ -52,7 +52,7 @@ def _marks(value: object, where: str, problems: Problems) -> Iterator[Marked]:
 
 
 def write(examples: Sequence[Example]) -> list[dict[str, Any]]:
-    """Return records; golds are a response."""
+    """Return records, with the golds as a response."""
     records = []
     for example in examples:
         spans = [{"start": gold.start, "end": gold.span.end, "label": "answer"} for gold in example.golds or ()]

@@ -32,7 +32,7 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
         for mark, label in marks or []:
             asked.setdefault(label, []).append(mark)
         if not asked:
-            problems.add(where, "must have a question, or labels that are questions, but has neither", "no question")
+            problems.add(where, "must have a question, or questions as labels, but has neither", "no question")
         for number, (question, spans) in enumerate(asked.items(), 1):
             if (found := texts({**fields, "question": question}, where, problems)) is not None:
                 yield Raw(where, f"{identifier(fields) or where}-{number}", *found, [(_who(fields), spans)])
@@ -66,7 +66,7 @@ def _marks(record: Mapping[str, Any], where: str, problems: Problems) -> list[tu
 
 
 def write(examples: Sequence[Example]) -> list[dict[str, Any]]:
-    """Return records; doccano gives its own ids, so the example's is ``question_id`` as well."""
+    """Return records. doccano assigns its own ids, so the example's id is also stored as ``question_id``."""
     records = []
     for example in examples:
         record: dict[str, Any] = {"text": example.context, "question_id": example.id, "question": example.question}

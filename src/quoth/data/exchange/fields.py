@@ -1,4 +1,4 @@
-"""Fields that the tools' records share: ids, texts, objects in lists."""
+"""Reads the fields that the tools' records have in common: ids, texts, and lists of objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CONTEXTS = ("text", "context", "passage", "document")
 
 
 def objects(records: Iterable[object], problems: Problems) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each record with its place, counted from 1; what is no object is noted."""
+    """Yield each record with its place, counted from 1; items that are not objects are reported."""
     for number, record in enumerate(records, 1):
         if isinstance(record, dict):
             yield f"record {number}", record
@@ -20,7 +20,7 @@ def objects(records: Iterable[object], problems: Problems) -> Iterator[tuple[str
 
 
 def texts(fields: Mapping[str, Any], where: str, problems: Problems) -> tuple[str, str, str] | None:
-    """Return question, context and title; ``None`` if one of the first two is missing, which is noted."""
+    """Return question, context and title; ``None`` if question or context is missing, which is reported."""
     question = fields.get("question")
     context = next((fields[name] for name in _CONTEXTS if isinstance(fields.get(name), str)), None)
     title = fields.get("title")
@@ -33,7 +33,7 @@ def texts(fields: Mapping[str, Any], where: str, problems: Problems) -> tuple[st
 
 
 def identifier(*fields: Mapping[str, Any]) -> str:
-    """Return the first id that is there, of the question before that of the record."""
+    """Return the id of the question, or else of the record."""
     for name in ("question_id", "id"):
         for each in fields:
             if isinstance(value := each.get(name), str | int) and value != "":

@@ -1,4 +1,4 @@
-"""Which formats there are, and how each is read and written."""
+"""The table of exchange formats, with their readers and writers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from quoth.files import whole_bytes
 from quoth.names import did_you_mean
 from quoth.records import Example
 
-# Name -> what it is.
+# Name -> description.
 FORMATS = {
     "squad": "nested SQuAD JSON",
     "flat": "rows as JSON lines, CSV or TSV, by the name of the file",
@@ -58,8 +58,8 @@ def read_tasks(source: str, problems: Problems, format_name: str | None = None) 
 
     Args:
         source: The file.
-        problems: Where what is wrong is noted.
-        format_name: A key of ``FORMATS``; by the keys of its records if it is not given.
+        problems: Receives the problems.
+        format_name: A key of ``FORMATS``; inferred from the keys of the records if ``None``.
 
     Raises:
         ConfigError: If there is no such format.
@@ -85,7 +85,7 @@ def _labels(example: Example) -> tuple[Any, ...]:
 
 
 def _records(source: str, problems: Problems) -> list[object] | None:
-    """Return the records of a JSON list or of JSON lines; ``None`` if it is neither, which is noted."""
+    """Return the records of a JSON list or of JSON lines; ``None`` if it is neither, which is reported."""
     text = file_text(source, problems)
     if text is None:
         return None
@@ -111,7 +111,7 @@ def write_format(examples: Sequence[Example], path: Path, format_name: str, *, e
     """Write examples in a format.
 
     Raises:
-        ConfigError: If there is no such format, or the file's name does not suit it.
+        ConfigError: If there is no such format, or the file's name has the wrong extension.
         MissingExtraError: If it is ``datasets``, without the extra [hub].
     """
     name = _known(format_name)
@@ -124,7 +124,7 @@ def write_format(examples: Sequence[Example], path: Path, format_name: str, *, e
         write_rows([row_of(example) for example in examples], path, excel_safe=excel_safe)
     else:
         document = _DOCUMENTS[name](examples)
-        # ASCII only: JSON escapes can hold lone surrogates, which UTF-8 cannot.
+        # ASCII only: JSON escapes can represent lone surrogates, which UTF-8 cannot.
         lines = [json.dumps(record) for record in document] if name == "doccano" else [json.dumps(document)]
         data = "".join(f"{line}\n" for line in lines).encode("ascii")
         with whole_bytes(path) as file:

@@ -1,7 +1,7 @@
-"""Label Studio: tasks with annotations, as its JSON export has them and its import takes them.
+"""Label Studio: tasks with annotations, in the JSON format of its export and import.
 
 Source: labelstud.io, "Export annotations" and "Import data"; a labelling configuration with ``<Labels name="answer"
-toName="text">``. An annotation without results says that there is no answer. Old versions count units of UTF-16.
+toName="text">``. An annotation without results means "no answer". Old versions count UTF-16 code units.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from quoth.records import Example
 
 
 def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
-    """Yield a task for each record; cancelled annotations count as none, predictions are not looked at."""
+    """Yield a task for each record. Cancelled annotations and predictions are ignored."""
     for where, task in objects(records, problems):
         data = task.get("data")
         if not isinstance(data, dict):
@@ -51,7 +51,7 @@ def _marks(annotation: Mapping[str, Any], where: str, problems: Problems) -> Ite
 
 
 def write(examples: Sequence[Example]) -> list[dict[str, Any]]:
-    """Return tasks; golds are annotations, in code points, and unlabelled examples have none."""
+    """Return tasks, with golds as annotations (offsets in code points); unlabelled examples have no annotation."""
     return [_task(example) for example in examples]
 
 

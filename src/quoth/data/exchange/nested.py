@@ -1,4 +1,4 @@
-"""Nested JSON of other tools: Haystack's annotation tool and simpletransformers. Both are read as SQuAD's is.
+"""Nested JSON of other tools: Haystack's annotation tool and simpletransformers. Both are read like SQuAD.
 
 Source: Haystack 1.x, "Annotation tool", its SQuAD export; simpletransformers.ai, "Question answering data formats".
 """
@@ -13,7 +13,7 @@ from quoth.records import Example
 
 
 def write_simpletransformers(examples: Sequence[Example]) -> list[dict[str, Any]]:
-    """Return a list of contexts with their questions; a title, which simpletransformers passes over, stays there."""
+    """Return a list of contexts with their questions. Titles are kept; simpletransformers ignores them."""
     contexts = []
     for (context, title), group in groupby(examples, key=lambda example: (example.context, example.title)):
         shared = {"context": context, **({"title": title} if title else {})}

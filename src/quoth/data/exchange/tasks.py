@@ -1,4 +1,4 @@
-"""Tasks of labelling tools, and where their marked spans stand, whatever unit their offsets count."""
+"""Tasks of labelling tools, and conversion of their spans to code points from any unit of offsets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Labels: TypeAlias = tuple[str, tuple[Gold, ...]]
 
 
 class Marked(NamedTuple):
-    """A span as a tool gives it.
+    """A span, as exported by a tool.
 
     Attributes:
-        start: In the tool's own unit.
-        end: In the same unit, exclusive.
-        text: What it says the span holds; ``None`` if it does not say.
+        start: Start, in the tool's unit.
+        end: End, in the same unit, exclusive.
+        text: The text of the span; ``None`` if the tool does not export it.
     """
 
     start: int
@@ -29,7 +29,7 @@ class Marked(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """A task before its spans are placed; ``labels`` has the spans of each annotator, by name."""
+    """A task before its spans are converted; ``labels`` has the spans of each annotator, by name."""
 
     where: str
     id: str
@@ -41,15 +41,15 @@ class Raw(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One question of one context, with what each annotator marked.
+    """One question about one context, with the labels of each annotator.
 
     Attributes:
         where: Its place in the file.
-        id: Of the question.
-        question: As written.
-        context: As written.
-        title: The article's, or ``""``.
-        labels: Each annotator's name and golds, ``()`` for no answer; no labels if nobody has annotated it.
+        id: The id of the question.
+        question: The question.
+        context: The context.
+        title: The title of the article, or ``""``.
+        labels: Name and golds of each annotator, ``()`` for no answer; empty if it has not been annotated.
     """
 
     where: str
@@ -61,11 +61,10 @@ class Task:
 
 
 def placed(tasks: Iterable[Raw], problems: Problems) -> list[Task]:
-    """Find each marked span in its context, by the text that it must hold.
+    """Convert the spans of tasks to golds, using the texts of the spans to determine the unit of the offsets.
 
-    The unit that fits most spans of a file (code points, bytes of UTF-8, units of UTF-16, other line ends) is tried
-    first. A span that fits under none is an error, and its task is left out. Without its text a span is taken for one
-    of code points.
+    The unit that fits most spans of a file (code points, UTF-8 bytes, UTF-16 code units, other line ends) is tried
+    first. A span that fits no unit is reported, and its task is skipped. Without a text, offsets are code points.
     """
     raws = list(tasks)
     units = Counter(
@@ -84,7 +83,11 @@ def placed(tasks: Iterable[Raw], problems: Problems) -> list[Task]:
                     golds[fitting[0][1]] = None
                 else:
                     wrong = True
-                    problems.add(f"{raw.where}, id {raw.id}", _misplaced(raw.context, mark), "a span that has no place")
+                    problems.add(
+                        f"{raw.where}, id {raw.id}",
+                        _misplaced(raw.context, mark),
+                        "a span that does not match its text",
+                    )
             labels.append((annotator, tuple(golds)))
         if not wrong:
             found.append(Task(*raw[:5], tuple(labels)))
@@ -114,5 +117,5 @@ def _misplaced(context: str, mark: Marked) -> str:
     if mark.text is None:
         length = len(context)
         return f"a span must lie within the context's {length:,} code points, but is {mark.start} to {mark.end}"
-    said = f"the span from {mark.start} to {mark.end} must hold {shown(mark.text)}, but holds {shown(there)}"
-    return f"{said}, in code points, bytes and units of UTF-16 alike"
+    message = f"the span from {mark.start} to {mark.end} must hold {shown(mark.text)}, but holds {shown(there)}"
+    return f"{message}, in code points, bytes and UTF-16 code units"

@@ -1,8 +1,8 @@
-"""Repairs what is beyond doubt: each kind a named rule, each change logged, nothing else touched.
+"""Repairs unambiguous problems of data sets. Each kind of repair is a named rule, and each change is logged.
 
-    rows ─▶ fields (names, values, shapes) ─▶ golds (places, texts) ─▶ rows (doubled) ─▶ ids ─▶ rows and changes
+    rows ─▶ fields (names, values, shapes) ─▶ golds (places, texts) ─▶ rows (duplicates) ─▶ ids ─▶ rows and changes
 
-Running it on its own result changes nothing. What a rule cannot decide it leaves for the check to name.
+Repairing a repaired data set changes nothing. Ambiguous problems are left for the check to report.
 """
 
 from quoth.data.repair.rules import RULES, Change, chosen_rules

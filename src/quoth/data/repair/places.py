@@ -1,4 +1,4 @@
-"""Finds where an answer stands in its context, if that is beyond doubt."""
+"""Finds the place of an answer in its context, if it is unambiguous."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from quoth.data.lookalikes import fold
 
-_FEW = 10  # code points that a start may be off by
+_FEW = 10  # maximum error of a start, in code points
 _CASED = ("LATIN", "GREEK", "CYRILLIC")
 
 
 class Place(NamedTuple):
-    """Where an answer stands: by which rule, its text there, and its start."""
+    """The place of an answer: the rule that found it, the text at the place, and its start."""
 
     rule: str
     text: str
@@ -22,18 +22,18 @@ class Place(NamedTuple):
 
 
 def places_of(context: str, text: str, start: int | None) -> Iterator[Place]:
-    """Yield the place that each rule finds, in the order of the rules; they may differ.
+    """Yield the place that each rule finds, in the order of the rules. The places may differ.
 
     Args:
-        context: The text.
-        text: The answer, not empty, without outer white space.
-        start: Where it is said to stand, or ``None``; not where it does stand.
+        context: The context.
+        text: The answer, not empty, without leading and trailing white space.
+        start: Its incorrect start, or ``None``.
     """
     if start is None or start < 0:
         start = None
     else:
         fitting = [Place(rule, text, at) for rule, at in in_other_units(context, start) if context.startswith(text, at)]
-        if len({place.start for place in fitting}) == 1:  # else it is not known what was counted
+        if len({place.start for place in fitting}) == 1:  # otherwise, the unit is ambiguous
             yield from fitting
     found = list(find_all(context, text))
     if start is not None and (place := _nearest(found, start)) is not None:
@@ -46,18 +46,18 @@ def places_of(context: str, text: str, start: int | None) -> Iterator[Place]:
 
 
 def in_other_units(context: str, start: int) -> Iterator[tuple[str, int]]:
-    """Yield what a start means if it counts something else than code points."""
+    """Yield the code points of a start that was counted in other units."""
     if not context.isascii():
         yield from _decoded("bytes", context.encode("utf-8", "surrogatepass")[:start], "utf-8")
         yield from _decoded("utf-16", context.encode("utf-16-le", "surrogatepass")[: 2 * start], "utf-16-le")
-    if "\r\n" in context:  # counted as one
+    if "\r\n" in context:  # a CR LF pair counted as one
         done = 0
-        for place, character in enumerate(f"{context} "):  # the end of the text is a place too
+        for place, character in enumerate(f"{context} "):  # the end of the text is a valid position, too
             if done == start:
                 yield "line-ends", place
                 break
             done += not (character == "\r" and context[place + 1 : place + 2] == "\n")
-    elif "\n" in context:  # counted as two
+    elif "\n" in context:  # a line feed counted as two
         before = 0
         for place, character in enumerate(f"{context} "):
             if place + before == start:
@@ -70,11 +70,11 @@ def _decoded(rule: str, head: bytes, encoding: str) -> Iterator[tuple[str, int]]
     try:
         yield rule, len(head.decode(encoding, "surrogatepass"))
     except UnicodeDecodeError:
-        return  # inside a character: not counted so
+        return  # inside a character: not this unit
 
 
 def find_all(context: str, text: str) -> Iterator[int]:
-    """Yield every place of a text, overlapping ones too."""
+    """Yield all places of a text, including overlapping ones."""
     place = context.find(text)
     while place >= 0:
         yield place
@@ -87,7 +87,7 @@ def _nearest(found: list[int], start: int) -> int | None:
 
 
 def _in_other_letters(context: str, text: str, start: int | None) -> Iterator[Place]:
-    """Yield the place of a text that looks like the answer: at its start, else the only one."""
+    """Yield the place of a text that looks like the answer: the one at its start, else the only one."""
     for rule, case in (("look-alikes", False), ("case", True)):
         if rule == "case":
             yield from _with_entities(context, text)
@@ -106,11 +106,11 @@ def _with_entities(context: str, text: str) -> Iterator[Place]:
 
 
 def whole_words(context: str, start: int, end: int) -> tuple[int, int]:
-    """Return a span that cuts no word of Latin, Greek or Cyrillic letters, if it is beyond doubt, else the same span.
+    """Return a span that splits no word of Latin, Greek or Cyrillic letters if it is unambiguous, else the same span.
 
-    "ten" in "contenders" becomes the "ten" that stands by itself, if there is one such place; "Rober" in "Roberson"
-    becomes the whole word, since more than half of it is there. Only where a letter stands beside a letter: "1990" of
-    "1990s" is left as it is, and so are scripts that put particles or nothing between words.
+    "ten" in "contenders" is moved to the separate word "ten" if it occurs exactly once; "Rober" in "Roberson" is
+    extended to the whole word, because it is more than half of it. This applies only between two letters: "1990" in
+    "1990s" is unchanged, and so are scripts with particles or without spaces between words.
     """
     first, last = _widened(context, start, end)
     if (first, last) == (start, end):

@@ -1,4 +1,4 @@
-"""What a repair would change, for the check to say."""
+"""A preview of the changes of a repair, for the check."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from quoth.data.rows import Problems, shown
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a repair would change.
+    """The changes that a repair would make.
 
     Attributes:
-        rows: How many rows.
-        rules: How many changes by each rule.
-        left: How many rows would still hold an error.
+        rows: Number of changed rows.
+        rules: Number of changes by each rule.
+        left: Number of rows that would still have an error.
     """
 
     rows: int
@@ -28,12 +28,12 @@ class Preview:
     left: int
 
     def __str__(self) -> str:
-        """Say it in a sentence."""
+        """Return a sentence."""
         if not self.rows:
-            return f"quoth data repair can repair none of {self.left:,} with problems; --drop takes them out"
+            return f"quoth data repair can repair none of {self.left:,} with problems; --drop removes them"
         rules = ", ".join(f"{rule} {number:,}" for rule, number in self.rules.items())
         rows = f"{self.rows:,} row" + ("s" if self.rows != 1 else "")
-        left = f", and leave {self.left:,} with problems, which --drop takes out" if self.left else ""
+        left = f", and leave {self.left:,} with problems, which --drop removes" if self.left else ""
         return f"quoth data repair would change {rows} ({rules}){left}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,15 +42,15 @@ class Preview:
 
 
 def preview(inspected: Inspected) -> Preview:
-    """Repair the rows of a data set, and throw the result away; changes of rows without errors become warnings.
+    """Repair the rows of a data set, and discard the result; changes of rows without errors are added as warnings.
 
-    An answer that moves is said with its places, since its text stays the same.
+    For an answer that is moved, the warning names both places, because its text is the same.
     """
     repaired = repair(inspected.rows)
     problems = inspected.problems
     wrong = {problem.where.partition(", id ")[0] for problem in problems.noted if problem.level == "error"}
     for change in repaired.changes:
-        # Annotators who agree give the same answer twice, which is no fault.
+        # The same answer twice is normal if annotators agree.
         if change.where not in wrong and change.rule != "golds":
             where = f"{change.where}, id {change.id}" if change.id.isprintable() else change.where
             problems.warn(where, f"{RULES[change.rule]}: {_said(change)}", change.rule)

@@ -1,4 +1,4 @@
-"""The names of the rules, and the record of a change."""
+"""The names of the rules, and the log record of a change."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any, NamedTuple
 from quoth.errors import ConfigError
 from quoth.names import did_you_mean
 
-# Name -> what it repairs; the order is that in which they are tried.
+# Name -> what it repairs, in the order of application.
 RULES = {
-    "question-id": "an id under the name question_id, query_id or qid",
+    "question-id": "an id with the name question_id, query_id or qid",
     "values": 'numbers and truth values as text ("255", "false")',
-    "scalars": "a single text or place where a list belongs",
-    "empty": "an empty answer, which means that there is none",
+    "scalars": "a single text or position instead of a list",
+    "empty": "an empty answer, which means no answer",
     "edges": "white space around an answer",
-    "starts": "a missing or negative answer_start of an answer that stands in one place",
-    "bytes": "answer_start counted in bytes of UTF-8",
-    "utf-16": "answer_start counted in units of UTF-16",
+    "starts": "a missing or negative answer_start of an answer that occurs exactly once",
+    "bytes": "answer_start in UTF-8 bytes",
+    "utf-16": "answer_start in UTF-16 code units",
     "line-ends": "answer_start counted with other line ends",
     "near": "answer_start off by a few characters",
-    "elsewhere": "an answer that stands in one place, another one",
+    "elsewhere": "an answer that occurs exactly once, at another place",
     "look-alikes": "an answer in another Unicode form, or with other quotes, dashes or spaces than the context",
-    "entities": "an answer with HTML entities that the context has not, or the other way round",
-    "case": "an answer in another case than the context",
-    "words": "an answer that cuts a word of Latin, Greek or Cyrillic letters",
+    "entities": "an answer with HTML entities that the context does not have, or vice versa",
+    "case": "an answer that differs from the context in case",
+    "words": "an answer that splits a word of Latin, Greek or Cyrillic letters",
     "golds": "the same answer at the same place twice",
     "rows": "the same row twice",
     "ids": "ids that are missing or repeated",
@@ -32,15 +32,15 @@ RULES = {
 
 
 class Change(NamedTuple):
-    """One change of one row.
+    """A change of a row.
 
     Attributes:
         where: The row's place in the file.
-        id: Its id before the change, ``""`` without one.
+        id: Its id before the change; ``""`` if it had none.
         rule: A key of ``RULES``, or ``drop``.
-        field: What is changed: a column, ``answer 1`` (counted from 1), or ``row``.
-        before: Its value; ``None`` if there was none.
-        after: Its new value; ``None`` if it is taken out.
+        field: The changed field: a column, ``answer 1`` (counted from 1), or ``row``.
+        before: The old value; ``None`` if there was none.
+        after: The new value; ``None`` if it is removed.
     """
 
     where: str
@@ -59,11 +59,11 @@ def chosen_rules(only: Collection[str] = (), without: Collection[str] = ()) -> f
     """Return the rules to apply.
 
     Args:
-        only: These alone, if any are named.
-        without: Not these.
+        only: If not empty, only these.
+        without: All except these.
 
     Raises:
-        ConfigError: If a name is of no rule.
+        ConfigError: If there is no rule of a name.
     """
     for name in [*only, *without]:
         if name not in RULES:

@@ -19,11 +19,11 @@ _ID_NAMES = ("question_id", "qid", "questionId", "query_id")
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """Rows after the repair.
+    """Result of a repair.
 
     Attributes:
-        rows: In their order, without those that were taken out.
-        changes: In the order of the rows; those of whole rows and ids at the end.
+        rows: The rows, in order, without the removed ones.
+        changes: The changes, in the order of the rows; changes of whole rows and ids come last.
     """
 
     rows: list[Row]
@@ -31,14 +31,14 @@ class Repaired:
 
 
 def repair(rows: Iterable[Row], rules: Collection[str] = RULES.keys()) -> Repaired:
-    """Repair what is beyond doubt, and leave everything else as it is.
+    """Repair unambiguous problems, and leave everything else unchanged.
 
     Args:
-        rows: As they were read.
-        rules: Those to apply, of ``RULES``.
+        rows: The rows.
+        rules: The rules to apply, from ``RULES``.
 
     Returns:
-        The rows and every change. The same rows give the same result, and repairing the result changes nothing.
+        The rows and all changes. The result is deterministic, and repairing it again changes nothing.
     """
     changes: list[Change] = []
     repaired = [_RowRepair(row, rules, changes).run() for row in rows]
@@ -50,7 +50,7 @@ def repair(rows: Iterable[Row], rules: Collection[str] = RULES.keys()) -> Repair
 
 
 def drop_unrepaired(repaired: Repaired, problems: Problems) -> Repaired:
-    """Take out the rows in which the check finds errors; they are noted as changes by the name of ``drop``."""
+    """Remove the rows in which the check finds errors; they are logged as changes of the rule ``drop``."""
     wrong = Problems(problems.source)
     check(repaired.rows, wrong)
     why: dict[str, list[str]] = {}
@@ -135,7 +135,7 @@ class _RowRepair:
             self._fields["answers"] = _shaped_as(given, repaired)
 
     def _gold(self, gold: dict[str, Any], field: str) -> dict[str, Any] | None:
-        """Return a gold with its values, text and place repaired; ``None`` if it says that there is no answer."""
+        """Return a gold with repaired values, text and place; ``None`` if it means that there is no answer."""
         context: str = self._fields["context"]
         if "values" in self._rules:
             self._gold_values(gold, field, context)
@@ -182,7 +182,7 @@ class _RowRepair:
 
 
 def _is_scalar(answers: object) -> bool:
-    """Tell whether something stands where a list belongs."""
+    """Return True for a value that should be in a list."""
     if isinstance(answers, dict):
         lists = [isinstance(answers.get(key), list) for key in ("text", "answer_start")]
         return not all(lists)
@@ -190,7 +190,7 @@ def _is_scalar(answers: object) -> bool:
 
 
 def _listed(answers: object) -> list[dict[str, Any]] | None:
-    """Return answers of any shape as a list of objects; ``None`` if that cannot be done, or there are none."""
+    """Return answers of any shape as a list of objects; ``None`` if this is impossible, or there are none."""
     if isinstance(answers, str):
         return [{"text": answers, "answer_start": None}] if answers.strip() else None
     if isinstance(answers, list):
@@ -213,7 +213,7 @@ def _shaped_as(given: object, golds: list[dict[str, Any]]) -> object:
 
 
 def _once(rows: Iterable[Row], changes: list[Change]) -> Iterator[Row]:
-    """Yield each different row once."""
+    """Yield each distinct row once."""
     seen: dict[str, str] = {}
     for row in rows:
         first = seen.setdefault(_fingerprint(row.fields), row.where)
@@ -228,7 +228,7 @@ def _fingerprint(fields: Mapping[str, Any]) -> str:
 
 
 def _with_ids(rows: list[Row], changes: list[Change]) -> Iterator[Row]:
-    """Yield the rows, each with an id of its own; a missing one is made of question and context."""
+    """Yield the rows with unique ids; a missing id is computed from question and context."""
     taken = {_id(row.fields) for row in rows} - {""}
     given: set[str] = set()
 
@@ -241,7 +241,7 @@ def _with_ids(rows: list[Row], changes: list[Change]) -> Iterator[Row]:
     for row in rows:
         before = row.fields.get("id")
         if before not in (None, "") and not _id(row.fields):
-            yield row  # of another kind: the check names it
+            yield row  # of another type: the check reports it
             continue
         after = _id(row.fields)
         if not after:

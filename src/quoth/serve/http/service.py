@@ -196,7 +196,7 @@ class Service:
     def _choice(self, asked: schema.Choice) -> DecodeSettings:
         if asked.min_probability is not None and asked.null_threshold is not None:
             raise ApiError(
-                422, "bad_field", "min_probability takes the place of null_threshold, but both are given",
+                422, "bad_field", "min_probability and null_threshold cannot be used together",
                 "Give one of them.", "body.min_probability",
             )  # fmt: skip
         return self._desk.reader.decode_settings(

@@ -1,4 +1,4 @@
-"""Jobs over tables of any size: a fixed plan, shards that are written whole, and workers that may be killed."""
+"""Jobs over tables of any size: a fixed plan, shards that are written atomically, and workers that may be killed."""
 
 from quoth.tables.job.plan import Counts, Plan
 from quoth.tables.job.run import Job, Status, Summary, look, run

@@ -1,7 +1,7 @@
-"""Workers on this machine: one process each, with one reader. They write shards; this process hands them out.
+"""Runs a job on this machine: worker processes with one reader each write the shards; this process assigns them.
 
-A worker that is killed costs the shard that it was working on, which another one does again. Workers leave signals to
-the process that started them, and end with it.
+If a worker is killed, another one repeats its shard. Workers ignore stop signals, which the parent process handles, and
+exit with it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from quoth.tables.job.queue import ShardQueue
 from quoth.tables.job.shards import write_shard
 from quoth.tables.sources import Cursor
 
-# How often a shard may end its worker.
+# Maximum number of workers that may be killed at one shard.
 _ATTEMPTS = 3
-# How long to wait for news before looking for a stop signal, in seconds.
+# Interval of checks for a stop signal, in seconds.
 _TICK = 0.2
 
 
 class Progress(NamedTuple):
-    """What a worker has done of a shard so far."""
+    """The progress of a worker with a shard."""
 
     shard: int
     counts: Counts
@@ -44,12 +44,12 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How the caller follows a run.
+    """Callbacks of a run.
 
     Attributes:
-        started: Is told of each reader that was loaded, before its worker does a shard; it may raise.
-        progress: Is told of rows that were answered, and of shards that were written.
-        stopped: Returns whether no more shards must be begun.
+        started: Called after each reader is loaded, before its worker starts a shard; may raise.
+        progress: Called with the progress of each shard.
+        stopped: Returns True if no more shards should be started.
     """
 
     started: Callable[[Started], None]
@@ -66,8 +66,8 @@ def run_local(plan: Plan, shards: list[int], workers: int | None, watch: Watch) 
     """Do shards with several workers; if their number is ``None``, with as many as the cores allow.
 
     Raises:
-        JobError: If a worker cannot start, or a shard ends its workers again and again.
-        QuothError, OSError: What a worker failed with.
+        JobError: If a worker cannot start, or workers are killed repeatedly at the same shard.
+        QuothError, OSError: The error of a worker.
     """
     workers = workers or default_workers(plan.settings.reader.threads)
     crew = _Crew(plan, ShardQueue(shards, workers), watch)
@@ -83,7 +83,7 @@ def run_local(plan: Plan, shards: list[int], workers: int | None, watch: Watch) 
 
 @dataclass(slots=True)
 class _Member:
-    """A worker, as this process sees it."""
+    """A worker, in the parent process."""
 
     index: int
     process: BaseProcess
@@ -110,7 +110,7 @@ class _Crew:
         self.members[ours] = _Member(index, process, ours)
 
     def listen(self) -> None:
-        """Wait for news from any worker, and act on it."""
+        """Wait for a message from any worker, and process it."""
         for connection in wait(list(self.members), timeout=_TICK):
             member = self.members[connection]  # type: ignore[index]
             try:
@@ -135,7 +135,7 @@ class _Crew:
         member.shard = None if self._watch.stopped() else self._queue.take(member.index)
         try:
             member.connection.send(member.shard)
-        except OSError:  # it has ended; that is heard of next
+        except OSError:  # it has exited, which is handled next
             return
         if member.shard is None:
             del self.members[member.connection]
@@ -147,7 +147,7 @@ class _Crew:
         del self.members[member.connection]
         code = member.process.exitcode
         if not member.is_ready:
-            raise JobError(f"a worker must load its reader, but ended before it had (exit code {code}): out of memory?")
+            raise JobError(f"a worker exited (code {code}) before it had loaded its reader: out of memory?")
         if (shard := member.shard) is not None:
             self._attempts[shard] += 1
             if self._attempts[shard] >= _ATTEMPTS:
@@ -158,7 +158,7 @@ class _Crew:
             self.start(member.index)
 
     def kill(self) -> None:
-        """End all workers that are left, at once."""
+        """Kill all remaining workers."""
         for member in self.members.values():
             member.process.kill()
             member.process.join()
@@ -175,7 +175,7 @@ class _Crew:
 
 
 def _work(plan: Plan, connection: Connection) -> None:
-    """Do shards until there are no more: what runs in a worker."""
+    """Run shards until there are no more, in a worker process."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -197,7 +197,7 @@ def _work(plan: Plan, connection: Connection) -> None:
 
 
 def limit_threads(threads: int | None) -> None:
-    """Keep all libraries of this process to some threads; must be called before they start any."""
+    """Limit the threads of all libraries of this process; call it before they start threads."""
     if threads is not None:
         os.environ["RAYON_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
         os.environ["TOKENIZERS_PARALLELISM"] = "false" if threads == 1 else "true"

@@ -30,7 +30,7 @@ def locked(folder: Folder) -> Iterator[None]:
     """Hold the lock of a folder.
 
     Raises:
-        ConfigError: If another process holds it.
+        ConfigError: If another process has locked it.
     """
     with _locked_path(folder, folder.path / LOCK) if folder.path is not None else _leased(folder):
         yield
@@ -59,7 +59,7 @@ def _take(file: IO[str]) -> bool:
         if sys.platform == "win32":
             import msvcrt
 
-            file.seek(1 << 20)  # what is locked cannot be read there
+            file.seek(1 << 20)  # Windows does not allow reading a locked file
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl

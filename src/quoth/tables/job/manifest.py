@@ -1,10 +1,10 @@
 """``_quoth/job.json``: what a job reads and all that its answers depend on. A run that differs is refused.
 
 format      1
-inputs      each file: path, format, size, time of modification, a hash of its ends, rows, where reading may begin
-columns     of the input, with their types; ``schema`` is the same as Arrow writes it
+inputs      for each file: path, format, size, modification time, a hash of its start and end, rows, entry points
+columns     of the input, with their types; ``schema`` is the same in Arrow's format
 rows, rows_per_shard, shards
-settings    what is asked
+settings    the settings of the table
 reader      sha256 of its files and settings; engine, precision, threads
 versions    of Quoth, pyarrow and the engine
 """
@@ -34,11 +34,11 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a reader turned out to be, once it was loaded.
+    """Engine and precision of a loaded reader.
 
     Attributes:
-        engine: What runs the network.
-        precision: What it computes in.
+        engine: The engine.
+        precision: The precision.
     """
 
     engine: str
@@ -46,7 +46,7 @@ class Started:
 
 
 def reader_hash(folder: ReaderFolder) -> str:
-    """Return a hash of all that a reader's answers depend on."""
+    """Return a hash of everything that a reader's answers depend on."""
     parts = {name: sha256(folder.path / name) for name in reader_files(folder.path)}
     content = {"files": parts, **folder.settings().to_dict()}
     return sha256(json.dumps(content, sort_keys=True).encode())
@@ -83,7 +83,7 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
     """Return the manifest of a folder, or ``None`` if there is none and the folder is new or empty.
 
     Raises:
-        ConfigError: If the folder holds other things, or the manifest cannot be read.
+        ConfigError: If the folder contains other files, or the manifest cannot be read.
     """
     content = folder.read(MANIFEST)
     if content is None:
@@ -96,7 +96,7 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
     try:
         found = json.loads(content)
     except ValueError as error:
-        raise JobError(f"{file}: must be JSON, but cannot be read: {error}. Start anew in another folder.") from error
+        raise JobError(f"{file}: must be JSON, but cannot be read: {error}. Start again in another folder.") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise JobError(f"{file}: format must be {FORMAT}. Is it of another version of Quoth?")
     return found
@@ -122,13 +122,13 @@ def check_same(folder: Folder, before: Mapping[str, Any], now: Mapping[str, Any]
     """Check that a run is that of a manifest.
 
     Raises:
-        ConfigError: If something differs; the message names all that does.
+        ConfigError: If something differs; the message lists all differences.
     """
     found = list(_differences(before, now))
     if found:
         more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
         raise ConfigError(
-            f"{folder}: holds the job of another command: {'; '.join(found[:3])}{more}. "
+            f"{folder}: contains the job of another command: {'; '.join(found[:3])}{more}. "
             "Run that command again, or choose another folder."
         )
 

@@ -1,4 +1,4 @@
-"""The shards of a job as one file: CSV or JSON lines, written a piece at a time."""
+"""Merges the shards of a job to one CSV or JSON lines file, piece by piece."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _tables(plan: Plan) -> Iterator[pa.Table]:
 
 
 def _flat(table: pa.Table) -> pa.Table:
-    """Return a table whose nested columns are JSON."""
+    """Return a table with nested columns as JSON."""
     for place, field in enumerate(table.schema):
         if pa.types.is_nested(field.type):
             texts = [_json(value) for value in table.column(place).to_pylist()]

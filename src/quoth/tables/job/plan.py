@@ -1,4 +1,4 @@
-"""The plan of a job: which rows make up which shard, where the shards go, and the state of each."""
+"""The plan of a job: the rows, file and state of each shard."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from quoth.tables.job.folder import Folder
 from quoth.tables.settings import TableSettings
 from quoth.tables.sources import Table
 
-# Key of the counts in the metadata of a shard's file.
+# Metadata key of the counts in a shard's file.
 COUNTS = b"quoth.counts"
 _MOST_SHARDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What came out of some rows.
+    """The numbers of answers and errors of some rows.
 
     Attributes:
-        rows: Rows of the input.
-        answered: Questions with an answer.
-        abstained: Questions at which the reader abstained.
-        errors: Questions that could not be read, by their code.
+        rows: Number of rows of the input.
+        answered: Number of questions with an answer.
+        abstained: Number of questions without an answer.
+        errors: Number of questions that could not be read, by error code.
     """
 
     rows: int = 0
@@ -39,7 +39,7 @@ class Counts:
 
     @property
     def failed(self) -> int:
-        """How many questions could not be read."""
+        """Number of questions that could not be read."""
         return sum(self.errors.values())
 
     @property
@@ -58,12 +58,12 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a worker needs to know.
+    """Everything that a worker needs.
 
     Attributes:
         table: The input.
-        settings: What is asked.
-        rows_per_shard: Rows of the input in each shard but the last.
+        settings: The settings of the table.
+        rows_per_shard: Number of input rows in each shard except the last.
         output: The folder of the shards.
     """
 
@@ -81,11 +81,11 @@ class Plan:
 
     @property
     def shards(self) -> int:
-        """How many shards there are: one, without rows, for an empty table."""
+        """Number of shards; an empty table has one shard without rows."""
         return max(1, -(-self.table.rows // self.rows_per_shard))
 
     def bounds(self, index: int) -> tuple[int, int]:
-        """Return the rows of a shard, half-open."""
+        """Return the row range of a shard, half-open."""
         start = index * self.rows_per_shard
         return start, min(self.table.rows, start + self.rows_per_shard)
 
@@ -94,7 +94,7 @@ class Plan:
         return f"part-{index:06}.parquet"
 
     def done(self, index: int) -> Counts | None:
-        """Return what came out of a shard, or ``None`` if its file is not there, or is not whole."""
+        """Return the counts of a shard; ``None`` if its file is missing or incomplete."""
         try:
             with self.output.open(self.name(index)) as file:
                 metadata = parquet.read_metadata(file)

@@ -1,4 +1,4 @@
-"""Which worker does which shard: each gets shards that follow each other, so that it reads on in the same file."""
+"""Assigns shards to workers: each gets consecutive shards, so that it continues to read in the same file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 
 class ShardQueue:
-    """Shards that are to be done, in one run per worker; a worker without a run takes half of the longest one."""
+    """The remaining shards, as one run per worker; a worker whose run is empty takes half of the longest one."""
 
     def __init__(self, shards: Sequence[int], workers: int) -> None:
         size = -(-len(shards) // workers)
         self._runs = [deque(shards[index * size : (index + 1) * size]) for index in range(workers)]
 
     def take(self, worker: int) -> int | None:
-        """Return the next shard of a worker, or ``None`` if there are no more."""
+        """Return the next shard of a worker; ``None`` if there are no more."""
         if not self._runs[worker]:
             longest = max(self._runs, key=len)
             half = [longest.pop() for _ in range(-(-len(longest) // 2))]
@@ -22,5 +22,5 @@ class ShardQueue:
         return self._runs[worker].popleft() if self._runs[worker] else None
 
     def put_back(self, worker: int, shard: int) -> None:
-        """Take back a shard that was not done."""
+        """Return a shard that was not finished."""
         self._runs[worker].appendleft(shard)

@@ -1,4 +1,4 @@
-"""A job over a table: planned once, done shard by shard, and resumed by the same command.
+"""A job over a table: planned once, run shard by shard, and resumed by the same command.
 
 DIR/
 ├── part-000000.parquet    one file per shard, in the order of the rows; a file that is there is done
@@ -45,7 +45,7 @@ _PER_SHARD = 4096
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done.
+    """The arguments of a job.
 
     Attributes:
         inputs: Files, folders and globs; paths or URLs.
@@ -81,7 +81,7 @@ class Job:
 
     @property
     def shard_rows(self) -> int:
-        """Rows of the input in each shard."""
+        """Number of input rows per shard."""
         return self.rows_per_shard or max(1, _PER_SHARD // max(1, len(self.settings.asked)))
 
     @property
@@ -92,7 +92,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far a job is.
+    """The state of a job.
 
     Attributes:
         plan: What is to be done.
@@ -112,7 +112,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What came out.
+    """The result of a job.
 
     Attributes:
         counts: Of all shards.
@@ -143,30 +143,30 @@ class Summary:
         }
 
 
-# Is told the status at the start, and the news of each worker after that.
+# Called with the status at the start, and then with the progress of each worker.
 Follow = Callable[[Status, Progress | None], None]
 # Does shards of a plan: as `run_local`.
 Engine = Callable[[Plan, list[int], int | None, Watch], None]
 
 
 def look(job: Job) -> Status:
-    """Return how far a job is, and change nothing: ``--dry-run``.
+    """Return the state of a job without changing anything (``--dry-run``).
 
     Raises:
-        ConfigError: If the columns do not fit, or the folder holds another job.
+        ConfigError: If the columns do not match, or the folder contains another job.
         DataError: If an input cannot be read.
-        ReaderError: If there is no such reader.
+        ReaderError: If the reader does not exist.
     """
     return _status(job, read_manifest(job.folder))
 
 
 def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
-    """Do a job, or what is left of it.
+    """Run a job, or the rest of it.
 
     Raises:
-        ConfigError: As :func:`look`; and if another job works in the folder.
-        JobStoppedError: If a signal came; all shards in progress have been written.
-        JobError: If workers end again and again.
+        ConfigError: As in :func:`look`; and if another job uses the folder.
+        JobStoppedError: If it was stopped by a signal, after all shards in progress were written.
+        JobError: If workers are killed repeatedly.
         DataError: If an input has changed, or cannot be read.
         ReaderError: If the reader cannot be loaded, or fails.
         OSError: If a shard cannot be written.
@@ -240,7 +240,7 @@ def _status(job: Job, before: dict[str, Any] | None) -> Status:
 
 
 def _known_table(job: Job, locations: list[Location], before: dict[str, Any] | None) -> Table | None:
-    """Return the table as it was counted by an earlier run, if nothing has changed since."""
+    """Return the table as scanned by an earlier run, if no file has changed."""
     if before is None or before["rows_per_shard"] != job.shard_rows:
         return None
     table = table_of(before)

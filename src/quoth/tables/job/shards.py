@@ -1,7 +1,7 @@
-"""One shard: its rows are read, answered and written as one Parquet file, which is there whole or not at all.
+"""Answers one shard: reads its rows, answers them, and writes one Parquet file atomically.
 
-The file depends on its rows, the settings and the versions alone: the rows go through the reader from the shard's first
-to its last in pieces of one size, and the groups of the file end at places that only the content decides.
+The file depends only on its rows, the settings and the versions: the reader processes the rows from the shard's first
+to its last in pieces of a fixed size, and the boundaries of row groups depend only on the content.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from quoth.tables.rows import piece_size, text_bytes
 from quoth.tables.settings import TableSettings
 from quoth.tables.sources import Cursor
 
-# Rows and bytes of text in a row group: as soon as one is reached, the group is written.
+# Maximum rows, and bytes of text, of a row group.
 _GROUP_ROWS, _GROUP_BYTES = 16_384, 1 << 26
 
 Report = Callable[[Counts], None]
@@ -33,10 +33,10 @@ def write_shard(plan: Plan, index: int, cursor: Cursor, answerer: TableAnswerer,
 
     Args:
         plan: The plan.
-        index: Which shard.
-        cursor: Reads the rows.
-        answerer: Answers them.
-        report: Is told the counts so far, now and then.
+        index: The index of the shard.
+        cursor: The cursor that reads the rows.
+        answerer: The answerer.
+        report: Called from time to time with the counts so far.
 
     Raises:
         DataError: If the input cannot be read, or has changed.
@@ -77,7 +77,7 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
 
 
 def _joined(group: list[pa.Table], schema: pa.Schema) -> pa.Table:
-    """Return the tables as one, in one chunk; a dictionary has the order in which its values occur."""
+    """Concatenate tables to one chunk; dictionaries are in the order in which their values occur."""
     table = pa.concat_tables(group)
     columns = [
         column.cast(column.type.value_type).combine_chunks().dictionary_encode().cast(column.type)

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files: their rows are counted without reading them, and reading may begin in the middle."""
+"""Parquet and Arrow files, whose rows can be counted without reading them, and read from the middle."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pyarrow import parquet
 from quoth.tables.rows import Rows
 from quoth.tables.sources.files import Location, Scan, unreadable
 
-# Rows that are decoded at once, at most, and their bytes, about.
+# Maximum rows, and approximate bytes, that are decoded at once.
 _ROWS, _BYTES = 1024, 1 << 25
 # Bytes of a column that are read at once, since a row group may be larger than the memory.
 _BUFFER = 1 << 20
 
 
 def scan_parquet(location: Location) -> Scan:
-    """Count the rows; a mark is a row and its row group.
+    """Count the rows; the marks are row groups.
 
     Raises:
-        DataError: If it is no Parquet.
+        DataError: If it is not Parquet.
     """
     try:
         with location.arrow_file() as file:
@@ -33,7 +33,7 @@ def scan_parquet(location: Location) -> Scan:
 
 
 def read_parquet(location: Location, columns: Sequence[str], place: int) -> Iterator[Rows]:
-    """Yield the rows from a row group on."""
+    """Yield the rows, starting at a row group."""
     with location.arrow_file() as file:
         opened = parquet.ParquetFile(file, buffer_size=_BUFFER)
         groups = list(range(place, opened.num_row_groups))
@@ -45,10 +45,10 @@ def read_parquet(location: Location, columns: Sequence[str], place: int) -> Iter
 
 
 def scan_arrow(location: Location) -> Scan:
-    """Count the rows; a mark is a row and its record batch.
+    """Count the rows; the marks are record batches.
 
     Raises:
-        DataError: If it is no Arrow file.
+        DataError: If it is not an Arrow file.
     """
     try:
         with location.arrow_file() as file:
@@ -59,7 +59,7 @@ def scan_arrow(location: Location) -> Scan:
 
 
 def read_arrow(location: Location, columns: Sequence[str], place: int) -> Iterator[Rows]:
-    """Yield the rows from a record batch on."""
+    """Yield the rows, starting at a record batch."""
     with location.arrow_file() as file:
         _, batches = _batches(file, place)
         for batch in batches:
@@ -68,12 +68,12 @@ def read_arrow(location: Location, columns: Sequence[str], place: int) -> Iterat
 
 
 def _batches(file: pa.NativeFile, place: int) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """Return the batches from one on, of an Arrow file of either layout."""
+    """Yield the batches of an Arrow file or stream, starting at one."""
     try:
         opened = pa.ipc.open_file(file)
     except pa.ArrowInvalid:
         file.seek(0)
-        stream: Any = pa.ipc.open_stream(file)  # what `datasets` writes
+        stream: Any = pa.ipc.open_stream(file)  # the stream format, which `datasets` writes
         return stream.schema, (batch for number, batch in enumerate(stream) if number >= place)
     return opened.schema, (opened.get_batch(index) for index in range(place, opened.num_record_batches))
 

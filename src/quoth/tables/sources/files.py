@@ -1,4 +1,4 @@
-"""Where tables are: files, folders and globs, here or in an object store; and how to tell that a file has changed."""
+"""Finds the files of a table (files, folders and globs, local or in an object store), and detects changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMATS = {
     "jsonl": (".jsonl", ".ndjson"),
     "arrow": (".arrow", ".arrows", ".feather", ".ipc"),
 }
-# How much of the start and of the end of a file is part of its fingerprint.
+# Number of bytes of the start and of the end of a file that are part of its fingerprint.
 _ENDS = 1 << 16
 
 
@@ -43,7 +43,7 @@ class Location:
     format: str
 
     def open(self) -> io.BufferedReader:
-        """Open it for reading at any place.
+        """Open it for random access.
 
         Raises:
             OSError: If it cannot be read.
@@ -57,10 +57,10 @@ class Location:
         return system.open_input_file(inner)
 
     def state(self) -> tuple[int, int]:
-        """Return its size in bytes and its time of modification in nanoseconds, quickly.
+        """Return its size in bytes and its modification time in nanoseconds.
 
         Raises:
-            OSError: If it is not there.
+            OSError: If it does not exist.
         """
         system, inner = system_of(self.path)
         info = system.get_file_info(inner)
@@ -69,7 +69,7 @@ class Location:
         return info.size, info.mtime_ns or 0
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return what tells whether it has changed: size, time of modification, a hash of its start and its end."""
+        """Return its fingerprint, to detect changes: size, modification time, and a hash of its start and end."""
         size, modified = self.state()
         digest = hashlib.sha256()
         with self.open() as file:
@@ -80,12 +80,12 @@ class Location:
 
 
 class Scan(NamedTuple):
-    """What was found by looking through a file once.
+    """The result of scanning a file.
 
     Attributes:
-        rows: How many rows it has.
-        marks: Rows at which reading may begin, each with its place in the file, in the format's own terms.
-        schema: Its columns.
+        rows: Number of rows.
+        marks: Rows at which reading can start, each with its position in the file, in units of the format.
+        schema: The columns.
     """
 
     rows: int
@@ -94,13 +94,13 @@ class Scan(NamedTuple):
 
 
 def find_files(inputs: Sequence[str]) -> list[Location]:
-    """Return the files of a table: those of each input in the order of their names.
+    """Return the files of a table; those of each input are sorted by name.
 
     Args:
-        inputs: Files, folders (with all below them but names that start with "." or "_"), globs; paths or URLs.
+        inputs: Files, folders (recursively, except names that start with "." or "_") and globs, as paths or URLs.
 
     Raises:
-        ConfigError: If an input is not there, holds no table, or is of a format that is not read.
+        ConfigError: If an input does not exist, has no tables, or has an unsupported format.
     """
     found = [location for text in inputs for location in _find(text)]
     twice = [location.path for location, count in Counter(found).items() if count > 1]
@@ -112,7 +112,7 @@ def find_files(inputs: Sequence[str]) -> list[Location]:
 def _find(text: str) -> Iterator[Location]:
     paths = _remote(text) if "://" in text else [str(path) for path in _local(text)]
     if not paths:
-        raise ConfigError(f"{text}: must hold tables ({_suffixes()}), but holds none")
+        raise ConfigError(f"{text}: must contain tables ({_suffixes()}), but has none")
     for path in paths:
         yield Location(path, _format(path))
 
@@ -218,5 +218,5 @@ def _remote_system(scheme: str, bucket: str, query: str) -> tuple[fs.FileSystem,
 
 
 def unreadable(location: Location, error: Exception) -> DataError:
-    """Return the error that a file is not what its name says."""
+    """Return the error for a file that does not have the format of its name."""
     return DataError(location.path, [f"{location.path}: must be {location.format}, but cannot be read: {error}"])

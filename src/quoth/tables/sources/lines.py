@@ -1,7 +1,7 @@
-"""CSV and JSON lines: text, of which a byte offset is known for each row where a shard begins.
+"""CSV and JSON lines: text files, with a known byte offset for the first row of each shard.
 
-A row that cannot be parsed is a row with an error. The columns of CSV are texts, as they stand: "007" stays "007". The
-columns of JSON lines have the type that all their values have, else each value is written as JSON.
+A row that cannot be parsed becomes a row with an error. The columns of CSV are texts: "007" stays "007". A column of
+JSON lines has the common type of its values; if there is none, each value is written as JSON.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from quoth.tables.columns import RowError
 from quoth.tables.rows import Rows
 from quoth.tables.sources.files import Location, Scan
 
-# Rows that are held at once, at most, and their characters, about.
+# Maximum rows, and approximate characters, that are in memory at once.
 _ROWS, _CHARACTERS = 1024, 1 << 24
 _LONGEST_CELL = 2**31 - 1
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _TYPES = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_()}
-# Tells of a row whether a shard begins with it.
+# Returns True for the first row of a shard.
 Begins = Callable[[int], bool]
 
 
@@ -61,7 +61,7 @@ def scan_csv(location: Location, begins: Begins) -> Scan:
 
 
 def read_csv(location: Location, schema: pa.Schema, place: int) -> Iterator[Rows]:
-    """Yield the rows from a byte offset on; ``schema`` has the columns that are wanted."""
+    """Yield the rows, starting at a byte offset; ``schema`` has the columns to read."""
     names, delimiter, _ = _header(location)
     places = [names.index(name) for name in schema.names]
     block = _Block(schema)
@@ -75,7 +75,7 @@ def read_csv(location: Location, schema: pa.Schema, place: int) -> Iterator[Rows
 
 
 def _header(location: Location) -> tuple[list[str], str, int]:
-    """Return the names of the columns, the delimiter, and where the rows begin."""
+    """Return the names of the columns, the delimiter, and the offset of the first row."""
     with location.open() as file:
         if file.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise DataError(location.path, [f"{location.path}: must be UTF-8, but is UTF-16. Convert it."])
@@ -92,7 +92,7 @@ def _header(location: Location) -> tuple[list[str], str, int]:
 
 
 def _records(location: Location, delimiter: str, offset: int) -> Iterator[tuple[int, list[Any]]]:
-    """Yield each record with its byte offset. Blank lines are passed over."""
+    """Yield each record with its byte offset. Blank lines are skipped."""
     limit = csv.field_size_limit(_LONGEST_CELL)
     with location.open() as file:
         lines = _Lines(file, offset)
@@ -123,13 +123,13 @@ def scan_jsonl(location: Location, begins: Begins) -> Scan:
 
 
 def read_jsonl(location: Location, schema: pa.Schema, place: int, text_columns: Sequence[str]) -> Iterator[Rows]:
-    """Yield the rows from a byte offset on.
+    """Yield the rows, starting at a byte offset.
 
     Args:
         location: The file.
-        schema: The columns that are wanted.
+        schema: The columns to read.
         place: The byte offset.
-        text_columns: Columns in which a value that is no text makes its row one with an error.
+        text_columns: Text columns: another type of value becomes an error of the row.
     """
     block = _Block(schema)
     convert = [_as_is if field.type != pa.string() else _as_text for field in schema]
@@ -138,7 +138,7 @@ def read_jsonl(location: Location, schema: pa.Schema, place: int, text_columns: 
         for name in text_columns:
             value = fields.get(name)
             if wrong is None and value is not None and not isinstance(value, str):
-                wrong = RowError("not_text", f"column {name!r} must hold a text, but holds {json.dumps(value)[:60]}")
+                wrong = RowError("not_text", f"column {name!r} must be a text, but is {json.dumps(value)[:60]}")
         yield from block.add([to(fields.get(name)) for to, name in zip(convert, schema.names, strict=True)], wrong)
     yield from block.rest()
 
@@ -174,7 +174,7 @@ def _kind(value: Any) -> str:
 
 
 def _common(kinds: set[str]) -> str:
-    """Return the type of a column whose values are of these kinds."""
+    """Return the common type of a column from the types of its values."""
     kinds = kinds - {"null"}
     if len(kinds) == 1 and "other" not in kinds:
         return next(iter(kinds))
@@ -190,7 +190,7 @@ def _as_text(value: Any) -> str | None:
 
 
 class _Block:
-    """Rows on their way into Arrow."""
+    """Collects rows and converts them to Arrow."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
@@ -202,13 +202,13 @@ class _Block:
         self._characters = 0
 
     def add(self, values: list[Any], wrong: RowError | None) -> Iterator[Rows]:
-        """Take one row, and yield those so far if they are many."""
+        """Add a row, and yield the collected rows if there are enough."""
         for index, value in enumerate(values):
             if isinstance(value, str):
                 self._characters += len(value)
                 if not value.isascii() and _SURROGATES.search(value):
                     values[index] = _SURROGATES.sub("\ufffd", value)
-                    wrong = wrong or RowError("not_utf8", "the row must be UTF-8, but holds other bytes")
+                    wrong = wrong or RowError("not_utf8", "the row must be UTF-8, but is not")
         if wrong:
             self._broken[len(self._rows)] = wrong
         self._rows.append(values)
@@ -216,7 +216,7 @@ class _Block:
             yield from self.rest()
 
     def rest(self) -> Iterator[Rows]:
-        """Yield the rows that are left."""
+        """Yield the remaining rows."""
         if self._rows:
             columns = zip(*self._rows, strict=True)
             arrays = [pa.array(list(column), field.type) for column, field in zip(columns, self._schema, strict=True)]

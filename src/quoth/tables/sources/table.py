@@ -1,4 +1,4 @@
-"""A table of many files, as one run of rows of which any range can be read."""
+"""A table of many files, of which any range of rows can be read."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from quoth.tables.sources.files import Location, Scan, unreadable
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A file whose rows have been counted.
+    """A scanned file.
 
     Attributes:
-        location: Where it is.
-        fingerprint: What tells whether it has changed.
-        rows: How many rows it has.
-        marks: Rows at which reading may begin, each with its place in the file.
+        location: Its location.
+        fingerprint: Its fingerprint, to detect changes.
+        rows: Number of rows.
+        marks: Rows at which reading can start, each with its position in the file.
     """
 
     location: Location
@@ -47,16 +47,16 @@ class TableFile:
         return cls(Location(values["path"], values["format"]), rest, values["rows"], marks)
 
     def check_unchanged(self) -> None:
-        """Check quickly that the file is as it was.
+        """Check quickly that the file has not changed.
 
         Raises:
-            DataError: If its size or its time of modification differs.
+            DataError: If its size or modification time differs.
         """
         size, modified = self.location.state()
         if (size, modified) != (self.fingerprint["size"], self.fingerprint["modified_ns"]):
             path = self.location.path
             raise DataError(
-                path, [f"{path}: must not change while it is read, but has changed. Start anew in another folder."]
+                path, [f"{path}: must not change while it is read, but has changed. Start again in another folder."]
             )
 
 
@@ -74,12 +74,12 @@ class Table:
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """Number of rows."""
         return sum(file.rows for file in self.files)
 
 
 def scan(locations: Sequence[Location], settings: TableSettings, rows_per_shard: int) -> Table:
-    """Count the rows of each file, and see that all have the columns that are wanted, of the same types.
+    """Count the rows of each file, and check that all have the required columns with the same types.
 
     Raises:
         ConfigError: If the columns of two files differ.
@@ -112,7 +112,7 @@ def _scan(location: Location, before: int, rows_per_shard: int) -> Scan:
 
 
 def _agreed(schema: pa.Schema, other: pa.Schema, settings: TableSettings, where: Sequence[Location]) -> pa.Schema:
-    """Return the schema of two files; columns of JSON lines may be missing in one, or be of another type."""
+    """Return the common schema of two files; JSON lines may lack columns, or have other types."""
     first, second = where
     if first.format == second.format == "jsonl":
         return _united(schema, other)
@@ -139,7 +139,7 @@ def _united(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
 
 
 class Cursor:
-    """Reads ranges of rows. A range that begins where the last one ended, or later in that file, is read on."""
+    """Reads ranges of rows. A range that starts after the previous one in the same file continues from there."""
 
     def __init__(self, table: Table, settings: TableSettings) -> None:
         self._table = table
@@ -211,7 +211,7 @@ class _OpenFile:
         self._rest: Rows | None = None
 
     def skip(self, row: int) -> None:
-        """Go on to a row."""
+        """Skip to a row."""
         while self.row < row:
             self._next(row - self.row)
 
