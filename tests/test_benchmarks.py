@@ -28,20 +28,20 @@ PAGE = "# Benchmarks\n\nWords.\n\n## One\n\nold\n\n## Two\n\nstays\n"
 
 @pytest.mark.torch
 @pytest.mark.parametrize("file", COMMANDS, ids=lambda file: file.stem)
-def test_every_benchmark_explains_itself(file):
+def test_every_benchmark_has_a_docstring_and_help(file):
     done = subprocess.run([sys.executable, str(file), "--help"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("usage: ")
     assert "--" in done.stdout
 
 
-def test_a_sample_is_the_same_each_time_and_all_where_asked():
+def test_a_sample_is_deterministic_and_may_be_complete():
     items = list(range(100))
     assert sample(items, 10) == sample(items, 10)
     assert len(set(sample(items, 10))) == 10
     assert sample(items, 0) == sample(items, 100) == sample(items, 1000) == items
 
 
-def test_a_table_has_one_column_for_each_word_of_its_head():
+def test_a_table_has_one_column_per_header():
     assert table(("", "F1"), ("ours", 80)) == ["|  | F1 |", "|---|---|", "| ours | 80 |"]
 
 
@@ -64,19 +64,19 @@ def test_a_table_has_one_column_for_each_word_of_its_head():
         ),
     ],
 )
-def test_a_bar_says_what_was_promised_and_whether_it_holds(bar, holds, words):
+def test_a_bar_states_the_target_and_whether_it_holds(bar, holds, words):
     assert bar.holds is holds
     assert str(bar) == words
 
 
-def test_a_part_is_replaced_where_it_stands_and_added_where_it_is_new():
+def test_a_section_is_replaced_in_place_or_added():
     assert replaced(PAGE, "One", "## One\n\nnew\n") == PAGE.replace("old", "new")
     assert replaced(PAGE, "Three", "## Three\n\nnew\n") == f"{PAGE}\n## Three\n\nnew\n"
     twice = f"{PAGE}\n## One\n\nagain\n"
     assert replaced(twice, "One", "## One\n\nnew\n") == PAGE.replace("old", "new")
 
 
-def test_a_result_is_printed_and_kept_with_its_date_machine_and_command(tmp_path, capsys):
+def test_a_result_is_printed_and_saved_with_date_machine_and_command(tmp_path, capsys):
     page = tmp_path / "page.md"
     page.write_text(PAGE, encoding="utf-8")
     record("Two", ["twice as fast"], keep=False, page=page)
@@ -91,7 +91,7 @@ def test_a_result_is_printed_and_kept_with_its_date_machine_and_command(tmp_path
     assert capsys.readouterr().out.count("twice as fast") == 2
 
 
-def test_a_process_and_its_children_keep_to_as_many_cores_as_threads():
+def test_a_process_and_its_children_use_as_many_cores_as_threads():
     child = "import os; print(len(os.sched_getaffinity(0)), os.environ['OMP_NUM_THREADS'])"
     code = "import sys; sys.path.insert(0, sys.argv[1]); from harness import pin; print(pin(1), flush=True); " + RUN
     command = [sys.executable, "-c", code, str(BENCHMARKS), child]
@@ -112,7 +112,7 @@ def side(**more):
     )
 
 
-def test_sides_take_turns_and_answer_every_question_in_order():
+def test_both_sides_alternate_and_answer_every_question_in_order():
     with ExitStack() as stack:
         workers = Workers(1, stack)
         one, other = side(), side(name="again")
@@ -126,7 +126,7 @@ def test_sides_take_turns_and_answer_every_question_in_order():
     assert results[one].speed == pytest.approx(4 / sum(results[one].seconds))
 
 
-def test_a_side_that_does_not_run_is_named_with_its_reason_and_left_out(tmp_path, capsys):
+def test_a_side_that_does_not_run_is_reported_with_its_reason_and_skipped(tmp_path, capsys):
     with ExitStack() as stack:
         workers = Workers(1, stack)
         broken, missing = side(name="broken", folder=str(tmp_path)), side(name="missing", python=None)
@@ -136,7 +136,7 @@ def test_a_side_that_does_not_run_is_named_with_its_reason_and_left_out(tmp_path
     assert "broken: does not run here" in capsys.readouterr().err
 
 
-def test_work_counts_real_tokens_alone(tmp_path):
+def test_work_counts_tokens_without_padding(tmp_path):
     (tmp_path / "tokenizer.json").write_bytes((WORDPIECE / "tokenizer.json").read_bytes())
     config = {"hidden_size": 4, "intermediate_size": 8, "num_hidden_layers": 2}
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -158,7 +158,7 @@ def of(answers, seconds):
     return result
 
 
-def test_bars_take_the_fastest_peer_of_each_kind_that_answers_well():
+def test_bars_use_the_fastest_peer_of_each_kind_with_good_answers():
     ours = side()
     default = side(name="old", role=answering.DEFAULT)
     slow, wrong = side(name="slow", role=answering.LIVING), side(name="wrong", role=answering.LIVING)
@@ -179,7 +179,7 @@ def test_bars_take_the_fastest_peer_of_each_kind_that_answers_well():
     assert not next(bar for bar in answering.bars(results, f1, work) if "slow" in bar.claim).holds  # faster, but worse
 
 
-def test_other_weights_are_told_by_other_answers():
+def test_other_weights_are_detected_by_different_answers():
     reference = side(name="old", role=answering.DEFAULT)
     same = side(name="same", role=answering.FLOAT32)
     results = {reference: of(["a", "b", None], 1.0), same: of(["a", "b", None], 1.0)}
@@ -189,7 +189,7 @@ def test_other_weights_are_told_by_other_answers():
         answering.check_alike(results, reference)
 
 
-def test_a_start_is_timed_and_weighed():
+def test_start_up_time_and_memory_are_measured():
     # From a small process, as a benchmark is: what a child weighs begins with what its parent does.
     weigh = f"""import sys; sys.path.insert(0, {str(BENCHMARKS)!r})
 from ask import start
@@ -202,6 +202,6 @@ print(started.said.strip(), started.seconds, started.megabytes)"""
     assert 64 < float(megabytes) < 200
 
 
-def test_a_start_that_fails_ends_with_its_words():
+def test_a_failed_start_reports_the_error_message():
     with pytest.raises(SystemExit, match="must answer, but fails: no way"):
         ask.start([sys.executable, "-c", "import sys; sys.exit('no way')"])

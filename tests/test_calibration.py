@@ -58,7 +58,7 @@ outcomes = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_s
 
 
 @given(outcomes)
-def test_the_error_is_that_of_its_definition(pairs):
+def test_the_calibration_error_equals_its_definition(pairs):
     probabilities, events = zip(*pairs, strict=True)
     slow = 0.0
     for number in range(15):
@@ -73,14 +73,14 @@ def test_the_error_is_that_of_its_definition(pairs):
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.1, 0.5, 0.9]), st.floats(0, 1)), min_size=1, max_size=40), st.randoms())
-def test_risk_does_not_depend_on_the_order_of_equals(pairs, random):
+def test_risk_does_not_depend_on_the_order_of_equal_confidences(pairs, random):
     curve = risk_coverage(*zip(*pairs, strict=True))
     random.shuffle(pairs)
     assert risk_coverage(*zip(*pairs, strict=True)) == pytest.approx(curve)
     assert curve[-1] == pytest.approx(sum(risk for _, risk in pairs) / len(pairs))
 
 
-def test_the_area_by_hand():
+def test_the_risk_coverage_area_by_hand():
     assert risk_coverage([0.9, 0.8, 0.1], [0, 1, 1]).tolist() == pytest.approx([0, 1 / 2, 2 / 3])
     assert risk_coverage_area([0.1, 0.9, 0.8], [1, 0, 1]) == pytest.approx((0 + 1 / 2 + 2 / 3) / 3)
     assert risk_coverage_area([0.5, 0.5], [0, 1]) == 0.5
@@ -107,7 +107,7 @@ def answered(draw):
 
 
 @given(answered())
-def test_the_best_threshold_is_the_official_one(case):
+def test_the_best_threshold_equals_the_official_one(case):
     examples, predictions = case
     dataset = [
         {"paragraphs": [{"qas": [{"id": each.id, "answers": [{"text": gold.text} for gold in each.golds]}]}]}
@@ -145,7 +145,7 @@ def outcome(rows, threshold):
 
 
 @given(readings, st.sampled_from([None, 0.0, 5.0, 40.0]))
-def test_no_threshold_is_better_than_the_fitted_one(rows, max_cost):
+def test_no_threshold_has_a_higher_f1_than_the_fitted_one(rows, max_cost):
     odds, f1, has = zip(*[(odds, f1 if answerable else 0.0, answerable) for odds, f1, answerable in rows], strict=True)
     found = fit_threshold(odds, f1, has, max_cost=max_cost)
     value = math.inf if found.threshold == "never" else found.threshold
@@ -167,7 +167,7 @@ def test_a_threshold_lies_between_two_questions():
     assert fit_threshold([5.0, 4.0], [1.0, 0.0], [True, False], max_cost=0.0).threshold == "never"
 
 
-def test_abstaining_always_is_chosen_where_it_is_best_and_may_cost_so_much():
+def test_always_abstaining_is_fitted_if_it_is_best_within_the_cost():
     worthless = fit_threshold([0.0, 1.0, 2.0], [0.0, 0.0, 0.0], [False, True, True], max_cost=0.0)
     assert (worthless.threshold, worthless.f1, worthless.never_f1, worthless.cost) == (-1.0, 50.0, 0.0, 0.0)
     assert (worthless.kept, worthless.declined) == (0.0, 1.0)
@@ -185,7 +185,7 @@ def test_abstaining_always_is_chosen_where_it_is_best_and_may_cost_so_much():
         ([True, False], math.nan, "max_cost must be at least 0"),
     ],
 )
-def test_a_fit_that_makes_no_sense_is_refused(has, cost, message):
+def test_invalid_arguments_of_a_fit_are_rejected(has, cost, message):
     with pytest.raises(ConfigError, match=message):
         fit_threshold([0.0, 1.0], [1.0, 0.0], has, max_cost=cost)
 
@@ -200,7 +200,7 @@ def test_a_fit_that_makes_no_sense_is_refused(has, cost, message):
     st.sampled_from([-2.0, 0.0, 0.3, 5.0]),
     st.sampled_from([0.5, 1.0, 8.0]),
 )
-def test_a_probability_is_that_of_decode_at_every_temperature(kind, temperatures, threshold, scale):
+def test_probabilities_equal_those_of_decode_at_every_temperature(kind, temperatures, threshold, scale):
     reader = tiny_reader(kind)
     stored = reader.settings.decode
     for example, windows in reader.read_all(questions(2)):
@@ -226,7 +226,7 @@ def test_nothing_to_quote_has_no_probability():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_figures_of_a_fit_are_those_of_evaluate(kind):
+def test_the_metrics_of_a_fit_equal_those_of_evaluate(kind):
     examples = questions(40, unanswerable=15)
     reader = tiny_reader(kind)
     found = fit(reader, examples[:25], examples[25:])
@@ -270,7 +270,7 @@ class Sampled:
 
 
 @pytest.mark.parametrize("temperature", [0.6, 1.7])
-def test_the_temperature_is_found_again(temperature):
+def test_the_true_temperature_is_recovered(temperature):
     reader = Sampled(temperature, 1000)
     assert [len(windows[0].start) for _, windows in reader.read_all([reader.examples[0][0]])] == [8]
     found = fit(reader, [example for example, _ in reader.examples]).probability
@@ -281,7 +281,7 @@ def test_the_temperature_is_found_again(temperature):
     assert found.ece_after != found.ece_crossvalidated
 
 
-def test_the_crossvalidated_error_is_of_articles_that_were_not_fitted_on():
+def test_the_crossvalidated_error_uses_articles_outside_the_fit():
     """In one article of five every answer is right, in the others none is, and nothing tells them apart."""
     articles = np.repeat(np.arange(5), 20)
     right = (articles == 0).astype(np.float64)
@@ -295,7 +295,7 @@ def test_the_crossvalidated_error_is_of_articles_that_were_not_fitted_on():
     assert found.ece_crossvalidated > 0.3  # 0 for the one, 0.25 for the others
 
 
-def test_the_crossvalidated_error_of_no_answer_is_of_articles_that_were_not_fitted_on():
+def test_the_crossvalidated_error_of_no_answer_uses_articles_outside_the_fit():
     """In one article of five every text answers, in the others none does, and nothing tells them apart."""
     articles = np.repeat(np.arange(5), 20)
     found, _ = fit_null(np.full(100, 0.5), np.full(100, 3.0), articles == 0, np.ones(100), articles)
@@ -311,7 +311,7 @@ def test_without_titles_a_context_is_in_one_fold():
 
 
 @pytest.mark.parametrize("silent", [[], [Example("none", "Which ?", "", ())]])
-def test_a_fit_counts_as_right_what_the_report_does(silent):
+def test_a_fit_uses_the_scoring_rules_of_the_report(silent):
     """Whatever is quoted is nothing to both scorers: right by v1.1's rules, as a gold is, but not by v2.0's."""
     reader = tiny_reader("wordpiece")
     golds = (Gold("cat", 0), Gold("The", 0))
@@ -322,7 +322,7 @@ def test_a_fit_counts_as_right_what_the_report_does(silent):
     assert found.ece_before == pytest.approx(report.calibration.error)
 
 
-def test_right_may_mean_less_than_exact():
+def test_right_f1_below_1_accepts_inexact_answers():
     examples = [Example(f"q{n}", "Which ?", TEXT, (Gold(TEXT, 0),), f"a{n}") for n in range(6)]
     reader = tiny_reader("wordpiece")
     exact, lenient = fit(reader, examples).probability, fit(reader, examples, right_f1=1e-7).probability
@@ -338,7 +338,7 @@ def test_a_fit_needs_answerable_questions():
         fit(tiny_reader("wordpiece"), questions(3, unanswerable=3))
 
 
-def test_temperatures_are_spread_evenly():
+def test_temperatures_are_evenly_spaced():
     assert (TEMPERATURES[0], TEMPERATURES[-1]) == (0.25, 4.0)
     assert 1.0 in TEMPERATURES
     assert 1.0 in ODDS_SCALES
@@ -369,7 +369,7 @@ def files(tmp_path):
     return folder, tmp_path / "data.json", tmp_path / "pairs.json"
 
 
-def test_calibrate_stores_what_it_fits(quoth, files):
+def test_calibrate_stores_the_fitted_values(quoth, files):
     folder, data, pairs = files
     status, out, err = quoth("calibrate", folder, "--data", data, "--unanswerable", pairs, "--max-cost", "1")
     assert (status, out) == (0, f"{folder}\n")
@@ -479,7 +479,7 @@ def test_calibrate_keeps_weights_in_a_sub_folder(quoth, files, tmp_path):
     assert Reader.load(tmp_path / "new", threads=1).settings.decode.temperature != 1.0
 
 
-def test_evaluate_says_what_probabilities_are_worth(quoth, files, tmp_path):
+def test_evaluate_prints_the_calibration(quoth, files, tmp_path):
     folder, *_ = files
     write_squad(questions(30, unanswerable=10), tmp_path / "both.json")
     words = ("evaluate", tmp_path / "both.json", "--reader", folder)
@@ -507,12 +507,12 @@ def test_the_reliability_plot_is_drawn(quoth, files, tmp_path):
     assert "must end in .svg, .png, .pdf" in err
 
 
-def test_the_best_threshold_of_no_questions_to_decline():
+def test_the_best_threshold_without_unanswerable_questions():
     assert best_threshold([1.0, 2.0], [0.0, 0.0], [True, False]).threshold == 0.0
 
 
 @pytest.mark.torch  # of all that make test-base does without, matplotlib
-def test_a_plot_without_a_folder_is_refused_before_anything_is_read(files, tmp_path):
+def test_a_plot_in_a_missing_folder_is_rejected_before_reading(files, tmp_path):
     from quoth.evaluation.plots import check_plot
 
     with pytest.raises(ConfigError, match=r"plot\.svg: the folder of a plot must exist, but does not"):
@@ -521,7 +521,7 @@ def test_a_plot_without_a_folder_is_refused_before_anything_is_read(files, tmp_p
 
 
 @pytest.mark.torch  # of all that make test-base does without, matplotlib
-def test_that_nothing_could_be_drawn_is_said(quoth, files, tmp_path):
+def test_a_missing_plot_is_noted(quoth, files, tmp_path):
     folder, *_ = files
     write_squad([Example("1", "Who?", "  ", ())], tmp_path / "blank.json")
     status, _, err = quoth("evaluate", tmp_path / "blank.json", "--reader", folder, "--plot", tmp_path / "plot.svg")

@@ -113,7 +113,7 @@ def test_a_terminal_shows_the_answer_highlighted_and_wrapped():
     assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|9[0-7]|10[0-7])m", seen)
 
 
-def test_without_a_text_it_says_how_to_give_one():
+def test_without_a_text_the_message_says_how_to_pass_one():
     status, seen = on_terminal("ask", "Who sat?", columns=200)
     assert status == 2
     assert seen == (
@@ -154,7 +154,7 @@ def test_the_best_answer_comes_from_any_of_the_texts(quoth):
         assert f"%  {answer['text']} · {answer['context']}:1:" in line
 
 
-def test_json_says_everything(quoth):
+def test_json_has_all_fields(quoth):
     text = "Das 🎹 steht.\r\nDas 🎹 fiel."
     status, out, err = quoth(
         "ask", "Was?", "--reader", READER, "--text", text, "--json", "--overlapping", "--top-k", 100
@@ -187,7 +187,7 @@ def assert_quotes(answer, text):
     assert 0 <= answer["probability"] <= 1
 
 
-def test_no_answer_says_why_and_what_comes_closest(quoth):
+def test_no_answer_has_a_reason_and_the_best_candidate(quoth):
     words = ("ask", "Who?", "--reader", READER, "--text", TEXT, "--null-threshold", "-inf")
     status, out, err = quoth(*words)
     assert (status, err) == (0, "")
@@ -202,7 +202,7 @@ def test_no_answer_says_why_and_what_comes_closest(quoth):
     assert document["reason"].startswith("the text does not seem to answer")
 
 
-def test_a_byte_order_mark_is_not_counted_and_line_ends_are(quoth):
+def test_offsets_count_line_ends_but_no_byte_order_mark(quoth):
     Path("a.txt").write_bytes(codecs.BOM_UTF8 + b"One.\r\nTwo.")
     words = ("--context", "a.txt", "--json", "--overlapping", "--top-k", 99)
     document = json.loads(quoth("ask", "Who?", "--reader", READER, *words)[1])
@@ -304,7 +304,7 @@ ODD = {
     "binary": Odd(text=b"\x7fELF\0\0\xff\xfe", status=1, says="but is binary; extract its text first"),
     "missing file": Odd(more=("--context", "no.txt"), status=1, says="quoth: no.txt: must be a file, but"),
     "folder": Odd(more=("--context", "."), says="text.txt:1:"),
-    "two bad files": Odd(more=("--context", "no.txt", "--context", "no.md"), status=1, says="name\nno.md: must be"),
+    "two bad files": Odd(more=("--context", "no.txt", "--context", "no.md"), status=1, says="exist\nno.md: must be"),
     "empty file name": Odd(more=("--context", ""), status=1, says="quoth: '': must be a file"),
     "file name with an escape": Odd(more=("--context", "\x1b[2J"), status=1, says="quoth: ␛[2J: must be a file"),
     "file name with NUL": Odd(more=("--context", "a\0b"), status=1, says="embedded null"),
@@ -331,7 +331,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_odd_inputs_get_an_answer_or_a_clear_sentence(quoth, odd):
+def test_unusual_inputs_get_an_answer_or_a_clear_error(quoth, odd):
     words = ["ask", "--reader", READER, odd.question, *odd.more]
     if odd.text is not None:
         Path("text.txt").write_bytes(odd.text)
@@ -356,7 +356,7 @@ def test_odd_inputs_get_an_answer_or_a_clear_sentence(quoth, odd):
         assert_quotes(answer, text)
 
 
-def test_stdin_that_is_no_text_is_named():
+def test_binary_stdin_is_reported():
     status, out, err = process("ask", "Who?", "--context", "-", "--reader", READER, stdin=b"\xff")
     assert (status, out) == (1, b"")
     assert err == "quoth: -: must be text in UTF-8, but contains the byte 0xff in line 1; save it as UTF-8\n"
@@ -368,7 +368,7 @@ def test_debug_shows_the_traceback(quoth):
     status, out, err = process("--debug", "ask", "Who?", "--context", "no.txt")
     assert (status, out) == (1, b"")
     assert err.startswith("Traceback (most recent call last):\n")
-    assert err.endswith("InputError: no.txt: must be a file, but there is none of this name\n")
+    assert err.endswith("InputError: no.txt: must be a file, but does not exist\n")
 
 
 # The drawing
@@ -401,7 +401,7 @@ def test_a_passage_is_cut_at_sentences_or_words_with_an_ellipsis():
 
 
 @given(st.text(), st.text(), st.text(), st.integers(0, 20))
-def test_a_passage_shows_the_answer_whole_and_nothing_that_a_terminal_obeys(before, answer, after, reach):
+def test_a_passage_contains_the_answer_and_no_control_characters(before, answer, after, reach):
     context = before + answer + after
     span = Span(len(before), len(before) + len(answer))
     text = passage(context, span, Mark("reverse"), reach=reach)
@@ -415,7 +415,7 @@ def test_a_passage_shows_the_answer_whole_and_nothing_that_a_terminal_obeys(befo
 
 
 @given(st.text(), st.integers(0, 30))
-def test_a_place_counts_lines_columns_and_pages(context, start):
+def test_a_position_counts_lines_columns_and_pages(context, start):
     start = min(start, len(context))
     name, line, rest = place(context, Span(start, start), "n").split(":", 2)
     before = context[:start].replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -426,17 +426,17 @@ def test_a_place_counts_lines_columns_and_pages(context, start):
     assert parts[2:] == [f"page {context[:start].count(chr(12)) + 1}"] * (chr(12) in context)
 
 
-def test_probabilities_never_pretend():
+def test_probabilities_are_never_rounded_to_0_or_100():
     shown = [percent(value) for value in (0, 0.0004, 0.001, 0.5, 0.999, 0.99999, 1)]
     assert shown == ["0.0%", "<0.1%", "0.1%", "50.0%", "99.9%", ">99.9%", "100.0%"]
 
 
-def test_control_characters_become_visible_one_for_one():
+def test_control_characters_are_replaced_one_for_one():
     assert visible("a\x1b[0m\x00\x7f\x9b\u202e\udcff\r\n\té🐈") == "a␛[0m␀␡���␍\n\té🐈"
 
 
 @pytest.mark.parametrize("width", [12, 40, 200])
-def test_a_terminal_is_not_overrun(width):
+def test_output_fits_the_width_of_the_terminal(width):
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=width, soft_wrap=True)
     text = f"שלום 🐈🐈🐈 {'x' * 50} {TEXT * 5}"
     put(console, passage(text, Span(5, 8), BRACKETS), indent=2)
@@ -482,7 +482,7 @@ def test_every_help_has_an_example(quoth, command):
     assert command == "data" or f"Example: quoth {command} " in out
 
 
-def test_the_help_of_all_imports_none_and_says_what_each_says():
+def test_the_top_level_help_imports_no_command_and_has_their_help_texts():
     code = (
         "import sys; from quoth.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
         "found = [name for name in sys.modules if name.startswith(('quoth.cli.', 'numpy', 'quoth.reading'))]\n"
@@ -501,11 +501,11 @@ def test_a_mistyped_command_gets_a_suggestion(quoth):
     assert "No such command 'aks'. Did you mean 'ask'?" in err
 
 
-def test_it_says_its_version(quoth):
+def test_version_is_printed(quoth):
     assert quoth("--version") == (0, f"quoth {__version__}\n", "")
 
 
-def test_alone_it_prints_its_help(quoth):
+def test_without_arguments_the_help_is_printed(quoth):
     _, out, err = quoth()
     assert all(f"│ {command} " in out + err for command in COMMANDS)
 

@@ -45,7 +45,7 @@ def quoth(capsys):
     return run
 
 
-def test_check_says_that_all_is_well(quoth, file):
+def test_check_reports_no_problems(quoth, file):
     assert quoth("check", file) == (0, f"{file}: no problems in 3 questions, 2 contexts, 2 articles\n", "")
     status, out, _ = quoth("check", file, "--json")
     repair = {"rows": 0, "rules": {}, "left": 0}
@@ -59,16 +59,16 @@ def test_check_prints_every_problem(quoth, bad):
     more = "(and 11 more of this kind: row 2, row 3, row 4, ...)"
     assert out.splitlines() == [
         f"{bad}: row 1, id q0: question must not be empty {more}",
-        f"{bad}: quoth data repair can repair none of 12 with problems; --drop takes them out",
+        f"{bad}: quoth data repair can repair none of 12 with problems; --drop removes them",
     ]
     status, printed, _ = quoth("check", bad, "--json")
     every = [f"{bad}: row {n}, id q{n - 1}: question must not be empty" for n in range(1, 13)]
     assert (status, json.loads(printed)["problems"]) == (1, every)
 
 
-def test_a_data_set_that_cannot_be_read_is_one_sentence_without_a_traceback(quoth, tmp_path):
+def test_an_unreadable_data_set_is_one_sentence_without_a_traceback(quoth, tmp_path):
     missing = tmp_path / "none.json"
-    sentence = f"{missing}: must be a file, but there is none of this name\n"
+    sentence = f"{missing}: must be a file, but does not exist\n"
     assert quoth("check", missing) == (1, sentence, f"{missing}: 1 problem\n")
     assert quoth("describe", missing) == (1, "", f"quoth: {sentence}")
     assert quoth("check", "hub:squad")[0] == 2
@@ -91,10 +91,10 @@ def test_describe_pipes_plain_text(file):
     assert "\x1b" not in done.stdout
     assert "The black cat [bold]sat␛[31m on the mat." in done.stdout
     assert "gold      4–13: black cat" in done.stdout
-    assert "questions with outer white space" in done.stdout
+    assert "questions with leading or trailing white space" in done.stdout
 
 
-def test_describe_shows_what_a_terminal_would_obey(quoth, tmp_path):
+def test_describe_escapes_control_characters(quoth, tmp_path):
     file = tmp_path / "data.json"
     write_squad([Example("1", "Who \u202ekrow sat?", "Ana \x1b[31msat\u2066.", (Gold("Ana", 0),), "A\x9bB")], file)
     status, printed, _ = quoth("describe", file)
@@ -123,10 +123,10 @@ def test_split_writes_the_named_articles_and_the_rest(quoth, file, tmp_path):
     [
         ("Dog\n", 'no article is called "Dog"; did you mean "Dogs"?'),
         ("Dogs\nAnimals\n", "but nothing is outside"),
-        ("\n", "must hold titles of articles, one a line, but holds none"),
+        ("\n", "must have titles of articles, one per line, but has none"),
     ],
 )
-def test_split_refuses_titles_that_make_no_two_parts(quoth, file, tmp_path, titles, sentence):
+def test_split_rejects_titles_that_leave_a_part_empty(quoth, file, tmp_path, titles, sentence):
     (tmp_path / "titles.txt").write_text(titles)
     status, out, err = quoth("split", file, "--titles", tmp_path / "titles.txt", "-o", tmp_path / "parts")
     assert (status, out) == (2, "")
@@ -173,7 +173,7 @@ def tokenizer_folder(tmp_path):
     return tmp_path
 
 
-def test_windows_counts_what_a_data_set_makes(quoth, file, tokenizer_folder):
+def test_windows_prints_the_statistics(quoth, file, tokenizer_folder):
     status, out, err = quoth("windows", file, "--tokenizer", tokenizer_folder, "--json")
     document = json.loads(out)
     assert (status, err, document["examples"], document["windows"]) == (0, "", 3, 3)
@@ -185,14 +185,14 @@ def test_windows_counts_what_a_data_set_makes(quoth, file, tokenizer_folder):
     assert (status, "several windows" in out) == (0, True)
 
 
-def test_check_shows_signs_that_would_steer_the_terminal(quoth, tmp_path):
+def test_check_escapes_control_characters(quoth, tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"id": "\\u001b[2J", "question": "", "context": "x"}\n', encoding="utf-8")
     status, out, _ = quoth("check", tmp_path / "bad.jsonl")
     assert status == 1
     assert "\x1b" not in out
 
 
-def test_a_file_that_holds_no_titles_does_not_fill_the_screen(quoth, file, tmp_path):
+def test_unknown_titles_are_truncated_in_the_message(quoth, file, tmp_path):
     (tmp_path / "titles.txt").write_text("".join(f"{number}{'x' * 400}\n" for number in range(500)), encoding="utf-8")
     status, _, err = quoth("split", file, "--titles", tmp_path / "titles.txt", "-o", tmp_path)
     assert status == 2

@@ -75,7 +75,7 @@ def test_score_prints_one_json_document(quoth, folder):
     }
 
 
-def test_score_notes_missing_and_unknown_ids_and_exits_fine(quoth, folder):
+def test_score_notes_missing_and_unknown_ids_and_exits_with_0(quoth, folder):
     path = predictions(folder, {"q1": "black cat", "q9": "dog", "q8": "bird"})
     status, out, err = quoth("score", folder / "data.json", path, "--json")
     totals = json.loads(out)
@@ -127,7 +127,7 @@ def test_too_few_arguments_are_wrong_use(quoth, words):
 
 
 @pytest.mark.parametrize("command", ["score", "evaluate", "predict"])
-def test_the_help_teaches_with_an_example(quoth, command):
+def test_the_help_has_an_example(quoth, command):
     status, out, _ = quoth(command, "--help")
     assert status == 0
     assert f"Example: quoth {command} dev-" in out
@@ -135,7 +135,7 @@ def test_the_help_teaches_with_an_example(quoth, command):
 
 @pytest.mark.parametrize("there", [False, True])
 @pytest.mark.parametrize("spelling", ["out.json", "parts/../out.json", "link.json", "parts/link/out.json"])
-def test_predict_refuses_to_write_two_things_to_one_file(quoth, folder, spelling, there):
+def test_predict_rejects_one_file_for_two_outputs(quoth, folder, spelling, there):
     out_file = folder / "out.json"
     if there:
         out_file.write_text("old")
@@ -157,7 +157,7 @@ def test_predict_refuses_to_write_two_things_to_one_file(quoth, folder, spelling
     ],
 )
 @pytest.mark.parametrize("spelling", ["data.json", "link.json"])
-def test_no_output_may_be_the_data_set(quoth, folder, words, names, spelling):
+def test_an_output_must_not_be_the_data_set(quoth, folder, words, names, spelling):
     data = folder / "data.json"
     (folder / "link.json").symlink_to(data)
     status, _, err = quoth(words[0], data, *words[1:], folder / spelling, "--reader", folder / "no-reader")
@@ -165,13 +165,13 @@ def test_no_output_may_be_the_data_set(quoth, folder, words, names, spelling):
     assert json.loads(data.read_text()) == DATA
 
 
-def test_evaluate_refuses_to_write_two_things_to_one_file(quoth, folder):
+def test_evaluate_rejects_one_file_for_two_outputs(quoth, folder):
     plot = folder / "plot.svg"
     status, _, err = quoth("evaluate", folder / "data.json", "--plot", plot, "--errors", plot)
     assert (status, err) == (2, f"quoth: --errors and --plot must be different files, but both are {plot}\n")
 
 
-def test_evaluate_does_not_draw_over_its_data(quoth, folder):
+def test_evaluate_does_not_overwrite_its_data_with_a_plot(quoth, folder):
     data = folder / "data.svg"
     data.write_text(json.dumps(DATA))
     status, _, err = quoth("evaluate", data, "--plot", data)
@@ -179,19 +179,19 @@ def test_evaluate_does_not_draw_over_its_data(quoth, folder):
     assert json.loads(data.read_text()) == DATA
 
 
-def test_a_data_set_of_the_hub_is_no_file(quoth):
+def test_a_hub_data_set_is_not_a_file(quoth):
     status, _, err = quoth("predict", "hub:no-split", "-o", "hub:no-split")
     assert (status, "different files" in err) == (2, False)
 
 
-def test_predict_takes_a_device_that_swallows_everything_twice(quoth, folder):
+def test_predict_may_write_twice_to_dev_null(quoth, folder):
     words = ["-o", "/dev/null", "--nbest", "/dev/null", "--reader", folder / "no-reader"]
     status, _, err = quoth("predict", folder / "data.json", *words)
     assert (status, "no-reader" in err) == (1, True)
 
 
 @pytest.mark.parametrize("words", [["evaluate"], ["predict", "-o", "out.json"]])
-def test_a_reader_that_is_not_there_exits_1(quoth, folder, words):
+def test_a_missing_reader_exits_with_1(quoth, folder, words):
     status, out, err = quoth(*words, folder / "data.json", "--reader", folder / "no-reader")
     assert (status, out) == (1, "")
     assert err.startswith("quoth: ")
@@ -217,7 +217,7 @@ def tiny_reader(tmp_path_factory):
 
 
 @pytest.mark.torch
-def test_evaluate_prints_what_score_prints_of_what_predict_wrote(quoth, folder, tiny_reader):
+def test_evaluate_equals_predict_and_score(quoth, folder, tiny_reader):
     # Where golds stand is nothing that predicting looks at.
     misplaced = (folder / "data.json").read_text().replace('"answer_start": ', '"answer_start": 10')
     (folder / "data.json").write_text(misplaced)
@@ -241,7 +241,7 @@ def test_evaluate_prints_what_score_prints_of_what_predict_wrote(quoth, folder, 
     assert {"ece", "aurc_f1", "best_f1", "best_f1_thresh"} <= json.loads(evaluated).keys()
 
 
-def test_ctrl_c_ends_a_command_with_a_word(tmp_path):
+def test_ctrl_c_stops_a_command_with_a_message(tmp_path):
     slow = tmp_path / "slow.json"
     os.mkfifo(slow)
     # A suite that runs in the background ignores the signal, and a child inherits that.

@@ -45,7 +45,7 @@ def test_examples_run(module):
 
 
 @pytest.mark.torch
-def test_examples_run_of_what_needs_torch():
+def test_examples_run_that_need_torch():
     failed, tried = doctest.testmod(import_module("quoth.training.run"), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     assert (failed, tried > 0) == (0, True)
 
@@ -91,7 +91,7 @@ def test_wrong_names_suggest_the_right_one(call, message):
         call()
 
 
-def test_suggesting_changes_nothing_else():
+def test_suggestions_do_not_change_signatures():
     def answer(question, *, top_k=1):
         """Answer."""
         return question, top_k
@@ -103,7 +103,7 @@ def test_suggesting_changes_nothing_else():
     assert list(inspect.signature(quoth.Reader.answer).parameters)[:3] == ["self", "question", "context"]
 
 
-def test_wrong_parameters_of_the_pipeline_are_warned_of():
+def test_unknown_parameters_of_the_pipeline_cause_a_warning():
     qa = quoth.pipeline(model=tiny_reader("wordpiece"))
     with pytest.warns(
         UserWarning, match="max_answer_length is no parameter and has no effect; did you mean max_answer_len?"
@@ -168,7 +168,7 @@ quoth.Reader.load(7)
     assert 'incompatible type "int"' in done.stdout
 
 
-def test_what_is_printed_says_what_it_is():
+def test_reprs_are_informative():
     asked = Example("q", "Who?", "By Ana.")
     prediction = Prediction(asked, (Answer("Ana", Span(3, 6), 1.0, 0.257),), 0.0, False)
     assert str(prediction) == "Ana (25.7%, code points 3 to 6)"
@@ -185,7 +185,7 @@ def test_what_is_printed_says_what_it_is():
     assert "engine='openvino'" in repr(tiny_reader("wordpiece"))
 
 
-def test_what_holds_much_is_shown_in_a_line():
+def test_large_objects_have_short_reprs():
     reader = tiny_reader("wordpiece")
     examples = [Example(str(number), "Who?", "Ana kept it.", (Gold("Ana", 0),)) for number in range(50)]
     report = quoth.evaluate(reader, examples)

@@ -52,18 +52,18 @@ def test_the_settings_are_the_fields_with_a_help():
         ({"xyz": 200}, "xyz is unknown; known are loaves, heat, minutes, mode, steam, baker"),
     ],
 )
-def test_a_wrong_value_is_said(values, problem):
+def test_an_invalid_value_is_reported(values, problem):
     assert list(value_problems(Oven, values, also=("baker",))) == [problem]
 
 
-def test_right_values_are_let_through_and_converted():
+def test_valid_values_are_converted():
     values = {"loaves": 1, "heat": 300, "minutes": None, "baker": 7}
     assert list(value_problems(Oven, values, also=("baker",))) == []
     assert converted(Oven, values) == values
     assert type(converted(Oven, values)["heat"]) is float
 
 
-def test_all_problems_of_a_configuration_are_said_as_its_user_calls_them():
+def test_all_problems_of_a_configuration_are_reported_with_the_users_names():
     assert rule_problems(Oven(1)) == []
     problems = rule_problems(Oven(0, 20.0), lambda name: f"--{name}")
     assert problems == ["--loaves must be at least 1, but is 0", "--heat must be from 50 to 300, but is 20.0"]
@@ -72,7 +72,7 @@ def test_all_problems_of_a_configuration_are_said_as_its_user_calls_them():
 @pytest.mark.parametrize(
     ("content", "words"), [(b"x = ", "must be TOML"), (b'x = "\xff"', "must be TOML"), (None, "must be a plan, but")]
 )
-def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path, content, words):
+def test_an_unreadable_settings_file_is_reported(tmp_path, content, words):
     file = tmp_path / "a.toml"
     if content:
         file.write_bytes(content)
@@ -88,14 +88,14 @@ def test_the_nearest_name_is_suggested():
     assert unknown_name("xyz", ["heat", "steam"]) == "xyz is unknown; known are heat, steam"
 
 
-def test_each_runtime_has_its_name_of_a_precision():
+def test_each_runtime_has_its_own_name_of_a_precision():
     assert {FROM_ACCELERATE[name] for name in TO_ACCELERATE.values()} == set(PRECISIONS)
     assert [precision for precision in PRECISIONS if runs_in("openvino", precision)] == list(OPENVINO)
     assert [precision for precision in PRECISIONS if runs_in("onnxruntime", precision)] == list(ONNXRUNTIME)
     assert all(runs_in("torch", precision) for precision in PRECISIONS)
 
 
-def test_the_configuration_of_training_loads_nothing_heavy():
+def test_the_training_configuration_imports_no_heavy_package():
     code = "import sys, quoth.training.config; print([name for name in ('numpy', 'tokenizers') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

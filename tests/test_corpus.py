@@ -49,7 +49,7 @@ def names(hits):
 
 @few
 @given(texts)
-def test_passages_hold_every_word_in_order(text):
+def test_passages_contain_every_word_in_order(text):
     spans = passages_of(text * 40)
     assert all(0 < len(span) <= LONGEST + LONGEST // 4 + 2 for span in spans)
     assert spans == sorted(spans)
@@ -57,7 +57,7 @@ def test_passages_hold_every_word_in_order(text):
     assert all(sign.isspace() for place, sign in enumerate(text * 40) if place not in covered)
 
 
-def test_a_paragraph_that_fits_is_one_passage_and_a_heading_goes_with_it():
+def test_a_short_paragraph_is_one_passage_with_its_heading():
     text = "Terms\n\nThe rent is due. It is low.\n\n" + "A long sentence is here. " * 200 + "\n\nThe end."
     spans = passages_of(text)
     assert spans[0].of(text) == "Terms\n\nThe rent is due. It is low."
@@ -85,7 +85,7 @@ def test_files_are_found_by_their_words_titles_and_trigrams(folder):
         assert corpus.search('zebra OR " NEAR( *') == []
 
 
-def test_only_what_changed_is_read_again(folder):
+def test_only_changed_files_are_read_again(folder):
     with Corpus.open("c.quoth") as corpus:
         corpus.add("files")
         Path("files/rent.md").write_text("The rent is due yearly.")
@@ -106,7 +106,7 @@ def test_only_what_changed_is_read_again(folder):
     base.close()
 
 
-def test_a_bad_file_is_named_and_the_others_go_on(folder):
+def test_an_unreadable_file_is_reported_and_the_others_are_indexed(folder):
     Path("files/bad.docx").write_bytes(b"no zip")
     with Corpus.open("c.quoth") as corpus:
         result = corpus.add("files")
@@ -114,7 +114,7 @@ def test_a_bad_file_is_named_and_the_others_go_on(folder):
     assert [str(problem).split(":")[0] for problem in result.problems] == ["files/bad.docx"]
 
 
-def test_another_file_or_format_is_refused_by_name(folder):
+def test_another_file_or_format_is_rejected(folder):
     with Corpus.open("c.quoth"):
         pass
     base = sqlite3.connect("c.quoth")
@@ -132,7 +132,7 @@ def test_another_file_or_format_is_refused_by_name(folder):
 
 
 @pytest.mark.long
-def test_a_corpus_that_is_killed_while_it_is_written_is_whole_and_goes_on(tmp_path):
+def test_a_corpus_is_consistent_after_a_kill_and_can_be_continued(tmp_path):
     files = tmp_path / "files"
     files.mkdir()
     for number in range(400):
@@ -158,7 +158,7 @@ def test_a_corpus_that_is_killed_while_it_is_written_is_whole_and_goes_on(tmp_pa
         assert result.added + result.unchanged == len(corpus.entries()) == 400
 
 
-def test_two_read_while_one_writes(folder):
+def test_two_processes_read_while_one_writes(folder):
     with Corpus.open("c.quoth") as writer, Corpus.open("c.quoth") as one, Corpus.open("c.quoth") as other:
         writer.add("files")
         with writer._store.writing():
@@ -224,7 +224,7 @@ def test_the_commands_index_list_search_ask_and_remove(quoth):
         (("ask", "x", "--corpus", "c", "--text", "y"), 2, "must not be given together"),
     ],
 )
-def test_wrong_use_is_named(quoth, words, status, sentence):
+def test_wrong_use_is_reported(quoth, words, status, sentence):
     code, _, err = quoth(*words)
     assert (code, sentence in err) == (status, True), err
 

@@ -210,7 +210,7 @@ def test_parquet_gives_the_same_examples(tmp_path):
 
 
 @pytest.mark.torch
-def test_parquet_problems_are_named(tmp_path, problems):
+def test_parquet_problems_are_reported(tmp_path, problems):
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
@@ -218,7 +218,7 @@ def test_parquet_problems_are_named(tmp_path, problems):
     buffer = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist(rows), buffer)
     found = problems(buffer.getvalue(), "data.parquet")
-    assert found == ['row 2, id r: the text at answer_start 3 must be "cat", but is " bl"; the text stands at 10, 34']
+    assert found == ['row 2, id r: the text at answer_start 3 must be "cat", but is " bl"; the text is at 10, 34']
     assert "must be Parquet" in problems(buffer.getvalue()[:-9], "cut.parquet")[0]
     header = pa.table({"id": ["a"], "question": ["b"], "contexts": ["c"]})
     parquet.write_table(header, tmp_path / "columns.parquet")
@@ -306,7 +306,7 @@ def test_hub_source_must_name_a_split(source):
 # What is read
 
 
-def test_golds_are_none_without_answers_and_empty_where_empty(read):
+def test_golds_are_none_without_answers_and_empty_if_empty(read):
     rows = [
         row(id="none", answers=None),
         row(id="empty list", answers=[]),
@@ -365,7 +365,7 @@ MRQA = [
 ]
 
 
-def test_mrqa_has_texts_to_score_by_and_places_to_train_on(read, tmp_path):
+def test_mrqa_has_texts_for_scoring_and_spans_for_training(read, tmp_path):
     asked, unlabelled = read(lines(MRQA), "cats.jsonl")
     assert asked == Example("m1", "Who sat?", CAT, (Gold("The cat", 30), Gold("cat", 10), Gold("cat", 34)))
     assert unlabelled == Example("m2", "Why?", CAT)
@@ -373,7 +373,7 @@ def test_mrqa_has_texts_to_score_by_and_places_to_train_on(read, tmp_path):
     assert [gold.text for gold in scored.golds] == ["the cat", "a cat"]
 
 
-def test_problems_of_mrqa_are_named(problems):
+def test_problems_of_mrqa_are_reported(problems):
     asked = MRQA[1]["qas"][0]
     wrong = [
         {**asked, "detected_answers": [{"text": "dog", "char_spans": [[10, 12]]}]},
@@ -383,7 +383,7 @@ def test_problems_of_mrqa_are_named(problems):
     ]
     assert problems(lines([MRQA[0], {**MRQA[1], "qas": wrong}, {"context": CAT, "qas": {}}]), "cats.jsonl") == [
         'line 2, question 1, id m1: the text at answer_start 10 must be "dog", but is "cat"; '
-        "the context does not hold the text",
+        "the context does not contain the text",
         'line 2, question 2, id m2: answers must be a list or an object of lists, but is "cat"',
         'line 2, question 3, id m3: answer_start must be a whole number, but is "ten"',
         'line 2, question 4: must be an object, but is "Who?"',
@@ -391,13 +391,13 @@ def test_problems_of_mrqa_are_named(problems):
     ]
 
 
-def test_articles_of_squad_in_json_lines_are_named_once(problems):
+def test_squad_articles_in_json_lines_are_reported_once(problems):
     assert problems(lines(NESTED["data"]), "data.jsonl") == [
         'line 1: must hold a question, but holds an article of SQuAD; put all of them into one JSON {"data": [...]}'
     ]
 
 
-def test_an_empty_context_without_golds_is_legal(read):
+def test_an_empty_context_without_golds_is_valid(read):
     assert read([row(context="", answers=[])]) == [Example("q", "Who?", "", ())]
 
 
@@ -471,30 +471,29 @@ def test_a_lone_surrogate_is_kept(read):
         ),
         (
             {"answers": answers(("slept.", -6))},
-            "row 1, id q: answer_start must be at least 0, but is -6; the text stands at 38",
+            "row 1, id q: answer_start must be at least 0, but is -6; the text is at 38",
         ),
         (
             {"answers": answers(("dog", 1043))},
             "row 1, id q: answer_start must be below the context's length (44), but is 1043; "
-            "the context does not hold the text",
+            "the context does not contain the text",
         ),
         (
             {"answers": answers(("cat", 10**40))},
             "row 1, id q: answer_start must be below the context's length (44), but is a huge number; "
-            "the text stands at 10, 34",
+            "the text is at 10, 34",
         ),
         (
             {"answers": answers(("black cat", 4), ("slept.", 39))},
-            'row 1, id q: answer 2: the text at answer_start 39 must be "slept.", but is "lept."; '
-            "the text stands at 38",
+            'row 1, id q: answer 2: the text at answer_start 39 must be "slept.", but is "lept."; the text is at 38',
         ),
         (
             {"answers": answers(("t", 0))},
-            'row 1, id q: the text at answer_start 0 must be "t", but is "T"; the text stands at 12, 16, 21 and more',
+            'row 1, id q: the text at answer_start 0 must be "t", but is "T"; the text is at 12, 16, 21 and more',
         ),
         (
             {"question": "\u200b\x00\ufffd"},
-            "row 1, id q: question must not be empty, but is only characters that no reader can read",
+            "row 1, id q: question must not be empty, but is only invisible characters",
         ),
         ({"is_impossible": "no"}, 'row 1, id q: is_impossible must be true or false, but is "no"'),
         (
@@ -507,7 +506,7 @@ def test_a_lone_surrogate_is_kept(read):
         ),
     ],
 )
-def test_a_bad_row_is_named(problems, changes, problem):
+def test_an_invalid_row_is_reported(problems, changes, problem):
     assert problems([row(**changes)]) == [problem]
 
 
@@ -525,7 +524,7 @@ def test_every_problem_is_listed_in_the_order_of_the_file(problems):
     has_only = "must have the key question, but has only context, id, is_impossible, answers, plausible_answers, title"
     assert problems(broken) == [
         'article 1, paragraph 1, question 1, id q1: answer 2: the text at answer_start 5 must be "black cat", '
-        'but is "lack cat "; the text stands at 4',
+        'but is "lack cat "; the text is at 4',
         f"article 1, paragraph 1, question 2, id q2: {has_only}",
         "article 1, paragraph 1, question 2, id q2: is_impossible must be true where answers are empty, but is false",
         "article 2, paragraph 1, question 1, id q1: id must be unique, "
@@ -540,7 +539,7 @@ def test_every_problem_is_listed_in_the_order_of_the_file(problems):
     ]
 
 
-def test_a_misspelt_key_of_a_paragraph_is_named_with_its_questions(problems):
+def test_a_misspelt_key_of_a_paragraph_is_reported_with_its_questions(problems):
     broken = copy.deepcopy(NESTED)
     paragraph = broken["data"][1]["paragraphs"][0]
     paragraph["contexts"] = paragraph.pop("context")
@@ -578,9 +577,9 @@ def test_the_error_shows_ten_problems_and_counts_the_rest(read):
         ("\n\n{\n", "a.jsonl", "line 3, column 2: must be JSON, but: expecting property name"),
         (b'{"data":\n "caf\xe9"}', "a.json", "line 2, byte 6: must be UTF-8, but contains the byte 0xe9; save"),
         (codecs.BOM_UTF16_LE + b"[\0]\0\0", "a.json", "must be utf-16, but byte 7 is not: truncated data"),
-        (gzip.compress(b"[]" * 99, mtime=0)[:-9], "a.json.gz", "must be a whole gzip file, but is damaged: "),
-        (b"\x1f\x8b\x08broken", "a.json", "must be a whole gzip file, but is damaged: "),
-        ("What is this?", "a.txt", "must have a name that tells its format (.json, .jsonl, .ndjson, .csv, "),
+        (gzip.compress(b"[]" * 99, mtime=0)[:-9], "a.json.gz", "must be a gzip file, but is damaged: "),
+        (b"\x1f\x8b\x08broken", "a.json", "must be a gzip file, but is damaged: "),
+        ("What is this?", "a.txt", "cannot infer the format from the name; use one of .json, .jsonl, .ndjson, .csv, "),
         ("id,question\n1,2\n", "a.csv", "line 1: must have the column context, but has only id, question"),
         ("id,question,context,id\n", "a.csv", "line 1: must have the column id once, but has it 2 times"),
         (
@@ -592,12 +591,12 @@ def test_the_error_shows_ten_problems_and_counts_the_rest(read):
         ('id,question,context\n1,2,3\n4,"5\n', "a.csv", "line 3: must be CSV, but: unexpected end of data"),
     ],
 )
-def test_a_broken_file_is_one_clear_problem(problems, content, name, problem):
+def test_a_broken_file_is_one_problem(problems, content, name, problem):
     (found,) = problems(content, name)
     assert found.startswith(problem)
 
 
-def test_each_bad_line_of_json_lines_is_named(problems):
+def test_each_invalid_line_of_json_lines_is_reported(problems):
     text = b'{"id": "a"\n' + b"caf\xe9\n" + json.dumps(row()).encode() + b"\n\n" + json.dumps(row(question="")).encode()
     found = problems(text, "a.jsonl")
     assert [problem.split(":")[0] for problem in found] == [
@@ -608,7 +607,7 @@ def test_each_bad_line_of_json_lines_is_named(problems):
     ]
 
 
-def test_csv_problems_name_the_line_of_the_file_where_the_record_starts(problems):
+def test_csv_problems_name_the_first_line_of_the_record(problems):
     records = [["a", "Who?", "two\nlines\r\nand\rmore", "[]"], ["b", "", "x", "{'text': []}"], ["c", "", "y", "[]"]]
     found = problems(csv_bytes(("id", "question", "context", "answers"), records), "a.csv")
     assert len(found) == 2
@@ -632,14 +631,14 @@ def test_rows_that_are_merged_must_agree(problems):
     ]
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"none\.json: must be a file, but there is none of this name$"):
+def test_a_missing_file_and_a_folder_are_reported(tmp_path):
+    with pytest.raises(DataError, match=r"none\.json: must be a file, but does not exist$"):
         read_examples(tmp_path / "none.json")
     with pytest.raises(DataError, match=r"must be a file, but is a folder; read a data-set folder as hub:.*:train$"):
         read_examples(str(tmp_path))
 
 
-def test_a_problem_can_be_printed_whatever_the_data_hold(problems):
+def test_a_problem_can_be_printed_for_any_data(problems):
     (found,) = problems([row(id="\ud800\n\x1b[31m", question="")])
     assert found.encode().decode().isprintable()
 
@@ -686,14 +685,14 @@ def test_written_files_have_the_shape_of_squad(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json.gz"]
 
 
-def test_writing_leaves_the_old_file_where_it_fails(tmp_path):
+def test_a_failed_write_keeps_the_old_file(tmp_path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(OSError, match="taken"):
         write_squad(EXAMPLES, tmp_path / "taken")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
-def test_writing_through_a_link_leaves_the_link(tmp_path):
+def test_writing_through_a_link_keeps_the_link(tmp_path):
     target, link = tmp_path / "target.json", tmp_path / "link.json"
     link.symlink_to(target)
     for examples in (EXAMPLES, EXAMPLES[::2]):  # there is no target yet, then there is one
@@ -703,7 +702,7 @@ def test_writing_through_a_link_leaves_the_link(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pipe.json", "pipe.json.gz"])
-def test_writing_to_a_pipe_leaves_the_pipe(tmp_path, name):
+def test_writing_to_a_pipe_keeps_the_pipe(tmp_path, name):
     pipe = tmp_path / name
     os.mkfifo(pipe)
     read = []
@@ -715,20 +714,20 @@ def test_writing_to_a_pipe_leaves_the_pipe(tmp_path, name):
     assert read == EXAMPLES
 
 
-def test_writing_names_the_folder_that_is_not_there(tmp_path):
+def test_writing_to_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder") as caught:
         write_squad(EXAMPLES, tmp_path / "no" / "a.json")
     assert caught.value.filename == str(tmp_path / "no")
 
 
-def test_writing_through_a_link_names_the_folder_it_points_to(tmp_path):
+def test_writing_through_a_link_reports_the_missing_target_folder(tmp_path):
     (tmp_path / "link.json").symlink_to(tmp_path / "no" / "a.json")
     with pytest.raises(FileNotFoundError, match="no such folder") as caught:
         write_squad(EXAMPLES, tmp_path / "link.json")
     assert caught.value.filename == str(tmp_path.resolve() / "no")
 
 
-def test_describe_counts():
+def test_describe_computes_statistics():
     unlabelled = Example("q4", "Who\ud800?", "", None)
     description = describe([unlabelled, *EXAMPLES])
     assert (description.articles, description.contexts, description.questions) == (2, 3, 4)
@@ -755,11 +754,11 @@ def test_split_keeps_order_and_names_unknown_titles():
     )
 
 
-def test_titles_are_read_one_a_line(tmp_path):
+def test_titles_are_read_line_by_line(tmp_path):
     path = tmp_path / "titles.txt"
     path.write_bytes("\ufeffAnimals\r\n\n Dogs\u2028 \n".encode())
     assert read_titles(path) == ["Animals", " Dogs\u2028 "]
-    for content, message in ((b"\n", "but holds none"), (b"\xe9", "must be UTF-8")):
+    for content, message in ((b"\n", "but has none"), (b"\xe9", "must be UTF-8")):
         path.write_bytes(content)
         with pytest.raises(ConfigError, match=message):
             read_titles(path)
@@ -816,7 +815,7 @@ def test_for_scoring_only_the_texts_of_golds_count(tmp_path, given):
     assert [gold.text for gold in example.golds] == ["black cat", "cat", ""]
 
 
-def test_for_scoring_texts_must_be_texts_all_the_same(tmp_path):
+def test_for_scoring_texts_must_be_strings(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(row(answers=[{"text": 7}, "cat"])))
     with pytest.raises(DataError, match="an answer's text must be text, but is 7"):

@@ -50,7 +50,7 @@ def test_contexts_of_one_set_in_another_are_found():
     assert kinds(audit({"train": train, "dev": [example(7, text(5))]})) == {}
 
 
-def test_contexts_are_compared_in_scripts_without_blanks():
+def test_contexts_are_compared_in_scripts_without_spaces():
     context = "安娜看守灯塔本恩烤面包渡轮的绳子长六百四十米灯塔在纳塔尔面包房在奥林达" * 2
     golds = (Gold("安娜", 0),)
     train = [example(1, context, golds=golds)]
@@ -89,7 +89,7 @@ def prediction(asked, answer, probability):
     return Prediction(asked, (said,), 0.0, False)
 
 
-def test_labels_that_a_reader_doubts_are_found():
+def test_labels_that_a_reader_contradicts_are_found():
     context = "Ana kept the light at Natal from 1903."
     golds = {
         1: (Gold("Ana", 0),),
@@ -113,7 +113,7 @@ def test_labels_that_a_reader_doubts_are_found():
     assert found == {"likely label error": ["q6", "q2"], "answerable unanswerable": ["q4"]}
 
 
-def test_the_page_is_whole_and_runs_nothing():
+def test_the_page_is_self_contained_without_scripts():
     context = "<script>alert(1)</script> Ana kept the light."
     one = Example("q1", "Who <b>kept</b> it?", context, (Gold("Ana", context.index("Ana")),))
     page = audit_page(audit({"train": [one], "dev": [one]}))
@@ -140,8 +140,8 @@ def test_parts_share_no_text(titled):
     assert split_by_shares([*examples, near], [80, 10, 10], seed=2) != [train, dev, test]
 
 
-def test_parts_that_cannot_be_are_refused():
-    with pytest.raises(ConfigError, match="2 parts must have a group of texts each, but the data have 1"):
+def test_impossible_parts_are_rejected():
+    with pytest.raises(ConfigError, match="there must be a group of texts for each of the 2 parts, but the data has 1"):
         split_by_shares([example(1, text(1)), example(2, changed(text(1)))], [1, 1])
     with pytest.raises(ConfigError, match="two or more numbers above 0"):
         split_by_shares([example(1, text(1))], [1, 0])

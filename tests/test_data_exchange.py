@@ -87,12 +87,12 @@ KEPT = DOG.index("Ana")
     ("start", "unit"),
     [(KEPT, "code points"), (KEPT + 1, "UTF-16"), (KEPT + 3, "UTF-8"), (KEPT - 1, "line ends counted as one")],
 )
-def test_the_unit_of_offsets_is_found_by_the_text(tmp_path, start, unit):
+def test_the_unit_of_offsets_is_inferred_from_the_text(tmp_path, start, unit):
     (example,) = examples_of([label_studio(start, start + 3, "Ana")], tmp_path)
     assert example.golds == (Gold("Ana", KEPT),), unit
 
 
-def test_a_span_that_fits_under_two_units_is_of_the_unit_of_the_file(tmp_path):
+def test_an_ambiguous_span_has_the_unit_of_the_file(tmp_path):
     context = "🐕aaaa and Ana"
     records = [label_studio(2, 3, "a", context), label_studio(11, 14, "Ana", context), label_studio(3, 4, "a", context)]
     for number, record in enumerate(records):
@@ -101,12 +101,12 @@ def test_a_span_that_fits_under_two_units_is_of_the_unit_of_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(("context", "end"), [("Ana\r\nand Ben", 11), ("Ana\nand Ben", 12), ("🐕 and Ben", 10)])
-def test_a_span_at_the_end_of_the_text_is_placed(tmp_path, context, end):
+def test_a_span_at_the_end_of_the_text_is_converted(tmp_path, context, end):
     (example,) = examples_of([label_studio(end - 3, end, "Ben", context)], tmp_path)
     assert example.golds == (Gold("Ben", len(context) - 3),)
 
 
-def test_what_stands_nowhere_is_refused_by_name(tmp_path):
+def test_a_span_that_matches_nowhere_is_reported(tmp_path):
     _, problems = tasks_of([label_studio(0, 3, "Ben")], tmp_path)
     (sentence,) = problems.sentences()
     assert sentence.startswith('export.json: record 1, id 1: the span from 0 to 3 must hold "Ben", but holds "The"')
@@ -114,7 +114,7 @@ def test_what_stands_nowhere_is_refused_by_name(tmp_path):
     assert "a span must lie within the context's 3 code points, but is 0 to 9" in problems.sentences()[0]
 
 
-def test_label_studio_knows_no_answer_no_label_and_cancelled(tmp_path):
+def test_label_studio_distinguishes_no_answer_unlabelled_and_cancelled(tmp_path):
     empty = {"id": 2, "data": {"text": ANA, "question": "Why?", "id": "b"}, "annotations": [{"result": []}]}
     nobody = {"id": 3, "data": {"text": ANA, "question": "When?"}, "annotations": [], "predictions": [{"result": []}]}
     cancelled = label_studio(0, 3, "Ana", ANA)
@@ -171,7 +171,7 @@ TASKS = [
 ]
 
 
-def test_annotators_are_compared_and_their_answers_kept():
+def test_annotators_are_compared_and_all_answers_are_kept():
     merged = merge(TASKS, score)
     agreement = merged.agreement
     assert agreement.questions == 5
@@ -193,7 +193,7 @@ def test_annotators_are_compared_and_their_answers_kept():
     }
 
 
-def test_annotators_who_differ_can_be_left_to_be_decided():
+def test_questions_with_disagreement_can_be_left_out():
     merged = merge(TASKS, score, "conflict")
     assert [each.id for each in merged.examples] == ["1", "2", "5", "6", "7"]
     assert [each.task.id for each in merged.disagreements if each.is_left_out] == ["3", "4"]
@@ -238,7 +238,7 @@ def test_the_command_converts_and_compares_two_files(quoth, tmp_path):
         (["--to", "flat"], "must be called .jsonl, .csv or .tsv"),
     ],
 )
-def test_the_command_refuses_wrong_use(quoth, tmp_path, words, sentence):
+def test_the_command_rejects_wrong_use(quoth, tmp_path, words, sentence):
     write_format([Example("1", "Where?", ANA, ())], tmp_path / "a.json", "squad")
     status, _, err = quoth(tmp_path / "a.json", "-o", tmp_path / "b.json", *words)
     assert (status, sentence in err) == (2, True)

@@ -95,12 +95,12 @@ def test_columns_of_json_are_rows(file):
 
 @pytest.mark.parametrize("sep", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("name", ["data.csv", "data.tsv"])
-def test_what_parts_the_cells_is_seen_in_the_header(file, sep, name):
+def test_the_delimiter_is_inferred_from_the_header(file, sep, name):
     header, record = ("id", "question", "context", "answer_text", "answer_start"), ("1", "Who?", ANA, "Ana", "0")
     assert read_examples(file(f"{sep.join(header)}\n{sep.join(record)}\n", name)) == [WHO]
 
 
-def test_what_parts_the_cells_can_be_said(file):
+def test_the_delimiter_can_be_given(file):
     path = file(f"id:question:context\n1:Who?:{ANA}\n", "data.csv")
     with pytest.raises(DataError, match="must have the column question"):
         read_examples(path)
@@ -109,14 +109,14 @@ def test_what_parts_the_cells_can_be_said(file):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 @pytest.mark.parametrize("name", ["data.json", "data.jsonl", "data.csv"])
-def test_unicode_in_other_bytes_is_read(file, encoding, name):
+def test_utf16_and_utf32_are_read(file, encoding, name):
     row = ROW if name != "data.csv" else None
     text = json.dumps(row) if row else f"id,question,context,answer_text,answer_start\n1,Who?,{ANA},Ana,0\n"
     text = f"[{text}]" if name == "data.json" else text
     assert read_examples(file(text.encode(encoding), name)) == [WHO]
 
 
-def test_other_encodings_are_read_when_they_are_named(file):
+def test_other_encodings_are_read_if_given(file):
     path = file("id,question,context\n1,Où?,Café.\n".encode("cp1252"), "data.csv")
     with pytest.raises(DataError, match=r"must be UTF-8, but contains the byte 0xf9; .*--encoding cp1252"):
         read_examples(path)
@@ -126,7 +126,7 @@ def test_other_encodings_are_read_when_they_are_named(file):
 
 
 @pytest.mark.torch
-def test_excel_files_are_read_and_their_other_sheets_named(tmp_path):
+def test_excel_files_are_read_and_other_sheets_are_reported(tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     for record in (
@@ -159,7 +159,7 @@ def test_a_folder_of_save_to_disk_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("level", ["article", "paragraph", "question"])
-def test_a_title_is_read_wherever_it_stands(file, level):
+def test_a_title_is_read_at_any_level(file, level):
     question, paragraph = dict(ASKED), {"context": ANA}
     article = {}
     {"article": article, "paragraph": paragraph, "question": question}[level]["title"] = "Log"
@@ -167,7 +167,7 @@ def test_a_title_is_read_wherever_it_stands(file, level):
     assert read_examples(file(document))[0].title == "Log"
 
 
-def test_a_second_title_is_named(lines):
+def test_a_second_title_is_reported(lines):
     document = {"data": [{"title": "Log", "paragraphs": [{**qas(ASKED), "title": "Part 1"}]}]}
     (line,) = lines(document, level="warning")
     assert 'has the titles "Log" and "Part 1"; the first is read' in line
@@ -196,11 +196,11 @@ def test_a_key_that_looks_like_an_answer_but_is_not_read_is_an_error(lines, key,
 
 
 @pytest.mark.parametrize("key", ["plausible_answers", "answer_category", "answer_id", "answer_type", "document_id"])
-def test_what_says_something_else_about_answers_is_left_alone(lines, key):
+def test_other_keys_about_answers_are_ignored(lines, key):
     assert lines([{**ROW, "answers": [], key: "7"}]) == []
 
 
-def test_questions_without_labels_among_others_are_counted_and_named(lines):
+def test_unlabelled_questions_among_labelled_ones_are_reported(lines):
     rows = [ROW, {**ROW, "id": "2", "answers": None}, {"id": "3", "question": "Why?", "context": ANA}]
     (line,) = lines(rows, level="warning")
     assert line.startswith("2 of 3 questions are unlabelled (row 2, row 3)")
@@ -245,19 +245,19 @@ def test_a_difference_is_shown(wanted, there, said):
 
 
 @given(st.text(), st.text(min_size=1))
-def test_a_difference_between_two_texts_can_always_be_seen(before, other):
+def test_a_difference_between_two_texts_is_always_visible(before, other):
     first, second = compared(before + other, before).removeprefix("must be ").rsplit(", but is ", 1)
     assert first != second
 
 
 @given(st.text(alphabet="ab é\u0301\xa0 \u200b’ﬁ…\n"), st.text(alphabet="ab é\u0301 '", min_size=1))
-def test_what_is_found_in_a_folded_text_folds_to_the_same(text, needle):
+def test_text_found_in_a_folded_text_has_the_same_folded_form(text, needle):
     needle = fold(needle).text.strip()
     for start, end in fold(text).find_all(needle):
         assert fold(text[start:end]).text == needle
 
 
-def test_what_is_missing_in_a_list_of_contexts_is_named(file):
+def test_missing_keys_in_a_list_of_contexts_are_reported(file):
     with pytest.raises(DataError) as caught:
         read_examples(file([{"qas": [ASKED]}, {"context": ANA, "qas": "Who?"}]))
     first, second = caught.value.problems
@@ -283,7 +283,7 @@ def test_sentences_end_in_every_script(context, gold, said, cause):
     assert mistake(example, Prediction(example, (answer,), 0.0, False), "v1.1")["cause"] == cause
 
 
-def test_a_file_without_ids_names_what_makes_them(lines):
+def test_a_file_without_ids_suggests_repair(lines):
     (line,) = lines(f"question,context\nWho?,{ANA}\n", "noid.csv")
     assert "must have the key id" in line
     assert line.endswith("quoth data repair makes one for each question")
@@ -292,13 +292,13 @@ def test_a_file_without_ids_names_what_makes_them(lines):
 
 
 @pytest.mark.torch  # of all that make test-base does without, openpyxl
-def test_bytes_that_are_no_workbook_are_named(tmp_path):
+def test_an_invalid_workbook_is_reported(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(io.BytesIO(b"PK\x03\x04nothing").getvalue())
     with pytest.raises(DataError, match="must be an Excel file"):
         read_examples(tmp_path / "a.xlsx")
 
 
-def test_rows_under_other_names_are_pointed_at(lines):
+def test_rows_under_another_key_are_reported(lines):
     found = lines([{"questionId": "a", "query": "Who?", "passage": ANA, "context_id": "c", "answers": []}])
     assert [line.partition(": ")[2] for line in found] == [
         'must have the key id, but has "questionId"; rename it',

@@ -53,7 +53,7 @@ def repaired(given, rules=chosen_rules()):  # noqa: B008
         ("words", "Of all contenders ten came.", "ten", 10, "ten"),
     ],
 )
-def test_a_gold_is_placed_by_the_rule_that_says_why(rule, context, text, start, gold):
+def test_each_rule_repairs_the_place_of_a_gold(rule, context, text, start, gold):
     given = row(context, text, start)
     fields, rules = repaired(given)
     assert rules == [rule]
@@ -79,7 +79,7 @@ def test_a_gold_is_placed_by_the_rule_that_says_why(rule, context, text, start, 
         ("安娜看守灯塔", "安娜", 0),
     ],
 )
-def test_what_is_in_doubt_is_left_alone(context, text, start):
+def test_ambiguous_problems_are_not_repaired(context, text, start):
     assert repaired(row(context, text, start))[1] == []
 
 
@@ -98,7 +98,7 @@ def test_what_is_in_doubt_is_left_alone(context, text, start):
         ("ids", {"id": ""}, {}),
     ],
 )
-def test_a_field_is_repaired_by_the_rule_that_says_why(rule, changes, wanted):
+def test_each_rule_repairs_a_field(rule, changes, wanted):
     given = Row("row 1", {**row().fields, **changes})
     fields, rules = repaired(given)
     assert set(rules) == {rule}
@@ -109,11 +109,11 @@ def test_a_field_is_repaired_by_the_rule_that_says_why(rule, changes, wanted):
     assert rule not in repaired(given, chosen_rules(without=[rule]))[1]
 
 
-def test_an_empty_answer_of_a_possible_question_stays():
+def test_an_empty_answer_of_an_answerable_question_is_kept():
     assert repaired(row(text="", start=0, is_impossible=False))[1] == []
 
 
-def test_doubled_rows_go_and_repeated_ids_become_different():
+def test_duplicate_rows_are_removed_and_repeated_ids_are_changed():
     rows = [row(), Row("row 2", row().fields), Row("row 3", {**row().fields, "question": "Why?"})]
     rows.append(Row("row 4", {**row().fields, "id": "q-2"}))
     result = repair(rows)
@@ -124,7 +124,7 @@ def test_doubled_rows_go_and_repeated_ids_become_different():
     ]
 
 
-def test_missing_ids_depend_on_the_question_and_not_on_its_place():
+def test_new_ids_depend_on_the_question_and_not_on_its_position():
     first, second = (Row(f"row {n}", {"question": f"{n}?", "context": ANA}) for n in (1, 2))
     ids = {each.fields["question"]: each.fields["id"] for each in repair([first, second]).rows}
     assert ids == {each.fields["question"]: each.fields["id"] for each in repair([second, first]).rows}
@@ -192,7 +192,7 @@ def test_repairing_twice_changes_nothing_more(rows, without):
 
 @settings(max_examples=100)
 @given(data_sets)
-def test_good_golds_stay_where_they_are_and_no_row_gets_worse(rows):
+def test_valid_golds_are_unchanged_and_no_row_gets_worse(rows):
     before, after = Problems("x"), Problems("x")
     check(rows, before)
     result = repair(rows, RULES.keys() - {"rows"})
@@ -216,7 +216,7 @@ def quoth(capsys):
 
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl", ".csv", ".tsv.gz"])
-def test_the_command_writes_what_it_repaired_and_what_it_changed(quoth, tmp_path, suffix):
+def test_the_command_writes_the_repaired_rows_and_the_log(quoth, tmp_path, suffix):
     rows = [row(text="ana").fields, {**row(text="Ben").fields, "id": "r"}, {**row().fields, "id": "s", "answers": []}]
     (tmp_path / "mine.json").write_text(json.dumps(rows))
     out, log = tmp_path / f"out{suffix}", tmp_path / "log.jsonl"
@@ -237,7 +237,7 @@ def test_the_command_writes_what_it_repaired_and_what_it_changed(quoth, tmp_path
     assert again.read_bytes() == out.read_bytes()
 
 
-def test_the_command_refuses_wrong_use(quoth, tmp_path):
+def test_the_command_rejects_wrong_use(quoth, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps([row().fields]))
     assert quoth("repair", tmp_path / "mine.json", "-o", tmp_path / "mine.json")[0] == 2
     status, _, err = quoth("repair", tmp_path / "mine.json", "-o", tmp_path / "out.xlsx")
@@ -245,13 +245,13 @@ def test_the_command_refuses_wrong_use(quoth, tmp_path):
     assert quoth("repair", tmp_path / "mine.json", "-o", tmp_path / "o.json", "--only", "cases")[0] == 2
 
 
-def test_lines_that_were_not_read_are_left_to_repair(quoth, tmp_path):
+def test_unreadable_lines_remain_as_problems(quoth, tmp_path):
     (tmp_path / "mine.jsonl").write_text(json.dumps(row().fields) + "\nno JSON\n")
     status, out, err = quoth("repair", tmp_path / "mine.jsonl", "-o", tmp_path / "out.jsonl")
     assert (status, "1 problem left" in out, "line 2, column 1: must be JSON" in err) == (1, True, True)
 
 
-def test_check_says_what_a_repair_would_change(quoth, tmp_path):
+def test_check_previews_the_repair(quoth, tmp_path):
     rows = [row(text=" Ribeiro", start=3).fields, {**row(text="ana").fields, "id": "r"}]
     (tmp_path / "mine.json").write_text(json.dumps(rows[:1]))
     status, out, _ = quoth("check", tmp_path / "mine.json")
@@ -282,7 +282,7 @@ def examples(draw):
 
 
 @given(examples(), st.sampled_from([".json", ".jsonl", ".csv", ".tsv", ".jsonl.gz"]))
-def test_rows_that_are_written_are_read_back(tmp_path_factory, given, suffix):
+def test_written_rows_are_read_back(tmp_path_factory, given, suffix):
     path = tmp_path_factory.getbasetemp() / f"rows{suffix}"
     write_rows([row_of(example) for example in given], path)
     assert inspect(path).problems.sentences() == []

@@ -53,7 +53,7 @@ def leads_somewhere(place, link):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_relative_links_lead_to_files_of_the_tree(document):
+def test_relative_links_lead_to_files_in_the_repository(document):
     assert dead_links(document, document.read_text(encoding="utf-8")) == []
 
 
@@ -90,7 +90,7 @@ def test_commands_exist_as_they_are_written(words):
         assert [word for word in words[2:] if word.startswith("-") and word not in known] == []
 
 
-def test_figures_are_filled_in():
+def test_placeholders_are_filled_in():
     for document in DOCUMENTS:
         assert not re.search(r"@[A-Z]{3,}@|TODO|TBD", document.read_text(encoding="utf-8")), document.name
 
@@ -127,7 +127,7 @@ def runnable():
 
 
 @pytest.mark.parametrize("document", list(runnable()))
-def test_python_runs_as_it_is_written(document, desk):
+def test_python_examples_run(document, desk):
     """One block after the other, as a reader would type them; those that cannot say why, and are compiled."""
     names = {"context": "A copper statue of Christ stands in front of it.", "quoth": quoth}
     with contextlib.chdir(desk):
@@ -138,14 +138,14 @@ def test_python_runs_as_it_is_written(document, desk):
 
 
 @pytest.mark.parametrize("document", containing(CONSOLE), ids=lambda path: path.name)
-def test_consoles_show_what_is_printed(document, desk):
+def test_console_examples_match_the_output(document, desk):
     for line, shown in CONSOLE.findall(document.read_text(encoding="utf-8")):
         command = [sys.executable, "-m", *shlex.split(line)]
         done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=False)
         assert done.stdout == shown
 
 
-def test_the_table_of_the_guide_is_read(tmp_path):
+def test_the_table_in_the_guide_can_be_read(tmp_path):
     [table] = re.findall(r"```csv\n(.*?)```", (ROOT / "docs/guides/data.md").read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "mine.csv").write_text(table, encoding="utf-8")
     first, second = quoth.read_examples(tmp_path / "mine.csv")

@@ -20,17 +20,17 @@ from support.files import docx, epub, pdf, with_member
 
 
 @pytest.mark.parametrize("name", ["a.txt", "A.TXT", "some/../where.md", "a.b.markdown"])
-def test_plain_text_is_kept_as_it_is(name):
+def test_plain_text_is_unchanged(name):
     text = "# Keys\n\n* 3 of them 🔑\tare *brass*.\n"
     assert read_document(text.encode(), name).text == text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-def test_a_byte_order_mark_says_the_encoding(encoding):
+def test_a_byte_order_mark_determines_the_encoding(encoding):
     assert read_document("Zoë\r\n🥁\rend".encode(encoding), "a.txt").text == "Zoë\n🥁\nend"
 
 
-def test_a_wrong_encoding_is_named_with_its_line():
+def test_a_wrong_encoding_is_reported_with_its_line():
     with pytest.raises(DocumentError, match=r"line 2 must be UTF-8, but contains the byte 0xeb; save"):
         read_document("Dear\nZoë".encode("latin-1"), "a.txt")
     with pytest.raises(DocumentError, match="line 1 must be UTF-16, but"):
@@ -55,11 +55,11 @@ def test_utf16_without_a_mark_is_read(encoding):
         (b"<p>x", "some/folder/a_b.html", "a b"),
     ],
 )
-def test_a_title_is_the_files_own_or_its_name(data, name, title):
+def test_a_title_is_from_the_file_or_its_name(data, name, title):
     assert read_document(data, name).title == title
 
 
-def test_html_that_is_nested_deeply_is_read_whole_or_refused():
+def test_deeply_nested_html_is_read_completely_or_rejected():
     for depth in (200, 254, 300, 1_000):
         data = b"<div>" * depth + b"deep" + b"</div>" * depth + b"<p>after it"
         assert read_document(data, "a.html").text == "deep\n\nafter it", depth
@@ -67,12 +67,12 @@ def test_html_that_is_nested_deeply_is_read_whole_or_refused():
         read_document(b"<div>" * 5_000 + b"deep" + b"</div>" * 5_000 + b"<p>after it", "a.html")
 
 
-def test_an_e_book_gives_its_chapters_in_order():
+def test_chapters_of_an_e_book_are_in_order():
     document = read_document(epub("The Keys", "<h1>One</h1><p>Brass.", "<p>Two &amp; last."), "a.epub")
     assert (document.text, document.title) == ("One\n\nBrass.\n\nTwo & last.", "The Keys")
 
 
-def test_the_box_of_an_answer_lies_on_its_letters():
+def test_the_box_of_an_answer_encloses_its_letters():
     pypdfium2 = pytest.importorskip("pypdfium2")
     data = pdf(["Some keys are made of", "brass, others of iron."], ["Nothing."], ["The end is brass."])
     document = read_document(data, "a.pdf")
@@ -90,7 +90,7 @@ def test_the_box_of_an_answer_lies_on_its_letters():
     assert document.page_sizes == ((612, 792),) * 3
 
 
-def test_pages_without_text_are_named():
+def test_pages_without_text_are_noted():
     assert read_document(pdf(["One."], [], ["Three."]), "a.pdf").notes == ("without text (scanned?): page 2",)
 
 
@@ -100,7 +100,7 @@ def test_a_file_has_a_hash_of_its_bytes_and_one_of_its_text():
     assert one.text_hash == same.text_hash != other.text_hash
 
 
-def test_a_process_is_used_again_and_replaced_after_a_fault():
+def test_a_process_is_reused_and_replaced_after_a_failure():
     pool = Pool(DocumentLimits().memory_bytes, workers=1)
     try:
         assert read_document(b"<p>a", "a.html", pool=pool).text == "a"
@@ -118,7 +118,7 @@ def test_a_process_is_used_again_and_replaced_after_a_fault():
     assert pool.processes() == []
 
 
-def test_a_folder_is_read_in_order_and_bad_files_are_named(tmp_path):
+def test_a_folder_is_read_in_order_and_unreadable_files_are_reported(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "a.txt").write_text("First.")
     (tmp_path / "b.pdf").write_bytes(b"%PDF-1.4 nonsense")
@@ -147,16 +147,16 @@ def test_html_is_laid_out_as_text():
     ("head", "encoding"),
     [("", "utf-8"), ("", "cp1252"), ('<meta charset="iso-8859-2">', "iso-8859-2"), ("<meta charset=no>", "cp1252")],
 )
-def test_html_says_its_encoding(head, encoding):
+def test_html_declares_its_encoding(head, encoding):
     assert read_document(f"{head}<p>Zoë".encode(encoding), "a.htm").text == "Zoë"
 
 
-def test_a_word_file_gives_paragraphs_and_tables():
+def test_a_word_file_has_paragraphs_and_tables():
     data = docx("Two keys\tand\na 🥁", "", "Next", table=[("a", "b"), ("c", "d")])
     assert read_document(data, "a.docx").text == "Two keys\tand\na 🥁\n\nNext\n\na\tb\nc\td"
 
 
-def test_a_word_file_gives_what_is_inserted_and_not_what_is_deleted():
+def test_a_word_file_includes_insertions_but_not_deletions():
     runs = (
         '<w:ins w:id="1"><w:r><w:t>new</w:t></w:r></w:ins><w:del w:id="2"><w:r><w:delText>old</w:delText></w:r></w:del>'
         "<w:sdt><w:sdtContent><w:r><w:t> field</w:t></w:r></w:sdtContent></w:sdt>"
@@ -172,7 +172,7 @@ def test_a_pdf_keeps_its_pages():
     assert [span.of(document.text) for span in document.pages] == ["One key.\nBrass.", "", "Two keys."]
 
 
-def test_a_locked_pdf_says_so():
+def test_a_pdf_with_a_password_is_reported():
     from pypdf import PdfWriter
 
     writer, file = PdfWriter(io.BytesIO(pdf(["One key."]))), io.BytesIO()
@@ -183,20 +183,20 @@ def test_a_locked_pdf_says_so():
 
 
 @pytest.mark.parametrize("name", ["a.exe", "a", "", "pdf", "a.doc", "a.p\x00df"])
-def test_other_kinds_are_named(name):
+def test_other_extensions_are_reported(name):
     with pytest.raises(DocumentKindError, match=r"must be .txt, .md, .html, .docx, .pdf or .epub, but"):
         read_document(b"text", name)
 
 
 @pytest.mark.parametrize("kind", ["html", "docx", "pdf", "txt", "md"])
-def test_a_file_without_text_says_so(kind):
+def test_a_file_without_text_is_reported(kind):
     data = {"html": b"<p> </p>", "docx": docx(" "), "pdf": pdf([]), "txt": b" \n", "md": b""}[kind]
     with pytest.raises(DocumentError, match=r"no text.*OCR"):
         read_document(data, f"a.{kind}")
 
 
 @pytest.mark.parametrize("kind", ["docx", "pdf"])
-def test_a_file_that_is_cut_says_so(kind):
+def test_a_truncated_file_is_reported(kind):
     whole = docx("Two keys") if kind == "docx" else pdf(["One key."])
     for data in (b"", b"nonsense", whole[: len(whole) // 2]):
         with pytest.raises(DocumentError, match=r"damaged|no text"):
@@ -217,7 +217,7 @@ def test_a_file_that_is_cut_says_so(kind):
         ),
     ],
 )
-def test_limits_are_named(data, name, limits, message):
+def test_exceeded_limits_are_reported(data, name, limits, message):
     with pytest.raises(DocumentTooLargeError, match=message):
         read_document(data, name, limits)
 
@@ -229,7 +229,7 @@ def test_a_zip_bomb_is_not_unpacked():
         read_document(bomb, "a.docx", DocumentLimits(unpacked_bytes=50_000_000))
 
 
-def test_a_pdf_bomb_ends_in_its_own_process():
+def test_a_pdf_bomb_only_crashes_the_parser_process():
     def packed(shown):
         stream = zlib.compress(b"BT /F1 12 Tf (a key) Tj ET " + shown, 9)
         head = b"4 0 obj\n<< /Filter /FlateDecode /Length %d >>\nstream\n" % len(stream)
@@ -242,7 +242,7 @@ def test_a_pdf_bomb_ends_in_its_own_process():
 
 
 @given(data=st.binary(max_size=200), name=st.sampled_from(["a.txt", "a.md", "a.exe"]))
-def test_any_bytes_give_a_document_or_the_error(data, name):
+def test_any_bytes_give_a_document_or_a_document_error(data, name):
     gives_a_document_or_the_error(data, name)
 
 
@@ -250,7 +250,7 @@ def test_any_bytes_give_a_document_or_the_error(data, name):
 @pytest.mark.parametrize("kind", ["html", "docx", "pdf"])
 @given(draw=st.data())
 @settings(max_examples=3)
-def test_any_parsed_bytes_give_a_document_or_the_error(kind, draw):
+def test_any_parsed_bytes_give_a_document_or_a_document_error(kind, draw):
     gives_a_document_or_the_error(draw.draw(broken(kind)), f"a.{kind}")
 
 
@@ -258,7 +258,7 @@ def test_any_parsed_bytes_give_a_document_or_the_error(kind, draw):
 @pytest.mark.parametrize("kind", ["html", "docx", "pdf"])
 @given(draw=st.data())
 @settings(max_examples=60)
-def test_many_parsed_bytes_give_a_document_or_the_error(kind, draw):
+def test_many_parsed_bytes_give_a_document_or_a_document_error(kind, draw):
     gives_a_document_or_the_error(draw.draw(broken(kind)), f"a.{kind}")
 
 

@@ -76,7 +76,7 @@ def checked(text):
 
 @few
 @given(question=texts, context=texts)
-def test_every_text_is_drawn_and_none_is_obeyed(question, context):
+def test_every_text_is_drawn_and_escaped(question, context):
     reader = tiny_reader("wordpiece", max_tokens=128)
     if not 0 < len(tiny_tokenizer("wordpiece").encode([question.strip()])[0]) < 100:
         question = QUESTION
@@ -89,7 +89,7 @@ def test_every_text_is_drawn_and_none_is_obeyed(question, context):
         checked(window._repr_html_())
 
 
-def test_the_file_lets_nothing_in():
+def test_the_page_loads_no_external_resources():
     text = tiny_reader("wordpiece", max_tokens=128).explain(QUESTION, HOSTILE).to_html()
     (sheet,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
@@ -98,7 +98,7 @@ def test_the_file_lets_nothing_in():
     assert not re.search(r"https?:|url\(|@import", text)
 
 
-def test_the_lesson_says_what_the_explanation_holds():
+def test_the_page_shows_everything_in_the_explanation():
     context = "The keeper was Ana Ribeiro. " * 12
     explanation = tiny_reader("wordpiece", max_answer_tokens=4).explain(QUESTION, context, top_k=2)
     text = explanation.to_html()
@@ -114,7 +114,7 @@ def test_the_lesson_says_what_the_explanation_holds():
         assert re.search(rf'class="t {best.part}[^"]* {letter}9[^"]*"[^>]*>{re.escape(escaped(best.text))}<', text)
 
 
-def test_a_prediction_draws_itself():
+def test_a_prediction_is_drawn_in_a_notebook():
     answers = (Answer("<b>", Span(3, 6), -1.5, 0.25, 0, 2),)
     text = Prediction(Example("q", "Who?", ""), answers, -3.0, False)._repr_html_()
     assert "".join(Page(text).shown).startswith("<b>")
@@ -124,7 +124,7 @@ def test_a_prediction_draws_itself():
     assert "it is &lt;silent&gt;." in none
 
 
-def test_a_window_draws_itself():
+def test_a_window_is_drawn_in_a_notebook():
     context = "Ana Ribeiro keeps the lamp. " * 10
     golds = (Gold("Ana Ribeiro", 28),)
     windower = Windower(tiny_tokenizer("wordpiece"), max_tokens=48, overlap=16)
@@ -178,7 +178,7 @@ def test_explain_without_a_text(quoth):
     assert (status, err) == (0, "")
     assert out.startswith("No answer: the context has no text to quote.")
     status, _, err = quoth("explain", QUESTION, "--context", "none.txt")
-    assert (status, err) == (1, "quoth: none.txt: must be a file, but there is none of this name\n")
+    assert (status, err) == (1, "quoth: none.txt: must be a file, but does not exist\n")
 
 
 def test_tokens_are_coloured_by_their_logits():
@@ -195,13 +195,13 @@ def test_tokens_are_coloured_by_their_logits():
     assert "\x1b[37;44m" in captured.get()
 
 
-def test_the_page_goes_nowhere_where_it_would_do_harm(tmp_path, capsys):
+def test_the_page_does_not_overwrite_other_files(tmp_path, capsys):
     text = tmp_path / "text.txt"
     text.write_text("Ana keeps the lamp.", encoding="utf-8")
     words = ["explain", QUESTION, "--context", str(text), "--reader", READER, *EXACTLY, "--html"]
     for page, sentence in [
         (text, "must be different files"),
-        (tmp_path / "no" / "a.html", "the folder of the page must"),
+        (tmp_path / "no" / "a.html", "the folder of the page does not exist"),
     ]:
         with pytest.raises(SystemExit) as ended:
             main([*words, str(page)])

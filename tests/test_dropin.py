@@ -51,7 +51,7 @@ def scores(result):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_compat_says_what_the_old_pipeline_said(kind):
+def test_compat_equals_the_old_pipeline(kind):
     document = golden(kind)
     weights = hashlib.sha256((TINY / kind / "model.safetensors").read_bytes()).hexdigest()
     assert weights == document["weights"], "the weights are others: run tools/parity.py again"
@@ -70,7 +70,7 @@ def test_the_golden_answers_are_those_of_the_shipped_weights():
     assert weights == golden("shipped")["weights"], "the weights are others: make refresh"
 
 
-def test_the_shipped_reader_says_what_its_float_checkpoint_said_to_the_old_pipeline():
+def test_the_shipped_reader_equals_the_old_pipeline_with_its_float_checkpoint():
     document = golden("shipped")
     # The shipped weights are int8, so scores are near, and of the odd texts even an answer may differ.
     cases = [case for case in document["cases"] if case["set"] == "examples"]
@@ -86,7 +86,7 @@ def test_the_shipped_reader_says_what_its_float_checkpoint_said_to_the_old_pipel
 
 @few
 @given(context=texts.filter(bool), top_k=st.sampled_from([1, 4]), words=st.booleans())
-def test_the_default_is_the_readers_answers_each_once(context, top_k, words):
+def test_by_default_the_readers_answers_are_distinct(context, top_k, words):
     qa = tiny(max_seq_len=48, doc_stride=16, align_to_words=words)
     result = qa(question=QUESTION, context=context, top_k=top_k)
     answers = result if isinstance(result, list) else [result]
@@ -110,14 +110,14 @@ def test_the_default_is_the_readers_answers_each_once(context, top_k, words):
             }
 
 
-def test_the_same_words_are_one_answer_however_often_they_come():
+def test_the_same_words_are_one_answer():
     # More places of one word than are looked at first: the search goes on until there are enough different answers.
     context = "Paris. PARIS. " * 30 + "Rome"
     answers = tiny()(question=QUESTION, context=context, top_k=3, max_answer_len=1, align_to_words=True)
     assert sorted(answer["answer"].lower() for answer in answers) == [".", "paris", "rome"]
 
 
-def test_no_answer_is_an_answer_where_it_is_asked_for():
+def test_no_answer_is_returned_if_requested():
     qa = tiny()
     answers = qa(question=QUESTION, context=CONTEXT, top_k=10**4, handle_impossible_answer=True)
     null = [answer for answer in answers if answer["answer"] == ""]
@@ -136,7 +136,7 @@ def test_no_answer_is_an_answer_where_it_is_asked_for():
     threshold=st.sampled_from([-3.0, -1.0, 0.0, 1.0, "never"]),
     top_k=st.sampled_from([1, 4]),
 )
-def test_no_answer_is_given_exactly_where_the_reader_abstains(context, threshold, top_k):
+def test_no_answer_is_returned_exactly_if_the_reader_abstains(context, threshold, top_k):
     reader = tiny_reader("wordpiece", null_threshold=threshold, null_bias=-0.5, odds_scale=3.0)
     qa = quoth.pipeline(model=reader, max_seq_len=48, doc_stride=16)
     prediction = reader.answer(QUESTION, context, max_answer_tokens=15)
@@ -149,13 +149,13 @@ def test_no_answer_is_given_exactly_where_the_reader_abstains(context, threshold
         assert prediction.no_answer or answers[0]["answer"] == always["answer"]
 
 
-def test_a_model_that_stores_no_threshold_is_asked_to_abstain_above_0():
+def test_a_model_without_a_threshold_abstains_above_0():
     plain = Reader.load(TINY / "wordpiece").settings
     assert (plain.decode.null_threshold, plain.threshold_when_asked) == ("never", 0.0)
     assert tiny_reader("wordpiece").settings.threshold_when_asked == "never"
 
 
-def test_the_shipped_reader_and_the_pipeline_decide_alike():
+def test_the_shipped_reader_and_the_pipeline_make_the_same_decisions():
     reader = Reader.load(precision="float32")
     qa = quoth.pipeline(model=reader)
     context = "Ana kept the light at Natal from 1903. Ben baked the bread in Olinda."
@@ -169,7 +169,7 @@ def test_the_shipped_reader_and_the_pipeline_decide_alike():
 @pytest.mark.parametrize(
     "engine", ["openvino", *(pytest.param(name, marks=pytest.mark.torch) for name in ("onnxruntime", "torch"))]
 )
-def test_windows_beyond_the_models_positions_are_refused(engine, compat, tmp_path):
+def test_windows_longer_than_the_models_positions_are_rejected(engine, compat, tmp_path):
     if engine != "openvino":
         pytest.importorskip(engine)
     # Neither tokenizer nor settings say how long a window may be: what an exported reader's folder holds.
@@ -184,7 +184,7 @@ def test_windows_beyond_the_models_positions_are_refused(engine, compat, tmp_pat
     assert qa(QUESTION, CONTEXT * 20)["answer"]  # by default, what the model takes
 
 
-def test_a_stored_threshold_does_not_silence_the_pipeline():
+def test_the_pipeline_ignores_the_stored_threshold_by_default():
     qa = quoth.pipeline(model=tiny_reader("wordpiece", null_threshold=-1e9))
     assert qa(question=QUESTION, context=CONTEXT)["answer"]
 
@@ -231,7 +231,7 @@ class Rows:
         return {"question": QUESTION, "context": CONTEXT[: 30 + index], "id": index}
 
 
-def test_generators_and_data_sets_are_read_as_they_come():
+def test_generators_and_data_sets_are_streamed():
     qa = tiny()
     taken = []
 
@@ -293,7 +293,7 @@ def test_parameters_are_kept_and_overridden():
 
 
 @pytest.mark.parametrize("compat", [False, True])
-def test_results_do_not_hang_on_batches(compat):
+def test_results_do_not_depend_on_batches(compat):
     qa = tiny(compat=compat, batch_size=4)
     long = " ".join([CONTEXT] * 20)
     one, many = qa(QUESTION, long, batch_size=1, top_k=3), qa(QUESTION, long, top_k=3)
@@ -301,7 +301,7 @@ def test_results_do_not_hang_on_batches(compat):
     assert scores(one) == pytest.approx(scores(many), abs=1e-5)
 
 
-def test_what_a_pipeline_is_made_of():
+def test_the_parts_of_a_pipeline():
     reader = tiny_reader("bpe")
     qa = quoth.pipeline(model=reader)
     assert (qa.task, qa.device, qa.framework) == ("question-answering", "cpu", "pt")
@@ -316,7 +316,7 @@ def test_what_a_pipeline_is_made_of():
     assert said(own(QUESTION, CONTEXT)) == said(tiny()(QUESTION, CONTEXT))
 
 
-def test_wrong_parts():
+def test_wrong_parts_are_rejected():
     with pytest.raises(KeyError, match="Unknown task summarization"):
         quoth.pipeline("summarization")
     with pytest.raises(Exception, match="Impossible to guess which tokenizer to use"):
@@ -363,7 +363,7 @@ def test_half_precision_runs_on_torch():
 
 
 @pytest.mark.torch
-def test_the_patch_is_found_in_every_module_that_transformers_has_been():
+def test_the_patch_works_in_every_transformers_module():
     program = """
 import transformers
 from transformers import AutoTokenizer

@@ -39,7 +39,7 @@ def batches(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_padding_changes_nothing(kind):
+def test_padding_does_not_change_the_logits(kind):
     together, alone = batches(kind)
     logits = tiny_engine(kind).run(together)
     assert logits.start.shape == logits.end.shape == together.ids.shape
@@ -63,12 +63,12 @@ def test_mask_and_types_reach_the_network():
         assert np.abs(engine.run(other).start[0] - known[0]).max() > 1e-2
 
 
-def test_engine_says_what_it_is():
+def test_the_repr_of_an_engine():
     assert (tiny_engine("bpe").name, tiny_engine("bpe").precision) == ("openvino", "float32")
 
 
 @each_engine
-def test_file_that_is_no_network(tmp_path, name):
+def test_a_file_that_is_not_a_network_is_rejected(tmp_path, name):
     (tmp_path / "model.onnx").write_bytes(b"nothing of the kind")
     for file in ("model.onnx", "absent.onnx"):
         with pytest.raises(ReaderError, match=rf"{file}: must be an ONNX model, but cannot be loaded"):
@@ -76,7 +76,7 @@ def test_file_that_is_no_network(tmp_path, name):
 
 
 @pytest.mark.parametrize(("known", "other"), [(b"start_logits", b"first_logits"), (b"input_ids", b"token_ids")])
-def test_network_for_something_else(tmp_path, known, other):
+def test_a_network_with_other_inputs_or_outputs_is_rejected(tmp_path, known, other):
     content = (TINY / "bpe" / "model.onnx").read_bytes()
     (tmp_path / "model.onnx").write_bytes(content.replace(known, other))
     with pytest.raises(ReaderError, match=rf"must have the inputs input_ids, .* but has .*{other.decode()}"):
@@ -84,7 +84,7 @@ def test_network_for_something_else(tmp_path, known, other):
 
 
 @each_engine
-def test_windows_longer_than_the_network_takes(tmp_path, name):
+def test_windows_longer_than_the_network_supports_are_rejected(tmp_path, name):
     tokenizer = Tokenizer.load(tiny_folder("wordpiece", tmp_path, "tokenizer.json"))
     windows = Windower(tokenizer, max_tokens=200, overlap=0).windows(Example("q", "Who?", "the " * 190))
     file, cache = TINY / "wordpiece" / "model.onnx", tmp_path / "cache"
@@ -97,7 +97,7 @@ def test_windows_longer_than_the_network_takes(tmp_path, name):
 
 
 @pytest.mark.torch
-def test_windows_longer_than_berts_are_read_where_the_network_takes_them(tmp_path):
+def test_windows_longer_than_512_tokens_are_read_if_the_network_supports_them(tmp_path):
     """One that knows no positions: its logits are its inputs."""
     import onnx
     from onnx import TensorProto, helper
@@ -115,7 +115,7 @@ def test_windows_longer_than_berts_are_read_where_the_network_takes_them(tmp_pat
     assert np.array_equal(found.start, ids)
 
 
-def test_cores_are_those_of_the_control_group(tmp_path):
+def test_usable_cores_respect_the_control_group(tmp_path):
     cores = usable_cores(tmp_path / "absent")
     assert cores >= 1
     for content, expected in [
@@ -147,7 +147,7 @@ def test_torch_and_onnx_agree():
 
 
 @pytest.mark.torch
-def test_torch_gives_no_types_to_a_network_of_one():
+def test_torch_passes_no_types_to_a_network_with_one_token_type():
     from transformers import RobertaConfig, RobertaForQuestionAnswering
 
     from quoth.engines.torch import TorchEngine
@@ -172,12 +172,12 @@ def test_engines_agree(name):
 
 
 @each_engine
-def test_a_precision_that_an_engine_lacks_is_refused(name):
+def test_an_unsupported_precision_is_rejected(name):
     with pytest.raises(ReaderError, match=rf"{name}: precision must be .*float32.*, but is float16"):
         open_onnx(TINY / "bpe" / "model.onnx", engine=name, precision="float16")
 
 
-def test_several_threads_may_ask_one_engine():
+def test_an_engine_is_thread_safe():
     _, alone = batches("wordpiece")
     engine = tiny_engine("wordpiece")
     expected = [engine.run(batch).start for batch in alone]
@@ -187,7 +187,7 @@ def test_several_threads_may_ask_one_engine():
         np.testing.assert_array_equal(logits.start, expected[place % len(alone)])
 
 
-def test_what_was_compiled_is_kept_and_made_anew_if_damaged(tmp_path):
+def test_compiled_networks_are_cached_and_recompiled_if_damaged(tmp_path):
     together, _ = batches("wordpiece")
     model, cache = TINY / "wordpiece" / "model.onnx", tmp_path / "cache"
     first = OpenVinoEngine(model, threads=1, cache=cache).run(together)
@@ -206,13 +206,13 @@ def test_what_was_compiled_is_kept_and_made_anew_if_damaged(tmp_path):
     assert len(list(cache.iterdir())) == 2, f"{other.name}: another network is another file"
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path):
+def test_an_unwritable_cache_is_ignored(tmp_path):
     (tmp_path / "file").write_text("in the way")
     engine = OpenVinoEngine(TINY / "bpe" / "model.onnx", threads=1, cache=tmp_path / "file" / "cache")
     assert engine.run(batches("bpe")[0]).start.shape[0] == 3
 
 
-def test_the_cache_lies_where_the_system_keeps_such_things():
+def test_the_cache_folder_follows_the_conventions_of_the_system():
     assert cache_folder() == Path(os.environ["XDG_CACHE_HOME"]) / "quoth"
 
 
@@ -226,7 +226,7 @@ def test_the_cache_lies_where_the_system_keeps_such_things():
         ("fpu", "other", "float32"),
     ],
 )
-def test_the_kind_of_a_processor(tmp_path, flags, kind, precision):
+def test_the_kind_of_cpu_is_detected(tmp_path, flags, kind, precision):
     (tmp_path / "cpuinfo").write_text(
         f"processor\t: 0\nmodel name\t: avx512_bf16\nflags\t\t: {flags}\n\nprocessor\t: 1\n"
     )
@@ -235,13 +235,13 @@ def test_the_kind_of_a_processor(tmp_path, flags, kind, precision):
     assert best_precision("onnxruntime", kind) == "float32"
 
 
-def test_a_system_that_says_nothing_of_its_processor(tmp_path):
+def test_an_unknown_cpu_is_of_the_kind_other(tmp_path):
     assert processor(tmp_path / "absent") == "other"
     (tmp_path / "cpuinfo").write_text("processor : 0\nFeatures : fp asimd bf16 i8mm\n")
     assert processor(tmp_path / "cpuinfo") == "other"
 
 
-def test_a_signal_is_survived_after_readers_came_and_went():
+def test_signals_work_after_readers_were_destroyed():
     """Of two OpenVINO plugins, the second to go left the thread a stack for signals that was gone."""
     code = f"""
 import signal
@@ -259,7 +259,7 @@ print(*seen)
     assert (done.returncode, done.stdout.strip()) == (0, "SIGTERM")
 
 
-def test_threads_that_are_first_share_one_core():
+def test_concurrent_first_threads_share_one_core():
     code = """
 from concurrent.futures import ThreadPoolExecutor
 from quoth.engines.openvino import one_core
@@ -270,12 +270,12 @@ with ThreadPoolExecutor(8) as pool:
     assert done.stdout.strip() == "1"
 
 
-def test_no_such_engine():
+def test_an_unknown_engine_is_rejected():
     with pytest.raises(ConfigError, match="engine must be auto, openvino, onnxruntime or torch, but is tensorrt"):
         open_onnx(TINY / "bpe" / "model.onnx", engine="tensorrt")
 
 
-def test_nothing_is_sent_anywhere(tmp_path):
+def test_no_telemetry_is_sent(tmp_path):
     """Who opens a connection from Python is seen by the audit hook; who writes an identifier at home, there."""
     code = f"""
 import sys
@@ -301,7 +301,7 @@ print(seen)
     assert list(home.iterdir()) == [], "no consent, no identifier, nothing"
 
 
-def test_the_shipped_reader_reads_a_window_the_same_in_any_batch():
+def test_logits_of_the_shipped_reader_do_not_depend_on_the_batch():
     reader = Reader.load(threads=1)
     limit = reader.settings.max_tokens
     texts = [CONTEXT[:size] for size in range(4, len(CONTEXT), 3)]
@@ -318,7 +318,7 @@ def test_the_shipped_reader_reads_a_window_the_same_in_any_batch():
 
 
 @pytest.mark.torch
-def test_torch_takes_no_broken_folder(tmp_path):
+def test_torch_rejects_a_broken_folder(tmp_path):
     from quoth.engines.torch import TorchEngine
 
     with pytest.raises(ReaderError, match="must be a question-answering model, but cannot be loaded"):
@@ -333,7 +333,7 @@ def test_torch_takes_no_broken_folder(tmp_path):
 
 
 @pytest.mark.torch
-def test_torch_takes_no_encoder_for_a_reader(tmp_path):
+def test_torch_rejects_an_encoder_without_a_head(tmp_path):
     from transformers import BertConfig, BertModel
 
     from quoth.engines.torch import TorchEngine, quietly
@@ -346,7 +346,7 @@ def test_torch_takes_no_encoder_for_a_reader(tmp_path):
 
 
 @pytest.mark.torch
-def test_the_command_measures_every_engine_that_runs_here(tmp_path):
+def test_the_command_measures_every_available_engine(tmp_path):
     folder = tiny_folder("wordpiece", tmp_path / "reader")
     words = ["engines", "--reader", folder, "--threads", 1, "--limit", 8, "--json"]
     done = subprocess.run([sys.executable, "-m", "quoth", *map(str, words)], capture_output=True, text=True, check=True)
@@ -376,7 +376,7 @@ def torch_folder(folder):
 
 
 @pytest.mark.torch
-def test_a_reader_that_only_torch_runs_is_measured_and_torch_is_what_answers(tmp_path):
+def test_a_reader_that_only_torch_can_run_is_measured_with_torch(tmp_path):
     folder = torch_folder(tmp_path / "reader")
     assert candidates(str(folder)) == [("torch", "float32"), ("torch", "bfloat16")]
     words = ["engines", "--reader", folder, "--threads", 1, "--limit", 2]
@@ -385,7 +385,7 @@ def test_a_reader_that_only_torch_runs_is_measured_and_torch_is_what_answers(tmp
     assert "Without --engine: torch float32." in done.stderr
 
 
-def test_what_answers_without_a_choice_is_the_best_that_runs(tmp_path):
+def test_the_default_engine_is_the_best_available_one(tmp_path):
     folder = str(tiny_folder("wordpiece", tmp_path / "reader"))
     openvino, other = EngineFigures("openvino", best_precision("openvino")), EngineFigures("onnxruntime", "float32")
     broken = replace(openvino, problem="it does not run here")
@@ -396,19 +396,19 @@ def test_what_answers_without_a_choice_is_the_best_that_runs(tmp_path):
         assert default_engine(folder, [broken, other]) == other
 
 
-def test_a_reader_that_nothing_here_runs_is_an_error(tmp_path):
+def test_a_reader_without_an_available_engine_is_an_error(tmp_path):
     folder = tiny_folder("wordpiece", tmp_path / "reader", "tokenizer.json", "tokenizer_config.json")
     with pytest.raises(ReaderError, match=r"must hold model\.onnx or model\.safetensors, but holds neither"):
         list(measure_engines(str(folder), ASKED))
 
 
 @pytest.mark.parametrize("asked", [[], [replace(ASKED[0], context=" \n ")]])
-def test_an_engine_is_not_measured_with_nothing_to_read(asked):
+def test_an_engine_is_not_measured_without_text(asked):
     with pytest.raises(ConfigError, match="--data must have at least one question with a text, but has none"):
         list(measure_engines(None, asked))
 
 
-def test_a_blank_text_among_others_is_no_matter(tmp_path):
+def test_a_blank_text_among_others_is_allowed(tmp_path):
     folder = str(tiny_folder("wordpiece", tmp_path / "reader"))
     asked = [replace(ASKED[0], context=" ")] * 40 + ASKED
     first = next(measure_engines(folder, asked, threads=1))
@@ -422,7 +422,7 @@ class Deadly:
         return os._exit, (3,)
 
 
-def test_an_engine_whose_process_dies_does_not_run_here(tmp_path):
+def test_an_engine_whose_process_is_killed_is_reported(tmp_path):
     folder = str(tiny_folder("wordpiece", tmp_path / "reader"))
     rows = list(measure_engines(folder, ASKED, threads=Deadly()))
     assert len(rows) >= 2

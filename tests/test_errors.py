@@ -20,7 +20,7 @@ OF_A_SENTENCE = [kind("a sentence") for kind in KINDS if kind not in map(type, O
 
 @pytest.mark.parametrize("error", [*OF_MORE_THAN_A_SENTENCE, *OF_A_SENTENCE], ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("carried", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])
-def test_an_error_is_the_same_on_the_other_side(error, carried):
+def test_errors_are_unchanged_by_pickling(error, carried):
     error.add_note("seen on the way")
     other = carried(error)
     assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))

@@ -197,7 +197,7 @@ def imagined(examples):
     return texts
 
 
-def test_the_figure_of_the_seed():
+def test_the_tutorials_score_is_reproduced():
     golds = {"1": "Strawberry", "2": "Agroindustry", "3": "Red"}
     texts = {"1": "Strawberry", "2": "Agriculture industry", "3": "Red"}
     report = score([example(id, gold) for id, gold in golds.items()], texts)
@@ -231,7 +231,7 @@ def test_every_question_has_a_row():
     }
 
 
-def test_a_missing_prediction_is_wrong_even_where_no_answer_is_right():
+def test_a_missing_prediction_is_wrong_even_for_an_unanswerable_question():
     assert score([example("1")], {}).exact == 0.0
 
 
@@ -246,7 +246,7 @@ def test_predictions_of_a_reader_can_be_scored():
     assert (report.exact, report.missing) == (100.0, ())
 
 
-def test_unlabelled_questions_are_left_out_and_counted():
+def test_unlabelled_questions_are_skipped_and_counted():
     unlabelled = Example("2", "why?", "because")
     report = score([example("1", "cat"), unlabelled], {"1": "cat", "2": "because"})
     assert (report.total, report.exact, report.unlabelled, report.unknown) == (1, 100.0, 1, 0)
@@ -256,14 +256,14 @@ def test_unlabelled_questions_are_left_out_and_counted():
 
 
 @pytest.mark.parametrize("examples", [[], [Example("1", "why?", "because")]])
-def test_nothing_labelled_is_an_error(examples):
+def test_data_without_labels_is_an_error(examples):
     with pytest.raises(DataError, match="data must have labelled questions to be scored, but"):
         score(examples, {"1": "because"})
     with pytest.raises(DataError, match="data must have labelled questions to be scored, but"):
         evaluate(Canned({}), examples)
 
 
-def test_evaluate_gives_the_report_of_score():
+def test_evaluate_returns_the_report_of_score():
     texts = {"1": "cat", "2": "", "3": "black dog", "4": "x", "5": ""}
     examples = [example("1", "cat"), example("2"), example("3", "dog"), example("4"), example("5", "dog")]
     done = []
@@ -272,7 +272,7 @@ def test_evaluate_gives_the_report_of_score():
     assert done == [1, 2, 3, 4, 5]
 
 
-def test_a_prediction_brings_its_example_whatever_the_order():
+def test_predictions_are_matched_in_any_order():
     class Backwards(Canned):
         def _read(self, examples):
             return super()._read(examples)[::-1]
@@ -284,7 +284,7 @@ def test_a_prediction_brings_its_example_whatever_the_order():
     assert all(each is prediction.example for each, prediction in seen)
 
 
-def test_evaluate_refuses_an_answer_to_what_it_did_not_ask():
+def test_evaluate_rejects_a_prediction_for_another_example():
     class Confused(Canned):
         def _read(self, examples):
             return [prediction("9", "cat") for _ in examples]
@@ -293,7 +293,7 @@ def test_evaluate_refuses_an_answer_to_what_it_did_not_ask():
         evaluate(Confused({}), [example("1", "cat")])
 
 
-def test_evaluate_counts_silence_as_failure():
+def test_evaluate_counts_missing_predictions_as_wrong():
     class Tired(Canned):
         def _read(self, examples):
             return super()._read(examples)[:1]
@@ -302,7 +302,7 @@ def test_evaluate_counts_silence_as_failure():
     assert (report.exact, report.missing) == (50.0, ("2",))
 
 
-def test_evaluate_keeps_no_contexts():
+def test_evaluate_keeps_no_contexts_in_memory():
     count, length = 200, 100_000
     stream = (example(str(number), "cat", context=f"{number} " + "x" * length) for number in range(count))
     reader = Canned({str(number): "cat" for number in range(count)})
@@ -319,7 +319,7 @@ def test_evaluate_keeps_no_contexts():
 # --- the report as a text
 
 
-def test_the_report_reads_well():
+def test_the_report_as_text():
     rows = [Row(str(n), n < 60, 0.5 + n / 200, "x", True) for n in range(100)]
     rows += [Row(f"none {n}", n < 10, float(n < 10), None, False) for n in range(20)]
     text = str(Report(tuple(rows), "v2.0", unknown=3, unlabelled=1_200))
@@ -336,7 +336,7 @@ def test_the_report_reads_well():
     assert "unlabelled questions, not scored: 1,200" in text
 
 
-def test_intervals_are_those_of_the_bootstrap():
+def test_intervals_equal_those_of_the_bootstrap():
     values = [1.0] * 300 + [0.5] * 100 + [0.0] * 100
     report = Report(tuple(Row(str(n), value == 1, value, "x", True) for n, value in enumerate(values)))
     # Of 500 answers, the standard error of EM is 100 * sqrt(0.6 * 0.4 / 500), and 95 % is 1.96 of them either side.
@@ -399,7 +399,7 @@ def test_the_last_of_a_repeated_id_counts_and_is_noted(tmp_path, content):
         ("", "must be JSON, but is not at line 1, column 1"),
     ],
 )  # fmt: skip
-def test_says_what_is_wrong_with_predictions(tmp_path, content, message):
+def test_invalid_predictions_are_reported(tmp_path, content, message):
     with pytest.raises(PredictionsError, match=message) as caught:
         read_predictions(written(tmp_path, content))
     assert str(caught.value).startswith(str(tmp_path / "predictions.json"))
@@ -437,7 +437,7 @@ def test_no_predictions_are_an_empty_object(tmp_path):
     assert json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8")) == {}
 
 
-def test_a_failure_leaves_the_old_file_alone(tmp_path):
+def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = written(tmp_path, '{"1": "old"}')
 
     def fail_halfway():
@@ -451,7 +451,7 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_link_stays_a_link(tmp_path):
+def test_writing_to_a_link_keeps_it(tmp_path):
     target = written(tmp_path, "{}")
     link = tmp_path / "link.json"
     link.symlink_to(target)
@@ -461,7 +461,7 @@ def test_a_link_stays_a_link(tmp_path):
     assert read_predictions(target) == {"1": "cat"}
 
 
-def test_a_pipe_stays_a_pipe(tmp_path):
+def test_writing_to_a_pipe_keeps_it(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read = []
@@ -474,14 +474,14 @@ def test_a_pipe_stays_a_pipe(tmp_path):
     assert pipe.is_fifo()
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
+def test_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder") as caught, prediction_files(tmp_path / "no" / "p"):
         pass
     assert caught.value.filename == str(tmp_path / "no")
 
 
 @pytest.mark.long
-def test_memory_grows_by_a_small_row_for_each_question(tmp_path):
+def test_memory_grows_only_by_a_small_row_per_question(tmp_path):
     """From 1,000 to 10,000 questions by less than 50 MB above the examples; a tiny network, but windows and batches."""
     context = "The keeper of the lighthouse was Ana Ribeiro, and she lit the lamp at nine. "
     questions = [

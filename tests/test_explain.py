@@ -91,7 +91,7 @@ def losses(explanation, reader, contexts):
     whole_words=st.booleans(),
     overlapping=st.booleans(),
 )
-def test_every_explanation_is_true(kind, contexts, top_k, longest, whole_words, overlapping):
+def test_every_explanation_matches_brute_force(kind, contexts, top_k, longest, whole_words, overlapping):
     reader = tiny_reader(
         kind, whole_words=whole_words, temperature=1.7, null_threshold=-1.0, null_bias=0.5, odds_scale=3.0
     )
@@ -125,7 +125,7 @@ def test_every_explanation_is_true(kind, contexts, top_k, longest, whole_words, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_shares_add_up_to_one(kind):
+def test_all_shares_sum_to_one(kind):
     reader = tiny_reader(kind, temperature=2.5, whole_words=False, null_threshold=0.0)
     explanation = reader.explain(QUESTION, CONTEXT, top_k=10**6, overlapping=True)
     assert len(explanation.windows) > 1
@@ -134,7 +134,7 @@ def test_all_shares_add_up_to_one(kind):
     assert explanation.temperature == 2.5
 
 
-def test_the_pairs_that_lost_are_named_best_first():
+def test_rejected_candidates_are_listed_best_first():
     reader = tiny_reader("wordpiece", max_answer_tokens=3)
     explanation = reader.explain(QUESTION, CONTEXT, top_k=60)
     windows = {window.index: window for window in explanation.windows}
@@ -151,7 +151,7 @@ def test_the_pairs_that_lost_are_named_best_first():
     assert all(loss.sentence for loss in Loss)
 
 
-def test_tokens_say_where_they_are_from():
+def test_tokens_have_their_part_of_the_window():
     (window, *_) = tiny_reader("bpe").explain(QUESTION, CONTEXT).windows
     parts = [token.part for token in window.tokens]
     tokenizer = tiny_tokenizer("bpe")
@@ -165,7 +165,7 @@ def test_tokens_say_where_they_are_from():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_to_read_is_explained_too(kind):
+def test_an_empty_context_can_be_explained(kind):
     explanation = tiny_reader(kind).explain(QUESTION, ["", ""])
     assert (explanation.windows, explanation.answers, explanation.lost) == ((), (), ())
     assert explanation.null_probability is None
@@ -175,12 +175,12 @@ def test_nothing_to_read_is_explained_too(kind):
     assert blank.null_probability == (1 if blank.windows else None)
 
 
-def test_an_empty_question_is_refused():
+def test_an_empty_question_is_rejected():
     with pytest.raises(InputError, match="the question must not be empty"):
         tiny_reader("bpe").explain(" ", CONTEXT)
 
 
-def test_json_holds_it_all():
+def test_json_has_the_whole_explanation():
     explanation = tiny_reader("unigram", null_threshold="never").explain(QUESTION, CONTEXT)
     document = explanation.to_dict()
     assert document["settings"]["null_threshold"] == "never"

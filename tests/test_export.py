@@ -67,7 +67,7 @@ def small(trained, tmp_path_factory):
     )
 
 
-def test_onnx_says_what_torch_says(trained, whole):
+def test_onnx_and_torch_have_the_same_logits(trained, whole):
     assert 0 < whole.difference < 1e-3
     content = (whole.folder / "model.onnx").read_bytes()
     assert b"site-packages" not in content, "no paths of the machine that exported it"
@@ -87,7 +87,7 @@ def test_onnx_says_what_torch_says(trained, whole):
         assert one.null_score == pytest.approx(other.null_score, abs=1e-3)
 
 
-def test_int8_is_smaller_and_as_good(whole, small):
+def test_int8_is_smaller_with_the_same_f1(whole, small):
     assert small.float_report.f1 > 60
     assert small.int8_report.f1 > small.float_report.f1 - 5.0
     # A little network has little to shrink: its rows are shorter than a block, its graph as long as any.
@@ -102,7 +102,7 @@ def test_int8_is_smaller_and_as_good(whole, small):
     assert manifest["trained_on"]["questions"] == 64
 
 
-def test_int8_is_right_on_average(tmp_path):
+def test_int8_has_no_bias(tmp_path):
     """What rounding takes from a product on average is given back to its bias."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -172,7 +172,7 @@ def test_int8_is_judged_by_enough_questions(trained, tmp_path):
         export(trained, tmp_path / "out", int8=True, gate_data=towns.examples(64))
 
 
-def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(tmp_path):
+def test_int8_that_fails_the_gate_leaves_no_files(tmp_path):
     """Of an untrained network no answer is much better than the next, so rounding changes many of them."""
     from transformers import AutoModelForQuestionAnswering
 
@@ -189,7 +189,7 @@ def test_int8_that_does_not_hold_is_refused_and_nothing_is_left(tmp_path):
     assert list(out.parent.iterdir()) == []
 
 
-def test_the_gate_takes_the_upper_bound_of_what_int8_costs():
+def test_the_gate_uses_the_upper_bound_of_the_drop():
     """One of 50 questions is lost: 2 points of F1, but of other questions it might be more."""
     from quoth.exporting.run import raise_if_worse
 
@@ -220,7 +220,7 @@ def test_gate_data_without_int8_is_wrong_use(trained, tmp_path):
         export(trained, tmp_path / "out", gate_data=towns.examples(8))
 
 
-def test_another_network_is_not_the_same(trained, tmp_path):
+def test_another_network_fails_the_parity_check(trained, tmp_path):
     """The parity check can fail: two readers of different weights differ."""
     from quoth.engines.torch import TorchEngine
     from quoth.exporting.graph import PARITY, largest_difference
@@ -254,7 +254,7 @@ def test_wrong_use_is_named(trained, tmp_path):
         export(bare, tmp_path / "out")
 
 
-def test_a_folder_as_the_seed_saves_it_loads_and_exports(tmp_path):
+def test_a_folder_saved_by_the_tutorial_loads_and_exports(tmp_path):
     """DistilBERT takes no token types; Trainer's save_model writes no quoth.json."""
     import torch
     from transformers import BertTokenizerFast, DistilBertConfig, DistilBertForQuestionAnswering
@@ -294,7 +294,7 @@ def test_a_reader_whose_layers_share_their_weights_is_exported_in_int8(tmp_path)
 
 
 @pytest.mark.long
-def test_the_command_prints_what_it_proved(trained, tmp_path):
+def test_the_command_prints_the_parity_and_the_gate(trained, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "quoth", "export", str(trained), "-o", str(tmp_path / "out"), "--json"],
         capture_output=True,
@@ -327,7 +327,7 @@ def network(file, nodes, constants):
 
 
 @pytest.mark.parametrize(("largest", "rounded"), [(3, True), (100, False)])
-def test_activations_are_rounded_where_little_is_lost(tmp_path, largest, rounded):
+def test_activations_are_quantized_if_the_noise_is_low(tmp_path, largest, rounded):
     import onnx
     from onnx import helper
 
@@ -354,7 +354,7 @@ def test_activations_are_rounded_where_little_is_lost(tmp_path, largest, rounded
 
 
 @pytest.mark.parametrize("largest", [3, 100])
-def test_constants_that_places_share_are_rounded_once(tmp_path, largest):
+def test_shared_constants_are_quantized_once(tmp_path, largest):
     import onnx
     from onnx import helper
 

@@ -12,7 +12,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_appears_at_the_end(tmp_path):
+def test_a_file_is_written_atomically(tmp_path):
     file = tmp_path / "a.txt"
     with whole_file(file) as stream:
         stream.write("é")
@@ -21,7 +21,7 @@ def test_a_file_appears_at_the_end(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_a_file_that_fails_leaves_what_was_there(tmp_path):
+def test_a_failed_file_keeps_the_old_one(tmp_path):
     file = tmp_path / "a.bin"
     file.write_bytes(b"old")
     with pytest.raises(TypeError), whole_bytes(file) as stream:
@@ -30,7 +30,7 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path):
     assert names(tmp_path) == ["a.bin"]
 
 
-def test_a_json_document_keeps_its_letters(tmp_path):
+def test_a_json_document_is_not_escaped(tmp_path):
     write_json(tmp_path / "a.json", {"é": [1]})
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert json.loads(text) == {"é": [1]}
@@ -39,7 +39,7 @@ def test_a_json_document_keeps_its_letters(tmp_path):
 
 
 @pytest.mark.parametrize("flush", [False, True])
-def test_a_folder_appears_at_the_end(tmp_path, flush):
+def test_a_folder_is_written_atomically(tmp_path, flush):
     folder = tmp_path / "parents" / "are" / "made"
     with whole_folder(folder, flush=flush) as part:
         (part / "sub").mkdir()
@@ -50,7 +50,7 @@ def test_a_folder_appears_at_the_end(tmp_path, flush):
     assert names(folder.parent) == ["made"]
 
 
-def test_a_folder_replaces_the_one_before(tmp_path):
+def test_a_folder_replaces_the_old_one(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "old").touch()
@@ -61,7 +61,7 @@ def test_a_folder_replaces_the_one_before(tmp_path):
     assert names(tmp_path) == ["folder"]
 
 
-def test_a_folder_that_fails_leaves_what_was_there(tmp_path):
+def test_a_failed_folder_keeps_the_old_one(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "old").touch()
@@ -71,7 +71,7 @@ def test_a_folder_that_fails_leaves_what_was_there(tmp_path):
     assert names(tmp_path) == ["folder"]
 
 
-def test_a_folder_that_cannot_be_moved_leaves_what_was_there(tmp_path):
+def test_a_folder_that_cannot_be_moved_keeps_the_old_one(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "old").touch()
@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_moved_leaves_what_was_there(tmp_path):
     assert names(tmp_path) == ["folder"]
 
 
-def test_a_folder_is_written_where_a_link_points(tmp_path):
+def test_a_folder_is_written_to_the_target_of_a_link(tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to("target")
     with whole_folder(tmp_path / "link") as part:
@@ -90,14 +90,14 @@ def test_a_folder_is_written_where_a_link_points(tmp_path):
     assert names(tmp_path / "target") == ["new"]
 
 
-def test_a_folder_has_the_rights_of_any_new_folder(tmp_path):
+def test_a_folder_has_default_permissions(tmp_path):
     (tmp_path / "plain").mkdir()
     with whole_folder(tmp_path / "whole"):
         pass
     assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_a_folder_that_a_kill_left_aside_comes_back(tmp_path):
+def test_an_old_folder_is_restored_after_a_kill(tmp_path):
     (tmp_path / ".a-1.old").mkdir()
     (tmp_path / ".a-2.old").mkdir()
     (tmp_path / ".b.old").mkdir()
@@ -107,6 +107,6 @@ def test_a_folder_that_a_kill_left_aside_comes_back(tmp_path):
     assert [is_unfinished(path) for path in sorted(tmp_path.iterdir())] == [True, True, False, False]
 
 
-def test_the_hash_is_that_of_the_content(tmp_path):
+def test_the_hash_is_computed_from_the_content(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(b"abc") == sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()

@@ -60,12 +60,12 @@ def test_frames_are_read(library):
         (ROWS[0], "but is one mapping; put it in a list"),
     ],
 )
-def test_what_is_no_data_gets_a_sentence(source, sentence):
+def test_unsupported_sources_are_reported(source, sentence):
     with pytest.raises(ConfigError, match=sentence):
         read_examples(source)
 
 
-def test_problems_of_rows_are_named():
+def test_problems_of_rows_are_reported():
     with pytest.raises(DataError) as caught:
         read_examples([ROWS[0], "Who?", {**ROWS[1], "question": ""}])
     assert list(caught.value.problems) == [
@@ -92,14 +92,14 @@ def write(path, **options):
 @pytest.mark.parametrize(
     "name", ["a", "a.json", "a.json.gz", "a.jsonl", "a.NDJSON.gz", "a.csv", "a.tsv", "a.csv.gz", "run.1/a.json"]
 )
-def test_answers_are_written_as_the_name_says_and_read_back(tmp_path, name):
+def test_answers_are_written_in_the_format_of_the_name(tmp_path, name):
     (tmp_path / "run.1").mkdir()
     path = write(tmp_path / name)
     assert path.read_bytes().startswith(b"\x1f\x8b") == name.endswith(".gz")
     assert read_predictions(path) == TEXTS
 
 
-def test_rows_of_answers_have_places_and_probabilities(tmp_path):
+def test_rows_of_answers_have_spans_and_probabilities(tmp_path):
     packed = write(tmp_path / "a.csv.gz").read_bytes()
     rows = list(csv.DictReader(io.StringIO(gzip.decompress(packed).decode())))
     assert [row["prediction_text"] for row in rows] == ["=Ana", "", ""]
@@ -122,7 +122,7 @@ def test_answers_are_written_as_parquet(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.xlsx", "a.parquet.gz", "a.pkl.gz"])
-def test_a_name_of_another_format_is_refused(tmp_path, name):
+def test_an_unsupported_extension_is_rejected(tmp_path, name):
     with pytest.raises(ConfigError, match=r"must end in one of \.json|leave \.gz out"):
         write(tmp_path / name)
     assert not list(tmp_path.iterdir())
@@ -137,7 +137,7 @@ def test_a_name_of_another_format_is_refused(tmp_path, name):
         ("a.csv", 'id,text\n1,"Ana\n', "must be a table of ids and texts"),
     ],
 )
-def test_predictions_that_cannot_be_read_are_named(tmp_path, name, content, sentence):
+def test_unreadable_predictions_are_reported(tmp_path, name, content, sentence):
     (tmp_path / name).write_text(content)
     with pytest.raises(PredictionsError, match=sentence):
         read_predictions(tmp_path / name)
@@ -160,7 +160,7 @@ def quoth(*words):
 
 
 @pytest.mark.long
-def test_predict_skips_what_cannot_be_read_and_writes_to_stdout(data, tmp_path):
+def test_predict_skips_unreadable_questions_and_writes_to_stdout(data, tmp_path):
     done = quoth("predict", data, "-o", tmp_path / "a.jsonl")
     assert (done.returncode, "question 2" in done.stderr) == (1, True)
     assert not (tmp_path / "a.jsonl").exists()
@@ -173,7 +173,7 @@ def test_predict_skips_what_cannot_be_read_and_writes_to_stdout(data, tmp_path):
 
 
 @pytest.mark.parametrize("words", [["-o", "a.txt"], ["-o", "a.json", "--on-error", "ignore"]])
-def test_predict_refuses_wrong_use_before_it_loads_a_reader(data, words, capsys):
+def test_predict_rejects_wrong_use_before_loading_a_reader(data, words, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["predict", str(data), *words, "--reader", "none"])
     assert stopped.value.code == 2

@@ -64,7 +64,7 @@ def test_an_onnx_file_of_the_hub_is_used_without_torch(tmp_path, place):
     assert process(code, tmp_path).splitlines() == [f"openvino {expected}", "False"]
 
 
-def test_a_served_reader_of_the_hub_is_told_by_its_files(tmp_path):
+def test_a_reader_on_the_hub_is_identified_by_its_files(tmp_path):
     snapshot = cached(tmp_path / "hub", NAME, **{"onnx/model.onnx": "model.onnx"})
     code = (
         "from quoth.serve.http.identity import ServedReader\n"
@@ -86,7 +86,7 @@ def test_revisions_and_branches(tmp_path):
         hub_folder(NAME, revision="v9", cache_dir=tmp_path)
 
 
-def test_a_name_that_is_nowhere(tmp_path):
+def test_an_unknown_hub_name(tmp_path):
     with pytest.raises(
         ReaderError, match=r"nobody/nothing: must be the folder of a reader, or the name of one on the hub"
     ):
@@ -98,7 +98,7 @@ def test_a_name_that_is_nowhere(tmp_path):
     assert "Traceback" not in out
 
 
-def test_what_can_be_a_name(tmp_path):
+def test_valid_hub_names(tmp_path):
     assert is_hub_name("deepset/roberta-base-squad2")
     assert is_hub_name("distilbert-base-cased-distilled-squad")
     for path in ("/a/b", "./a", "../a/b", "a/b/c", "~/a", "a/", "", ".", "a b/c", str(tmp_path)):
@@ -121,7 +121,7 @@ ALL = ["model.onnx", "onnx/model.onnx", "model.safetensors", "pytorch_model.bin"
         (ALL[4:], None),
     ],
 )
-def test_only_the_best_weights_are_asked_for(files, weights):
+def test_only_the_best_weights_are_downloaded(files, weights):
     wanted = wanted_files(files)
     assert "config.json" in wanted
     assert "tokenizer*" in wanted
@@ -129,14 +129,14 @@ def test_only_the_best_weights_are_asked_for(files, weights):
     assert heavy == ([weights] if weights else [])
 
 
-def test_a_vocabulary_alone(tmp_path):
+def test_a_folder_with_only_a_vocabulary(tmp_path):
     cached(tmp_path / "hub", NAME, files=("tokenizer_config.json", "config.json"), **{"model.onnx": "model.onnx"})
     folder = hub_folder(NAME, cache_dir=tmp_path / "hub")
     with pytest.raises(TokenizerError, match=r"must hold a tokenizer.json, but holds none.* quoth export"):
         Reader.load(folder)
 
 
-def test_positions_that_the_padding_takes(tmp_path):
+def test_positions_reserved_for_padding_are_subtracted(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
     for kind, padding, longest in [("bert", 0, 130), ("roberta", 1, 128), ("camembert", 1, 128), ("mpnet", 1, 128)]:
         config = {"model_type": kind, "max_position_embeddings": 130, "pad_token_id": padding}
@@ -146,11 +146,11 @@ def test_positions_that_the_padding_takes(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "albert"])
-def test_sound_offsets_lose_nothing(kind):
+def test_correct_offsets_lose_no_letters(kind):
     assert lost_letters(tiny_tokenizer(kind)) == ()
 
 
-def test_offsets_that_lose_a_letter_are_warned_of(tmp_path):
+def test_offsets_that_lose_a_letter_cause_a_warning(tmp_path):
     inner = Inner.from_file(str(TINY / "bpe" / "tokenizer.json"))
     # As some files on the hub have it: a blank is put before the text, and then cut off its first letter.
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True, trim_offsets=True)
@@ -165,7 +165,7 @@ def test_offsets_that_lose_a_letter_are_warned_of(tmp_path):
         Reader.load(tmp_path)
 
 
-def test_torch_is_asked_for_where_it_is_needed(tmp_path):
+def test_a_missing_torch_is_reported(tmp_path):
     cached(tmp_path / "hub", NAME, **{"config.json": "config.json", "model.safetensors": "model.safetensors"})
     missing = "import sys; sys.modules['torch'] = None; sys.modules['transformers'] = None\n"
     code = missing + (
@@ -179,7 +179,7 @@ def test_torch_is_asked_for_where_it_is_needed(tmp_path):
 
 
 @pytest.mark.torch
-def test_old_checkpoints_are_weights_and_nothing_else(tmp_path):
+def test_old_checkpoints_are_loaded_without_running_code(tmp_path):
     import torch
     from safetensors.torch import load_file
 
@@ -209,7 +209,7 @@ def test_old_checkpoints_are_weights_and_nothing_else(tmp_path):
         Reader.load(tmp_path)
 
 
-def test_a_misspelt_folder_is_missed_at_once(tmp_path):
+def test_a_misspelt_folder_does_not_query_the_hub(tmp_path):
     (tmp_path / "runs" / "1").mkdir(parents=True)
     with contextlib.chdir(tmp_path):
         assert not is_hub_name("runs/2")  # its parent is there

@@ -6,7 +6,7 @@ from invert_lines import ROOT, ROWS, invert
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file}: {row.line}")
-def test_the_line_stands_there_once_and_its_tests_exist(tmp_path, row):
+def test_each_row_matches_the_sources_and_its_tests_exist(tmp_path, row):
     copy = tmp_path / "quoth" / row.file
     copy.parent.mkdir(parents=True)
     copy.write_text((ROOT / "src" / "quoth" / row.file).read_text(encoding="utf-8"), encoding="utf-8")

@@ -46,7 +46,7 @@ def test_labels_are_read_from_a_column_of_the_data(tmp_path):
     assert read_labels("kind", tmp_path / "data.jsonl") == EXPECTED
 
 
-def test_what_is_neither_file_nor_column_is_refused_by_name(tmp_path):
+def test_a_source_that_is_neither_file_nor_column_is_rejected(tmp_path):
     write_squad(EXAMPLES, tmp_path / "data.json")
     with pytest.raises(DataError, match="kinds: must be a file with an id and a label in each row, or a column of"):
         read_labels("kinds", tmp_path / "data.json")
@@ -83,7 +83,7 @@ def test_evaluate_slices_by_a_file_and_draws_every_plot(tmp_path, capsys):
         (("--min-probability", "1"), "min_probability", 1.0),
     ],
 )
-def test_every_figure_says_by_what_the_reader_abstained(tmp_path, capsys, words, key, value):
+def test_the_report_states_the_threshold(tmp_path, capsys, words, key, value):
     write_squad(EXAMPLES, tmp_path / "data.json")
     with pytest.raises(SystemExit):
         main(["evaluate", str(tmp_path / "data.json"), "--reader", str(TINY / "wordpiece"), "--json", *words])

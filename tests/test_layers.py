@@ -82,7 +82,7 @@ def plant(folder, files):
         (below / "__init__.py").touch()
 
 
-def test_no_import_leads_up_or_in_a_circle():
+def test_imports_respect_the_layers_without_cycles():
     assert offences(SOURCE) == []
     graph = read_graph(SOURCE)
     assert "reading/windows.py" in graph.inside["drawing/window.py"]  # through the package that hands it on
@@ -96,14 +96,14 @@ def test_the_table_lists_what_exists():
     assert len(names) == len(set(names))
 
 
-def test_a_listed_package_that_does_not_exist_is_seen(tmp_path):
+def test_a_listed_package_that_does_not_exist_is_detected(tmp_path):
     plant(tmp_path, {"data/read.py": ""})
     names = missing(read_graph(tmp_path))
     assert "data" not in names
     assert {"reading", "cli"} <= set(names)
 
 
-def test_the_diagram_in_contributing_is_that_of_the_table():
+def test_the_diagram_in_contributing_matches_the_table():
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert with_diagram(page) == page, "run: python tools/layers.py"
 
@@ -169,13 +169,13 @@ CYCLES = {
 
 
 @pytest.mark.parametrize(("files", "sentence"), CYCLES.values(), ids=CYCLES)
-def test_a_cycle_is_seen_and_named(tmp_path, files, sentence):
+def test_a_cycle_is_detected(tmp_path, files, sentence):
     plant(tmp_path, files)
     assert any(sentence in line for line in cycles(read_graph(tmp_path)))
 
 
 @pytest.mark.parametrize("left_out", CYCLES["three modules of one package"][0])
-def test_what_is_no_cycle_is_not_called_one(tmp_path, left_out):
+def test_other_imports_are_not_reported_as_cycles(tmp_path, left_out):
     files = {**CYCLES["three modules of one package"][0], left_out: ""}
     plant(tmp_path, files)
     assert cycles(read_graph(tmp_path)) == []
@@ -216,7 +216,7 @@ BELOW = {f"{name}.py": "" for layer in LAYERS[:1] for name in layer} | {"reading
         ("attic/a.py", "", "attic: is in no layer"),
     ],
 )
-def test_a_break_of_the_rules_is_seen(tmp_path, file, content, offence):
+def test_a_forbidden_import_is_detected(tmp_path, file, content, offence):
     plant(tmp_path, {**BELOW, file: content})
     found = offences(tmp_path)
     assert found
@@ -233,18 +233,18 @@ def test_a_break_of_the_rules_is_seen(tmp_path, file, content, offence):
         ("data/a.py", "from quoth.text import x"),
     ],
 )
-def test_what_is_allowed_is_allowed(tmp_path, file, content):
+def test_allowed_imports_are_not_reported(tmp_path, file, content):
     plant(tmp_path, {**BELOW, file: content})
     assert offences(tmp_path) == []
 
 
-def test_import_brings_nothing_heavy():
+def test_importing_quoth_imports_no_heavy_package():
     code = f"import sys, quoth; dir(quoth); print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_public_names_are_those_that_load():
+def test_all_public_names_can_be_imported():
     assert sorted(quoth._HOMES) == sorted(quoth.__all__)
     assert set(quoth.__all__) <= set(dir(quoth))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):

@@ -38,7 +38,7 @@ def more_data(folder, examples):
             packed.write((folder / "qa" / f"{name}.json").read_bytes())
 
 
-def test_every_stage_leads_to_a_calibrated_reader(tmp_path):
+def test_all_stages_produce_a_calibrated_reader(tmp_path):
     import torch
     from safetensors.torch import load_file
 

@@ -83,7 +83,7 @@ def seen(reply):
     return answers, reply["best"] and reply["best"]["text"]
 
 
-def test_a_logged_reader_answers_as_the_reader_does(mlflow, address, reader):
+def test_a_logged_reader_gives_the_same_answers(mlflow, address, reader):
     model = mlflow.pyfunc.load_model(address)
     replies = model.predict(ROWS, params={"top_k": 3})
     assert [seen(reply) for reply in replies] == [expected(reader, row, top_k=3) for row in ROWS]
@@ -105,7 +105,7 @@ def test_a_logged_reader_answers_as_the_reader_does(mlflow, address, reader):
     assert context[2 * place["start_utf16"] : 2 * place["end_utf16"]].decode("utf-16-le") == place["text"]
 
 
-def test_all_bad_rows_are_named_and_none_is_answered(mlflow, address):
+def test_all_invalid_rows_are_reported_and_none_is_answered(mlflow, address):
     model = mlflow.pyfunc.load_model(address)
     rows = [*ROWS[:2], {"question": " ", "context": CONTEXT}, ROWS[0], {"question": "Who?", "context": None}]
     with pytest.raises(mlflow.MlflowException) as refused:
@@ -119,7 +119,7 @@ def test_all_bad_rows_are_named_and_none_is_answered(mlflow, address):
         model.predict(ROWS, params={"top_k": -1})
 
 
-def test_the_model_says_what_it_is_and_what_it_needs(mlflow, store, address, reader):
+def test_the_model_has_a_signature_and_requirements(mlflow, store, address, reader):
     info = mlflow.models.get_model_info(address)
     assert [item.name for item in info.signature.inputs] == ["question", "context"]
     assert [item.name for item in info.signature.params] == [
@@ -143,7 +143,7 @@ def test_the_model_says_what_it_is_and_what_it_needs(mlflow, store, address, rea
 
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "one"])
-def test_a_reader_is_logged_with_its_weights_in_whatever_layout(mlflow, store, layout, tmp_path):
+def test_a_reader_is_logged_with_any_layout_of_weights(mlflow, store, layout, tmp_path):
     from quoth.tracking.model import track_reader
 
     folder = ReaderFolder.open(tiny_layout(layout, tmp_path / "reader"))
@@ -155,7 +155,7 @@ def test_a_reader_is_logged_with_its_weights_in_whatever_layout(mlflow, store, l
     assert ("torch==" in lines) == (folder.onnx is None), "torch is asked for only where it is needed"
 
 
-def test_a_reader_without_onnx_asks_for_torch(tmp_path):
+def test_a_reader_without_onnx_requires_torch(tmp_path):
     from quoth.tracking.model import requirements
 
     folder = tiny_folder("wordpiece", tmp_path, "tokenizer.json", "config.json", "model.safetensors")
@@ -163,7 +163,7 @@ def test_a_reader_without_onnx_asks_for_torch(tmp_path):
     assert {"torch", "transformers", "quoth"} <= names
 
 
-def test_what_is_no_reader_is_not_logged(store, tmp_path):
+def test_a_folder_that_is_not_a_reader_is_not_logged(store, tmp_path):
     from quoth.tracking.model import track_reader
 
     with pytest.raises(ReaderError, match="must hold a reader"):
@@ -213,7 +213,7 @@ def logged(mlflow, store, run):
     return [model for model in models if model.source_run_id == run.info.run_id]
 
 
-def test_a_run_is_followed_and_its_reader_registered(mlflow, store, base, tmp_path):
+def test_a_run_is_tracked_and_its_reader_registered(mlflow, store, base, tmp_path):
     result = train(base, tmp_path / "out", run_name="first", registered_model="towns")
     (found,) = runs(store, "first")
     assert found.info.status == "FINISHED"
@@ -233,7 +233,7 @@ def test_a_run_is_followed_and_its_reader_registered(mlflow, store, base, tmp_pa
     assert seen(row) == expected(ReaderFolder(result.folder), ROWS[0]), "torch serves what has no model.onnx"
 
 
-def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(mlflow, store, base, tmp_path):
+def test_a_resumed_run_continues_the_same_mlflow_run(mlflow, store, base, tmp_path):
     from transformers import TrainerCallback
 
     class Fail(TrainerCallback):
@@ -254,7 +254,7 @@ def test_a_run_that_goes_on_is_followed_in_the_same_mlflow_run(mlflow, store, ba
     assert {each.step for each in store.get_metric_history(again.info.run_id, "f1")} == {1, 2}
 
 
-def test_an_active_run_is_joined_and_left_open(mlflow, store, base, tmp_path):
+def test_an_active_run_is_used_and_left_open(mlflow, store, base, tmp_path):
     mlflow.set_experiment("ours")
     with mlflow.start_run(run_name="mine") as mine:
         train(base, tmp_path / "out", run_name="not this", log_model=False)
@@ -268,7 +268,7 @@ def test_registering_needs_tracking(base, tmp_path):
         train(base, tmp_path / "out", registered_model="towns", tracking=False)
 
 
-def test_a_sweep_is_a_parent_and_its_children(mlflow, store, base, tmp_path):
+def test_a_sweep_is_a_parent_run_with_nested_trials(mlflow, store, base, tmp_path):
     from quoth.training import SweepPlan, run_sweep
 
     plan = SweepPlan.of({"trials": 2, "vary": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}})
@@ -333,7 +333,7 @@ def _post(url, document):
 
 
 @pytest.mark.long
-def test_the_server_answers_every_row_as_ask_does(served, reader):
+def test_the_server_gives_the_answers_of_ask(served, reader):
     status, reply = served({"dataframe_records": ROWS, "params": {"top_k": 3}})
     assert status == 200
     assert len(reply["predictions"]) == len(ROWS)
@@ -349,7 +349,7 @@ def test_the_server_answers_every_row_as_ask_does(served, reader):
 
 
 @pytest.mark.long
-def test_the_server_abstains_where_the_threshold_says_so(served, reader):
+def test_the_server_uses_the_threshold(served, reader):
     for threshold in (-1e9, 0.0, 1e9):
         status, reply = served({"dataframe_records": ROWS, "params": {"null_threshold": threshold}})
         assert status == 200
@@ -365,7 +365,7 @@ def test_the_server_abstains_where_the_threshold_says_so(served, reader):
 
 
 @pytest.mark.long
-def test_the_server_refuses_bad_rows_by_their_number(served):
+def test_the_server_rejects_invalid_rows_by_number(served):
     rows = [ROWS[0], {"question": "", "context": CONTEXT}, ROWS[0], {"question": "\n", "context": CONTEXT}]
     status, reply = served({"dataframe_records": rows})
     assert status == 400

@@ -24,14 +24,14 @@ def brute_force(decisions, precision):
 
 @few
 @given(DECISIONS, st.sampled_from([0.5, 0.8, 1.0]))
-def test_coverage_is_that_of_brute_force(decisions, precision):
+def test_coverage_equals_brute_force(decisions, precision):
     sure, right = zip(*decisions, strict=True)
     assert coverage_at(sure, right, precision) == pytest.approx(brute_force(decisions, precision))
 
 
 @few
 @given(DECISIONS)
-def test_a_point_answers_as_much_as_its_precision_allows(decisions):
+def test_an_operating_point_answers_as_much_as_its_precision_allows(decisions):
     sure, right = (np.array(column, dtype=float) for column in zip(*decisions, strict=True))
     points = operating_points(sure, right, np.full(len(sure), 1 / len(sure)), np.arange(len(sure)))
     assert [point.precision for point in points] == list(PRECISIONS)
@@ -44,14 +44,14 @@ def test_a_point_answers_as_much_as_its_precision_allows(decisions):
             assert low <= high
 
 
-def test_weights_give_the_unanswerable_questions_their_share():
+def test_weights_of_unanswerable_questions_sum_to_their_share():
     has = np.array([True] * 30 + [False] * 10)
     weights = question_weights(has, 0.2)
     assert (weights.sum(), weights[~has].sum()) == (pytest.approx(1.0), pytest.approx(0.2))
     assert question_weights([True, True], 0.2).tolist() == [0.5, 0.5]
 
 
-def test_fewer_questions_are_answered_where_more_have_no_answer():
+def test_coverage_decreases_with_the_unanswerable_share():
     # The unanswerable ones are answered at 0.6: wrong, whatever is said.
     sure = np.array([0.9] * 50 + [0.6] * 50 + [0.6] * 50)
     right = np.array([1.0] * 100 + [0.0] * 50)
@@ -62,7 +62,7 @@ def test_fewer_questions_are_answered_where_more_have_no_answer():
     assert many_[3].answered == pytest.approx(0.2)
 
 
-def test_a_right_no_answer_is_a_right_decision():
+def test_a_correct_no_answer_is_a_correct_decision():
     answers = (
         Confidence(0.9, -3.0, exact=True, f1=1.0, null_probability=0.05),
         Confidence(0.2, 3.0, exact=False, f1=0.0, null_probability=0.8, abstains=True, answerable=False),

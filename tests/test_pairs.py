@@ -58,7 +58,7 @@ def pairs_of(examples, **settings):
 
 @few
 @given(articles(), st.floats(0.01, 1), st.integers(0, 3))
-def test_a_pair_asks_another_context_of_the_article_that_holds_no_gold(examples, share, seed):
+def test_a_pair_has_another_context_of_the_article_without_a_gold(examples, share, seed):
     by_id = {example.id: example for example in examples}
     pairs = pairs_of(examples, share=share, seed=seed)
     assert len({pair.id for pair in pairs}) == len(pairs)
@@ -83,7 +83,7 @@ def test_a_pair_asks_another_context_of_the_article_that_holds_no_gold(examples,
 
 @few
 @given(articles(), st.integers(0, 3))
-def test_the_same_seed_draws_the_same_and_a_larger_share_more(examples, seed):
+def test_draws_are_deterministic_and_a_larger_share_includes_a_smaller_one(examples, seed):
     whole = pairs_of(examples, share=1.0, seed=seed)
     assert whole == pairs_of(examples, share=1.0, seed=seed)
     half = pairs_of(examples, share=0.5, seed=seed)
@@ -104,14 +104,14 @@ def chosen(examples, seed=0):
     return pairs["asked-unanswerable"].context if "asked-unanswerable" in pairs else None
 
 
-def test_a_pair_is_close_to_its_question():
+def test_a_pair_has_a_similar_context():
     fillers = [f"Boats {word} lamp oil ashore." for word in ("bring", "carry", "ship", "haul")]
     near = "The keeper of Cabo Branco lit the lamp at dusk."
     found = chosen(article("When did the keeper of Cabo Branco light the lamp?", "1972", *fillers, near))
     assert found == near
 
 
-def test_of_contexts_as_close_as_each_other_all_are_drawn():
+def test_equally_similar_contexts_are_all_drawn():
     others = [f"The keeper lit lamp {number}." for number in "3456"]
     drawn = Counter(chosen(article("Who lit the lamp, keeper?", "Ana", *others), seed) for seed in range(40))
     assert set(drawn) == set(others[:3])
@@ -130,11 +130,11 @@ def test_of_contexts_as_close_as_each_other_all_are_drawn():
         ("The", "The keeper came."),
     ],
 )
-def test_a_context_that_says_the_gold_in_other_words_is_none(gold, other):
+def test_a_context_with_a_respelled_gold_is_not_used(gold, other):
     assert chosen(article("Who is the keeper?", gold, other)) is None
 
 
-def test_a_context_of_which_the_same_is_asked_is_none():
+def test_a_context_with_the_same_question_is_not_used():
     other = Example("again", "who is  the KEEPER", "The keeper is Bela.", (Gold("Bela", 14),), "T")
     examples = [*article("Who is the keeper?", "Ana", "Keeper of bees."), other]
     assert chosen(examples) is None  # whoever keeps the bees may be said to be a keeper too
@@ -152,7 +152,7 @@ def test_data_without_a_second_context_cannot_be_paired():
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan")])
-def test_a_share_out_of_range_is_refused(share):
+def test_a_share_out_of_range_is_rejected(share):
     with pytest.raises(ConfigError, match="share must be above 0 and at most 1"):
         unanswerable_pairs([], share=share)
 
@@ -178,7 +178,7 @@ def form(questions, contexts):
     return found
 
 
-def test_questions_of_a_form_are_left_out_by_name():
+def test_questions_of_a_form_are_left_out_and_reported():
     contexts = [f"The keeper of light {n} is Keeper{n}." for n in "abcd"]
     examples = form(["Who is the keeper?", "who is keeper"], contexts)
     with pytest.raises(DataError, match="8 of 8 are asked of several contexts of their article, as in a form"):
@@ -189,7 +189,7 @@ def test_questions_of_a_form_are_left_out_by_name():
     assert (drawn.wanted, len(drawn.repeated), drawn.answered) == (9, 8, ())
 
 
-def test_pairs_that_a_reader_answers_surely_are_left_out():
+def test_pairs_that_a_reader_answers_confidently_are_left_out():
     others = [f"The keeper lit lamp {number}." for number in "345"]
     examples = article("Who lit the lamp, keeper?", "Ana", *others)
     examples.append(Example("more", "When did the keeper go?", "It was Ana.", (Gold("Ana", 7),), "T"))
@@ -206,7 +206,7 @@ def test_pairs_that_a_reader_answers_surely_are_left_out():
 
 
 @pytest.mark.parametrize("copies", [2, 3])
-def test_no_question_is_asked_twice_of_one_context(copies):
+def test_no_question_is_paired_twice_with_one_context(copies):
     examples = article("Who lit the lamp?", "Ana", "Bela lit no lamp.")
     first = examples[0]
     again = [Example(f"copy{n}", "who lit the  lamp", first.context, first.golds, "T") for n in range(copies)]
@@ -240,7 +240,7 @@ TWINS = {
 
 
 @pytest.mark.parametrize("language", TWINS)
-def test_as_many_pairs_come_in_every_script(language):
+def test_every_script_has_as_many_pairs(language):
     examples = [
         Example(f"{n}-{m}", question, context, (Gold(gold, context.index(gold)),), "T")
         for n, (context, *asked) in enumerate(TWINS[language])
@@ -249,14 +249,14 @@ def test_as_many_pairs_come_in_every_script(language):
     assert len(unanswerable_pairs(examples, share=1.0)) == 4
 
 
-def test_of_contexts_without_blanks_the_closest_is_drawn():
+def test_the_most_similar_context_without_spaces_is_drawn():
     contexts = ["渡轮的绳子长六百四十米。", "看守灯塔的人住在灯塔里。", "面包房在奥林达。"]
     asked = Example("asked", "谁在看守灯塔？", "安娜一个人。", (Gold("安娜", 0),), "T")
     others = [Example(f"o{n}", f"其{n}?", text, (Gold(text[:2], 0),), "T") for n, text in enumerate(contexts)]
     assert {chosen([asked, *others], seed) for seed in range(9)} == {contexts[1]}
 
 
-def test_the_command_says_what_it_left_out_and_that_fewer_came(tmp_path, capsys):
+def test_the_command_reports_left_out_questions_and_missing_pairs(tmp_path, capsys):
     write_squad(form(["Who is the keeper?"], ["Keeper Ana.", "Keeper Bela."]), tmp_path / "form.json")
     single = Example("single", "Which lamp did the keeper buy?", "Keeper Ana.", (Gold("Ana", 7),), "T")
     write_squad([*read_examples(tmp_path / "form.json"), single], tmp_path / "data.json")
@@ -266,4 +266,4 @@ def test_the_command_says_what_it_left_out_and_that_fewer_came(tmp_path, capsys)
     err = capsys.readouterr().err.splitlines()
     assert stopped.value.code == 0
     assert err[0] == "2 questions left out, asked of several contexts of one article, as in a form: 0-0, 1-0"
-    assert err[1].startswith("3 were asked for, but only 1 came")
+    assert err[1].startswith("requested 3 pairs, but created only 1")

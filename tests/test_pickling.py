@@ -46,7 +46,7 @@ def same_elsewhere(found, answer, with_):
 @pytest.mark.parametrize(
     "engine", ["openvino", *(pytest.param(name, marks=pytest.mark.torch) for name in ("onnxruntime", "torch"))]
 )
-def test_a_reader_is_pickled_as_what_it_was_loaded_from(engine):
+def test_a_reader_is_pickled_as_its_origin(engine):
     if engine != "openvino":
         pytest.importorskip(engine)
     reader = Reader.load(TINY / "wordpiece", engine=engine, threads=1, precision="float32")
@@ -58,7 +58,7 @@ def test_a_reader_is_pickled_as_what_it_was_loaded_from(engine):
     assert (repr(again), again.engine.name) == (repr(reader), engine)
 
 
-def test_other_settings_travel_too():
+def test_changed_settings_are_pickled():
     loaded = Reader.load(TINY / "wordpiece")
     settings = tiny_reader("wordpiece", max_tokens=40, overlap=8, null_threshold=-1e9).settings
     again = pickle.loads(pickle.dumps(loaded.with_settings(settings)))
@@ -75,7 +75,7 @@ def test_a_process_loads_a_reader_once():
     assert engines([other, *map(pickle.loads, contents)]) == 2
 
 
-def test_a_reader_made_by_hand_is_not_pickled():
+def test_a_reader_without_an_origin_is_not_pickled():
     reader = tiny_reader("wordpiece")
     with pytest.raises(TypeError, match=r"must come from Reader.load to be pickled, but this one was put together"):
         pickle.dumps(reader)
@@ -83,7 +83,7 @@ def test_a_reader_made_by_hand_is_not_pickled():
         pickle.dumps(quoth.pipeline(model=reader))
 
 
-def test_a_reader_that_is_gone_is_missed_where_it_is_used(tmp_path):
+def test_a_missing_reader_is_reported_at_its_first_use(tmp_path):
     folder = tiny_folder("wordpiece", tmp_path / "reader")
     content = pickle.dumps(Reader.load(folder))
     shutil.rmtree(folder)
@@ -92,7 +92,7 @@ def test_a_reader_that_is_gone_is_missed_where_it_is_used(tmp_path):
         again.answer(QUESTION, CONTEXT)
 
 
-def test_a_relative_folder_is_found_from_another_one(tmp_path):
+def test_a_relative_folder_is_found_from_another_working_directory(tmp_path):
     tiny_folder("wordpiece", tmp_path / "reader")
     with contextlib.chdir(tmp_path):
         content = pickle.dumps(Reader.load("reader"))
@@ -119,7 +119,7 @@ def test_a_pipeline_over_a_model_of_transformers_is_pickled_with_it():
 
 
 @pytest.mark.parametrize("start", ["spawn", "forkserver"])
-def test_a_pool_of_new_processes_answers(start):
+def test_a_process_pool_answers(start):
     reader = Reader.load(TINY / "wordpiece", threads=1)
     with multiprocessing.get_context(start).Pool(2) as pool:
         found = pool.map_async(functools.partial(answered, reader), ROWS).get(timeout=60)
@@ -128,7 +128,7 @@ def test_a_pool_of_new_processes_answers(start):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
-def test_a_forked_process_answers_after_its_parent_has(engine):
+def test_a_forked_process_answers_after_its_parent(engine):
     # More than one thread, whose pools are not there after the fork; and OpenVINO keeps those of a reader that is gone.
     for _ in range(2):
         reader = Reader.load(TINY / "wordpiece", engine=engine, threads=2)
@@ -152,7 +152,7 @@ def test_joblib_answers():
 
 
 @pytest.mark.torch
-def test_a_data_set_is_mapped_by_two_processes():
+def test_datasets_map_works_with_two_processes():
     datasets = pytest.importorskip("datasets")
     rows = datasets.Dataset.from_list(ROWS)
     for thing, answer in [
@@ -162,7 +162,7 @@ def test_a_data_set_is_mapped_by_two_processes():
         same_elsewhere(list(rows.map(functools.partial(answer, thing), num_proc=2)), answer, thing)
 
 
-def test_a_reader_is_saved_with_the_settings_that_it_has(tmp_path):
+def test_a_reader_is_saved_with_its_current_settings(tmp_path):
     settings = ReaderSettings(40, 8, DecodeSettings(null_threshold=1.5))
     Reader.load(TINY / "wordpiece").with_settings(settings).save(tmp_path / "new")
     assert Reader.load(tmp_path / "new").settings == settings

@@ -14,7 +14,7 @@ from support.texts import few, texts
 ANA = Example("1", "Who kept it?", "Ana kept the light.", (), "One")
 
 
-def test_the_same_question_and_the_same_context_are_noticed():
+def test_seen_questions_and_contexts_are_detected():
     seen = Seen.of([ANA, Example("2", "Who baked?", "Ben baked.")])
     asked = [
         Example("x", "who  KEPT it?", "Ana kept\nthe light."),
@@ -31,7 +31,7 @@ def test_the_same_question_and_the_same_context_are_noticed():
 
 @few
 @given(texts, texts, texts)
-def test_fingerprints_survive_being_written(question, context, other):
+def test_fingerprints_can_be_written_and_read(question, context, other):
     examples = [Example("1", question, context), Example("2", other, context)]
     seen = Seen.of(examples) | Seen.of([ANA])
     back = from_bytes(to_bytes({"ab": seen, "cd": Seen.of([])}))
@@ -44,7 +44,7 @@ def test_fingerprints_survive_being_written(question, context, other):
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", b"PK\x03\x04"])
-def test_other_bytes_are_refused(content):
+def test_invalid_bytes_are_rejected(content):
     with pytest.raises(ValueError, match="must be an NPZ file of questions and contexts, but is not"):
         from_bytes(content)
 

@@ -63,7 +63,7 @@ def test_every_text_is_quoted_exactly(kind, context, top_k, whole_words):
 @pytest.mark.parametrize("kind", KINDS)
 @few
 @given(question=texts)
-def test_every_question_is_answered_or_refused_in_a_sentence(kind, question):
+def test_every_question_is_answered_or_rejected_with_a_message(kind, question):
     reader = tiny_reader(kind, max_tokens=128)
     tokens = len(tiny_tokenizer(kind).encode([question.strip()])[0])
     if 0 < tokens < 128 - len(reader.tokenizer.template):
@@ -76,7 +76,7 @@ def test_every_question_is_answered_or_refused_in_a_sentence(kind, question):
 
 @pytest.mark.parametrize("context", ["", "  ", "\n\t\u3000", []])
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_to_read(kind, context):
+def test_a_context_without_text_has_no_answer(kind, context):
     prediction = tiny_reader(kind).answer(QUESTION, context, top_k=3)
     assert (prediction.answers, prediction.best, prediction.no_answer) == ((), None, True)
     assert prediction.reason == "the context has no text to quote"
@@ -118,7 +118,7 @@ def test_same_context_twice_gives_the_first():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_many_answers_are_those_one_by_one(kind):
+def test_answer_all_equals_answer(kind):
     reader = tiny_reader(kind)
     examples = [
         Example(f"q{n}", QUESTION if n % 3 else "How bright is it?", CONTEXT[n % 50 : 60 + 5 * n] if n % 7 else " ")
@@ -141,7 +141,7 @@ def test_many_answers_are_those_one_by_one(kind):
         )
 
 
-def test_input_may_be_endless():
+def test_the_input_may_be_infinite():
     def endless():
         for number in itertools.count():
             assert number < 1000, "read too far ahead"
@@ -152,7 +152,7 @@ def test_input_may_be_endless():
     assert list(tiny_reader("wordpiece").answer_all([])) == []
 
 
-def test_callers_settings_come_first():
+def test_arguments_override_stored_settings():
     reader = tiny_reader("wordpiece", null_threshold="never", max_answer_tokens=30, whole_words=False)
     assert not reader.answer(QUESTION, CONTEXT).no_answer
     silent = reader.answer(QUESTION, CONTEXT, null_threshold=-math.inf)
@@ -169,7 +169,7 @@ def test_callers_settings_come_first():
 
 
 @pytest.mark.parametrize("wrong", [{"top_k": 0}, {"max_answer_tokens": 0}, {"max_answer_tokens": -1}])
-def test_callers_settings_that_make_no_sense(wrong):
+def test_invalid_arguments_are_rejected(wrong):
     reader = tiny_reader("wordpiece")
     with pytest.raises(ConfigError, match="must be at least 1"):
         reader.answer(QUESTION, CONTEXT, **wrong)
@@ -177,7 +177,7 @@ def test_callers_settings_that_make_no_sense(wrong):
         list(reader.answer_all([], **wrong))
 
 
-def test_shipped_reader_answers_the_seeds_last_cell():
+def test_the_shipped_reader_answers_the_tutorials_question():
     context = "Tomorrow the Atlântico is going to have a delicious team lunch!"
     best = Reader.load().answer("What did the Atlântico is going to have tomorrow?", context).best
     assert normalize_answer(best.text) == "delicious team lunch"
@@ -206,7 +206,7 @@ def test_shipped_reader_on_squad_dev(squad_folder):
         assert report.f1 == pytest.approx(float(said[2]), abs=0.3)
 
 
-def test_several_threads_may_use_one_reader():
+def test_a_reader_is_thread_safe():
     # Fewer remembered than there are, so that some are forgotten while others are looked up; threads that often change.
     class Forgetful(Windower):
         remembered_contexts = 50
@@ -224,7 +224,7 @@ def test_several_threads_may_use_one_reader():
     assert found == lengths * 30
 
 
-def test_contexts_are_remembered_up_to_a_number_of_tokens():
+def test_contexts_are_cached_up_to_a_number_of_tokens():
     class Forgetful(Windower):
         remembered_tokens = 100
 
@@ -237,7 +237,7 @@ def test_contexts_are_remembered_up_to_a_number_of_tokens():
     assert [*cutter._contexts] == [CONTEXT * 40]
 
 
-def test_a_misspelt_engine_is_wrong_use_whatever_the_folder_holds(tmp_path, capsys):
+def test_a_misspelt_engine_is_wrong_use(tmp_path, capsys):
     plain = tiny_folder("wordpiece", tmp_path / "plain", "tokenizer.json", "config.json", "model.safetensors")
     for folder in (plain, tmp_path / "none"):
         with pytest.raises(SystemExit) as ended:
@@ -247,7 +247,7 @@ def test_a_misspelt_engine_is_wrong_use_whatever_the_folder_holds(tmp_path, caps
         assert capsys.readouterr().err == sentence
 
 
-def test_a_prediction_holds_its_question_and_its_contexts():
+def test_a_prediction_has_its_question_and_contexts():
     reader = tiny_reader("wordpiece")
     example = Example("7", QUESTION, ["Ana", CONTEXT], (Gold("keeper", CONTEXT.index("keeper"), context_index=1),))
     (prediction,) = reader.answer_all([example])
@@ -278,12 +278,12 @@ def test_answer_all_takes_pairs_too():
         (("Who?",), "question 1: must be an Example, or a pair"),
     ],
 )
-def test_a_pair_that_makes_no_sense_is_named_by_its_number(asked, message):
+def test_an_invalid_pair_is_reported_by_its_number(asked, message):
     with pytest.raises(InputError, match=message):
         list(tiny_reader("wordpiece").answer_all([(QUESTION, CONTEXT), asked]))
 
 
-def test_an_example_has_contexts_by_any_name():
+def test_an_example_accepts_context_and_contexts():
     one = Example("1", "Who?", "Ana")
     assert one == Example("1", "Who?", context="Ana") == Example("1", "Who?", contexts=["Ana"])
     assert (one.context, one.contexts) == ("Ana", ("Ana",))
@@ -311,12 +311,12 @@ def test_a_gold_may_name_its_context():
         (QUESTION, [CONTEXT, float("nan")], "the context must be text, or several texts, but is nan"),
     ],
 )
-def test_what_is_no_text_is_named(question, context, message):
+def test_values_that_are_not_text_are_reported(question, context, message):
     with pytest.raises(InputError, match=message):
         tiny_reader("wordpiece").answer(question, context)
 
 
-def test_an_example_without_text_is_named():
+def test_an_example_with_a_wrong_type_is_reported():
     reader = tiny_reader("wordpiece")
     examples = [Example("q1", QUESTION, CONTEXT), Example("q2", QUESTION, [float("nan")])]
     with pytest.raises(InputError, match="question q2: the context must be text, but is nan"):
@@ -325,7 +325,7 @@ def test_an_example_without_text_is_named():
         list(reader.answer_all([Example("q3", " ", CONTEXT)]))
 
 
-def test_torch_says_what_it_lacks_in_an_exported_reader(tmp_path):
+def test_torch_with_an_exported_reader_reports_what_is_missing(tmp_path):
     folder = tiny_folder("wordpiece", tmp_path)
     for options in ({"engine": "torch"}, {"device": "cuda"}):
         with pytest.raises(ReaderError, match=r"must hold model.safetensors for torch, but holds model.onnx alone"):
@@ -346,7 +346,7 @@ def test_warnings_of_a_command_are_one_sentence(capsys, tmp_path):
         assert ".py" not in line
 
 
-def test_answers_are_distinct_unless_told_otherwise():
+def test_answers_are_distinct_by_default():
     reader = Reader.load()
     context = "Ana kept the light until 1912.\n\nBen kept the light after that."
     first, second = reader.answer("Who kept the light?", context, top_k=2).answers
@@ -359,11 +359,11 @@ def test_answers_are_distinct_unless_told_otherwise():
     assert [answer.text for answer in all_of_it.answers] == [first.text, second.text]
 
 
-def test_a_least_probability_and_a_threshold_exclude_each_other():
+def test_min_probability_excludes_a_threshold():
     reader = tiny_reader("wordpiece")
     assert reader.answer(QUESTION, CONTEXT, min_probability=1.0).no_answer
     assert not reader.answer(QUESTION, CONTEXT, min_probability=0.0).no_answer
-    with pytest.raises(ConfigError, match="min_probability takes the place of null_threshold, but both are given"):
+    with pytest.raises(ConfigError, match="min_probability and null_threshold cannot be used together"):
         reader.answer(QUESTION, CONTEXT, min_probability=0.5, null_threshold="never")
 
 

@@ -46,7 +46,7 @@ def test_batch_of_nothing():
     budget=st.integers(1, 600),
     limit=st.sampled_from([None, 10, 40, 128]),
 )
-def test_budget_holds_and_every_window_is_read_once(lengths, budget, limit):
+def test_batches_respect_the_budget_and_contain_every_window_once(lengths, budget, limit):
     windows = windows_of(lengths)
     groups = list(by_token_budget(windows, budget, limit=limit))
     assert sorted(index for group in groups for index in group) == list(range(len(windows)))
@@ -58,7 +58,7 @@ def test_budget_holds_and_every_window_is_read_once(lengths, budget, limit):
     assert all((rows + 1) * width > budget for rows, width in shapes[:-1])
 
 
-def test_logits_come_back_to_their_windows():
+def test_logits_are_assigned_to_their_windows():
     windows = windows_of([3, 12])
     batch = WindowBatch.of(windows, 0)
     start = np.arange(batch.ids.size, dtype=np.float32).reshape(batch.ids.shape)
@@ -71,7 +71,7 @@ def test_logits_come_back_to_their_windows():
         assert not np.shares_memory(item.start, start)
 
 
-def test_cls_may_stand_at_the_end():
+def test_cls_may_be_at_the_end():
     windows = windows_of([3, 12], "unigram")
     batch = WindowBatch.of(windows, 0)
     start = np.arange(batch.ids.size, dtype=np.float32).reshape(batch.ids.shape)
@@ -80,7 +80,7 @@ def test_cls_may_stand_at_the_end():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_logits_that_are_no_numbers_are_an_error(value):
+def test_logits_that_are_not_finite_are_an_error(value):
     windows = windows_of([3, 12])
     batch = WindowBatch.of(windows, 0)
     logits = np.zeros(batch.ids.shape, dtype=np.float32)
@@ -93,7 +93,7 @@ def test_logits_that_are_no_numbers_are_an_error(value):
 
 
 @pytest.mark.parametrize(("limit", "width"), [(None, 21), (48, 32), (30, 30), (21, 21), (10, 21)])
-def test_a_batch_with_a_limit_fills_registers_but_not_beyond_it(limit, width):
+def test_a_batch_with_a_limit_is_padded_to_a_multiple_of_16_within_it(limit, width):
     window = Windower(tiny_tokenizer("wordpiece"), max_tokens=48, overlap=0).windows(Example("q", "Who?", "a " * 15))[0]
     assert len(window) == 21
     batch = WindowBatch.of([window], 7, limit=limit)

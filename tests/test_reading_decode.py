@@ -96,7 +96,7 @@ def readings(draw):
 
 @many
 @given(readings(), st.sampled_from([-4.0, -0.5, 0.0, 3.0]))
-def test_a_reader_abstains_exactly_where_no_answer_is_the_more_probable(reading, threshold):
+def test_a_reader_abstains_exactly_if_no_answer_is_more_probable(reading, threshold):
     items, settings = reading
     settings = settings.with_(null_threshold=threshold, null_bias=threshold)
     prediction = decoded(items, settings)
@@ -107,7 +107,7 @@ def test_a_reader_abstains_exactly_where_no_answer_is_the_more_probable(reading,
 
 @many
 @given(readings())
-def test_exact_search_is_brute_force(reading):
+def test_the_exact_search_equals_brute_force(reading):
     items, settings = reading
     prediction = decoded(items, settings)
     if not items:
@@ -146,7 +146,7 @@ def test_exact_search_is_brute_force(reading):
 
 @many
 @given(readings())
-def test_what_is_folded_into_an_answer_is_one_answer_with_it(reading):
+def test_variants_and_places_are_the_same_answer(reading):
     items, settings = reading
     prediction = decoded(items, settings.with_(overlapping=False))
     for answer in prediction.answers:
@@ -165,7 +165,7 @@ def test_what_is_folded_into_an_answer_is_one_answer_with_it(reading):
         assert not any(answer.variants for answer in prediction.answers)
 
 
-def test_spellings_and_repetitions_are_one_answer():
+def test_variants_and_repetitions_are_one_answer():
     windows = cut_all(["Ana kept the lamp with Ben. Ana lit it.", "It was Ana, not Ben."])
     scores = {"Ana": 5.0, "Ben": 3.0, "lamp": 1.0}
 
@@ -187,7 +187,7 @@ def test_spellings_and_repetitions_are_one_answer():
     assert [each.text for each in every] == ["Ana"] * 3
 
 
-def test_a_least_probability_takes_the_place_of_the_null_threshold():
+def test_min_probability_replaces_the_null_threshold():
     items = read(cut(LIGHTHOUSE), np.ones, np.ones, 5.0)
     settings = DecodeSettings(null_threshold=0.0, null_bias=0.0)
     best = decoded(items, settings.with_(null_threshold=-math.inf)).answers[0].probability
@@ -213,7 +213,7 @@ def batched(items, outside):
 
 @many
 @given(st.lists(readings(), min_size=1, max_size=4), st.sampled_from([1, 1, 1, 2]), st.sampled_from([-9.0, 99.0]))
-def test_a_batch_is_decoded_as_its_windows_are(several, top_k, outside):
+def test_a_batch_is_decoded_like_its_windows(several, top_k, outside):
     items = [replace(item, null=float(np.float32(item.null))) for each, _ in several for item in each]
     settings = several[0][1].with_(top_k=top_k, overlapping=True)
     if not items:
@@ -246,13 +246,13 @@ def test_a_batch_is_decoded_as_its_windows_are(several, top_k, outside):
 
 @many
 @given(st.floats(-50, 0), st.floats(0.1, 40), st.floats(-900, 900))
-def test_a_probability_of_one_number_is_that_of_an_array(log_share, scale, excess):
+def test_scalar_and_array_probabilities_are_equal(log_share, scale, excess):
     right = right_given_answerable(np.array([log_share]), scale)
     assert right_of(log_share, scale) == pytest.approx(right[0], rel=1e-12)
     assert no_answer_of(float(right[0]), excess) == pytest.approx(no_answer_probability(right, excess)[0], rel=1e-12)
 
 
-def test_logits_too_great_for_a_weight_spoil_no_other_window():
+def test_huge_logits_do_not_affect_other_windows():
     rng = np.random.default_rng(7)
     items = read(cut(LIGHTHOUSE), lambda n: rng.normal(0, 3, n), lambda n: rng.normal(0, 3, n))
     for great in (350.0, 1e3, 1e5, -350.0, -1e3, -1e5):
@@ -278,7 +278,7 @@ def test_scores_that_round_to_the_same_are_equal():
     assert found.best.span.end == window.context_offsets[2, 1]
 
 
-def test_several_answers_are_looked_for_at_once_in_a_long_text_without_a_blank():
+def test_several_answers_are_found_quickly_in_a_long_text_without_spaces():
     """As whole words, all of its spans are one answer."""
     rng = np.random.default_rng(0)
     context = "".join(map(chr, rng.integers(0xAC00, 0xD7A4, 3_000)))
@@ -317,13 +317,13 @@ def test_every_span_of_an_ascii_text_is_widened_to_the_same_place(text, whole_wo
 
 @many
 @given(readings())
-def test_never_worse_than_the_seeds_loop(reading):
+def test_the_search_is_never_worse_than_the_tutorials_loop(reading):
     items, settings = reading
     answers = decoded(items, settings).answers
     assert (answers[0].score if answers else -math.inf) >= seed_best_score(items, settings.max_answer_tokens)
 
 
-def test_the_seeds_loop_can_miss_the_best_span():
+def test_the_tutorials_loop_can_miss_the_best_span():
     """The reason for the exact search: 20 starts and 20 ends that fit together nowhere."""
     windows = cut("the " * 60, max_tokens=128)
     start = np.r_[np.full(20, -5.0), np.full(20, -3.0), np.full(20, 0.0)]
@@ -334,7 +334,7 @@ def test_the_seeds_loop_can_miss_the_best_span():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_probabilities_of_all_answers_and_null_are_one(kind):
+def test_probabilities_of_all_answers_and_no_answer_sum_to_one(kind):
     rng = np.random.default_rng(5)
     items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
     assert len(items) > 1
@@ -347,7 +347,7 @@ def test_probabilities_of_all_answers_and_null_are_one(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_probabilities_of_all_answers_are_one_where_the_text_is_said_to_answer(kind):
+def test_probabilities_of_all_answers_sum_to_one_if_the_text_answers(kind):
     rng = np.random.default_rng(5)
     items = read(cut(LIGHTHOUSE, kind, 32, 8), lambda n: rng.normal(0, 2, n), lambda n: rng.normal(0, 2, n), 1.5)
     settings = DecodeSettings(top_k=10**6, overlapping=True, whole_words=False, temperature=2.0, null_threshold="never")
@@ -355,7 +355,7 @@ def test_probabilities_of_all_answers_are_one_where_the_text_is_said_to_answer(k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_seeds_last_cell(kind):
+def test_the_tutorials_question_is_answered(kind):
     (window,) = cut(TEAM_LUNCH, kind, question="What did the Atlântico is going to have tomorrow?")
     first, last = covering_tokens(window.context_offsets, Span(40, 62))
     start, end = np.zeros(len(window.context_tokens)), np.zeros(len(window.context_tokens))
@@ -384,14 +384,14 @@ def test_span_in_two_windows_counts_once_with_its_better_score():
     assert decoded(items[:1], DecodeSettings()).best.score == 2.5
 
 
-def test_ties_go_to_the_earlier_and_shorter():
+def test_ties_go_to_the_earlier_and_shorter_span():
     items = read(cut_all([LIGHTHOUSE, "Cabo"]), np.zeros, np.zeros)
     answers = decoded(items, DecodeSettings(top_k=3, overlapping=True)).answers
     assert [answer.text for answer in answers] == ["The", "The lighthouse", "The lighthouse of"]
     assert {answer.context_index for answer in answers} == {0}
 
 
-def test_answers_are_whole_words_unless_told_otherwise():
+def test_answers_are_whole_words_by_default():
     (window,) = cut(LIGHTHOUSE)
     inside = LIGHTHOUSE.index("anco")
     first, last = covering_tokens(window.context_offsets, Span(inside, inside + 3))
@@ -402,7 +402,7 @@ def test_answers_are_whole_words_unless_told_otherwise():
     assert decoded(items, DecodeSettings(whole_words=False)).text == "anc"
 
 
-def test_answer_has_at_most_so_many_tokens():
+def test_answers_have_at_most_the_maximum_number_of_tokens():
     items = read(cut(LIGHTHOUSE), np.ones, np.ones)
     settings = DecodeSettings(max_answer_tokens=2, whole_words=False, top_k=1000, overlapping=True)
     answers = decoded(items, settings).answers
@@ -415,7 +415,7 @@ def test_answer_has_at_most_so_many_tokens():
 
 @pytest.mark.parametrize("context", ["", " \n ", "\u3000"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_text_no_answer(kind, context):
+def test_a_context_without_text_has_no_answer(kind, context):
     items = read(cut(context, kind), np.zeros, np.zeros, -2.0)
     prediction = decoded(items, DecodeSettings(null_threshold="never"))
     assert (prediction.id, prediction.answers, prediction.best, prediction.text) == ("q1", (), None, "")
@@ -425,7 +425,7 @@ def test_no_text_no_answer(kind, context):
 
 
 @pytest.mark.parametrize(("threshold", "abstains"), [("never", False), (3.0, False), (2.9, True), (-math.inf, True)])
-def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
+def test_the_threshold_is_compared_with_the_null_odds(threshold, abstains):
     items = read(cut(LIGHTHOUSE), np.ones, np.ones, 5.0)  # the best answer scores 2
     prediction = decoded(items, DecodeSettings(null_threshold=threshold))
     assert prediction.no_answer == abstains
@@ -437,7 +437,7 @@ def test_threshold_is_the_margin_of_null_over_the_best(threshold, abstains):
 
 
 @pytest.mark.parametrize("old", [None, math.inf, "inf"])
-def test_the_old_words_for_never_are_read_with_a_warning(old):
+def test_old_spellings_of_never_are_read_with_a_warning(old):
     with pytest.warns(DeprecationWarning, match='is deprecated, use null_threshold="never"'):
         settings = DecodeSettings(null_threshold=old)
     assert settings == DecodeSettings(null_threshold="never") == DecodeSettings()
@@ -460,7 +460,7 @@ def test_the_old_words_for_never_are_read_with_a_warning(old):
         ({"null_temperature": 0.0}, "null_temperature must be from 1e-06"),
     ],
 )
-def test_settings_that_make_no_sense(settings, message):
+def test_invalid_settings_are_rejected(settings, message):
     with pytest.raises(ConfigError, match=message):
         DecodeSettings(**settings)
     with pytest.raises(ConfigError, match=message):

@@ -36,7 +36,7 @@ def offsets_of(kind, text):
         ("unigram", ([], ["<sep>"], ["<sep>", "<cls>"]), ((), (0,), (1, 2)), (0, 1), (None, 1)),
     ],
 )
-def test_template_is_that_of_the_tokenizer(kind, template, special_types, text_types, cls):
+def test_the_template_matches_the_tokenizer(kind, template, special_types, text_types, cls):
     tokenizer = tiny_tokenizer(kind)
     found = tokenizer.template
     assert tuple([tokenizer.token(i) for i in part] for part in (found.prefix, found.middle, found.suffix)) == template
@@ -46,7 +46,7 @@ def test_template_is_that_of_the_tokenizer(kind, template, special_types, text_t
     assert len(found) == sum(map(len, template))
 
 
-def test_padding_token_is_that_of_the_tokenizer():
+def test_the_padding_token_matches_the_tokenizer():
     assert [tiny_tokenizer(kind).token(tiny_tokenizer(kind).pad_id) for kind in KINDS] == ["[PAD]", "<pad>", "<pad>"]
 
 
@@ -66,7 +66,7 @@ def test_special_token_in_the_configuration_may_be_an_object(tmp_path):
     assert tokenizer.token(tokenizer.pad_id) == "<mask>"
 
 
-def test_no_limit_is_no_limit(tmp_path):
+def test_a_huge_limit_is_no_limit(tmp_path):
     folder = tiny_folder("bpe", tmp_path)
     assert Tokenizer.load(folder).max_tokens == 128
     (folder / "tokenizer_config.json").write_text('{"model_max_length": 1000000000000000019884624838656}')
@@ -76,7 +76,7 @@ def test_no_limit_is_no_limit(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 @many
 @given(text=texts)
-def test_offsets_lie_in_the_text_and_go_forward(kind, text):
+def test_offsets_are_within_the_text_and_ascending(kind, text):
     tokenizer = tiny_tokenizer(kind)
     (tokens,) = tokenizer.encode([text])
     offsets = tokens.offsets
@@ -91,7 +91,7 @@ def test_offsets_lie_in_the_text_and_go_forward(kind, text):
 @pytest.mark.parametrize("kind", KINDS)
 @many
 @given(text=texts)
-def test_no_text_is_a_special_token(kind, text):
+def test_text_never_becomes_a_special_token(kind, text):
     tokenizer = tiny_tokenizer(kind)
     template = tokenizer.template
     special = {tokenizer.pad_id, *template.prefix, *template.middle, *template.suffix}
@@ -99,14 +99,14 @@ def test_no_text_is_a_special_token(kind, text):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_special_tokens_in_a_text_keep_their_place(kind):
+def test_special_tokens_in_a_text_keep_their_offsets(kind):
     text = "a [SEP] b </s> c <sep><cls>"
     spans = offsets_of(kind, text)
     covered = {position for start, end in spans for position in range(start, end)}
     assert covered == {position for position, character in enumerate(text) if not character.isspace()}
 
 
-def test_special_tokens_in_a_text_are_its_characters():
+def test_special_tokens_in_a_text_are_plain_text():
     tokenizer = tiny_tokenizer("bpe")
     for text in ("a </s> b", "<s>", "<pad><mask>"):
         ids = tokenizer.encode([text])[0].ids.tolist()
@@ -156,7 +156,7 @@ def same_tokens(ours, theirs):
 @pytest.mark.parametrize("normalizer", range(len(NORMALIZERS)))
 @many
 @given(several=st.lists(texts, max_size=3))
-def test_words_are_remembered_with_the_tokens_that_they_have_in_a_text(normalizer, several):
+def test_cached_words_have_the_tokens_that_they_have_in_a_text(normalizer, several):
     tokenizer = word_tokenizer(normalizer)
     # Twice: when words are new, and when they are known.
     for _ in range(2):
@@ -167,26 +167,26 @@ def test_words_are_remembered_with_the_tokens_that_they_have_in_a_text(normalize
 @pytest.mark.parametrize("kind", KINDS)
 @many
 @given(several=st.lists(texts, max_size=3))
-def test_ids_alone_are_those_with_offsets(kind, several):
+def test_ids_are_the_same_with_and_without_offsets(kind, several):
     tokenizer = tiny_tokenizer(kind)
     with_offsets = tokenizer.encode(several)
     assert [ids.tolist() for ids in tokenizer.encode_ids(several)] == [tokens.ids.tolist() for tokens in with_offsets]
 
 
-def test_words_without_tokens_keep_the_others_in_place():
+def test_words_without_tokens_do_not_shift_the_others():
     tokenizer = word_tokenizer(1)
     for text in ("\u200b a \u0301, of \u00a0", "\u200b", "\u0301 \u0301", "a \x00"):
         assert same_tokens(tokenizer.encode([text])[0], tokenizer._encode_whole([text])[0])
 
 
-def test_words_are_remembered():
+def test_words_are_cached():
     tokenizer = Tokenizer.load(TINY / "wordpiece")
     tokenizer.encode(["The lighthouse, built\nin 1972."])
     assert set(tokenizer._words._tokens) == {"The", "lighthouse", ",", "built\nin", "1972", "."}
     assert all(tiny_tokenizer(kind)._words is None for kind in ("bpe", "unigram"))
 
 
-def test_remembered_words_are_few():
+def test_the_cache_of_words_is_limited():
     tokenizer = Tokenizer.load(TINY / "wordpiece")
     words = tokenizer._words
     tokenizer.encode(["a" * (words.longest_remembered + 1) + " of"])
@@ -199,7 +199,7 @@ def test_remembered_words_are_few():
         assert len(words._tokens) == 10
 
 
-def test_several_threads_share_the_words():
+def test_the_cache_of_words_is_thread_safe():
     tokenizer = Tokenizer.load(TINY / "wordpiece")
     tokenizer._words.remembered = 10
     several = [" ".join(f"x{number % 17}" for number in range(start, start + 9)) for start in range(200)]
@@ -219,7 +219,7 @@ def test_added_token_of_two_words(tmp_path):
     assert together.ids.tolist() == [number]
 
 
-def test_offsets_leave_blanks_out():
+def test_offsets_exclude_white_space():
     text = "The  light\r\n house"
     assert [text[start:end] for start, end in offsets_of("bpe", text) if start < end] == ["The", "light", "house"]
     # The bare library has the blanks in, with this tokenizer: the trimming is ours.
@@ -227,13 +227,13 @@ def test_offsets_leave_blanks_out():
     assert any(text[start:end].startswith(" ") for start, end in bare.encode(text, add_special_tokens=False).offsets)
 
 
-def test_tokens_of_blanks_alone_are_empty():
+def test_tokens_of_only_white_space_are_empty():
     assert offsets_of("bpe", " \n ") == [[end, end] for _, end in offsets_of("bpe", " \n ")]
     assert len(offsets_of("bpe", " \n ")) > 0
     assert offsets_of("wordpiece", " \n ") == []
 
 
-def test_nothing_of_nothing():
+def test_an_empty_text_has_no_tokens():
     for kind in KINDS:
         assert [len(tokens) for tokens in tiny_tokenizer(kind).encode(["", ""])] == [0, 0]
         assert tiny_tokenizer(kind).encode([]) == []
@@ -259,7 +259,7 @@ def test_stored_truncation_and_padding_are_switched_off(kind, tmp_path):
     assert file.read_bytes() == before
 
 
-def test_given_tokenizer_is_left_as_it_is():
+def test_the_given_tokenizer_is_not_changed():
     given_one = tokenizers.Tokenizer.from_file(str(TINY / "bpe" / "tokenizer.json"))
     given_one.enable_truncation(max_length=16)
     Tokenizer(given_one)
@@ -267,7 +267,7 @@ def test_given_tokenizer_is_left_as_it_is():
     assert not given_one.encode_special_tokens
 
 
-def test_tokens_can_be_read_by_people():
+def test_tokens_have_readable_texts():
     tokenizer = tiny_tokenizer("wordpiece")
     (tokens,) = tokenizer.encode(["The lighthouse"])
     assert tokenizer.decode(tokens.ids.tolist()) == "The lighthouse"
@@ -299,7 +299,7 @@ def test_broken_configuration(tmp_path, content, message):
         Tokenizer.load(folder)
 
 
-def test_tokenizer_that_knows_no_word(tmp_path):
+def test_a_tokenizer_without_a_vocabulary_is_rejected(tmp_path):
     document = tokenizer_document("wordpiece")
     document["model"]["vocab"] = {"[CLS]": 2, "[SEP]": 3}
     document["added_tokens"] = []
@@ -307,7 +307,7 @@ def test_tokenizer_that_knows_no_word(tmp_path):
         Tokenizer.load(written(tmp_path, document))
 
 
-def test_tokenizer_with_the_context_first(tmp_path):
+def test_a_tokenizer_with_the_context_first_is_rejected(tmp_path):
     document = tokenizer_document("wordpiece")
     pair = document["post_processor"]["pair"]
     pair[1], pair[3] = pair[3], pair[1]

@@ -36,7 +36,7 @@ def text_of(window, tokens):
 @pytest.mark.parametrize("kind", KINDS)
 @many
 @given(context=texts, question=texts, max_tokens=st.integers(12, 60), overlap=st.integers(0, 59))
-def test_windows_hold_the_whole_context(kind, context, question, max_tokens, overlap):
+def test_windows_cover_the_whole_context(kind, context, question, max_tokens, overlap):
     tokenizer = tiny_tokenizer(kind)
     overlap = min(overlap, max_tokens - 1)
     asked, whole = tokenizer.encode([question.strip(), context])
@@ -76,7 +76,7 @@ def test_windows_hold_the_whole_context(kind, context, question, max_tokens, ove
     ("kind", "types"),
     [("wordpiece", [0] * 4 + [1] * 4), ("bpe", [0] * 11), ("unigram", [0] * 3 + [1] * 4 + [2])],
 )
-def test_token_types_and_cls_are_those_of_the_pair(kind, types):
+def test_token_types_and_cls_match_an_encoded_pair(kind, types):
     (window,) = windower(kind).windows(example("the the", "the the the"))
     assert window.type_ids.tolist() == types
     assert window.cls == (len(types) - 1 if kind == "unigram" else 0)
@@ -93,7 +93,7 @@ def test_question_is_stripped_and_the_context_is_not():
         assert (first.context_offsets + 2).tolist() == second.context_offsets.tolist()
 
 
-def test_one_by_one_or_many_at_once():
+def test_windows_are_the_same_one_by_one_or_in_bulk():
     examples = [example(context=CONTEXT[start:], id=str(start)) for start in range(0, 100, 9)]
     at_once = list(windower().each(iter(examples), chunk=5))
     assert [[window.example.id for window in group] for _, group in at_once] == [
@@ -114,7 +114,7 @@ class CountingTokenizer(Tokenizer):
         return super().encode(texts)
 
 
-def test_context_is_encoded_once_and_forgotten_in_time():
+def test_a_context_is_encoded_once_and_the_cache_is_limited():
     tokenizer = CountingTokenizer(tiny_tokenizer("bpe")._inner)
     cutter = Windower(tokenizer, max_tokens=32, overlap=8)
     for question in ("Who?", "What?", "Where?"):
@@ -130,19 +130,19 @@ def test_context_is_encoded_once_and_forgotten_in_time():
 
 @pytest.mark.parametrize("context", ["", " ", "\n\t\u3000"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_empty_context_has_nothing_to_read(kind, context):
+def test_an_empty_context_has_no_windows(kind, context):
     for window in windower(kind).windows(example(context=context)):
         assert (window.context_offsets[:, 0] == window.context_offsets[:, 1]).all()
     assert kind != "wordpiece" or windower(kind).windows(example(context=context)) == []
 
 
 @pytest.mark.parametrize("question", ["", "  ", "\x00"])
-def test_empty_question_is_refused(question):
+def test_an_empty_question_is_rejected(question):
     with pytest.raises(InputError, match="question 56be: must hold at least one token"):
         windower().windows(example(question, id="56be"))
 
 
-def test_long_question_is_refused_by_name():
+def test_a_long_question_is_rejected_with_its_id():
     cutter = windower(max_tokens=32, overlap=8)
     (window,) = cutter.windows(example("the " * 28, "the"))
     assert len(window) == 32
@@ -150,7 +150,7 @@ def test_long_question_is_refused_by_name():
         cutter.windows(example("the " * 29, "the", id="q9"))
 
 
-def test_overlap_is_clipped_to_what_a_long_question_leaves():
+def test_the_overlap_is_reduced_for_a_long_question():
     cutter = windower(max_tokens=32, overlap=24)
     windows = cutter.windows(example("the " * 19))  # leaves 10 tokens for the context
     assert [window.first_token for window in windows[:3]] == [0, 3, 6]
@@ -167,7 +167,7 @@ def test_overlap_is_clipped_to_what_a_long_question_leaves():
         ({"max_tokens": 32, "overlap": -1}, "overlap must be from 0"),
     ],
 )
-def test_sizes_that_make_no_sense(sizes, message):
+def test_invalid_sizes_are_rejected(sizes, message):
     with pytest.raises(ConfigError, match=message):
         Windower(tiny_tokenizer("wordpiece"), **sizes)
 
@@ -208,7 +208,7 @@ def test_golds_become_whole_tokens(span, tokens):
     start=st.integers(0, 30),
     size=st.integers(0, 9),
 )
-def test_golds_become_the_tokens_that_they_touch(tokens, start, size):
+def test_golds_become_the_tokens_that_they_overlap(tokens, start, size):
     steps = np.array(tokens, dtype=np.int32).reshape(-1, 2)
     # A blank of so many before each token, which holds so many; some are empty.
     offsets = np.cumsum(steps.ravel(), dtype=np.int32).reshape(-1, 2)
@@ -221,7 +221,7 @@ def test_golds_become_the_tokens_that_they_touch(tokens, start, size):
     assert covering_tokens(offsets, span) == ((touched[0], touched[-1] + 1) if touched else None)
 
 
-def test_target_is_the_gold_in_each_window_that_holds_it_whole():
+def test_the_target_is_the_gold_in_each_window_that_contains_it():
     windows = windower(overlap=14).windows(example("Who?", CONTEXT, "in 1972 at the"))
     targets = [window.target for window in windows]
     assert text_of(windows[0], targets[0]) == "in 1972 at the"
@@ -232,7 +232,7 @@ def test_target_is_the_gold_in_each_window_that_holds_it_whole():
     assert 0 < sum(held) < len(windows)
 
 
-def test_gold_partly_in_a_window_is_no_target_there():
+def test_a_gold_partly_in_a_window_is_not_its_target():
     cutter = windower(max_tokens=16, overlap=0)
     first, second, *_ = cutter.windows(example("Who?"))
     cut = CONTEXT[first.context_offsets[-1, 0] : second.context_offsets[0, 1]]
@@ -259,7 +259,7 @@ def test_gold_inside_a_token_is_widened(kind):
     assert text_of(window, window.target) != "ighthouse"
 
 
-def test_survey_counts_what_becomes_of_a_data_set():
+def test_survey_computes_statistics():
     cutter = windower(max_tokens=32, overlap=8)
     examples = [
         example("Who?", "Cabo Branco", "Cabo", id="a"),
@@ -309,7 +309,7 @@ def cased(squad_folder, max_tokens, overlap):
 
 
 @pytest.mark.data
-def test_seed_windows_of_the_notre_dame_context(squad_folder):
+def test_the_notre_dame_context_has_the_tutorials_windows(squad_folder):
     three = squad(squad_folder, "train")[:3]
     assert three[1].question == "What is in front of the Notre Dame Main Building?"
     groups = [group for _, group in cased(squad_folder, 100, 50).each(three)]
@@ -325,7 +325,7 @@ def test_seed_windows_of_the_notre_dame_context(squad_folder):
 
 
 @pytest.mark.data
-def test_seed_windows_of_dev(squad_folder):
+def test_squad_dev_has_the_tutorials_number_of_windows(squad_folder):
     counted = survey(squad(squad_folder, "dev"), cased(squad_folder, 384, 128))
     assert (counted.examples, counted.windows, counted.longest) == (10570, 10822, 384)
     assert counted.no_window == 0
@@ -333,7 +333,7 @@ def test_seed_windows_of_dev(squad_folder):
 
 @pytest.mark.data
 @pytest.mark.long
-def test_seed_windows_of_train(squad_folder):
+def test_squad_train_has_the_tutorials_number_of_windows(squad_folder):
     counted = survey(squad(squad_folder, "train"), cased(squad_folder, 384, 128))
     assert (counted.examples, counted.windows, counted.golds) == (87599, 88729, 87599)
     assert counted.lost_ids == ()

@@ -41,23 +41,23 @@ def sdist_of(folder, names):
     return file
 
 
-def test_a_whole_wheel_has_no_problems(tmp_path):
+def test_a_complete_wheel_has_no_problems(tmp_path):
     assert dist.wheel_problems(wheel_of(tmp_path, {*PACKAGE, "quoth/sample.json"}), PACKAGE, "9.8") == []
 
 
 @pytest.mark.parametrize("missing", sorted({*PACKAGE, "quoth/sample.json"} - {"quoth/serve/page/fonts/a.woff2"}))
-def test_a_wheel_without_one_of_its_files_is_refused(tmp_path, missing):
+def test_a_wheel_with_a_missing_file_is_rejected(tmp_path, missing):
     wheel = wheel_of(tmp_path, {*PACKAGE, "quoth/sample.json"} - {missing})
     assert dist.wheel_problems(wheel, PACKAGE, "9.8") == [f"{wheel.name}: lacks {missing}"]
 
 
 @pytest.mark.parametrize("extra", ["tests/test_reader.py", "quoth/data.csv", "quoth/__pycache__/reader.pyc"])
-def test_a_wheel_with_anything_else_is_refused(tmp_path, extra):
+def test_a_wheel_with_another_file_is_rejected(tmp_path, extra):
     wheel = wheel_of(tmp_path, {*PACKAGE, "quoth/sample.json", extra})
     assert dist.wheel_problems(wheel, PACKAGE, "9.8") == [f"{wheel.name}: must not hold {extra}"]
 
 
-def test_a_wheel_without_fonts_licence_or_the_right_version_is_refused(tmp_path):
+def test_a_wheel_without_fonts_licence_or_the_right_version_is_rejected(tmp_path):
     package = PACKAGE - {"quoth/serve/page/fonts/a.woff2"}
     metadata = {"quoth-9.8.dist-info/METADATA": "Metadata-Version: 2.4\nName: quoth\nVersion: 9.7\n"}
     wheel = wheel_of(tmp_path, {*package, "quoth/sample.json"}, metadata)
@@ -75,7 +75,7 @@ def test_a_wheel_without_fonts_licence_or_the_right_version_is_refused(tmp_path)
         ({"Makefile", "tests/test_a.py", "notes.txt"}, ["must not hold notes.txt"]),
     ],
 )
-def test_an_sdist_holds_every_tracked_file_and_no_other(tmp_path, names, problems):
+def test_an_sdist_contains_exactly_the_tracked_files(tmp_path, names, problems):
     sdist = sdist_of(tmp_path, names)
     found = dist.sdist_problems(sdist, {"Makefile", "tests/test_a.py"}, "9.8")
     assert found == [f"{sdist.name}: {problem}" for problem in problems]

@@ -31,7 +31,7 @@ def steps(workflow):
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_workflows_are_bounded_and_may_only_read(file):
+def test_workflows_have_timeouts_and_read_only_permissions(file):
     workflow = load(file)
     assert workflow["permissions"] == {"contents": "read"}
     for name, job in workflow["jobs"].items():
@@ -43,7 +43,7 @@ def test_workflows_are_bounded_and_may_only_read(file):
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_workflows_run_what_is_there(file):
+def test_workflows_run_existing_scripts_and_targets(file):
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     for step in steps(load(file)):
         for script in re.findall(r"(?:^|[ (])(\.ci/\w+|tools/\w+\.py)", step.get("run", "")):
@@ -83,7 +83,7 @@ def test_a_release_is_checked_before_it_is_published_without_a_stored_token():
 
 
 @pytest.mark.parametrize("file", FORMS, ids=lambda file: file.name)
-def test_issue_forms_have_what_a_form_needs(file):
+def test_issue_forms_are_valid(file):
     form = load(file)
     assert all(form[key] for key in ("name", "description", "body"))
     fields = [field for field in form["body"] if field["type"] != "markdown"]
@@ -121,7 +121,7 @@ def test_the_citation_agrees_with_the_package():
     assert citation["title"].startswith("Quoth")
 
 
-def test_editors_are_told_the_line_length_of_the_linter():
+def test_the_editor_configuration_has_the_line_length_of_the_linter():
     parser = configparser.ConfigParser()
     parser.read_string("[top]\n" + (ROOT / ".editorconfig").read_text(encoding="utf-8"))
     lint = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]

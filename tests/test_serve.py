@@ -49,7 +49,7 @@ def answered(prediction, context):
     ]
 
 
-def test_an_answer_is_that_of_the_reader_to_the_bit(server, reader):
+def test_answers_are_bit_identical_to_the_readers(server, reader):
     status, headers, found = server.post("/v1/answer", {"question": QUESTION, "context": BIRD, "top_k": 4})
     assert status == 200
     assert found["answers"] == answered(reader.answer(QUESTION, BIRD, top_k=4), BIRD)
@@ -63,7 +63,7 @@ def test_an_answer_is_that_of_the_reader_to_the_bit(server, reader):
 
 
 @pytest.mark.parametrize("layout", EACH_LAYOUT)
-def test_other_weights_are_another_reader_in_whatever_layout(layout, tmp_path):
+def test_other_weights_have_another_identity_in_any_layout(layout, tmp_path):
     folder = tiny_layout(layout, tmp_path / "reader")
     before = ServedReader.load(folder, threads=1)
     assert ServedReader.load(folder, threads=1).hash == before.hash
@@ -95,7 +95,7 @@ def test_one_of_several_contexts_is_quoted(server, reader):
 
 
 @pytest.mark.parametrize(("threshold", "abstains"), [(-1e9, True), (1e9, False), ("never", False), (None, False)])
-def test_the_threshold_is_the_callers(server, threshold, abstains):
+def test_the_threshold_of_the_request_is_used(server, threshold, abstains):
     _, _, found = server.post("/v1/answer", {"question": QUESTION, "context": TEXT, "null_threshold": threshold})
     assert found["no_answer"] is abstains
     assert (found["reason"] is not None) is abstains
@@ -108,12 +108,12 @@ def test_a_context_without_text_has_no_answer_and_a_reason(server):
     assert "no text" in found["reason"]
 
 
-def test_long_answers_are_cut_as_asked(server):
+def test_the_maximum_answer_length_of_the_request_is_used(server):
     _, _, found = server.post("/v1/answer", {"question": QUESTION, "context": TEXT, "max_answer_tokens": 1, "top_k": 5})
     assert all(" " not in answer["text"] for answer in found["answers"])
 
 
-def test_rows_come_back_in_order_and_a_bad_one_spoils_no_other(server, reader):
+def test_rows_are_in_order_and_an_invalid_row_does_not_affect_others(server, reader):
     rows = [
         {"id": "a", "question": QUESTION, "context": TEXT},
         {"id": "b", "question": " ", "context": TEXT},
@@ -139,7 +139,7 @@ def test_rows_come_back_in_order_and_a_bad_one_spoils_no_other(server, reader):
     assert results[5]["result"]["answers"][0]["text"] == reader.answer("Who was tired?", [BIRD, TEXT]).text
 
 
-def test_many_questions_on_one_text(server, reader):
+def test_many_questions_about_one_text(server, reader):
     questions = [QUESTION, "Who was tired?", 3, ""]
     _, _, found = server.post("/v1/answers", {"questions": questions, "context": TEXT, "top_k": 2})
     for question, item in zip(questions[:2], found["results"], strict=False):
@@ -163,7 +163,7 @@ def upload(server, name, data, field="file"):
     return server.call("POST", "/v1/texts", body, {"Content-Type": kind})
 
 
-def test_a_file_is_parsed_and_kept(server):
+def test_an_uploaded_file_is_parsed_and_stored(server):
     status, _, kept = upload(server, "../notes.md", f"# Cats\r\n\r\n{TEXT}".encode())
     assert status == 200
     assert kept["text"] == f"# Cats\n\n{TEXT}"
@@ -171,7 +171,7 @@ def test_a_file_is_parsed_and_kept(server):
     assert found["answers"][0]["text"] in kept["text"]
 
 
-def test_an_answer_from_a_pdf_says_its_page(server):
+def test_an_answer_from_a_pdf_has_its_page(server):
     _, _, kept = upload(server, "log.pdf", pdf(["It rained all day."], [TEXT]))
     assert len(kept["pages"]) == 2
     _, _, found = server.post("/v1/answer", {"question": QUESTION, "text": kept["handle"], "top_k": 20})
@@ -190,7 +190,7 @@ def test_an_answer_from_a_pdf_says_its_page(server):
         ("", b"text", 422, "bad_field"),
     ],
 )
-def test_a_file_that_gives_no_text_is_refused(server, name, data, status, code):
+def test_a_file_without_text_is_rejected(server, name, data, status, code):
     found = upload(server, name, data)
     assert (found[0], found[2]["error"]["code"]) == (status, code)
 
@@ -214,7 +214,7 @@ def test_an_explanation_shows_every_token(server, reader):
     assert [lost["why"] for lost in found["lost"]] == [pair.loss.sentence for pair in expected.lost]
 
 
-def test_it_tells_which_reader_answers_and_within_which_limits(server, reader):
+def test_the_reader_endpoint_describes_the_reader_and_the_limits(server, reader):
     _, _, found = server.get("/v1/reader")
     assert (found["name"], found["max_tokens"]) == ("wordpiece", reader.settings.max_tokens)
     assert found["limits"]["context_characters"] == 500_000
@@ -246,7 +246,7 @@ def test_it_tells_which_reader_answers_and_within_which_limits(server, reader):
         ("/healthz", {}, 405, None),
     ],
 )
-def test_errors_have_one_shape_and_say_where(server, path, document, status, where):
+def test_errors_have_one_format_with_the_location(server, path, document, status, where):
     found, headers, body = server.post(path, document)
     assert found == status
     assert set(body) == {"error"}
@@ -265,14 +265,14 @@ def test_errors_have_one_shape_and_say_where(server, path, document, status, whe
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/v1/answer", "/v1/texts", "/"])
-def test_what_is_no_json_is_refused_clearly(server, path, body):
+def test_invalid_json_is_rejected_with_a_clear_error(server, path, body):
     status, _, found = server.call("POST", path, body)
     assert status in (400, 422)
     assert found["error"]["hint"]
 
 
 @pytest.mark.parametrize("path", ["/v1/answer", "/v1/answers", "/v1/explain", "/v1/texts", "/"])
-def test_another_kind_of_body_is_refused_and_named(server, path):
+def test_another_content_type_is_rejected(server, path):
     body = json.dumps({"question": QUESTION, "context": TEXT})
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         status, _, found = server.call("POST", path, body, {"Content-Type": kind})
@@ -284,7 +284,7 @@ def test_another_kind_of_body_is_refused_and_named(server, path):
     assert server.call("POST", path, body, {"Content-Type": "application/problem+json"})[0] != 415
 
 
-def test_metrics_count(server):
+def test_metrics_count_requests_and_windows(server):
     before = server.metric("quoth_questions_total"), server.metric('quoth_requests_total{endpoint="/v1/answer"')
     server.post("/v1/answer", {"question": QUESTION, "context": TEXT})
     server.post("/v1/answer", {"question": QUESTION})
@@ -322,7 +322,7 @@ def test_the_description_has_examples_that_work(server):
 @pytest.mark.parametrize(
     "path", ["/docs", "/docs/start.js", "/docs/ui/swagger-ui-bundle.js", "/docs/ui/swagger-ui.css"]
 )
-def test_the_documentation_comes_from_here_alone(server, path):
+def test_the_documentation_loads_no_external_resources(server, path):
     status, headers, text = server.get(path)
     assert status == 200
     assert "default-src 'none'; script-src 'self';" in headers["Content-Security-Policy"]
@@ -341,7 +341,7 @@ def test_the_page_is_at_the_root(server):
         assert server.get(outside)[0] == 404
 
 
-def test_nobody_elses_page_may_ask_unless_told(server):
+def test_other_origins_are_rejected_by_default(server):
     headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
     assert "Access-Control-Allow-Origin" not in server.call("OPTIONS", "/v1/answer", headers=headers)[1]
     assert "Access-Control-Allow-Origin" not in server.get("/v1/reader", Origin="https://elsewhere.example")[1]
@@ -367,7 +367,7 @@ def hosted(server, context=TEXT, **parameters):
     return json.loads(answers), is_list == "True"
 
 
-def test_the_client_of_hugging_face_works_unchanged(server, reader):
+def test_the_hugging_face_client_works_unchanged(server, reader):
     pytest.importorskip("huggingface_hub")
     answers, is_list = hosted(server)
     best = reader.answer(QUESTION, TEXT, max_answer_tokens=15).best
@@ -409,13 +409,13 @@ def empty_score(answers):
 @pytest.mark.parametrize(
     "parameters", [{"max_seq_len": 10_000}, {"max_seq_len": 3}, {"doc_stride": 10_000}, {"top_k": 0}]
 )
-def test_what_the_reader_cannot_do_for_the_hosted_task_is_refused(server, parameters):
+def test_unsupported_parameters_of_the_hosted_task_are_rejected(server, parameters):
     status, _, found = ask_hosted(server, **parameters)
     assert (status, found["error"]["code"]) == (422, "bad_field")
     assert next(iter(parameters)) in found["error"]["message"]
 
 
-def test_many_at_once_are_each_answered_as_alone(server, reader):
+def test_concurrent_requests_have_the_same_answers_as_single_ones(server, reader):
     texts = [f"{'Words before it. ' * (index % 7)}{TEXT} {index}" for index in range(60)]
     with concurrent.futures.ThreadPoolExecutor(30) as pool:
         found = list(pool.map(lambda text: server.post("/v1/answer", {"question": QUESTION, "context": text}), texts))
@@ -428,7 +428,7 @@ def test_many_at_once_are_each_answered_as_alone(server, reader):
 
 
 @pytest.mark.long
-def test_the_shipped_reader_answers_in_any_batch_what_it_answers_alone():
+def test_answers_of_the_shipped_reader_do_not_depend_on_the_batch():
     texts = [f"{'Rain fell. ' * (3 * (index % 9))}{BIRD} {index}" for index in range(24)]
     alone = Reader.load(threads=1)
     with process(reader=None) as server, concurrent.futures.ThreadPoolExecutor(24) as pool:
@@ -446,7 +446,7 @@ def test_the_shipped_reader_answers_in_any_batch_what_it_answers_alone():
             assert body["answers"] == expected
 
 
-def test_a_token_is_asked_of_all_but_the_open_paths():
+def test_all_paths_except_the_open_ones_need_the_token():
     with process(QUOTH_TOKEN="s3cret") as server:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "s3cret"}):
             for path in ("/v1/reader", "/metrics", "/v1/texts/" + "0" * 64):
@@ -462,12 +462,12 @@ def test_a_token_is_asked_of_all_but_the_open_paths():
         assert server.get("/openapi.json")[2]["components"]["securitySchemes"]
 
 
-def test_every_other_host_without_a_token_is_warned_of():
+def test_a_public_host_without_a_token_causes_a_warning():
     with process("--host", "0.0.0.0") as server:
         assert any(b"QUOTH_TOKEN" in line for line in server.log)
 
 
-def test_a_page_that_is_told_of_may_ask():
+def test_an_allowed_origin_may_send_requests():
     with process("--cors", "https://pages.example") as server:
         given = server.get("/v1/reader", Origin="https://pages.example")[1]
         assert given["Access-Control-Allow-Origin"] == "https://pages.example"
@@ -485,7 +485,7 @@ def test_a_page_that_is_told_of_may_ask():
         (["--reader", "nowhere"], "nowhere: must be the folder of a reader"),
     ],
 )
-def test_what_cannot_be_served_is_said(flags, what):
+def test_a_reader_that_cannot_be_served_is_reported(flags, what):
     words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--reader", TINY, *flags]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode in (1, 2)
@@ -493,7 +493,7 @@ def test_what_cannot_be_served_is_said(flags, what):
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_is_taken_is_said():
+def test_a_port_in_use_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         words = [sys.executable, "-m", "quoth", "serve", "--port", str(taken.getsockname()[1]), "--reader", TINY]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)

@@ -71,7 +71,7 @@ def run(test):
     asyncio.run(test)
 
 
-def test_a_job_gets_the_logits_that_the_engine_gives():
+def test_a_job_gets_the_logits_of_the_engine():
     async def scene():
         seen = []
         async with running(batcher(observe=lambda *facts: seen.append(facts))) as made:
@@ -92,7 +92,7 @@ def test_a_job_gets_the_logits_that_the_engine_gives():
     run(scene())
 
 
-def test_a_long_job_and_short_ones_take_turns():
+def test_a_long_job_and_short_ones_alternate():
     async def scene():
         made = batcher()
         jobs = [made.submit(windows(9), later(30)), *(made.submit(windows(1), later(30)) for _ in range(6))]
@@ -114,7 +114,7 @@ def test_a_late_short_job_waits_for_no_more_than_one_batch():
     run(scene())
 
 
-def test_only_windows_of_like_length_meet():
+def test_only_windows_of_similar_length_share_a_batch():
     async def scene():
         made = batcher(batch_tokens=1_000)
         jobs = [made.submit(windows(2, words), later(30)) for words in (3, 40, 4, 38)]
@@ -124,7 +124,7 @@ def test_only_windows_of_like_length_meet():
     run(scene())
 
 
-def test_a_job_that_has_waited_half_its_time_goes_first_the_most_urgent_before_all():
+def test_urgent_jobs_go_first_by_deadline():
     async def scene():
         made = batcher(batch_tokens=LENGTH, deadline_s=10)
         jobs = [made.submit(windows(2), 1e9 + deadline) for deadline in (1000.0, 4.0, 3.0)]
@@ -134,7 +134,7 @@ def test_a_job_that_has_waited_half_its_time_goes_first_the_most_urgent_before_a
     run(scene())
 
 
-def test_what_nobody_waits_for_is_never_read():
+def test_cancelled_jobs_are_never_computed():
     async def scene():
         engine = SlowEngine(0.02)
         async with running(batcher(engine)) as made:
@@ -150,7 +150,7 @@ def test_what_nobody_waits_for_is_never_read():
     run(scene())
 
 
-def test_a_deadline_that_the_batcher_sees_first_is_a_deadline():
+def test_a_deadline_detected_by_the_batcher_is_a_timeout():
     async def scene():
         engine = SlowEngine()
         engine.free.clear()
@@ -173,7 +173,7 @@ def test_a_deadline_that_the_batcher_sees_first_is_a_deadline():
     run(scene())
 
 
-def test_a_full_queue_refuses_at_once_and_says_when_to_come_back():
+def test_a_full_queue_rejects_at_once_with_a_retry_time():
     async def scene():
         made = batcher(queue_tokens=5 * LENGTH)
         made.rate = LENGTH / 2.0
@@ -189,7 +189,7 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back():
     run(scene())
 
 
-def test_no_more_is_taken_in_than_a_quarter_of_a_deadline_can_do():
+def test_the_queue_accepts_a_quarter_of_a_deadlines_work():
     async def scene():
         made = batcher(deadline_s=20.0)
         made.rate = 2.0 * LENGTH  # ten windows in a quarter of a deadline
@@ -202,7 +202,7 @@ def test_no_more_is_taken_in_than_a_quarter_of_a_deadline_can_do():
     run(scene())
 
 
-def test_an_engine_that_fails_fails_its_batch_alone():
+def test_a_failure_of_the_engine_only_affects_its_batch():
     class Breaking(SlowEngine):
         def run(self, batch):
             if len(batch.windows) == 3:
@@ -238,7 +238,7 @@ def test_the_speed_is_measured():
     st.integers(20, 300),
     st.sampled_from([None, 100]),
 )
-def test_every_window_is_read_once_within_the_budget(jobs, budget, longest):
+def test_every_window_is_computed_once_within_the_budget(jobs, budget, longest):
     async def scene():
         made = batcher(batch_tokens=budget, queue_tokens=1_000_000, longest=longest)
         queued = [made.submit([window for words in job for window in windows(1, words)], 1e12) for job in jobs]

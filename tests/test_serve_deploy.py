@@ -49,7 +49,7 @@ def seconds(text):
     return float(re.fullmatch(r"(\d+)s", text)[1])
 
 
-def test_the_container_runs_as_nobody_and_ends_in_time():
+def test_the_container_runs_unprivileged_and_stops_in_time():
     last = dict(steps())
     assert last["USER"] == "10001:10001"
     assert last["STOPSIGNAL"] == "SIGTERM"
@@ -62,7 +62,7 @@ def test_the_container_runs_as_nobody_and_ends_in_time():
         assert f"!{name.removeprefix('./')}" in ignored
 
 
-def test_the_compose_file_locks_both_in():
+def test_the_compose_file_restricts_both_services():
     document = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
     service = document["services"]["quoth"]
     assert service["read_only"]
@@ -79,7 +79,7 @@ def test_the_compose_file_locks_both_in():
     assert Path(scrape["authorization"]["credentials_file"]).name in document["secrets"]
 
 
-def test_the_unit_is_one_that_systemd_takes(tmp_path):
+def test_systemd_accepts_the_unit(tmp_path):
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str
     parser.read(DEPLOY / "quoth.service", encoding="utf-8")
@@ -95,7 +95,7 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path):
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_cluster_asks_what_the_server_answers():
+def test_the_probes_use_existing_endpoints():
     deployment, service = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8"))
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]

@@ -39,7 +39,7 @@ def lives(server):
     return server.post("/v1/answer", ANSWER)[0] == 200
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(server):
+def test_a_body_that_is_too_large_is_rejected_before_it_is_read(server):
     head = b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000000\r\n\r\n"
     with server.raw(head) as connection:
         code, headers, found = status(connection)
@@ -52,7 +52,7 @@ def memory(server):
     return int(re.search(r"VmHWM:\s+(\d+)", facts)[1]) * 1024
 
 
-def test_a_hundred_megabytes_are_refused_and_take_no_memory(server):
+def test_a_body_of_100_mb_is_rejected_without_using_memory(server):
     before = memory(server)
     connection = http.client.HTTPConnection(*server.address, timeout=60)
     connection.request("POST", "/v1/answer", b"x" * 100_000_000, {"Content-Type": "application/json"})
@@ -63,7 +63,7 @@ def test_a_hundred_megabytes_are_refused_and_take_no_memory(server):
     assert lives(server)
 
 
-def test_a_body_without_a_length_is_refused_while_it_comes(server):
+def test_a_body_without_a_length_is_rejected_while_it_is_read(server):
     def pieces():
         for _ in range(1_000):
             yield b" " * 10_000
@@ -77,14 +77,14 @@ def test_a_body_without_a_length_is_refused_while_it_comes(server):
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /v1/answer HT", request("/v1/answer", ANSWER)[:60]])
-def test_a_head_that_does_not_come_closes_the_connection(server, sent):
+def test_missing_headers_close_the_connection(server, sent):
     before = time.monotonic()
     with server.raw(sent) as connection:
         assert everything(connection) == b""
     assert 0.5 < time.monotonic() - before < 10
 
 
-def test_a_head_that_drips_does_not_hold_the_connection(server):
+def test_slow_headers_close_the_connection(server):
     before = time.monotonic()
     with server.raw(b"GET /healthz HTTP/1.1\r\n") as connection:
         assert cut_off(connection, b"X-Slow: 1\r\n", pause=0.1)
@@ -102,7 +102,7 @@ def cut_off(connection, line, pause=0.0, times=1_000):
     return False
 
 
-def test_a_second_request_may_not_drip_either(server):
+def test_slow_headers_of_a_second_request_close_the_connection(server):
     with server.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") as connection:
         assert status(connection)[0] == 200
         before = time.monotonic()
@@ -111,7 +111,7 @@ def test_a_second_request_may_not_drip_either(server):
     assert time.monotonic() - before < 10
 
 
-def test_a_body_that_drips_gets_an_answer_and_an_end(server):
+def test_a_slow_body_gets_a_response_and_the_connection_is_closed(server):
     with server.raw(request("/v1/answer", ANSWER)[:-5]) as connection:
         code, headers, found = status(connection)
         assert (code, found["error"]["code"]) == (408, "too_slow")
@@ -119,7 +119,7 @@ def test_a_body_that_drips_gets_an_answer_and_an_end(server):
     assert lives(server)
 
 
-def test_a_head_without_end_is_refused(server):
+def test_endless_headers_are_rejected(server):
     with server.raw(b"GET /healthz HTTP/1.1\r\n") as connection:
         assert cut_off(connection, b"X-More: " + b"a" * 1_000 + b"\r\n", times=10_000)
     assert lives(server)
@@ -135,14 +135,14 @@ def test_a_head_without_end_is_refused(server):
         b"GET /%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n", b"BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )  # fmt: skip
-def test_what_is_no_http_ends_the_connection_and_nothing_else(server, data):
+def test_invalid_http_closes_only_its_connection(server, data):
     with server.raw(data) as connection:
         connection.shutdown(socket.SHUT_WR)
         assert b" 500 " not in everything(connection)
     assert lives(server)
 
 
-def test_requests_sent_one_behind_the_other_are_answered_in_order(server):
+def test_pipelined_requests_are_answered_in_order(server):
     questions = ["Where did the cat sit?", "Who was tired?", " ", "What colour?"]
     data = b"".join(request("/v1/answer", {"question": question, "context": TEXT}) for question in questions)
     with server.raw(data) as connection:
@@ -160,7 +160,7 @@ def one_response(stream):
     return code, json.loads(stream.read(int(headers["Content-Length"])))
 
 
-def test_a_thousand_connections_that_say_nothing_keep_nobody_out(server):
+def test_a_thousand_idle_connections_do_not_block_others(server):
     idle = [server.raw() for _ in range(300)]
     try:
         assert lives(server)
@@ -169,7 +169,7 @@ def test_a_thousand_connections_that_say_nothing_keep_nobody_out(server):
             connection.close()
 
 
-def test_a_client_that_resets_its_connection_breaks_nothing(server):
+def test_a_reset_connection_does_not_affect_others(server):
     for _ in range(20):
         connection = server.raw(request("/v1/answer", {"question": QUESTION, "context": TEXT * 200}))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -177,7 +177,7 @@ def test_a_client_that_resets_its_connection_breaks_nothing(server):
     assert lives(server)
 
 
-def test_the_work_of_a_departed_client_is_dropped():
+def test_the_work_of_a_disconnected_client_is_cancelled():
     engine = SlowEngine()
     with thread(engine, batch_tokens=64) as server:
         engine.free.clear()
@@ -194,7 +194,7 @@ def test_the_work_of_a_departed_client_is_dropped():
         staying.close()
 
 
-def test_files_of_departed_clients_are_parsed_two_at_once_and_hold_up_no_answer():
+def test_files_of_disconnected_clients_do_not_block_answers():
     body, kind = form("long.pdf", pdf(["a key is here"] * 80_000))
     head = f"POST /v1/texts HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     parsers = []
@@ -213,7 +213,7 @@ def test_files_of_departed_clients_are_parsed_two_at_once_and_hold_up_no_answer(
     assert max(parsers) == 2
 
 
-def test_a_full_queue_refuses_at_once_and_says_when_to_come_back():
+def test_a_full_queue_rejects_at_once_with_a_retry_time():
     engine = SlowEngine()
     with thread(engine, batch_tokens=64, queue_tokens=400) as server:
         engine.free.clear()
@@ -236,7 +236,7 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back():
         assert lives(server)
 
 
-def test_no_more_requests_are_held_than_allowed():
+def test_concurrent_requests_are_limited():
     engine = SlowEngine()
     with thread(engine, requests=3) as server:
         engine.free.clear()
@@ -260,7 +260,7 @@ def test_a_request_has_a_deadline():
         assert lives(server)
 
 
-def test_more_work_than_the_queue_may_ever_hold_is_refused_as_too_large():
+def test_more_work_than_the_maximum_queue_size_is_too_large():
     with thread(SlowEngine(), queue_tokens=1_000) as server:
         code, _, found = server.post("/v1/answers", {"questions": [QUESTION] * 60, "context": TEXT})
         assert (code, found["error"]["code"]) == (413, "queue_tokens_limit")
@@ -282,7 +282,7 @@ def test_a_request_of_hundreds_of_windows_does_not_starve_short_ones():
 
 
 @pytest.mark.long
-def test_at_ten_times_its_capacity_all_that_is_taken_in_is_answered_in_time():
+def test_at_ten_times_the_capacity_accepted_requests_meet_the_deadline():
     engine = SlowEngine(0.02)
     deadline = 2.0
     with thread(engine, deadline_s=deadline, batch_tokens=200) as server:
@@ -307,7 +307,7 @@ def test_at_ten_times_its_capacity_all_that_is_taken_in_is_answered_in_time():
 
 
 @pytest.mark.long
-def test_memory_is_flat_under_overload():
+def test_memory_is_constant_under_overload():
     with process("--queue-tokens", "20000", "--batch-tokens", "64") as server:
         document = {"question": QUESTION, "context": TEXT * 60}
 
@@ -322,7 +322,7 @@ def test_memory_is_flat_under_overload():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
-def test_a_signal_ends_it_when_all_it_holds_is_answered(number):
+def test_a_signal_stops_the_server_after_pending_requests(number):
     with process("--batch-tokens", "48") as server:
         document = {"question": QUESTION, "context": TEXT * 60}
         asked = [server.raw(request("/v1/answer", document)) for _ in range(12)]
@@ -340,7 +340,7 @@ def test_a_signal_ends_it_when_all_it_holds_is_answered(number):
 
 
 @pytest.mark.long
-def test_workers_share_a_port_and_end_together():
+def test_workers_share_a_port_and_stop_together():
     with process("--workers", "2") as server:
         children = [int(word) for word in children_of(server.process.pid)]
         assert len(children) >= 2
@@ -361,7 +361,7 @@ def children_of(process_id):
     return [word for file in found for word in file.read_text(encoding="ascii").split()]
 
 
-def test_no_text_of_anybody_is_logged():
+def test_no_texts_are_logged():
     secret = "xyzzy-plugh"
     with process() as server:
         for document in (

@@ -206,7 +206,7 @@ def test_the_text_is_shown_character_for_character(page, text):
     assert all(gap.endswith("\n") and not gap.strip() for gap in hidden)
 
 
-def test_an_answer_far_down_is_scrolled_into_view(page):
+def test_an_answer_outside_the_view_is_scrolled_into_view(page):
     page.paste("\n\n".join([*["Nothing of note happened on that day, and the sea was calm."] * 80, TEXT]))
     page.ask(QUESTION)
     page.until(
@@ -217,7 +217,7 @@ def test_an_answer_far_down_is_scrolled_into_view(page):
     )
 
 
-def test_a_text_is_sent_once_and_again_when_it_was_forgotten(driver):
+def test_a_text_is_sent_once_and_again_after_it_expired(driver):
     with serving("--text-bytes", "1000", reader=KNOWN) as small:
         page = Page(driver, small)
         page.paste(TEXT)
@@ -241,7 +241,7 @@ def answer_of(server, **body):
         return json.load(reply)
 
 
-def test_the_slider_decides_here(page, server):
+def test_the_slider_works_without_requests(page, server):
     page.paste(TEXT)
     page.ask(QUESTION)
     asked = page.sent("/v1/answer")
@@ -266,7 +266,7 @@ def test_the_slider_decides_here(page, server):
     assert page.sent("/v1/answer") == asked
 
 
-def test_no_answer_says_so_and_shows_the_best_guess(page):
+def test_no_answer_shows_the_best_candidate(page):
     page.paste(TEXT)
     page.ask("What did it cost?")
     assert page.run("return document.querySelector('#answer').dataset.kind") == "none"
@@ -277,7 +277,7 @@ def test_no_answer_says_so_and_shows_the_best_guess(page):
     assert page.best_mark()[0] == "Tam Ferris"
 
 
-def test_the_reader_that_ships_is_shown_as_the_api_says(driver):
+def test_the_shipped_reader_is_described_as_in_the_api(driver):
     samples = json.loads((ROOT / "src/quoth/serve/page/samples.json").read_text(encoding="utf-8"))
     with serving() as shipped:
         page = Page(driver, shipped)
@@ -330,7 +330,7 @@ def test_a_file_is_dropped(page):
     assert not page.shows("#drop")
 
 
-def test_a_file_that_cannot_be_read_says_why(driver, server, tmp_path):
+def test_an_unreadable_file_shows_the_reason(driver, server, tmp_path):
     page = Page(driver, server)
     file = tmp_path / "broken.pdf"
     file.write_bytes(b"nonsense")
@@ -364,7 +364,7 @@ def test_the_samples_are_those_of_the_examples():
     assert sorted(words(sample["text"]) for sample in samples) == sorted(words(text) for text in examples)
 
 
-def test_corrections_become_squad_that_quoth_takes(page):
+def test_corrections_become_squad_that_quoth_accepts(page):
     page.paste(f"{TEXT} Tam Ferris slept.")
     page.ask(QUESTION)
     page.correct("Tam")
@@ -409,7 +409,7 @@ def test_one_of_several_places_is_chosen(page):
     assert not page.find("#correct button[type=submit]").is_enabled()
 
 
-def test_how_it_was_found_is_shown(page):
+def test_the_explanation_is_shown(page):
     page.paste("\n\n".join(["Nothing of note happened on that day, and the sea was calm."] * 60 + [TEXT]))
     page.ask(QUESTION)
     page.find("#tab-found").click()
@@ -444,7 +444,7 @@ def test_markup_in_texts_stays_text(page, tmp_path):
     assert page.run("return [window.hacked, document.images.length, document.scripts.length]") == [None, 0, 2]
 
 
-def test_the_policy_refuses_what_slips_in(driver, server):
+def test_the_content_security_policy_blocks_injected_scripts(driver, server):
     page = Page(driver, server)
     page.wait("""
         const script = document.createElement('script'); script.append('window.hacked = 1');
@@ -458,7 +458,7 @@ def test_the_policy_refuses_what_slips_in(driver, server):
     assert "img-src" in complaints
 
 
-def test_keys_suffice(page):
+def test_the_page_works_with_the_keyboard_only(page):
     def focused():
         return page.run("return document.activeElement.id")
 
@@ -571,7 +571,7 @@ def test_a_link_restores_question_and_text(driver, server, text):
     assert again.best_mark()[0] == "Tam Ferris"
 
 
-def test_a_link_that_would_be_too_long_or_is_damaged_says_so(driver, server):
+def test_a_link_that_is_too_long_or_damaged_is_reported(driver, server):
     page = Page(driver, server)
     page.run("""
         const bytes = crypto.getRandomValues(new Uint8Array(30000));
@@ -592,7 +592,7 @@ def test_a_link_that_would_be_too_long_or_is_damaged_says_so(driver, server):
     bombed.until(lambda: "This link is damaged" in bombed.text_of("#notice"), "the reason")
 
 
-def test_a_busy_server_is_asked_again(driver):
+def test_a_busy_server_is_retried(driver):
     with serving("--requests", "12", reader=KNOWN) as busy:
         page = Page(driver, busy)
         page.paste(TEXT)
@@ -609,7 +609,7 @@ def test_a_busy_server_is_asked_again(driver):
         assert page.best_mark()[0] == "Tam Ferris"
 
 
-def test_a_server_that_is_gone_is_named_and_found_again(driver):
+def test_an_unreachable_server_is_reported_and_reconnected(driver):
     with serving(reader=KNOWN) as first:
         page = Page(driver, first)
         page.paste(TEXT)
@@ -671,7 +671,7 @@ def test_offsets_count_as_python_does(page):
         assert counted == [units, points, len(text)]
 
 
-def test_the_modules_keep_their_types():
+def test_the_modules_pass_the_type_checker():
     compiler = NPM / "typescript" / "bin" / "tsc"
     done = subprocess.run(["node", compiler, "-p", NPM.parent], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -31,7 +31,7 @@ def test_every_path_is_tried(description):
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 @pytest.mark.parametrize(("method", "path"), PATHS)
-def test_whatever_is_asked_the_server_does_not_break(description, method, path, mode):
+def test_no_request_causes_a_server_error(description, method, path, mode):
     operation = description[path][method]
     mode = schemathesis.GenerationMode(mode)
     if mode is schemathesis.GenerationMode.NEGATIVE and not (operation.body or operation.path_parameters):

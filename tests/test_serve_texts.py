@@ -22,7 +22,7 @@ class Clock:
         return self.now
 
 
-def test_a_text_is_forgotten_some_time_after_it_was_last_asked_about():
+def test_a_text_expires_some_time_after_its_last_use():
     clock = Clock()
     texts = Texts(10_000, 60.0, clock)
     first, second = Text.of("first"), Text.of("second")
@@ -39,7 +39,7 @@ def test_a_text_is_forgotten_some_time_after_it_was_last_asked_about():
     assert texts.get(first.handle) is None
 
 
-def test_the_text_asked_about_longest_ago_makes_room():
+def test_the_least_recently_used_text_is_evicted():
     one, two, three = (Text.of(letter * 1_000) for letter in "abc")
     texts = Texts(2 * one.size, 60.0)
     for text in (one, two, two):
@@ -54,7 +54,7 @@ def test_the_text_asked_about_longest_ago_makes_room():
 
 
 @given(st.lists(st.text(max_size=50), max_size=30))
-def test_the_memory_never_exceeds_its_bound(given_texts):
+def test_stored_texts_never_exceed_the_limit(given_texts):
     texts = Texts(500, 60.0)
     for text in map(Text.of, given_texts):
         texts.put(text)
@@ -69,7 +69,7 @@ def test_pages_are_part_of_the_name_and_are_found_again():
     assert [paged.page(position) for position in (0, 2, 3, 4, 6)] == [1, 1, 1, 2, 2]
 
 
-def test_a_long_question_of_the_hosted_task_is_cut_after_its_tokens():
+def test_a_long_question_of_the_hosted_task_is_truncated_by_tokens():
     request = {"inputs": {"question": "Where did the cat sit?", "context": "On the mat."}}
     reader = tiny_reader("wordpiece")
     assert HostedTask.of(HostedRequest.model_validate(request), reader).question == "Where did the cat sit?"

@@ -53,7 +53,7 @@ def page(site, name):
     return (site / name).read_text(encoding="utf-8")
 
 
-def test_nothing_is_loaded_from_elsewhere(site):
+def test_no_external_resources_are_loaded(site):
     files = [*site.rglob("*.html"), *site.rglob("*.css"), *site.rglob("*.svg")]
     assert len(files) > 20
     found = {file.name: foreign for file in files if (foreign := foreign_ones(file.read_text(encoding="utf-8")))}
@@ -77,13 +77,13 @@ def foreign_ones(text):
         ("svg { background: url('data:image/svg+xml;utf8,x') }", False),
     ],
 )
-def test_what_a_browser_would_load_is_seen(text, foreign):
+def test_external_resources_are_detected(text, foreign):
     assert bool(foreign_ones(text)) is foreign
 
 
 @pytest.mark.long
 @pytest.mark.browser
-def test_a_browser_asks_nobody_else(site):
+def test_a_browser_sends_no_requests_to_other_hosts(site):
     """What scripts fetch, no scan of the files can see."""
 
     class Quiet(SimpleHTTPRequestHandler):
@@ -109,7 +109,7 @@ def links_of(text):
     return [html.unescape(each) for each in found if not re.match(r"[a-z]+:|//", each)]
 
 
-def test_every_relative_link_leads_to_a_file_and_a_place_in_it(site):
+def test_every_relative_link_has_an_existing_target_and_anchor(site):
     pages = {file: file.read_text(encoding="utf-8") for file in site.rglob("*.html") if file.name != "404.html"}
     ids = {file: set(re.findall(r"\bid=[\"']?([^\"' >]+)", text)) for file, text in pages.items()}
     dead = []
@@ -125,7 +125,7 @@ def test_every_relative_link_leads_to_a_file_and_a_place_in_it(site):
     assert outside <= {file.relative_to(site).as_posix() for file in pages}
 
 
-def test_every_public_name_has_its_place(site):
+def test_every_public_name_is_documented(site):
     ids = set(re.findall(r'id="(quoth\.[\w.]+)"', page(site, "reference/quoth.html")))
     assert {f"quoth.{name}" for name in quoth.__all__} <= ids
     ids = set(re.findall(r'id="(quoth\.[\w.]+)"', page(site, "reference/packages.html")))
@@ -136,13 +136,13 @@ def test_every_public_name_has_its_place(site):
         assert name in quoth.__all__ or f"quoth.{package}.{name}{file}" in ids
 
 
-def test_docstrings_are_shown_as_they_are_meant(site):
+def test_docstrings_are_rendered_correctly(site):
     text = page(site, "reference/quoth.html") + page(site, "reference/packages.html")
     prose = re.sub(r"<pre.*?</pre>|<code>.*?</code>", "", text, flags=re.DOTALL)
     assert re.findall(r":(?:meth|func|class|attr|data):|&gt;&gt;&gt;", prose) == []
 
 
-def test_every_command_and_flag_has_its_place(site):
+def test_every_command_and_flag_is_documented(site):
     text = html.unescape(page(site, "reference/commands.html"))
     top = typer.main.get_command(app)
     for name in COMMANDS:
@@ -156,7 +156,7 @@ def test_every_command_and_flag_has_its_place(site):
                 assert all(f"<code>{flag}" in part for flag in option.opts), (path, option.name)
 
 
-def test_every_error_says_what_to_do(site):
+def test_every_error_has_a_remedy(site):
     def below(kind):
         return {kind.__name__}.union(*map(below, kind.__subclasses__()))
 
@@ -166,7 +166,7 @@ def test_every_error_says_what_to_do(site):
     assert sorted(name for name in named - {"QuothError"} if f"<code>{name}</code>" not in tables) == []
 
 
-def test_the_notebook_is_that_of_the_script():
+def test_the_notebook_matches_the_script():
     jupytext = import_module("jupytext")
     folder = ROOT / "docs" / "tutorial"
     script = jupytext.read(folder / "tutorial.py").cells

@@ -67,7 +67,7 @@ def test_every_example_is_in_one_slice_of_each_dimension(question, context, wind
         assert label in dimension.labels or (label is None and name == "windows" and not windows)
 
 
-def test_traits_by_hand():
+def test_slices_by_hand():
     example = asked(1, "Who?", "keeper, Ana Ribeiro", "Ana Ribeiro")
     traits = Traits.of(example, 3)
     assert (traits.answer_words, traits.question_word, traits.windows, traits.title) == (2, "who", 3, "T")
@@ -85,7 +85,7 @@ def test_traits_by_hand():
     assert DIMENSIONS["answer position"].label(none) == DIMENSIONS["answer length, words"].label(none) == NO_ANSWER
 
 
-def test_slices_part_the_report():
+def test_slices_partition_the_report():
     examples = [
         asked(1, "Who?", "Ana Ribeiro"),
         asked(2, "Who?", "keeper"),
@@ -110,7 +110,7 @@ def test_slices_part_the_report():
     assert repr(report) == "Report(questions=4, exact=50.00, f1=66.67, rules='v2.0')"
 
 
-def test_a_reader_tells_how_many_windows_it_read():
+def test_a_reader_reports_the_number_of_windows():
     examples = [asked(1, "Who?", "Ana Ribeiro"), asked(2, "Who?", "Ana", context="Ana lit it.")]
     report = evaluate(tiny_reader("wordpiece"), examples)
     assert set(report.slices["windows"]) == {"1", "3 or more"}
@@ -119,7 +119,7 @@ def test_a_reader_tells_how_many_windows_it_read():
 # --- intervals and tests over articles
 
 
-def test_an_interval_knows_that_questions_of_an_article_are_not_independent():
+def test_intervals_treat_questions_of_an_article_as_dependent():
     values = np.repeat([0.0, 1.0], 200)
     alone, together = np.arange(400), np.repeat(np.arange(8), 50)
     low, high = interval(values, alone)
@@ -137,7 +137,7 @@ def test_articles_are_numbered(titles):
         assert (found[i] == found[j]) == (a == b != "" and not alone)
 
 
-def test_without_titles_the_questions_of_a_context_stand_and_fall_together():
+def test_without_titles_the_questions_of_a_context_are_one_cluster():
     def reports(title, context=CONTEXT):
         examples = [asked(n, "Who?", "Ana", title=title(n // 20), context=f"{context} {n // 20}") for n in range(600)]
         rights = {each.id: "Ana" for n, each in enumerate(examples) if n // 20 % 2 and n % 3}
@@ -153,7 +153,7 @@ def test_without_titles_the_questions_of_a_context_stand_and_fall_together():
     assert reports(lambda _: "", CONTEXT + "\ud800")[0].exact_interval == named.exact_interval
 
 
-def test_what_is_kept_of_a_context_is_small():
+def test_cluster_keys_are_small():
     kept = Traits.of(asked(1, "Who?", title="", context=CONTEXT)).cluster
     assert len(kept) == 8
     assert kept == Traits.of(asked(2, "Why?", title="", context=CONTEXT)).cluster
@@ -162,7 +162,7 @@ def test_what_is_kept_of_a_context_is_small():
 
 
 @given(st.lists(st.sampled_from([-1.0, -0.4, 0.0, 0.3, 1.0]), min_size=1, max_size=8))
-def test_the_sign_flip_test_is_that_of_its_definition(differences):
+def test_the_sign_flip_test_equals_its_definition(differences):
     observed = abs(sum(differences))
     flipped = [
         abs(sum(map(float.__mul__, differences, signs)))
@@ -172,7 +172,7 @@ def test_the_sign_flip_test_is_that_of_its_definition(differences):
     assert sign_flip_test(differences, np.arange(len(differences))) == pytest.approx(slow)
 
 
-def test_many_articles_are_flipped_at_random():
+def test_signs_of_many_articles_are_flipped_at_random():
     rng = np.random.default_rng(0)
     same = [sign_flip_test(rng.normal(size=60), np.arange(60)) for _ in range(60)]
     assert 0.3 < np.mean(same) < 0.7
@@ -193,7 +193,7 @@ def pair(rights, wrongs, total=40):
     return score(examples, first), score(examples, second)
 
 
-def test_a_comparison_reads_well():
+def test_a_comparison_as_text():
     found = compare(*pair(range(10), range(2, 36)), ("old.json", "new.json"))
     assert (found.gained, found.lost) == (26, 2)
     assert found.exact.points == pytest.approx(60.0)
@@ -211,7 +211,7 @@ def test_a_comparison_reads_well():
     assert back.exact.p == found.exact.p
 
 
-def test_a_difference_that_may_be_chance_is_called_so():
+def test_a_difference_that_is_not_significant_is_reported_as_such():
     first, second = pair(range(10), [*range(11), 30])
     assert ": not significant." in str(compare(first, second))
     same = compare(first, first)
@@ -220,7 +220,7 @@ def test_a_difference_that_may_be_chance_is_called_so():
     assert "significant" not in str(same)
 
 
-def test_only_the_same_questions_are_compared():
+def test_only_reports_on_the_same_questions_are_compared():
     with pytest.raises(ConfigError, match="same questions"):
         compare(pair([1], [1])[0], pair([1], [1], total=39)[0])
 
@@ -256,14 +256,14 @@ def test_the_spelling_is_a_cause():
     assert found["cause"] == "spelling"
 
 
-def test_what_is_right_is_no_mistake():
+def test_correct_answers_are_not_mistakes():
     example = asked(1, "Who?", "Ana Ribeiro")
     assert mistake(example, said(example, "Ana Ribeiro"), "v1.1") is None
     assert mistake(asked(1, "Why?"), said(asked(1, "Why?"), ""), "v2.0") is None
     assert mistake(Example("1", "Who?", CONTEXT), said(example, "Ana"), "v2.0") is None
 
 
-def test_mistakes_are_told_by_the_rules_of_the_report():
+def test_mistakes_use_the_rules_of_the_report():
     example = Example("1", "?", "The cat", (Gold("cat", 4), Gold("The", 0)))
     assert mistake(example, said(example, "The"), "v1.1") is None
     assert mistake(example, said(example, "The"), "v2.0")["golds"] == ["cat", "The"]
@@ -271,7 +271,7 @@ def test_mistakes_are_told_by_the_rules_of_the_report():
 
 @few
 @given(texts.map(lambda text: text.replace("[", "").replace("]", "")).filter(bool), st.data())
-def test_an_excerpt_is_of_the_context(context, data):
+def test_an_excerpt_is_a_part_of_the_context(context, data):
     def piece():
         start = data.draw(st.integers(0, len(context) - 1))
         return start, data.draw(st.integers(start + 1, len(context)))
@@ -288,7 +288,7 @@ def test_an_excerpt_is_of_the_context(context, data):
             assert "".join(shown.split()) == "".join(context.split())
 
 
-def test_the_file_holds_the_wrong_ones(tmp_path):
+def test_the_file_contains_the_wrong_answers(tmp_path):
     examples = [asked(1, "Who\ud800?", "Ana Ribeiro"), asked(2, "When?", "1972")]
     with mistake_file(tmp_path / "wrong.jsonl", "v1.1") as (write, counts):
         for example in examples:
@@ -357,7 +357,7 @@ def test_evaluate_slices_and_lists_errors(quoth, files):
 
 
 @pytest.mark.parametrize(("more", "wrong"), [([], 1), ([asked(9, "Why?")], 2)])
-def test_errors_are_those_of_the_report_where_a_gold_is_but_an_article(quoth, tmp_path, more, wrong):
+def test_errors_equal_those_of_the_report_for_golds_that_are_articles(quoth, tmp_path, more, wrong):
     """The reader abstains always: right by v1.1's rules where a gold is "The", by v2.0's where there is none."""
     named = asked(1, "Who?", "Ana")
     examples = [named, replace(asked(2, "Which?", "keeper"), golds=(Gold("keeper", 4), Gold("The", 0))), *more]

@@ -36,7 +36,7 @@ def changed(folder, change):
     return folder
 
 
-def test_settings_come_back(folder):
+def test_settings_are_stored_and_loaded(folder):
     opened = ReaderFolder.open(folder)
     assert opened.settings() == SETTINGS
     assert opened.manifest["scores"] == {"f1": 80.1}
@@ -95,18 +95,18 @@ def test_top_k_is_the_callers_alone():
         ({"decode": {"top_k": 3}}, r"decode\.top_k: is unknown"),
     ],
 )
-def test_settings_that_make_no_sense_are_named(document, message):
+def test_invalid_settings_are_reported(document, message):
     with pytest.raises(ReaderError, match=rf"quoth\.json: {message}|quoth\.json: .*{message}"):
         ReaderSettings.from_dict(document, "quoth.json")
 
 
-def test_overlap_must_fit():
+def test_the_overlap_must_be_less_than_the_window():
     with pytest.raises(ConfigError, match="overlap must be from 0"):
         ReaderSettings(64, 64)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "tokenizer_config.json"])
-def test_one_flipped_byte_is_seen(folder, name):
+def test_one_flipped_byte_is_detected(folder, name):
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
@@ -114,13 +114,13 @@ def test_one_flipped_byte_is_seen(folder, name):
         Reader.load(folder)
 
 
-def test_missing_file_is_named(folder):
+def test_a_missing_file_is_named_in_the_error(folder):
     (folder / "model.onnx").unlink()
     with pytest.raises(ReaderError, match=r"model\.onnx: listed in quoth\.json, but missing"):
         Reader.load(folder)
 
 
-def test_manifest_vouches_for_what_is_there(folder):
+def test_the_manifest_has_a_hash_of_each_file(folder):
     manifest = json.loads((folder / "quoth.json").read_text())
     assert manifest["format"] == 1
     assert manifest["files"] == {
@@ -130,7 +130,7 @@ def test_manifest_vouches_for_what_is_there(folder):
 
 
 @pytest.mark.parametrize("layout", EACH_LAYOUT)
-def test_a_copy_holds_the_weights_in_whatever_layout(layout, tmp_path):
+def test_a_copy_contains_the_weights_in_any_layout(layout, tmp_path):
     folder = tiny_layout(layout, tmp_path / "reader")
     (folder / "onnx").mkdir(exist_ok=True)
     for beside in ("tf_model.h5", "onnx/model_quantized.onnx", "model.onnx.bak"):
@@ -148,7 +148,7 @@ def test_a_copy_holds_the_weights_in_whatever_layout(layout, tmp_path):
         Reader.load(copy.path)
 
 
-def test_files_outside_of_the_folder_are_no_part_of_a_reader(tmp_path):
+def test_files_outside_the_folder_are_rejected(tmp_path):
     folder = tiny_folder("wordpiece", tmp_path / "reader", "tokenizer.json")
     (tmp_path / "secret").write_text("a key")
     names = ["../secret", str(tmp_path / "secret"), "x" * 5000, "\0", ""]
@@ -167,7 +167,7 @@ def _length(name):
     return bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
 
 
-def test_tensors_may_lie_in_a_file_with_a_long_name(tmp_path):
+def test_tensor_files_may_have_long_names(tmp_path):
     folder = tiny_folder("wordpiece", tmp_path, "tokenizer.json")
     name = "x" * 200
     (folder / "model.onnx").write_bytes(b"\x0a\x08location\x12" + _length(name) + name.encode())
@@ -176,13 +176,13 @@ def test_tensors_may_lie_in_a_file_with_a_long_name(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"weight_map": []}'])
-def test_an_index_of_shards_that_names_none_is_refused(folder, content):
+def test_an_index_without_shards_is_rejected(folder, content):
     (folder / "model.safetensors.index.json").write_text(content)
     with pytest.raises(ReaderError, match=r"index\.json: must say which file holds which weight"):
         ReaderFolder.open(folder).with_settings(SETTINGS, {})
 
 
-def test_newer_format_is_refused(folder):
+def test_a_newer_format_is_rejected(folder):
     changed(folder, lambda manifest: manifest.update(format=2))
     with pytest.raises(
         ReaderError, match=r"quoth\.json: format must be 1, but is 2\. Was it written by a newer Quoth\?"
@@ -200,13 +200,13 @@ def test_newer_format_is_refused(folder):
         ("\x00", "must be JSON"),
     ],
 )
-def test_damaged_manifest_is_not_taken_for_a_plain_folder(folder, content, message):
+def test_a_damaged_manifest_is_reported(folder, content, message):
     (folder / "quoth.json").write_text(content)
     with pytest.raises(ReaderError, match=rf"quoth\.json: {message}"):
         Reader.load(folder)
 
 
-def test_no_folder(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(ReaderError, match="nowhere: must be the folder of a reader, but there is no such folder"):
         Reader.load(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
@@ -217,7 +217,7 @@ def test_no_folder(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_plain_folder_takes_its_settings_from_tokenizer_and_config(kind, tmp_path):
+def test_a_hugging_face_folder_has_settings_from_tokenizer_and_config(kind, tmp_path):
     reader = Reader.load(tiny_folder(kind, tmp_path), threads=1)
     assert reader.settings == ReaderSettings(128, 42)  # model_max_length of the tokenizer's configuration
     assert reader.settings.decode.null_threshold == "never"
@@ -237,7 +237,7 @@ def test_folder_without_weights_or_tokenizer(tmp_path):
         Reader.load(tiny_folder("bpe", tmp_path / "two", "model.onnx"))
 
 
-def test_without_torch_a_torch_folder_says_what_to_install(tmp_path):
+def test_without_torch_a_torch_folder_reports_what_to_install(tmp_path):
     """In an interpreter of its own that finds no torch, whether there is one or not."""
     folder = tiny_folder("wordpiece", tmp_path, "tokenizer.json", "config.json", "model.safetensors")
     code = (

@@ -67,7 +67,7 @@ def our_threads():
 
 
 @pytest.mark.parametrize("count", [0, 1, LOOK_AHEAD - 1, LOOK_AHEAD, LOOK_AHEAD + 1, 3 * LOOK_AHEAD + 7])
-def test_order_and_answers_are_those_of_one_by_one(count):
+def test_a_stream_has_the_order_and_answers_of_single_calls(count):
     reader = tiny_reader("wordpiece")
     asked = examples(count)
     predictions = list(reader.answer_all(iter(asked)))
@@ -79,13 +79,13 @@ def test_order_and_answers_are_those_of_one_by_one(count):
     assert our_threads() == []
 
 
-def test_the_same_stream_gives_the_same():
+def test_a_stream_is_deterministic():
     reader = tiny_reader("wordpiece")
     asked = examples(2 * LOOK_AHEAD + 9)
     assert list(reader.answer_all(asked)) == list(reader.answer_all(asked))
 
 
-def test_windows_come_with_their_examples():
+def test_windows_are_yielded_with_their_examples():
     reader = tiny_reader("wordpiece")
     asked = examples(LOOK_AHEAD + 20)
     for (example, items), wanted in zip(reader.read_all(asked), asked, strict=True):
@@ -94,7 +94,7 @@ def test_windows_come_with_their_examples():
         assert all(item.window.example is wanted for item in items)
 
 
-def test_the_engine_runs_on_one_thread_that_is_not_the_callers():
+def test_the_engine_runs_in_one_other_thread():
     engine = WatchedEngine()
     list(reader_on(engine).answer_all(examples(2 * LOOK_AHEAD)))
     assert len(engine.threads) == 1
@@ -102,7 +102,7 @@ def test_the_engine_runs_on_one_thread_that_is_not_the_callers():
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(engine.spans))
 
 
-def test_the_engine_goes_on_while_the_caller_is_busy():
+def test_the_engine_runs_while_the_caller_is_busy():
     engine = WatchedEngine(seconds=0.002)
     predictions = reader_on(engine).answer_all(examples(3 * LOOK_AHEAD))
     next(predictions)
@@ -114,7 +114,7 @@ def test_the_engine_goes_on_while_the_caller_is_busy():
     predictions.close()
 
 
-def test_input_is_asked_for_by_the_callers_thread_and_not_far_ahead():
+def test_the_input_is_read_in_the_callers_thread_and_not_far_ahead():
     asked: list[str] = []
 
     def source() -> Iterator[Example]:
@@ -131,7 +131,7 @@ def test_input_is_asked_for_by_the_callers_thread_and_not_far_ahead():
 
 
 @pytest.mark.parametrize("taken", [1, LOOK_AHEAD + 3])
-def test_leaving_early_ends_the_threads(taken):
+def test_stopping_early_ends_the_threads(taken):
     engine = WatchedEngine(seconds=0.005)
     predictions = reader_on(engine).answer_all(examples(20 * LOOK_AHEAD))
     for _ in range(taken):
@@ -145,7 +145,7 @@ def test_leaving_early_ends_the_threads(taken):
     assert list(predictions) == []
 
 
-def test_a_forgotten_stream_ends_too():
+def test_a_dropped_stream_ends_its_threads():
     predictions = tiny_reader("wordpiece").answer_all(examples(5 * LOOK_AHEAD))
     next(predictions)
     del predictions
@@ -153,7 +153,7 @@ def test_a_forgotten_stream_ends_too():
 
 
 @pytest.mark.parametrize("count", [0, 10, LOOK_AHEAD - 1, LOOK_AHEAD, LOOK_AHEAD + 44, 2 * LOOK_AHEAD])
-def test_what_was_read_before_the_input_failed_is_given_away(count):
+def test_results_before_an_input_error_are_yielded(count):
     def source() -> Iterator[Example]:
         yield from examples(count)
         raise OSError("the disk is gone")
@@ -167,7 +167,7 @@ def test_what_was_read_before_the_input_failed_is_given_away(count):
     assert our_threads() == []
 
 
-def test_who_interrupts_the_input_does_not_wait_for_answers():
+def test_interrupting_the_input_does_not_wait_for_answers():
     def source() -> Iterator[Example]:
         yield from examples(10)
         raise KeyboardInterrupt
@@ -178,7 +178,7 @@ def test_who_interrupts_the_input_does_not_wait_for_answers():
 
 
 @pytest.mark.parametrize("place", [3, LOOK_AHEAD + 3, 2 * LOOK_AHEAD + 3])
-def test_an_example_that_cannot_be_cut_stops_its_block(place):
+def test_an_invalid_example_stops_its_block(place):
     asked = examples(3 * LOOK_AHEAD)
     asked[place] = Example("56be", QUESTION * 20, CONTEXT)
     found = []
@@ -189,14 +189,14 @@ def test_an_example_that_cannot_be_cut_stops_its_block(place):
 
 
 @pytest.mark.parametrize("count", [20, 2 * LOOK_AHEAD])
-def test_an_engine_that_fails_is_heard_of(count):
+def test_an_error_of_the_engine_is_raised(count):
     engine = WatchedEngine(fails_at=2 if count > LOOK_AHEAD else 0)
     with pytest.raises(ReaderError, match="must read 3 windows, but failed"):
         list(reader_on(engine).answer_all(examples(count)))
     assert our_threads() == []
 
 
-def test_a_batch_is_forgotten_once_it_is_reduced():
+def test_a_batch_is_freed_after_it_is_reduced():
     """What is kept of a batch is what ``reduce`` made of it; at the end of a stream, of at most two blocks."""
     tiny = tiny_reader("wordpiece")
     stream = Stream(tiny.windower, tiny.engine, lambda batch, logits: [Size(each, len(each)) for each in batch.windows])
@@ -211,7 +211,7 @@ def test_a_batch_is_forgotten_once_it_is_reduced():
     assert [item.window for item in read] == cut
 
 
-def test_a_program_that_ends_does_not_wait_for_what_is_queued():
+def test_a_program_that_exits_does_not_wait_for_the_queue():
     """A caller that was interrupted may leave a stream behind; the engine then does only what is queued already."""
     code = f"""
 import sys, time

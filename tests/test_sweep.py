@@ -58,7 +58,7 @@ def test_a_plan_is_read(tmp_path):
     assert SweepPlan.load(file) == SweepPlan(8, vary, seed=3, prune_after=2)
 
 
-def test_all_that_is_wrong_is_named_at_once(tmp_path):
+def test_all_problems_are_reported_at_once(tmp_path):
     file = tmp_path / "sweep.toml"
     file.write_text(
         "trails = 8\nseed = -1\n[vary]\nlearning_rat = [1e-4]\nwarmup = { low = 0.5, high = 0.2 }\n"
@@ -92,14 +92,14 @@ def test_all_that_is_wrong_is_named_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"), [("trials = 2", "at least one field"), ("trials: 2", "must be TOML"), (None, "cannot be read")]
 )
-def test_a_file_that_is_no_plan_is_refused(tmp_path, text, words):
+def test_an_invalid_plan_is_rejected(tmp_path, text, words):
     if text:
         (tmp_path / "sweep.toml").write_text(text)
     with pytest.raises(ConfigError, match=words):
         SweepPlan.load(tmp_path / "sweep.toml")
 
 
-def test_the_command_line_names_them_before_it_loads_anything(tmp_path, capsys):
+def test_the_command_line_reports_problems_before_loading_anything(tmp_path, capsys):
     (tmp_path / "sweep.toml").write_text("trials = 0\n[vary]\nseeed = [1]\n")
     words = ["train", "no.json", "--base", "none", "--out", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as failed:
@@ -111,7 +111,7 @@ def test_the_command_line_names_them_before_it_loads_anything(tmp_path, capsys):
 
 
 @pytest.mark.torch
-def test_a_sweep_tries_values_and_names_the_best(swept):
+def test_a_sweep_tries_values_and_returns_the_best_trial(swept):
     assert [row.state for row in swept.rows] == ["finished"] * 3
     assert [row.f1 for row in swept.rows] == sorted((row.f1 for row in swept.rows), reverse=True)
     assert swept.folder.name == swept.rows[0].name
@@ -129,7 +129,7 @@ def test_a_sweep_tries_values_and_names_the_best(swept):
 
 
 @pytest.mark.torch
-def test_a_sweep_goes_on_only_when_told_and_only_as_the_same(swept, base):
+def test_a_sweep_continues_only_with_resume_and_the_same_plan(swept, base):
     out = swept.folder.parent
     with pytest.raises(TrainingError, match="already contains a sweep"):
         sweep(base, out)
@@ -144,7 +144,7 @@ def test_a_sweep_goes_on_only_when_told_and_only_as_the_same(swept, base):
 
 
 @pytest.mark.torch
-def test_a_trial_that_is_behind_is_pruned_and_one_that_fails_is_told(base, tmp_path):
+def test_a_bad_trial_is_pruned_and_a_failed_one_is_reported(base, tmp_path):
     plan = {"trials": 4, "seed": 1, "prune_after": 1, "vary": {"learning_rate": [1e-9, 5e-3, 1e9]}}
     result = sweep(base, tmp_path / "out", plan, epochs=4.0, seed=0)
     states = {row.values["learning_rate"]: row for row in result.rows}
@@ -158,14 +158,14 @@ def test_a_trial_that_is_behind_is_pruned_and_one_that_fails_is_told(base, tmp_p
 
 
 @pytest.mark.torch
-def test_a_sweep_whose_trials_all_fail_says_why(base, tmp_path):
+def test_a_sweep_whose_trials_all_fail_reports_the_reasons(base, tmp_path):
     plan = {"trials": 2, "vary": {"learning_rate": [1e9]}}
     with pytest.raises(TrainingError, match="at least one trial must finish, but none did: trial-01 the loss diverged"):
         sweep(base, tmp_path / "out", plan)
 
 
 @pytest.mark.torch
-def test_a_sweep_needs_something_to_judge_by(base, tmp_path):
+def test_a_sweep_needs_dev_data(base, tmp_path):
     with pytest.raises(ConfigError, match="--dev"):
         sweep(base, tmp_path / "out", dev=None)
     (tmp_path / "notes.txt").write_text("dear diary")
@@ -199,7 +199,7 @@ def whole(base, tmp_path_factory):
 @pytest.mark.torch
 @pytest.mark.long
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM])
-def test_a_sweep_that_was_killed_goes_on(base, whole, tmp_path, kill):
+def test_a_killed_sweep_can_be_resumed(base, whole, tmp_path, kill):
     running = start(base, tmp_path)
     killed = tmp_path / "out"
     while not list((killed / "trial-02").glob("checkpoints/checkpoint-*")):

@@ -51,7 +51,7 @@ def answers(answered):
     return answered.select(list(ANSWER_TYPES)).to_pylist()
 
 
-def test_answers_are_those_of_the_reader_in_the_order_of_the_rows():
+def test_answers_equal_those_of_the_reader_in_row_order():
     reader = quoth.Reader.load(TINY / "wordpiece", threads=1)
     given = table(700)
     answered = answer_batch(given, SETTINGS)
@@ -83,7 +83,7 @@ def test_a_row_that_cannot_be_read_has_an_error_and_affects_no_other(reader):
     assert answered[4]["error"].startswith("the question must leave room for its context in a window of 64 tokens")
 
 
-def test_texts_that_are_not_utf8_are_errors(reader):
+def test_texts_with_invalid_utf8_are_errors(reader):
     raw = pa.array([b"Ada lives in Paris.", b"Ada \xff lives", None], pa.binary())
     context = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
     answered = answer_table(reader, pa.table({"question": ["Where?"] * 3, "context": context}))
@@ -104,7 +104,7 @@ def test_top_k_gives_a_list_of_answers(reader):
         assert row["answers"][0]["text"] == row["answer"] == row["context"][row["start"] : row["end"]]
 
 
-def test_questions_for_every_row_come_out_long_or_wide(reader):
+def test_questions_for_every_row_give_a_long_or_wide_table(reader):
     given, asked = table(3), {"where": "Where does Ada live?", "who": "Who lives there?"}
     long = answer_table(reader, given.rename_columns(["n", "q", "context"]), questions=asked)
     wide = answer_table(reader, given, questions=asked, wide=True, columns=["n"])
@@ -158,12 +158,12 @@ class CountedTokenizer:
         ({"question": ["a"], "context": ["b"]}, {"min_probability": 2}, "must be from 0 to 1"),
     ],
 )
-def test_a_table_that_does_not_fit_is_refused_with_what_to_do(reader, given, options, message):
+def test_an_unsuitable_table_is_rejected_with_a_remedy(reader, given, options, message):
     with pytest.raises(ConfigError, match=message):
         answer_table(reader, pa.table(given), **options)
 
 
-def test_duplicate_column_names_are_refused_where_they_matter(reader):
+def test_duplicate_names_of_used_columns_are_rejected(reader):
     given = pa.Table.from_arrays([pa.array(["a"])] * 4, ["question", "context", "x", "x"])
     with pytest.raises(ConfigError, match="several of x"):
         answer_table(reader, given)
@@ -177,7 +177,7 @@ def test_an_empty_table_keeps_its_columns(reader):
     assert (answered.num_rows, answered.schema.names) == (0, ["n", "question", "context", *ANSWER_TYPES])
 
 
-def test_columns_of_nulls_and_dictionaries_are_texts(reader):
+def test_null_and_dictionary_columns_are_read_as_text(reader):
     given = pa.table({"question": pa.nulls(2), "context": pa.array(["a", "a"]).dictionary_encode()})
     assert answer_table(reader, given).column("error_code").to_pylist() == ["null_question"] * 2
     for kind in (pa.large_string(), pa.string_view()):
@@ -235,7 +235,7 @@ def test_a_batch_goes_in_and_a_table_comes_out():
     assert TableAnswerer(SETTINGS)(batch).equals(answer_batch(table(2), SETTINGS))
 
 
-def test_pandas_comes_in_and_goes_out(reader):
+def test_pandas_frames_give_pandas_frames(reader):
     pd = pytest.importorskip("pandas")
     frame = table(4).to_pandas().set_index(pd.Index(list("abcd")))
     frame["question"] = [frame["question"].iloc[0], 3.5, float("nan"), None]
@@ -249,7 +249,7 @@ def test_pandas_comes_in_and_goes_out(reader):
     assert len(long) == 8
 
 
-def test_polars_comes_in_and_goes_out(reader):
+def test_polars_frames_give_polars_frames(reader):
     pl = pytest.importorskip("polars")
     frame = pl.DataFrame(table(3))
     answered = answer_table(reader, frame)
@@ -260,7 +260,7 @@ def test_polars_comes_in_and_goes_out(reader):
         answer_table(reader, frame.lazy())
 
 
-def test_datasets_come_in_and_go_out(reader):
+def test_datasets_give_datasets(reader):
     datasets = pytest.importorskip("datasets")
     kind = datasets.ClassLabel(names=["no", "yes"])
     features = datasets.Features({**{name: datasets.Value("string") for name in ("question", "context")}, "kind": kind})
@@ -272,7 +272,7 @@ def test_datasets_come_in_and_go_out(reader):
     assert answered.features["kind"] == kind
 
 
-def test_other_arrow_producers_come_in_and_a_table_goes_out(reader):
+def test_other_arrow_producers_give_a_pyarrow_table(reader):
     duckdb = pytest.importorskip("duckdb")
     with duckdb.connect() as connection:
         relation = connection.sql("select 'Where?' as question, 'Ada lives in Paris.' as context")
@@ -281,7 +281,7 @@ def test_other_arrow_producers_come_in_and_a_table_goes_out(reader):
         answer_table(reader, [1])
 
 
-def test_frames_import_no_library_that_the_caller_has_not():
+def test_answering_a_frame_imports_no_other_frame_library():
     # pyarrow itself imports pandas where it is installed.
     code = (
         "import sys, pyarrow as pa; from quoth import Reader, answer_table; "
@@ -293,6 +293,6 @@ def test_frames_import_no_library_that_the_caller_has_not():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_least_probability_takes_the_place_of_the_null_threshold():
-    with pytest.raises(ConfigError, match="min_probability takes the place of null_threshold"):
+def test_min_probability_replaces_the_null_threshold():
+    with pytest.raises(ConfigError, match="min_probability and null_threshold cannot be used together"):
         TableSettings(min_probability=0.5, null_threshold=1.0)

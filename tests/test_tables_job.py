@@ -40,7 +40,7 @@ def write(path, given):
     return path
 
 
-def test_a_job_writes_what_the_function_returns_in_shards_of_row_order(source, tmp_path):
+def test_a_job_writes_the_answers_in_shards_in_row_order(source, tmp_path):
     summary = do(source, tmp_path / "out")
     out = tmp_path / "out"
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == [
@@ -59,7 +59,7 @@ def test_a_job_writes_what_the_function_returns_in_shards_of_row_order(source, t
     assert json.loads((tmp_path / "out" / "_quoth" / "summary.json").read_text())["errors"] == {"null_question": 12}
 
 
-def test_shards_depend_on_their_rows_alone(source, tmp_path):
+def test_shards_depend_only_on_their_rows(source, tmp_path):
     do(source, tmp_path / "whole")
     whole = shards(tmp_path / "whole")
     do(source, tmp_path / "parts")
@@ -73,7 +73,7 @@ def test_shards_depend_on_their_rows_alone(source, tmp_path):
     assert not (tmp_path / "parts" / ".part-000001.parquet.1.part").exists()
 
 
-def test_dictionaries_of_the_input_do_not_depend_on_where_reading_began(tmp_path):
+def test_dictionaries_do_not_depend_on_the_start_of_reading(tmp_path):
     given = table(300).append_column("kind", pa.array([f"k{n % 7}" for n in range(300)]).dictionary_encode())
     source = write(tmp_path / "in.parquet", given)
     do(source, tmp_path / "one")
@@ -95,20 +95,20 @@ def test_dictionaries_of_the_input_do_not_depend_on_where_reading_began(tmp_path
         ({"settings": replace(SETTINGS, max_context_chars=9)}, "max_context_chars was null, but is 9"),
     ],
 )
-def test_a_run_that_differs_is_refused_with_what_differs(source, tmp_path, changed, named):
+def test_a_run_that_differs_is_rejected_with_the_differences(source, tmp_path, changed, named):
     do(source, tmp_path / "out")
     with pytest.raises(ConfigError, match=named):
         do(source, tmp_path / "out", **changed)
 
 
-def test_an_input_that_changed_between_runs_is_refused(source, tmp_path):
+def test_an_input_that_changed_between_runs_is_rejected(source, tmp_path):
     do(source, tmp_path / "out")
     write(source, table(450))
     with pytest.raises(ConfigError, match=r"in\.parquet\.ends_sha256 was"):
         do(source, tmp_path / "out")
 
 
-def test_an_input_that_changes_while_it_is_read_stops_the_job_and_writes_nothing_wrong(source, tmp_path):
+def test_an_input_that_changes_during_the_job_stops_it(source, tmp_path):
     def changing(plan, todo, workers, watch):
         inline(plan, todo[:2], workers, watch)
         os.utime(source, ns=(1, 1))
@@ -121,14 +121,14 @@ def test_an_input_that_changes_while_it_is_read_stops_the_job_and_writes_nothing
     assert list(shards(tmp_path / "out")) == ["part-000000.parquet", "part-000001.parquet"]
 
 
-def test_a_folder_that_holds_other_things_is_refused(source, tmp_path):
+def test_a_folder_with_other_files_is_rejected(source, tmp_path):
     done = tmp_path / "done"
     do(source, done)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
-    with pytest.raises(ConfigError, match=r"must be a new or empty folder, .*, but holds thesis\.txt"):
+    with pytest.raises(ConfigError, match=r"must be a new or empty folder, .*, but contains thesis\.txt"):
         do(source, tmp_path / "out")
-    with pytest.raises(ConfigError, match="must lie outside the input"):
+    with pytest.raises(ConfigError, match="must be outside the input"):
         do(tmp_path, done)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
@@ -143,7 +143,7 @@ def test_two_jobs_at_once_on_one_folder_are_refused(source, tmp_path):
     do(source, tmp_path / "out")
 
 
-def test_empty_tables_and_single_rows_are_jobs(tmp_path):
+def test_jobs_work_for_empty_tables_and_single_rows(tmp_path):
     for rows in (0, 1):
         folder = tmp_path / f"out{rows}"
         summary = do(write(tmp_path / f"{rows}.parquet", table(1).slice(0, rows)), folder)
@@ -151,7 +151,7 @@ def test_empty_tables_and_single_rows_are_jobs(tmp_path):
         assert "answer" in result(folder).schema.names
 
 
-def test_shards_with_errors_are_done_again_where_asked(tmp_path):
+def test_shards_with_errors_are_repeated_if_requested(tmp_path):
     source = write(tmp_path / "in.parquet", table(300))
     short = replace(SETTINGS, max_context_chars=150)
     assert do(source, tmp_path / "out", short).counts.errors == {"context_too_long": 84}
@@ -183,7 +183,7 @@ def test_questions_are_read_from_lines_or_json(tmp_path, name, text, questions):
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.txt", "\n"), ("a.json", "[]"), ("a.json", "1"), ("a.json", "{")])
-def test_a_file_without_questions_is_refused(tmp_path, name, text):
+def test_a_file_without_questions_is_rejected(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError, match=r"a\.(txt|json): must"):
         read_questions(tmp_path / name)
@@ -202,7 +202,7 @@ def test_the_output_is_read_by_pandas_and_duckdb(source, tmp_path):
     assert len(list((tmp_path / "out").rglob("*.parquet"))) == 5
 
 
-def test_shards_are_joined_as_csv_and_json_lines(source, tmp_path):
+def test_shards_are_merged_to_csv_and_json_lines(source, tmp_path):
     settings = replace(SETTINGS, top_k=2)
     do(source, tmp_path / "out", settings)
     plan = look(Job((str(source),), tmp_path / "out", settings, 100)).plan
@@ -217,7 +217,7 @@ def test_shards_are_joined_as_csv_and_json_lines(source, tmp_path):
         merge(plan, "xlsx")
 
 
-def test_each_worker_does_shards_that_follow_each_other():
+def test_each_worker_gets_consecutive_shards():
     queue = ShardQueue(range(10), 2)
     assert [queue.take(0), queue.take(0), queue.take(1)] == [0, 1, 5]
     queue.put_back(1, 5)
@@ -248,7 +248,7 @@ def test_the_files_do_not_depend_on_the_number_of_workers(big, tmp_path):
 
 
 @pytest.mark.long
-def test_a_job_that_is_killed_again_and_again_loses_at_most_a_shard_per_worker(big, tmp_path):
+def test_a_repeatedly_killed_job_loses_at_most_one_shard_per_worker(big, tmp_path):
     source, expected = big
     moments = random.Random(7)
     words = (source, "-o", tmp_path, "--rows-per-shard", 250, "--workers", 2)
@@ -290,7 +290,7 @@ def children(pid):
 
 
 @pytest.mark.long
-def test_workers_end_with_a_job_that_is_killed(big, tmp_path):
+def test_workers_exit_when_the_job_is_killed(big, tmp_path):
     process = start(big[0], "-o", tmp_path, "--rows-per-shard", 250, "--workers", 2)
     while process.poll() is None and not shards(tmp_path):
         time.sleep(0.005)
@@ -306,7 +306,7 @@ def test_workers_end_with_a_job_that_is_killed(big, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_lets_shards_finish_and_the_same_command_goes_on(big, tmp_path, number, code):
+def test_after_a_signal_shards_finish_and_the_same_command_continues(big, tmp_path, number, code):
     source, expected = big
     words = (source, "-o", tmp_path, "--rows-per-shard", 250, "--workers", 2)
     process = start(*words, start_new_session=True)
@@ -315,16 +315,16 @@ def test_a_signal_lets_shards_finish_and_the_same_command_goes_on(big, tmp_path,
     os.killpg(process.pid, number)  # as a terminal or a cluster sends it: to the workers, too
     _, err = process.communicate(timeout=300)
     assert process.returncode == code, err
-    assert "of 24 shards. The same command goes on." in err
+    assert "of 24 shards. The same command continues." in err
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
     assert 0 < len(shards(tmp_path)) < 24
     said = answer(*words)
-    assert "shards are done already" in said
+    assert "shards are already done" in said
     assert shards(tmp_path) == expected
 
 
 @pytest.mark.long
-def test_a_full_disk_stops_the_job_which_goes_on_once_there_is_room(big, tmp_path):
+def test_a_full_disk_stops_the_job_and_it_continues_later(big, tmp_path):
     source, expected = big
     words = (source, "-o", tmp_path, "--rows-per-shard", 250, "--workers", 1)
     # Of a limit on the size of files, a process hears as of a full disk: an error of the write.
@@ -345,7 +345,7 @@ def test_a_full_disk_stops_the_job_which_goes_on_once_there_is_room(big, tmp_pat
 
 
 @pytest.mark.long
-def test_the_command_says_what_it_would_do_and_what_is_wrong(source, tmp_path):
+def test_the_command_reports_its_plan_and_problems(source, tmp_path):
     out = tmp_path / "out"
     said = answer(source, "-o", out, "--dry-run", "--rows-per-shard", 100, "--workers", 2)
     assert said.startswith("450 rows in 1 files, 450 questions: 5 shards of 100 rows, 0 of them done; 2 workers of 1")
@@ -363,7 +363,7 @@ def test_the_command_says_what_it_would_do_and_what_is_wrong(source, tmp_path):
 
 
 @pytest.mark.long
-def test_a_reader_that_cannot_be_loaded_ends_the_job(source, tmp_path):
+def test_a_reader_that_cannot_be_loaded_stops_the_job(source, tmp_path):
     folder = tiny_folder("wordpiece", tmp_path / "reader")
     (folder / "model.onnx").write_bytes(b"no model")
     process = start(source, "-o", tmp_path / "out", "--workers", 2, "--reader", folder)

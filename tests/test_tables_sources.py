@@ -75,12 +75,12 @@ def test_files_of_a_folder_are_one_table_in_the_order_of_their_names(tmp_path):
     assert found.rows == 1500
 
 
-def test_pieces_begin_where_the_range_begins(tmp_path):
+def test_pieces_start_at_the_start_of_the_range(tmp_path):
     _, cursor = opened(write(tmp_path / "a.parquet", table(300)), write(tmp_path / "b.parquet", table(300)))
     assert [rows.table.num_rows for rows in cursor.read(10, 400, 128)] == [128, 128, 34, 100]
 
 
-def test_csv_keeps_texts_as_they_stand(tmp_path):
+def test_csv_keeps_texts_unchanged(tmp_path):
     file = tmp_path / "a.csv"
     file.write_bytes(
         '\ufeffid,question,context\r\n007,"Who, ""x""?","two\nlines"\r\n\r\n8,only two\r\n'.encode()
@@ -100,14 +100,14 @@ def test_csv_with_semicolons_and_tabs_is_read(tmp_path):
         assert read(opened(file)[1], 0, 1).to_pylist() == [{"question": "a,b", "context": "c"}]
 
 
-def test_csv_whose_quote_is_never_closed_is_refused(tmp_path):
+def test_csv_with_an_unclosed_quote_is_rejected(tmp_path):
     file = tmp_path / "a.csv"
     file.write_text('question,context\na,b\n"c,d\n')
     with pytest.raises(DataError, match="must be CSV"):
         opened(file)
 
 
-def test_json_lines_have_the_type_that_all_values_have(tmp_path):
+def test_json_lines_have_the_common_type_of_the_values(tmp_path):
     rows = [
         '{"question": "a", "context": "b", "n": 1, "x": 1, "y": true, "z": [1]}',
         '{"question": 5, "context": null, "n": 2.5, "x": 2, "y": null, "z": "a"}',
@@ -131,7 +131,7 @@ def test_json_lines_have_the_type_that_all_values_have(tmp_path):
     assert (read_rows[0]["z"], read_rows[1]["question"], read_rows[2]["context"]) == ("[1]", "5", None)
 
 
-def test_files_that_differ_in_columns_are_refused(tmp_path):
+def test_files_with_different_columns_are_rejected(tmp_path):
     one = write(tmp_path / "a.parquet", table(3))
     two = write(tmp_path / "b.parquet", table(3).set_column(0, "n", pa.array(["x"] * 3)))
     with pytest.raises(
@@ -152,22 +152,22 @@ def test_files_that_differ_in_columns_are_refused(tmp_path):
         ("a.csv", b"", DataError, "must have a header"),
     ],
 )
-def test_what_is_no_table_is_refused(tmp_path, name, content, error, message):
+def test_invalid_tables_are_rejected(tmp_path, name, content, error, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(error, match=message):
         opened(tmp_path / name)
 
 
-def test_a_file_given_twice_and_a_folder_without_tables_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="but holds none"):
+def test_a_file_given_twice_and_a_folder_without_tables_are_rejected(tmp_path):
+    with pytest.raises(ConfigError, match="but has none"):
         find_files([str(tmp_path)])
     file = write(tmp_path / "a.parquet", table(1))
     with pytest.raises(ConfigError, match="given several times"):
         find_files([str(file), str(tmp_path)])
 
 
-def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path):
+def test_a_file_that_changes_while_it_is_read_is_detected(tmp_path):
     file = write(tmp_path / "a.parquet", table(300))
     _, cursor = opened(file)
     pieces = cursor.read(0, 300, 100)
@@ -179,6 +179,6 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path):
         read(cursor, 0, 10)
 
 
-def test_a_key_in_a_url_is_refused():
-    with pytest.raises(ConfigError, match="must hold no key"):
+def test_a_key_in_a_url_is_rejected():
+    with pytest.raises(ConfigError, match="must not contain a key"):
         find_files(["s3://key:secret@bucket/a.parquet"])

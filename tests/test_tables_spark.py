@@ -27,7 +27,7 @@ def spark():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_spark_frame_is_answered_by_its_workers(spark):
+def test_spark_workers_answer_a_frame(spark):
     from quoth.tables.spark import answer
 
     given = table(600, bad=50)

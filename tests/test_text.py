@@ -40,7 +40,7 @@ def texts_with_span(draw):
         ("ÁGUA", "água"),
     ],
 )
-def test_normalisation_is_the_official_one(text, normal):
+def test_normalization_equals_the_official_one(text, normal):
     assert normalize_answer(text) == normal
 
 
@@ -66,7 +66,7 @@ def test_utf16_span_of_an_emoji():
     assert utf16_span("a👍b", Span(1, 3)) == (1, 4)
 
 
-def test_many_utf16_spans_late_in_a_long_text_take_no_time():
+def test_many_utf16_spans_late_in_a_long_text_are_fast():
     """The server counts the units of up to 100 answers between two others' requests."""
     text = "è" * 400_000
     before = time.perf_counter()
@@ -76,7 +76,7 @@ def test_many_utf16_spans_late_in_a_long_text_take_no_time():
 
 @many
 @given(texts_with_span())
-def test_no_grapheme_is_cut_and_none_is_taken_in_vain(given_text):
+def test_widening_never_splits_a_grapheme_and_adds_no_other(given_text):
     text, span = given_text
     boundaries = grapheme_boundaries(text)
     expected = Span(max(b for b in boundaries if b <= span.start), min(b for b in boundaries if b >= span.end))
@@ -101,7 +101,7 @@ def test_graphemes(text, span, whole):
 HANGUL = ("가", "각", "\u1100", "\u1161", "\u11a8", "a", "क", "\u094d", "\u0301", "\u200d", "\u0600", "🇵", "👍")
 
 
-def test_no_grapheme_of_two_signs_is_cut():
+def test_no_grapheme_of_two_characters_is_split():
     """Every sign of Hangul beside every other, and beside what extends, precedes or joins."""
     for before, one, other in product(HANGUL, repeat=3):
         text = before + one + other
@@ -109,7 +109,7 @@ def test_no_grapheme_of_two_signs_is_cut():
         assert (whole.start == len(before)) == (len(before) in grapheme_boundaries(text)), text
 
 
-def test_a_grapheme_of_hangul_is_found_without_a_look_at_the_whole_text():
+def test_hangul_graphemes_are_found_without_scanning_the_text():
     text = "".join(map(chr, range(0xAC00, 0xD7A4))) * 9
     before = time.perf_counter()
     assert {widen_to_graphemes(text, Span(100_000, 100_001)) for _ in range(80)} == {Span(100_000, 100_001)}
@@ -118,7 +118,7 @@ def test_a_grapheme_of_hangul_is_found_without_a_look_at_the_whole_text():
 
 @many
 @given(texts_with_span())
-def test_no_word_is_cut_and_no_other_is_taken(given_text):
+def test_widening_never_splits_a_word_and_adds_no_other(given_text):
     text, span = given_text
     wide = widen_to_words(text, span)
     assert wide.start <= span.start <= span.end <= wide.end
@@ -159,7 +159,7 @@ def test_words(text, span, whole):
 
 @many
 @given(texts_with_span())
-def test_what_is_surely_uncut_is_uncut(given_text):
+def test_the_fast_check_for_uncut_spans_is_correct(given_text):
     text, span = given_text
     if surely_uncut(text, span):
         assert widen_to_graphemes(text, span) == widen_to_words(text, span) == span
@@ -182,5 +182,5 @@ def test_what_is_surely_uncut_is_uncut(given_text):
         ("in \u030119 a", Span(3, 6), False),
     ],
 )
-def test_surely_uncut_knows_the_usual_case(text, span, sure):
+def test_the_fast_check_covers_the_usual_case(text, span, sure):
     assert surely_uncut(text, span) == sure

@@ -54,7 +54,7 @@ def weights(folder):
     return load_file(Path(folder) / "model.safetensors")
 
 
-def test_a_reader_learns_its_lesson(learned):
+def test_training_lowers_the_loss_and_keeps_the_best_weights(learned):
     assert learned.f1 > 60
     history = json.loads((learned.folder / "history.json").read_text())
     losses = [row["loss"] for row in history if "loss" in row]
@@ -64,7 +64,7 @@ def test_a_reader_learns_its_lesson(learned):
     assert learned.f1 == max(f1s), "the best weights are kept, not the last"
 
 
-def test_the_folder_answers_as_training_said(learned):
+def test_the_folder_reproduces_the_scores_of_training(learned):
     import quoth
 
     report = quoth.evaluate(quoth.Reader.load(learned.folder), towns.examples(64))
@@ -78,7 +78,7 @@ def test_the_folder_answers_as_training_said(learned):
     assert "64 questions, " in card
 
 
-def test_a_run_says_where_it_stands_and_what_it_computes_in(base, tmp_path):
+def test_a_run_reports_progress_and_precision(base, tmp_path):
     told = []
     run(base, tmp_path / "out", max_steps=6, dev=towns.examples(8), eval_steps=3, progress=told.append)
     assert [now.step for now in told] == [0, 1, 2, 3, 3, 4, 5, 6, 6], "after each step and each evaluation"
@@ -152,7 +152,7 @@ def test_a_resumed_run_ends_with_the_same_weights(base, tmp_path):
     assert all(np.array_equal(whole[name], cut[name]) for name in whole)
 
 
-def test_a_half_written_checkpoint_is_not_resumed(base, tmp_path):
+def test_an_incomplete_checkpoint_is_not_resumed(base, tmp_path):
     from quoth.training.checkpoints import MANIFEST, newest_checkpoint
 
     run(base, tmp_path / "out", save_steps=2, keep_checkpoints=3)
@@ -164,7 +164,7 @@ def test_a_half_written_checkpoint_is_not_resumed(base, tmp_path):
     assert newest_checkpoint(checkpoints).name == f"checkpoint-{steps[-2]}"
 
 
-def test_two_runs_are_never_mixed(base, tmp_path):
+def test_two_runs_in_one_folder_are_rejected(base, tmp_path):
     run(base, tmp_path / "out", max_steps=1)
     with pytest.raises(TrainingError, match="already contains a run"):
         run(base, tmp_path / "out", max_steps=1)
@@ -200,13 +200,13 @@ def test_early_stopping_on_f1(base, tmp_path):
     ],
     ids=["empty", "unlabelled", "no base", "small window", "float16"],
 )
-def test_a_run_that_cannot_start_says_why(base, tmp_path, data, settings, error, words):
+def test_a_run_that_cannot_start_reports_the_reason(base, tmp_path, data, settings, error, words):
     with pytest.raises(error, match=words):
         run(settings.pop("base", base), tmp_path / "out", data=data, **settings)
     assert not (tmp_path / "out").exists(), "a run that did not start leaves nothing behind"
 
 
-def test_a_loss_that_goes_wild_stops_the_run_before_it_is_saved(base, tmp_path):
+def test_a_diverging_loss_stops_the_run_before_saving(base, tmp_path):
     from quoth.training.checkpoints import newest_checkpoint
 
     with pytest.raises(TrainingError, match=r"the loss diverged: .* lower learning_rate \(it is 1000\)"):
@@ -215,7 +215,7 @@ def test_a_loss_that_goes_wild_stops_the_run_before_it_is_saved(base, tmp_path):
     assert not (tmp_path / "out" / "model.safetensors").exists()
 
 
-def test_a_checkpoint_that_changed_hands_is_refused(base, tmp_path):
+def test_a_checkpoint_of_another_run_is_rejected(base, tmp_path):
     """Its own configuration counts, even where run.json was edited to agree."""
     run(base, tmp_path / "out", max_steps=4, save_steps=2)
     file = tmp_path / "out" / "run.json"
@@ -224,7 +224,7 @@ def test_a_checkpoint_that_changed_hands_is_refused(base, tmp_path):
         run(base, tmp_path / "out", max_steps=6, save_steps=2, resume=True)
 
 
-def test_a_run_goes_on_over_the_same_data_only(base, tmp_path):
+def test_a_run_is_resumed_only_with_the_same_data(base, tmp_path):
     run(base, tmp_path / "out", max_steps=4, save_steps=2)
     file = tmp_path / "out" / "checkpoints" / "checkpoint-4"
     with pytest.raises(TrainingError, match=r"checkpoint-4: the data must be the same as before \(76 windows\)"):
@@ -232,7 +232,7 @@ def test_a_run_goes_on_over_the_same_data_only(base, tmp_path):
     assert file.is_dir()
 
 
-def test_a_run_goes_on_in_steps_of_the_same_size_only(base, tmp_path):
+def test_a_run_is_resumed_only_with_the_same_step_size(base, tmp_path):
     import hashlib
 
     run(base, tmp_path / "out", max_steps=4)
@@ -247,32 +247,32 @@ def test_a_run_goes_on_in_steps_of_the_same_size_only(base, tmp_path):
         run(base, tmp_path / "out", max_steps=4, resume=True)
 
 
-def test_the_ends_of_epochs_are_saved_without_an_evaluation_too(base, tmp_path):
+def test_epochs_are_saved_without_an_evaluation(base, tmp_path):
     run(base, tmp_path / "out", epochs=2.0, save_steps=6, keep_checkpoints=9)
     saved = {path.name for path in (tmp_path / "out" / "checkpoints").iterdir()}
     assert saved == {f"checkpoint-{step}" for step in (6, 10, 12, 18, 20)}
 
 
-def test_windows_longer_than_the_model_are_refused(tmp_path):
+def test_windows_longer_than_the_model_are_rejected(tmp_path):
     short = towns.base(tmp_path / "short", TINY / "wordpiece", positions=48)
     with pytest.raises(ConfigError, match=r"max_tokens must be at most 48 for .*short, but is 64"):
         run(short, tmp_path / "out")
 
 
-def test_accelerates_own_accumulation_changes_nothing(base, tmp_path, monkeypatch):
+def test_the_accumulation_setting_of_accelerate_is_ignored(base, tmp_path, monkeypatch):
     plain = weights(run(base, tmp_path / "plain", max_steps=2).folder)
     monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
     other = weights(run(base, tmp_path / "other", max_steps=2).folder)
     assert all(np.array_equal(plain[name], other[name]) for name in plain)
 
 
-def test_other_threads_are_warned_of(base, tmp_path, caplog):
+def test_a_different_number_of_threads_causes_a_warning(base, tmp_path, caplog):
     run(base, tmp_path / "out", max_steps=2, threads=1)
     run(base, tmp_path / "out", max_steps=2, threads=2, resume=True)
     assert "not be bit-identical to an uninterrupted run: threads was 1 and is 2" in caplog.text
 
 
-def test_a_precision_that_only_costs_time_is_warned_of(caplog):
+def test_a_slow_precision_causes_a_warning(caplog):
     from quoth.training.device import choose_precision
 
     assert choose_precision("bfloat16") == "bfloat16"
@@ -282,7 +282,7 @@ def test_a_precision_that_only_costs_time_is_warned_of(caplog):
     assert caplog.text == ""
 
 
-def test_a_run_that_ended_is_not_trained_again(base, tmp_path):
+def test_a_finished_run_is_not_trained_again(base, tmp_path):
     settings = {"epochs": 50.0, "learning_rate": 1e-9, "dev": towns.examples(8), "eval_steps": 2, "patience": 2}
     before = weights(run(base, tmp_path / "out", **settings).folder)
     told = []
@@ -352,13 +352,13 @@ def test_a_signal_ends_an_evaluation(base, tmp_path):
     assert all(np.array_equal(value, weights(whole.folder)[name]) for name, value in weights(cut.folder).items())
 
 
-def test_a_kill_while_the_configuration_is_written_leaves_nothing_in_the_way(base, tmp_path):
+def test_a_kill_while_the_configuration_is_written_does_not_block_a_new_run(base, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".run.json.part").write_text('{"base": "sh')
     assert run(base, tmp_path / "out", max_steps=1, resume=True).step == 1
 
 
-def test_the_average_becomes_the_reader(base, tmp_path):
+def test_the_moving_average_becomes_the_reader(base, tmp_path):
     import quoth
 
     dev = towns.examples(40, seed=1)
@@ -398,7 +398,7 @@ def test_a_reader_trained_on_unanswerable_questions_abstains(base, tmp_path):
     assert scores == dict(result.scores)
 
 
-def test_a_teacher_alone_teaches_its_lesson(learned, base, tmp_path):
+def test_training_with_the_teacher_loss_only(learned, base, tmp_path):
     # The targets say "not here", and do not count.
     taught = run(
         base,
@@ -414,7 +414,7 @@ def test_a_teacher_alone_teaches_its_lesson(learned, base, tmp_path):
     assert taught.f1 > 50
 
 
-def test_a_teacher_of_answerable_questions_leaves_the_others_to_their_golds(learned, base, tmp_path):
+def test_a_teacher_of_answerable_questions_does_not_affect_the_others(learned, base, tmp_path):
     from safetensors.numpy import load_file
 
     # With all the loss from a teacher of answerable questions, the unanswerable ones still learn from their golds.
@@ -430,10 +430,10 @@ def test_a_teacher_of_answerable_questions_leaves_the_others_to_their_golds(lear
     assert not all(np.array_equal(other[0][name], other[1][name]) for name in other[0])
 
 
-def test_a_teacher_is_asked_once_and_remembered(learned, base, tmp_path):
+def test_teacher_logits_are_computed_once_and_cached(learned, base, tmp_path):
     taught = {"teacher": str(learned.folder), "max_steps": 4}
     run(base, tmp_path / "out", **taught)
-    kept = sorted((tmp_path / "out" / "lessons").iterdir())
+    kept = sorted((tmp_path / "out" / "teacher").iterdir())
     written = [file.stat().st_mtime_ns for file in kept]
     run(base, tmp_path / "out", resume=True, **taught)
     assert [file.stat().st_mtime_ns for file in kept] == written
@@ -442,7 +442,7 @@ def test_a_teacher_is_asked_once_and_remembered(learned, base, tmp_path):
     assert len(kept[0].read_bytes()) > 1000, "damaged files are computed again"
 
 
-def test_a_teacher_says_what_it_says_as_a_reader(learned, tmp_path):
+def test_teacher_logits_equal_those_of_the_reader(learned, tmp_path):
     """Token types too: without them a BERT takes the text for the question."""
     from quoth.engines.torch import TorchEngine
     from quoth.reading import WindowBatch
@@ -459,7 +459,7 @@ def test_a_teacher_says_what_it_says_as_a_reader(learned, tmp_path):
     assert all(np.allclose(other, logits, atol=1e-4) for other, logits in zip(others, teacher_logits[1:], strict=True))
 
 
-def test_processes_share_the_teachers_time(learned, tmp_path):
+def test_processes_share_the_computation_of_teacher_logits(learned, tmp_path):
     from quoth.engines.torch import TorchEngine
     from quoth.training.teacher import Teacher
 
@@ -474,7 +474,7 @@ def test_processes_share_the_teachers_time(learned, tmp_path):
         assert theirs is None
 
 
-def test_a_far_better_teacher_is_no_reason_to_stop(learned, base, tmp_path):
+def test_a_much_better_teacher_does_not_stop_the_run(learned, base, tmp_path):
     import shutil
 
     from safetensors.numpy import save_file
@@ -486,14 +486,14 @@ def test_a_far_better_teacher_is_no_reason_to_stop(learned, base, tmp_path):
     assert run(base, tmp_path / "out", teacher=str(sure), teacher_weight=1.0, max_steps=2, learning_rate=1e-9).step == 2
 
 
-def test_a_teacher_of_other_tokens_is_refused(base, tmp_path):
+def test_a_teacher_with_another_tokenizer_is_rejected(base, tmp_path):
     names = ("tokenizer.json", "tokenizer_config.json", "model.safetensors", "config.json")
     bpe = tiny_folder("bpe", tmp_path / "bpe", *names)
     with pytest.raises(TrainingError, match="the teacher must have the same tokenizer as the base"):
         run(base, tmp_path / "out", teacher=str(bpe))
 
 
-def test_too_little_memory_names_the_batch_and_what_to_lower():
+def test_out_of_memory_reports_the_batch_and_the_setting_to_lower():
     import torch
 
     from quoth.training.config import TrainConfig
@@ -518,7 +518,7 @@ def test_lost_golds_are_counted(base, tmp_path):
     assert result.lost == ("long",)
 
 
-def test_a_checkout_that_is_not_installed_has_no_version():
+def test_a_source_tree_that_is_not_installed_has_no_version():
     """Its version is found nowhere; the first time it was asked for used to be at the first checkpoint."""
     import subprocess
     import sys

@@ -22,7 +22,7 @@ def test_a_recipe_becomes_the_configuration(tmp_path):
     assert (config.base, config.epochs, config.learning_rate) == ("b", 3.0, 2e-5)
 
 
-def test_the_seed_recipe_is_the_seed_s_own():
+def test_the_tutorials_recipe_has_the_tutorials_settings():
     config = TrainConfig.of(load_recipe(ROOT / "recipes/seed.toml"))
     assert config.base == "distilbert-base-cased"
     assert (config.learning_rate, config.epochs, config.weight_decay, config.batch_size) == (2e-5, 3.0, 0.01, 8)
@@ -50,19 +50,19 @@ def test_every_recipe_is_a_configuration(recipe):
         ({}, "base must be given"),
     ],
 )
-def test_a_wrong_value_is_named(values, words):
+def test_an_invalid_value_is_named(values, words):
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
         TrainConfig.of(values, "here")
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"base = ", "must be TOML"), (b'base = "\xff"', "must be TOML")])
-def test_a_broken_recipe_is_named(tmp_path, content, words):
+def test_a_broken_recipe_is_reported(tmp_path, content, words):
     (tmp_path / "r.toml").write_bytes(content)
     with pytest.raises(ConfigError, match=words):
         load_recipe(tmp_path / "r.toml")
 
 
-def test_a_missing_recipe_is_named(tmp_path):
+def test_a_missing_recipe_is_reported(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         load_recipe(tmp_path / "none.toml")
 
@@ -74,7 +74,7 @@ def test_every_field_has_help_and_a_plain_type():
         assert setting.help.endswith("."), name
 
 
-def test_only_what_shapes_the_weights_makes_a_run_another():
+def test_only_fields_that_affect_the_weights_make_a_run_different():
     config = TrainConfig(base="b")
     same = {**config.to_dict(), "run_name": "x", "threads": 7, "tracking": False}
     assert config.differences(same) == []

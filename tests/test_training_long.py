@@ -127,7 +127,7 @@ def test_killed_at_twenty_moments_and_resumed_the_weights_are_the_same(work, who
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_a_run_saves_and_says_how_to_go_on(work, whole, number):
+def test_a_stopped_run_saves_and_says_how_to_continue(work, whole, number):
     out = work / f"stopped-{number.name}"
     process = start(work, out)
     assert wait_until(process, lambda: newest(out) >= 10)
@@ -144,7 +144,7 @@ def little_room():
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
-def test_a_full_disk_ends_the_run_and_the_last_checkpoint_stays(work, whole):
+def test_a_full_disk_stops_the_run_and_keeps_the_last_checkpoint(work, whole):
     """The system refuses to write more than a few bytes to any file, which is how a full disk looks to a program."""
     out = work / "full"
     process = start(work, out)
@@ -165,7 +165,7 @@ def test_a_full_disk_ends_the_run_and_the_last_checkpoint_stays(work, whole):
     assert_same(whole, out)
 
 
-def test_a_disk_that_is_full_when_the_reader_is_written_is_told_of(work, whole, tmp_path):
+def test_a_full_disk_when_the_reader_is_written_is_reported(work, whole, tmp_path):
     out = tmp_path / "done"
     shutil.copytree(whole, out)
     failed = train(*arguments(work, out), "--resume", preexec_fn=little_room)
@@ -177,7 +177,7 @@ def test_a_disk_that_is_full_when_the_reader_is_written_is_told_of(work, whole, 
     assert_same(whole, out)
 
 
-def test_a_second_run_into_the_same_folder_is_refused_without_a_traceback(work, whole):
+def test_a_second_run_in_the_same_folder_is_rejected_without_a_traceback(work, whole):
     again = train(*arguments(work, whole))
     assert again.returncode == 1
     assert again.stderr.strip().splitlines()[-1].startswith(f"quoth: {whole}: already contains a run.")
@@ -202,7 +202,7 @@ def scores(out):
 
 
 @pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
-def test_two_processes_learn_what_one_learns(work, launcher):
+def test_two_processes_give_the_weights_of_one(work, launcher):
     """An epoch of 505 windows in steps of 8: the last one has one window, so one process has none."""
     settings = {"epochs": 1, "hidden-dropout": 0, "attention-dropout": 0, "save-steps": 1, "eval-steps": 25}
     one, two = work / "one", work / f"two-{launcher}"

@@ -26,7 +26,7 @@ def test_an_article_or_a_run_of_words_of_dev_is_left_out():
     assert allowed([same_words, same_title, neither], forbidden) == [neither]
 
 
-def test_a_question_is_given_another_paragraph_without_its_answer():
+def test_a_question_is_paired_with_a_paragraph_without_its_answer():
     texts = ["Ana kept the lamp.", "Ana sold the lamp.", "Ben broke the lamp."]
     texts += [f"Number {n} is another text about {n + 1}." for n in range(80)]
     questions = [
@@ -61,7 +61,7 @@ def test_a_number_or_a_name_is_replaced_by_one_that_the_paragraph_does_not_have(
 @pytest.mark.data
 @pytest.mark.long
 @pytest.mark.parametrize("stage", MIXES)
-def test_the_training_data_share_nothing_with_dev(squad_folder, stage):
+def test_the_training_data_has_no_text_in_common_with_dev(squad_folder, stage):
     data = squad_folder.parent
     train = squad_folder / "squad-v1.1-train.json"
     chosen = [example for examples in mixed(data, train, MIXES[stage]).values() for example in examples]

@@ -42,7 +42,7 @@ def test_targets_are_inclusive_ends_or_the_cls_token():
     assert batch.inputs["input_ids"].shape[1] == max(map(len, windows))
 
 
-def test_batches_have_few_lengths():
+def test_batches_have_few_different_lengths():
     from quoth.training.features import Collator
 
     lengths = set()
@@ -93,7 +93,7 @@ def test_every_gold_of_a_window_is_a_target():
     assert targets[1, 1].tolist() == [-1, -1]
 
 
-def test_every_place_means_whole_words():
+def test_every_place_only_counts_whole_words():
     from quoth.training.features import with_every_place
 
     example = Example("e", "q", "Rome, Romeo, (Rome) and rome.", (Gold("Rome", 0),))
@@ -106,7 +106,7 @@ def test_every_place_means_whole_words():
 
 @pytest.mark.data
 @pytest.mark.long
-def test_every_place_is_what_the_data_say(squad_folder):
+def test_every_place_contains_the_annotated_places(squad_folder):
     """The list that comes with the training data was made by others; it has the made-up ids alone.
 
     In 41 questions the annotated answer is no whole word ("2" of "2004"): the list has every such piece, we have none.
@@ -150,7 +150,7 @@ def test_steps_hold_similar_lengths_and_every_window_once():
 # Loss
 
 
-def test_the_loss_is_that_of_transformers_where_one_answer_is_right_and_all_tokens_are_legal():
+def test_the_loss_equals_that_of_transformers_for_one_gold_and_legal_tokens():
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -178,7 +178,7 @@ def test_several_right_answers_share_the_probability():
     assert span_losses(start, end, legal, targets)[0].item() == pytest.approx(expected.item(), abs=1e-6)
 
 
-def test_a_teacher_is_met_where_both_say_the_same_of_legal_tokens():
+def test_the_teacher_loss_is_0_for_equal_logits_of_legal_tokens():
     import torch
     from torch.nn.functional import kl_div, log_softmax, softmax
 
@@ -200,7 +200,7 @@ def test_a_teacher_is_met_where_both_say_the_same_of_legal_tokens():
     assert torch.allclose(teacher_losses(*wider[:2], more, tuple(wider[2:])), found)
 
 
-def test_the_loss_of_a_window_does_not_hang_on_its_batch(tmp_path):
+def test_the_loss_of_a_window_does_not_depend_on_its_batch(tmp_path):
     import torch
 
     from quoth.engines.torch import TorchEngine
@@ -240,7 +240,7 @@ def test_the_loss_of_a_window_does_not_hang_on_its_batch(tmp_path):
         ({"warmup": 0.5, "cooldown": 1.0}, [0, 0.2, 0.4, 0.6, 0.8, 1, 0.8, 0.6, 0.4, 0.2]),
     ],
 )
-def test_the_learning_rate_takes_its_course(settings, course):
+def test_the_learning_rate_follows_its_schedule(settings, course):
     from quoth.training.config import TrainConfig
     from quoth.training.optimizer import rate_factor
 
@@ -248,7 +248,7 @@ def test_the_learning_rate_takes_its_course(settings, course):
     assert [rate_factor(config, step, 10) for step in range(10)] == pytest.approx(course)
 
 
-def test_lower_layers_learn_slower_and_norms_do_not_decay(tmp_path):
+def test_lower_layers_have_lower_learning_rates_and_norms_no_weight_decay(tmp_path):
     from quoth.training.config import TrainConfig
     from quoth.training.optimizer import adamw
     from quoth.training.run import load_model
@@ -296,7 +296,7 @@ def test_the_average_follows_the_weights_and_swaps_back():
 FILES = (("a.bin", b"a" * 1000), ("b.bin", b"b" * 1000))
 
 
-def test_a_checkpoint_is_whole_or_not_there(tmp_path):
+def test_a_checkpoint_is_written_atomically(tmp_path):
     from quoth.training.checkpoints import newest_checkpoint, write_checkpoint
 
     first = write_checkpoint(tmp_path, 5, FILES)
@@ -314,7 +314,7 @@ def test_a_checkpoint_is_whole_or_not_there(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.bin", "b.bin", "manifest.json"])
 @pytest.mark.parametrize("how", ["cut", "gone", "changed"])
-def test_a_damaged_checkpoint_is_passed_over(tmp_path, caplog, name, how):
+def test_a_damaged_checkpoint_is_skipped(tmp_path, caplog, name, how):
     from quoth.training.checkpoints import newest_checkpoint, write_checkpoint
 
     older = write_checkpoint(tmp_path, 9, FILES)
@@ -328,7 +328,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, caplog, name, how):
     assert "checkpoint-10: damaged" in caplog.text
 
 
-def test_only_the_newest_and_the_best_checkpoints_are_kept(tmp_path):
+def test_only_the_newest_and_best_checkpoints_are_kept(tmp_path):
     from quoth.training.checkpoints import clear_checkpoints, write_checkpoint
 
     def names():
@@ -345,7 +345,7 @@ def test_only_the_newest_and_the_best_checkpoints_are_kept(tmp_path):
     assert names() == ["checkpoint-20"]
 
 
-def test_a_damaged_later_checkpoint_does_not_cost_the_new_ones(tmp_path):
+def test_a_damaged_later_checkpoint_does_not_replace_new_ones(tmp_path):
     from quoth.training.checkpoints import clear_checkpoints, newest_checkpoint, write_checkpoint
 
     write_checkpoint(tmp_path, 10, FILES)
@@ -357,7 +357,7 @@ def test_a_damaged_later_checkpoint_does_not_cost_the_new_ones(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-15"]
 
 
-def test_a_checkpoint_is_there_while_it_is_written_again(tmp_path):
+def test_a_checkpoint_exists_while_it_is_rewritten(tmp_path):
     from quoth.training.checkpoints import clear_checkpoints, newest_checkpoint, write_checkpoint
 
     first = write_checkpoint(tmp_path, 5, FILES)
@@ -371,7 +371,7 @@ def test_a_checkpoint_is_there_while_it_is_written_again(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-5"]
 
 
-def test_what_an_encoder_has_beside_its_layers_learns_as_slowly_as_its_input():
+def test_other_parameters_of_an_encoder_have_the_lowest_learning_rate():
     import torch
     from transformers import MPNetConfig, MPNetForQuestionAnswering
 

@@ -36,7 +36,7 @@ def changed(verdict):
 
 @few
 @given(texts, st.data())
-def test_a_quote_that_is_cut_from_a_text_is_exact_where_it_was_cut(text, data):
+def test_a_quote_copied_from_a_text_is_exact_at_its_place(text, data):
     assume(text)
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
@@ -61,13 +61,13 @@ def test_places_count_code_points_utf16_units_and_lines(text, data):
 
 @few
 @given(st.integers(0, 10**9))
-def test_a_quote_with_a_changed_digit_name_or_not_is_never_exact(seed):
+def test_a_quote_with_a_changed_digit_name_or_negation_is_never_exact(seed):
     for case in cases(12, seed):
         [verdict] = verify([{"quote": case.quote, "source": case.source}], TEXTS)
         assert (verdict.status == "exact") is (case.kind == "cut")
 
 
-def test_three_hundred_made_cases_have_their_status():
+def test_three_hundred_generated_cases_have_the_expected_status():
     made = cases(300)
     verdicts = verify([{"quote": case.quote, "source": case.source} for case in made], TEXTS)
     wrong = [
@@ -94,7 +94,7 @@ def test_three_hundred_made_cases_have_their_status():
         ("built by Ana Ribeiro, in 1972", [("added", ",", "")]),
     ],
 )
-def test_changed_words_are_named(quote, difference):
+def test_changed_words_are_listed(quote, difference):
     verdict = one(quote)
     assert (verdict.status, changed(verdict), verdict.words_changed) == ("near", difference, True)
 
@@ -125,30 +125,30 @@ def test_a_letter_and_its_accent_may_be_one_code_point_or_two():
     assert changed(one("le cafe noir", "le cafe\u0301 noir")) == [("changed", "cafe", "cafe\u0301")]
 
 
-def test_parts_must_stand_in_order_in_one_source():
+def test_parts_must_be_in_order_in_one_source():
     assert one("does not burn … notice period").status == "absent"
     [verdict] = verify(["notice … burns"], ["the notice", "it burns"])
     assert verdict.status == "absent"
     assert verdict.closest.text in ("notice", "burns")
 
 
-def test_a_quote_that_cuts_a_number_or_a_word_is_exact_with_a_note():
+def test_a_quote_that_splits_a_number_or_a_word_is_exact_with_a_note():
     for quote, text in (("3 metres", TEXT), ("possible", "It is impossible."), ("5 %", "It is 1.5 %."), ("5", "at -5")):
         verdict = one(quote, text)
         assert (verdict.status, verdict.places[0].whole_words) == ("exact", False)
-        assert verdict.note == "it begins or ends inside a longer word or number there"
+        assert verdict.note == "the quote begins or ends inside a longer word or number of the text"
     # In another form it is not the same words: the whole number is shown.
     assert changed(one("3  metres high")) == [("changed", "3", "13")]
 
 
-def test_what_is_nowhere_is_absent_with_the_closest_passage():
+def test_an_absent_quote_has_the_closest_passage():
     verdict = one("the period of notice was agreed upon by nobody")
     assert verdict.status == "absent"
     assert "notice" in verdict.closest.text
     assert one("灯台", TEXT).closest is None
 
 
-def test_every_place_is_given_whole_words_first():
+def test_all_places_are_returned_whole_words_first():
     verdict = one("a", "banana a")
     assert [(place.span.start, place.whole_words) for place in verdict.places] == [
         (7, True),
@@ -160,11 +160,11 @@ def test_every_place_is_given_whole_words_first():
     assert (len(many.places), many.place_count) == (100, 500)
 
 
-def test_a_source_that_is_named_is_the_only_one_looked_in():
+def test_only_the_claimed_source_is_searched():
     texts = {"a.txt": "two months", "b/c.txt": "three months"}
     found = verify([Claim("three months", "c.txt"), Claim("three months", 1), Claim("three months", "a.txt")], texts)
     assert [verdict.status for verdict in found] == ["exact", "exact", "absent"]
-    assert found[2].note == "it stands word for word in b/c.txt, not in a.txt"
+    assert found[2].note == "the exact quote is in b/c.txt, not in a.txt"
     with pytest.raises(InputError, match=r"quote 2: source must be one of a.txt, b/c.txt, but is d.txt"):
         verify(["two", {"quote": "two", "source": "d.txt"}], texts)
 
@@ -221,7 +221,7 @@ def test_an_empty_quote_is_refused(quote):
 
 
 @pytest.mark.long
-def test_sources_that_are_searched_one_after_the_other_are_told_apart():
+def test_sources_in_different_batches_are_distinguished():
     texts = (text * 450_000 for text in ("It says nothing here. ", "The key is brass; see. ", "There is no more 🔑. "))
     exact, near = verify(["The key is brass", "There is one more 🔑."], texts)
     assert (exact.status, exact.places[0].source_index, exact.place_count) == ("exact", 1, 450_000)
@@ -280,19 +280,19 @@ def test_the_command_shows_the_difference(quoth):
 @pytest.mark.parametrize(
     ("words", "status", "sentence"),
     [
-        (("no.json", "--context", "c.txt"), 1, "no.json: must be a file, but there is none of this name"),
-        (("  ", "--context", "c.txt"), 1, "QUOTES: must hold a quote, but holds none"),
+        (("no.json", "--context", "c.txt"), 1, "no.json: must be a file, but does not exist"),
+        (("  ", "--context", "c.txt"), 1, "QUOTES: must have a quote, but has none"),
         (('[{"quot": 1}]', "--context", "c.txt"), 1, 'QUOTES: quote 1: must have a text under "quote"'),
         (("-", "--context", "-"), 2, "must not both be standard input"),
-        (("-",), 2, "must have a text to look in"),
+        (("-",), 2, "must have a text to search"),
     ],
 )
-def test_wrong_use_is_named(quoth, words, status, sentence):
+def test_wrong_use_is_reported(quoth, words, status, sentence):
     code, _, err = quoth("verify", *words)
     assert (code, sentence in err) == (status, True), err
 
 
-def test_documents_of_any_kind_are_looked_in_with_their_pages(quoth):
+def test_documents_of_any_kind_are_searched_with_their_pages(quoth):
     Path("lease").mkdir()
     Path("lease/a.pdf").write_bytes(pdf(["Nothing here."], ["The rent is due monthly."]))
     Path("lease/b.html").write_text("<h1>Notice</h1><p>The notice is in writing.")
