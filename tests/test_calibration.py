@@ -438,7 +438,7 @@ def test_the_shipped_reader_is_calibrated_into_a_folder_of_ones_own(quoth, files
     )
 
 
-def test_calibrate_can_leave_the_reader_alone(quoth, files, tmp_path):
+def test_calibrate_can_write_to_a_new_folder(quoth, files, tmp_path):
     folder, data, _ = files
     (folder / "README.md").write_text("My own words.", encoding="utf-8")
     before = (folder / "quoth.json").read_bytes()

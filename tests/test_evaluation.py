@@ -235,7 +235,7 @@ def test_a_missing_prediction_is_wrong_even_for_an_unanswerable_question():
     assert score([example("1")], {}).exact == 0.0
 
 
-def test_parts_that_are_not_there_have_no_keys():
+def test_missing_subsets_have_no_keys():
     assert "NoAns_total" not in score([example("1", "cat")], {}).to_dict()
     assert "HasAns_total" not in score([example("1")], {}).to_dict()
 

@@ -172,7 +172,7 @@ def test_invalid_sizes_are_rejected(sizes, message):
         Windower(tiny_tokenizer("wordpiece"), **sizes)
 
 
-def test_tokenizer_error_passes(tmp_path):
+def test_tokenizer_errors_are_raised(tmp_path):
     document = json.loads(tiny_tokenizer("wordpiece").to_dict())
     document["model"]["vocab"] = {piece: n for piece, n in document["model"]["vocab"].items() if piece != "[UNK]"}
     document["added_tokens"] = [token for token in document["added_tokens"] if token["content"] != "[UNK]"]
@@ -280,7 +280,7 @@ def test_survey_computes_statistics():
     assert json.loads(json.dumps(counted.to_dict()))["lost_ids"] == ["d"]
 
 
-def test_survey_of_nothing():
+def test_survey_of_an_empty_data_set():
     assert survey([], windower()).to_dict()["windows"] == 0
 
 

@@ -52,11 +52,11 @@ def test_settings_are_stored_and_loaded(folder):
     "settings",
     [ReaderSettings(), SETTINGS, ReaderSettings(32, 0, DecodeSettings(whole_words=False, null_threshold="never"))],
 )
-def test_settings_survive_json(settings):
+def test_settings_can_be_converted_to_json_and_back(settings):
     assert ReaderSettings.from_dict(json.loads(json.dumps(settings.to_dict())), "here") == settings
 
 
-def test_settings_that_are_not_there_have_their_defaults():
+def test_missing_settings_have_defaults():
     assert ReaderSettings.from_dict({}, "here") == ReaderSettings()
     assert ReaderSettings.from_dict({"windows": {"overlap": 3}}, "here") == ReaderSettings(overlap=3)
 
@@ -69,7 +69,7 @@ def test_a_stored_threshold_in_its_old_form_is_read(old):
     assert settings.to_dict()["decode"]["null_threshold"] == "never"
 
 
-def test_top_k_is_the_callers_alone():
+def test_top_k_is_not_stored():
     assert "top_k" not in SETTINGS.to_dict()["decode"]
 
 

@@ -331,7 +331,7 @@ def test_the_dev_loss_is_the_training_loss_of_dev(base, tmp_path):
     assert next(row["eval_loss"] for row in history if "eval_loss" in row) == pytest.approx(trained, abs=1e-5)
 
 
-def test_a_signal_ends_an_evaluation(base, tmp_path):
+def test_a_signal_aborts_an_evaluation(base, tmp_path):
     import signal
 
     from transformers import TrainerCallback

@@ -208,10 +208,10 @@ ROWS = (
     Row("corpus/passages.py", "return places[-1]", "return places[0]", "test_corpus.py -k passages"),
     Row("corpus/passages.py", "if is_heading and", "if not is_heading and", "test_corpus.py -k heading"),
     Row(
-        "corpus/queries.py", "if word not in STOP_WORDS] or words", "if word in STOP_WORDS] or words", "test_corpus.py"
+        "reading/queries.py", "if word not in STOP_WORDS] or words", "if word in STOP_WORDS] or words", "test_corpus.py"
     ),
-    Row("corpus/store.py", "if tables and version != FORMAT:", "if tables and False:", "test_corpus.py -k format"),
-    Row("corpus/store.py", "if tables and application != _APPLICATION:", "if False:", "test_corpus.py -k format"),
+    Row("corpus/sqlite.py", "if tables and version != FORMAT:", "if tables and False:", "test_corpus.py -k format"),
+    Row("corpus/sqlite.py", "if tables and application != _APPLICATION:", "if False:", "test_corpus.py -k format"),
     Row("corpus/corpus.py", "if known and (known[0] == stamp or", "if known and (True or", "test_corpus.py -k changed"),
     Row("corpus/corpus.py", "if known[0] != stamp:", "if known[0] == stamp:", "test_corpus.py -k changed"),
     Row("documents/archives.py", "if unpacked > most:", "if unpacked < 0:", "test_documents.py -k bomb"),

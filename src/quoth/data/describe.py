@@ -40,7 +40,7 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Description(NamedToJson):
-    """What is in a data set. Words are what white space parts.
+    """Statistics of a data set. Words are separated by white space.
 
     Attributes:
         articles: Number of distinct titles, without ``""``.
@@ -73,7 +73,7 @@ class Description(NamedToJson):
     example: Example | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; lone surrogates, which no terminal or pipe can take, become U+FFFD."""
+        """Return plain values for JSON; lone surrogates, which cannot be encoded, become U+FFFD."""
         document = asdict(self)
         if self.example:
             document["example"] = _shown(self.example)

@@ -1,7 +1,7 @@
 """Fingerprints of training data, to detect that a reader is evaluated on questions that it was trained on.
 
-A fingerprint says nothing about its text, so it can be kept and published with a reader. It has 40 bits: of 10,000 new
-questions, 0.001 are expected to be mistaken for one of 100,000 known ones.
+A fingerprint does not reveal its text, so it can be published with a reader. It has 40 bits: of 10,000 new questions,
+0.001 are expected to have the fingerprint of one of 100,000 known ones.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Seen:
     """The questions and contexts of some data sets, as fingerprints.
 
     Attributes:
-        questions: One for each question with each of its contexts, sorted, each once, ``(n,)`` uint64.
-        contexts: One for each context, sorted, each once, ``(m,)`` uint64.
+        questions: One for each distinct question with one of its contexts, sorted, ``(n,)`` uint64.
+        contexts: One for each distinct context, sorted, ``(m,)`` uint64.
     """
 
     questions: Fingerprints
@@ -63,7 +63,7 @@ class Seen:
 
     @classmethod
     def of(cls, examples: Iterable[Example]) -> Seen:
-        """Take the fingerprints of examples. White space and case make no difference."""
+        """Compute the fingerprints of examples, ignoring white space and case."""
         pairs = [pair for example in examples for pair in _pairs(example)]
         return cls(_unique(question for question, _ in pairs), _unique(context for _, context in pairs))
 
@@ -72,11 +72,11 @@ class Seen:
 
     @property
     def key(self) -> str:
-        """A name for these fingerprints, which other fingerprints do not have: 16 hexadecimal digits."""
+        """A hash of these fingerprints: 16 hexadecimal digits."""
         return blake2b(self.questions.tobytes() + self.contexts.tobytes(), digest_size=8).hexdigest()
 
     def overlap(self, examples: Iterable[Example]) -> Overlap:
-        """Count the examples that were seen; of an example with several contexts, one of them is enough."""
+        """Count the examples that were seen; for an example with several contexts, one of them is enough."""
         pairs = [(row, *pair) for row, example in enumerate(examples) for pair in _pairs(example)]
         table = np.array(pairs, dtype=np.uint64).reshape(-1, 3)
         known = (np.isin(table[:, 1], self.questions), np.isin(table[:, 2], self.contexts))
@@ -85,9 +85,9 @@ class Seen:
 
 
 def to_bytes(sets: Mapping[str, Seen]) -> bytes:
-    """Return what :func:`from_bytes` reads: a compressed NPZ file, about 3 bytes a fingerprint.
+    """Return a compressed NPZ file for :func:`from_bytes`, about 3 bytes per fingerprint.
 
-    Sorted fingerprints are written as differences, byte by byte, since most of the high bytes are 0.
+    Sorted fingerprints are stored as differences, byte by byte, because most of the high bytes are 0.
     """
     file = io.BytesIO()
     arrays = {}
@@ -98,10 +98,10 @@ def to_bytes(sets: Mapping[str, Seen]) -> bytes:
 
 
 def from_bytes(content: bytes) -> dict[str, Seen]:
-    """Read fingerprints back.
+    """Read fingerprints from the bytes of :func:`to_bytes`.
 
     Raises:
-        ValueError: If these are not the bytes of such a file.
+        ValueError: If they are not such a file.
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
@@ -115,15 +115,15 @@ def from_bytes(content: bytes) -> dict[str, Seen]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataSet:
-    """A data set that was used for something.
+    """A data set that was used for training or calibration.
 
     Attributes:
-        name: Of its file or on the hub, without its folder; or what it was in memory.
-        sha256: Of its file; ``None`` if it was none.
+        name: Name of its file or on the hub, without the folder; or its type in memory.
+        sha256: SHA-256 of its file; ``None`` if it was not a file.
         questions: Number of questions.
-        unanswerable: Number of those that are unanswerable.
-        contexts: Number of different contexts.
-        seen: Its fingerprints; ``None`` if they were not kept.
+        unanswerable: Number of unanswerable questions.
+        contexts: Number of distinct contexts.
+        seen: Its fingerprints; ``None`` if they were not stored.
     """
 
     name: str
@@ -138,7 +138,7 @@ class DataSet:
         """Describe a data set.
 
         Args:
-            source: The path or hub name that it was read from, or what it was in memory.
+            source: The path or hub name that it was read from, or the object in memory.
             examples: Its examples.
         """
         seen = Seen.of(examples)
@@ -163,11 +163,11 @@ class DataSet:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], sets: Mapping[str, Seen]) -> DataSet:
-        """Read it back; values that are missing are ``None`` or 0.
+        """Create it from the result of :meth:`to_dict`; missing values become ``None`` or 0.
 
         Args:
-            document: What :meth:`to_dict` returned.
-            sets: The fingerprints by their key.
+            document: The result of :meth:`to_dict`.
+            sets: The fingerprints by key.
         """
         questions, unanswerable, contexts = (
             int(document.get(name) or 0) for name in ("questions", "unanswerable", "contexts")

@@ -90,7 +90,7 @@ class TableSettings:
         return (self.context,) if self.asked else (self.question, self.context)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON values, the reader left out."""
+        """Return the settings as JSON values, without the reader."""
         values = asdict(self)
         del values["reader"]
         values["questions"] = [list(pair) for pair in self.asked]

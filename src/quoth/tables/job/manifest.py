@@ -53,7 +53,7 @@ def reader_hash(folder: ReaderFolder) -> str:
 
 
 def inputs_json(table: Table) -> list[dict[str, Any]]:
-    """Return the files of a table as the manifest has them."""
+    """Return the files of a table for the manifest."""
     return [file.to_dict() for file in table.files]
 
 

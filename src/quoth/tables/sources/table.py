@@ -41,7 +41,7 @@ class TableFile:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TableFile:
-        """Make it of what :meth:`to_dict` returned."""
+        """Create it from the result of :meth:`to_dict`."""
         rest = {key: value for key, value in values.items() if key not in ("path", "format", "rows", "marks")}
         marks = tuple((row, place) for row, place in values["marks"])
         return cls(Location(values["path"], values["format"]), rest, values["rows"], marks)
