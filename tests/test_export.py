@@ -144,7 +144,7 @@ def test_int8_answers_do_not_depend_on_the_batch(small):
 
 
 @pytest.mark.long
-def test_int8_is_the_same_file_each_time_and_both_engines_read_it(trained, small, tmp_path):
+def test_int8_is_deterministic_and_both_engines_read_it(trained, small, tmp_path):
     from quoth import export
 
     again = export(trained, tmp_path / "again", gate_data=towns.examples(64), max_f1_drop=20.0, **INT8)
@@ -165,7 +165,7 @@ def test_a_gate_on_what_was_trained_is_warned_of(trained, tmp_path):
     assert roles[-1] == ("gating", 64)
 
 
-def test_int8_is_judged_by_enough_questions(trained, tmp_path):
+def test_the_int8_gate_needs_enough_questions(trained, tmp_path):
     from quoth import export
 
     with pytest.raises(ConfigError, match=r"at least 2,000 labelled questions, but has 64: .* Gate on another set"):
@@ -206,7 +206,7 @@ def test_the_gate_uses_the_upper_bound_of_the_drop():
 
 
 @pytest.mark.parametrize("points", [float("nan"), -0.1])
-def test_a_gate_that_means_nothing_is_wrong_use(trained, tmp_path, points):
+def test_an_invalid_gate_is_wrong_use(trained, tmp_path, points):
     from quoth import export
 
     with pytest.raises(ConfigError, match=f"--max-f1-drop must be a number of F1 points, 0 or more, but is {points:g}"):
@@ -235,7 +235,7 @@ def test_another_network_fails_the_parity_check(trained, tmp_path):
     assert largest_difference(one, other, **sizes) > PARITY
 
 
-def test_wrong_use_is_named(trained, tmp_path):
+def test_wrong_use_is_reported(trained, tmp_path):
     from quoth import export
 
     with pytest.raises(ConfigError, match="int8 needs labelled data for the F1 gate"):

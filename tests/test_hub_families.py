@@ -95,7 +95,7 @@ EXPORTED = [pytest.param((family, False), id=family) for family in FAMILIES if f
 
 
 @pytest.mark.parametrize("cached", [*EXPORTED, pytest.param(("roberta", True), id="roberta, old")], indirect=True)
-def test_each_family_answers_is_exported_and_answers_the_same(cached, tmp_path):
+def test_each_family_answers_equally_after_export(cached, tmp_path):
     from quoth import export
 
     reader = Reader.load(cached)
@@ -113,7 +113,7 @@ def test_each_family_answers_is_exported_and_answers_the_same(cached, tmp_path):
 
 
 @pytest.mark.parametrize("cached", [(family, False) for family in NOT_EXPORTED], ids=str, indirect=True)
-def test_what_torch_cannot_export_answers_on_torch(cached, tmp_path):
+def test_models_that_cannot_be_exported_run_with_torch(cached, tmp_path):
     from quoth import export
 
     prediction = Reader.load(cached).answer(QUESTION, CONTEXT, top_k=5)

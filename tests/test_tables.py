@@ -221,7 +221,7 @@ def test_a_long_text_under_many_questions_comes_out_in_several_tables():
     ] * 40
 
 
-def test_the_answerer_pickles_as_its_settings():
+def test_the_answerer_is_pickled_as_its_settings():
     answerer = TableAnswerer(SETTINGS)
     answerer(table(1))  # its reader is loaded
     sent = pickle.dumps(answerer)

@@ -133,7 +133,7 @@ def test_a_folder_with_other_files_is_rejected(source, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
 
-def test_two_jobs_at_once_on_one_folder_are_refused(source, tmp_path):
+def test_two_concurrent_jobs_in_one_folder_are_rejected(source, tmp_path):
     Folder.of(tmp_path / "out").make()
     with (
         locked(Folder.of(tmp_path / "out")),

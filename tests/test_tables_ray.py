@@ -59,7 +59,7 @@ def started(words, output):
     return process
 
 
-def test_a_killed_actor_costs_no_row_and_doubles_none(source, expected, tmp_path):
+def test_a_killed_actor_neither_loses_nor_duplicates_rows(source, expected, tmp_path):
     output = tmp_path / "out"
     words = (source, "-o", output, "--ray", "local", "--workers", 2, "--rows-per-shard", 150)
     process = started(words, output)

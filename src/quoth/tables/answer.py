@@ -98,7 +98,7 @@ def answer_rows(reader: Reader, settings: TableSettings, pieces: Iterable[Rows])
             yield from (item for item in piece.asked if isinstance(item, Example))
 
     for outcome in outcomes(reader, examples(), settings):
-        while waiting[0].is_done():  # nothing in it could be asked
+        while waiting[0].is_done():  # it has no valid question
             yield from waiting.popleft().tables()
         waiting[0].add(outcome)
         if waiting[0].is_done():

@@ -40,7 +40,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("quoth.tables.ray", "ray") from error
 
-# Is there while a job is being stopped: actors begin no more shards.
+# Exists while a job is being stopped: actors start no more shards.
 _STOP = f"{OWN}/stop"
 # How long to wait for a cluster to answer, in seconds.
 _CONNECT = 10.0
@@ -205,7 +205,7 @@ class _ShardActor:
 
 @contextmanager
 def _stop_file(folder: Folder, watch: Watch) -> Iterator[None]:
-    """Tell the actors of a stop signal, by a file that all of them reach."""
+    """Signal the actors to stop, by a file that all of them can access."""
     folder.remove(_STOP)
     ended = threading.Event()
 
@@ -258,7 +258,7 @@ def _probed(plan: Plan) -> list[Started]:
 
 
 def _probe(plan: Plan, token: str) -> Started | str | Exception:
-    """Return what the reader is on a node; the path that it does not reach; or why the reader cannot be loaded."""
+    """Return engine and precision of the reader on a node; an inaccessible path; or the error of loading the reader."""
     try:
         if not plan.output.exists(token):
             return str(plan.output)

@@ -109,9 +109,7 @@ def _by_reader(sets: Mapping[str, Sequence[Example]], name: str) -> list[tuple[s
     loaded = Reader.load(name)
     used = loaded.made_from
     if not any(each.data.seen for each in used):
-        note(
-            "This reader has no record of its training data. If it was trained on these questions, it misses errors."
-        )
+        note("This reader has no record of its training data. If it was trained on these questions, it misses errors.")
     for source, examples in sets.items():
         warn_if_seen(used, examples, source, purpose="a reader rarely contradicts a label that it was trained on")
     return [(source, each) for source, examples in sets.items() for each in suspects(examples, loaded.answer_all, _f1)]

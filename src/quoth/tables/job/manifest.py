@@ -109,7 +109,7 @@ def table_of(found: Mapping[str, Any]) -> Table:
 
 
 def write_manifest(folder: Folder, content: Mapping[str, Any]) -> None:
-    """Write the manifest, whole or not at all."""
+    """Write the manifest atomically."""
     folder.write(MANIFEST, as_json(content))
 
 
@@ -119,7 +119,7 @@ def as_json(document: Mapping[str, Any]) -> bytes:
 
 
 def check_same(folder: Folder, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Check that a run is that of a manifest.
+    """Check that a run matches a manifest.
 
     Raises:
         ConfigError: If something differs; the message lists all differences.

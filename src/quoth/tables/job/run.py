@@ -39,7 +39,7 @@ from quoth.tables.settings import TableSettings
 from quoth.tables.sources import Location, Table, find_files, scan
 
 SUMMARY = f"{OWN}/summary.json"
-# Questions in a shard, about, where nothing else is asked for.
+# Approximate number of questions per shard, by default.
 _PER_SHARD = 4096
 
 
@@ -115,10 +115,10 @@ class Summary:
     """The result of a job.
 
     Attributes:
-        counts: Of all shards.
-        shards: How many there are.
-        seconds: How long this run took.
-        rows_now: Rows that this run answered.
+        counts: The counts of all shards.
+        shards: Number of shards.
+        seconds: Duration of this run, in seconds.
+        rows_now: Number of rows answered by this run.
         starting: Seconds of these until the first worker had its reader.
     """
 
@@ -145,7 +145,7 @@ class Summary:
 
 # Called with the status at the start, and then with the progress of each worker.
 Follow = Callable[[Status, Progress | None], None]
-# Does shards of a plan: as `run_local`.
+# Runs shards of a plan, like `run_local`.
 Engine = Callable[[Plan, list[int], int | None, Watch], None]
 
 

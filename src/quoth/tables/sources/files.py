@@ -52,7 +52,7 @@ class Location:
         return io.BufferedReader(system.open_input_file(inner), 1 << 20)
 
     def arrow_file(self) -> pa.NativeFile:
-        """Open it as Arrow's readers want it."""
+        """Open it for Arrow's readers."""
         system, inner = system_of(self.path)
         return system.open_input_file(inner)
 
