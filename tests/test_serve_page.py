@@ -656,7 +656,7 @@ def test_quotes_are_green_amber_with_their_difference_or_red(page):
     assert page.text_of("#text mark") == "Tam Ferris fed it on oatmeal"
 
 
-def test_offsets_count_as_python_does(page):
+def test_offsets_are_the_same_as_in_python(page):
     texts = ["", "abc", EMOJI, "a😀b😀😀c", "😀" * 50 + "é" * 50]
     for text in texts:
         units, points = [], []

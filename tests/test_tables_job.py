@@ -137,7 +137,7 @@ def test_two_concurrent_jobs_in_one_folder_are_rejected(source, tmp_path):
     Folder.of(tmp_path / "out").make()
     with (
         locked(Folder.of(tmp_path / "out")),
-        pytest.raises(ConfigError, match=f"another one works there .process {os.getpid()}"),
+        pytest.raises(ConfigError, match=f"another one uses it .process {os.getpid()}"),
     ):
         do(source, tmp_path / "out")
     do(source, tmp_path / "out")

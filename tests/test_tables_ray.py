@@ -80,7 +80,7 @@ def test_sigterm_lets_shards_finish_and_the_same_command_goes_on(source, expecte
     process.terminate()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 143, err
-    assert "of 20 shards. The same command goes on." in err
+    assert "of 20 shards. The same command continues." in err
     written = shards(output)
     assert 2 <= len(written) < 20
     assert not list(output.glob(".part*"))

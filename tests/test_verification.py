@@ -212,6 +212,8 @@ def test_quotes_are_read_from_quotation_marks_and_from_json():
     with pytest.raises(InputError, match='quote 2: must have a text under "quote"') as caught:
         read_claims('["a", {"said": "b"}, 7]')
     assert "quote 3: must be text or an object" in str(caught.value)
+    with pytest.raises(InputError, match="start_char_index must be a whole number from 0, but is -1"):
+        read_claims('[{"cited_text": "a", "start_char_index": -1}]')
 
 
 @pytest.mark.parametrize("quote", ["", {"quote": ""}])

@@ -50,7 +50,7 @@ def _locked_path(folder: Folder, path: Path) -> Iterator[None]:
 
 def _taken(folder: Folder, who: str) -> ConfigError:
     return ConfigError(
-        f"{folder}: must be used by one job at a time, but another one works there ({who}). Wait for it, or stop it."
+        f"{folder}: must be used by one job at a time, but another one uses it ({who}). Wait for it, or stop it."
     )
 
 

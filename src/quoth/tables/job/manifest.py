@@ -89,7 +89,7 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
     if content is None:
         if other := [name for name in folder.names() if name != OWN]:
             raise ConfigError(
-                f"{folder}: must be a new or empty folder, or the folder of this job, but holds {other[0]}"
+                f"{folder}: must be a new or empty folder, or the folder of this job, but contains {other[0]}"
             )
         return None
     file = folder.url(MANIFEST)

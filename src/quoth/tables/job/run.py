@@ -205,7 +205,7 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
         if stop.seen and shards_left:
             raise JobStoppedError(
                 f"{folder}: stopped after {plan.shards - shards_left:,} of {plan.shards:,} shards. "
-                "The same command goes on.",
+                "The same command continues.",
                 stop.seen,
             )
         seconds = time.monotonic() - begun
@@ -219,7 +219,7 @@ def _status(job: Job, before: dict[str, Any] | None) -> Status:
     folder = job.folder
     inside = [one.path for one in locations if one.path.startswith(f"{folder.base}/")]
     if inside:
-        raise ConfigError(f"{folder}: must lie outside the input, but {inside[0]} lies in it")
+        raise ConfigError(f"{folder}: must be outside the input, but contains {inside[0]}")
     table = _known_table(job, locations, before) or scan(locations, job.settings, job.shard_rows)
     output_schema(table.schema, job.settings)
     plan = Plan(table, job.settings, job.shard_rows, folder)

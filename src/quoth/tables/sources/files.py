@@ -184,7 +184,7 @@ def refuse_keys(url: str) -> None:
     parts = urlsplit(url)
     if "@" in parts.netloc:
         raise ConfigError(
-            f"{parts.scheme}://…@{parts.hostname}: must hold no key, since job.json keeps the URL. Set the key in the "
+            f"{parts.scheme}://…@{parts.hostname}: must not contain a key, because job.json stores the URL. Set the key in the "
             "environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
 
