@@ -184,8 +184,8 @@ def refuse_keys(url: str) -> None:
     parts = urlsplit(url)
     if "@" in parts.netloc:
         raise ConfigError(
-            f"{parts.scheme}://…@{parts.hostname}: must not contain a key, because job.json stores the URL. Set the key in the "
-            "environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            f"{parts.scheme}://…@{parts.hostname}: must not contain a key, because job.json stores the URL. Set "
+            "the key in the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
 
 
