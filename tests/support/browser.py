@@ -78,8 +78,11 @@ def serving(*flags, **options):
 
 
 @contextlib.contextmanager
-def chromium(width=1360, height=900, *, dark=False):
-    """A browser with nothing in its profile, of a size in CSS pixels; downloads go into ``driver.downloads``."""
+def chromium(width=1360, height=900, *, dark=False, storage=True):
+    """A browser with an empty profile, of a size in CSS pixels; downloads go into ``driver.downloads``.
+
+    Without ``storage``, its settings block cookies and site data, so that scripts may not use storage either.
+    """
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -91,6 +94,8 @@ def chromium(width=1360, height=900, *, dark=False):
     options.binary_location = binary
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
+    if not storage:
+        options.add_experimental_option("prefs", {"profile.default_content_setting_values.cookies": 2})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(driver_path))
     try:
@@ -104,13 +109,13 @@ def chromium(width=1360, height=900, *, dark=False):
         shutil.rmtree(profile, ignore_errors=True)
 
 
-def looks_like(driver, width, height, *, dark=False):
-    """Give the page another size, and other colours."""
+def looks_like(driver, width, height, *, dark=False, motion=False):
+    """Give the page another size, other colours, and motion or the wish for less of it."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     features = [
         {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-        {"name": "prefers-reduced-motion", "value": "reduce"},
+        {"name": "prefers-reduced-motion", "value": "no-preference" if motion else "reduce"},
     ]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 

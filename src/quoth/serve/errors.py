@@ -63,7 +63,7 @@ def too_large(what: str, limit: int, found: int | None, flag: str, where: str | 
     is_ = "is more" if found is None else f"is {found:,}"
     return ApiError(
         413, f"{flag}_limit", f"{what} must be at most {limit:,}, but {is_}",
-        f"Send less, or start the server with a higher --{flag.replace('_', '-')}.", where,
+        f"Send less, or ask the operator of this server to raise its limit ({flag}).", where,
     )  # fmt: skip
 
 

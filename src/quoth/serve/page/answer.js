@@ -3,8 +3,8 @@
 
 import { copy } from "./copy.js";
 import { abstains } from "./decide.js";
-import { byId, count, h, narrow, percent, vary } from "./dom.js";
-import { offsetsOf } from "./offsets.js";
+import { byId, h, narrow, percent, vary } from "./dom.js";
+import { around } from "./sentence.js";
 
 /** @typedef {import("./types.js").Asked} Asked */
 /** @typedef {import("./types.js").Quote} Quote */
@@ -13,21 +13,25 @@ import { offsetsOf } from "./offsets.js";
 /**
  * @typedef {object} AnswerActions
  * @property {(rank: number) => void} reveal  Show a candidate in the text.
+ * @property {(rank: number | null) => void} point  Point out a candidate's mark; null: none.
  * @property {() => void} correct  Start to correct the answer.
  * @property {(text: string) => void} say  Announce a text to screen readers.
  */
 
 /**
  * @param {Asked} asked
- * @param {number | null} threshold
+ * @param {number | null} least  See decide.js.
  * @param {AnswerActions} actions
  */
-export function showAnswer(asked, threshold, actions) {
+export function showAnswer(asked, least, actions) {
   const { result } = asked;
-  const silent = abstains(result, threshold);
-  byId("answer").replaceChildren(...(silent ? silence(asked, actions) : found(asked, actions)));
-  byId("answer").hidden = false;
-  byId("answer").dataset.kind = silent ? "none" : "found";
+  const silent = abstains(result, least);
+  const box = byId("answer");
+  box.replaceChildren(...(silent ? silence(asked, actions) : found(asked, actions)).filter((part) => part !== null));
+  box.hidden = false;
+  box.dataset.kind = silent ? "none" : "found";
+  // Shown while another question is typed.
+  box.dataset.question = asked.question;
   showOthers(result.answers, silent ? 0 : 1, actions);
 }
 
@@ -35,12 +39,19 @@ export function showAnswer(asked, threshold, actions) {
  * Return an answer as one sentence, for screen readers.
  *
  * @param {Asked} asked
- * @param {number | null} threshold
+ * @param {number | null} least
  */
-export function inWords({ result, text }, threshold) {
+export function inWords({ result }, least) {
   const best = result.answers[0];
-  if (abstains(result, threshold)) return "No answer: the text does not seem to answer that.";
-  return `Answer: ${best.text}. ${percent(best.probability)} sure. ${placeInWords(best, text)}.`;
+  if (abstains(result, least)) return "No answer: the text does not seem to answer that.";
+  const page = best.page ? ` Page ${best.page}.` : "";
+  const warning = result.warning ? ` Warning: ${result.warning}.` : "";
+  return `Answer: ${best.text}. ${likely(best)}.${page}${warning}`;
+}
+
+/** @param {Quote} quote */
+function likely({ probability }) {
+  return `${percent(probability)} likely right`;
 }
 
 /**
@@ -49,16 +60,19 @@ export function inWords({ result, text }, threshold) {
  */
 function found(asked, actions) {
   const best = asked.result.answers[0];
+  const meaning = h("p", { id: "likely-meaning", class: "muted", hidden: true }, ...meaningOf(best));
+  const chance = h("button", { type: "button", class: "quiet probability", "aria-expanded": "false", "aria-controls": "likely-meaning" }, likely(best));
+  chance.addEventListener("click", () => {
+    meaning.hidden = !meaning.hidden;
+    chance.setAttribute("aria-expanded", String(!meaning.hidden));
+  });
   return [
-    h(
-      "div",
-      { class: "answer-head" },
-      h("h2", { id: "answer-title" }, "Answer"),
-      h("span", { class: "probability", title: "Probability that this answer is right" }, percent(best.probability)),
-    ),
+    h("div", { class: "answer-head" }, h("h2", { id: "answer-title" }, "Answer"), chance),
+    meaning,
     h("p", { class: "quote", dir: "auto" }, h("mark", {}, best.text)),
-    h("p", { class: "place" }, placeInWords(best, asked.text)),
-    took(asked),
+    passage(asked.text, best),
+    spellings(best),
+    warningOf(asked),
     h(
       "div",
       { class: "actions" },
@@ -69,6 +83,43 @@ function found(asked, actions) {
   ];
 }
 
+/** @param {Quote} best */
+function meaningOf(best) {
+  const right = Math.min(99, Math.max(1, Math.round(100 * (best.probability ?? 0))));
+  return [
+    `Of 100 answers given with this probability, about ${right} were right when the reader was calibrated, `,
+    "on questions that it had not been trained on. On texts of another kind it can be off.",
+  ];
+}
+
+/**
+ * The sentence around a quote.
+ *
+ * @param {Text} text
+ * @param {Quote} quote
+ */
+function passage(text, quote) {
+  const [before, words, after] = around(text.content, quote.utf16);
+  const page = quote.page ? h("span", { class: "page-number" }, `Page ${quote.page}: `) : null;
+  return h("p", { class: "passage", dir: "auto" }, page, before, h("strong", {}, short(words)), after);
+}
+
+/**
+ * Other spellings of an answer, which are folded into it.
+ *
+ * @param {Quote} quote
+ */
+function spellings({ variants = [] }) {
+  if (!variants.length) return null;
+  const words = variants.slice(0, 3).flatMap(({ text }, index) => [index ? ", " : "", h("q", { dir: "auto" }, short(text))]);
+  return h("p", { class: "muted spellings" }, "Also as ", ...words);
+}
+
+/** @param {Asked} asked */
+function warningOf({ result }) {
+  return result.warning ? h("p", { class: "warning" }, `${result.warning[0].toUpperCase()}${result.warning.slice(1)}.`) : null;
+}
+
 /**
  * @param {Asked} asked
  * @param {AnswerActions} actions
@@ -76,12 +127,12 @@ function found(asked, actions) {
 function silence(asked, actions) {
   const { result } = asked;
   const best = result.answers[0];
-  const closest = best ? [h("p", { class: "place" }, "Its best guess: ", h("q", { dir: "auto" }, short(best.text)), `, ${percent(best.probability)}`)] : [];
+  const closest = best ? [h("p", { class: "place" }, "Its best guess: ", h("q", { dir: "auto" }, short(best.text)), `, ${likely(best)}`)] : [];
   return [
     h("div", { class: "answer-head" }, h("h2", { id: "answer-title" }, "No answer")),
-    h("p", { class: "quote silent" }, "The text does not seem to answer this question."),
+    h("p", { class: "quote silent" }, best ? "The text does not seem to answer this question." : "There is no text to quote."),
     ...closest,
-    took(asked),
+    warningOf(asked),
     h("div", { class: "actions" }, correctButton(actions)),
   ];
 }
@@ -99,41 +150,13 @@ function correctButton(actions) {
 function copyButton(asked, best, actions) {
   const button = h("button", { type: "button", class: "quiet", id: "copy" }, "Copy quote");
   button.addEventListener("click", async () => {
-    const place = placeInWords(best, asked.text);
-    const worked = await copy(`\u201c${best.text}\u201d (${asked.text.title}, ${place[0].toLowerCase()}${place.slice(1)})`);
+    const page = best.page ? `, page ${best.page}` : "";
+    const worked = await copy(`\u201c${best.text}\u201d (${asked.text.title}${page})`);
     button.textContent = worked ? "Copied" : "Could not copy";
-    actions.say(worked ? "Copied, with its position." : "The browser did not allow copying.");
+    actions.say(worked ? "Copied, with its source." : "The browser did not allow copying.");
     setTimeout(() => (button.textContent = "Copy quote"), 2000);
   });
   return button;
-}
-
-/** @param {Asked} asked */
-function took({ result, took: seen }) {
-  const { compute_ms: compute } = result.timing;
-  const windows = new Set(result.answers.map(({ window }) => window)).size;
-  return h(
-    "p",
-    { class: "took" },
-    `${inTime(seen)} in total, ${inTime(compute)} of it in the model`,
-    windows > 1 ? `; candidates from ${windows} windows` : null,
-  );
-}
-
-/** @param {number} milliseconds */
-function inTime(milliseconds) {
-  return milliseconds < 1000 ? `${Math.max(1, Math.round(milliseconds))} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
-}
-
-/**
- * Return the position of a quote for people: characters from 1, the last one included.
- *
- * @param {Quote} quote
- * @param {Text} text
- */
-export function placeInWords({ span, page }, text) {
-  const place = `${count(span.start + 1)}\u2013${count(span.end)}`;
-  return page ? `Page ${page}, characters ${place}` : `Characters ${place} of ${count(offsetsOf(text).length)}`;
 }
 
 /**
@@ -146,7 +169,7 @@ function showOthers(answers, first, actions) {
   const fold = /** @type {HTMLDetailsElement} */ (byId("others"));
   if (fold.hidden) fold.open = !narrow();
   fold.hidden = others.length === 0;
-  byId("others-title").textContent = first ? "Other candidates" : "Candidates";
+  byId("others-title").textContent = first ? "Other answers" : "Best guesses";
   byId("candidates").replaceChildren(
     ...others.map((quote, index) =>
       h(
@@ -154,7 +177,15 @@ function showOthers(answers, first, actions) {
         {},
         h(
           "button",
-          { type: "button", "data-rank": first + index, onclick: () => actions.reveal(first + index) },
+          {
+            type: "button",
+            "data-rank": first + index,
+            onclick: () => actions.reveal(first + index),
+            onpointerenter: () => actions.point(first + index),
+            onpointerleave: () => actions.point(null),
+            onfocus: () => actions.point(first + index),
+            onblur: () => actions.point(null),
+          },
           h("span", { class: "rank" }, String(first + index + 1)),
           h("span", { class: "words", dir: "auto" }, short(quote.text)),
           h("span", { class: "share" }, percent(quote.probability)),

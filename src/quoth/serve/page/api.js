@@ -1,9 +1,13 @@
 // @ts-check
 /** Requests to the server, and their errors. */
 
+import { remember, remembered } from "./storage.js";
+
 /** @typedef {import("./types.js").Text} Text */
 
 const TOKEN = "quoth-token";
+// Where storage is forbidden, a token is kept until the page is closed.
+let given = remembered("sessionStorage", TOKEN);
 
 /** A failed request, with a message for users. */
 export class ApiError extends Error {
@@ -22,7 +26,12 @@ export class ApiError extends Error {
 
 /** @param {string} token */
 export function useToken(token) {
-  sessionStorage.setItem(TOKEN, token);
+  given = token;
+  remember("sessionStorage", TOKEN, token);
+}
+
+export function hasToken() {
+  return Boolean(given);
 }
 
 /**
@@ -36,8 +45,7 @@ export function useToken(token) {
 export async function call(path, { body, signal } = {}) {
   /** @type {Record<string, string>} */
   const headers = { accept: "application/json" };
-  const token = sessionStorage.getItem(TOKEN);
-  if (token) headers.authorization = `Bearer ${token}`;
+  if (given) headers.authorization = `Bearer ${given}`;
   const form = body instanceof FormData;
   if (body && !form) headers["content-type"] = "application/json";
   const sent = /** @type {BodyInit | undefined} */ (form || !body ? body : JSON.stringify(body));
@@ -102,12 +110,13 @@ async function send(text, signal) {
  * Upload a file and return its text.
  *
  * @param {File} file
+ * @param {AbortSignal} signal
  * @returns {Promise<Text>}
  */
-export async function readFile(file) {
+export async function readFile(file, signal) {
   const form = new FormData();
   form.append("file", file);
-  const read = await call("v1/texts", { body: form });
+  const read = await call("v1/texts", { body: form, signal });
   return { title: file.name, content: read.text, pages: read.pages ?? [], handle: read.handle };
 }
 

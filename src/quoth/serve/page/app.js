@@ -10,16 +10,18 @@ import { abstains } from "./decide.js";
 import { byId, count, h, narrow } from "./dom.js";
 import { showExplanation } from "./explain.js";
 import { History } from "./history.js";
+import { LeastProbability } from "./least.js";
 import { clearNotice, notice } from "./notice.js";
 import { offsetsOf } from "./offsets.js";
 import { openLink, share } from "./share.js";
+import { keepText, keptText } from "./session.js";
 import { Tabs } from "./tabs.js";
 import { TextView } from "./text-view.js";
 import { themeSwitch } from "./theme.js";
-import { Threshold } from "./threshold.js";
 import { showVerdicts } from "./verify.js";
 
 /** @typedef {import("./types.js").Asked} Asked */
+/** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Place} Place */
 /** @typedef {import("./types.js").ReaderFacts} ReaderFacts */
 /** @typedef {import("./types.js").Text} Text */
@@ -31,7 +33,10 @@ const UNLIKELY = 0.05;
 class App {
   constructor() {
     this.question = /** @type {HTMLTextAreaElement} */ (byId("question"));
-    this.view = new TextView(byId("text"));
+    this.view = new TextView(byId("text"), {
+      choose: (rank) => this.#chosen(rank),
+      point: (rank) => this.#point(rank),
+    });
     this.tabs = new Tabs(["text", "found", "fixes"], (name) => this.#tabOpened(name));
     this.history = new History((asked) => this.#restore(asked));
     this.corrections = new Corrections();
@@ -43,16 +48,16 @@ class App {
     });
     this.composer = new Composer({
       take: (text, question) => this.#take(text, question),
-      attempt: (work) => this.attempts.run(() => work(), "Reading \u2026"),
+      attempt: (work, otherwise) => this.attempts.run(work, "Reading \u2026", otherwise),
       keep: () => this.composer.close(),
     });
     /** @type {Text | null} */
     this.text = null;
     /** @type {Asked | null} */
     this.asked = null;
-    /** @type {Asked | null} What the view "How it was found" shows. */
+    /** @type {{ asked: Asked, found: Explanation } | null} What the view "How it was found" shows. */
     this.explained = null;
-    this.threshold = new Threshold(null, () => this.#decide());
+    this.least = new LeastProbability(() => this.#decide());
     /** @type {ReaderFacts | null} */
     this.reader = null;
   }
@@ -68,6 +73,7 @@ class App {
       event.preventDefault();
       this.#ask();
     });
+    this.question.addEventListener("input", () => this.#compareQuestion());
     byId("edit").addEventListener("click", () => this.composer.open(this.text?.content ?? "", true));
     byId("new").addEventListener("click", () => this.composer.open("", true));
     byId("verify-form").addEventListener("submit", (event) => {
@@ -79,16 +85,28 @@ class App {
     const open = () => openLink((text, question) => this.#take(text, question));
     addEventListener("hashchange", open);
     this.corrections.show();
-    await this.attempts.run(() => this.#learn());
+    await this.attempts.run((signal) => this.#learn(signal));
     await open();
+    if (!this.text) this.#restoreText();
   }
 
-  /** Fetch the facts about the reader. */
-  async #learn() {
-    const reader = /** @type {ReaderFacts} */ (await call("v1/reader"));
-    this.reader = reader;
-    byId("reader").textContent = `Reader: ${reader.name}`;
-    this.threshold = new Threshold(reader.null_threshold === "never" ? null : reader.null_threshold, () => this.#decide());
+  /**
+   * Fetch the facts about the reader.
+   *
+   * @param {AbortSignal} signal
+   */
+  async #learn(signal) {
+    this.reader = /** @type {ReaderFacts} */ (await call("v1/reader", { signal }));
+    byId("reader").textContent = `Reader: ${this.reader.name}`;
+  }
+
+  /** After a reload, show the text that this tab had, without asking again. */
+  #restoreText() {
+    const kept = keptText();
+    if (!kept) return;
+    this.#showText(kept.text);
+    this.composer.close();
+    this.question.value = kept.question;
   }
 
   /**
@@ -96,7 +114,10 @@ class App {
    * @param {string} [question]
    */
   #take(text, question) {
-    const same = this.text?.content === text.content && this.text.title === text.title;
+    // What is on its way belongs to the earlier text.
+    this.attempts.stop();
+    // A text that was opened for editing and not changed keeps its name, pages and answer.
+    const same = this.text?.content === text.content && (this.text.title === text.title || !text.handle);
     if (!same) {
       this.#forgetAnswer();
       this.#showText(text);
@@ -106,7 +127,7 @@ class App {
     if (location.hash) history.replaceState(null, "", location.pathname + location.search);
     if (question !== undefined) this.question.value = question;
     if (question) this.#ask();
-    else this.question.focus();
+    this.question.focus();
   }
 
   /** @param {Text} text */
@@ -119,6 +140,7 @@ class App {
     const facts = [`${count(offsets.length)} characters`];
     if (pages.length) facts.push(`${count(pages.length)} ${pages.length === 1 ? "page" : "pages"}`);
     byId("text-facts").textContent = facts.join(", ");
+    keepText(text, this.question.value.trim());
     this.#suggest();
   }
 
@@ -128,6 +150,7 @@ class App {
     const ask = (/** @type {string} */ question) => {
       this.question.value = question;
       this.#ask();
+      this.question.focus();
     };
     byId("suggestions").replaceChildren(
       ...others.map((question) => h("button", { type: "button", onclick: () => ask(question) }, question)),
@@ -161,12 +184,20 @@ class App {
       this.question.focus();
       return;
     }
+    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+    keepText(text, question);
     this.attempts.run(async (signal) => {
-      if (!this.reader) await this.#learn();
+      if (!this.reader) await this.#learn(signal);
       const began = performance.now();
       const result = await askAbout("v1/answer", text, { question, top_k: TOP_K }, signal);
-      this.#answered({ text, question, result, took: performance.now() - began });
+      if (text === this.text) this.#answered({ text, question, result, took: performance.now() - began });
     });
+    this.#compareQuestion();
+  }
+
+  /** Where another question is typed than was answered, say whose answer is shown. */
+  #compareQuestion() {
+    byId("answer").toggleAttribute("data-stale", this.asked !== null && this.asked.question !== this.question.value.trim());
   }
 
   /** Check the claimed quotes against the text. */
@@ -203,20 +234,23 @@ class App {
     this.form.close();
     clearNotice();
     this.#decide();
+    this.#compareQuestion();
     if (this.tabs.current === "fixes") this.tabs.open("text");
     if (this.tabs.current === "found") this.#explain();
-    say(answerInWords(asked, this.threshold.value));
+    say(answerInWords(asked, this.least.value));
     if (narrow()) byId("ask").scrollIntoView({ block: "start" });
     else if (asked.result.answers.length) this.view.reveal(0);
   }
 
-  /** Apply the threshold to the current scores. */
+  /** Apply the least probability to the current result. */
   #decide() {
-    this.history.show(this.threshold.value);
+    this.history.show(this.least.value);
     if (!this.asked) return;
-    this.threshold.show(this.asked.result);
-    showAnswer(this.asked, this.threshold.value, {
+    this.least.show(this.asked.result);
+    this.#showExplained();
+    showAnswer(this.asked, this.least.value, {
       reveal: (rank) => this.#reveal(rank),
+      point: (rank) => this.#point(rank),
       correct: () => this.asked && this.form.open(this.asked),
       say,
     });
@@ -230,11 +264,34 @@ class App {
     this.view.reveal(rank);
   }
 
+  /**
+   * A candidate was clicked in the text: go to it in the list.
+   *
+   * @param {number} rank
+   */
+  #chosen(rank) {
+    if (this.form.isOpen) return;
+    const entry = document.querySelector(`#candidates [data-rank="${rank}"]`) ?? byId("answer").querySelector("button");
+    if (entry instanceof HTMLElement) entry.focus();
+  }
+
+  /**
+   * Point out a candidate, in the text and in the list.
+   *
+   * @param {number | null} rank
+   */
+  #point(rank) {
+    this.view.point(rank);
+    for (const entry of document.querySelectorAll("#candidates [data-rank]")) {
+      entry.classList.toggle("pointed", rank !== null && entry.getAttribute("data-rank") === String(rank));
+    }
+  }
+
   /** @param {Place | null} picked  Marked in addition to the answers. */
   #mark(picked) {
     if (!this.asked) return;
     const { result } = this.asked;
-    const silent = abstains(result, this.threshold.value);
+    const silent = abstains(result, this.least.value);
     const marks = result.answers.map(({ utf16, probability }, rank) => {
       const other = (probability ?? 0) < UNLIKELY ? "unlikely" : "other";
       return { ...utf16, rank, kind: /** @type {"best" | "other" | "unlikely"} */ (rank === 0 && !silent ? "best" : other) };
@@ -264,15 +321,17 @@ class App {
 
   /** @param {Asked} asked */
   #restore(asked) {
+    this.attempts.stop();
     if (asked.text !== this.text) this.#showText(asked.text);
     this.composer.close();
     this.question.value = asked.question;
     this.#answered(asked);
+    this.question.focus();
   }
 
   /** @param {string} name */
   #tabOpened(name) {
-    if (name === "found" && this.explained !== this.asked) this.#explain();
+    if (name === "found" && this.asked && this.explained?.asked !== this.asked) this.#explain();
     else if (name === "found" && !this.asked) byId("view-found").textContent = "Ask a question first to see how its answer was found.";
   }
 
@@ -290,9 +349,16 @@ class App {
     }
     this.attempts.run(async (signal) => {
       const found = await askAbout("v1/explain", asked.text, { question: asked.question, top_k: 1 }, signal);
-      this.explained = asked;
-      showExplanation(view, found, reader, length);
+      if (asked !== this.asked) return;
+      this.explained = { asked, found };
+      this.#showExplained();
     });
+  }
+
+  #showExplained() {
+    if (!this.explained || !this.reader || this.explained.asked !== this.asked) return;
+    const { asked, found } = this.explained;
+    showExplanation(byId("view-found"), asked, found, this.reader, offsetsOf(asked.text).length, this.least.value);
   }
 }
 

@@ -6,6 +6,10 @@ import { byId } from "./dom.js";
 import { clearNotice, inWords, notice } from "./notice.js";
 
 /** @typedef {(signal: AbortSignal) => Promise<void>} Work */
+/** @typedef {[label: string, act: () => void]} Otherwise  What to offer where trying again is of no use. */
+
+// An operation that takes longer shows its time, and can be stopped.
+const SOON = 1000;
 
 /**
  * Announce a text to screen readers.
@@ -21,6 +25,7 @@ export class Attempts {
     this.running = new AbortController();
     this.again = () => {};
     byId("token-dialog").addEventListener("close", () => this.#tokenGiven());
+    byId("stop").addEventListener("click", () => this.stop());
   }
 
   /**
@@ -28,31 +33,50 @@ export class Attempts {
    *
    * @param {Work} work  Aborted when the next one starts.
    * @param {string} [label]  Label of the button while it runs.
+   * @param {Otherwise} [otherwise]  Offered if the server refuses the input.
    */
-  async run(work, label = "Asking \u2026") {
+  async run(work, label = "Asking \u2026", otherwise) {
     this.running.abort();
     const running = new AbortController();
     this.running = running;
     clearNotice();
     busy(label);
+    const clock = this.#clock(running.signal);
     try {
       await withPatience(() => work(running.signal), running.signal, (seconds) => this.#waiting(seconds));
     } catch (error) {
-      if (!running.signal.aborted) this.#failed(error, () => this.run(work, label));
+      if (!running.signal.aborted) this.#failed(error, () => this.run(work, label, otherwise), otherwise);
     } finally {
+      clearInterval(clock);
       if (this.running === running) busy(null);
     }
+  }
+
+  /** Stop what is running; its result is not shown. */
+  stop() {
+    this.running.abort();
+    clearNotice();
+    busy(null);
+  }
+
+  /**
+   * Show how long it takes, with a way to stop.
+   *
+   * @param {AbortSignal} signal
+   */
+  #clock(signal) {
+    const began = performance.now();
+    return setInterval(() => {
+      if (signal.aborted) return;
+      byId("progress").hidden = false;
+      byId("progress-time").textContent = `${Math.round((performance.now() - began) / 1000)} s`;
+    }, SOON);
   }
 
   /** @param {number} seconds */
   #waiting(seconds) {
     const message = `The server has more questions than it can answer at once. Asking again in ${seconds} s.`;
-    const cancel = () => {
-      this.running.abort();
-      clearNotice();
-      busy(null);
-    };
-    notice({ kind: "wait", title: "Too many questions at once", message, actions: [["Do not wait", cancel]] });
+    notice({ kind: "wait", title: "Too many questions at once", message, actions: [["Do not wait", () => this.stop()]] });
     // Announced once, not each second.
     const once = "The server is busy; asking again soon.";
     if (byId("say").textContent !== once) say(once);
@@ -61,10 +85,12 @@ export class Attempts {
   /**
    * @param {unknown} error
    * @param {() => void} again
+   * @param {Otherwise} [otherwise]
    */
-  #failed(error, again) {
+  #failed(error, again, otherwise) {
     const said = inWords(error);
-    notice({ ...said, actions: [["Try again", again]] });
+    const refused = error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 401;
+    notice({ ...said, actions: [refused && otherwise ? otherwise : ["Try again", again]] });
     say(`${said.title}. ${said.message}`);
     if (!(error instanceof ApiError) || error.status !== 401) return;
     this.again = again;
@@ -85,5 +111,6 @@ export class Attempts {
 /** @param {string | null} label  Null: no operation is running. */
 function busy(label) {
   byId("ask").setAttribute("aria-busy", String(label !== null));
+  byId("progress").hidden = true;
   byId("ask-button").textContent = label ?? "Ask";
 }

@@ -13,7 +13,8 @@ export class Composer {
   /**
    * @param {object} actions
    * @param {(text: Text, question?: string) => void} actions.take  Called with a new text; with a question, ask it.
-   * @param {(work: () => Promise<void>) => void} actions.attempt  Run an operation that may fail.
+   * @param {(work: (signal: AbortSignal) => Promise<void>, otherwise: [string, () => void]) => void} actions.attempt
+   *   Run an operation that may fail, and what to offer if the file is refused.
    * @param {() => void} actions.keep  Return to the previous text.
    */
   constructor({ take, attempt, keep }) {
@@ -63,7 +64,13 @@ export class Composer {
 
   /** @param {File} file */
   #read(file) {
-    this.attempt(async () => this.take(await readFile(file)));
+    this.attempt(
+      async (signal) => {
+        const text = await readFile(file, signal);
+        if (!signal.aborted) this.take(text);
+      },
+      ["Choose another file", () => byId("file").click()],
+    );
   }
 
   #takeDrops() {

@@ -139,7 +139,7 @@ export class Corrections {
       ),
     );
     return [
-      h("p", {}, "Your corrections, as a training file: ", h("code", {}, "quoth train corrections.json"), "."),
+      h("p", {}, "Your corrections, as a training file. Train on with them: ", h("code", {}, "quoth train corrections.json --base shipped --out corrected"), "."),
       h("div", { class: "actions" }, h("button", { type: "button", class: "primary", id: "download", onclick: () => this.#download() }, "Download as SQuAD JSON")),
       h("ul", {}, ...items),
     ];

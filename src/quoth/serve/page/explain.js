@@ -1,9 +1,12 @@
 // @ts-check
 /** The explanation of an answer: the windows of the text, and the two logits of each token. */
 
+import { abstains } from "./decide.js";
 import { count, h, percent, signed, vary } from "./dom.js";
+import { short } from "./answer.js";
 import { TokenMap } from "./tokens.js";
 
+/** @typedef {import("./types.js").Asked} Asked */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").ReaderFacts} ReaderFacts */
 /** @typedef {import("./types.js").Window} Window */
@@ -11,16 +14,18 @@ import { TokenMap } from "./tokens.js";
 
 /**
  * @param {HTMLElement} container
+ * @param {Asked} asked
  * @param {Explanation} found
  * @param {ReaderFacts} reader
  * @param {number} length  Length of the text, in code points.
+ * @param {number | null} least  See decide.js.
  */
-export function showExplanation(container, found, reader, length) {
+export function showExplanation(container, asked, found, reader, length, least) {
   const best = found.answers[0];
   const tokens = h("section", { "aria-labelledby": "tokens-title" });
   const choose = (/** @type {number} */ index) => showTokens(tokens, found.windows[index], best);
   container.replaceChildren(
-    h("div", { class: "found" }, windows(found, reader, length, choose), tokens, decision(found)),
+    h("div", { class: "found" }, decision(asked, found, length, least), windows(found, reader, length, choose), tokens),
   );
   choose(best?.window ?? 0);
 }
@@ -116,20 +121,72 @@ function showTokens(section, window, best) {
   map.reveal();
 }
 
-/** @param {Explanation} found */
-function decision(found) {
+/**
+ * What won, and why the others did not.
+ *
+ * @param {Asked} asked
+ * @param {Explanation} found
+ * @param {number} length
+ * @param {number | null} least
+ */
+function decision(asked, found, length, least) {
   const best = found.answers[0];
-  const lines = best
-    ? [
-        `The best answer is the span with the highest sum of start and end logit in all windows. Its score is ${signed(best.score)}.`,
-        `\u201cNo answer\u201d scores ${signed(found.null_score)}, the lowest of all windows.`,
-        `The calibrated probability that it is right is ${percent(best.probability)}: its share in a softmax over all spans, corrected by the odds scale, and weighed against \u201cno answer\u201d.`,
-      ]
-    : [found.reason ?? "There was no text to quote."];
+  const lines = best ? [...reasons(found, best, least), placeOf(best, length)] : [sentence(found.reason ?? "There was no text to quote")];
   return h(
     "section",
     { "aria-labelledby": "sum-title" },
-    h("h3", { id: "sum-title" }, "From logits to an answer"),
-    h("div", { class: "sum" }, ...lines.map((line) => h("p", {}, line))),
+    h("h3", { id: "sum-title" }, "How it was decided"),
+    h("div", { class: "sum" }, ...lines.map((line) => h("p", {}, line)), h("p", { class: "muted" }, took(asked))),
+    found.lost.length ? rejected(found) : null,
   );
+}
+
+/**
+ * @param {Explanation} found
+ * @param {Quote} best
+ * @param {number | null} least
+ */
+function reasons(found, best, least) {
+  const quote = `\u201c${short(best.text)}\u201d`;
+  const silent = abstains(found, least);
+  const scores = `${quote} has the highest sum of start and end logit of all spans in all windows: ${signed(best.score)}. \u201cNo answer\u201d scores ${signed(found.null_score)}, the lowest of all windows.`;
+  const chances = `So ${quote} is right with ${percent(best.probability)}, and the text does not answer with ${percent(found.null_probability)}.`;
+  if (least !== null) {
+    return [scores, chances, `You ask for at least ${percent(least)}: ${silent ? "no answer" : "it is given as the answer"}.`];
+  }
+  return [scores, chances, silent ? sentence(`There is no answer, because ${found.reason ?? "nothing is likely enough"}`) : "It is given as the answer."];
+}
+
+/**
+ * The position of a quote for people: characters from 1, the last one included.
+ *
+ * @param {Quote} quote
+ * @param {number} length  Of the text, in code points.
+ */
+function placeOf({ span, page }, length) {
+  const where = page ? ` (page ${page})` : "";
+  return `It stands at characters ${count(span.start + 1)}\u2013${count(span.end)} of ${count(length)}${where}.`;
+}
+
+/** @param {Explanation} found */
+function rejected({ lost }) {
+  const rows = lost.map(({ text, score, why }) =>
+    h("li", {}, h("q", { dir: "auto" }, short(text)), ` ${signed(score)}: ${why}`),
+  );
+  return h("div", { class: "rejected" }, h("h4", {}, "Higher scores that were rejected"), h("ul", {}, ...rows));
+}
+
+/** @param {Asked} asked */
+function took({ result, took: seen }) {
+  return `It took ${inTime(seen)}, ${inTime(result.timing.compute_ms)} of it in the model.`;
+}
+
+/** @param {number} milliseconds */
+function inTime(milliseconds) {
+  return milliseconds < 1000 ? `${Math.max(1, Math.round(milliseconds))} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return `${text[0].toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
 }

@@ -23,8 +23,8 @@ export class History {
     this.entries = [asked, ...this.entries.filter((old) => !same(old))].slice(0, MOST);
   }
 
-  /** @param {number | null} threshold */
-  show(threshold) {
+  /** @param {number | null} least  See decide.js. */
+  show(least) {
     const fold = /** @type {HTMLDetailsElement} */ (byId("earlier"));
     if (fold.hidden) fold.open = !narrow();
     fold.hidden = this.entries.length < 2;
@@ -37,7 +37,7 @@ export class History {
             "button",
             { type: "button", onclick: () => this.restore(asked) },
             h("span", {}, asked.question),
-            h("span", { class: "said", dir: "auto" }, abstains(asked.result, threshold) ? "No answer" : short(asked.result.answers[0].text)),
+            h("span", { class: "said", dir: "auto" }, abstains(asked.result, least) ? "No answer" : short(asked.result.answers[0].text)),
           ),
         ),
       ),

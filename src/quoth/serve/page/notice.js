@@ -1,7 +1,7 @@
 // @ts-check
 /** Notices: errors and delays, and what to do about them. */
 
-import { ApiError } from "./api.js";
+import { ApiError, hasToken } from "./api.js";
 import { byId, h } from "./dom.js";
 
 /**
@@ -38,7 +38,7 @@ export function inWords(error) {
   const { status, message, hint } = error;
   const titles = new Map([
     [0, "No connection"],
-    [401, "A token is needed"],
+    [401, hasToken() ? "This token is not accepted" : "A token is needed"],
     [404, "The text has expired"],
     [413, "That is too long"],
     [415, "This file type is not supported"],

@@ -10,15 +10,32 @@ import { h } from "./dom.js";
 
 /** @typedef {import("./types.js").Place} Place */
 /** @typedef {Place & { kind: "best" | "other" | "unlikely" | "pick", rank: number }} Mark  In UTF-16 units; rank from 0. */
+/** @typedef {(rank: number) => void} Chosen */
 
 const GAP = /\n[ \t]*\n(?:[ \t]*\n)*/g;
 // With more paragraphs than this, only visible ones are laid out.
 const LONG = 300;
+// Paragraphs that come into view for the first time change their height, so scrolling is repeated until a mark stays.
+const FRAMES = 20;
 
 export class TextView {
-  /** @param {HTMLElement} container */
-  constructor(container) {
+  /**
+   * @param {HTMLElement} container
+   * @param {{ choose: Chosen, point: (rank: number | null) => void }} actions  Called with the rank of a mark: when it is
+   *   clicked, and when the pointer enters or leaves it.
+   */
+  constructor(container, { choose, point }) {
     this.container = container;
+    const rankOf = (/** @type {Event} */ event) => {
+      const mark = /** @type {Element} */ (event.target).closest("mark");
+      return mark instanceof HTMLElement && Number(mark.dataset.rank) >= 0 ? Number(mark.dataset.rank) : null;
+    };
+    container.addEventListener("click", (event) => {
+      const rank = rankOf(event);
+      if (rank !== null && getSelection()?.isCollapsed) choose(rank);
+    });
+    container.addEventListener("pointerover", (event) => point(rankOf(event)));
+    container.addEventListener("pointerleave", () => point(null));
     this.content = "";
     /** @type {(Place & { element: HTMLElement, marked: boolean })[]} */
     this.paragraphs = [];
@@ -65,37 +82,54 @@ export class TextView {
     const cuts = new Set([start, words, end]);
     for (const mark of marks) for (const cut of [mark.start, mark.end]) if (cut > start && cut < words) cuts.add(cut);
     const sorted = [...cuts].sort((one, other) => one - other);
-    /** @type {{ top: Mark | undefined, text: string, gap: boolean }[]} */
+    /** @type {{ top: Mark | undefined, text: string, gap: boolean, ranks: string }[]} */
     const pieces = [];
     sorted.slice(0, -1).forEach((from, index) => {
       const text = this.content.slice(from, sorted[index + 1]);
       const gap = from >= words;
-      const top = gap ? undefined : marks.find((mark) => mark.start <= from && mark.end > from);
+      const covering = gap ? [] : marks.filter((mark) => mark.start <= from && mark.end > from);
+      const [top] = covering;
+      // Of a piece that several candidates cover, all ranks are kept, so that each of them can be shown.
+      const ranks = covering.map(({ rank }) => rank).join(" ");
       const last = pieces.at(-1);
-      if (last && last.top === top && last.gap === gap) last.text += text;
-      else pieces.push({ top, text, gap });
+      if (last && last.top === top && last.gap === gap && last.ranks === ranks) last.text += text;
+      else pieces.push({ top, text, gap, ranks });
     });
-    return pieces.map(({ top, text, gap }) => {
+    return pieces.map(({ top, text, gap, ranks }) => {
       if (gap) return h("span", { class: "gap" }, text);
-      return top ? h("mark", { class: top.kind, "data-rank": top.rank }, text) : document.createTextNode(text);
+      return top ? h("mark", { class: top.kind, "data-rank": top.rank, "data-ranks": ranks }, text) : document.createTextNode(text);
     });
   }
 
   /**
-   * Scroll a mark into view and highlight it for a moment.
+   * Scroll a candidate into view and highlight it for a moment.
    *
    * @param {number} rank
    */
   reveal(rank) {
-    const marks = /** @type {NodeListOf<HTMLElement>} */ (this.container.querySelectorAll("mark"));
-    // A mark that is covered by a better one has no element of its own; use the neighbouring one.
-    const found = [...marks].filter((mark) => Number(mark.dataset.rank) === rank);
-    const first = found[0] ?? marks[0];
-    if (first && !isInView(first)) first.scrollIntoView({ block: "center" });
+    for (const mark of this.container.querySelectorAll("mark.shown")) mark.classList.remove("shown");
+    const found = this.#marksOf(rank);
+    if (!found.length) return;
+    bringIntoView(found[0]);
     for (const mark of found) {
       mark.classList.add("shown");
       mark.addEventListener("animationend", () => mark.classList.remove("shown"), { once: true });
     }
+  }
+
+  /**
+   * Point out the mark of a candidate.
+   *
+   * @param {number | null} rank  Null: none.
+   */
+  point(rank) {
+    for (const mark of this.container.querySelectorAll("mark.pointed")) mark.classList.remove("pointed");
+    if (rank !== null) for (const mark of this.#marksOf(rank)) mark.classList.add("pointed");
+  }
+
+  /** @param {number} rank */
+  #marksOf(rank) {
+    return /** @type {HTMLElement[]} */ ([...this.container.querySelectorAll(`mark[data-ranks~="${rank}"]`)]);
   }
 
   /**
@@ -118,6 +152,18 @@ export class TextView {
     const words = text.trim();
     return words ? { start: start + left, end: start + left + words.length } : null;
   }
+}
+
+/**
+ * Scroll to an element. Smooth scrolling would end somewhere else, where paragraphs on the way change their height.
+ *
+ * @param {HTMLElement} element
+ * @param {number} [left]  Frames in which the layout may still change.
+ */
+function bringIntoView(element, left = FRAMES) {
+  if (!element.isConnected || left === 0) return;
+  if (!isInView(element)) element.scrollIntoView({ block: "center", behavior: "instant" });
+  requestAnimationFrame(() => bringIntoView(element, left - 1));
 }
 
 /** @param {HTMLElement} element */

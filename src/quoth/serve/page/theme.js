@@ -1,13 +1,15 @@
 // @ts-check
 /** Light or dark theme: as in the system, unless the user changes it. Loaded first, to avoid flashes. */
 
+import { remember, remembered } from "./storage.js";
+
 const KEY = "quoth-theme";
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
 
-const stored = localStorage.getItem(KEY);
+const stored = remembered("localStorage", KEY);
 if (stored === "light" || stored === "dark") root.dataset.theme = stored;
 
 /** @param {HTMLElement} button */
@@ -18,7 +20,7 @@ export function themeSwitch(button) {
   };
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
-    localStorage.setItem(KEY, root.dataset.theme);
+    remember("localStorage", KEY, root.dataset.theme);
     label();
   });
   system.addEventListener("change", label);

@@ -12,12 +12,14 @@
  * @property {number | null} probability
  * @property {number} window
  * @property {number | null} [page]
+ * @property {Quote[]} [variants]  Other spellings, best first.
  *
  * @typedef {object} Result  What is said about one question.
  * @property {Quote[]} answers  Best first.
  * @property {number | null} null_score
  * @property {boolean} no_answer
  * @property {string | null} reason
+ * @property {string | null} [warning]
  * @property {{ queue_ms: number, compute_ms: number, total_ms: number }} timing
  *
  * @typedef {object} Window  One window of /v1/explain; its columns have equal length.
@@ -30,7 +32,12 @@
  * @property {(number | null)[]} end_logits
  * @property {number | null} null_score
  *
- * @typedef {Result & { windows: Window[] }} Explanation
+ * @typedef {object} Lost  A rejected candidate.
+ * @property {string} text
+ * @property {string} why
+ * @property {number | null} score
+ *
+ * @typedef {Result & { windows: Window[], lost: Lost[], null_probability: number | null }} Explanation
  *
  * @typedef {object} ReaderFacts  Of /v1/reader.
  * @property {string} name

@@ -206,7 +206,7 @@ class Desk:
     def _too_late(self) -> ApiError:
         return ApiError(
             504, "deadline_s_limit", f"the request exceeded the deadline of {self._settings.deadline_s:g} s",
-            "Send less text at once, or start the server with a higher --deadline-s.",
+            "Send less text at once, or ask the operator of this server to raise its limit (deadline_s).",
         )  # fmt: skip
 
 

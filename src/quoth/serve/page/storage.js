@@ -1,0 +1,33 @@
+// @ts-check
+/** Storage of the browser, which privacy settings may forbid: then nothing is remembered, and nothing fails. */
+
+/** @typedef {"localStorage" | "sessionStorage"} Area */
+
+/**
+ * @param {Area} area
+ * @param {string} key
+ * @returns {string | null}
+ */
+export function remembered(area, key) {
+  try {
+    return window[area].getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {Area} area
+ * @param {string} key
+ * @param {string | null} value  Null: forget it.
+ * @returns {boolean} Whether it is stored; not if storage is forbidden or full.
+ */
+export function remember(area, key, value) {
+  try {
+    if (value === null) window[area].removeItem(key);
+    else window[area].setItem(key, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
