@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import queue
 import subprocess
 import sys
 import warnings
@@ -243,9 +244,56 @@ def test_generators_and_data_sets_are_streamed():
     answers = qa(endless(), top_k=2)
     assert taken == []
     assert [said(next(answers)) for _ in range(3)] == [said(qa(question=QUESTION, context=CONTEXT, top_k=2))] * 3
-    assert len(taken) < 100
+    assert len(taken) < 1100
     expected = [qa(question=QUESTION, context=CONTEXT[: 30 + index]) for index in range(3)]
     assert [said(answer) for answer in qa(Rows())] == [said(answer) for answer in expected]
+
+
+@pytest.mark.parametrize("compat", [False, True])
+def test_a_generator_may_wait_for_the_last_answer(compat):
+    answers = queue.Queue()
+
+    def source():
+        question = QUESTION
+        for _ in range(4):
+            yield {"question": question, "context": CONTEXT}
+            question = answers.get(timeout=60) if not compat else said(found[-1])[0][0] + "?"
+
+    found = []
+    for answer in tiny(compat=compat)(source()):
+        found.append(answer)
+        answers.put(f"{answer['answer']}?")
+    assert len(found) == 4
+
+
+def test_a_bad_item_of_a_generator_is_named_after_the_answers_before_it():
+    items = [{"question": QUESTION, "context": CONTEXT}] * 3 + [{"question": QUESTION, "context": None}]
+    found = []
+    with pytest.raises(ValueError, match="item 3: context must be a str, but is NoneType"):
+        found.extend(tiny()(item for item in items))
+    assert len(found) == 3
+    items[3] = {"question": QUESTION * 100, "context": CONTEXT}
+    found = []
+    with pytest.raises(ValueError, match="question 3: must leave room"):
+        found.extend(tiny()(item for item in items))
+    assert len(found) == 3
+
+
+def test_what_answers_can_be_saved(tmp_path):
+    tiny().save_pretrained(tmp_path / "saved")
+    again = quoth.pipeline("question-answering", model=str(tmp_path / "saved"))
+    assert said(again(question=QUESTION, context=CONTEXT)) == said(tiny()(question=QUESTION, context=CONTEXT))
+
+
+@pytest.mark.torch
+def test_a_model_of_transformers_is_saved_as_transformers_saves_it(tmp_path):
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    parts = [kind.from_pretrained(TINY / "wordpiece") for kind in (AutoModelForQuestionAnswering, AutoTokenizer)]
+    quoth.pipeline("question-answering", model=parts[0], tokenizer=parts[1]).save_pretrained(tmp_path / "saved")
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
+        path.name for path in (tmp_path / "saved").iterdir()
+    }
 
 
 @pytest.mark.parametrize(

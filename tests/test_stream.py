@@ -1,6 +1,8 @@
 """The stream: cutting, engine and decoding at once, in order, bounded, and without a trace when it is left early."""
 
 import itertools
+import queue
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -114,7 +116,101 @@ def test_the_engine_runs_while_the_caller_is_busy():
     predictions.close()
 
 
-def test_the_input_is_read_in_the_callers_thread_and_not_far_ahead():
+def test_a_question_may_depend_on_the_last_answer():
+    answers: queue.Queue[str] = queue.Queue()
+
+    def source() -> Iterator[tuple[str, str]]:
+        question = QUESTION
+        for _ in range(5):
+            yield question, CONTEXT
+            question = f"{QUESTION} {answers.get(timeout=60)}"
+
+    asked = []
+    for prediction in tiny_reader("wordpiece").answer_all(source()):
+        asked.append(prediction.question)
+        answers.put(prediction.text or "nobody")
+    assert len(asked) == 5
+    assert asked[1] != asked[0]
+    assert our_threads() == []
+
+
+def test_a_program_on_the_other_end_of_a_pipe_gets_each_answer_before_it_asks_again():
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from support.readers import tiny_reader
+for prediction in tiny_reader("wordpiece").answer_all((line, {CONTEXT!r}) for line in sys.stdin):
+    print(prediction.id, flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        for number in range(3):
+            run.stdin.write(f"{QUESTION}\n")
+            run.stdin.flush()
+            assert run.stdout.readline() == f"{number}\n"
+        run.stdin.close()
+        assert run.stdout.read() == ""
+    assert run.returncode == 0
+
+
+def test_what_comes_while_the_engine_is_busy_is_read_together():
+    engine = WatchedEngine(seconds=0.05)
+
+    def source() -> Iterator[Example]:
+        for number in range(200):
+            time.sleep(0.001)
+            yield Example(str(number), QUESTION, "Ana Ribeiro")
+
+    assert len(list(reader_on(engine).answer_all(source()))) == 200
+    assert len(engine.spans) < 40
+
+
+def test_leaving_a_live_input_early_ends_its_threads():
+    left = threading.Event()
+
+    def source() -> Iterator[Example]:
+        try:
+            for number in itertools.count():
+                yield Example(str(number), QUESTION, "Ana Ribeiro")
+        finally:
+            left.set()
+
+    predictions = tiny_reader("wordpiece").answer_all(source())
+    next(predictions)
+    predictions.close()
+    assert our_threads() == []
+    assert left.wait(10)
+
+
+def test_an_input_that_blocks_does_not_keep_its_caller():
+    held = threading.Event()
+
+    def source() -> Iterator[Example]:
+        yield Example("1", QUESTION, "Ana Ribeiro")
+        held.wait(60)
+
+    predictions = tiny_reader("wordpiece").answer_all(source())
+    next(predictions)
+    started = time.monotonic()
+    predictions.close()
+    assert time.monotonic() - started < 10
+    held.set()
+
+
+def test_a_cursor_that_belongs_to_a_thread_is_read_by_it_or_the_error_says_what_to_do():
+    database = sqlite3.connect(":memory:")
+    database.executescript("CREATE TABLE t (q, c); INSERT INTO t VALUES ('Who?', 'Ana kept it.')")
+    reader = tiny_reader("wordpiece")
+    rows = "SELECT q, c FROM t"
+    assert len(list(reader.answer_all(database.execute(rows)))) == 1
+    assert len(list(reader.answer_all((tuple(row) for row in database.execute(rows)), own_thread=False))) == 1
+    with pytest.raises(sqlite3.ProgrammingError) as caught:
+        list(reader.answer_all(tuple(row) for row in database.execute(rows)))
+    assert "own_thread=False" in caught.value.__notes__[0]
+
+
+def test_input_is_asked_for_by_the_callers_thread_if_it_must_and_not_far_ahead():
     asked: list[str] = []
 
     def source() -> Iterator[Example]:
@@ -122,7 +218,7 @@ def test_the_input_is_read_in_the_callers_thread_and_not_far_ahead():
             asked.append(threading.current_thread().name)
             yield Example(str(number), QUESTION, "Ana Ribeiro")
 
-    predictions = tiny_reader("wordpiece").answer_all(source())
+    predictions = tiny_reader("wordpiece").answer_all(source(), own_thread=False)
     for number in range(3 * LOOK_AHEAD):
         assert next(predictions).id == str(number)
         assert len(asked) <= (3 + number // LOOK_AHEAD) * LOOK_AHEAD
@@ -178,13 +274,23 @@ def test_interrupting_the_input_does_not_wait_for_answers():
 
 
 @pytest.mark.parametrize("place", [3, LOOK_AHEAD + 3, 2 * LOOK_AHEAD + 3])
-def test_an_invalid_example_stops_its_block(place):
+@pytest.mark.parametrize("make", [list, iter])
+def test_an_example_that_cannot_be_read_costs_only_itself(place, make):
     asked = examples(3 * LOOK_AHEAD)
     asked[place] = Example("56be", QUESTION * 20, CONTEXT)
     found = []
     with pytest.raises(QuestionTooLongError, match="question 56be: must leave room"):
-        found.extend(prediction.id for prediction in tiny_reader("wordpiece").answer_all(asked))
-    assert len(found) == place // LOOK_AHEAD * LOOK_AHEAD
+        found.extend(prediction.id for prediction in tiny_reader("wordpiece").answer_all(make(asked)))
+    assert found == [f"q{number}" for number in range(place)], "those before it are answered first"
+    assert our_threads() == []
+    asked[place + 2] = Example("empty", " ", CONTEXT)
+    asked.insert(place, ("Who?", None))
+    errors = []
+    answered = tiny_reader("wordpiece").answer_all(make(asked), on_error=lambda error: errors.append(str(error)))
+    ids = [prediction.id for prediction in answered]
+    assert ids == [each.id for each in asked if isinstance(each, Example) and each.id not in ("56be", "empty")]
+    named = [error.split(" must")[0].split(":")[0] for error in errors]
+    assert named == [f"question {place}", "question 56be", "question empty"]
     assert our_threads() == []
 
 

@@ -17,10 +17,23 @@ SOURCE = ROOT / "src" / "quoth"
 
 # Lowest first: a package (or a module beside them) imports from its own layer or from those below it.
 LAYERS = (
-    ("config", "deprecated", "display", "errors", "files", "inputs", "names", "notebook", "records", "signals", "text"),
+    (
+        "config",
+        "deprecated",
+        "display",
+        "errors",
+        "files",
+        "inputs",
+        "live",
+        "names",
+        "notebook",
+        "records",
+        "signals",
+        "text",
+    ),
     ("data", "documents", "evaluation", "reading", "verification"),
     ("engines",),
-    ("store", "stream"),
+    ("asked", "store", "stream"),
     ("reader",),
     ("calibrating", "corpus", "drawing", "dropin", "engine_benchmark", "tables"),
     ("export", "exporting", "tracking", "training"),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quoth.asked import Asked, as_example, as_examples, is_live
 from quoth.engines import Engine
 from quoth.engines.select import ENGINES, no_such_engine
-from quoth.errors import ConfigError, InputError
-from quoth.inputs import wrong_context, wrong_question
+from quoth.errors import ConfigError, QuothError
 from quoth.names import suggests_names
 from quoth.reading import (
     DecodeSettings,
@@ -36,8 +35,6 @@ from quoth.stream import Stream
 
 if TYPE_CHECKING:
     from quoth.store.provenance import Used
-
-Asked = Example | tuple[str, str | Sequence[str]]
 
 
 class Reader:
@@ -207,7 +204,7 @@ class Reader:
             >>> best.text, best.span
             ('Ada Lovelace', Span(start=18, end=30))
         """
-        example = _example("", question, context)
+        example = as_example("", question, context)
         settings = self.decode_settings(
             top_k, null_threshold, max_answer_tokens, min_probability=min_probability, overlapping=overlapping
         )
@@ -253,7 +250,7 @@ class Reader:
             >>> explanation.answers[0].answer.text, len(explanation.windows)
             ('Ada Lovelace', 1)
         """
-        example = _example("", question, context)
+        example = as_example("", question, context)
         settings = self.decode_settings(
             top_k, null_threshold, max_answer_tokens, min_probability=min_probability, overlapping=overlapping
         )
@@ -263,30 +260,41 @@ class Reader:
     @suggests_names
     def answer_all(
         self,
-        examples: Iterable[Asked],
+        examples: Iterable[Asked] | Any,
         *,
         top_k: int = 1,
         null_threshold: NullThreshold | None = None,
         max_answer_tokens: int | None = None,
         min_probability: float | None = None,
         overlapping: bool = False,
+        on_error: Callable[[QuothError], None] | None = None,
+        own_thread: bool = True,
     ) -> Iterator[Prediction]:
         """Answer many questions, in order. The input may be an infinite stream; memory use is constant.
 
+        A generator is answered as it comes: as soon as it has nothing ready, all that was asked is answered before more
+        is waited for, so that a question may depend on the last answer.
+
         Args:
-            examples: Examples, whose golds are ignored; or pairs of a question and a context, or of a question
-                and several contexts. The id of a pair is its number, from 0.
+            examples: Examples, whose golds are ignored; pairs of a question and a context, or of a question and several
+                contexts; mappings with ``question`` and ``context``; or a frame of pandas, polars, pyarrow or
+                ``datasets`` with these columns. The id of what has none is its number, from 0.
             top_k: As in :meth:`answer`.
             null_threshold: As in :meth:`answer`.
             max_answer_tokens: As in :meth:`answer`.
             min_probability: As in :meth:`answer`.
             overlapping: As in :meth:`answer`.
+            on_error: Called, in order, with the error of each question that cannot be read, instead of raising it;
+                others are answered all the same.
+            own_thread: Whether an iterator is read in a thread of its own; if not, the caller's thread reads it, up to
+                768 questions ahead.
 
         Yields:
             Predictions, each with its question and contexts: ``prediction.example``.
 
         Raises:
-            InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
+            InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id, after the answers of those
+                before it.
 
         Example:
             >>> pairs = [("Who wrote it?", "Ada wrote it."), ("When?", ["In 1843.", "In London."])]
@@ -297,7 +305,8 @@ class Reader:
             top_k, null_threshold, max_answer_tokens, min_probability=min_probability, overlapping=overlapping
         )
         stream = Stream(self.windower, self.engine, partial(search_batch, settings=settings))
-        for example, windows in stream.read(map(_as_example, count(), examples)):
+        live = own_thread and is_live(examples)
+        for example, windows in stream.read(as_examples(examples), live=live, on_error=on_error):
             yield decide(example, windows, settings)
 
     def read_all(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[WindowLogits]]]:
@@ -353,30 +362,3 @@ def _unpickled(kind: type[Reader], origin: Origin, settings: ReaderSettings) -> 
     reader = kind.__new__(kind)
     reader._origin, reader.settings = origin, settings
     return reader
-
-
-def _as_example(number: int, asked: Asked) -> Example:
-    """Return an item of :meth:`Reader.answer_all` as an example."""
-    if isinstance(asked, Example):
-        if wrong := wrong_question(asked.question):
-            raise InputError(f"{asked.name} {wrong}")
-        if wrong := next(filter(None, map(wrong_context, asked.contexts)), None):
-            raise InputError(f"{asked.name}: the context {wrong}")
-        return asked
-    if isinstance(asked, str) or not isinstance(asked, Sequence) or len(asked) != 2:
-        raise InputError(
-            f"question {number}: must be an Example, or a pair of a question and a context or several, but is {asked!r}"
-        )
-    return _example(str(number), *asked)
-
-
-def _example(id: str, question: str, context: str | Sequence[str]) -> Example:
-    """Create an example from a caller's arguments, which may have any type."""
-    name = f"question {id}" if id else "the question"
-    if wrong := wrong_question(question):
-        raise InputError(f"{name} {wrong}")
-    texts = [context] if isinstance(context, str) or not isinstance(context, Iterable) else list(context)
-    for text in texts:
-        if not isinstance(text, str):
-            raise InputError(f"{name}: the context must be text, or several texts, but is {text!r}")
-    return Example(id, question, texts)

@@ -4,18 +4,23 @@ Examples are read in blocks, which end after so many examples or so much text. T
 length and grouped into batches by a token budget. Three threads work at the same time: one creates the windows of the
 next block, one runs the engine, and the caller's thread reads examples, reduces the logits, and yields results in the
 order of the examples. At most three blocks are in memory, so memory is bounded for any stream.
+
+A live input (``quoth.live``) is read by a thread of its own. A block then ends when the input has nothing ready, and
+all answers are yielded before more input is waited for. An example that cannot be read affects no other.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from quoth.engines import Engine
+from quoth.errors import InputError, QuothError, TokenizerError
+from quoth.live import Pump
 from quoth.reading import SpanLogits, Window, WindowBatch, Windower, by_token_budget
 from quoth.records import Example
 
@@ -44,10 +49,14 @@ BATCH_TOKENS = 4096
 _QUEUED = 8
 
 
-class _Block(NamedTuple):
-    """Examples that are read together, with their windows and batches."""
+# An example, or why there is none.
+Given = Example | QuothError
 
-    examples: list[tuple[Example, list[Window]]]
+
+class _Block(NamedTuple):
+    """Examples that are read together, with their windows and batches; or why one of them cannot be read."""
+
+    examples: list[tuple[Example, list[Window]] | QuothError]
     batches: Iterator[WindowBatch]
 
 
@@ -82,34 +91,69 @@ class Stream(Generic[T]):
             found.update((item.window, item) for item in self.reduce(batch, self.engine.run(batch)))
         return [found[window] for window in windows]
 
-    def read(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[T]]]:
+    def read(
+        self,
+        examples: Iterable[Given],
+        *,
+        live: bool = False,
+        on_error: Callable[[QuothError], None] | None = None,
+    ) -> Iterator[tuple[Example, list[T]]]:
         """Yield each example with the reduced logits of its windows, in the order of the examples.
 
-        The input is only read by the thread that consumes the output. If the input raises, the results of earlier
-        examples are yielded first. To stop early, close or drop the iterator, which stops its threads.
+        If the input raises, the results of earlier examples are yielded first. To stop early, close or drop the
+        iterator, which stops its threads.
+
+        Args:
+            examples: The examples; an error stands for one that cannot be read.
+            live: Whether to read the input in a thread of its own, and to yield all results before more of it is waited
+                for; else only the thread that consumes the output reads it.
+            on_error: Called, in order, with the error of each example that cannot be read; ``None``: raise the first
+                one, after the results of earlier examples.
 
         Raises:
-            InputError, QuestionTooLongError: If an example is invalid.
+            InputError, QuestionTooLongError, TokenizerError: If an example is invalid, without ``on_error``.
             ReaderError: If the engine fails.
         """
+        found = self._live(examples) if live else self._ready(examples)
+        try:
+            for item in found:
+                if not isinstance(item, QuothError):
+                    yield item
+                elif on_error is None:
+                    raise item
+                else:
+                    on_error(item)
+        finally:
+            found.close()
+
+    def _live(self, examples: Iterable[Given]) -> Generator[tuple[Example, list[T]] | QuothError, None, None]:
+        with Pump(examples, LOOK_AHEAD, _characters, self.block_characters) as pump:
+            yield from self._in_parallel(pump.blocks())
+
+    def _ready(self, examples: Iterable[Given]) -> Generator[tuple[Example, list[T]] | QuothError, None, None]:
         blocks = self._blocks(examples)
         first = next(blocks, [])
-        if not self._is_full(len(first), sum(map(_characters, first))):
-            # It is the last one, so nothing can run in parallel.
-            yield from self._collect(map(self._run, _steps([self._cut(first)])))
-            next(blocks, None)  # raises the input's exception
+        if self._is_full(len(first), sum(map(_characters, first))):
+            yield from self._in_parallel(chain([first], blocks))
             return
+        # It is the last one, so nothing can run in parallel.
+        yield from self._collect(self._run(step) for step in _steps([self._cut(first)]) if step)
+        next(blocks, None)  # raises the input's exception
+
+    def _in_parallel(
+        self, blocks: Iterable[list[Given] | None]
+    ) -> Generator[tuple[Example, list[T]] | QuothError, None, None]:
         cutter, runner = ThreadPoolExecutor(1, "quoth-cutter"), ThreadPoolExecutor(1, "quoth-engine")
         try:
-            cut = _ahead(cutter, self._cut, chain([first], blocks), lambda blocks: len(blocks) > 1)
+            cut = _ahead(cutter, self._cut, blocks, lambda blocks: len(blocks) > 1)
             yield from self._collect(_ahead(runner, self._run, _steps(cut), _is_much))
         finally:
             cutter.shutdown(cancel_futures=True)
             runner.shutdown(cancel_futures=True)
 
-    def _blocks(self, examples: Iterable[Example]) -> Iterator[list[Example]]:
+    def _blocks(self, examples: Iterable[Given]) -> Iterator[list[Given]]:
         """Yield the examples in blocks; if the input raises, yield earlier examples first, and then raise."""
-        block: list[Example] = []
+        block: list[Given] = []
         characters = 0
         each = iter(examples)
         while True:
@@ -132,23 +176,43 @@ class Stream(Generic[T]):
         """Return True if a block of this size ends here."""
         return examples >= LOOK_AHEAD or characters >= self.block_characters
 
-    def _cut(self, examples: list[Example]) -> _Block:
-        cut = list(self.windower.each(examples))
+    def _cut(self, given: list[Given]) -> _Block:
+        cut: list[tuple[Example, list[Window]] | QuothError] = []
+        while len(cut) < len(given):
+            rest = given[len(cut) :]
+            if isinstance(rest[0], QuothError):
+                cut.append(rest[0])
+            else:
+                self._cut_run([each for each in takewhile(_is_example, rest) if isinstance(each, Example)], cut)
+        windows = [window for each in cut if not isinstance(each, QuothError) for window in each[1]]
         # Batches are created lazily, because padding makes them larger than the windows.
-        return _Block(cut, self._batches([window for _, windows in cut for window in windows]))
+        return _Block(cut, self._batches(windows))
+
+    def _cut_run(self, examples: list[Example], cut: list[tuple[Example, list[Window]] | QuothError]) -> None:
+        """Add examples with their windows, up to the first that cannot be cut, and its error."""
+        try:
+            cut.extend(self.windower.each(examples))
+        except InputError as error:
+            cut.append(error)
+        except TokenizerError:  # of any of the texts, which are encoded together
+            for example in examples:
+                try:
+                    cut.append((example, self.windower.windows(example)))
+                except (InputError, TokenizerError) as error:
+                    cut.append(error)
 
     def _run(self, step: _Step) -> _Step:
         return step if step.batch is None else step._replace(logits=self.engine.run(step.batch))
 
-    def _collect(self, steps: Iterable[_Step]) -> Iterator[tuple[Example, list[T]]]:
+    def _collect(self, steps: Iterable[_Step | None]) -> Iterator[tuple[Example, list[T]] | QuothError]:
         """Reduce batches as they arrive, and yield a block's examples when all its batches are done."""
         found: dict[Window, T] = {}
-        for step in steps:
+        for step in filter(None, steps):
             if step.batch is not None and step.logits is not None:
                 found.update((item.window, item) for item in self.reduce(step.batch, step.logits))
                 continue
-            for example, windows in step.block.examples:
-                yield example, [found.pop(window) for window in windows]
+            for item in step.block.examples:
+                yield item if isinstance(item, QuothError) else (item[0], [found.pop(each) for each in item[1]])
 
     def _batches(self, windows: Sequence[Window]) -> Iterator[WindowBatch]:
         limit = self.windower.max_tokens
@@ -157,12 +221,19 @@ class Stream(Generic[T]):
             yield WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=limit)
 
 
-def _characters(example: Example) -> int:
-    return sum(map(len, example.contexts))
+def _is_example(given: Given) -> bool:
+    return isinstance(given, Example)
 
 
-def _steps(blocks: Iterable[_Block]) -> Iterator[_Step]:
+def _characters(given: Given) -> int:
+    return sum(map(len, given.contexts)) if isinstance(given, Example) else 0
+
+
+def _steps(blocks: Iterable[_Block | None]) -> Iterator[_Step | None]:
     for block in blocks:
+        if block is None:
+            yield None
+            continue
         yield from (_Step(block, batch) for batch in block.batches)
         yield _Step(block, None)
 
@@ -175,9 +246,9 @@ def _is_much(steps: Sequence[_Step]) -> bool:
 def _ahead(
     pool: ThreadPoolExecutor,
     work: Callable[[Item], R],
-    items: Iterable[Item],
+    items: Iterable[Item | None],
     is_much: Callable[[Sequence[Item]], bool],
-) -> Iterator[R]:
+) -> Iterator[R | None]:
     """Yield the result of each item, in order, while later items are processed.
 
     If the iterator of items raises, the results of earlier items are yielded first.
@@ -185,7 +256,8 @@ def _ahead(
     Args:
         pool: The thread pool.
         work: The function to apply to each item.
-        items: The items; they are read in the caller's thread.
+        items: The items; they are read in the caller's thread. ``None`` means that the next one must be waited for: all
+            results are yielded first, and then ``None``.
         is_much: Returns True if enough items are queued.
     """
     taken: deque[Item] = deque()
@@ -205,6 +277,11 @@ def _ahead(
             while futures:
                 yield first()
             raise
+        if item is None:
+            while futures:
+                yield first()
+            yield None
+            continue
         taken.append(item)
         futures.append(pool.submit(work, item))
         while is_much(taken):

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from quoth.cli import options
 from quoth.cli.console import note, stderr
 from quoth.display import visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from quoth.reader import Reader
-    from quoth.records import Example
 
 app = typer.Typer(add_completion=False)
 
@@ -86,9 +80,10 @@ def predict(
     examples = read_examples(data, places=False)  # golds are not used
     loaded = Reader.load(reader, engine=engine, precision=precision)
     skipped: list[str] = []
-    readable = _readable(loaded, examples, skipped) if on_error == "skip" else examples
-    decision = options.deciding(null_threshold, min_probability)
-    predictions = loaded.answer_all(readable, top_k=top_k if nbest else 1, overlapping=True, **decision)
+    decision: dict[str, Any] = options.deciding(null_threshold, min_probability)
+    if on_error == "skip":
+        decision["on_error"] = lambda error: skipped.append(str(error))
+    predictions = loaded.answer_all(examples, top_k=top_k if nbest else 1, overlapping=True, **decision)
     # Answers arrive in batches, so the remaining time is estimated from many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
     files = prediction_files(None if to_stdout else output, nbest, null_odds, excel_safe=excel_safe)
@@ -100,16 +95,3 @@ def predict(
     for sentence in skipped:
         note(f"skipped: {visible(sentence)}")
     note(f"{len(examples) - len(skipped):,} questions answered: {'stdout' if to_stdout else output}")
-
-
-def _readable(reader: Reader, examples: Iterable[Example], skipped: list[str]) -> Iterator[Example]:
-    """Yield the examples that can be split into windows; note the reason for the others."""
-    from quoth.errors import InputError
-
-    for example in examples:
-        try:
-            list(reader.windower.each([example]))
-        except InputError as error:
-            skipped.append(str(error))
-        else:
-            yield example

@@ -23,6 +23,17 @@ def frame_rows(source: Any, problems: Problems) -> Iterator[Row]:
     yield from merge_answers(_rows(records, problems))
 
 
+def frame_records(source: Any) -> Iterable[object]:
+    """Return the rows of a frame as mappings, lazily where its library can; anything else as it is."""
+    if callable(getattr(source, "to_batches", None)):  # pyarrow
+        return (row for batch in source.to_batches() for row in batch.to_pylist())
+    if callable(getattr(source, "iter_rows", None)):  # polars
+        return source.iter_rows(named=True)  # type: ignore[no-any-return]
+    if hasattr(source, "to_dict") and hasattr(source, "iloc"):  # pandas
+        return ({str(name): _plain(cell) for name, cell in row.items()} for row in source.to_dict("records"))
+    return source  # type: ignore[no-any-return]
+
+
 def _rows(records: Iterable[object], problems: Problems) -> Iterator[Row]:
     for number, record in enumerate(records, 1):
         if isinstance(record, Mapping):

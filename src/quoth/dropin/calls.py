@@ -9,6 +9,7 @@ import types
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import count
 from typing import Any
 
 from quoth.names import did_you_mean
@@ -87,7 +88,7 @@ def read_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Example | lis
     """
     inputs = _inputs(args, kwargs)
     if isinstance(inputs, types.GeneratorType) or _is_data_set(inputs):
-        return map(_trusted, _items(inputs))
+        return map(_trusted, count(), _items(inputs))
     if isinstance(inputs, Mapping) or _is_sample(inputs):
         inputs = [inputs]
     elif not isinstance(inputs, Iterable):
@@ -150,11 +151,16 @@ def _checked(item: Any) -> Example | list[Example]:
     return create_sample(**item)
 
 
-def _trusted(item: Any) -> Example:
-    """Read an item of a generator or of a data set, which may have other keys too."""
+def _trusted(number: int, item: Any) -> Example:
+    """Read an item of a generator or of a data set, which may have other keys too; an error names its number."""
     if _is_sample(item):
-        return _sample(item)
-    return _example(item["question"], item["context"])
+        example = _sample(item)
+    else:
+        try:
+            example = _example(item["question"], item["context"])
+        except ValueError as error:
+            raise ValueError(f"item {number}: {error}") from None
+    return example if example.id else replace(example, id=str(number))
 
 
 def _is_sample(item: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -24,7 +24,7 @@ class ExactReader:
         self._reader = reader
         self._with = lru_cache(maxsize=8)(self._changed)
 
-    def answer(self, examples: list[Example], parameters: Parameters) -> Iterator[Result | list[Result]]:
+    def answer(self, examples: Iterable[Example], parameters: Parameters) -> Iterator[Result | list[Result]]:
         """Answer examples, in order.
 
         Raises:

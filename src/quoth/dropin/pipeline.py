@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ from quoth.records import Example
 from quoth.store import ReaderSettings, find_folder
 
 TASK = "question-answering"
-# Number of examples of a stream that are answered together.
-_AT_ONCE = 64
 _MADE_OF_THE_REST = ("_reader", "_lengths", "_exact", "_old")
 # Attributes of a transformers tokenizer that Quoth uses.
 _NAMED = ("cls_token", "pad_token", "unk_token")
@@ -162,12 +159,23 @@ class QuestionAnsweringPipeline:
     def _answer(
         self, examples: Iterable[Example], parameters: Parameters, batch_size: int
     ) -> Iterator[Result | list[Result]]:
-        examples = iter(examples)
-        while block := list(islice(examples, _AT_ONCE)):
-            if self.compat:
-                yield from (self._old.answer(example, parameters, batch_size) for example in block)
-            else:
-                yield from self._exact.answer(block, parameters)
+        if self.compat:
+            return (self._old.answer(example, parameters, batch_size) for example in examples)
+        return self._exact.answer(examples, parameters)
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
+        """Write the model and its tokenizer into a folder: a reader's folder, or that of a transformers model.
+
+        Args:
+            save_directory: The folder; for a reader it must be new or empty.
+            kwargs: Passed on to ``save_pretrained`` of a transformers model.
+        """
+        model, tokenizer, _ = self._given
+        if isinstance(model, Reader):
+            model.save(save_directory)
+            return
+        model.save_pretrained(save_directory, **kwargs)
+        tokenizer.save_pretrained(save_directory)
 
     create_sample = staticmethod(create_sample)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from quoth.errors import DataError, PredictionsError
+from quoth.errors import ConfigError, DataError, PredictionsError
 from quoth.evaluation.calibration import Calibration, Confidence
 from quoth.evaluation.compare import Comparison, compare
 from quoth.evaluation.metrics import Rules, exact_and_f1, rules_of
@@ -142,8 +143,12 @@ def evaluate(
                 silent[example] += 1
                 yield example
 
+    if isinstance(examples, str | os.PathLike | None):
+        raise ConfigError(f"evaluate takes a reader and examples, but got {examples!r}: read them with read_examples")
     outcomes: list[_Outcome] = []
-    for prediction in reader.answer_all(labelled()):
+    # A list is read by this thread and in whole blocks, so that two runs compute the same to the last bit.
+    asked = list(labelled()) if isinstance(examples, Sequence) else labelled()
+    for prediction in reader.answer_all(asked):
         example = prediction.example
         if not silent[example]:
             raise PredictionsError(f"the reader must answer the given examples, but answered {example.name}")
