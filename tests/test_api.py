@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
+from typing import Unpack, get_type_hints
 
 import pytest
 
+import quoth
+from quoth.config import settings_of
 from quoth.data.describe import describe
 from quoth.evaluation import score
 from quoth.reading import Windower
 from quoth.reading.survey import survey
 from quoth.records import Example, Gold
 from quoth.store import ReaderSettings
+from quoth.training import TrainConfig, TrainSettings
 from support.readers import tiny_tokenizer
 
 EXAMPLES = [Example("1", "Who?", "Ana saw a cat.", [Gold("cat", 10)])]
@@ -65,3 +69,11 @@ def test_export_of_the_module_that_it_was_still_works():
     assert out.startswith("nowhere")
     assert out.endswith("True\n")
     assert err.startswith("<string>:1: DeprecationWarning: the module quoth.export is deprecated: use `from quoth")
+
+
+@pytest.mark.torch
+def test_train_shows_its_settings():
+    config = get_type_hints(TrainConfig)
+    assert get_type_hints(TrainSettings) == {name: config[name] for name in settings_of(TrainConfig)}
+    assert TrainSettings.__required_keys__ == {item.name for item in settings_of(TrainConfig).values() if item.required}
+    assert get_type_hints(quoth.train)["settings"] == Unpack[TrainSettings]

@@ -161,13 +161,16 @@ def test_json_has_all_fields(quoth):
     )
     document = json.loads(out)
     assert (status, err) == (0, "")
-    assert set(document) == {"question", "answers", "best", "no_answer", "reason", "null_score", "warning"}
+    assert set(document) == {
+        *("question", "answers", "best", "no_answer", "reason", "null_score", "null_probability"),
+        *("windows", "skipped", "warning"),
+    }
     assert (document["question"], document["no_answer"], document["reason"]) == ("Was?", False, None)
     assert len(document["answers"]) > 10
     for answer in document["answers"]:
         assert set(answer) == {
             *("text", "start", "end", "start_utf16", "end_utf16", "score", "probability"),
-            *("context", "context_index", "window_index", "page", "boxes"),
+            *("context", "context_index", "window_index", "page", "boxes", "variants", "places"),
         }
         assert_quotes(answer, text)
 

@@ -214,6 +214,7 @@ def test_every_question_has_a_row():
         Row("2", True, 1.0, "", False),
         Row("3", False, pytest.approx(2 / 3), "black dog", True),
     )
+    assert [row.f1 for row in report.rows] == [0.0, 100.0, pytest.approx(200 / 3)]
     assert report.to_dict() == {
         "exact": pytest.approx(100 / 3),
         "f1": pytest.approx(100 * 5 / 9),
@@ -420,8 +421,15 @@ def test_writes_the_three_files(tmp_path):
             write(each)
     texts, nbest, odds = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
     first, other = (
-        {"text": a.text, "probability": a.probability, "score": a.score, "start": a.span.start, "end": a.span.end}
+        {key: value for key, value in a.to_dict(example("1").context).items() if key not in ("variants", "places")}
         for a in (best, second)
+    )
+    assert (first["text"], first["start"], first["end"], first["score"], first["probability"]) == (
+        "cat",
+        0,
+        3,
+        4.5,
+        0.75,
     )
     assert texts == {"1": "cat", "2": "", "3": ""}
     assert nbest == {"1": [first, other], "2": [other], "3": []}

@@ -64,9 +64,9 @@ def test_coverage_decreases_with_the_unanswerable_share():
 
 def test_a_correct_no_answer_is_a_correct_decision():
     answers = (
-        Confidence(0.9, -3.0, exact=True, f1=1.0, null_probability=0.05),
-        Confidence(0.2, 3.0, exact=False, f1=0.0, null_probability=0.8, abstains=True, answerable=False),
-        Confidence(0.3, 2.0, exact=True, f1=1.0, null_probability=0.6, abstains=True, answerable=True),
+        Confidence(0.9, -3.0, exact=True, f1_share=1.0, null_probability=0.05),
+        Confidence(0.2, 3.0, exact=False, f1_share=0.0, null_probability=0.8, abstains=True, answerable=False),
+        Confidence(0.3, 2.0, exact=True, f1_share=1.0, null_probability=0.6, abstains=True, answerable=True),
     )
     assert [each.decision_probability for each in answers] == [0.9, 0.8, 0.6]
     assert [each.decision_exact for each in answers] == [True, True, False]

@@ -11,7 +11,6 @@ import pytest
 
 from quoth.reader import Reader
 from quoth.serve.http.identity import ServedReader
-from quoth.text import utf16_span
 from support.files import pdf
 from support.readers import EACH_LAYOUT, LAYOUTS, TIPPED, tiny_layout
 from support.serving import QUESTION, TEXT, TINY, form, process
@@ -36,11 +35,9 @@ def answered(prediction, context):
     """What the server must say of a prediction over one context."""
     return [
         {
-            "text": answer.text,
+            **answer.to_dict(context),
             "span": {"start": answer.span.start, "end": answer.span.end},
-            "utf16": dict(zip(("start", "end"), utf16_span(context, answer.span), strict=True)),
-            "score": answer.score,
-            "probability": answer.probability,
+            "utf16": dict(zip(("start", "end"), answer.span.utf16(context), strict=True)),
             "window": answer.window_index,
             "context": answer.context_index,
             "page": None,
@@ -52,7 +49,12 @@ def answered(prediction, context):
 def test_answers_are_bit_identical_to_the_readers(server, reader):
     status, headers, found = server.post("/v1/answer", {"question": QUESTION, "context": BIRD, "top_k": 4})
     assert status == 200
-    assert found["answers"] == answered(reader.answer(QUESTION, BIRD, top_k=4), BIRD)
+    prediction = reader.answer(QUESTION, BIRD, top_k=4)
+    assert found["answers"] == answered(prediction, BIRD)
+    assert found["best"] == (found["answers"][0] if prediction.best else None)
+    said = {key: value for key, value in prediction.to_dict().items() if key not in ("answers", "best")}
+    assert {key: found[key] for key in said} == said
+    assert any(answer["variants"] for answer in found["answers"])
     assert (
         found["answers"][0]["utf16"] != found["answers"][0]["span"]
         or "🐦" not in BIRD[: found["answers"][0]["span"]["end"]]

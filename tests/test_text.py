@@ -12,7 +12,6 @@ from quoth.text import (
     normalize_answer,
     replace_surrogates,
     surely_uncut,
-    utf16_span,
     widen_to_graphemes,
     widen_to_words,
 )
@@ -59,18 +58,18 @@ def test_utf16_spans_count_code_units(given_text):
     text, span = given_text
     units = [position + sum(c > "\uffff" for c in text[:position]) for position in (span.start, span.end)]
     # A pair of lone surrogates is two code points for Python, and two code units too.
-    assert utf16_span(text, span) == tuple(units)
+    assert span.utf16(text) == tuple(units)
 
 
 def test_utf16_span_of_an_emoji():
-    assert utf16_span("a👍b", Span(1, 3)) == (1, 4)
+    assert Span(1, 3).utf16("a👍b") == (1, 4)
 
 
 def test_many_utf16_spans_late_in_a_long_text_are_fast():
     """The server counts the units of up to 100 answers between two others' requests."""
     text = "è" * 400_000
     before = time.perf_counter()
-    assert {utf16_span(text, Span(399_990, 399_991)) for _ in range(400)} == {(399_990, 399_991)}
+    assert {Span(399_990, 399_991).utf16(text) for _ in range(400)} == {(399_990, 399_991)}
     assert time.perf_counter() - before < 1
 
 

@@ -309,7 +309,7 @@ little = [
 ]
 report = score(little, {"1": "strawberry!", "2": "Agriculture industry", "3": "red"})
 for row in report.rows:
-    print(row.id, row.exact, round(row.f1, 3))
+    print(row.id, row.exact, round(row.f1, 1))
 print(report)
 
 # %% [markdown]

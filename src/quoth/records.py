@@ -160,6 +160,10 @@ class Answer:
         Args:
             context: The context that it quotes, for its place in UTF-16 code units.
         """
+        folded = {"variants": self.variants, "places": self.places}
+        return self._alone(context) | {name: [each._alone(context) for each in some] for name, some in folded.items()}
+
+    def _alone(self, context: str) -> dict[str, Any]:
         start_utf16, end_utf16 = self.span.utf16(context)
         return {
             "text": self.text,
@@ -167,8 +171,8 @@ class Answer:
             "end": self.span.end,
             "start_utf16": start_utf16,
             "end_utf16": end_utf16,
-            "score": _finite(self.score),
-            "probability": _finite(self.probability),
+            "score": finite(self.score),
+            "probability": finite(self.probability),
             "context_index": self.context_index,
             "window_index": self.window_index,
         }
@@ -233,7 +237,10 @@ class Prediction(Drawn):
         return self.best.text if self.best else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as what a JSON document can hold: the keys of ``quoth ask --json`` and of the MLflow model."""
+        """Return it as what a JSON document can hold.
+
+        The command line, the MLflow model and the HTTP server return these keys, and add their own.
+        """
         answers = [answer.to_dict(self.contexts[answer.context_index]) for answer in self.answers]
         return {
             "question": self.question,
@@ -241,7 +248,8 @@ class Prediction(Drawn):
             "best": answers[0] if self.best else None,
             "no_answer": self.no_answer,
             "reason": self.reason,
-            "null_score": _finite(self.null_score),
+            "null_score": finite(self.null_score),
+            "null_probability": finite(self.null_probability),
             "windows": self.windows,
             "skipped": self.skipped,
             "warning": self.warning,
@@ -264,8 +272,8 @@ class Prediction(Drawn):
         return f"no answer: {self.reason}"
 
 
-def _finite(number: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
+def finite(number: float | None) -> float | None:
+    """Return a number, or ``None`` if it is not finite: JSON has no NaN and no infinity."""
     return float(number) if number is not None and math.isfinite(number) else None
 
 

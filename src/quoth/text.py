@@ -58,11 +58,6 @@ def is_blank(text: str) -> bool:
     return all(c.isspace() or c == "\ufffd" or unicodedata.category(c).startswith("C") for c in text)
 
 
-def utf16_span(context: str, span: Span) -> tuple[int, int]:
-    """Return the span in UTF-16 code units, half-open, as JavaScript, Java and C# count."""
-    return span.utf16(context)
-
-
 def widen_to_graphemes(context: str, span: Span) -> Span:
     """Widen a span to whole graphemes (a letter with its combining marks, an emoji with its joiners).
 

@@ -21,8 +21,8 @@ from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, Probability
 from quoth.corpus.choice import PassageAnswer, distinct, passage_answers
 from quoth.corpus.corpus import PASSAGES, Corpus, corpus_settings
 from quoth.errors import ConfigError
-from quoth.evaluation import Rules, exact_and_f1
 from quoth.evaluation.bootstrap import cluster, clusters
+from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold
 from quoth.reading import right_given_answerable, search_batch
 from quoth.records import NEVER, Example

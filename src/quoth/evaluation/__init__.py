@@ -29,7 +29,6 @@ __all__ = [
     "Traits",
     "compare",
     "evaluate",
-    "exact_and_f1",
     "prediction_files",
     "read_predictions",
     "score",

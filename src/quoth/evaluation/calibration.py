@@ -30,7 +30,7 @@ class Confidence:
         probability: Probability of the best answer, even if the reader abstains; in [0, 1].
         null_odds: Null score minus the best answer's score; higher means that "no answer" is more likely.
         exact: Whether the best answer matches a gold exactly; False if the question is unanswerable.
-        f1: F1 of the best answer, in [0, 1].
+        f1_share: F1 of the best answer as a share, in [0, 1].
         null_probability: Probability that the text does not answer the question, in [0, 1].
         abstains: Whether the reader decided for "no answer".
         answerable: Whether the question has golds.
@@ -39,7 +39,7 @@ class Confidence:
     probability: float
     null_odds: float
     exact: bool
-    f1: float
+    f1_share: float
     null_probability: float = 0.0
     abstains: bool = False
     answerable: bool = True
@@ -55,9 +55,9 @@ class Confidence:
         return not self.answerable if self.abstains else self.exact
 
     @property
-    def decision_f1(self) -> float:
-        """F1 of the decision, in [0, 1]."""
-        return float(not self.answerable) if self.abstains else self.f1
+    def decision_f1_share(self) -> float:
+        """F1 of the decision as a share, in [0, 1]."""
+        return float(not self.answerable) if self.abstains else self.f1_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,9 @@ class Calibration:
     @cached_property
     def f1_risk_area(self) -> float:
         """Area under the risk-coverage curve, in [0, 1]; risk is 1 - F1."""
-        return risk_coverage_area(self._probability_and_exact()[0], [1 - answer.decision_f1 for answer in self.answers])
+        return risk_coverage_area(
+            self._probability_and_exact()[0], [1 - answer.decision_f1_share for answer in self.answers]
+        )
 
     def coverage(self, precision: float) -> float:
         """Return the coverage at a precision: the largest share of the most confident decisions that reaches it.
@@ -147,7 +149,7 @@ class Calibration:
     def odds_risk_area(self) -> float:
         """Like :attr:`f1_risk_area`, but answers are ranked by null odds, as a null threshold does."""
         sureness = [-answer.null_odds for answer in self.answers]
-        return risk_coverage_area(sureness, [1 - answer.f1 for answer in self.answers])
+        return risk_coverage_area(sureness, [1 - answer.f1_share for answer in self.answers])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metrics in [0, 1] (``ece``, ``aurc_...``) and the bins (``reliability``)."""

@@ -51,7 +51,7 @@ class Comparison:
     @cached_property
     def f1(self) -> Difference:
         """The difference in F1."""
-        return self._difference([row.f1 for row in self.first.rows], [row.f1 for row in self.second.rows])
+        return self._difference([row.f1_share for row in self.first.rows], [row.f1_share for row in self.second.rows])
 
     @cached_property
     def gained(self) -> int:

@@ -72,8 +72,8 @@ def mistake(example: Example, prediction: Prediction, rules: Rules) -> dict[str,
     Returns:
         ``id``, ``title``, ``cause`` (a key of ``CAUSES``), ``question``, ``golds``, ``prediction`` (``""``: abstained),
         ``best`` (what would have been said), ``same_kind`` (whether it is of the gold's kind: a number, a name, or
-        neither), ``probability``, ``null_odds``, ``f1`` and ``excerpt``: the context around gold and best answer,
-        where they are in one, marked as ``{{gold}}`` and ``[[best]]``.
+        neither), ``probability``, ``null_odds``, ``f1`` (0 to 100) and ``excerpt``: the context around gold and best
+        answer, where they are in one, marked as ``{{gold}}`` and ``[[best]]``.
     """
     if example.golds is None:
         return None
@@ -92,7 +92,7 @@ def mistake(example: Example, prediction: Prediction, rules: Rules) -> dict[str,
         "same_kind": best is not None and any(_kind(best.text) == _kind(gold.text) for gold in example.golds),
         "probability": best.probability if best else None,
         "null_odds": prediction.null_odds,
-        "f1": f1,
+        "f1": 100.0 * f1,
         "excerpt": _excerpt(example, prediction),
     }
 

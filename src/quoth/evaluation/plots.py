@@ -162,7 +162,7 @@ def plot_threshold(report: Report, path: str | Path) -> None:
     """
     rows = [row for row in report.rows if row.confidence]
     odds = [row.confidence.null_odds for row in rows if row.confidence]
-    f1 = [row.confidence.f1 for row in rows if row.confidence]
+    f1 = [row.confidence.f1_share for row in rows if row.confidence]
     thresholds, answerable, unanswerable, overall = threshold_curve(odds, f1, [row.answerable for row in rows])
     with _figure(path, (6, 4)) as figure:
         axis = figure.subplots()

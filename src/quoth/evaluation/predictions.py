@@ -75,8 +75,8 @@ def prediction_files(
     Args:
         predictions: Gets the answers, in the format that its name tells: JSON (``{id: text}``, ``""`` for no answer),
             JSON lines, CSV, TSV or Parquet; ``None`` if they go elsewhere.
-        nbest: Gets ``{id: [{"text", "probability", "score", "start", "end"}]}``, all answers, best first,
-            also where the reader abstains; places are code points, half-open.
+        nbest: Gets ``{id: [answer]}``, all answers, best first, also where the reader abstains; an answer has the keys
+            of :meth:`Answer.to_dict <quoth.Answer.to_dict>`, but for ``variants`` and ``places``.
         null_odds: Gets ``{id: null score - best score}``, higher where no answer is likelier; for the official v2.0
             scorer's ``--na-prob-file``.
         excel_safe: In a table, put an apostrophe before cells that a spreadsheet would take for formulas.
@@ -171,15 +171,10 @@ def _kind(value: object) -> str:
 
 
 def _nbest(prediction: Prediction) -> list[dict[str, Any]]:
+    # All answers overlap here, so that none has variants or places.
     return [
-        {
-            "text": answer.text,
-            "probability": float(answer.probability),
-            "score": float(answer.score),
-            "start": answer.span.start,
-            "end": answer.span.end,
-        }
-        for answer in prediction.answers
+        {name: value for name, value in answer.items() if name not in ("variants", "places")}
+        for answer in prediction.to_dict()["answers"]
     ]
 
 

@@ -31,7 +31,7 @@ class Row:
     Attributes:
         id: The question's id.
         exact: Whether the prediction matches a gold exactly, after normalization.
-        f1: F1 with the best gold, in [0, 1].
+        f1_share: F1 with the best gold as a share, in [0, 1]: what the official scorers take the mean of.
         text: The prediction, ``""`` for no answer; ``None`` if there is no prediction, which counts as wrong.
         answerable: Whether the question has golds.
         traits: Properties of the question and its context. Ignored by ``==``.
@@ -41,11 +41,16 @@ class Row:
 
     id: str
     exact: bool
-    f1: float
+    f1_share: float
     text: str | None
     answerable: bool
     traits: Traits = field(default=Traits(), compare=False)
     confidence: Confidence | None = field(default=None, compare=False)
+
+    @property
+    def f1(self) -> float:
+        """F1 with the best gold, in [0, 100]."""
+        return 100.0 * self.f1_share
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Slice:
     @cached_property
     def f1(self) -> float:
         """F1, in [0, 100]."""
-        return 100.0 * sum(row.f1 for row in self.rows) / self.total
+        return 100.0 * sum(row.f1_share for row in self.rows) / self.total
 
     @cached_property
     def exact_interval(self) -> tuple[float, float]:
@@ -77,7 +82,7 @@ class Slice:
     @cached_property
     def f1_interval(self) -> tuple[float, float]:
         """95 % confidence interval of F1, by bootstrap over articles."""
-        return self._interval([row.f1 for row in self.rows])
+        return self._interval([row.f1_share for row in self.rows])
 
     def __repr__(self) -> str:
         """Return the totals only, because there may be many rows."""
@@ -169,7 +174,7 @@ class Report(Slice, NamedToJson):
     @cached_property
     def best_f1(self) -> BestThreshold | None:
         """The best F1 of any null threshold; ``None`` without null scores or unanswerable questions."""
-        return self._best([row.confidence.f1 if row.confidence else row.f1 for row in self.rows])
+        return self._best([row.confidence.f1_share if row.confidence else row.f1_share for row in self.rows])
 
     def _best(self, scores: Sequence[float]) -> BestThreshold | None:
         if self.calibration is None or self.no_answer is None or self.missing:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
 from quoth.notebook import Drawn, draw
-from quoth.records import NEVER, Answer, NullThreshold, Prediction, Span
+from quoth.records import NEVER, Answer, NullThreshold, Prediction, Span, finite
 
 Part = Literal["special", "question", "context"]
 
@@ -73,8 +72,8 @@ class ExplainedToken:
             "text": self.text,
             "part": self.part,
             **_place(self.span),
-            "start_logit": _finite(self.start),
-            "end_logit": _finite(self.end),
+            "start_logit": finite(self.start),
+            "end_logit": finite(self.end),
         }
 
 
@@ -105,7 +104,7 @@ class ExplainedWindow:
             "context_index": self.context_index,
             **_place(self.span),
             "cls": self.cls,
-            "null_score": _finite(self.null_score),
+            "null_score": finite(self.null_score),
             "tokens": [token.to_dict() for token in self.tokens],
         }
 
@@ -131,15 +130,14 @@ class ExplainedAnswer:
         """Whether the answer is longer than its tokens."""
         return self.exact != self.answer.span
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return its part of the ``--json`` output."""
+    def to_dict(self, context: str) -> dict[str, Any]:
+        """Return its part of the ``--json`` output: the answer's keys, and its tokens.
+
+        Args:
+            context: The context that it quotes.
+        """
         return {
-            "text": self.answer.text,
-            **_place(self.answer.span),
-            "score": _finite(self.answer.score),
-            "probability": self.answer.probability,
-            "context_index": self.answer.context_index,
-            "window_index": self.answer.window_index,
+            **self.answer.to_dict(context),
             "start_token": self.start_token,
             "end_token": self.end_token,
             "exact_start": self.exact.start,
@@ -174,7 +172,7 @@ class LostPair:
         return {
             "loss": str(self.loss),
             "why": self.loss.sentence,
-            "score": _finite(self.score),
+            "score": finite(self.score),
             "context_index": self.context_index,
             "window_index": self.window_index,
             "start_token": self.start_token,
@@ -228,16 +226,14 @@ class Explanation(Drawn):
         return self.prediction.contexts
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON document as a dictionary; numbers that are not finite become ``None``."""
-        prediction = self.prediction
+        """Return a JSON document as a dictionary; numbers that are not finite become ``None``.
+
+        It has the keys of :meth:`Prediction.to_dict`, but ``windows`` is a list of all windows.
+        """
         return {
-            "question": self.question,
+            **self.prediction.to_dict(),
             "contexts": list(self.contexts),
-            "answers": [answer.to_dict() for answer in self.answers],
-            "no_answer": prediction.no_answer,
-            "reason": prediction.reason,
-            "null_score": _finite(prediction.null_score),
-            "null_probability": self.null_probability,
+            "answers": [each.to_dict(self.contexts[each.answer.context_index]) for each in self.answers],
             "lost": [pair.to_dict() for pair in self.lost],
             "lost_counts": {str(loss): count for loss, count in self.lost_counts.items()},
             "settings": {
@@ -245,7 +241,7 @@ class Explanation(Drawn):
                 "null_bias": self.null_bias,
                 "null_temperature": self.null_temperature,
                 "odds_scale": self.odds_scale,
-                "null_threshold": NEVER if self.null_threshold == NEVER else _finite(self.null_threshold),
+                "null_threshold": NEVER if self.null_threshold == NEVER else finite(self.null_threshold),
                 "max_answer_tokens": self.max_answer_tokens,
                 "whole_words": self.whole_words,
             },
@@ -272,8 +268,3 @@ class Explanation(Drawn):
 
 def _place(span: Span | None) -> dict[str, int | None]:
     return {"start": span.start if span else None, "end": span.end if span else None}
-
-
-def _finite(number: float | None) -> float | None:
-    """Return ``None`` for NaN and infinity, which JSON does not have."""
-    return number if number is not None and math.isfinite(number) else None

@@ -106,13 +106,21 @@ def _signature() -> ModelSignature:
 
     whole, number, text = DataType.long, DataType.double, DataType.string
     places = [Property(name, whole) for name in ("start", "end", "start_utf16", "end_utf16")]
-    answer: Any = Object([Property("text", text), *places, Property("score", number), Property("probability", number)])
+    numbers = [Property("score", number), Property("probability", number)]
+    numbers += [Property("context_index", whole), Property("window_index", whole)]
+    alone: Any = Object([Property("text", text), *places, *numbers])
+    folded = [Property("variants", Array(alone)), Property("places", Array(alone))]
+    answer: Any = Object([Property("text", text), *places, *numbers, *folded])
     outputs = [
+        ColSpec(text, "question"),
         ColSpec(Array(answer), "answers"),
         ColSpec(answer, "best", required=False),
         ColSpec(DataType.boolean, "no_answer"),
         ColSpec(text, "reason", required=False),
         ColSpec(number, "null_score", required=False),
+        ColSpec(number, "null_probability", required=False),
+        ColSpec(whole, "windows"),
+        ColSpec(whole, "skipped"),
         ColSpec(text, "warning", required=False),
     ]
     return ModelSignature(

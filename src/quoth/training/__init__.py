@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from quoth.errors import MissingExtraError
 from quoth.training.config import TrainConfig, load_recipe
+from quoth.training.settings import TrainSettings
 from quoth.training.sweep.plan import SweepPlan
 
 if TYPE_CHECKING:
     from quoth.training.run import TrainResult, train
     from quoth.training.sweep.run import run_sweep
 
-__all__ = ["SweepPlan", "TrainConfig", "TrainResult", "load_recipe", "run_sweep", "train"]
+__all__ = ["SweepPlan", "TrainConfig", "TrainResult", "TrainSettings", "load_recipe", "run_sweep", "train"]
 
 # Names that import torch, so they are loaded lazily: module, description, extra, and the packages that it needs.
 _LATE = {

@@ -25,7 +25,7 @@ def dev_metrics(report: Report) -> dict[str, float]:
         return metrics
     threshold = report.best_f1.threshold
     answered = {row.id: row.confidence.null_odds <= threshold for row in report.rows if row.confidence}
-    answerable = [row.f1 * answered.get(row.id, False) for row in report.has_answer.rows]
+    answerable = [row.f1_share * answered.get(row.id, False) for row in report.has_answer.rows]
     unanswerable = [float(not answered.get(row.id, False)) for row in report.no_answer.rows]
     return metrics | {
         "eval_exact": report.best_exact.value,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import transformers
@@ -39,6 +39,7 @@ from quoth.training.config import TrainConfig
 from quoth.training.device import choose_precision, keep_memory, on_cpu, use_threads
 from quoth.training.features import WindowDataset, with_every_place
 from quoth.training.progress import Progress, ProgressCallback
+from quoth.training.settings import TrainSettings
 from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
 from quoth.training.sources import Labelled, checkpoint_of, labelled, used_by, warn_of_overlap
 from quoth.training.teacher import Teacher
@@ -99,7 +100,7 @@ def train(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
-    **settings: Any,
+    **settings: Unpack[TrainSettings],
 ) -> TrainResult:
     """Fine-tune an encoder to answer questions, and write a reader folder.
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from quoth.serve.errors import Problem
 
@@ -168,16 +169,29 @@ class Place(BaseModel):
     end: int = Field(ge=0)
 
 
-class Quote(BaseModel):
-    """One answer."""
+class Spelling(BaseModel):
+    """A span that may be quoted, with the keys that `quoth ask --json` and the MLflow model use."""
 
-    text: str = Field(description="Exactly the characters of the context from span.start to span.end.")
-    span: Place = Field(description="Its span in code points, as in Python.")
-    utf16: Place = Field(description="Its span in UTF-16 code units, as in JavaScript, Java and C#.")
+    text: str = Field(description="Exactly the characters of the context from start to end.")
+    start: int = Field(description="Its start in code points, as in Python.")
+    end: int = Field(description="Its end in code points, not included.")
+    start_utf16: int = Field(description="Its start in UTF-16 code units, as in JavaScript, Java and C#.")
+    end_utf16: int = Field(description="Its end in UTF-16 code units, not included.")
     score: float | None = Field(description="Sum of its start and end logit.")
     probability: float | None = Field(description="Probability that this answer is right; 0 to 1.")
-    window: int = Field(description="Index of the window with this score.")
-    context: int = Field(description="Index of the quoted context, from 0.")
+    context_index: int = Field(description="Index of the quoted context, from 0.")
+    window_index: int = Field(description="Index of the window with this score.")
+
+
+class Quote(Spelling):
+    """One answer."""
+
+    variants: list[Spelling] = Field(description="Other spellings of it: spans that overlap it, best first.")
+    places: list[Spelling] = Field(description="Where else the same words stand, best first.")
+    span: Place = Field(description="start and end.")
+    utf16: Place = Field(description="start_utf16 and end_utf16.")
+    window: int = Field(description="Same as window_index.")
+    context: int = Field(description="Same as context_index.")
     page: int | None = Field(None, description="The page on which it starts, from 1, if the text has pages.")
 
 
@@ -197,16 +211,41 @@ class ReaderName(BaseModel):
 
 
 class Result(BaseModel):
-    """The result for one question."""
+    """The result for one question, with the keys that `quoth ask --json` and the MLflow model use."""
 
+    question: str
     answers: list[Quote] = Field(description="Best first; also the candidates if the reader abstains.")
+    best: Quote | None = Field(description="The first answer; null if the reader abstains.")
     no_answer: bool = Field(description="Whether the reader abstains.")
     reason: str | None = Field(description="The reason for no answer, as a sentence.")
     null_score: float | None = Field(description='Score of "no answer"; null if there was no text to read.')
+    null_probability: float | None = Field(description="Probability that the text does not answer; 0 to 1.")
+    windows: int = Field(description="Number of windows that were read.")
+    skipped: int = Field(description="Number of windows that were not read.")
     warning: str | None = Field(
         None,
         description="Why the answer should not be trusted: the text seems to be in a language unknown to the reader.",
     )
+
+
+_EXAMPLE: JsonDict = {
+    "text": "A gull",
+    "start": 0,
+    "end": 6,
+    "start_utf16": 0,
+    "end_utf16": 6,
+    "score": 9.41,
+    "probability": 0.83,
+    "context_index": 0,
+    "window_index": 0,
+    "variants": [],
+    "places": [],
+    "span": {"start": 0, "end": 6},
+    "utf16": {"start": 0, "end": 6},
+    "window": 0,
+    "context": 0,
+    "page": None,
+}
 
 
 class AnswerResponse(Result):
@@ -216,21 +255,15 @@ class AnswerResponse(Result):
         json_schema_extra={
             "examples": [
                 {
-                    "answers": [
-                        {
-                            "text": "A gull",
-                            "span": {"start": 0, "end": 6},
-                            "utf16": {"start": 0, "end": 6},
-                            "score": 9.41,
-                            "probability": 0.83,
-                            "window": 0,
-                            "context": 0,
-                            "page": None,
-                        }
-                    ],
+                    "question": QUESTION,
+                    "answers": [_EXAMPLE],
+                    "best": _EXAMPLE,
                     "no_answer": False,
                     "reason": None,
                     "null_score": -3.2,
+                    "null_probability": 0.04,
+                    "windows": 1,
+                    "skipped": 0,
                     "warning": None,
                     "timing": {"queue_ms": 0.2, "compute_ms": 9.1, "total_ms": 10.4},
                     "reader": {"name": "shipped", "hash": "3f9a1c22b07d"},

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from quoth.reading import ExplainedAnswer, ExplainedWindow, Explanation, LostPair
-from quoth.records import Answer, Prediction, Span
+from quoth.records import Answer, Prediction, Span, finite
 from quoth.serve.http import schema
 from quoth.serve.texts import Text
-from quoth.text import utf16_span
 
 
 def result(prediction: Prediction, texts: Sequence[Text]) -> schema.Result:
     """Return the result of a prediction."""
-    return schema.Result(
-        answers=[_quote(answer, texts[answer.context_index]) for answer in prediction.answers],
-        no_answer=prediction.no_answer,
-        reason=prediction.reason,
-        null_score=finite(prediction.null_score),
-        warning=prediction.warning,
-    )
+    answers = [_quote(answer, texts[answer.context_index]) for answer in prediction.answers]
+    best = answers[0] if prediction.best else None
+    return schema.Result(**{**prediction.to_dict(), "answers": answers, "best": best})
 
 
 def explained(
@@ -33,7 +27,7 @@ def explained(
         no_answer=prediction.no_answer,
         reason=prediction.reason,
         null_score=finite(prediction.null_score),
-        null_probability=finite(explanation.null_probability),
+        null_probability=finite(prediction.null_probability),
         lost=[_lost(pair) for pair in explanation.lost],
         windows=[_window(window) for window in explanation.windows],
         timing=timing,
@@ -41,19 +35,12 @@ def explained(
     )
 
 
-def finite(number: float | None) -> float | None:
-    """Return a number, or ``None`` if it is not finite, which JSON cannot represent."""
-    return number if number is not None and math.isfinite(number) else None
-
-
 def _quote(answer: Answer, text: Text) -> schema.Quote:
-    start, end = utf16_span(text.text, answer.span)
+    document = answer.to_dict(text.text)
     return schema.Quote(
-        text=answer.text,
+        **document,
         span=_place(answer.span),
-        utf16=schema.Place(start=start, end=end),
-        score=finite(answer.score),
-        probability=finite(answer.probability),
+        utf16=schema.Place(start=document["start_utf16"], end=document["end_utf16"]),
         window=answer.window_index,
         context=answer.context_index,
         page=text.page(answer.span.start),
