@@ -181,6 +181,8 @@ def test_answers_have_document_page_boxes_and_sentence(folder):
         for answer in found.answers:
             assert texts[answer.document][answer.span.start : answer.span.end] == answer.text
             assert answer.text in answer.sentence
+            cited = answer.to_citation()
+            assert texts[answer.document][cited["start_char_index"] : cited["end_char_index"]] == answer.text
         pdfs = [answer for answer in found.answers if answer.document.endswith(".pdf")]
         assert all(answer.page == answer.boxes[0].page for answer in pdfs if answer.boxes)
         none = corpus.answer(reader, "zebra?")

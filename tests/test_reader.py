@@ -397,3 +397,19 @@ def test_the_search_picks_the_window_with_the_words_of_the_question():
     assert found.skipped
     with pytest.raises(ConfigError, match="passages must be at least 1, but is 0"):
         reader.answer("Who?", text, passages=0)
+
+
+@few
+@given(context=texts)
+def test_citations_count_code_points_utf16_units_and_bytes(context):
+    context = f"🐦 {context} Ana kept the lamp."
+    for answer in tiny_reader("wordpiece").answer(QUESTION, context, top_k=3).answers:
+        found = answer.to_citation(context, "Log")
+        assert context[found["start_char_index"] : found["end_char_index"]] == found["cited_text"] == answer.text
+        units, data = context.encode("utf-16-le", "surrogatepass"), context.encode("utf-8", "surrogatepass")
+        cut = units[2 * found["start_utf16_index"] : 2 * found["end_utf16_index"]]
+        assert cut == answer.text.encode("utf-16-le", "surrogatepass")
+        cut = data[found["start_byte_index"] : found["end_byte_index"]]
+        assert cut == answer.text.encode("utf-8", "surrogatepass")
+        [verdict] = quoth.verify([found | {"document_title": None}], context)
+        assert (verdict.status, verdict.offsets) == ("exact", "right")

@@ -39,6 +39,11 @@ class Span:
         """Return the text of the span."""
         return context[self.start : self.end]
 
+    def utf8(self, context: str) -> tuple[int, int]:
+        """Return start and end in bytes of UTF-8, as Rust, Go and files count them."""
+        start = _utf8_length(context[: self.start])
+        return start, start + _utf8_length(self.of(context))
+
     def utf16(self, context: str) -> tuple[int, int]:
         """Return start and end in UTF-16 code units, as JavaScript, Java and .NET count them."""
         start = _utf16_length(context[: self.start])
@@ -153,6 +158,15 @@ class Answer:
     context_index: int = 0
     variants: tuple[Answer, ...] = ()
     places: tuple[Answer, ...] = ()
+
+    def to_citation(self, context: str, title: str | None = None) -> dict[str, Any]:
+        """Return it as a citation object: see :func:`citation`.
+
+        Args:
+            context: The context that it quotes.
+            title: The title of the context, if it has one.
+        """
+        return citation(context, self.span, self.context_index, title)
 
     def to_dict(self, context: str) -> dict[str, Any]:
         """Return it as what a JSON document can hold; a number that is not finite becomes ``None``.
@@ -275,6 +289,38 @@ class Prediction(Drawn):
 def finite(number: float | None) -> float | None:
     """Return a number, or ``None`` if it is not finite: JSON has no NaN and no infinity."""
     return float(number) if number is not None and math.isfinite(number) else None
+
+
+def _utf8_length(text: str) -> int:
+    """Count bytes of UTF-8; a lone surrogate takes three, as if it could be encoded."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def citation(context: str, span: Span, index: int = 0, title: str | None = None) -> dict[str, Any]:
+    """Return a quoted span as the citation objects of hosted models have it, with its offsets in other units, too.
+
+    ``quoth verify`` reads it. ``start_char_index`` and ``end_char_index`` count code points, half-open.
+
+    Args:
+        context: The document's whole text.
+        span: What is quoted.
+        index: The index of the document.
+        title: The title of the document, if it has one.
+    """
+    start_utf16, end_utf16 = span.utf16(context)
+    start_byte, end_byte = span.utf8(context)
+    return {
+        "type": "char_location",
+        "cited_text": span.of(context),
+        "document_index": index,
+        "document_title": title,
+        "start_char_index": span.start,
+        "end_char_index": span.end,
+        "start_utf16_index": start_utf16,
+        "end_utf16_index": end_utf16,
+        "start_byte_index": start_byte,
+        "end_byte_index": end_byte,
+    }
 
 
 def _utf16_length(text: str) -> int:

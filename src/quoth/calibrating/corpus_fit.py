@@ -89,6 +89,7 @@ def fit_corpus(
     examples: Sequence[Example],
     *,
     passages: int = PASSAGES,
+    right_f1: float = 100.0,
     progress: Callable[[int], None] | None = None,
 ) -> CorpusFit:
     """Fit the settings of a reader for corpora.
@@ -98,6 +99,8 @@ def fit_corpus(
         reader: The reader.
         examples: Labelled examples of articles that it was not trained on. Unanswerable ones are left out.
         passages: How many passages are read for a question.
+        right_f1: Minimum F1 of an answer that counts as right, above 0 and at most 100; 100: exact match. Below 100 if
+            the questions have one gold each, since other annotators would accept more answers.
         progress: Called after each question with the number of questions read so far.
 
     Raises:
@@ -111,7 +114,7 @@ def fit_corpus(
             progress(number)
     if not readings:
         raise ConfigError("settings for a corpus are fitted on answerable questions, but none has a passage to read")
-    return _fit(readings, corpus_settings(reader), passages)
+    return _fit(readings, corpus_settings(reader), passages, right_f1)
 
 
 def _read_all(corpus: Corpus, reader: Reader, examples: Sequence[Example], passages: int) -> Iterator[_Reading]:
@@ -146,12 +149,13 @@ def _index(wanted: Sequence[int], chosen: set[int]) -> set[int]:
     return {place for place, rank in enumerate(wanted) if rank in chosen}
 
 
-def _fit(readings: Sequence[_Reading], old: CorpusSettings, passages: int) -> CorpusFit:
+def _fit(readings: Sequence[_Reading], old: CorpusSettings, passages: int, right_f1: float = 100.0) -> CorpusFit:
     articles = clusters([reading.cluster for reading in readings])
     search_weight, null_weight, scale = _weights(readings)
     first = CorpusSettings(search_weight, null_weight, scale)
     best = [_ranked(reading.found, first, reading.golds) for reading in readings]
-    right = np.array([exact for exact, _, _, _ in best], dtype=np.float64)
+    least = right_f1 / 100
+    right = np.array([exact or (least < 1 and f1 >= least) for exact, f1, _, _ in best], dtype=np.float64)
     shares = np.stack([share for _, _, _, share in best])
     before = [_ranked(reading.found, old, reading.golds) for reading in readings]
     was = np.array([share[_nearest(1.0)] for _, _, _, share in before])
@@ -184,8 +188,9 @@ def _fit(readings: Sequence[_Reading], old: CorpusSettings, passages: int) -> Co
         *probability.at_the_ends(),
         *(null.at_the_ends() if null else ()),
     )
+    now_right = np.mean([exact for exact, _, _, _ in best])
     return CorpusFit(
-        settings, 100 * float(right.mean()), 100 * float(was_right.mean()), probability, threshold, null,
+        settings, 100 * float(now_right), 100 * float(was_right.mean()), probability, threshold, null,
         len(best), passages, tuple(warnings),
     )  # fmt: skip
 

@@ -75,7 +75,7 @@ def calibrate(
     if corpus is not None:
         if unanswerable or max_cost is not None:
             raise ConfigError("--corpus and --unanswerable or --max-cost must not be given together")
-        _fit_corpus(reader, data, corpus, every, out, json)
+        _fit_corpus(reader, data, corpus, (every, right_f1), out, json)
         return
     with reading_bar() as progress:
         result = run(
@@ -97,8 +97,8 @@ def calibrate(
     typer.echo(str(result.folder))
 
 
-def _fit_corpus(reader: str, data: str, path: str, every: int, out: Path | None, json: bool) -> None:
-    """Fit and store the settings for a corpus, on every so many questions."""
+def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: Path | None, json: bool) -> None:
+    """Fit and store the settings for a corpus, on every so many questions, with a minimum F1 of right answers."""
     from quoth.calibrating.corpus_fit import fit_corpus
     from quoth.calibrating.run import opened_for
     from quoth.cli.evaluate import reading_bar
@@ -108,10 +108,11 @@ def _fit_corpus(reader: str, data: str, path: str, every: int, out: Path | None,
 
     examples = read_examples(data, places=False)
     folder = opened_for(reader, [(data, examples)], out)[0]
+    every, right_f1 = how
     examples = examples[::every]
     loaded = Reader.load(folder.path)
     with Corpus.open(path, create=False) as opened, reading_bar(len(examples)) as progress:
-        result = fit_corpus(opened, loaded, examples, progress=progress)
+        result = fit_corpus(opened, loaded, examples, right_f1=right_f1, progress=progress)
     document = {"data": Path(data).name, **result.to_dict()}
     settings = replace(loaded.settings, corpus=result.settings)
     written = folder.with_settings(settings, {"corpus_calibration": document}, out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -21,7 +21,7 @@ from quoth.errors import CorpusError, InputError
 from quoth.inputs import wrong_question
 from quoth.names import suggests_names
 from quoth.reading import DecodeSettings, search_batch
-from quoth.records import Example, NullThreshold, Prediction, Span
+from quoth.records import Example, NullThreshold, Prediction, Span, citation
 from quoth.store import CorpusSettings
 from quoth.stream import Stream
 
@@ -63,6 +63,7 @@ class CorpusAnswer:
             ``null_threshold`` "never", given that one does.
         score: The reader's score.
         passage: Rank of its passage in the search, from 1.
+        offsets: What :meth:`to_citation` returns.
     """
 
     text: str
@@ -75,6 +76,11 @@ class CorpusAnswer:
     probability: float
     score: float
     passage: int
+    offsets: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_citation(self) -> dict[str, Any]:
+        """Return it as a citation object of its document; see :func:`quoth.records.citation`."""
+        return dict(self.offsets)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer for JSON."""
@@ -343,6 +349,7 @@ class Corpus:
                 answer.probability,
                 answer.score,
                 answer.context_index + 1,
+                citation(document.text, span, 0, hit.title or hit.document),
             )
 
 

@@ -23,10 +23,12 @@ from quoth.errors import QuothError
 from quoth.serve.errors import ApiError, ErrorResponse
 from quoth.serve.http import schema
 from quoth.serve.http.assets import asset_routes
+from quoth.serve.http.corpus import corpus_routes
 from quoth.serve.http.errors import checked, failed, refuse
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.middleware import Guard
 from quoth.serve.http.service import Service
+from quoth.serve.library import Library
 from quoth.serve.metrics import Metrics
 from quoth.serve.queue.asking import Desk
 from quoth.serve.queue.batcher import Batcher
@@ -85,6 +87,9 @@ def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
     )  # fmt: skip
     for router in _routers(app, service, desk, metrics):
         app.include_router(router)
+    if settings.corpus is not None:
+        for router in corpus_routes(Library(settings.corpus), service, desk, _JsonRoute, _ERRORS):
+            app.include_router(router)
     for kind in (HTTPException, RequestValidationError, QuothError):
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(Exception, failed)

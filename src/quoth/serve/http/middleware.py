@@ -33,6 +33,7 @@ _WATCHERS = ("/healthz", "/readyz", "/metrics")
 _ENDPOINTS = frozenset(
     (
         *("/", "/v1/answer", "/v1/answers", "/v1/texts", "/v1/explain", "/v1/verify", "/v1/reader"),
+        *("/v1/corpus/answer", "/v1/corpus/verify", "/v1/corpus/search", "/v1/corpus/documents"),
         *("/metrics", "/healthz", "/readyz"),
     )
 )
@@ -219,7 +220,8 @@ def _takes_files(scope: MutableMapping[str, Any]) -> bool:
 def _endpoint(path: str) -> str:
     if path in _ENDPOINTS:
         return path
-    return "/v1/texts/{handle}" if path.startswith("/v1/texts/") else "other"
+    kinds = {"/v1/texts/": "/v1/texts/{handle}", "/v1/corpus/documents/": "/v1/corpus/documents/{id}"}
+    return next((kind for start, kind in kinds.items() if path.startswith(start)), "other")
 
 
 def _method(scope: MutableMapping[str, Any]) -> str:

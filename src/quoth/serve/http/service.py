@@ -67,7 +67,7 @@ class Service:
         query = self._query(asked, asked.question, "body")
         prediction, times = await self._ask(query, self._choice(asked))
         found = result(prediction, query.texts)
-        return schema.AnswerResponse(**dict(found), timing=_timing(times), reader=self._name)
+        return schema.AnswerResponse(**dict(found), timing=timing(times), reader=self._name)
 
     async def answers(self, asked: schema.AnswersRequest) -> schema.AnswersResponse:
         """Answer many questions; each result has answers or an error."""
@@ -81,7 +81,7 @@ class Service:
         replies, times = await self._desk.ask(rows, self._choice(asked))
         self._metrics.questions(sum(row.error is None for row in rows))
         results = [_row_result(index, reply) for index, reply in enumerate(replies)]
-        return schema.AnswersResponse(results=results, timing=_timing(times), reader=self._name)
+        return schema.AnswersResponse(results=results, timing=timing(times), reader=self._name)
 
     async def explain(self, asked: schema.ExplainRequest) -> schema.ExplainResponse:
         """Answer one question, and explain its answers."""
@@ -92,7 +92,22 @@ class Service:
             raise too_large("characters of a text to explain", limit, len(text.text), "explain_characters", "body")
         explanation, times = await self._desk.explain(Query(asked.question, (text,)), self._choice(asked))
         self._metrics.questions(1)
-        return explained(explanation, text, _timing(times), self._name)
+        return explained(explanation, text, timing(times), self._name)
+
+    @property
+    def reader_name(self) -> schema.ReaderName:
+        """The identity of the reader."""
+        return self._name
+
+    def check_asked(self, question: str, null_threshold: object, min_probability: object) -> None:
+        """Check a question, and that it says in one way only when to abstain."""
+        self._check_question(question, "body")
+        if null_threshold is not None and min_probability is not None:
+            raise _both_given()
+
+    def count(self, questions: int) -> None:
+        """Count answered questions."""
+        self._metrics.questions(questions)
 
     async def verify(self, asked: schema.VerifyRequest) -> schema.VerifyResponse:
         """Check claimed quotes against texts."""
@@ -195,10 +210,7 @@ class Service:
 
     def _choice(self, asked: schema.Choice) -> DecodeSettings:
         if asked.min_probability is not None and asked.null_threshold is not None:
-            raise ApiError(
-                422, "bad_field", "min_probability and null_threshold cannot be used together",
-                "Give one of them.", "body.min_probability",
-            )  # fmt: skip
+            raise _both_given()
         return self._desk.reader.decode_settings(
             asked.top_k,
             asked.null_threshold,
@@ -262,6 +274,13 @@ class Service:
             raise too_large("characters of all texts", limit, characters, "context_characters", where)
 
 
+def _both_given() -> ApiError:
+    return ApiError(
+        422, "bad_field", "min_probability and null_threshold cannot be used together",
+        "Give one of them.", "body.min_probability",
+    )  # fmt: skip
+
+
 def _row_result(index: int, reply: Reply) -> schema.RowResult:
     if isinstance(reply.found, ApiError):
         return schema.RowResult(index=index, id=reply.query.id, error=reply.found.problem)
@@ -274,6 +293,7 @@ def _id(row: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _timing(times: Times) -> schema.Timing:
+def timing(times: Times) -> schema.Timing:
+    """Return the timing of a request in milliseconds."""
     queue, compute, total = (round(1e3 * seconds, 3) for seconds in (times.queue, times.compute, times.total))
     return schema.Timing(queue_ms=queue, compute_ms=compute, total_ms=total)

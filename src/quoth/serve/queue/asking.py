@@ -17,7 +17,17 @@ from typing import TypeVar
 from quoth.errors import QuothError
 from quoth.inputs import wrong_question
 from quoth.reader import Reader
-from quoth.reading import DecodeSettings, Explanation, Tokenizer, WholeWindow, Window, Windower, decode, explain
+from quoth.reading import (
+    DecodeSettings,
+    Explanation,
+    Tokenizer,
+    WholeWindow,
+    Window,
+    Windower,
+    WindowLogits,
+    decode,
+    explain,
+)
 from quoth.records import Example, Prediction
 from quoth.serve.errors import ApiError, of_quoth, overloaded
 from quoth.serve.queue.batcher import Batcher, Job, OverloadedError
@@ -139,6 +149,16 @@ class Desk:
         finish = partial(_explain, settings, self.reader.tokenizer)
         return await self._through([query], self.reader.windower, finish)
 
+    async def decoded(
+        self, query: Query, choose: Callable[[Example, list[WindowLogits]], Prediction]
+    ) -> tuple[Prediction, Times]:
+        """Read one query, and let the caller choose its answers from the logits of all its windows.
+
+        Raises:
+            ApiError: As for :meth:`ask`, and if the query is invalid.
+        """
+        return await self._through([query], self.reader.windower, partial(_choose_one, choose))
+
     async def _through(
         self, queries: Sequence[Query], windower: Windower, finish: Callable[[list[Cut], list[WholeWindow]], T]
     ) -> tuple[T, Times]:
@@ -257,6 +277,16 @@ def _decode_all(settings: DecodeSettings, cuts: Sequence[Cut], read: Sequence[Wh
         Reply(cut.query, cut.error or decode(cut.example, [logits[window] for window in cut.windows], settings))
         for cut in cuts
     ]
+
+
+def _choose_one(
+    choose: Callable[[Example, list[WindowLogits]], Prediction], cuts: Sequence[Cut], read: Sequence[WholeWindow]
+) -> Prediction:
+    (cut,) = cuts
+    if cut.error:
+        raise cut.error
+    logits = {item.window: item.logits for item in read}
+    return choose(cut.example, [logits[window] for window in cut.windows])
 
 
 def _explain(

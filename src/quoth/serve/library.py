@@ -1,0 +1,84 @@
+"""The corpus of a server: each thread has its own connection, and documents have ids that tell no path."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from quoth.corpus import Corpus, Entry, Hit
+from quoth.documents import Document
+from quoth.serve.errors import ApiError
+
+T = TypeVar("T")
+
+_DIGITS = 32
+
+
+def id_of(key: str) -> str:
+    """Return the id of a document over HTTP: a hash of its key, which may be a path of this machine."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+
+
+class Library:
+    """A corpus that several threads read. Other processes may index into it meanwhile."""
+
+    def __init__(self, path: str) -> None:
+        """Open it once, so that a bad one is refused at the start.
+
+        Raises:
+            CorpusError: If it is no corpus.
+        """
+        self._path = path
+        self._local = threading.local()
+        with Corpus.open(path, create=False):
+            pass
+
+    @property
+    def name(self) -> str:
+        """Its name, without folders."""
+        return Path(self._path).name
+
+    def corpus(self) -> Corpus:
+        """Return the corpus for this thread."""
+        found: Corpus | None = getattr(self._local, "corpus", None)
+        if found is None:
+            found = self._local.corpus = Corpus.open(self._path, create=False)
+        return found
+
+    def search(self, question: str, k: int) -> list[Hit]:
+        """Return the best passages."""
+        return self.corpus().search(question, k)
+
+    def entries(self, wanted: str = "") -> list[Entry]:
+        """Return the documents whose name or title contains a text, by name; case does not count."""
+        wanted = wanted.casefold()
+        return [
+            entry
+            for entry in self.corpus().entries()
+            if wanted in entry.name.casefold() or wanted in entry.title.casefold()
+        ]
+
+    def document(self, id: str) -> Document:
+        """Return a document by its id.
+
+        Raises:
+            ApiError: If there is none.
+        """
+        for entry in self.corpus().entries():
+            if id_of(entry.key) == id:
+                return self.corpus().document(entry.key)
+        raise ApiError(
+            404, "document_not_found", "no document has this id, or it was removed",
+            "List the documents with GET /v1/corpus/documents.", "path.id",
+        )  # fmt: skip
+
+    def __iter__(self) -> Iterator[Document]:
+        """Yield all documents, by name, in the thread that asks for them."""
+        yield from self.corpus().documents()
+
+    def run(self, work: Callable[[Corpus], T]) -> Callable[[], T]:
+        """Return a function that does some work with the corpus of the thread that calls it."""
+        return lambda: work(self.corpus())
