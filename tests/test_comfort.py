@@ -181,7 +181,7 @@ def test_reprs_are_informative():
     assert len(repr(explanation)) < 200
     assert repr(explanation).startswith("Explanation(question='Who keeps the lamp?', answer=")
     assert str(explanation).splitlines()[0] == str(explanation.prediction)
-    assert len(str(explanation).splitlines()) == 1 + len(explanation.lost_counts)
+    assert len(str(explanation).splitlines()) == 1 + len(explanation.rejected_counts)
     assert "engine='openvino'" in repr(tiny_reader("wordpiece"))
 
 

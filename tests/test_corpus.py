@@ -124,7 +124,7 @@ def test_another_file_or_format_is_rejected(folder):
         Corpus.open("c.quoth")
     with pytest.raises(CorpusError, match=r"rent.md: must be a corpus, but: file is not a database"):
         Corpus.open("files/rent.md")
-    with pytest.raises(CorpusError, match="there is none"):
+    with pytest.raises(CorpusError, match="does not exist"):
         Corpus.open("no.quoth", create=False)
     assert not Path("no.quoth").exists()
     with pytest.raises(CorpusError, match="not supported yet"):
@@ -222,7 +222,7 @@ def test_the_commands_index_list_search_ask_and_remove(quoth):
     [
         (("index", "-o", "c.quoth"), 2, "must have files to index, but has none"),
         (("index", "nothing.txt", "-o", "c.quoth"), 1, "nothing.txt: must be a file, a folder or a pattern"),
-        (("search", "x", "--corpus", "no.quoth"), 1, "no.quoth: must be a corpus, but there is none"),
+        (("search", "x", "--corpus", "no.quoth"), 1, "no.quoth: must be a corpus, but does not exist"),
         (("ask", "x", "--corpus", "c", "--text", "y"), 2, "must not be given together"),
     ],
 )

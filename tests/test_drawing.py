@@ -107,8 +107,8 @@ def test_the_page_shows_everything_in_the_explanation():
     assert text.count('class="w"') == len(explanation.windows)
     assert text.count('class="t ') == sum(len(window.tokens) for window in explanation.windows)
     assert all(item.answer.text in shown for item in explanation.answers)
-    assert f"{sum(explanation.lost_counts.values())} rejected candidates" in shown
-    assert all(pair.loss.sentence in shown for pair in explanation.lost)
+    assert f"{sum(explanation.rejected_counts.values())} rejected candidates" in shown
+    assert all(pair.reason.sentence in shown for pair in explanation.rejected)
     for letter, logits in (("s", lambda token: token.start), ("e", lambda token: token.end)):
         best = max((token for window in explanation.windows for token in window.tokens), key=logits)
         assert re.search(rf'class="t {best.part}[^"]* {letter}9[^"]*"[^>]*>{re.escape(escaped(best.text))}<', text)
@@ -158,7 +158,7 @@ def test_explain_in_the_terminal(quoth):
     assert all(f"= {item.answer.score:.2f} · text:1:" in out for item in expected.answers)
     assert f"null score {expected.prediction.null_score:.2f}" in out
     assert f" of {len(expected.windows)} of text" in out
-    assert all(pair.loss.sentence in out for pair in expected.lost[:5])
+    assert all(pair.reason.sentence in out for pair in expected.rejected[:5])
 
 
 def test_explain_as_json_and_html(quoth):

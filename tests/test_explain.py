@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quoth.errors import InputError
-from quoth.reading import Loss, Windower
+from quoth.reading import Rejection, Windower
 from quoth.records import Example, Span
 from support.oracle import legal_spans, widened
 from support.readers import KINDS, tiny_reader, tiny_tokenizer
@@ -28,7 +28,7 @@ def logits(window, start, end):
 
 
 def losses(explanation, reader, contexts):
-    """Return why each better-scoring pair of each window lost, in plain loops."""
+    """Return why each better-scoring pair of each window rejected, in plain loops."""
     answers = explanation.prediction.answers
     floor = answers[-1].score if answers else explanation.prediction.null_score
     scores = {(answer.context_index, answer.span): answer.score for answer in answers}
@@ -56,18 +56,18 @@ def losses(explanation, reader, contexts):
                     continue
                 tokens = window.tokens[first], window.tokens[last]
                 if any(token.part != "context" for token in tokens):
-                    yield Loss.OUTSIDE
+                    yield Rejection.OUTSIDE
                 elif last < first:
-                    yield Loss.CROSSING
+                    yield Rejection.CROSSING
                 elif last - first >= longest:
-                    yield Loss.TOO_LONG
+                    yield Rejection.TOO_LONG
                 elif (first - shift, last - shift) not in legal:
-                    yield Loss.BLANK
+                    yield Rejection.BLANK
                 elif (
                     score
                     < best[window.context_index, first - shift + real.first_token, last - shift + real.first_token]
                 ):
-                    yield Loss.OTHER_WINDOW
+                    yield Rejection.OTHER_WINDOW
                 else:
                     exact = Span(tokens[0].span.start, tokens[1].span.end)
                     place = widened(contexts[window.context_index], exact, whole_words)
@@ -77,9 +77,9 @@ def losses(explanation, reader, contexts):
                             index == window.context_index and place.start < span.end and span.start < place.end
                             for index, span in scores
                         )
-                        yield Loss.OVERLAPS if overlaps else Loss.SAME_TEXT
+                        yield Rejection.OVERLAPS if overlaps else Rejection.SAME_TEXT
                     elif known > score:
-                        yield Loss.SAME_PLACE
+                        yield Rejection.SAME_PLACE
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,8 +119,8 @@ def test_every_explanation_matches_brute_force(kind, contexts, top_k, longest, w
             assert token.span is None or token.text == token.span.of(contexts[window.context_index])
     assert prediction.null_score == min((window.null_score for window in explanation.windows), default=None)
     expected = Counter(losses(explanation, reader, contexts))
-    assert explanation.lost_counts == dict(expected)
-    assert len(explanation.lost) == min(20, expected.total())
+    assert explanation.rejected_counts == dict(expected)
+    assert len(explanation.rejected) == min(20, expected.total())
     json.dumps(explanation.to_dict(), allow_nan=False)
 
 
@@ -138,17 +138,19 @@ def test_rejected_candidates_are_listed_best_first():
     reader = tiny_reader("wordpiece", max_answer_tokens=3)
     explanation = reader.explain(QUESTION, CONTEXT, top_k=60)
     windows = {window.index: window for window in explanation.windows}
-    scores = [pair.score for pair in explanation.lost]
+    scores = [pair.score for pair in explanation.rejected]
     assert scores == sorted(scores, reverse=True)
     assert scores[-1] > explanation.prediction.answers[-1].score
-    assert [logits(windows[p.window_index], p.start_token, p.end_token) for p in explanation.lost] == scores
-    assert {Loss.OUTSIDE, Loss.CROSSING, Loss.TOO_LONG, Loss.OTHER_WINDOW} <= set(explanation.lost_counts)
-    for pair in explanation.lost:
+    assert [logits(windows[p.window_index], p.start_token, p.end_token) for p in explanation.rejected] == scores
+    assert {Rejection.OUTSIDE, Rejection.CROSSING, Rejection.TOO_LONG, Rejection.OTHER_WINDOW} <= set(
+        explanation.rejected_counts
+    )
+    for pair in explanation.rejected:
         tokens = windows[pair.window_index].tokens
         first, last = tokens[pair.start_token].span, tokens[pair.end_token].span
-        quotes = pair.loss not in (Loss.OUTSIDE, Loss.CROSSING)
+        quotes = pair.reason not in (Rejection.OUTSIDE, Rejection.CROSSING)
         assert pair.text == (CONTEXT[first.start : last.end] if quotes else "")
-    assert all(loss.sentence for loss in Loss)
+    assert all(reason.sentence for reason in Rejection)
 
 
 def test_tokens_have_their_part_of_the_window():
@@ -167,7 +169,7 @@ def test_tokens_have_their_part_of_the_window():
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_empty_context_can_be_explained(kind):
     explanation = tiny_reader(kind).explain(QUESTION, ["", ""])
-    assert (explanation.windows, explanation.answers, explanation.lost) == ((), (), ())
+    assert (explanation.windows, explanation.answers, explanation.rejected) == ((), (), ())
     assert explanation.null_probability is None
     assert explanation.to_dict()["reason"] == "the context has no text to quote"
     blank = tiny_reader(kind).explain(QUESTION, " \n")

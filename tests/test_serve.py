@@ -213,7 +213,7 @@ def test_an_explanation_shows_every_token(server, reader):
     best = found["answers"][0]
     window = found["windows"][best["window"]]
     assert window["start_logits"][best["first_token"]] + window["end_logits"][best["last_token"]] == best["score"]
-    assert [lost["why"] for lost in found["lost"]] == [pair.loss.sentence for pair in expected.lost]
+    assert [rejected["why"] for rejected in found["rejected"]] == [pair.reason.sentence for pair in expected.rejected]
 
 
 def test_the_reader_endpoint_describes_the_reader_and_the_limits(server, reader):

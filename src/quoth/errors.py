@@ -1,7 +1,7 @@
 """The exceptions of Quoth.
 
     QuothError
-    ├── DataError        a data file or hub data set that cannot be read as it stands; lists every problem
+    ├── DataError        a data file or hub data set with errors; lists every problem
     ├── PredictionsError a predictions file that cannot be scored
     ├── ConfigError      an invalid recipe, flag or argument
     ├── InputError       a question or context that cannot be read
@@ -14,8 +14,8 @@
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
     ├── TrainingError    a run that cannot start, resume or continue
     │   └── TrainingStoppedError  a run that a signal stopped, after it was saved
-    ├── JobError         a job over a table that cannot start or go on
-    │   └── JobStoppedError       a job that a signal stopped; the same command goes on
+    ├── JobError         a job over a table that cannot start or continue
+    │   └── JobStoppedError       a job that a signal stopped; the same command continues it
     ├── ExportError      an export that failed, or did not pass its parity check or F1 gate
     └── MissingExtraError  a part of Quoth that needs an extra which is not installed
 
@@ -45,7 +45,7 @@ def _again(kind: type[QuothError], arguments: tuple[Any, ...]) -> QuothError:
 
 
 class DataError(QuothError):
-    """A data file cannot be read as it stands.
+    """A data file has errors.
 
     Attributes:
         problems: Every problem found, one sentence each, in the order of the file.
@@ -128,7 +128,7 @@ class TrainingStoppedError(TrainingError):
 
 
 class JobError(QuothError):
-    """A job over a table cannot start or go on."""
+    """A job over a table cannot start or continue."""
 
 
 class JobStoppedError(JobError):

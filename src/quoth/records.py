@@ -145,9 +145,9 @@ class Answer:
             "never", given that the text answers. See :mod:`quoth.reading.probability`.
         window_index: Index of the window with this score.
         context_index: Index of the quoted context.
-        variants: Other spellings of it: spans that overlap it and score above the last answer, best first.
-        places: Where else the same words stand, but for case, punctuation and articles: spans that score above the last
-            answer, best first.
+        variants: Other spans that overlap it and have a higher score than the last answer, best first.
+        places: Other places with the same words, except for case, punctuation and articles: spans with a higher score
+            than the last answer, best first.
     """
 
     text: str

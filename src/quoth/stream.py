@@ -39,8 +39,8 @@ R = TypeVar("R")
 
 # Examples per block: more of them allow batches of windows with more similar lengths.
 LOOK_AHEAD = 256
-# Characters of text per block, about: the example that reaches it is the block's last. A text counts for each question
-# about it, since each has windows of its own.
+# Approximate number of characters per block: a block ends with the example that reaches it. A text counts once for each
+# question about it, because each question has its own windows.
 BLOCK_CHARACTERS = 1 << 22
 # Maximum tokens per batch, padding included (ten windows of full length), to limit the memory of an engine call.
 BATCH_TOKENS = 4096

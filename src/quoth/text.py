@@ -14,7 +14,7 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _GRAPHEME = regex.compile(r"\X")
-# Two such characters, side by side, always stand in two graphemes: no rule of UAX 29 joins them. The first may end a
+# Two such characters, side by side, are always in two graphemes: no rule of UAX 29 joins them. The first may end a
 # syllable of Hangul (V, T, or whole: LV, LVT), and the second begin one (L, or whole).
 _ENDS = "".join(rf"\p{{Grapheme_Cluster_Break={kind}}}" for kind in ("Other", "LV", "LVT", "V", "T"))
 _BEGINS = "".join(rf"\p{{Grapheme_Cluster_Break={kind}}}" for kind in ("Other", "LV", "LVT", "L"))
@@ -29,7 +29,7 @@ _EDGES = frozenset(character for character in map(chr, range(128)) if not charac
 # written without spaces between words, where a letter beside a letter says nothing about words.
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]"
-# What stands inside words unseen (soft hyphens, joiners and their opposites, marks of direction): UAX 29, rule WB4.
+# Invisible characters inside words (soft hyphens, joiners and non-joiners, direction marks): UAX 29, rule WB4.
 _UNSEEN = r"[\p{Word_Break=Format}\u200c\u200d]"
 _NEXT = regex.compile(f"{_UNSEEN}*{_LETTER}", regex.V1)
 _LAST = regex.compile(f"(?r){_LETTER}{_UNSEEN}*", regex.V1)

@@ -198,19 +198,21 @@ def _print_lost(console: Console, explanation: Explanation) -> None:
     from quoth.cli.draw import put
     from quoth.display import one_line
 
-    total = sum(explanation.lost_counts.values())
+    total = sum(explanation.rejected_counts.values())
     if not total:
         return
     console.print()
     put(console, Text("Rejected candidates with higher scores than the last answer", "bold"))
-    for pair in explanation.lost[:_TOP]:
+    for pair in explanation.rejected[:_TOP]:
         tokens = _find(explanation, pair.context_index, pair.window_index).tokens
         start, end = tokens[pair.start_token], tokens[pair.end_token]
         shown = one_line(pair.text) or f"{one_line(start.text)} … {one_line(end.text)}"
         put(console, Text.assemble((_sum(start.start, end.end), "dim"), "  ", (shown, "bold")))
-        put(console, Text(pair.loss.sentence, "dim"), indent=9)
+        put(console, Text(pair.reason.sentence, "dim"), indent=9)
     if total > _TOP:
-        counts = ", ".join(f"{loss.replace('_', ' ')} {count}" for loss, count in explanation.lost_counts.items())
+        counts = ", ".join(
+            f"{reason.replace('_', ' ')} {count}" for reason, count in explanation.rejected_counts.items()
+        )
         put(console, Text(f"{total} in total: {counts}. For more of them: --json or --html FILE", "dim"))
 
 

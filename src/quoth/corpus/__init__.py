@@ -1,4 +1,4 @@
-"""A corpus: documents cut into passages, indexed in one file, searched and read."""
+"""A corpus: documents that are split into passages, indexed in one file, searched and read."""
 
 from quoth.corpus.corpus import PASSAGES, Corpus, CorpusAnswer, Found, Indexed
 from quoth.corpus.records import Entry, Hit

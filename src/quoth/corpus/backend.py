@@ -1,4 +1,4 @@
-"""Where a corpus is kept: one small protocol, and which store a name opens."""
+"""The protocol of a corpus store, and the function that opens a store by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quoth.documents import Document
 class Backend(Protocol):
     """Documents with their passages, and a search over them.
 
-    Everything between the start and the end of :meth:`writing` happens wholly or not at all. Others read meanwhile.
+    All changes within :meth:`writing` are one transaction. Other processes can read meanwhile.
     """
 
     def close(self) -> None:
@@ -24,22 +24,22 @@ class Backend(Protocol):
         """Write in one transaction."""
 
     def put(self, key: str, stamp: str, document: Document) -> None:
-        """Add a document, in place of the one with the same key; within :meth:`writing`."""
+        """Add a document, or replace the one with the same key; call within :meth:`writing`."""
 
     def restamp(self, key: str, stamp: str) -> None:
-        """Note that a file was touched, but not changed; within :meth:`writing`."""
+        """Update the stamp of a file whose content did not change; call within :meth:`writing`."""
 
     def drop(self, key: str) -> bool:
-        """Remove a document, and tell whether there was one; within :meth:`writing`."""
+        """Remove a document, and return whether it existed; call within :meth:`writing`."""
 
     def entries(self) -> list[Entry]:
-        """Return all documents, by name."""
+        """Return all documents, sorted by name."""
 
     def stamps(self) -> dict[str, tuple[str, str]]:
-        """Return stamp and file hash of each document, by key."""
+        """Map the key of each document to its stamp and file hash."""
 
     def document(self, key: str) -> Document:
-        """Return a whole document.
+        """Return a document with its text.
 
         Raises:
             CorpusError: If there is none with this key.
@@ -53,10 +53,10 @@ class Backend(Protocol):
 
 
 def open_backend(path: str | Path, *, create: bool) -> Backend:
-    """Open what a name says: a file.
+    """Open a store by its name, which is the path of a file.
 
     Raises:
-        CorpusError: If it is no corpus, or none of this format.
+        CorpusError: If it is not a corpus, or has another format version.
     """
     from quoth.corpus.sqlite import SqliteStore
 

@@ -1,15 +1,15 @@
-"""The choice among the answers of several passages: by the reader, the search, and "no answer" together.
+"""Ranks the answers of several passages by reader score, search score and null score.
 
-A reader's scores say which span of a passage is best; between passages they say little, because a passage about
-something else also has a best span. So the evidence for an answer is a sum of three things:
+A reader's scores are comparable within a passage, but not between passages, because a passage about another subject
+also has a best span. So the evidence for an answer is the sum of three terms:
 
     evidence = score of the span - null_weight * null score of its passage + search_weight * search evidence
 
-The search evidence is the passage's search score divided by the best one of that search: in [0, 1], and the same for
-any search engine, whose scores have other scales. All distinct answers of all passages are then treated like the spans
-of one text: the share of an answer in a softmax over their evidence gives its probability, and its distance from the
-evidence at which "no answer" is as probable gives the probability that no passage answers. The formulas are those of
-:mod:`quoth.reading.probability`; :mod:`quoth.calibrating.corpus_fit` fits all numbers.
+The search evidence is the passage's search score divided by the best one of the search: in [0, 1], so it does not
+depend on the scale of a search engine's scores. All distinct answers of all passages are then treated like the spans
+of one text: an answer's share in a softmax over the evidence gives its probability, and the difference from the
+evidence at which "no answer" is equally probable gives the probability that no passage answers. The formulas are those
+of :mod:`quoth.reading.probability`; :mod:`quoth.calibrating.corpus_fit` fits all parameters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from quoth.records import NEVER, Answer, Example, Prediction
 from quoth.store import CorpusSettings
 from quoth.text import normalize_answer
 
-# Answers of each passage that are compared: its best ones, which do not overlap.
+# Number of answers of each passage that are compared: the best ones that do not overlap.
 PER_PASSAGE = 3
 
 
@@ -32,8 +32,8 @@ class PassageAnswer:
     """An answer of one passage; ``answer.context_index`` is the index of the passage.
 
     Attributes:
-        answer: The reader's, with its own score and probability.
-        null_score: The passage's.
+        answer: The reader's answer, with its score and probability.
+        null_score: The null score of the passage.
         search: The search evidence of the passage, in [0, 1].
     """
 
@@ -60,7 +60,7 @@ def passage_answers(
         windows: All its windows, searched.
         scores: The search score of each passage.
         settings: The reader's decoding settings.
-        most: How many answers of a passage at most.
+        most: Maximum number of answers per passage.
     """
     by_passage: dict[int, list[SearchedWindow]] = {}
     for item in windows:
@@ -77,7 +77,7 @@ def passage_answers(
 
 
 def distinct(found: Sequence[PassageAnswer], settings: CorpusSettings) -> list[tuple[PassageAnswer, float]]:
-    """Return the answers with their evidence, best first, those of the same words (as SQuAD compares them) once.
+    """Return the answers with their evidence, best first, without answers with the same normalized text.
 
     Ties go to the earlier passage, then the earlier start.
     """
@@ -94,19 +94,19 @@ def distinct(found: Sequence[PassageAnswer], settings: CorpusSettings) -> list[t
 def choose(
     example: Example, found: Sequence[PassageAnswer], windows: int, decode: DecodeSettings, settings: CorpusSettings
 ) -> Prediction:
-    """Choose among the answers of several passages.
+    """Create the prediction from the answers of several passages.
 
     Args:
         example: The question; its contexts are the passages.
         found: The answers of the passages.
-        windows: How many windows were read.
-        decode: ``top_k``, ``null_threshold`` and ``min_probability`` decide how many answers there are, and whether
-            there is one.
-        settings: How to choose.
+        windows: Number of windows that were read.
+        decode: ``top_k``, ``null_threshold`` and ``min_probability`` determine the number of answers, and whether there
+            is one.
+        settings: The weights and parameters.
 
     Returns:
-        A prediction whose answers have the reader's scores, and probabilities of this use. Its null score is such that
-        its null odds are comparable with a null threshold for a corpus.
+        A prediction whose answers have the reader's scores, and probabilities given all passages. Its null score is set
+        so that its null odds are comparable with a null threshold for corpora.
     """
     ranked = distinct(found, settings)
     if not ranked:
@@ -128,7 +128,7 @@ def choose(
 
 
 def _at_most(probabilities: list[float], whole: float) -> list[float]:
-    """Scale all probabilities but the first down, if all together are above what there is."""
+    """Scale all probabilities except the first one down if their sum exceeds the limit."""
     first, rest = probabilities[0], probabilities[1:]
     together, left = sum(rest), max(0.0, whole - first)
     if together <= left:

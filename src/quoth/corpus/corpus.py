@@ -270,9 +270,9 @@ class Corpus:
             question: The question.
             top_k: Maximum number of answers.
             passages: Number of passages to read.
-            null_threshold: Overrides the one for a corpus: answer only where the evidence for the best answer is at
+            null_threshold: Overrides the threshold for corpora: answer only if the evidence for the best answer is at
                 least minus this; or "never" abstain.
-            min_probability: Answer only where the probability is at least this, in [0, 1]; instead of the threshold.
+            min_probability: Answer only if the probability is at least this, in [0, 1]; replaces the threshold.
 
         Raises:
             InputError: If the question is empty.
@@ -293,14 +293,14 @@ class Corpus:
         passages: int = PASSAGES,
         search: int | None = None,
     ) -> Iterator[tuple[Prediction, list[Hit]]]:
-        """Search for each question, read the best passages, and choose; in order, with constant memory.
+        """Search for each question, read the best passages, and answer; in order, with constant memory.
 
         Args:
-            reader: Reads the passages.
-            examples: Their contexts are ignored.
-            decode: What :func:`corpus_decode` returns.
-            passages: How many passages to read for each.
-            search: How many passages to search for; as many as are read if ``None``.
+            reader: The reader.
+            examples: The questions; their contexts are ignored.
+            decode: The result of :func:`corpus_decode`.
+            passages: Number of passages to read for each.
+            search: Number of passages to search for; ``passages`` if ``None``.
 
         Yields:
             The prediction, whose contexts are the passages that were read, and all passages that were found.
@@ -323,7 +323,7 @@ class Corpus:
             yield choose(example, answers, len(windows), decode, corpus_settings(reader)), hits
 
     def found(self, prediction: Prediction, hits: Sequence[Hit]) -> Found:
-        """Give each answer of a prediction over passages its document, page, boxes and sentence."""
+        """Convert a prediction over passages to a result with the document, page, boxes and sentence of each answer."""
         reason = prediction.reason if hits else "no passage contains a word of the question"
         answers = tuple(self._answers(prediction, hits))
         return Found(
@@ -354,7 +354,7 @@ class Corpus:
 
 
 def corpus_settings(reader: Reader) -> CorpusSettings:
-    """Return how a reader's answers from several passages are compared."""
+    """Return a reader's settings for comparing answers of several passages."""
     return reader.settings.corpus or CorpusSettings()
 
 
@@ -364,10 +364,10 @@ def corpus_decode(
     null_threshold: NullThreshold | None = None,
     min_probability: float | None = None,
 ) -> DecodeSettings:
-    """Return a reader's decoding settings with the null threshold for a corpus, or what overrides it.
+    """Return a reader's decoding settings with the null threshold for corpora, or with overrides.
 
     Raises:
-        ConfigError: As ``Reader.answer``.
+        ConfigError: As in ``Reader.answer``.
     """
     decode = reader.decode_settings(top_k, null_threshold, min_probability=min_probability)
     return decode if null_threshold is not None else decode.with_(null_threshold=corpus_settings(reader).null_threshold)

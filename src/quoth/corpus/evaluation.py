@@ -1,4 +1,4 @@
-"""Measures a corpus with a reader: does the search find the passage, and is the answer right?"""
+"""Evaluates a corpus with a reader: the recall of the search, and the scores of the answers."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class CorpusReport:
     """The report of an evaluation over a corpus.
 
     Attributes:
-        report: The answers: exact match, F1, calibration.
-        ranks: For each answerable question whose context stands in the corpus: the rank, from 1, of the first passage
-            that covers an annotated answer; ``None`` if it is not among the first 20.
-        lost: How many answerable questions have contexts that do not stand in the corpus; the search misses them all.
-        passages: How many passages were read for each question.
+        report: Scores of the answers: exact match, F1, calibration.
+        ranks: For each answerable question whose context is in the corpus: the rank, from 1, of the first passage
+            that contains a gold; ``None`` if it is not among the first 20.
+        lost: Number of answerable questions whose contexts are not in the corpus; they count as not found.
+        passages: Number of passages that were read for each question.
     """
 
     report: Report
@@ -37,10 +37,10 @@ class CorpusReport:
     passages: int
 
     def recall(self, depth: int) -> float:
-        """Return the share of the answerable questions with a gold passage among the first ones, in [0, 100].
+        """Return the percentage of answerable questions with a gold passage among the first ones, in [0, 100].
 
         Args:
-            depth: How many passages count, at most 20.
+            depth: Number of passages that count, at most 20.
         """
         total = len(self.ranks) + self.lost
         return 100.0 * sum(rank is not None and rank <= depth for rank in self.ranks) / total if total else 0.0
@@ -72,17 +72,16 @@ def evaluate_corpus(
     passages: int = PASSAGES,
     progress: Callable[[int], None] | None = None,
 ) -> CorpusReport:
-    """Ask a corpus every labelled question of a data set, and score its search and the answers.
+    """Answer every labelled question of a data set from a corpus, and score the search and the answers.
 
-    A passage is gold if it covers an annotated answer in the question's own context, wherever that stands in the
-    corpus, word for word.
+    A passage is gold if it contains a gold at an occurrence of the question's context in the corpus.
 
     Args:
         corpus: The corpus.
-        reader: Reads the passages.
-        examples: The data set. The reader does not see its contexts.
-        decode: What :func:`quoth.corpus.corpus.corpus_decode` returns.
-        passages: How many passages to read for each question.
+        reader: The reader.
+        examples: The data set. Its contexts are not used for answering.
+        decode: The result of :func:`quoth.corpus.corpus.corpus_decode`.
+        passages: Number of passages to read for each question.
         progress: Called after each question with the number of questions answered so far.
 
     Raises:
@@ -99,11 +98,11 @@ def _contexts(examples: Iterable[Example]) -> Iterator[str]:
 
 
 class _Asked:
-    """A corpus and a reader, as one reader that searches for its contexts itself.
+    """A corpus and a reader as one reader, which searches for its contexts.
 
     Attributes:
-        ranks: As in the report, of the questions so far.
-        lost: As in the report.
+        ranks: As in the report, for the questions so far.
+        lost: As in the report, for the questions so far.
     """
 
     def __init__(
@@ -120,7 +119,7 @@ class _Asked:
         self._passages, self._places = passages, places
 
     def answer_all(self, examples: Iterable[Example], /) -> Iterator[Prediction]:
-        """Yield one prediction for each example, in their order."""
+        """Yield one prediction for each example, in order."""
         waiting: list[Example] = []
 
         def noted() -> Iterator[Example]:

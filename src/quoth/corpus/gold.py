@@ -1,4 +1,4 @@
-"""Where the contexts of a data set stand in a corpus, and which passages hold the annotated answers."""
+"""Finds the contexts of a data set in a corpus, and the passages that contain the golds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from quoth.corpus.records import Hit
 from quoth.documents import Document
 from quoth.records import Example, Span
 
-# Code points by which a context is looked up: paragraphs that begin alike are compared in full.
+# Length of the prefix by which a context is looked up, in code points; the rest is then compared.
 _PREFIX = 64
 
 
@@ -18,36 +18,36 @@ class Texts(Protocol):
     """Anything that yields passages and documents, such as a store."""
 
     def passages(self) -> Iterator[tuple[str, int, str]]:
-        """Yield the key of its document, the start and the text of each passage."""
+        """Yield the document key, the start and the text of each passage."""
 
     def document(self, key: str) -> Document:
-        """Return a whole document."""
+        """Return a document with its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """Where a context stands: the key of a document, and the code point at which it starts."""
+    """A place of a context: the key of a document, and the code point at which it starts."""
 
     key: str
     start: int
 
 
 def find_contexts(texts: Texts, contexts: Iterable[str]) -> dict[str, tuple[Occurrence, ...]]:
-    """Find every place of some texts in a corpus, as they are.
+    """Find all occurrences of texts in a corpus.
 
     Args:
         texts: The corpus.
         contexts: The texts.
 
     Returns:
-        The places of each text that stands in the corpus; texts that do not are missing.
+        The places of each text that is in the corpus; other texts are missing.
     """
     wanted: dict[str, list[str]] = {}
     for context in dict.fromkeys(context for context in contexts if context):
         wanted.setdefault(context[:_PREFIX], []).append(context)
     sizes = sorted({len(prefix) for prefix in wanted})
     found: dict[str, dict[Occurrence, None]] = {}
-    held = ("", "")  # the last document that a context had to be compared with, since it reaches beyond its passage
+    held = ("", "")  # the last document that was loaded, for contexts that extend beyond their passage
     for key, start, text in texts.passages():
         for offset in _line_starts(text):
             for context in (each for size in sizes for each in wanted.get(text[offset : offset + size], ())):
@@ -61,7 +61,7 @@ def find_contexts(texts: Texts, contexts: Iterable[str]) -> dict[str, tuple[Occu
 
 
 def _line_starts(text: str) -> Iterator[int]:
-    """Yield where the lines of a text start, without the white space before them."""
+    """Yield the starts of the lines of a text, with and without leading white space."""
     start = 0
     while start < len(text):
         end = text.find("\n", start)
@@ -75,7 +75,7 @@ def _line_starts(text: str) -> Iterator[int]:
 
 
 def gold_spans(example: Example, places: Mapping[str, Sequence[Occurrence]]) -> list[tuple[str, Span]]:
-    """Return where the annotated answers of an example stand: the keys of documents, and spans in them."""
+    """Return the places of an example's golds: the keys of documents, and spans in them."""
     found: dict[tuple[str, Span], None] = {}
     for gold in example.golds or ():
         context = example.contexts[gold.context_index]
@@ -86,7 +86,7 @@ def gold_spans(example: Example, places: Mapping[str, Sequence[Occurrence]]) -> 
 
 
 def first_gold(hits: Sequence[Hit], golds: Sequence[tuple[str, Span]]) -> int | None:
-    """Return the rank, from 1, of the first passage that covers an annotated answer; ``None`` if none does."""
+    """Return the rank, from 1, of the first passage that contains a gold; ``None`` if there is none."""
     for rank, hit in enumerate(hits, 1):
         if any(key == hit.key and hit.span.start <= span.start and span.end <= hit.span.end for key, span in golds):
             return rank

@@ -1,4 +1,4 @@
-"""What a corpus lists and finds: Entry, Hit."""
+"""The records of a corpus: documents and search results."""
 
 from __future__ import annotations
 

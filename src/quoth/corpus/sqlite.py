@@ -43,7 +43,9 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, create: bool) -> None:
         if not create and not path.is_file():
-            raise CorpusError(f"{path}: must be a corpus, but there is none. Make it with: quoth index FILES -o {path}")
+            raise CorpusError(
+                f"{path}: must be a corpus, but does not exist. Create it with: quoth index FILES -o {path}"
+            )
         self._path = path
         self._base = sqlite3.connect(path, isolation_level=None, timeout=60.0)
         try:

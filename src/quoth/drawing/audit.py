@@ -38,7 +38,7 @@ def _notes(audit: Audit) -> str:
 
 
 def _bars(counts: Sequence[tuple[str, int]]) -> str:
-    """Return a bar chart, one row a name; its figures stand beside the bars."""
+    """Return a bar chart with one row per name, with the numbers next to the bars."""
     most = max((count for _, count in counts), default=0) or 1
     rows = []
     for place, (name, count) in enumerate(counts):

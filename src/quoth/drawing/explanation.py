@@ -44,7 +44,7 @@ def _body(explanation: Explanation) -> str:
             "<h2>Logits of the network</h2>",
             f"<p>{_INTRODUCTION}</p>",
             *_windows(explanation),
-            _lost(explanation),
+            _rejected(explanation),
         ]
     return "\n".join([*parts, _settings(explanation)])
 
@@ -148,19 +148,19 @@ def _token(token: ExplainedToken, levels: tuple[Callable[[float], int], Callable
     return f'<span class="{kind}" title="{escaped(title)}">{escaped(token.text) or "␣"}</span>'
 
 
-def _lost(explanation: Explanation) -> str:
-    if not explanation.lost:
+def _rejected(explanation: Explanation) -> str:
+    if not explanation.rejected:
         return "<h2>Rejected candidates</h2><p>No rejected candidate scores higher than the last answer above.</p>"
     rows = []
-    for pair in explanation.lost:
+    for pair in explanation.rejected:
         tokens = _window(explanation, pair.context_index, pair.window_index).tokens
         start, end = tokens[pair.start_token], tokens[pair.end_token]
         shown = f"<q>{escaped(pair.text)}</q>" if pair.text else f"{escaped(start.text)} … {escaped(end.text)}"
         where = _where(pair.context_index, pair.window_index)
         rows.append(
-            (shown, f"{number(start.start)} + {number(end.end)} = {number(pair.score)}", where, pair.loss.sentence)
+            (shown, f"{number(start.start)} + {number(end.end)} = {number(pair.score)}", where, pair.reason.sentence)
         )
-    total = sum(explanation.lost_counts.values())
+    total = sum(explanation.rejected_counts.values())
     few = f" The best {len(rows)} are shown." if total > len(rows) else ""
     return (
         f"<h2>Rejected candidates</h2><p>{total} rejected candidates score higher than the last answer above.{few}</p>"

@@ -148,7 +148,7 @@ class QuestionAnsweringPipeline:
         """Return parameters whose windows the model takes.
 
         Raises:
-            ValueError: If longer ones are asked for, or the overlap is larger than the window.
+            ValueError: If longer ones are requested, or the overlap is larger than the window.
         """
         longest, _ = parameters.window(self._reader.tokenizer.max_tokens)
         if parameters.max_seq_len is None and not self._lengths.takes(longest):

@@ -27,9 +27,9 @@ class Traits:
         answer_words: Words of its shortest gold, at least 1; ``None`` if it is unanswerable.
         position: Where its first gold starts, as a share of its context, in [0, 1); ``None`` if it is unanswerable.
         context_words: Words of its contexts.
-        windows: How many windows it was read in; ``None`` where no reader read it.
-        cluster: What it shares with the questions that it stands and falls with, as
-            :func:`quoth.evaluation.bootstrap.cluster` gives it; ``""`` if it stands alone.
+        windows: Number of windows; ``None`` if no reader was used.
+        cluster: Key of its cluster of dependent questions, from :func:`quoth.evaluation.bootstrap.cluster`; ``""`` if
+            it is its own cluster.
     """
 
     title: str = ""

@@ -3,7 +3,14 @@
 from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, by_token_budget, padded_length, unbatch
 from quoth.reading.decode import decide, decode, log_shares
 from quoth.reading.explain import WholeWindow, explain, unbatch_whole
-from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
+from quoth.reading.explanation import (
+    ExplainedAnswer,
+    ExplainedToken,
+    ExplainedWindow,
+    Explanation,
+    RejectedCandidate,
+    Rejection,
+)
 from quoth.reading.offsets import lost_letters
 from quoth.reading.probability import no_answer_of, no_answer_probability, right_given_answerable, right_of
 from quoth.reading.selection import best_windows
@@ -19,8 +26,8 @@ __all__ = [
     "ExplainedToken",
     "ExplainedWindow",
     "Explanation",
-    "Loss",
-    "LostPair",
+    "RejectedCandidate",
+    "Rejection",
     "SearchedWindow",
     "SpanLogits",
     "Template",

@@ -1,4 +1,4 @@
-"""Whether the vocabulary covers a text: a reader should not be trusted on a text that it sees letter by letter."""
+"""Checks whether the vocabulary covers a text: readers are not reliable on a text that is split into single letters."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
-# A text is hardly covered if more than this share of its letters is not. Measured with the shipped reader: 0.33 to 1 in
-# Chinese, Japanese, Thai, Hindi, Arabic, Korean, Hebrew, Greek and Russian, at most 0.2 in Latin letters.
+# A text is hardly covered if more than this share of its letters is not covered. Measured with the shipped reader: 0.33
+# to 1 in Chinese, Japanese, Thai, Hindi, Arabic, Korean, Hebrew, Greek and Russian, at most 0.2 in Latin letters.
 MOST_UNCOVERED = 0.3
-# A few foreign letters, as in a name, are not a text.
+# Minimum number of such letters; a few of them may be a name.
 FEWEST_LETTERS = 8
 # Letters below this code point are ASCII.
 _FIRST_OTHER = 0xC0
@@ -35,7 +35,7 @@ def uncovered_share(text: str, ids: NDArray[np.int32], offsets: NDArray[np.int32
 
     A letter is covered if it is ASCII, or part of a token of at least two code points other than the unknown token. A
     vocabulary has single letters of many scripts, but longer pieces only of those that it was made for. Han characters
-    are words of one letter, so they are covered by a token of their own.
+    are words of one letter, so a token for a single one covers it.
 
     Args:
         text: The text.

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, unbatch
 from quoth.reading.decode import decode
-from quoth.reading.explanation import ExplainedAnswer, ExplainedToken, ExplainedWindow, Explanation, Loss, LostPair
+from quoth.reading.explanation import (
+    ExplainedAnswer,
+    ExplainedToken,
+    ExplainedWindow,
+    Explanation,
+    RejectedCandidate,
+    Rejection,
+)
 from quoth.reading.places import widened
 from quoth.reading.settings import DecodeSettings
 from quoth.reading.tokenizer import Tokenizer
@@ -26,9 +33,9 @@ from quoth.records import Answer, Example, Prediction, Span
 Indices = NDArray[np.intp]
 
 # Reasons that depend on the tokens only, in the order in which they are checked; other pairs are legal.
-_PLAIN = (Loss.OUTSIDE, Loss.CROSSING, Loss.TOO_LONG, Loss.BLANK)
+_PLAIN = (Rejection.OUTSIDE, Rejection.CROSSING, Rejection.TOO_LONG, Rejection.BLANK)
 # Maximum number of rejected candidates in an explanation; others are only counted.
-_MOST_LOST = 20
+_MOST_REJECTED = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,14 +83,14 @@ def explain(
     prediction = decode(example, [item.logits for item in windows], settings)
     finder = _Finder(windows, settings)
     answers = tuple(map(finder.explained, prediction.answers))
-    lost, counts = finder.lost(prediction)
+    rejected, counts = finder.rejected(prediction)
     return Explanation(
         windows=tuple(_windows(example.question, windows, tokenizer)),
         prediction=prediction,
         answers=answers,
         null_probability=prediction.null_probability,
-        lost=tuple(lost),
-        lost_counts=dict(counts.most_common()),
+        rejected=tuple(rejected),
+        rejected_counts=dict(counts.most_common()),
         temperature=settings.temperature,
         null_bias=settings.null_bias,
         null_temperature=settings.null_temperature or settings.temperature,
@@ -116,29 +123,29 @@ class _Finder:
                 return ExplainedAnswer(answer, first + shift, last + shift, exact)
         raise AssertionError("no pair of tokens gives the answer")  # pragma: no cover
 
-    def lost(self, prediction: Prediction) -> tuple[list[LostPair], Counter[Loss]]:
+    def rejected(self, prediction: Prediction) -> tuple[list[RejectedCandidate], Counter[Rejection]]:
         """Return the best candidates with a higher score than the last answer (else than null), and counts of all."""
-        pairs: list[LostPair] = []
-        counts: Counter[Loss] = Counter()
+        pairs: list[RejectedCandidate] = []
+        counts: Counter[Rejection] = Counter()
         floor = prediction.answers[-1].score if prediction.answers else prediction.null_score
         if floor is None:
             return pairs, counts
         found = {(answer.context_index, answer.span): answer.score for answer in prediction.answers}
         for item in self._windows:
             scores, firsts, lasts = _better(item, floor)
-            kinds = self._plain_losses(item.logits.window, firsts, lasts)
-            for number, loss in enumerate(_PLAIN):
+            kinds = self._plain_reasons(item.logits.window, firsts, lasts)
+            for number, reason in enumerate(_PLAIN):
                 these = np.flatnonzero(kinds == number)
-                counts[loss] += len(these)
-                best = these[np.argsort(-scores[these], kind="stable")[:_MOST_LOST]]
-                pairs += [_pair(loss, item.logits, int(firsts[i]), int(lasts[i]), float(scores[i])) for i in best]
+                counts[reason] += len(these)
+                best = these[np.argsort(-scores[these], kind="stable")[:_MOST_REJECTED]]
+                pairs += [_pair(reason, item.logits, int(firsts[i]), int(lasts[i]), float(scores[i])) for i in best]
             for i in np.flatnonzero(kinds == len(_PLAIN)):
-                if loss_or_none := self._legal_loss(item.logits, int(firsts[i]), int(lasts[i]), found):
-                    counts[loss_or_none] += 1
-                    pairs.append(_pair(loss_or_none, item.logits, int(firsts[i]), int(lasts[i]), float(scores[i])))
-        return nlargest(_MOST_LOST, pairs, key=lambda pair: pair.score), +counts
+                if reason_or_none := self._legal_reason(item.logits, int(firsts[i]), int(lasts[i]), found):
+                    counts[reason_or_none] += 1
+                    pairs.append(_pair(reason_or_none, item.logits, int(firsts[i]), int(lasts[i]), float(scores[i])))
+        return nlargest(_MOST_REJECTED, pairs, key=lambda pair: pair.score), +counts
 
-    def _plain_losses(self, window: Window, firsts: Indices, lasts: Indices) -> Indices:
+    def _plain_reasons(self, window: Window, firsts: Indices, lasts: Indices) -> Indices:
         """Return for each pair of tokens the index of its reason in ``_PLAIN``; its length for legal pairs."""
         tokens, offsets = window.context_tokens, window.offsets
         low, high = np.minimum(firsts, lasts), np.maximum(firsts, lasts)
@@ -151,9 +158,9 @@ class _Finder:
         ]
         return np.select(conditions, range(len(_PLAIN)), len(_PLAIN))
 
-    def _legal_loss(
+    def _legal_reason(
         self, item: WindowLogits, first: int, last: int, found: dict[tuple[int, Span], float]
-    ) -> Loss | None:
+    ) -> Rejection | None:
         """Return why a legal pair was rejected, or ``None`` if it is an answer."""
         first, last = first - item.window.context_tokens.start, last - item.window.context_tokens.start
         score = _score(item, first, last)
@@ -162,14 +169,14 @@ class _Finder:
             begin, end = first + shift - other.window.first_token, last + shift - other.window.first_token
             holds = other.context_index == item.context_index and begin >= 0 and end < len(other.start)
             if holds and _score(other, begin, end) > score:
-                return Loss.OTHER_WINDOW
+                return Rejection.OTHER_WINDOW
         place = self._place(item, _exact(item, first, last))
         if (best := found.get((item.context_index, place))) is not None:
-            return Loss.SAME_PLACE if best > score else None
+            return Rejection.SAME_PLACE if best > score else None
         overlaps = any(
             index == item.context_index and place.start < span.end and span.start < place.end for index, span in found
         )
-        return Loss.OVERLAPS if overlaps else Loss.SAME_TEXT
+        return Rejection.OVERLAPS if overlaps else Rejection.SAME_TEXT
 
     def _place(self, item: WindowLogits, exact: Span) -> Span:
         return widened(item.window.text, exact, self._settings.whole_words)
@@ -187,11 +194,11 @@ def _better(item: WholeWindow, floor: float) -> tuple[NDArray[np.float64], Indic
     return scores[keep], firsts[keep], lasts[keep]
 
 
-def _pair(loss: Loss, item: WindowLogits, first: int, last: int, score: float) -> LostPair:
+def _pair(reason: Rejection, item: WindowLogits, first: int, last: int, score: float) -> RejectedCandidate:
     window = item.window
     start, end = int(window.offsets[first, 0]), int(window.offsets[last, 1])
-    text = "" if loss in (Loss.OUTSIDE, Loss.CROSSING) else window.text[start:end]
-    return LostPair(loss, score, window.index, item.context_index, first, last, text)
+    text = "" if reason in (Rejection.OUTSIDE, Rejection.CROSSING) else window.text[start:end]
+    return RejectedCandidate(reason, score, window.index, item.context_index, first, last, text)
 
 
 def _score(item: WindowLogits, first: int, last: int) -> float:

@@ -12,10 +12,10 @@ from quoth.records import NEVER, Answer, NullThreshold, Prediction, Span, finite
 Part = Literal["special", "question", "context"]
 
 
-class Loss(StrEnum):
+class Rejection(StrEnum):
     """Why a candidate was rejected although its score is higher than the last answer's.
 
-    ``str(loss)`` is its name in JSON; :attr:`sentence` explains it.
+    ``str(reason)`` is its name in JSON; :attr:`sentence` explains it.
     """
 
     OUTSIDE = "outside"
@@ -34,14 +34,14 @@ class Loss(StrEnum):
 
 
 _SENTENCES = {
-    Loss.OUTSIDE: "starts or ends outside the context: in the question, or at a special token",
-    Loss.CROSSING: "ends before it starts",
-    Loss.TOO_LONG: "has more tokens than an answer may have",
-    Loss.BLANK: "starts or ends with only white space",
-    Loss.OTHER_WINDOW: "has a higher score in another window",
-    Loss.SAME_PLACE: "cuts a word or a character; widened, it is an answer that already has a higher score",
-    Loss.OVERLAPS: "overlaps an answer that has a higher score",
-    Loss.SAME_TEXT: "has the same words as an answer with a higher score, except for case, punctuation and articles",
+    Rejection.OUTSIDE: "starts or ends outside the context: in the question, or at a special token",
+    Rejection.CROSSING: "ends before it starts",
+    Rejection.TOO_LONG: "has more tokens than an answer may have",
+    Rejection.BLANK: "starts or ends with only white space",
+    Rejection.OTHER_WINDOW: "has a higher score in another window",
+    Rejection.SAME_PLACE: "cuts a word or a character; widened, it is an answer that already has a higher score",
+    Rejection.OVERLAPS: "overlaps an answer that has a higher score",
+    Rejection.SAME_TEXT: "has the same words as an answer with a higher score, up to case, punctuation and articles",
 }
 
 
@@ -146,11 +146,11 @@ class ExplainedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class LostPair:
+class RejectedCandidate:
     """A rejected candidate: a start and an end with a higher score than the last answer.
 
     Attributes:
-        loss: Why it was rejected.
+        reason: Why it was rejected.
         score: Sum of its start token's start logit and its end token's end logit.
         window_index: Index of the window with this score.
         context_index: Index of the window's context.
@@ -159,7 +159,7 @@ class LostPair:
         text: Its text; ``""`` if it is not a part of the context.
     """
 
-    loss: Loss
+    reason: Rejection
     score: float
     window_index: int
     context_index: int
@@ -170,8 +170,8 @@ class LostPair:
     def to_dict(self) -> dict[str, Any]:
         """Return its part of the ``--json`` output."""
         return {
-            "loss": str(self.loss),
-            "why": self.loss.sentence,
+            "reason": str(self.reason),
+            "why": self.reason.sentence,
             "score": finite(self.score),
             "context_index": self.context_index,
             "window_index": self.window_index,
@@ -190,8 +190,8 @@ class Explanation(Drawn):
         prediction: Exactly what :meth:`Reader.answer <quoth.Reader.answer>` returns for the same arguments.
         answers: Its answers, best first, each with the tokens that it comes from.
         null_probability: Probability of "no answer"; ``None`` if nothing was read.
-        lost: The rejected candidates with the highest scores, best first.
-        lost_counts: Number of rejected candidates for each reason, including those that are not in ``lost``.
+        rejected: The rejected candidates with the highest scores, best first.
+        rejected_counts: Number of rejected candidates for each reason, including those that are not in ``rejected``.
         temperature: Divides scores before the softmax.
         null_bias: Null odds at which "no answer" and the best answer are equally probable.
         null_temperature: Divides null odds above the null bias.
@@ -205,8 +205,8 @@ class Explanation(Drawn):
     prediction: Prediction
     answers: tuple[ExplainedAnswer, ...]
     null_probability: float | None
-    lost: tuple[LostPair, ...]
-    lost_counts: dict[Loss, int]
+    rejected: tuple[RejectedCandidate, ...]
+    rejected_counts: dict[Rejection, int]
     temperature: float
     null_bias: float
     null_temperature: float
@@ -234,8 +234,8 @@ class Explanation(Drawn):
             **self.prediction.to_dict(),
             "contexts": list(self.contexts),
             "answers": [each.to_dict(self.contexts[each.answer.context_index]) for each in self.answers],
-            "lost": [pair.to_dict() for pair in self.lost],
-            "lost_counts": {str(loss): count for loss, count in self.lost_counts.items()},
+            "rejected": [pair.to_dict() for pair in self.rejected],
+            "rejected_counts": {str(reason): count for reason, count in self.rejected_counts.items()},
             "settings": {
                 "temperature": self.temperature,
                 "null_bias": self.null_bias,
@@ -252,13 +252,13 @@ class Explanation(Drawn):
         """Return a short description without the numbers."""
         return (
             f"Explanation(question={self.question!r}, answer={self.prediction.text!r}, windows={len(self.windows)}, "
-            f"answers={len(self.answers)}, lost={sum(self.lost_counts.values())})"
+            f"answers={len(self.answers)}, rejected={sum(self.rejected_counts.values())})"
         )
 
     def __str__(self) -> str:
         """Return the best answer, and why other candidates were rejected."""
         lines = [str(self.prediction)]
-        lines += [f"lost: {count} that {loss.sentence}" for loss, count in self.lost_counts.items()]
+        lines += [f"rejected: {count} that {reason.sentence}" for reason, count in self.rejected_counts.items()]
         return "\n".join(lines)
 
     def to_html(self) -> str:

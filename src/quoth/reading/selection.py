@@ -1,4 +1,4 @@
-"""The windows of a long text that are worth reading: those that a search by the question's words puts first."""
+"""Selects the windows of a long text that are read, by a search with the question's words."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from quoth.reading.windows import Window
 
 
 def best_windows(windows: Sequence[Window], most: int) -> list[Window]:
-    """Return the windows of one example that say most of its question's words, in their order.
+    """Return the windows of one example that best match its question's words, in order.
 
-    The search is that of a corpus: BM25 with English stemming, and trigrams for scripts without blanks. If fewer
-    windows than wanted have a word of the question, the first others fill them up.
+    The search is the same as in a corpus: BM25 with English stemming, and trigrams for scripts without spaces. If too
+    few windows contain a word of the question, the first of the others are added.
 
     Args:
         windows: All windows of the example, in order.
-        most: How many to return at most, at least 1.
+        most: Maximum number of windows, at least 1.
     """
     if len(windows) <= most:
         return list(windows)
-    # SQLite takes no lone surrogates.
+    # SQLite does not support lone surrogates.
     texts = [_text(window).encode("utf-8", "replace").decode() for window in windows]
     found: dict[int, float] = {}
     with closing(sqlite3.connect(":memory:")) as base:
@@ -45,7 +45,7 @@ def best_windows(windows: Sequence[Window], most: int) -> list[Window]:
 
 
 def _text(window: Window) -> str:
-    """Return the part of the context that a window holds."""
+    """Return the part of the context in a window."""
     first = window.first_token
     offsets = window.context.offsets
     return window.text[offsets.item(first, 0) : offsets.item(first + len(window.context_tokens) - 1, 1)]

@@ -39,4 +39,4 @@ def card(manifest: Mapping[str, Any]) -> str:
         if isinstance(scores, Mapping) and {"exact", "f1", "total"} <= scores.keys():
             figures = f"EM {scores['exact']:.2f}, F1 {scores['f1']:.2f}"
             lines.append(f"| on {name} | {figures} on {scores['total']:,.0f} questions |")
-    return "\n".join([*lines, "", "Everything else stands in `quoth.json`.", ""])
+    return "\n".join([*lines, "", "For all other facts, see `quoth.json`.", ""])

@@ -14,16 +14,16 @@ from quoth.store.layout import SMALL, first_layout
 
 # A name on the hub: "owner/name", or one of the old names without an owner.
 _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-# What runs and checkpoints are called, and readers on the hub are not.
+# Names of runs and checkpoints, which readers on the hub do not have.
 _NUMBERED = re.compile(r"(checkpoint-|run-?)?\d+")
 _PATIENCE_S = 10.0
 
 
 def is_hub_name(source: str | Path | None) -> bool:
-    """Tell whether a source can be a name on the hub: not a path that is there, nor one that is meant as a path.
+    """Return True if a source can be a name on the hub: not an existing path, and not one that looks like a path.
 
-    "runs/2" is meant as a path where there is a folder "runs", unless the hub's cache knows the name; and so is what
-    numbers runs or checkpoints anywhere.
+    "runs/2" looks like a path if there is a folder "runs", unless the hub's cache has the name; so do numbered runs and
+    checkpoints.
     """
     if not isinstance(source, str) or not _NAME.fullmatch(source) or Path(source).exists():
         return False
@@ -34,7 +34,7 @@ def is_hub_name(source: str | Path | None) -> bool:
 
 
 def _is_cached(name: str) -> bool:
-    """Tell whether the hub's cache holds something of this name."""
+    """Return True if the hub's cache has this name."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 

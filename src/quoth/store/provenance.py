@@ -1,7 +1,7 @@
-"""What a reader was made from: the data sets in its ``quoth.json``, and their fingerprints in ``seen.npz``.
+"""The data that a reader was made from: data sets in its ``quoth.json``, and their fingerprints in ``seen.npz``.
 
-So that a reader is not trusted for what it has seen: training, choosing, fitting and measuring on the same questions or
-contexts is noticed, and the data set is named.
+With these, a warning names the data set if the same questions or contexts are used for training, selection, calibration
+or evaluation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from quoth.files import whole_bytes
 from quoth.records import Example
 from quoth.store.layout import SEEN
 
-# What a data set was used for -> how a sentence goes on after its name.
+# Use of a data set -> the end of a sentence after its name.
 ROLES = {
     "training": "which {whose} was trained on",
     "choosing": "by which {whose} was chosen among the checkpoints",

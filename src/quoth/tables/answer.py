@@ -61,7 +61,7 @@ class TableAnswerer:
         return joined(self.stream(Rows(table).pieces(piece_size(self.settings))), table.schema, self.settings)
 
     def stream(self, pieces: Iterable[Rows]) -> Iterator[pa.Table]:
-        """Answer pieces of rows as they come, each as tables of its own, in their order; memory does not grow."""
+        """Yield the answered tables of each piece of rows, in order, with constant memory."""
         return answer_rows(self.reader, self.settings, pieces)
 
 
@@ -88,7 +88,7 @@ def joined(tables: Iterable[pa.Table], schema: pa.Schema, settings: TableSetting
 
 
 def answer_rows(reader: Reader, settings: TableSettings, pieces: Iterable[Rows]) -> Iterator[pa.Table]:
-    """Answer pieces of rows, each as tables of its own, in their order; all go through the reader as one stream."""
+    """Yield the answered tables of each piece of rows, in order; the reader processes all pieces as one stream."""
     waiting: deque[Piece] = deque()
 
     def examples() -> Iterator[Example]:

@@ -119,7 +119,7 @@ class Piece:
             self._outcomes.append(item)
 
     def tables(self) -> Iterator[pa.Table]:
-        """Yield the kept columns with the answers: one table, but several where a long text stands in many rows."""
+        """Yield the kept columns with the answers: one table, or several if a long text is in many rows."""
         settings, table = self._settings, self._rows.table
         kept = table.select(kept_names(table.schema, settings))
         questions = settings.asked

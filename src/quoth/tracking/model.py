@@ -126,7 +126,8 @@ def _signature() -> ModelSignature:
     return ModelSignature(
         inputs=Schema([ColSpec(text, "question"), ColSpec(text, "context")]),
         outputs=Schema(outputs),
-        # A parameter of MLflow has one type, so that "never" cannot be a threshold: it has a parameter of its own.
+        # A parameter of MLflow has one type, so "never" cannot be a value of the threshold and has a separate
+        # parameter.
         params=ParamSchema(
             [
                 ParamSpec("top_k", whole, 1),

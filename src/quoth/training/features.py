@@ -48,10 +48,10 @@ class WindowDataset(Dataset[Window]):
 
 
 def with_every_place(example: Example) -> Example:
-    """Return the example with a gold wherever the text of one stands in the context as whole words.
+    """Return the example with a gold at every occurrence of a gold's text as whole words in the context.
 
-    An answer that stands in its context several times was annotated in one of the places only, and often not in the
-    one that answers: the loss should not punish the others.
+    If an answer occurs several times in its context, only one of the places was annotated, and often not the one that
+    answers the question. So the loss should not penalize the others.
     """
     golds = list(example.golds or ())
     known = {(gold.text, gold.start, gold.context_index) for gold in golds}

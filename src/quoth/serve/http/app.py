@@ -206,7 +206,7 @@ def _questions(service: Service) -> APIRouter:
 
     @router.post("/v1/verify", summary="Check quotes", responses=_NOT_KEPT)
     async def verify(asked: schema.VerifyRequest) -> schema.VerifyResponse:
-        """Whether claimed quotes stand in the texts: exact, near with its difference, or absent. Needs no model."""
+        """Check whether texts contain claimed quotes: exact, near with its difference, or absent. Needs no model."""
         return await service.verify(asked)
 
     return router

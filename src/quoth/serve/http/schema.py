@@ -325,7 +325,7 @@ class ExplainedQuote(Quote):
     last_token: int = Field(description="Index of its last token (inclusive), whose end logit is part of the score.")
 
 
-class LostQuote(BaseModel):
+class RejectedQuote(BaseModel):
     """A rejected candidate: a start and end with a higher score than the last answer."""
 
     text: str
@@ -358,7 +358,7 @@ class ExplainResponse(BaseModel):
     reason: str | None
     null_score: float | None
     null_probability: float | None = Field(description="Probability that the text does not answer.")
-    lost: list[LostQuote] = Field(description="The rejected candidates with the highest scores, best first.")
+    rejected: list[RejectedQuote] = Field(description="The rejected candidates with the highest scores, best first.")
     windows: list[ExplainedWindow]
     timing: Timing
     reader: ReaderName
@@ -396,7 +396,7 @@ class PageBox(BaseModel):
 
 
 class QuotePlace(BaseModel):
-    """Where a quote stands in a source."""
+    """The place of a quote in a source."""
 
     source: str
     source_index: int
@@ -407,18 +407,18 @@ class QuotePlace(BaseModel):
     line: int = Field(description="From 1.")
     page: int | None
     boxes: list[PageBox]
-    text: str = Field(description="Exactly what stands there.")
-    whole_words: bool = Field(description="Whether it cuts no word and no number.")
+    text: str = Field(description="Exactly the text at the place.")
+    whole_words: bool = Field(description="Whether it splits no word and no number.")
 
 
 class ClosestPlace(QuotePlace):
-    """The passage most like an absent quote."""
+    """The most similar passage to an absent quote."""
 
     similarity: float
 
 
 class Step(BaseModel):
-    """One step of a difference, read from left to right."""
+    """One step of a difference, in the order of the text."""
 
     kind: Literal["same", "form", "changed", "added", "missing"]
     quote: str
@@ -426,7 +426,7 @@ class Step(BaseModel):
 
 
 class Difference(BaseModel):
-    """How a near quote differs from what stands in the text."""
+    """The difference between a near quote and the text."""
 
     words_changed: bool
     forms: list[str]
@@ -434,7 +434,7 @@ class Difference(BaseModel):
 
 
 class QuoteVerdict(BaseModel):
-    """What is true of one quote."""
+    """The result for one quote."""
 
     quote: str
     status: Literal["exact", "near", "absent"]
@@ -442,7 +442,7 @@ class QuoteVerdict(BaseModel):
     place_count: int
     difference: Difference | None
     closest: ClosestPlace | None
-    offsets: Literal["right", "repaired", "wrong"] | None = Field(description="Of claimed offsets.")
+    offsets: Literal["right", "repaired", "wrong"] | None = Field(description="The check of claimed offsets.")
     note: str | None
 
 

@@ -220,7 +220,7 @@ class Service:
         )
 
     def _row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query:
-        """Return one row of many as a query, which says what is wrong with it."""
+        """Return one row of many as a query, with an error if the row is invalid."""
         where = f"body.rows.{index}" if shared is None else f"body.questions.{index}"
         try:
             if shared is None:

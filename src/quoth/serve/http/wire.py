@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quoth.reading import ExplainedAnswer, ExplainedWindow, Explanation, LostPair
+from quoth.reading import ExplainedAnswer, ExplainedWindow, Explanation, RejectedCandidate
 from quoth.records import Answer, Prediction, Span, finite
 from quoth.serve.http import schema
 from quoth.serve.texts import Text
@@ -28,7 +28,7 @@ def explained(
         reason=prediction.reason,
         null_score=finite(prediction.null_score),
         null_probability=finite(prediction.null_probability),
-        lost=[_lost(pair) for pair in explanation.lost],
+        rejected=[_rejected(pair) for pair in explanation.rejected],
         windows=[_window(window) for window in explanation.windows],
         timing=timing,
         reader=reader,
@@ -52,10 +52,10 @@ def _explained_quote(explained: ExplainedAnswer, text: Text) -> schema.Explained
     return schema.ExplainedQuote(**dict(quote), first_token=explained.start_token, last_token=explained.end_token)
 
 
-def _lost(pair: LostPair) -> schema.LostQuote:
-    return schema.LostQuote(
+def _rejected(pair: RejectedCandidate) -> schema.RejectedQuote:
+    return schema.RejectedQuote(
         text=pair.text,
-        why=pair.loss.sentence,
+        why=pair.reason.sentence,
         score=finite(pair.score),
         window=pair.window_index,
         first_token=pair.start_token,

@@ -186,7 +186,7 @@ class Desk:
         """Run a long function in one of the few threads for files, within the deadline.
 
         Raises:
-            ApiError: If it takes too long; the thread goes on to its end.
+            ApiError: If it takes too long; the thread is not interrupted.
         """
         try:
             async with asyncio.timeout(self._settings.deadline_s):

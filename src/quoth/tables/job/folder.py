@@ -1,7 +1,7 @@
-"""The folder of a job: on a file system, or in an object store. Files appear in it whole or not at all.
+"""The folder of a job, on a file system or in an object store. Files are written atomically.
 
-What is not a shard has a name that begins with ``_``: Arrow, pandas, Spark and Hive pass over such names when they read
-a folder of Parquet files.
+All files except shards have names that begin with ``_``, which Arrow, pandas, Spark and Hive ignore when they read a
+folder of Parquet files.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Folder:
             system.delete_file(inner)
 
     def clear(self) -> None:
-        """Remove what a killed process left half written; an object store shows no such files."""
+        """Remove incomplete files of a killed process; an object store has no such files."""
         if self.path is not None:
             for path in (*self.path.iterdir(), *(self.path / OWN).iterdir()):
                 if is_unfinished(path) and path.is_file():

@@ -1,8 +1,9 @@
-"""The lock of a job's folder, which a killed process does not keep.
+"""The lock of a job's folder, which is released if the process is killed.
 
-On a file system, the system itself lets go of it when the process ends, however it ends. An object store has no locks:
-there, the process that works renews a small object every few seconds, and another one waits to see whether it is still
-renewed. Two jobs that slip through at once do work twice, but no harm: shards are written whole, and are the same.
+On a file system, the operating system releases it when the process exits for any reason. An object store has no locks:
+there, the running process renews a small object every few seconds, and another process waits to see whether it is still
+renewed. If two jobs start at the same moment, work is done twice, but without harm: shards are written atomically, and
+are identical.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from quoth.tables.sources.files import Location, Scan, unreadable
 
 # Maximum rows, and approximate bytes, that are decoded at once.
 _ROWS, _BYTES = 1024, 1 << 25
-# Bytes of a column that are read at once, since a row group may be larger than the memory.
+# Bytes of a column that are read at once, because a row group may be larger than the memory.
 _BUFFER = 1 << 20
 
 

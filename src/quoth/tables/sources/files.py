@@ -176,7 +176,7 @@ def _suffixes() -> str:
 
 
 def refuse_keys(url: str) -> None:
-    """Check that a URL holds no key.
+    """Check that a URL contains no key.
 
     Raises:
         ConfigError: If it does.
