@@ -235,7 +235,7 @@ def test_the_text_is_shown_character_for_character(page, text):
 
 @pytest.mark.parametrize("motion", [True, False])
 @pytest.mark.parametrize("paragraphs", [80, 900])
-def test_an_answer_far_down_is_scrolled_into_view(page, paragraphs, motion):
+def test_an_answer_outside_the_view_is_scrolled_into_view(page, paragraphs, motion):
     day = "Nothing of note happened on that day, and the sea was calm. "
     looks_like(page.driver, 1360, 900, motion=motion)
     try:
