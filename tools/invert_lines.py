@@ -202,7 +202,12 @@ ROWS = (
     ),
     Row("serve/queue/batcher.py", "or job.deadline <= now:", "or False:", "test_serve_batcher.py -k deadline"),
     Row("serve/queue/asking.py", "if tokens > most_tokens:", "if tokens < 0:", "test_serve_limits.py -k maximum_queue"),
-    Row("serve/page/decide.js", "(best.probability ?? 0) < least", "(best.probability ?? 0) > least", "test_serve_page.py -m long -k slider"),
+    Row(
+        "serve/page/decide.js",
+        "(best.probability ?? 0) < least",
+        "(best.probability ?? 0) > least",
+        "test_serve_page.py -m long -k slider",
+    ),
     Row(
         "serve/page/offsets.js",
         "this.pairs[index] < unit",
