@@ -15,7 +15,8 @@ from quoth.cli import options
 from quoth.cli.console import note, stderr
 
 if TYPE_CHECKING:
-    from quoth.evaluation import Report
+    from quoth.drawing.report import Mistakes
+    from quoth.evaluation import Comparison, Report, Slice
     from quoth.reader import Reader
     from quoth.records import Example, Prediction
 
@@ -50,6 +51,12 @@ def evaluate(
             metavar="FILE|DIR/",
             help="Write the reliability diagram (.svg, .png or .pdf), or all plots to a folder.",
         ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a report for others: one page, with the wrong answers.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="READER", help="In the report, compare with this reader, too.")
     ] = None,
     corpus: Annotated[
         str | None,
@@ -87,15 +94,17 @@ def evaluate(
     from quoth.reader import Reader
     from quoth.store.provenance import warn_if_seen
 
-    if corpus is not None and (slices or slices_by or errors):
-        raise ConfigError("--corpus and --slices, --slices-by or --errors must not be given together")
+    if corpus is not None and (slices or slices_by or errors or html):
+        raise ConfigError("--corpus and --slices, --slices-by, --errors or --html must not be given together")
+    if against and not html:
+        raise ConfigError("--against is for the report: give --html FILE, too")
     into_folder = plot is not None and (plot.endswith("/") or Path(plot).is_dir())
-    check_different({"DATA": data, "--errors": errors, "--plot": None if into_folder else plot})
+    check_different({"DATA": data, "--errors": errors, "--plot": None if into_folder else plot, "--html": html})
     if plot:
         (check_plot_folder if into_folder else check_plot)(plot)
     labels = read_labels(slices_by, data) if slices_by else {}
     # Only slices and error analysis need the offsets of golds.
-    examples = read_examples(data, places=slices or errors is not None or corpus is not None)[::every]
+    examples = read_examples(data, places=slices or bool(errors or html or corpus))[::every]
     if corpus is not None:
         loaded = Reader.load(reader, engine=engine, precision=precision)
         report = _over_corpus(loaded, examples, corpus, passages, null_threshold, min_probability, json)
@@ -103,16 +112,86 @@ def evaluate(
             _plot(report, plot, into_folder)
         return
     labelled = sum(example.golds is not None for example in examples)
-    with _mistakes(errors, examples) as each, reading_bar(labelled) as progress:
+    wrong = _wrong_answers(examples) if html else None
+    with _mistakes(errors, examples) as write, reading_bar(labelled) as progress:
+        noted = [one for one in (write, wrong.add if wrong else None) if one]
         loaded = Reader.load(reader, engine=engine, precision=precision)
         seen = warn_if_seen(loaded.made_from, examples, data, purpose=_TOO_HIGH)
         decision = options.deciding(null_threshold, min_probability)
-        report = evaluate_reader(_Deciding(loaded, decision), examples, progress=progress, each=each)
+        report = evaluate_reader(_Deciding(loaded, decision), examples, progress=progress, each=_all_of(noted))
     decided = decision or {"null_threshold": loaded.settings.decode.null_threshold}
     more = {Path(slices_by).name: report.sliced_by(labels)} if slices_by else {}
-    print_report(report, json, slices, more, {**decided, **({"seen_before": seen} if seen else {})})
+    print_report(report, json, slices, more, {**decided, **({"seen_before": seen} if seen and json else {})})
+    if html and wrong:
+        threshold = decided.get("null_threshold")
+        _write_page(html, reader, data, report, wrong, threshold, seen, more, _against(against, examples, report))
     if plot:
         _plot(report, plot, into_folder)
+
+
+def _wrong_answers(examples: Sequence[Example]) -> Mistakes:
+    """Return a collection of wrong answers for the report."""
+    from quoth.drawing.report import Mistakes
+    from quoth.evaluation.metrics import rules_of
+
+    return Mistakes(rules_of(example.golds for example in examples))
+
+
+def _all_of(functions: Sequence[Callable[[Example, Prediction], None]]) -> Callable[[Example, Prediction], None]:
+    """Return a function that calls each of some functions."""
+
+    def each(example: Example, prediction: Prediction) -> None:
+        for function in functions:
+            function(example, prediction)
+
+    return each
+
+
+def _against(name: str | None, examples: Sequence[Example], report: Report) -> Comparison | None:
+    """Compare a report with that of another reader."""
+    if name is None:
+        return None
+    from quoth.evaluation import compare
+    from quoth.evaluation import evaluate as evaluate_reader
+    from quoth.reader import Reader
+
+    labelled = sum(example.golds is not None for example in examples)
+    with reading_bar(labelled) as progress:
+        other = evaluate_reader(Reader.load(name), examples, progress=progress)
+    return compare(other, report, (name, "this reader"))
+
+
+def _write_page(
+    file: Path,
+    reader: str | None,
+    data: str,
+    report: Report,
+    wrong: Mistakes,
+    threshold: Any,
+    seen: Sequence[str],
+    slices: Mapping[str, Mapping[str, Slice]],
+    comparison: Comparison | None,
+) -> None:
+    """Write the report for others."""
+    from quoth.drawing.report import ReportParts, report_page
+    from quoth.files import whole_file
+
+    name = "the included reader" if reader in (None, "shipped") else Path(str(reader)).name
+    parts = ReportParts(name, Path(data).name, report, wrong, threshold, seen, _history(reader), slices, comparison)
+    with whole_file(file) as opened:
+        opened.write(report_page(parts).encode("utf-8", "replace").decode())
+    note(f"Report: {file}")
+
+
+def _history(reader: str | None) -> list[dict[str, Any]]:
+    """Return the log of a training run, if the reader's folder has one."""
+    from json import loads
+
+    file = Path(reader or "") / "history.json"
+    if not reader or not file.is_file():
+        return []
+    found = loads(file.read_text(encoding="utf-8"))
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
 def _over_corpus(

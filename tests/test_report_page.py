@@ -1,0 +1,112 @@
+"""The report of an evaluation as a page: it holds what it says, and nothing that a text says is obeyed."""
+
+import html
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quoth import Reader, evaluate
+from quoth.cli import main
+from quoth.data import write_squad
+from quoth.drawing.charts import line_chart
+from quoth.drawing.report import Mistakes, ReportParts, marked, report_page
+from quoth.records import Example, Gold, Span
+from support.readers import TINY, tiny_folder
+from support.texts import few
+
+CONTEXT = "The keeper of the lighthouse was Ana Ribeiro, and she lit the lamp at nine. Nobody else came."
+HOSTILE = "</p></style><script>alert(1)</script><img src=x onerror=alert(1)> <b>\" & '"
+EXAMPLES = [
+    Example("1", f"Who kept it? {HOSTILE}", CONTEXT, (Gold("lighthouse", 18),), "One"),
+    Example("2", "When?", f"{HOSTILE} {CONTEXT}", (Gold("nine", len(HOSTILE) + 1 + CONTEXT.index("nine")),), "Two"),
+    Example("3", "Why?", CONTEXT, (), "Three"),
+]
+
+
+def plain(page):
+    return html.unescape(re.sub(r"<[^>]*>", "", page))
+
+
+@pytest.fixture
+def quoth(capsys):
+    def run(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return stopped.value.code, captured.out, captured.err
+
+    return run
+
+
+def made(**more):
+    wrong = Mistakes("v2.0")
+    report = evaluate(Reader.load(TINY / "wordpiece", threads=1), EXAMPLES, each=wrong.add)
+    return report_page(ReportParts("a reader", HOSTILE, report, wrong, **more)), report, wrong
+
+
+def test_the_page_says_the_scores_and_shows_the_wrong_answers():
+    page, report, wrong = made(threshold=1.5, warnings=["Seen before."], history=[{"step": 0, "eval_f1": 1.0}] * 2)
+    text = plain(page)
+    assert f"{report.f1:.1f} [" in text
+    assert "These are only 3 questions" in text
+    assert "Seen before." in text
+    assert "It is 1.50 here" in text
+    assert "How it learned" in text
+    assert f"Wrong answers: {sum(wrong.counts.values())} of 3" in text
+    for example in EXAMPLES[:2]:
+        assert example.question in text
+        assert f"“{example.golds[0].text}”" in text
+    assert "What if it only decides where it is sure?" in text
+
+
+def test_nothing_that_a_text_says_is_obeyed():
+    page, *_ = made()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert page.count("</style>") == 1
+    assert "default-src 'none'" in page
+    assert not re.search(r'(src|href)="', page)
+
+
+spans = st.tuples(st.integers(0, 60), st.integers(0, 40)).map(lambda pair: Span(pair[0], pair[0] + pair[1]))
+
+
+@few
+@given(st.text("abc <&", min_size=100, max_size=600), st.lists(spans, max_size=3), spans)
+def test_marks_lose_nothing_of_a_text(context, golds, said):
+    shown = marked(context, [*((gold, "gold") for gold in golds), (said, "said")])
+    text = plain(shown).strip("…")
+    assert text in context
+    for kind, wanted in (("gold", golds), ("said", [said])):
+        parts = re.findall(rf'<mark class="[^"]*\b{kind}\b[^"]*">(.*?)</mark>', shown)
+        covered = {place for span in wanted for place in range(span.start, span.end)}
+        assert sum(len(html.unescape(part)) for part in parts) == len(covered)
+
+
+def test_a_chart_stays_within_its_frame():
+    chart = line_chart({"a": [(float(n), float(n)) for n in range(1000)]}, x="step", y="F1", top=100.0, marked=500.0)
+    points = re.findall(r'points="([^"]*)"', chart)[0].split()
+    assert len(points) < 400
+    assert all(0 <= float(x) <= 640 and 0 <= float(y) <= 260 for x, y in (point.split(",") for point in points))
+    assert 'class="marked"' in chart
+    assert line_chart({}, x="step", y="F1", top=1.0) == ""
+
+
+def test_evaluate_writes_the_page_and_compares(quoth, tmp_path):
+    folder = tiny_folder("wordpiece", tmp_path / "mine")
+    (folder / "history.json").write_text(json.dumps([{"step": n, "eval_f1": 5.0, "eval_exact": 1.0} for n in (0, 9)]))
+    write_squad(EXAMPLES, tmp_path / "data.json")
+    words = ("evaluate", tmp_path / "data.json", "--reader", folder, "--html", tmp_path / "report.html")
+    status, out, err = quoth(*words, "--against", TINY / "wordpiece")
+    text = plain((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert (status, "all questions" in out, f"Report: {tmp_path / 'report.html'}" in err) == (0, True, True)
+    assert "How well mine answers data.json" in text
+    assert "give the same answer to every question" in text
+    assert "How it learned" in text
+    status, _, err = quoth("evaluate", tmp_path / "data.json", "--against", folder)
+    assert (status, "--against is for the report: give --html FILE, too" in err) == (2, True)
+    status, _, err = quoth("evaluate", tmp_path / "data.json", "--html", tmp_path / "data.json")
+    assert (status, "must be different files" in err) == (2, True)
