@@ -1,4 +1,4 @@
-"""The names and forms that version 1.0 will keep, and what still works of older ones."""
+"""The API of version 1.0, and the deprecated forms that still work."""
 
 import subprocess
 import sys

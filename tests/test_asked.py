@@ -1,4 +1,4 @@
-"""What callers hand to ``answer_all``: every form that has a question and a context, and a sentence for the others."""
+"""The inputs of ``answer_all``: every accepted form, and clear errors for all others."""
 
 from pathlib import Path
 

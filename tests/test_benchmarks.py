@@ -1,4 +1,4 @@
-"""The benchmarks' own parts: which questions, what a bar says, the page of results, sides that take turns."""
+"""The parts of the benchmarks: sampling, bars, the page of results, alternating sides."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Calibration, thresholds and their fit: against slow arithmetic, the official scorer, and real tiny readers."""
+"""Calibration, thresholds and their fit, compared with plain loops, the official scorer and real tiny readers."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""``quoth ask`` and its drawing: what it prints where, on a terminal and piped, and that no input breaks it."""
+"""``quoth ask`` and its output, on a terminal and piped, for usual and unusual inputs."""
 
 import codecs
 import contextlib

@@ -1,4 +1,4 @@
-"""``quoth data check``, ``describe``, ``windows`` and ``split``: what they print, where, and how they exit."""
+"""``quoth data check``, ``describe``, ``windows`` and ``split``: output and exit status."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""``quoth score``, ``evaluate`` and ``predict``: what they print, where, and how they exit."""
+"""``quoth score``, ``evaluate`` and ``predict``: output and exit status."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Small things for those who type: examples that run, names that are suggested, completion, and what is printed."""
+"""Docstring examples, suggestions for misspelt names, completion, and reprs."""
 
 import doctest
 import inspect

@@ -1,4 +1,4 @@
-"""A corpus: it holds what its files say, whatever happens while it is written; and it finds and answers."""
+"""A corpus: indexing, consistency after a kill, search and answers."""
 
 import contextlib
 import json

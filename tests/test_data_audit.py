@@ -1,4 +1,4 @@
-"""``quoth data audit`` and the drawn split: leakage, contradictions, doubtful labels."""
+"""``quoth data audit`` and the random split: leakage, contradictions, likely label errors."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Formats that people have: what is read, what is refused by name, and what is pointed at."""
+"""Data formats: which are read, which are rejected, and the suggestions in messages."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""``quoth data repair``: what is beyond doubt is repaired, by name, and nothing else is touched."""
+"""``quoth data repair``: unambiguous problems are repaired by named rules, and nothing else is changed."""
 
 import json
 

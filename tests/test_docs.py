@@ -1,4 +1,4 @@
-"""The documents say what is there: links, make targets, commands and their flags; and their Python runs."""
+"""The documents agree with the code: links, make targets, commands and flags; and their Python code runs."""
 
 import contextlib
 import re

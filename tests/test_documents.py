@@ -1,4 +1,4 @@
-"""Files that people upload: what they say, where their pages are, and that nothing in them breaks the server."""
+"""Uploaded files: their text and pages, and that no content can crash the server."""
 
 import codecs
 import io

@@ -1,4 +1,4 @@
-"""Drawings in HTML and ``quoth explain``: whatever a text says, it is shown and never obeyed."""
+"""Drawings in HTML and ``quoth explain``: every text is shown and escaped."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""The drop-in: every way to call the old pipeline, what it said, and what Quoth says under the same keys."""
+"""The drop-in: every kind of call, compared with the old pipeline and with Quoth's own answers."""
 
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""Engines: the same logits whatever the batch, errors instead of crashes, cores counted."""
+"""Engines: logits that do not depend on the batch, clear errors, and the number of cores."""
 
 import json
 import os

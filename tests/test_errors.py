@@ -1,4 +1,4 @@
-"""Errors: each crosses from one process to another as it is."""
+"""Errors can be passed from one process to another."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Explanations, against the reader's own answers and against a plain loop over every pair of tokens."""
+"""Explanations, compared with the reader's answers and with a plain loop over every pair of tokens."""
 
 import dataclasses
 import json

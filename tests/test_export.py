@@ -1,4 +1,4 @@
-"""Export of little models: parity with torch, int8 behind its gate, whole or not at all."""
+"""Export of small models: parity with torch, the int8 gate, and atomic output."""
 
 import json
 import subprocess

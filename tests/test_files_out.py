@@ -1,4 +1,4 @@
-"""Rows in memory in, answers in every format out."""
+"""Rows in memory as input, and answers in every output format."""
 
 import csv
 import gzip

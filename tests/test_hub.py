@@ -1,4 +1,4 @@
-"""Readers by their names on the hub, out of its cache, offline: folders laid out exactly as the hub's."""
+"""Readers on the hub, from its cache, offline: folders have exactly the layout of the cache."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Every family of networks that a hub's reader may be of: tiny, of random weights, in the layout of the hub's cache."""
+"""Every family of networks on the hub: tiny, with random weights, in the layout of the hub's cache."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The table of inverted lines: each stands in the sources, once. ``tools/invert_lines.py`` tries them."""
+"""The table of inverted lines matches the sources. ``tools/invert_lines.py`` tries the rows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Slices by labels that the user has, and a folder of plots."""
+"""Slices by the user's labels, and a folder of plots."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The layers of the package: every import counts, and no import leads up or in a circle."""
+"""The layers of the package: every import counts; there are no upward imports and no cycles."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""Making the shipped reader: every stage of ``make reader``, on a little encoder and little data."""
+"""Training of the shipped reader: every stage of ``make reader``, with a small encoder and little data."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""MLflow: a run that is followed, and a reader that it serves with the answers of ``quoth ask``."""
+"""MLflow: a tracked run, and a served reader with the answers of ``quoth ask``."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Operating points: which confidence reaches which precision, and how many questions are then answered."""
+"""Operating points: the probability for each precision, and the share of questions that is then answered."""
 
 import numpy as np
 import pytest

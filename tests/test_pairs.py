@@ -1,4 +1,4 @@
-"""Unanswerable pairs: never an answer in them, hard, and the same by seed."""
+"""Unanswerable pairs: they contain no answer, are similar to the question, and deterministic."""
 
 import json
 from collections import Counter

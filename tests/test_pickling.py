@@ -1,4 +1,4 @@
-"""Readers in other processes: pickled as what they were loaded from, and loaded there once."""
+"""Readers in other processes: pickled as their origin, and loaded there once."""
 
 import contextlib
 import functools

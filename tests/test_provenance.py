@@ -1,4 +1,4 @@
-"""Fingerprints of what a reader has seen."""
+"""Fingerprints of a reader's data."""
 
 import pytest
 from hypothesis import given

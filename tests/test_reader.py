@@ -1,4 +1,4 @@
-"""The front door, with real tokenizers and tiny real networks."""
+"""The reader, with real tokenizers and tiny real networks."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Batches: padded to their own longest, and never larger than the budget."""
+"""Batches: padded to their longest window, and never larger than the budget."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Texts that the reader's vocabulary hardly covers: a warning goes with their predictions, and with no others."""
+"""Texts that the reader's vocabulary hardly covers: their predictions have a warning, and no others do."""
 
 import numpy as np
 import pytest

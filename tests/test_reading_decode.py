@@ -1,4 +1,4 @@
-"""Decoding: the exact search against brute force, and what becomes of the odd cases."""
+"""Decoding: the exact search compared with brute force, and edge cases."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The tokenizer, made safe: nothing cut, nothing padded, nothing special in a text, offsets in code points."""
+"""The tokenizer: no truncation, no padding, no special tokens in texts, offsets in code points."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Windows: only the context is split, every token of it is read, golds become whole tokens."""
+"""Windows: only the context is split, every token of it is in a window, golds become whole tokens."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is published: the version in one place, and what a wheel and an sdist must hold."""
+"""Releases: the version in one place, and the contents of wheel and sdist."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""What a code host, an editor and a citation manager read: workflows, forms, hooks and metadata."""
+"""Files for the code host, editors and citation managers: workflows, forms, hooks and metadata."""
 
 import configparser
 import re

@@ -1,4 +1,4 @@
-"""The API of ``quoth serve``, asked of a real process: answers, texts, errors, what it tells of itself."""
+"""The API of ``quoth serve``, with a real process: answers, texts, errors, and its description."""
 
 import concurrent.futures
 import json

@@ -1,4 +1,4 @@
-"""The batcher: what goes into a batch, in which order, and what is refused. On a real engine, without a server."""
+"""The batcher: the contents and order of batches, and rejections. With a real engine, without a server."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The API of ``quoth serve --corpus``, asked of a real process."""
+"""The API of ``quoth serve --corpus``, with a real process."""
 
 import contextlib
 from pathlib import Path

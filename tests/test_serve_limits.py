@@ -1,4 +1,4 @@
-"""Clients that are slow, huge, broken or gone, and a server that has too much to do."""
+"""Slow, large, broken and disconnected clients, and an overloaded server."""
 
 import concurrent.futures
 import http.client

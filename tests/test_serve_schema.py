@@ -1,4 +1,4 @@
-"""Every request that the description of the API allows, and many that it does not: never a broken server."""
+"""All requests that the API description allows, and many that it does not: no server errors."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

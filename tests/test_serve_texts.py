@@ -1,4 +1,4 @@
-"""Kept texts: their handles, their pages, and when they are forgotten."""
+"""Stored texts: their handles, their pages, and their expiry."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The documentation site: it builds without a warning, loads nothing from elsewhere, and leaves no name out."""
+"""The documentation site: it builds without warnings, loads no external resources, and documents every name."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""Slices, intervals over articles, two files in pairs, and wrong answers by cause."""
+"""Slices, intervals over articles, paired comparisons, and error analysis."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""A reader on disk: settings, hashes, plain Hugging Face folders, and what is said of a damaged one."""
+"""A reader on disk: settings, hashes, plain Hugging Face folders, and errors of damaged ones."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The stream: cutting, engine and decoding at once, in order, bounded, and without a trace when it is left early."""
+"""The stream: parallel splitting, engine and decoding, in order, bounded, and without leftover threads."""
 
 import itertools
 import queue

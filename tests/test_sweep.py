@@ -1,4 +1,4 @@
-"""Sweeps: what a file of them may say, and that a real one of tiny trials finds its way, killed or not."""
+"""Sweeps: the plan file, and a real sweep of tiny trials, also after a kill."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Jobs over tables: shards, resuming, locks, signals, kills; the answers never depend on any of it."""
+"""Jobs over tables: shards, resuming, locks, signals and kills, none of which affect the answers."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Tables on Ray: real actors of a local cluster with two cores, of which one is killed."""
+"""Tables on Ray: real actors of a local cluster with two cores, one of which is killed."""
 
 import os
 import signal

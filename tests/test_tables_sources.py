@@ -1,4 +1,4 @@
-"""Where tables come from: every format, read in any range of rows, and unchanged while it is read."""
+"""Sources of tables: every format, any range of rows, and changes during reading."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Tables in an object store: input and output on a real server of the S3 protocol, moto's, on this machine."""
+"""Tables in an object store: input and output on a real local S3 server (moto)."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The one configuration: recipes, flags and keyword arguments. Needs no torch."""
+"""The training configuration: recipes, flags and keyword arguments. Needs no torch."""
 
 import tomllib
 from dataclasses import fields

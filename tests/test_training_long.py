@@ -1,4 +1,4 @@
-"""Training in real processes: killed, told to stop, out of disk, in two processes; and the same in the end."""
+"""Training in real processes: killed, stopped, with a full disk, in two processes; the result is the same."""
 
 import json
 import os

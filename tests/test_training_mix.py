@@ -1,4 +1,4 @@
-"""The data of the stage that learns to abstain share nothing with what is measured or chosen on."""
+"""The data of the stage that learns to abstain has no text in common with the evaluation data."""
 
 import random
 import sys

@@ -1,4 +1,4 @@
-"""What a training step is made of: targets, order, loss, optimizer, average; and checkpoints, whole or not there."""
+"""The parts of a training step: targets, order, loss, optimizer, average; and atomic checkpoints."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Claimed quotes: exact ones are found where they stand, and no changed one ever passes."""
+"""Claimed quotes: exact ones are found at their places, and a changed one is never exact."""
 
 import contextlib
 import json

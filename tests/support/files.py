@@ -1,4 +1,4 @@
-"""Little files of every kind that a person uploads, made here."""
+"""Small files of every supported kind, created in memory."""
 
 import io
 import zipfile

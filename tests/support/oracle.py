@@ -1,4 +1,4 @@
-"""What reading must give, worked out slowly: plain loops over every span, every grapheme and every letter."""
+"""Reference results for reading, from plain loops over every span, grapheme and letter."""
 
 import math
 from bisect import bisect_left, bisect_right

@@ -1,4 +1,4 @@
-"""Made cases of claimed quotes: cut from a text, and changed by one thing."""
+"""Generated cases of claimed quotes: copied from a text, with one change."""
 
 import random
 import re

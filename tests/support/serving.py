@@ -1,4 +1,4 @@
-"""A real server for the tests, in a process of its own or in a thread, and a client that can misbehave."""
+"""A real server for the tests, in a separate process or in a thread, and a client that can misbehave."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""Little real things for the tests: an encoder of a few thousand weights, and texts that it can learn by heart."""
+"""Small real data for the tests: an encoder with a few thousand weights, and texts that it can memorize."""
 
 import random
 
