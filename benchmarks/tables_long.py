@@ -65,6 +65,7 @@ def memory(given: argparse.Namespace, folder: Path) -> tuple[str, list[str]]:
         run = json.loads(process.stdout.read())
         if process.wait() or run["rows"] != rows:
             sys.exit(f"tables_long: {rows:,} rows must be answered, but were not")
+        print(f"{rows:,} rows: {', '.join(f'{peak:.0f}' for peak in peaks.values())} MB", file=sys.stderr)
         found.append((rows, sum(peaks.values()), run["this_run"]["rows_per_second"], output))
     growth = found[1][1] - found[0][1]
     first, last = tenths(found[1][3])

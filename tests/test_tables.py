@@ -3,7 +3,9 @@
 import pickle
 import subprocess
 import sys
+import tomllib
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -296,3 +298,10 @@ def test_answering_a_frame_imports_no_other_frame_library():
 def test_min_probability_replaces_the_null_threshold():
     with pytest.raises(ConfigError, match="min_probability and null_threshold cannot be used together"):
         TableSettings(min_probability=0.5, null_threshold=1.0)
+
+
+def test_the_extra_with_everything_has_tables():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert "tables" in extras["all"][0].partition("[")[2].rstrip("]").split(",")
+    assert any(requirement.startswith("pyarrow") for requirement in extras["tables"])

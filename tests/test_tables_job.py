@@ -151,6 +151,50 @@ def test_jobs_work_for_empty_tables_and_single_rows(tmp_path):
         assert "answer" in result(folder).schema.names
 
 
+def test_files_with_no_rows_at_all_are_jobs(tmp_path):
+    for name, text in (("a.csv", "question,context\n"), ("a.jsonl", "")):
+        (tmp_path / name).write_text(text)
+    summary = do(tmp_path / "a.csv", tmp_path / "csv")
+    assert (summary.counts.rows, result(tmp_path / "csv").num_rows) == (0, 0)
+    with pytest.raises(ConfigError, match="must have a column 'question', but has none"):
+        do(tmp_path / "a.jsonl", tmp_path / "jsonl")
+
+
+def test_a_run_of_other_versions_is_refused(source, tmp_path):
+    do(source, tmp_path / "out")
+    file = tmp_path / "out" / "_quoth" / "job.json"
+    content = json.loads(file.read_text())
+    assert set(content["versions"]) >= {"quoth", "pyarrow"}
+    content["versions"]["pyarrow"] = "1.0"
+    file.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"versions.pyarrow was \"1.0\", but is"):
+        do(source, tmp_path / "out")
+
+
+def test_there_are_as_many_workers_as_cores_of_one_thread(tmp_path):
+    from quoth.engines.base import usable_cores
+
+    job = Job(("in.parquet",), tmp_path, SETTINGS)
+    assert (job.crew, job.shard_rows) == (usable_cores(), 4096)
+    two = replace(SETTINGS, reader=replace(SETTINGS.reader, threads=2))
+    assert Job(("in.parquet",), tmp_path, two).crew == max(1, usable_cores() // 2)
+    assert replace(job, workers=7).crew == 7
+
+
+@pytest.mark.long
+def test_a_text_of_ten_megabytes_is_read_to_its_end_and_delays_nothing_else(tmp_path):
+    text = "Bela lives in Rome. " * 500_000 + "Ada lives in Paris."
+    given = pa.table(
+        {"question": ["Where does Ada live?"] * 9, "context": ["In Ada lives Paris."] * 4 + [text] + ["Ada."] * 4}
+    )
+    source = write(tmp_path / "in.parquet", given)
+    summary = do(source, tmp_path / "out")
+    rows = result(tmp_path / "out").to_pylist()
+    assert (summary.counts.rows, summary.counts.errors) == (9, {})
+    assert (rows[4]["windows"] > 5_000, rows[4]["answer"]) == (True, text[rows[4]["start"] : rows[4]["end"]])
+    assert [row["windows"] for row in rows if row is not rows[4]] == [1] * 8
+
+
 def test_shards_with_errors_are_repeated_if_requested(tmp_path):
     source = write(tmp_path / "in.parquet", table(300))
     short = replace(SETTINGS, max_context_chars=150)
@@ -318,7 +362,7 @@ def test_after_a_signal_shards_finish_and_the_same_command_continues(big, tmp_pa
     assert "of 24 shards. The same command continues." in err
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
     assert 0 < len(shards(tmp_path)) < 24
-    said = answer(*words)
+    said = answer(*words[:-1], 1)  # how many workers there are may change
     assert "shards are already done" in said
     assert shards(tmp_path) == expected
 

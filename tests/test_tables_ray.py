@@ -53,7 +53,7 @@ def actors(driver, name="ShardActor"):
 def started(words, output):
     """Start a job, and wait for its first two shards."""
     process = start(*words)
-    until = time.monotonic() + 120
+    until = time.monotonic() + 240
     while process.poll() is None and len(shards(output)) < 2 and time.monotonic() < until:
         time.sleep(0.02)
     return process
@@ -124,7 +124,7 @@ import pyarrow.parquet, ray, ray.data
 from quoth.tables import ReaderChoice, TableSettings
 from quoth.tables.ray import answer
 
-ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False)
 ray.data.DataContext.get_current().enable_progress_bars = False
 source, reader, output = sys.argv[1:]
 settings = TableSettings(columns=("n",), top_k=2, reader=ReaderChoice(reader, threads=1))

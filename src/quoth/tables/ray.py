@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from quoth.engines.base import usable_cores
-from quoth.errors import ConfigError, MissingExtraError, QuothError
+from quoth.errors import ConfigError, JobError, MissingExtraError, QuothError
 from quoth.tables.answer import TableAnswerer
 from quoth.tables.job.folder import OWN, Folder
 from quoth.tables.job.local import Progress, Watch, limit_threads
@@ -56,7 +56,8 @@ def answer(
         dataset: A ``ray.data.Dataset``.
         settings: The settings of the table.
         workers: Number of actors, each with one reader.
-        num_cpus: Number of CPUs that Ray reserves for each; set ``threads`` of the reader to the same number.
+        num_cpus: Number of CPUs that Ray reserves for each; set ``threads`` of the reader to the same number. Leave
+            one CPU for the tasks that read the data set; otherwise, they wait forever.
         batch_size: Number of rows per batch.
 
     Returns:
@@ -89,6 +90,7 @@ class RayEngine:
 
         Raises:
             ConfigError: If the cluster cannot be reached, or a node cannot access the files.
+            JobError: If Ray does not start.
             QuothError, OSError: The error of an actor.
         """
         with self._cluster(workers), _stop_file(plan.output, watch):
@@ -126,6 +128,10 @@ class RayEngine:
                     ray.init(address=self.address, **_QUIET)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise _no_cluster(self.address, "Ray finds none there") from error
+        except Exception as error:  # Ray has no other class for a node that does not start in time
+            raise JobError(
+                f"--ray {self.address}: Ray must start, but fails: {' '.join(str(error).split())}"
+            ) from error
         try:
             ray.data.DataContext.get_current().enable_progress_bars = False
             yield
