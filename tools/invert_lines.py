@@ -247,6 +247,18 @@ ROWS = (
         "test_tables_job.py -k repeated_if",
     ),
     Row("tables/job/run.py", "if inside:", "if not locations:", "test_tables_job.py"),
+    Row("tables/job/folder.py", 'OWN = "_quoth"', 'OWN = "quoth"', "test_tables_job.py -k duckdb"),
+    Row("tables/job/lock.py", "LOCK_EX | fcntl", "LOCK_SH | fcntl", "test_tables_job.py -k two_jobs"),
+    Row("tables/job/manifest.py", "    if found:", "    if False:", "test_tables_job.py -k other_versions"),
+    Row("tables/job/plan.py", "if counts.rows == stop - start else None", "", "test_tables_job.py -k shards_depend"),
+    Row("tables/job/shards.py", ".dictionary_encode()", "", "test_tables_job.py -k dictionaries"),
+    Row("tables/rows.py", "leading(piece, PIECE_BYTES)", "leading(piece, 1 << 40)", "test_tables.py -k pieces"),
+    Row("tables/rows.py", "ends, before + PIECE_BYTES", "ends, 1 << 40", "test_tables.py -k long_text"),
+    Row(
+        "tables/sources/table.py", "!= (self.fingerprint[", "== (self.fingerprint[", "test_tables_sources.py -k changes"
+    ),
+    Row("stream.py", "characters >= self.block_characters", "False", "test_stream.py -k ahead"),
+    Row("reading/windows.py", "min(1, self.remembered_contexts)", "0", "test_reader.py -k remembered"),
     Row(
         "tracking/model.py",
         '"" if folder.onnx else "torch"',
