@@ -7,9 +7,10 @@ import sys
 from typing import Any
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, disable_caching
 from transformers import pipeline
 
+disable_caching()  # else a second run would only read what the first one wrote
 torch.set_num_threads(int(sys.argv[4]))
 answer = pipeline("question-answering", model=sys.argv[1], dtype="float32")
 

@@ -43,6 +43,7 @@ def main() -> None:
         "--rows", type=int, nargs=2, default=(10_000, 1_000_000), help="rows of both tables of `memory`"
     )
     parser.add_argument("--kills", type=int, default=50, help="how many (50)")
+    parser.add_argument("--latest", type=float, default=4.0, help="seconds after the start of the last moment (4)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
     add_no_record(parser)
     given = parser.parse_args()
@@ -66,14 +67,18 @@ def memory(given: argparse.Namespace, folder: Path) -> tuple[str, list[str]]:
         if process.wait() or run["rows"] != rows:
             sys.exit(f"tables_long: {rows:,} rows must be answered, but were not")
         print(f"{rows:,} rows: {', '.join(f'{peak:.0f}' for peak in peaks.values())} MB", file=sys.stderr)
-        found.append((rows, sum(peaks.values()), run["this_run"]["rows_per_second"], output))
+        most = sorted(peaks.values())[-WORKERS:]
+        found.append((rows, sum(peaks.values()), run["this_run"]["rows_per_second"], output, most))
     growth = found[1][1] - found[0][1]
     first, last = tenths(found[1][3])
-    lines = [(f"{rows:,}", f"{megabytes:.1f}", f"{rate:.0f}") for rows, megabytes, rate, _ in found]
+    lines = [
+        (f"{rows:,}", f"{megabytes:.1f}", ", ".join(f"{peak:.1f}" for peak in most), f"{rate:.0f}")
+        for rows, megabytes, rate, _, most in found
+    ]
     return "Tables: memory and time up to a million rows", [
         f"The tiny reader, {WORKERS} workers of one thread; the peaks of all processes added up.",
         "",
-        *table(("rows", "MB", "rows/s"), *lines),
+        *table(("rows", "MB", "of these, the workers", "rows/s"), *lines),
         "",
         str(Bar("growth of memory", growth, AT_MOST_MB, at_most=True, unit=" MB")),
         str(
@@ -111,7 +116,7 @@ def family(pid: int) -> Iterator[int]:
 
 def kills(given: argparse.Namespace, folder: Path) -> tuple[str, list[str]]:
     """Kill a job again and again; compare its shards with those of one that nobody killed."""
-    rows, size = 40_000, 100
+    rows, size = 250_000, 100
     source = write_rows(folder / "rows.parquet", rows)
     words = ("--rows-per-shard", str(size))
     if start(source, folder / "whole", *words).wait():
@@ -125,7 +130,7 @@ def kills(given: argparse.Namespace, folder: Path) -> tuple[str, list[str]]:
         before = states(output)
         process = start(source, output, *words, start_new_session=True)
         # From the first moment of the process to long after the first shard.
-        time.sleep(moments.uniform(0.0, 6.0))
+        time.sleep(moments.uniform(0.0, given.latest))
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -139,10 +144,11 @@ def kills(given: argparse.Namespace, folder: Path) -> tuple[str, list[str]]:
         sys.exit("tables_long: the job must end, but failed")
     same = sum(digests(output).get(name) == digest for name, digest in expected.items())
     beside = [path.name for path in output.rglob("*.parquet") if path.name not in expected]
+    late = sum(count > 0 for count in done)
     return f"Tables: kill -9 at {given.kills} moments", [
-        f"{rows:,} rows in shards of {size}, {WORKERS} workers; all processes killed 0 to 6 seconds after the start "
-        f"(seed {given.seed}), then the same command. {sum(count > 0 for count in done)} of the kills came after "
-        f"shards had been written: {sum(done)} in all, each as a file that no later run touched.",
+        f"{rows:,} rows in shards of {size}, {WORKERS} workers; all processes killed 0 to {given.latest:g} seconds "
+        f"after the start (seed {given.seed}), then the same command. {late} of the kills came after shards had been "
+        f"written: {sum(done)} in all, each as a file that no later run touched.",
         "",
         str(Bar("shards equal, byte for byte", 100 * same / len(expected), 100, unit=" %", digits=0)),
         str(Bar("other files of that kind", len(beside), 0, at_most=True, unit="", digits=0)),
@@ -170,16 +176,16 @@ def start(source: Path, output: Path, *words: str, **more: Any) -> subprocess.Po
 
 
 def write_rows(path: Path, rows: int) -> Path:
-    """Write a table of short texts of different lengths."""
+    """Write a table of short texts."""
     import pyarrow as pa
     from pyarrow import parquet
 
     schema = pa.schema([("n", pa.int64()), ("question", pa.string()), ("context", pa.string())])
     with parquet.ParquetWriter(path, schema) as writer:
-        for begin in range(0, rows, 50_000):
-            numbers = range(begin, min(rows, begin + 50_000))
+        for begin in range(0, rows, 10_000):
+            numbers = range(begin, min(rows, begin + 10_000))
             asked = [f"Where does Ada live in {number}?" for number in numbers]
-            texts = [f"In {number} Ada lives in Paris. " * (1 + number % 3) for number in numbers]
+            texts = [f"In {number} Ada lives in Paris." for number in numbers]
             writer.write_table(pa.table({"n": list(numbers), "question": asked, "context": texts}, schema))
     return path
 

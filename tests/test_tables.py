@@ -158,6 +158,11 @@ class CountedTokenizer:
         ({"question": ["a"], "context": ["b"]}, {"questions": "c"}, "but is one text"),
         ({"question": ["a"], "context": ["b"]}, {"wide": True}, "wide output needs questions"),
         ({"question": ["a"], "context": ["b"]}, {"min_probability": 2}, "must be from 0 to 1"),
+        (
+            {"question": ["a"], "context": ["b"]},
+            {"question": 1},
+            "question must be the name of a column, a text, but is 1",
+        ),
     ],
 )
 def test_an_unsuitable_table_is_rejected_with_a_remedy(reader, given, options, message):
@@ -246,9 +251,14 @@ def test_pandas_frames_give_pandas_frames(reader):
     assert list(answered.index) == list("abcd")
     assert list(answered["error_code"].fillna("")) == ["", "not_text", "null_question", "null_question"]
     assert (answered["start"].dtype, answered["n"].dtype) == ("Int64", "int64")
-    assert frame["question"].iloc[1] == 3.5
+    # The caller's own columns are as they were.
+    assert answered[list(frame.columns)].equals(frame)
+    wide = answer_table(reader, frame, questions=["Where?"], wide=True, columns=["n"])
+    assert (list(wide.index), list(wide.columns[:2])) == (list("abcd"), ["n", "q1_answer"])
+    empty = answer_table(reader, frame.iloc[:0])
+    assert (len(empty), empty["start"].dtype) == (0, "Int64")
     long = answer_table(reader, frame.drop(columns="question"), questions=["Where?", "Who?"])
-    assert len(long) == 8
+    assert (list(long.index), list(long["n"])) == (list(range(8)), [0, 0, 1, 1, 2, 2, 3, 3])
 
 
 def test_polars_frames_give_polars_frames(reader):

@@ -52,7 +52,7 @@ class KnownWords:
     """Encodes texts with a cache of words. Thread-safe."""
 
     # Maximum number of words (about 200 bytes each). A full cache is cleared, and refills with common words.
-    remembered = 50_000
+    remembered = 20_000
     # Maximum length of a cached word, in characters: longer words are rarely repeated.
     longest_remembered = 50
 

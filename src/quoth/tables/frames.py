@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from quoth.errors import ConfigError
+from quoth.names import did_you_mean
 from quoth.reader import Reader
 from quoth.tables.answer import answer_rows, as_table, joined
-from quoth.tables.columns import RowError, answer_names
+from quoth.tables.columns import RowError, answer_names, check_columns
 from quoth.tables.rows import Rows, piece_size
 from quoth.tables.settings import TableSettings
+
+_OPTIONS = (
+    *("wide", "columns", "prefix", "top_k", "min_probability", "null_threshold", "max_answer_tokens"),
+    "max_context_chars",
+)
 
 
 def answer_table(
@@ -55,10 +62,16 @@ def answer_table(
     """
     if question is not None and questions is not None:
         raise ConfigError("question and questions must not both be given: a column of questions, or questions for all")
+    for name in options:
+        if name not in _OPTIONS:
+            meant = did_you_mean(name, _OPTIONS, quote="'") or "."
+            raise TypeError(f"answer_table() has no argument {name!r}{meant} It also has: {', '.join(_OPTIONS)}")
     settings = TableSettings(question=question or "question", context=context, questions=questions or (), **options)
     rows = rows_of(frame, settings)
-    answered = answer_rows(reader, settings, rows.pieces(piece_size(settings)))
-    return like(frame, joined(answered, rows.table.schema, settings), settings)
+    # The columns of pandas need not go through Arrow.
+    asked = replace(settings, columns=()) if _library(frame) == "pandas" else settings
+    answered = answer_rows(reader, asked, rows.pieces(piece_size(settings)))
+    return like(frame, joined(answered, rows.table.schema, asked), settings)
 
 
 def rows_of(frame: Any, settings: TableSettings) -> Rows:
@@ -107,8 +120,8 @@ def _library(frame: Any) -> str:
 def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
     """Convert a pandas frame. In a text column, a value of another type becomes an error of its row."""
     broken: dict[int, RowError] = {}
-    for name in dict.fromkeys(settings.text_columns):
-        if list(frame.columns).count(name) != 1 or frame[name].dtype != object:
+    for name in frame.columns:
+        if frame[name].dtype != object:
             continue
         values = frame[name].tolist()
         role = "context" if name == settings.context else "question"
@@ -122,7 +135,7 @@ def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
                 broken.setdefault(place, RowError("not_text", message))
             frame = frame.assign(**{name: [None if place in wrong else value for place, value in enumerate(values)]})
     try:
-        return Rows(pa.Table.from_pandas(frame), broken)
+        return Rows(pa.Table.from_pandas(frame, preserve_index=False), broken)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
         raise ConfigError(
             f"frame: cannot be converted to Arrow: {error}. Convert that column, or remove it."
@@ -134,8 +147,8 @@ def _to_pandas(table: pa.Table, settings: TableSettings) -> Any:
     frame = table.to_pandas()
     for name in answer_names(settings):
         if pa.types.is_integer(table.schema.field(name).type):
-            frame[name] = sys.modules["pandas"].array(table.column(name).to_pylist(), dtype="Int64")
-    return frame
+            answers[name] = pandas.array(table.column(name).to_pylist(), dtype="Int64")
+    return pandas.concat([own, answers.set_axis(own.index, axis=0)], axis=1)
 
 
 def _is_null(value: Any) -> bool:

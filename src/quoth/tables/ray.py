@@ -13,6 +13,7 @@ import pickle
 import signal
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,7 +112,7 @@ class RayEngine:
                 if row["error"]:
                     raise pickle.loads(row["error"])
                 if row["counts"]:
-                    watch.progress(Progress(row["shard"], Counts(**json.loads(row["counts"])), True))
+                    watch.progress(Progress(row["shard"], Counts(**json.loads(row["counts"])), True, row["began"]))
 
     @contextmanager
     def _cluster(self, workers: int | None) -> Iterator[None]:
@@ -196,17 +197,20 @@ class _ShardActor:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         rows = [self._do(shard) for shard in batch.column("shard").to_pylist()]
-        schema = pa.schema([("shard", pa.int64()), ("counts", pa.string()), ("error", pa.binary())])
+        schema = pa.schema(
+            [("shard", pa.int64()), ("began", pa.float64()), ("counts", pa.string()), ("error", pa.binary())]
+        )
         return pa.Table.from_pylist(rows, schema)
 
     def _do(self, shard: int) -> dict[str, Any]:
         if self._plan.output.exists(_STOP):
             return {"shard": shard}
+        began = time.time()
         try:
             counts = write_shard(self._plan, shard, self._cursor, self._answerer, lambda _: None)
         except (QuothError, OSError) as error:
             return {"shard": shard, "error": pickle.dumps(error)}
-        return {"shard": shard, "counts": json.dumps(counts.to_dict())}
+        return {"shard": shard, "began": began, "counts": json.dumps(counts.to_dict())}
 
 
 @contextmanager

@@ -68,6 +68,9 @@ class TableSettings:
         object.__setattr__(self, "questions", _pairs(self.questions))
         if self.columns is not None:
             object.__setattr__(self, "columns", tuple(self.columns))
+        for name in ("question", "context"):
+            if not isinstance(getattr(self, name), str):
+                raise ConfigError(f"{name} must be the name of a column, a text, but is {getattr(self, name)!r}")
         if self.top_k < 1:
             raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
         if self.min_probability is not None and not 0 <= self.min_probability <= 1:

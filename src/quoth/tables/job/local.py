@@ -40,6 +40,7 @@ class Progress(NamedTuple):
     shard: int
     counts: Counts
     is_done: bool
+    began: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

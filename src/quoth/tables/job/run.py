@@ -171,7 +171,7 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
         ReaderError: If the reader cannot be loaded, or fails.
         OSError: If a shard cannot be written.
     """
-    begun = time.monotonic()
+    begun, begun_at = time.monotonic(), time.time()
     folder = job.folder
     read_manifest(folder)  # before anything is written into a folder that is not the job's
     folder.make()
@@ -194,7 +194,9 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
                 written = now
 
         def progress(news: Progress) -> None:
-            nonlocal now_done, shards_left
+            nonlocal now_done, shards_left, starting
+            if news.began is not None and not now_done.rows:
+                starting = min(max(starting, news.began - begun_at), time.monotonic() - begun)
             if news.is_done:
                 now_done += news.counts
                 shards_left -= 1
