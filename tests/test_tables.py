@@ -228,6 +228,11 @@ def test_a_long_text_under_many_questions_comes_out_in_several_tables():
     ] * 40
 
 
+def test_a_misspelt_option_is_named_with_the_one_that_was_meant(reader):
+    with pytest.raises(TypeError, match=r"answer_table\(\) has no argument 'topk'; did you mean 'top_k'\?"):
+        answer_table(reader, table(1), topk=3)
+
+
 def test_the_answerer_is_pickled_as_its_settings():
     answerer = TableAnswerer(SETTINGS)
     answerer(table(1))  # its reader is loaded

@@ -248,7 +248,7 @@ ROWS = (
     ),
     Row("tables/job/run.py", "if inside:", "if not locations:", "test_tables_job.py"),
     Row("tables/job/folder.py", 'OWN = "_quoth"', 'OWN = "quoth"', "test_tables_job.py -k duckdb"),
-    Row("tables/job/lock.py", "LOCK_EX | fcntl", "LOCK_SH | fcntl", "test_tables_job.py -k two_jobs"),
+    Row("tables/job/lock.py", "LOCK_EX | fcntl", "LOCK_SH | fcntl", "test_tables_job.py -k two_concurrent"),
     Row("tables/job/manifest.py", "    if found:", "    if False:", "test_tables_job.py -k other_versions"),
     Row("tables/job/plan.py", "if counts.rows == stop - start else None", "", "test_tables_job.py -k shards_depend"),
     Row("tables/job/shards.py", ".dictionary_encode()", "", "test_tables_job.py -k dictionaries"),
@@ -258,7 +258,7 @@ ROWS = (
         "tables/sources/table.py", "!= (self.fingerprint[", "== (self.fingerprint[", "test_tables_sources.py -k changes"
     ),
     Row("stream.py", "characters >= self.block_characters", "False", "test_stream.py -k ahead"),
-    Row("reading/windows.py", "min(1, self.remembered_contexts)", "0", "test_reader.py -k remembered"),
+    Row("reading/windows.py", "min(1, self.remembered_contexts)", "0", "test_reader.py -k cached_up"),
     Row(
         "tracking/model.py",
         '"" if folder.onnx else "torch"',

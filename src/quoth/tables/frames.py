@@ -102,10 +102,7 @@ def like(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
         return table
     library = _library(frame)
     if library == "pandas":
-        if settings.asked and not settings.wide:
-            # There are more rows than labels in the index.
-            table = table.replace_schema_metadata(None)
-        return _to_pandas(table, settings)
+        return _to_pandas(frame, table, settings)
     if library == "polars":
         return sys.modules["polars"].from_arrow(table)
     if library == "datasets":
@@ -119,6 +116,8 @@ def _library(frame: Any) -> str:
 
 def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
     """Convert a pandas frame. In a text column, a value of another type becomes an error of its row."""
+    check_columns(pa.schema([(str(name), _kind(kind)) for name, kind in frame.dtypes.items()]), settings)
+    frame = frame[list(dict.fromkeys(settings.text_columns))]
     broken: dict[int, RowError] = {}
     for name in frame.columns:
         if frame[name].dtype != object:
@@ -142,10 +141,27 @@ def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
         ) from error
 
 
-def _to_pandas(table: pa.Table, settings: TableSettings) -> Any:
-    """Convert a table to a pandas frame; integer columns of answers stay integers, although some values are null."""
-    frame = table.to_pandas()
-    for name in answer_names(settings):
+def _kind(dtype: Any) -> pa.DataType:
+    """Return the Arrow type of a column of pandas, so far as it is known before the column is converted."""
+    try:
+        return pa.from_numpy_dtype(dtype)
+    except (pa.ArrowNotImplementedError, TypeError):
+        return pa.string()
+
+
+def _to_pandas(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
+    """Return the caller's columns as they are, index included, with the answers beside them.
+
+    Whole numbers of answers stay whole, though some are null.
+    """
+    pandas = sys.modules["pandas"]
+    own = frame if settings.columns is None else frame[list(settings.columns)]
+    if settings.asked and not settings.wide:
+        # There are more rows than the index has labels.
+        rows = [row for row in range(len(frame)) for _ in settings.asked]
+        own = own.iloc[rows].reset_index(drop=True)
+    answers = table.select(answer_names(settings)).replace_schema_metadata(None).to_pandas()
+    for name in answers.columns:
         if pa.types.is_integer(table.schema.field(name).type):
             answers[name] = pandas.array(table.column(name).to_pylist(), dtype="Int64")
     return pandas.concat([own, answers.set_axis(own.index, axis=0)], axis=1)

@@ -35,7 +35,14 @@ _TICK = 0.2
 
 
 class Progress(NamedTuple):
-    """The progress of a worker with a shard."""
+    """The progress of a worker with a shard.
+
+    Attributes:
+        shard: The number of the shard.
+        counts: The counts so far.
+        is_done: Whether the shard is written.
+        began: When the worker began the shard, in seconds since the epoch; ``None`` if it is not reported.
+    """
 
     shard: int
     counts: Counts

@@ -119,7 +119,7 @@ class Summary:
         shards: Number of shards.
         seconds: Duration of this run, in seconds.
         rows_now: Number of rows answered by this run.
-        starting: Seconds of these until the first worker had its reader.
+        starting: Seconds until the first worker had loaded its reader; on Ray, until the first shard was begun.
     """
 
     counts: Counts
