@@ -116,7 +116,7 @@ def family(pid: int) -> Iterator[int]:
 
 def kills(given: argparse.Namespace, folder: Path) -> tuple[str, list[str]]:
     """Kill a job again and again; compare its shards with those of one that nobody killed."""
-    rows, size = 250_000, 100
+    rows, size = 150_000, 100
     source = write_rows(folder / "rows.parquet", rows)
     words = ("--rows-per-shard", str(size))
     if start(source, folder / "whole", *words).wait():
