@@ -202,7 +202,10 @@ def test_without_the_library_its_extra_is_named(tmp_path):
     import subprocess
     import sys
 
-    code = "import sys; sys.modules['rapidfuzz'] = None\nfrom quoth.data.near import near_pairs\nnear_pairs(['a', 'b'])"
+    code = (
+        "import sys; sys.modules['rapidfuzz'] = None\n"
+        "from quoth.data.near_duplicates import near_pairs\nnear_pairs(['a', 'b'])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert MissingExtraError.__name__ in done.stderr
     assert "pip install 'quoth[audit]'" in done.stderr

@@ -18,7 +18,6 @@ Exits with 1 if less than 99.9 % are equal, or if a score differs by more than 1
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import subprocess
@@ -34,6 +33,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from quoth import pipeline  # noqa: E402
+from quoth.files import sha256  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "golden"
 TINY = ROOT / "tests" / "tiny"
@@ -188,11 +188,6 @@ def measure(
             differ.append((item, theirs, our))
             print(f"  {item['set']}: {item['question']!r} {item['parameters']}\n    old {theirs}\n    new {our}")
     return rows, differ, peer
-
-
-def sha256(file: Path) -> str:
-    """Return the hash that identifies the weights."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def write_golden(name: str, folder: Path, cases: list[Case], peer: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from quoth.data.near import Groups, near_pairs
+from quoth.data.near_duplicates import Groups, near_pairs
 from quoth.errors import ConfigError
 from quoth.names import did_you_mean
 from quoth.records import Example

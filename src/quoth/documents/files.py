@@ -10,7 +10,7 @@ from pathlib import Path
 
 from quoth.documents.read import KINDS, read_document
 from quoth.documents.records import Document, DocumentLimits
-from quoth.errors import DocumentError, MissingExtraError
+from quoth.errors import DocumentError
 
 _ENDINGS = (*KINDS, ".text", ".markdown", ".htm", ".xhtml")
 _AHEAD = 8
@@ -93,7 +93,7 @@ def read_file(path: Path, limits: DocumentLimits | None = None) -> Document | Un
         if (size := path.stat().st_size) > limits.file_bytes:
             return Unread(str(path), f"a file must have at most {limits.file_bytes:,} bytes, but has {size:,}")
         return read_document(path.read_bytes(), str(path), limits)
-    except (DocumentError, MissingExtraError) as error:
+    except DocumentError as error:
         return Unread(str(path), str(error))
     except OSError as error:
         return Unread(str(path), (error.strerror or str(error)).lower())

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 from quoth.documents.parsing import receive, send
 from quoth.documents.records import DocumentLimits
-from quoth.errors import DocumentError, DocumentTooLargeError, MissingExtraError
+from quoth.errors import DocumentError, DocumentTooLargeError
 
 # A process is replaced after this many files, because parsers may leak memory.
 _FILES = 500
@@ -41,8 +41,8 @@ class Pool:
 
         Raises:
             DocumentTooLargeError: If a limit is exceeded.
-            DocumentError: If it is damaged, encrypted, or does not have the format of its extension.
-            MissingExtraError: If the library for its kind is not installed.
+            DocumentError: If it is damaged, encrypted, or does not have the format of its extension, or the library for
+                its kind is not installed.
         """
         with self._worker() as worker:
             answer = worker.ask(data, kind, limits)
@@ -53,7 +53,10 @@ class Pool:
         if "error" in answer:
             raise DocumentError(answer["error"])
         if "missing" in answer:
-            raise MissingExtraError(f"Reading .{kind} files ({answer['missing']})", "serve")
+            raise DocumentError(
+                f"reading .{kind} files needs libraries of Quoth's own installation, but: {answer['missing']}. Install "
+                "Quoth again"
+            )
         if "damaged" in answer:
             raise DocumentError(_DAMAGED.format(kind))
         return answer

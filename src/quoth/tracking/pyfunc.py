@@ -19,7 +19,7 @@ from quoth.reading import Windower
 from quoth.records import Example
 
 
-class ServedReader(PythonModel):
+class ReaderModel(PythonModel):
     """Answers each row of a table as ``quoth ask`` does."""
 
     def load_context(self, context: Any) -> None:
@@ -86,4 +86,4 @@ def _refusal(problems: list[str]) -> MlflowException:
     return MlflowException.invalid_parameter_value("\n".join(problems))
 
 
-set_model(ServedReader())
+set_model(ReaderModel())

@@ -9,7 +9,7 @@ import regex
 
 from quoth.data.audit.records import KINDS, Audit, Finding, Located, Suspect
 from quoth.data.audit.suspects import reader_findings
-from quoth.data.near import Groups, near_pairs
+from quoth.data.near_duplicates import Groups, near_pairs
 from quoth.data.terms import terms
 from quoth.records import Example, Gold
 from quoth.text import normalize_answer

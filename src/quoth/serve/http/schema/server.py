@@ -1,0 +1,46 @@
+"""What the server says of itself."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from quoth.serve.http.schema.answers import ReaderName
+
+
+class LimitsResponse(BaseModel):
+    """The limits of the server."""
+
+    body_bytes: int
+    context_characters: int
+    question_characters: int
+    explain_characters: int
+    file_bytes: int
+    contexts: int
+    rows: int
+    deadline_s: float
+
+
+class ReaderResponse(ReaderName):
+    """The reader and its settings."""
+
+    version: str = Field(description="Of Quoth.")
+    engine: str
+    precision: str
+    max_tokens: int = Field(description="Maximum length of a window, in tokens.")
+    overlap: int = Field(description="Tokens of the context that neighbouring windows share.")
+    max_answer_tokens: int
+    null_threshold: float | Literal["never"] = Field(description='Stored threshold, or "never": it never abstains.')
+    null_bias: float = Field(description="Null odds at which no answer and the best answer are equally probable.")
+    temperature: float
+    null_temperature: float = Field(description="Divides null odds above the null bias.")
+    odds_scale: float = Field(description="Factor from the odds of an answer's share to its odds of being right.")
+    scores: dict[str, Any] = Field(description="The scores in its quoth.json.")
+    limits: LimitsResponse
+
+
+class Health(BaseModel):
+    """Liveness or readiness."""
+
+    status: Literal["ok", "starting", "stopping"]
