@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from sqlite3 import Cursor
 from typing import Any
 
-from quoth.data.frames import frame_records
 from quoth.errors import InputError
 from quoth.inputs import wrong_context, wrong_question
 from quoth.records import Example
@@ -38,7 +37,10 @@ def is_live(source: object) -> bool:
 
     A cursor of SQLite may only be used by the thread that made it, so it is not read ahead.
     """
-    return isinstance(source, Iterator) and not isinstance(source, Sized | Cursor)
+    if not isinstance(source, Iterator) or isinstance(source, Sized):
+        return False
+    sqlite = sys.modules.get("sqlite3")  # Whoever has a cursor has imported it.
+    return sqlite is None or not isinstance(source, sqlite.Cursor)
 
 
 def as_examples(source: object) -> Iterator[Example | InputError]:
@@ -54,6 +56,11 @@ def as_examples(source: object) -> Iterator[Example | InputError]:
     """
     if wrong := _wrong_source(source):
         raise InputError(wrong)
+    if isinstance(source, list | tuple | Iterator):
+        return _examples(source)
+    # Imported lazily: the package brings every format of data, which loading a reader does not need.
+    from quoth.data.frames import frame_records
+
     return _examples(frame_records(source))
 
 
