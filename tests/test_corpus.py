@@ -340,3 +340,16 @@ def test_a_reader_is_calibrated_for_a_corpus(quoth, folder):
     assert (
         quoth("calibrate", KNOWN, "--data", "dev.json", "--corpus", "c.quoth", "--max-cost", "1", "--out", "x")[0] == 2
     )
+
+
+def test_a_document_whose_file_is_gone_from_its_folder_is_removed(folder, quoth):
+    quoth("index", "files", "-o", "c.quoth")
+    Path("files/pump.pdf").unlink()
+    Path("files2").mkdir()
+    Path("files2/a.txt").write_text("Other.")
+    assert quoth("index", "files2", "-o", "c.quoth")[1] == "1 added, 0 changed, 0 unchanged\n"
+    assert quoth("index", "files/rent.md", "-o", "c.quoth")[1] == "0 added, 0 changed, 1 unchanged\n"
+    assert quoth("index", "files", "-o", "c.quoth")[1] == "0 added, 0 changed, 3 unchanged, 1 removed\n"
+    with Corpus.open("c.quoth") as corpus:
+        assert corpus.search("oil") == []
+        assert len(corpus.entries()) == 4

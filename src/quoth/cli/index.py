@@ -25,6 +25,7 @@ def index(
 ) -> None:
     """Index files in a corpus, to search it and ask questions; only changed files are read again.
 
+    Documents whose files are no longer in a given folder are taken out.
     A corpus is one file. Indexing can be stopped at any moment; the next run continues.
 
     Exit 1 if a file could not be read (the others are indexed), 2 for wrong use.
@@ -56,6 +57,8 @@ def index(
         for problem in problems:
             note(problem)
         counts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
+        if json or result.removed:
+            counts["removed"] = result.removed
         if json:
             print_json({**counts, "problems": problems})
         else:

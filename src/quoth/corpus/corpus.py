@@ -38,12 +38,14 @@ class Indexed:
 
     Attributes:
         added, changed, unchanged: Number of documents that are new, were read again, or did not change.
+        removed: Number of documents whose files are no longer in the given folders.
         problems: Files that could not be read.
     """
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    removed: int = 0
     problems: list[Unread] = field(default_factory=list)
 
 
@@ -164,13 +166,14 @@ class Corpus:
     ) -> Indexed:
         """Add files, folders and patterns. Files that are in the corpus and have not changed are not read again.
 
+        Documents whose files were in a given folder, and are no longer there, are removed.
+
         Args:
             paths: One or several.
             limits: Limits on each file.
             progress: Called with the name of each file that was read.
         """
-        if isinstance(paths, str | Path):
-            paths = [paths]
+        paths = [paths] if isinstance(paths, str | Path) else list(paths)
         known, result = self._store.stamps(), Indexed()
         for file in find_files(paths):
             if isinstance(file, Unread):
@@ -179,6 +182,11 @@ class Corpus:
             self._add_file(file, known.get(_key(file)), limits, result)
             if progress:
                 progress(str(file))
+        folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
+        gone = [key for key in known if _is_below(key, folders) and not Path(key).exists()]
+        if gone:
+            with self._store.writing():
+                result.removed = sum(self._store.drop(key) for key in gone)
         return result
 
     def _add_file(
@@ -375,6 +383,10 @@ def corpus_decode(
 
 def _key(file: Path) -> str:
     return str(file.resolve())
+
+
+def _is_below(key: str, folders: Sequence[Path]) -> bool:
+    return any(folder in Path(key).parents for folder in folders)
 
 
 def _stamp(file: Path) -> str:

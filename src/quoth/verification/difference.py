@@ -53,10 +53,11 @@ def folded_text(text: str, skip: str = "") -> str:
     return fold(codes_of(text), skip).text
 
 
-def tokens_of(text: str) -> list[Token]:
+@lru_cache(maxsize=4_096)
+def tokens_of(text: str) -> tuple[Token, ...]:
     """Split a text into words, numbers and other characters."""
     spans = [Span(*match.span()) for match in _TOKEN.finditer(text)]
-    return [Token(span, folded_text(span.of(text))) for span in spans]
+    return tuple([Token(span, folded_text(span.of(text))) for span in spans])
 
 
 def forms_of(quote: str, text: str) -> tuple[str, ...]:
@@ -148,6 +149,7 @@ def _cut(text: str, tokens: Sequence[Token]) -> str:
     return text[tokens[0].span.start : tokens[-1].span.end] if tokens else ""
 
 
+@lru_cache(maxsize=4_096)
 def likeness(quote: str, text: str) -> tuple[float, float]:
     """Return the share of words, and of folded characters, that two texts have in common in order, each in [0, 1]."""
     from rapidfuzz.distance import Indel

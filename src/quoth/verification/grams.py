@@ -20,9 +20,10 @@ Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 _GRAM = 8
-_CHUNK = 1 << 20
+# Small enough that the arrays of a chunk stay in the cache.
+_CHUNK = 1 << 16
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_SLOTS = 1 << 22
+_SLOTS = 1 << 21
 # Up to this many places are compared one by one; more of them are compared in parallel, one code point at a time.
 _FEW = 16
 
@@ -99,10 +100,10 @@ class Grams:
         if not len(known):
             return
         slots = np.zeros(_SLOTS, np.bool_)
-        slots[(known >> np.uint64(42)).astype(np.int64)] = True
+        slots[(known >> np.uint64(43)).astype(np.int64)] = True
         for start in range(0, len(self._text), _CHUNK):
             hashes = _hashes(self._text[start : start + _CHUNK + self._size - 1], self._size)
-            maybe = np.flatnonzero(slots[(hashes >> np.uint64(42)).astype(np.int64)])
+            maybe = np.flatnonzero(slots[(hashes >> np.uint64(43)).astype(np.int64)])
             hashes = hashes[maybe]
             index = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
             right = known[index] == hashes
