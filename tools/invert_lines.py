@@ -164,7 +164,7 @@ ROWS = (
     ),
     # Packages above the reader.
     Row("verification/claims.py", "or item[key] < 0:", "or item[key] < -9:", "test_verification.py"),
-    Row("tables/settings.py", "if self.top_k < 1:", "if self.top_k < 0:", "test_tables.py"),
+    Row("tables/settings.py", "if self.top_k < 1:", "if self.top_k < 0:", "test_tables.py -k out_of_range"),
     Row("dropin/calls.py", "if stride > longest:", "if stride < longest:", "test_dropin.py -k wrong"),
     Row(
         "dropin/calls.py",
