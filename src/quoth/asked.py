@@ -1,4 +1,4 @@
-"""What callers ask, in whatever form they have it, as examples."""
+"""Converts the inputs of callers, which have many forms, to examples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def as_example(id: str, question: str, context: str | Sequence[str]) -> Example:
     """Create an example from a caller's arguments, which may have any type.
 
     Raises:
-        InputError: If the question is empty or no text, or a context is no text.
+        InputError: If the question is empty or not a text, or a context is not a text.
     """
     name = f"question {id}" if id else "the question"
     if wrong := wrong_question(question):
@@ -44,7 +44,7 @@ def is_live(source: object) -> bool:
 
 
 def as_examples(source: object) -> Iterator[Example | InputError]:
-    """Return the examples of an input, in order; an error stands for each item that is none.
+    """Yield the examples of an input, in order, and an error for each invalid item.
 
     Args:
         source: Examples; pairs of a question and a context or several; mappings with ``question`` and ``context``; or a
@@ -52,7 +52,7 @@ def as_examples(source: object) -> Iterator[Example | InputError]:
             number, from 0.
 
     Raises:
-        InputError: If the source as a whole is something else. The message says what to do.
+        InputError: If the type of the input is not supported. The message says what to do.
     """
     if wrong := _wrong_source(source):
         raise InputError(wrong)

@@ -169,7 +169,7 @@ class Answer:
         return citation(context, self.span, self.context_index, title)
 
     def to_dict(self, context: str) -> dict[str, Any]:
-        """Return it as what a JSON document can hold; a number that is not finite becomes ``None``.
+        """Return it as plain values for JSON; a number that is not finite becomes ``None``.
 
         Args:
             context: The context that it quotes, for its place in UTF-16 code units.
@@ -251,7 +251,7 @@ class Prediction(Drawn):
         return self.best.text if self.best else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as what a JSON document can hold.
+        """Return it as plain values for JSON.
 
         The command line, the MLflow model and the HTTP server return these keys, and add their own.
         """

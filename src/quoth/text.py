@@ -26,7 +26,7 @@ _TWO_PLAIN_BACKWARDS = regex.compile(f"(?r){_TWO_PLAIN.pattern}")
 _EDGES = frozenset(character for character in map(chr, range(128)) if not character.isalnum()) - {*"\r\n"} | {""}
 
 # Letters, digits and their marks (Mn and Mc: a Devanagari word is full of them); but not of the scripts that are
-# written without spaces between words, where a letter beside a letter says nothing about words.
+# written without spaces between words, where two adjacent letters are not evidence of a word.
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]"
 # Invisible characters inside words (soft hyphens, joiners and non-joiners, direction marks): UAX 29, rule WB4.

@@ -16,7 +16,7 @@ Interval = tuple[float, float]
 ThresholdInterval = tuple[NullThreshold, NullThreshold]
 
 RESAMPLES = 200
-# More articles are joined to so many groups, so that the losses of all grid points fit in memory.
+# Maximum number of groups of articles, so that the losses of all grid points fit in memory.
 _GROUPS = 400
 
 

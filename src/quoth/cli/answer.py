@@ -30,7 +30,7 @@ _FORMATS = ("csv", "jsonl")
 
 @dataclass(frozen=True, slots=True)
 class JobFlags:
-    """What a job is asked to do; the text of each field is the help of its flag.
+    """The settings of a job; the text of each field is the help of its flag.
 
     Raises:
         ConfigError: If a value is out of its range.

@@ -98,7 +98,7 @@ def calibrate(
 
 
 def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: Path | None, json: bool) -> None:
-    """Fit and store the settings for a corpus, on every so many questions, with a minimum F1 of right answers."""
+    """Fit and store the settings for a corpus, on every n-th question, with a minimum F1 of correct answers."""
     from quoth.calibrating.corpus_fit import fit_corpus
     from quoth.calibrating.run import opened_for
     from quoth.cli.evaluate import reading_bar

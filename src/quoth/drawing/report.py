@@ -48,7 +48,7 @@ class Mistakes:
 
 @dataclass(frozen=True)
 class ReportParts:
-    """What a report page shows.
+    """The contents of a report page.
 
     Attributes:
         reader, data: Names of the reader and of the data.

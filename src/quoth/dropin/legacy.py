@@ -39,7 +39,7 @@ class OldReader:
     """Reads and decodes like the old pipeline."""
 
     def __init__(self, tokenizer: Tokenizer, engine: Engine) -> None:
-        """Take the parts of a reader. Special tokens in texts are parsed as such, as in the old pipeline."""
+        """Create it from the parts of a reader. Special tokens in texts are parsed as such, as in the old pipeline."""
         self._engine = engine
         self._pad_id = tokenizer.pad_id
         self._limit = tokenizer.max_tokens

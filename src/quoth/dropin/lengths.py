@@ -1,4 +1,4 @@
-"""How long a window a network takes: by its configuration, else by running one."""
+"""Determines the maximum window length of a network: from its configuration, or by running it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from quoth.reader import Reader
 from quoth.reading import WindowBatch
 from quoth.store import most_positions
 
-# A network that takes this many tokens has no table of positions, or one that is not worth filling memory for.
+# Longer windows are not tried: the network has no table of positions, or a very large one.
 _LONGEST_TRIED = 2048
 
 
 class WindowLengths:
-    """Knows which windows a reader's network takes."""
+    """The window lengths that a reader's network supports."""
 
     def __init__(self, reader: Reader) -> None:
-        """Take a reader; nothing is run before it has to be."""
+        """Store the reader; the network is only run if necessary."""
         self._reader = reader
         self._runs = lru_cache(maxsize=64)(self._run)
 
     def takes(self, tokens: int) -> bool:
-        """Tell whether the network takes windows of so many tokens."""
+        """Return True if the network supports windows of this many tokens."""
         limit = self._reader.tokenizer.max_tokens
         if limit is not None and tokens > limit:
             return False
@@ -37,10 +37,10 @@ class WindowLengths:
         return self._runs(min(tokens, _LONGEST_TRIED))
 
     def check(self, tokens: int) -> None:
-        """Refuse windows that are too long.
+        """Raise if windows are too long.
 
         Raises:
-            ValueError: If the network does not take so many tokens; it says how many it takes.
+            ValueError: If the network does not support this many tokens; the message has the maximum.
         """
         if self.takes(tokens):
             return

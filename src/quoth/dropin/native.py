@@ -20,7 +20,7 @@ class ExactReader:
     """Answers with a reader and the old parameters."""
 
     def __init__(self, reader: Reader) -> None:
-        """Take a reader. It may abstain only where ``handle_impossible_answer`` asks it to."""
+        """Store the reader, which may abstain only with ``handle_impossible_answer``."""
         self._reader = reader
         self._with = lru_cache(maxsize=8)(self._changed)
 

@@ -82,7 +82,7 @@ def write_seen(folder: Path, used: Iterable[Used]) -> None:
 
 
 def inherited(used: Iterable[Used], of: str) -> list[Used]:
-    """Return what a reader inherits from its base or its teacher: what that one was trained on or chosen by."""
+    """Return the data sets that a reader inherits from its base or teacher: those of its training and selection."""
     return [replace(each, of=each.of or of) for each in used if each.role in ("training", "choosing")]
 
 
@@ -97,14 +97,14 @@ def merged(used: Iterable[Used]) -> list[Used]:
 def warnings_of(
     used: Sequence[Used], examples: Sequence[Example], name: str, *, subject: str = "this reader", purpose: str
 ) -> list[str]:
-    """Say which data sets of a reader share questions or contexts with some examples.
+    """Return a warning for each data set of a reader that shares questions or contexts with some examples.
 
     Args:
         used: The reader's data sets.
         examples: The examples.
-        name: Of the examples, for the sentences.
-        subject: What the reader is called there.
-        purpose: The second half of the sentences: what follows.
+        name: The name of the examples in the messages.
+        subject: The name of the reader in the messages.
+        purpose: The second half of the messages: the consequence.
 
     Returns:
         One sentence for each data set that shares questions, or contexts.

@@ -47,7 +47,7 @@ class Rows:
 
 
 def leading(table: pa.Table, most: int) -> tuple[int, int]:
-    """Return how many rows come first until their texts have so many bytes, the row that reaches it included.
+    """Return the number of leading rows until their texts have ``most`` bytes, including the row that reaches it.
 
     Returns:
         The number of rows, all if their texts are shorter; and the bytes of their texts.

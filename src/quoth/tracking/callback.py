@@ -65,7 +65,7 @@ class MlflowTracker(TrainerCallback):
     """Logs one training run. An active MLflow run is used and left open; otherwise one is started and ended."""
 
     def __init__(self, config: Tracked) -> None:
-        """Take the configuration of the run.
+        """Store the configuration of the run.
 
         Raises:
             MissingExtraError: If mlflow is not installed.

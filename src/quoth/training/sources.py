@@ -1,4 +1,4 @@
-"""The data of a run: labelled examples, what they were read from, and what the base has already seen of them."""
+"""The data of a run: labelled examples, their sources, and their overlap with the data of the base."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def labelled(data: str | Path | Sequence[str | Path | Example] | Labelled) -> La
 
 
 def used_by(data: Labelled, dev: Labelled, parents: Iterable[tuple[str, Path]]) -> list[Used]:
-    """Return what a run is made from: its data, its dev data, and what its base and its teacher were made from.
+    """Return all data sets of a run: training data, dev data, and the data of its base and its teacher.
 
     Args:
         data: What it is trained on.

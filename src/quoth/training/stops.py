@@ -19,7 +19,7 @@ class StopSignals(FirstSignal):
     """Records the first SIGTERM or SIGINT, so that the loop can stop after a step; a second one kills the process."""
 
     def __init__(self, accelerator: Accelerator) -> None:
-        """Take the accelerator, whose processes must stop together."""
+        """Store the accelerator, whose processes must stop together."""
         super().__init__()
         # A separate process group on the CPU, so that the check does not wait for the GPU.
         self._group = torch.distributed.new_group(backend="gloo") if accelerator.num_processes > 1 else None

@@ -42,14 +42,14 @@ from quoth.training.snapshot import RunState, random_state, read_snapshot, snaps
 from quoth.training.stops import StopSignals, explain_out_of_memory
 from quoth.training.teacher import Teacher, TeacherLogits, gather_teacher_logits
 
-# The loss is logged at least so often, and at least ten times in a run.
+# The loss is logged at least every this many steps, and at least ten times in a run.
 LOG_STEPS = 50
-# Folder of cached teacher logits, beside the checkpoints. Runs of earlier versions use this name.
+# Folder of cached teacher logits, next to the checkpoints.
 TEACHER_CACHE = "teacher"
 
 
 def log_steps(steps: int) -> int:
-    """Return after how many steps the loss of a run of so many steps is logged."""
+    """Return the interval, in steps, at which the loss of a run is logged."""
     return min(LOG_STEPS, max(1, steps // 10))
 
 

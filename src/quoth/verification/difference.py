@@ -81,10 +81,10 @@ def align(quote: Sequence[Token], text: Sequence[Token]) -> list[Step]:
 
 
 def best_part(quote: Sequence[Token], text: Sequence[Token]) -> tuple[int, int] | None:
-    """Return which of the text's tokens, half-open, the quote is best compared with; ``None`` if none is the same.
+    """Return the range of the text's tokens, half-open, that best matches the quote; ``None`` if no token is equal.
 
-    It is the run of an alignment with the most tokens in common, each other token of the text between them costing
-    one; with what stands for the beginning and the end of the quote around it.
+    It is the run of alignment steps with the most common tokens, minus one for each other token of the text between
+    them; extended by the tokens that correspond to the rest of the quote before and after the run.
     """
     steps = align(quote, text)
     low, high = _best_run(steps)
@@ -97,7 +97,7 @@ def best_part(quote: Sequence[Token], text: Sequence[Token]) -> tuple[int, int] 
 
 
 def _best_run(steps: Sequence[Step]) -> tuple[int, int]:
-    """Return the run of steps, half-open, with the best balance of tokens in common and others between them."""
+    """Return the run of steps, half-open, with the largest number of common tokens minus other tokens between them."""
     best, run = (0, 0, 0), (0, 0)  # gain, first, end; gain so far, first
     for index, step in enumerate(steps):
         if step.kind == "same":
@@ -114,7 +114,7 @@ def _best_run(steps: Sequence[Step]) -> tuple[int, int]:
 
 
 def _outside(step: Step | None, quote: Sequence[Token], text: Sequence[Token]) -> int:
-    """Return how many tokens beside a run stand for the rest of the quote; both begin at the run."""
+    """Return the number of tokens next to a run that correspond to the rest of the quote; both start at the run."""
     beside = text[: len(quote)]
     keys = [token.key for token in quote]
     shared = [number for number, token in enumerate(beside, 1) if token.key in keys]

@@ -66,7 +66,7 @@ class Watch:
 
 
 def default_workers(threads: int | None) -> int:
-    """Return how many workers of so many threads the usable cores allow."""
+    """Return the number of workers for the usable cores, given the threads of each worker."""
     return max(1, usable_cores() // (threads or usable_cores()))
 
 

@@ -1,4 +1,4 @@
-"""``_quoth/job.json``: what a job reads and all that its answers depend on. A run that differs is refused.
+"""``_quoth/job.json``: the inputs of a job, and everything that its answers depend on. A run that differs is rejected.
 
 format      1
 inputs      for each file: path, format, size, modification time, a hash of its start and end, rows, entry points

@@ -159,6 +159,6 @@ def _range_problems(name: str, kind: type, spec: Mapping[str, Any]) -> Iterator[
 
 
 def _value_problem(name: str, value: Any) -> Iterator[str]:
-    """Say what the configuration has against one value of a field."""
+    """Yield the problems of one value of a field."""
     for problem in value_problems(TrainConfig, {name: value}):
         yield f"vary: {problem}"
