@@ -187,7 +187,7 @@ ROWS = (
         "if hmac.compare_digest(given,",
         "test_serve.py -k token",
     ),
-    Row("serve/http/hosted.py", "if asked.handle_impossible_answer else NEVER", "", "test_serve.py -k hosted"),
+    Row("serve/http/hosted.py", "if asked.handle_impossible_answer else NEVER", "", "test_serve.py -k hugging_face"),
     Row(
         "serve/http/assets.py",
         "; require-trusted-types-for 'script'; trusted-types 'none'",
