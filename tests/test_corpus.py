@@ -122,6 +122,11 @@ def test_another_file_or_format_is_rejected(folder):
     base.close()
     with pytest.raises(CorpusError, match=r"c.quoth: must be a corpus of format 1, but has format 99"):
         Corpus.open("c.quoth")
+    other = sqlite3.connect("other.db")
+    other.execute("CREATE TABLE notes (text)")
+    other.close()
+    with pytest.raises(CorpusError, match=r"other.db: must be a corpus, but is another SQLite file"):
+        Corpus.open("other.db")
     with pytest.raises(CorpusError, match=r"rent.md: must be a corpus, but: file is not a database"):
         Corpus.open("files/rent.md")
     with pytest.raises(CorpusError, match="does not exist"):

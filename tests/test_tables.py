@@ -320,3 +320,16 @@ def test_the_extra_with_everything_has_tables():
     extras = project["optional-dependencies"]
     assert "tables" in extras["all"][0].partition("[")[2].rstrip("]").split(",")
     assert any(requirement.startswith("pyarrow") for requirement in extras["tables"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top_k": 0}, "top_k must be at least 1, but is 0"),
+        ({"min_probability": 1.5}, r"min_probability must be from 0 to 1, but is 1\.5"),
+        ({"max_context_chars": 0}, "max_context_chars must be at least 1, but is 0"),
+    ],
+)
+def test_settings_out_of_range_are_rejected(options, message):
+    with pytest.raises(ConfigError, match=message):
+        TableSettings(**options)
