@@ -62,6 +62,7 @@ def test_a_short_paragraph_is_one_passage_with_its_heading():
     spans = passages_of(text)
     assert spans[0].of(text) == "Terms\n\nThe rent is due. It is low."
     assert spans[-1].of(text) == "The end."
+    assert 1_900 < len(spans[1]) <= 2_000
     for one, other in pairwise(spans[1:-1]):
         assert one.of(text).endswith(".") or one.of(text).endswith(". ")
         assert 0 < one.end - other.start <= 300
@@ -93,6 +94,8 @@ def test_only_changed_files_are_read_again(folder):
         Path("files/new.txt").write_text("New.")
         result = corpus.add("files")
         assert (result.added, result.changed, result.unchanged) == (1, 1, 3)
+        [touched] = [entry for entry in corpus.entries() if entry.name.endswith("light.txt")]
+        assert touched.stamp.endswith(" 1000000000")
         assert names(corpus.search("yearly")) == ["rent.md"]
         assert corpus.search("monthly notice lease") == []
         assert corpus.remove(["files/light.txt", "nothing"]) == 1

@@ -200,7 +200,7 @@ ROWS = (
         "shortest <= longest",
         "test_serve_batcher.py -k similar",
     ),
-    Row("serve/queue/batcher.py", "or job.deadline <= now:", "or False:", "test_serve_batcher.py -k deadline"),
+    Row("serve/queue/batcher.py", "or job.deadline <= now:", "or False:", "test_serve_batcher.py -k never_computed"),
     Row("serve/queue/asking.py", "if tokens > most_tokens:", "if tokens < 0:", "test_serve_limits.py -k maximum_queue"),
     Row(
         "serve/page/decide.js",
@@ -215,7 +215,7 @@ ROWS = (
         "test_serve_page.py -m long -k as_in_python",
     ),
     # Corpora, tables, tracking, drawings, the drop-in, calibration, export, and the core.
-    Row("corpus/passages.py", "return places[-1]", "return places[0]", "test_corpus.py -k passages"),
+    Row("corpus/passages.py", "return places[-1]", "return places[0]", "test_corpus.py -k passage"),
     Row("corpus/passages.py", "if is_heading and", "if not is_heading and", "test_corpus.py -k heading"),
     Row(
         "reading/queries.py", "if word not in STOP_WORDS] or words", "if word in STOP_WORDS] or words", "test_corpus.py"
