@@ -10,6 +10,7 @@ from quoth.cli.data.convert import convert
 from quoth.cli.data.describe import describe
 from quoth.cli.data.pairs import pairs
 from quoth.cli.data.repair import repair
+from quoth.cli.data.select import select
 from quoth.cli.data.split import split
 from quoth.cli.data.windows import windows
 
@@ -19,5 +20,5 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
-for command in (check, repair, convert, audit, describe, windows, split, pairs):
+for command in (check, repair, convert, audit, describe, windows, split, pairs, select):
     app.command()(command)

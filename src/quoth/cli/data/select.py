@@ -1,0 +1,74 @@
+"""``quoth data select``: which unlabelled questions to label next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quoth.cli.console import note
+from quoth.cli.data import options
+from quoth.cli.data.show import count
+
+
+def select(
+    file: options.File,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The tasks, as Label Studio imports them.")],
+    number: Annotated[int, typer.Option("--number", "-n", metavar="N", min=1, help="How many questions.")] = 100,
+    reader: Annotated[
+        list[str] | None,
+        typer.Option(metavar="READER", help="Whose doubt counts; several: also where they differ."),
+    ] = None,
+    random_share: Annotated[
+        float, typer.Option(metavar="X", min=0, max=1, help="Share that is drawn at random, from 0 to 1.")
+    ] = 0.25,
+    hidden_share: Annotated[
+        float, typer.Option(metavar="X", min=0, max=1, help="Share whose suggestion is hidden, from 0 to 1.")
+    ] = 0.3,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the draws.")] = 0,
+    sep: options.Sep = None,
+    encoding: options.Encoding = None,
+) -> None:
+    """Select the unlabelled questions that are worth labelling next, and write them as tasks for Label Studio.
+
+    Most are those whose answer or "no answer" the readers doubt, spread over articles, nearly equal questions once. The
+    rest is drawn at random and marked with its chance: only what is measured on those holds for all questions. The
+    first reader's answers are suggestions, hidden on a share of the tasks. Needs the extra [audit].
+
+    Example: [cyan]quoth data select questions.csv -o tasks.json --number 200 --reader runs/1[/cyan]
+    """
+    import json
+
+    from quoth.cli.evaluate import reading_bar
+    from quoth.cli.outputs import check_different
+    from quoth.data import read_examples
+    from quoth.data.select import select as choose
+    from quoth.data.select import to_label_studio
+    from quoth.errors import ConfigError
+    from quoth.files import whole_file
+    from quoth.reader import Reader
+
+    check_different({"FILE": file, "--out": out})
+    if ".json" not in out.suffixes:
+        raise ConfigError(f"{out}: tasks for Label Studio must be called .json")
+    every = read_examples(file, sep=sep, encoding=encoding)
+    examples = [example for example in every if example.golds is None]
+    if len(examples) < len(every):
+        note(f"{count(len(every) - len(examples), 'question')} left out: labelled already.")
+    if not examples:
+        raise ConfigError(f"{file}: must have unlabelled questions to select from, but has none")
+    names = reader or ["shipped"]
+    predictions = []
+    with reading_bar(len(examples) * len(names)) as progress:
+        for name in names:
+            predictions.append(list(Reader.load(name).answer_all(examples)))
+            progress(len(predictions) * len(examples))
+    selected = choose(predictions, number, random_share=random_share, hidden_share=hidden_share, seed=seed)
+    with whole_file(out) as opened:
+        json.dump(to_label_studio(selected, Path(names[0]).name), opened, indent=1)
+    drawn = sum(each.why == "random" for each in selected)
+    how = f"{len(selected) - drawn:,} by doubt, {drawn:,} at random"
+    note(f"{count(len(selected), 'question')} of {len(examples):,}: {how}.")
+    if len(selected) < number:
+        note(f"{number:,} were asked for, but the others are labelled, or nearly equal to these.")

@@ -1,0 +1,152 @@
+"""Which unlabelled questions to label next: those that readers doubt, spread over articles, and some at random.
+
+The readers' predictions are passed in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+from quoth.data.near_duplicates import Groups, near_pairs
+from quoth.errors import ConfigError
+from quoth.records import Example, Prediction
+
+# Questions of one article count less and less: by this factor for each that is selected already.
+_SPREAD = 0.7
+# Least similarity of two questions of which one is enough, 0 to 100.
+_ALIKE = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A question to label.
+
+    Attributes:
+        example: The question with its context.
+        why: "random", or "doubt".
+        chance: Probability with which it was drawn: of a random one, in (0, 1]; 1 for a doubtful one, which is no draw.
+            What is measured on the random ones alone holds for all questions.
+        doubt: In [0, 2]: mean probability that the readers' decisions are wrong, and the share of pairs of readers that
+            differ.
+        suggestion: What the first reader would say; ``None`` if it is hidden, so that the label is not led by it.
+    """
+
+    example: Example
+    why: Literal["random", "doubt"]
+    chance: float
+    doubt: float
+    suggestion: Prediction | None
+
+
+def select(
+    predictions: Sequence[Sequence[Prediction]],
+    number: int,
+    *,
+    random_share: float = 0.25,
+    hidden_share: float = 0.3,
+    seed: int = 0,
+) -> list[Selected]:
+    """Select questions to label.
+
+    Args:
+        predictions: For each reader, its predictions on the same examples, in the same order.
+        number: How many to select.
+        random_share: Share of them that is drawn at random from all, in [0, 1].
+        hidden_share: Share of them whose suggestion is hidden, in [0, 1].
+        seed: Seed of the draws.
+
+    Returns:
+        The selected ones, in random order, so that a labeller cannot tell them apart. Fewer than ``number`` if there
+        are fewer; of nearly equal questions on one article, one at most is selected for its doubt.
+
+    Raises:
+        ConfigError: If a number is out of its range.
+        MissingExtraError: Without rapidfuzz.
+
+    Source: Lewis and Gale 1994 (uncertainty sampling); Seung et al. 1992 (query by committee).
+    """
+    if number < 1:
+        raise ConfigError(f"at least one question must be selected, but {number} are asked for")
+    for name, share in (("random", random_share), ("hidden", hidden_share)):
+        if not 0 <= share <= 1:
+            raise ConfigError(f"the {name} share must be from 0 to 1, but is {share}")
+    first = predictions[0]
+    number = min(number, len(first))
+    draw = random.Random(seed)
+    doubts = [_doubt(each) for each in zip(*predictions, strict=True)]
+    drawn = draw.sample(range(len(first)), round(random_share * number))
+    chance = len(drawn) / len(first)
+    doubtful = _most_doubtful([each.example for each in first], doubts, set(drawn), number - len(drawn))
+    picked: list[tuple[int, Literal["random", "doubt"], float]] = [(index, "random", chance) for index in drawn]
+    picked += [(index, "doubt", 1.0) for index in doubtful]
+    draw.shuffle(picked)
+    hidden = set(draw.sample(range(len(picked)), round(hidden_share * len(picked))))
+    return [
+        Selected(first[index].example, why, its, doubts[index], None if place in hidden else first[index])
+        for place, (index, why, its) in enumerate(picked)
+    ]
+
+
+def to_label_studio(selected: Sequence[Selected], reader: str) -> list[dict[str, Any]]:
+    """Return tasks for Label Studio's import, with the suggestions as predictions.
+
+    Args:
+        selected: The questions.
+        reader: The name of the reader that suggests.
+
+    Source: labelstud.io, "Import pre-annotated data"; offsets are code points.
+    """
+    return [_task(each, reader) for each in selected]
+
+
+def _task(selected: Selected, reader: str) -> dict[str, Any]:
+    example = selected.example
+    data = {"id": example.id, "text": example.context, "question": example.question, "title": example.title}
+    data |= {"selected": selected.why, "chance": selected.chance, "doubt": round(selected.doubt, 4)}
+    task: dict[str, Any] = {"data": data, "annotations": []}
+    if selected.suggestion is None:
+        return task
+    best = selected.suggestion.best
+    result = []
+    if best is not None:
+        value = {"start": best.span.start, "end": best.span.end, "text": best.text, "labels": ["Answer"]}
+        result = [{"id": "suggested", "from_name": "answer", "to_name": "text", "type": "labels", "value": value}]
+    score = best.probability if best else selected.suggestion.null_probability or 0.0
+    return {**task, "predictions": [{"model_version": reader, "score": score, "result": result}]}
+
+
+def _doubt(predictions: Sequence[Prediction]) -> float:
+    """Return the mean probability of error, plus the share of pairs of readers that differ."""
+    wrong = sum(1.0 - _sure(each) for each in predictions) / len(predictions)
+    pairs = list(combinations([each.text.casefold() for each in predictions], 2))
+    return wrong + (sum(one != other for one, other in pairs) / len(pairs) if pairs else 0.0)
+
+
+def _sure(prediction: Prediction) -> float:
+    best = prediction.best
+    return best.probability if best else prediction.null_probability or 1.0
+
+
+def _most_doubtful(examples: Sequence[Example], doubts: Sequence[float], taken: set[int], number: int) -> list[int]:
+    """Return the indices of the most doubtful examples, spread over articles, and none that is nearly another."""
+    groups = Groups(len(examples))
+    articles = [example.title or example.context for example in examples]
+    for pair in near_pairs([example.question for example in examples], at_least=_ALIKE, shingle=2):
+        if articles[pair.first] == articles[pair.second]:
+            groups.join(pair.first, pair.second)
+    done = {groups.find(index) for index in taken}
+    counts = Counter(articles[index] for index in taken)
+    left = {index for index in range(len(examples)) if index not in taken and groups.find(index) not in done}
+    found: list[int] = []
+    while left and len(found) < number:
+        best = max(left, key=lambda index: (doubts[index] * _SPREAD ** counts[articles[index]], -index))
+        found.append(best)
+        counts[articles[best]] += 1
+        same = groups.find(best)
+        left = {index for index in left if groups.find(index) != same}
+    return found

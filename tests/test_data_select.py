@@ -1,0 +1,86 @@
+"""What to label next: the doubtful, spread, once, and a random share that is marked."""
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quoth.cli import main
+from quoth.data.select import select, to_label_studio
+from quoth.errors import ConfigError
+from quoth.records import Answer, Example, Prediction, Span
+from support.readers import TINY
+from support.texts import few
+
+pytest.importorskip("rapidfuzz")
+pytestmark = pytest.mark.torch  # needs the extra [audit]
+
+
+def said(number, probability, text="Ana", title="", question=None):
+    question = question or f"{number * 7919} which {number * 104729} thing {number}?"
+    example = Example(str(number), question, f"Ana or Ben {title}", None, title)
+    answer = Answer(text, Span(0, 3), 1.0, probability)
+    return Prediction(example, (answer,), 0.0, False, null_probability=1 - probability)
+
+
+def test_the_doubtful_come_and_the_random_are_marked():
+    predictions = [said(number, number / 100) for number in range(100)]
+    found = select([predictions], 20)
+    assert Counter(each.why for each in found) == {"doubt": 15, "random": 5}
+    assert {each.chance for each in found if each.why == "random"} == {0.05}
+    doubtful = {int(each.example.id) for each in found if each.why == "doubt"}
+    assert max(doubtful) < 20
+    assert sum(each.suggestion is None for each in found) == 6
+    assert found == select([predictions], 20)
+
+
+def test_readers_that_differ_are_doubted():
+    one = [said(number, 0.9) for number in range(10)]
+    other = [said(number, 0.9, "Ben" if number == 7 else "Ana") for number in range(10)]
+    assert [each.example.id for each in select([one, other], 1, random_share=0)] == ["7"]
+
+
+def test_articles_share_and_nearly_equal_questions_come_once():
+    predictions = [said(number, 0.1, title="One") for number in range(10)]
+    predictions += [said(10 + number, 0.3, title="Two") for number in range(10)]
+    titles = Counter(each.example.title for each in select([predictions], 6, random_share=0))
+    assert titles["Two"] >= 2
+    same = [said(number, 0.1, question=f"How long is the old rope of the ferry{'!' * number}") for number in range(5)]
+    assert len(select([same], 5, random_share=0)) == 1
+
+
+@few
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(1, 40), st.floats(0, 1), st.floats(0, 1))
+def test_no_question_is_selected_twice(probabilities, number, random_share, hidden_share):
+    predictions = [said(index, each) for index, each in enumerate(probabilities)]
+    found = select([predictions], number, random_share=random_share, hidden_share=hidden_share)
+    ids = [each.example.id for each in found]
+    assert len(ids) == len(set(ids)) <= number
+    assert len(ids) == min(number, len(probabilities))
+
+
+@pytest.mark.parametrize("wrong", [{"random_share": 2}, {"hidden_share": -1}, {"number": 0}])
+def test_what_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ConfigError):
+        select([[said(1, 0.5)]], wrong.pop("number", 1), **wrong)
+
+
+def test_the_command_writes_tasks(tmp_path, capsys):
+    rows = [{"id": str(n), "question": f"Who {n}?", "context": f"Ana Ribeiro kept lamp {n}."} for n in range(8)]
+    rows.append({**rows[0], "id": "x", "answers": []})
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["data", "select", tmp_path / "q.jsonl", "-o", tmp_path / "t.json", "-n", 4]
+    words = [str(word) for word in (*words, "--reader", TINY / "wordpiece")]
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 0
+    assert "4 questions of 8: 3 by doubt, 1 at random" in capsys.readouterr().err
+    tasks = json.loads((tmp_path / "t.json").read_text())
+    assert len(tasks) == 4
+    for task in tasks:
+        for result in task.get("predictions", [{"result": []}])[0]["result"]:
+            value = result["value"]
+            assert task["data"]["text"][value["start"] : value["end"]] == value["text"]
+    assert to_label_studio([], "r") == []
