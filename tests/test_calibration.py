@@ -17,7 +17,7 @@ from quoth.data.provenance import DataSet
 from quoth.errors import ConfigError
 from quoth.evaluation import evaluate, score
 from quoth.evaluation.calibration import calibration_error, reliability, risk_coverage, risk_coverage_area
-from quoth.evaluation.threshold import best_threshold, fit_threshold
+from quoth.evaluation.threshold import best_threshold, fit_threshold, threshold_at
 from quoth.reader import Reader
 from quoth.reading import Windower, WindowLogits, decode, log_shares, no_answer_probability, right_given_answerable
 from quoth.records import Answer, Example, Gold, Prediction, Span
@@ -159,6 +159,18 @@ def test_no_threshold_has_a_higher_f1_than_the_fitted_one(rows, max_cost):
             assert total <= found.f1 + 1e-9
             if total == pytest.approx(found.f1):
                 assert not any(value < each <= other for each in odds), "of equal ones, the one that abstains least"
+
+
+@given(readings, st.sampled_from([-2.0, -1.2, 0.0, 0.7, 2.0, "never"]))
+def test_the_metrics_at_a_given_threshold_equal_their_definition(rows, threshold):
+    odds, f1, has = zip(*[(odds, f1 if answerable else 0.0, answerable) for odds, f1, answerable in rows], strict=True)
+    found = threshold_at(odds, f1, has, threshold)
+    value = math.inf if threshold == "never" else threshold
+    assert (found.f1, found.cost) == pytest.approx(outcome(rows, value))
+    assert found.never_f1 == pytest.approx(outcome(rows, math.inf)[0])
+    assert found.declined == pytest.approx(
+        sum(o > value for o, _, answerable in rows if not answerable) / sum(not answerable for *_, answerable in rows)
+    )
 
 
 def test_a_threshold_lies_between_two_questions():
@@ -390,6 +402,27 @@ def test_calibrate_stores_the_fitted_values(quoth, files):
     assert found["null_threshold"]["cost"] <= 1
     assert f"{found['null_threshold']['threshold']}" in (folder / "README.md").read_text(encoding="utf-8")
     assert Reader.load(folder, threads=1).settings.decode.temperature == found["probability"]["temperature"]
+
+
+def test_calibrate_stores_a_given_threshold_and_reports_on_a_given_probability(quoth, files, tmp_path):
+    folder, data, pairs = files
+    words = ("calibrate", folder, "--data", data, "--unanswerable", pairs)
+    status, _, err = quoth(*words, "--null-threshold", "-3.5", "--min-probability", "0.2", "-o", tmp_path / "fixed")
+    assert status == 0, err
+    assert "Null threshold -3.500 " in err
+    assert "At --min-probability 0.2: " in err
+    found = json.loads((tmp_path / "fixed" / "quoth.json").read_text(encoding="utf-8"))
+    assert found["decode"]["null_threshold"] == found["calibration"]["null_threshold"]["threshold"] == -3.5
+    assert found["decode"]["null_bias"] == -3.5, "there, no answer and the best answer are equally probable"
+    point = found["calibration"]["chosen_point"]
+    reader, examples = Reader.load(tmp_path / "fixed", threads=1), [*read_examples(data), *read_examples(pairs)]
+    given = [p for p in reader.answer_all(examples, min_probability=0.2) if p.best]
+    answerable = sum(bool(each.golds) for each in examples)
+    weight = {True: 0.5 / answerable, False: 0.5 / (len(examples) - answerable)}
+    assert point["answered"] == pytest.approx(sum(weight[bool(p.example.golds)] for p in given))
+    status, _, err = quoth(*words, "--null-threshold", "0", "--max-cost", "1")
+    assert status == 2 or status == 1
+    assert "max_cost" in err
 
 
 @pytest.mark.torch

@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quoth.calibrating.intervals import ThresholdInterval, threshold_interval
-from quoth.calibrating.operating_points import OperatingPoint, operating_points, question_weights
+from quoth.calibrating.operating_points import OperatingPoint, operating_point_at, operating_points, question_weights
 from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
 from quoth.evaluation.calibration import Bin, reliability
 from quoth.evaluation.metrics import Rules, exact_and_f1
-from quoth.evaluation.threshold import ThresholdFit, fit_threshold
+from quoth.evaluation.threshold import ThresholdFit, fit_threshold, threshold_at
 from quoth.reading import DecodeSettings, WindowLogits, decode, log_shares, right_given_answerable
-from quoth.records import NEVER, Example
+from quoth.records import NEVER, Example, NullThreshold
 from quoth.store import ReaderSettings
 
 Floats = NDArray[np.float64]
@@ -62,6 +62,7 @@ class Fit:
         threshold_interval: 95 % confidence interval of the null threshold, by bootstrap over articles; ``None`` if all
             questions are answerable.
         bins: The reliability diagram of the answerable questions, in cross-validation.
+        chosen: What the reader reaches at a minimum probability that was asked about.
     """
 
     probability: ProbabilityFit
@@ -75,6 +76,7 @@ class Fit:
     warnings: tuple[str, ...] = ()
     threshold_interval: ThresholdInterval | None = None
     bins: tuple[Bin, ...] = ()
+    chosen: OperatingPoint | None = None
 
     def settings(self, old: ReaderSettings) -> ReaderSettings:
         """Return a reader's settings with the fitted values."""
@@ -100,6 +102,7 @@ class Fit:
             "null": asdict(self.null) if self.null else None,
             "null_bias": self.null_bias,
             "operating_points": [asdict(point) for point in self.points],
+            "chosen_point": asdict(self.chosen) if self.chosen else None,
             "warnings": list(self.warnings),
         }
 
@@ -126,6 +129,8 @@ def fit(
     max_cost: float | None = None,
     right_f1: float = 100.0,
     unanswerable_share: float = 0.5,
+    null_threshold: NullThreshold | None = None,
+    min_probability: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Fit:
     """Fit probabilities, null threshold and operating points.
@@ -142,6 +147,8 @@ def fit(
         right_f1: Minimum F1 of an answer that counts as correct, in (0, 100]. With one gold per question, exact match
             counts answers as wrong that other annotators would accept; a value below 100 compensates for that.
         unanswerable_share: Share of unanswerable questions to fit for, in (0, 1); questions are weighted accordingly.
+        null_threshold: The null threshold to store; ``None``: the one with the best F1.
+        min_probability: A minimum probability to report on beside the operating points, in [0, 1].
         progress: Called after each example with the number of examples read so far.
 
     Raises:
@@ -153,6 +160,10 @@ def fit(
         raise ConfigError(f"right_f1 must be above 0 and at most 100, but is {right_f1}")
     if not 0 < unanswerable_share < 1:
         raise ConfigError(f"unanswerable_share must be between 0 and 1, but is {unanswerable_share}")
+    if null_threshold is not None and max_cost is not None:
+        raise ConfigError("null_threshold and max_cost must not be given together: max_cost limits a fitted threshold")
+    if min_probability is not None and not 0 <= min_probability <= 1:
+        raise ConfigError(f"min_probability must be from 0 to 1, but is {min_probability}")
     readings, rules = _read_all(reader, chain(examples, unanswerable), progress)
     has = np.array([bool(reading.golds) for reading in readings], dtype=bool)
     if not has.any():
@@ -170,11 +181,18 @@ def fit(
     between: ThresholdInterval | None = None
     if not has.all():
         f1s = np.array([f1 for _, f1 in scores])
-        between = threshold_interval(odds, f1s, has, articles, max_cost, unanswerable_share)
-        threshold = fit_threshold(odds, f1s, has, max_cost=max_cost, unanswerable_share=unanswerable_share)
+        if null_threshold is None:
+            between = threshold_interval(odds, f1s, has, articles, max_cost, unanswerable_share)
+            threshold = fit_threshold(odds, f1s, has, max_cost=max_cost, unanswerable_share=unanswerable_share)
+        else:
+            threshold = threshold_at(odds, f1s, has, null_threshold, unanswerable_share=unanswerable_share)
         bias = 0.0 if threshold.threshold == NEVER else threshold.threshold
         null, silence = fit_null(best, odds - bias, has, weights, articles)
-    points = operating_points(best * (1.0 - silence), right, weights, articles)
+    probabilities = best * (1.0 - silence)
+    points = operating_points(probabilities, right, weights, articles)
+    chosen = None
+    if min_probability is not None:
+        chosen = operating_point_at(min_probability, probabilities, right, weights, articles)
     warnings = (*_few(has, threshold is not None), *probability.at_the_ends(), *(null.at_the_ends() if null else ()))
     return Fit(
         probability=probability,
@@ -188,6 +206,7 @@ def fit(
         warnings=warnings,
         threshold_interval=between,
         bins=reliability(crossvalidated, right[has]),
+        chosen=chosen,
     )
 
 

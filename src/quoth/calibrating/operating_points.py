@@ -20,14 +20,15 @@ class OperatingPoint:
     """One row of the table: a minimum probability, and the precision that it reaches.
 
     Attributes:
-        precision: Required share of correct answers among those given, by exact match, in (0, 1).
+        precision: Required share of correct answers among those given, by exact match, in (0, 1); ``None`` if the
+            minimum probability was given instead.
         min_probability: The lowest probability threshold that reaches it; ``None`` if none does.
         answered: Share of all questions that are then answered, in [0, 1].
         reached: The precision on the data it was fitted on, in [0, 1]; ``None`` without a threshold.
         precision_interval, answered_interval: 95 % confidence intervals of both, by bootstrap over articles.
     """
 
-    precision: float
+    precision: float | None
     min_probability: float | None
     answered: float = 0.0
     reached: float | None = None
@@ -72,6 +73,20 @@ def operating_points(
     )
 
 
+def operating_point_at(
+    min_probability: float,
+    probabilities: ArrayLike,
+    right: ArrayLike,
+    weights: ArrayLike,
+    articles: ArrayLike,
+    seed: int = 0,
+) -> OperatingPoint:
+    """Return what a given minimum probability reaches; the arguments are those of :func:`operating_points`."""
+    p, came = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    weight = np.asarray(weights, dtype=np.float64)
+    return _point(None, min_probability, p, came, weight, _draws(np.asarray(articles), seed))
+
+
 def _least_level(p: Floats, came: Floats, weight: Floats, precision: float) -> float | None:
     order = np.argsort(-p, kind="stable")
     hits, given = np.cumsum((came * weight)[order]), np.cumsum(weight[order])
@@ -88,11 +103,13 @@ def _draws(group: NDArray[np.int_], seed: int) -> NDArray[np.int_]:
 
 
 def _point(
-    precision: float, level: float | None, p: Floats, came: Floats, weight: Floats, draws: NDArray[np.int_]
+    precision: float | None, level: float | None, p: Floats, came: Floats, weight: Floats, draws: NDArray[np.int_]
 ) -> OperatingPoint:
     if level is None:
         return OperatingPoint(precision, None)
     given = (p >= level).astype(np.float64)
+    if not given.any():
+        return OperatingPoint(precision, level)
     answered, hits = (weight * given).sum() / weight.sum(), (weight * given * came).sum()
     shares = draws @ (weight * given)
     precisions = np.divide(draws @ (weight * given * came), shares, where=shares > 0, out=np.ones(len(draws)))

@@ -13,7 +13,7 @@ from quoth.data.provenance import DataSet
 from quoth.errors import ConfigError
 from quoth.names import suggests_names
 from quoth.reader import Reader
-from quoth.records import Example
+from quoth.records import Example, NullThreshold
 from quoth.store import SHIPPED, ReaderFolder, check_new_folder, find_folder
 from quoth.store.hub import is_hub_name
 from quoth.store.provenance import Used, warn_if_seen
@@ -53,6 +53,8 @@ def calibrate(
     max_cost: float | None = None,
     right_f1: float = 100.0,
     unanswerable_share: float = 0.5,
+    null_threshold: NullThreshold | None = None,
+    min_probability: float | None = None,
     out: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CalibrateResult:
@@ -65,6 +67,8 @@ def calibrate(
         max_cost: Maximum loss of F1 points on the answerable questions by abstaining; ``None``: no limit.
         right_f1: Minimum F1 of an answer that counts as correct, above 0 and at most 100; 100: exact matches.
         unanswerable_share: Share of unanswerable questions to fit for, in (0, 1).
+        null_threshold: The null threshold to store, a number or "never"; ``None``: the one with the best F1.
+        min_probability: A minimum probability to report on beside the operating points, in [0, 1].
         out: A new folder for the calibrated reader; ``None``: change ``reader`` itself.
         progress: Called after each question with the number of questions so far, and of all of them.
 
@@ -93,6 +97,8 @@ def calibrate(
         max_cost=max_cost,
         right_f1=right_f1,
         unanswerable_share=unanswerable_share,
+        null_threshold=null_threshold,
+        min_probability=min_probability,
         progress=None if progress is None else lambda done: progress(done, total),
     )
     result = CalibrateResult(folder.path, found, _name(data), _name(unanswerable), max_cost)

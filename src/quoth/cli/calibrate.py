@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import note, print_json
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ def calibrate(
     unanswerable_share: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of unanswerable questions to fit for, between 0 and 1.")
     ] = 0.5,
+    null_threshold: options.NullThreshold = None,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(metavar="P", min=0, max=1, help="Also report what this minimum probability reaches."),
+    ] = None,
     corpus: Annotated[
         str | None,
         typer.Option(
@@ -58,7 +64,8 @@ def calibrate(
     """Calibrate a reader: fit its probabilities, its null threshold, and operating points.
 
     All values are stored in its quoth.json, which every command, interface and engine uses. The threshold needs
-    unanswerable questions, in DATA or in PAIRS; without them it does not change.
+    unanswerable questions, in DATA or in PAIRS; without them it does not change. --null-threshold stores yours instead
+    of the one with the best F1.
 
     With --corpus, what is fitted is the choice among the answers of several passages, their probabilities and their
     null threshold, for quoth ask --corpus; everything else stays as it is.
@@ -73,8 +80,11 @@ def calibrate(
     if plot:
         check_plot(plot)
     if corpus is not None:
-        if unanswerable or max_cost is not None:
-            raise ConfigError("--corpus and --unanswerable or --max-cost must not be given together")
+        if unanswerable or max_cost is not None or null_threshold is not None or min_probability is not None:
+            raise ConfigError(
+                "--corpus must not be given together with --unanswerable, --max-cost, --null-threshold or "
+                "--min-probability"
+            )
         _fit_corpus(reader, data, corpus, (every, right_f1), out, json)
         return
     with reading_bar() as progress:
@@ -85,6 +95,8 @@ def calibrate(
             max_cost=max_cost,
             right_f1=right_f1,
             unanswerable_share=unanswerable_share,
+            null_threshold=options.null_threshold(null_threshold),
+            min_probability=min_probability,
             out=out,
             progress=progress,
         )
@@ -171,5 +183,10 @@ def _say(result: Fit) -> None:
             continue
         low, high = point.answered_interval
         note(f"{point.precision:>10.0%}  {point.min_probability:>17.3f}  {point.answered:.1%} [{low:.1%}, {high:.1%}]")
+    if chosen := result.chosen:
+        right = "no answer is that probable" if chosen.reached is None else f"{chosen.reached:.1%} of the answers right"
+        note(
+            f"At --min-probability {chosen.min_probability:g}: {right}, {chosen.answered:.1%} of the questions answered"
+        )
     for warning in result.warnings:
         note(f"Warning: {warning}")

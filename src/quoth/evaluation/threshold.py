@@ -118,12 +118,43 @@ def fit_threshold(
     means = np.where(costs <= (np.inf if max_cost is None else max_cost / 100 + 1e-12), totals, -1.0)
     best = int(np.flatnonzero(means >= means.max() - 1e-12)[-1])  # equal up to rounding errors
     threshold: NullThreshold = NEVER if best == len(levels) - 1 else float((levels[best] + levels[best + 1]) / 2)
-    given = odds <= levels[best]
+    return threshold_at(odds, score, has, threshold, unanswerable_share=unanswerable_share)
+
+
+def threshold_at(
+    null_odds: ArrayLike,
+    f1: ArrayLike,
+    answerable: ArrayLike,
+    threshold: NullThreshold,
+    *,
+    unanswerable_share: float = 0.5,
+) -> ThresholdFit:
+    """Return the metrics at a given threshold.
+
+    Args:
+        null_odds: As for :func:`fit_threshold`, like all others.
+        f1: F1 of the best answer, in [0, 1]; ``(n,)``.
+        answerable: Whether the question has golds; ``(n,)``; both kinds must occur.
+        threshold: The null threshold.
+        unanswerable_share: Total weight of the unanswerable questions, in (0, 1).
+    """
+    odds, score = np.asarray(null_odds, dtype=np.float64), np.asarray(f1, dtype=np.float64)
+    has = np.asarray(answerable, dtype=bool)
+    given = np.ones(len(odds), dtype=bool) if threshold == NEVER else odds <= threshold
+
+    def shares(answered: NDArray[np.bool_]) -> tuple[float, float]:
+        """Return F1 of the answerable questions, and of both kinds, in [0, 1]."""
+        found = float((score * answered)[has].mean())
+        # An unanswerable question with score 1 has nothing to quote.
+        silent = float(1.0 - ((1.0 - score) * answered)[~has].mean())
+        return found, (1.0 - unanswerable_share) * found + unanswerable_share * silent
+
+    (found, both), (most, never) = shares(given), shares(np.ones(len(odds), dtype=bool))
     return ThresholdFit(
         threshold=threshold,
-        f1=float(100 * means[best]),
-        never_f1=float(100 * totals[-1]),
-        cost=float(100 * costs[best]),
+        f1=100 * both,
+        never_f1=100 * never,
+        cost=100 * (most - found),
         kept=float(given[has].mean()),
         declined=float(1 - given[~has].mean()),
     )
