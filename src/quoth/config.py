@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
@@ -21,7 +22,19 @@ from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hint
 from quoth.errors import ConfigError
 from quoth.names import unknown_name
 
-__all__ = ["ABOVE_ZERO", "COUNT", "SHARE", "OneOf", "Setting", "Within", "read_toml", "rule_problems", "settings_of"]
+__all__ = [
+    "ABOVE_ZERO",
+    "COUNT",
+    "FINITE",
+    "SHARE",
+    "OneOf",
+    "Setting",
+    "Within",
+    "check",
+    "read_toml",
+    "rule_problems",
+    "settings_of",
+]
 
 
 class Rule(Protocol):
@@ -51,7 +64,10 @@ class Within:
         finite = " and finite" if value == math.inf else ""
         if self.above > -math.inf:
             return f"above {self.above:g}{finite}"
-        return f"from {self.least} to {self.most}" if self.most < math.inf else f"at least {self.least}{finite}"
+        if self.least == -math.inf and self.most == math.inf:
+            return "finite"
+        least, most = (f"{bound:g}" if isinstance(bound, float) else f"{bound}" for bound in (self.least, self.most))
+        return f"from {least} to {most}" if self.most < math.inf else f"at least {least}{finite}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,7 @@ class OneOf:
 COUNT = Within(least=1)
 SHARE = Within(least=0, most=1)
 ABOVE_ZERO = Within(above=0)
+FINITE = Within()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +113,9 @@ class Setting:
         """Return the problem of a value's type or size, without the name; ``None`` if it is valid."""
         if value is None and self.optional:
             return None
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not (isinstance(value, self.kind) or (self.kind is float and whole)) or (
-            isinstance(value, bool) and self.kind is not bool
-        ):
+        # NumPy's numbers count as numbers, but a bool is none.
+        kind = {int: Integral, float: Real}.get(self.kind, self.kind)
+        if not isinstance(value, kind) or (isinstance(value, bool) and self.kind is not bool):
             return f"must be of type {self.kind.__name__}, but is {value!r}"
         wanted = self.rule.problem(value) if self.rule else None
         return f"must be {wanted}, but is {value!r}" if wanted else None
@@ -136,6 +152,17 @@ def rule_problems(config: object, named: Callable[[str], str] = str) -> list[str
     settings = settings_of(kind).values()
     found = ((item.name, item.problem(getattr(config, item.name))) for item in settings)
     return [f"{named(name)} {problem}" for name, problem in found if problem]
+
+
+def check(config: object, prefix: str = "") -> None:
+    """Raise a ConfigError that names all invalid values of a configuration.
+
+    Args:
+        config: An instance, possibly during its initialization.
+        prefix: Put before the name of each setting.
+    """
+    if problems := rule_problems(config, lambda name: f"{prefix}{name}"):
+        raise ConfigError("; ".join(problems))
 
 
 def value_problems(config: type, values: Mapping[str, Any], also: Iterable[str] = ()) -> Iterator[str]:

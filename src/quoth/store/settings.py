@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from quoth.config import ABOVE_ZERO, FINITE, check
 from quoth.deprecated import NamedToJson
 from quoth.errors import ConfigError, ReaderError
 from quoth.reading import DecodeSettings
@@ -41,33 +42,28 @@ class CorpusSettings:
     question of the held-out articles of SQuAD v1.1 train, over all paragraphs of SQuAD v1.1 (``tools/corpus.py``).
 
     Attributes:
-        search_weight: Weight of the search evidence.
-        null_weight: Weight of the null score of an answer's passage.
-        temperature: Divides the evidence before the softmax over answers; above 0.
-        odds_scale: Factor from the odds of an answer's share to its odds of being right; above 0.
-        null_bias: The null odds (minus the evidence for the best answer) at which "no answer" is as probable.
-        null_temperature: Divides null odds above the null bias; above 0.
         null_threshold: Abstain if the null odds exceed this; "never": never abstain.
 
     Raises:
         ConfigError: If a number is out of its range.
     """
 
-    search_weight: float = 12.5
-    null_weight: float = 0.5
-    temperature: float = 2.8284271247461903
-    odds_scale: float = 1.189207115002721
-    null_bias: float = -16.17543110299315
-    null_temperature: float = 2.244924096618746
+    search_weight: Annotated[float, "Weight of the search evidence.", FINITE] = 12.5
+    null_weight: Annotated[float, "Weight of the null score of an answer's passage.", FINITE] = 0.5
+    temperature: Annotated[float, "Divides the evidence before the softmax over answers.", ABOVE_ZERO] = (
+        2.8284271247461903
+    )
+    odds_scale: Annotated[
+        float, "Factor from the odds of an answer's share to its odds of being right.", ABOVE_ZERO
+    ] = 1.189207115002721
+    null_bias: Annotated[
+        float, 'Null odds (minus the evidence for the best answer) at which "no answer" is as probable.', FINITE
+    ] = -16.17543110299315
+    null_temperature: Annotated[float, "Divides null odds above the null bias.", ABOVE_ZERO] = 2.244924096618746
     null_threshold: NullThreshold = -16.17543110299315
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "odds_scale", "null_temperature"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"corpus.{name} must be above 0 and finite, but is {getattr(self, name)}")
-        for name in ("search_weight", "null_weight", "null_bias"):
-            if not math.isfinite(getattr(self, name)):
-                raise ConfigError(f"corpus.{name} must be finite, but is {getattr(self, name)}")
+        check(self, "corpus.")
 
 
 @dataclass(frozen=True, slots=True)

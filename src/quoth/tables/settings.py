@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from quoth.config import COUNT, SHARE, check
 from quoth.errors import ConfigError
 from quoth.records import NullThreshold
 
@@ -40,11 +41,7 @@ class TableSettings:
             ``NAME_answer`` and so on (``q1_answer`` for those without names); else one row per context and question.
         columns: The input columns that are kept; all if ``None``.
         prefix: Prefix of the name of each output column.
-        top_k: Maximum number of answers; above 1, there is a column ``answers`` with all of them.
-        min_probability: Abstain if the best answer's probability is below it, in [0, 1].
         null_threshold: Overrides the reader's: a number, or "never" abstain; ``None``: as stored.
-        max_answer_tokens: Overrides the reader's.
-        max_context_chars: A longer context, in code points, is an error; no limit if ``None``.
         reader: The reader.
 
     Raises:
@@ -57,11 +54,15 @@ class TableSettings:
     wide: bool = False
     columns: Sequence[str] | None = None
     prefix: str = ""
-    top_k: int = 1
-    min_probability: float | None = None
+    top_k: Annotated[int, "Maximum number of answers; above 1, there is a column answers with all of them.", COUNT] = 1
+    min_probability: Annotated[
+        float | None, "Abstain if the best answer's probability is below it, from 0 to 1.", SHARE
+    ] = None
     null_threshold: NullThreshold | None = None
-    max_answer_tokens: int | None = None
-    max_context_chars: int | None = None
+    max_answer_tokens: Annotated[int | None, "Overrides the reader's.", COUNT] = None
+    max_context_chars: Annotated[
+        int | None, "A longer context, in code points, is an error; no limit if None.", COUNT
+    ] = None
     reader: ReaderChoice = field(default_factory=ReaderChoice)
 
     def __post_init__(self) -> None:
@@ -71,14 +72,9 @@ class TableSettings:
         for name in ("question", "context"):
             if not isinstance(getattr(self, name), str):
                 raise ConfigError(f"{name} must be the name of a column, a text, but is {getattr(self, name)!r}")
-        if self.top_k < 1:
-            raise ConfigError(f"top_k must be at least 1, but is {self.top_k}")
-        if self.min_probability is not None and not 0 <= self.min_probability <= 1:
-            raise ConfigError(f"min_probability must be from 0 to 1, but is {self.min_probability}")
+        check(self)
         if self.min_probability is not None and self.null_threshold is not None:
             raise ConfigError("min_probability and null_threshold cannot be used together")
-        if self.max_context_chars is not None and self.max_context_chars < 1:
-            raise ConfigError(f"max_context_chars must be at least 1, but is {self.max_context_chars}")
         if self.wide and not self.questions:
             raise ConfigError("wide output needs questions to ask of every row: set questions, or leave wide out")
 
