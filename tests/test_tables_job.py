@@ -71,6 +71,9 @@ def test_shards_depend_only_on_their_rows(source, tmp_path):
     assert shards(tmp_path / "parts") == whole
     assert (summary.rows_now, summary.counts.rows) == (250, 450)
     assert not (tmp_path / "parts" / ".part-000001.parquet.1.part").exists()
+    (tmp_path / "parts" / "part-000004.parquet").write_bytes(whole["part-000000.parquet"])
+    do(source, tmp_path / "parts")
+    assert shards(tmp_path / "parts") == whole
 
 
 def test_dictionaries_do_not_depend_on_the_start_of_reading(tmp_path):

@@ -130,7 +130,7 @@ ROWS = (
         "test_slices.py test_evaluation.py",
     ),
     # Reading and engines.
-    Row("reading/settings.py", "if self.max_answer_tokens < 1:", "if self.max_answer_tokens < 0:", "test_store.py"),
+    Row("reading/settings.py", 'tokens.", COUNT] = 30', 'tokens."] = 30', "test_store.py"),
     Row("reading/align.py", "if first < end else None", "if first > end else None", "test_reading_windows.py"),
     Row("reading/batches.py", "* width > budget:", "* width < budget:", "test_reading_batches.py"),
     Row("engines/select.py", "if wanted <= flags)", "if wanted < flags)", "test_engines.py -k kind_of_cpu"),
@@ -164,7 +164,7 @@ ROWS = (
     ),
     # Packages above the reader.
     Row("verification/claims.py", "or item[key] < 0:", "or item[key] < -9:", "test_verification.py"),
-    Row("tables/settings.py", "if self.top_k < 1:", "if self.top_k < 0:", "test_tables.py -k out_of_range"),
+    Row("tables/settings.py", 'all of them.", COUNT] = 1', 'all of them."] = 1', "test_tables.py -k out_of_range"),
     Row("dropin/calls.py", "if stride > longest:", "if stride < longest:", "test_dropin.py -k wrong"),
     Row(
         "dropin/calls.py",
@@ -250,8 +250,7 @@ ROWS = (
     Row("tables/job/folder.py", 'OWN = "_quoth"', 'OWN = "quoth"', "test_tables_job.py -k duckdb"),
     Row("tables/job/lock.py", "LOCK_EX | fcntl", "LOCK_SH | fcntl", "test_tables_job.py -k two_concurrent"),
     Row("tables/job/manifest.py", "    if found:", "    if False:", "test_tables_job.py -k other_versions"),
-    Row("tables/job/plan.py", "if counts.rows == stop - start else None", "", "test_tables_job.py -k shards_depend"),
-    Row("tables/job/shards.py", ".dictionary_encode()", "", "test_tables_job.py -k dictionaries"),
+    Row("tables/job/plan.py", "if counts.rows == stop - start else None", "", "test_tables_job.py -k depend_only"),
     Row("tables/rows.py", "leading(piece, PIECE_BYTES)", "leading(piece, 1 << 40)", "test_tables.py -k pieces"),
     Row("tables/rows.py", "ends, before + PIECE_BYTES", "ends, 1 << 40", "test_tables.py -k long_text"),
     Row(
@@ -314,7 +313,6 @@ ROWS = (
         "test_export.py -k another",
     ),
     Row("training/sweep/table.py", "-(row.f1 or 0.0)", "(row.f1 or 0.0)", "test_sweep.py -k best"),
-    Row("training/sweep/table.py", "or REASON in trial.user_attrs", "", "test_sweep.py -k fail"),
     Row(
         "training/sweep/run.py",
         'raise TrainingError(f"{self.out}: at',
@@ -347,7 +345,7 @@ ROWS = (
         "for indices in by_token_budget(windows[:1]",
         "test_stream.py",
     ),
-    Row("signals.py", "self.seen = number", "self.seen = 0", "test_tables_job.py -k signal"),
+    Row("signals.py", "self.seen = number", "self.seen = 0", "test_tables_job.py -m long -k after_a_signal"),
     Row("inputs.py", "if question.strip() else", "if question else", "test_reader.py -k empty_question"),
     Row(
         "reader.py",
