@@ -361,7 +361,7 @@ def test_the_command_measures_every_available_engine(tmp_path):
     for key in ("questions_per_second", "latency", "load_seconds", "memory"):
         assert first[key] > 0
     bfloat16 = rows["openvino", "bfloat16"]
-    assert "bfloat16 needs a processor" in bfloat16["problem"] if bfloat16["problem"] else bfloat16["difference"] > 0
+    assert "bfloat16 needs a CPU" in bfloat16["problem"] if bfloat16["problem"] else bfloat16["difference"] > 0
 
 
 def torch_folder(folder):

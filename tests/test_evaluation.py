@@ -290,7 +290,7 @@ def test_evaluate_rejects_a_prediction_for_another_example():
         def _read(self, examples):
             return [prediction("9", "cat") for _ in examples]
 
-    with pytest.raises(PredictionsError, match="must answer what it is asked, but answered question 9"):
+    with pytest.raises(PredictionsError, match="must answer the given examples, but answered question 9"):
         evaluate(Confused({}), [example("1", "cat")])
 
 

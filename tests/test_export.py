@@ -173,18 +173,22 @@ def test_the_int8_gate_needs_enough_questions(trained, tmp_path):
 
 
 def test_int8_that_fails_the_gate_leaves_no_files(tmp_path):
-    """Of an untrained network no answer is much better than the next, so rounding changes many of them."""
+    """A channel with far larger activations than all others leaves no int8 steps for the others."""
+    import torch
     from transformers import AutoModelForQuestionAnswering
 
     from quoth import export
 
     towns.base(tmp_path / "base", TINY / "wordpiece", hidden=64)
-    AutoModelForQuestionAnswering.from_pretrained(tmp_path / "base").save_pretrained(tmp_path / "base")
+    network = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "base")
+    with torch.no_grad():
+        network.bert.embeddings.LayerNorm.weight[0] = 1000.0
+    network.save_pretrained(tmp_path / "base")
     asked = towns.examples(40)
     answers = [prediction.best for prediction in Reader.load(tmp_path / "base").answer_all(asked)]
     own = [replace(one, golds=(Gold(best.text, best.span.start),)) for one, best in zip(asked, answers, strict=True)]
     out = tmp_path / "new" / "out"
-    with pytest.raises(ExportError, match=r"must lose at most 0\.1 F1 on the gate data, but may lose .*: from 100"):
+    with pytest.raises(ExportError, match=r"must lose at most 0\.1 F1 on the gate data, but may lose "):
         export(tmp_path / "base", out, gate_data=own, max_f1_drop=0.1, **INT8)
     assert list(out.parent.iterdir()) == []
 

@@ -251,7 +251,7 @@ def test_a_resumed_run_continues_the_same_mlflow_run(mlflow, store, base, tmp_pa
     assert again.info.run_id == found.info.run_id
     assert again.info.status == "FINISHED"
     assert logged(mlflow, store, again) == []
-    assert {each.step for each in store.get_metric_history(again.info.run_id, "f1")} == {1, 2}
+    assert {each.step for each in store.get_metric_history(again.info.run_id, "f1")} == {0, 1, 2}
 
 
 def test_an_active_run_is_used_and_left_open(mlflow, store, base, tmp_path):

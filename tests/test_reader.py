@@ -274,8 +274,8 @@ def test_answer_all_takes_pairs_too():
         (("Who?", ["Ana", None]), "question 1: the context must be text, or several texts, but is None"),
         ((None, CONTEXT), "question 1 must be text, but is None"),
         ((" ", CONTEXT), "question 1 must not be empty"),
-        ("Who?", "question 1: must be an Example, or a pair of a question and a context or several, but is 'Who.'"),
-        (("Who?",), "question 1: must be an Example, or a pair"),
+        ("Who?", "question 1: must be an Example, a row, or a pair of a question and a context or several, but is"),
+        (("Who?",), "question 1: must be an Example, a row, or a pair"),
     ],
 )
 def test_an_invalid_pair_is_reported_by_its_number(asked, message):

@@ -173,7 +173,7 @@ def test_invalid_sizes_are_rejected(sizes, message):
 
 
 def test_tokenizer_errors_are_raised(tmp_path):
-    document = json.loads(tiny_tokenizer("wordpiece").to_dict())
+    document = json.loads(tiny_tokenizer("wordpiece").to_json())
     document["model"]["vocab"] = {piece: n for piece, n in document["model"]["vocab"].items() if piece != "[UNK]"}
     document["added_tokens"] = [token for token in document["added_tokens"] if token["content"] != "[UNK]"]
     (tmp_path / "tokenizer.json").write_text(json.dumps(document))

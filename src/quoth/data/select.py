@@ -106,7 +106,8 @@ def to_label_studio(selected: Sequence[Selected], reader: str) -> list[dict[str,
 
 def _task(selected: Selected, reader: str) -> dict[str, Any]:
     example = selected.example
-    data = {"id": example.id, "text": example.context, "question": example.question, "title": example.title}
+    data: dict[str, Any] = {"id": example.id, "text": example.context, "question": example.question}
+    data["title"] = example.title
     data |= {"selected": selected.why, "chance": selected.chance, "doubt": round(selected.doubt, 4)}
     task: dict[str, Any] = {"data": data, "annotations": []}
     if selected.suggestion is None:
