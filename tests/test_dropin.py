@@ -127,6 +127,8 @@ def test_no_answer_is_returned_if_requested():
         {"score": pytest.approx(explanation.null_probability), "start": 0, "end": 0, "answer": ""},
     ]
     assert all(answer["answer"] for answer in qa(question=QUESTION, context=CONTEXT, top_k=10**4))
+    texts_given = [answer["answer"].lower() for answer in answers]
+    assert len(set(texts_given)) == len(texts_given) > 2
     blank = qa(question=QUESTION, context=" ", handle_impossible_answer=True)
     assert blank == {"score": 1.0, "start": 0, "end": 0, "answer": ""}
 

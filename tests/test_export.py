@@ -239,6 +239,27 @@ def test_another_network_fails_the_parity_check(trained, tmp_path):
     assert largest_difference(one, other, **sizes) > PARITY
 
 
+def test_the_parity_check_sees_every_token_of_the_vocabulary(trained):
+    from quoth.engines.torch import TorchEngine
+    from quoth.exporting.graph import PARITY, largest_difference
+
+    one, other = TorchEngine.load(trained), TorchEngine.load(trained)
+    other.model.get_input_embeddings().weight.data[1:] = 0.0
+    sizes = {"vocabulary": one.model.config.vocab_size, "max_tokens": 64}
+    assert largest_difference(one, other, **sizes) > PARITY
+
+
+def test_logits_that_differ_too_much_fail_the_export(trained, tmp_path):
+    from quoth.engines.torch import TorchEngine
+    from quoth.exporting.run import _write_float
+    from quoth.store import ReaderFolder
+
+    # The logits of bfloat16 differ from those of the float32 file by more than the check allows.
+    engine = TorchEngine.load(trained, precision="bfloat16")
+    with pytest.raises(ExportError, match=r"logits of torch and ONNX must differ by at most 0\.001, but differ by"):
+        _write_float(engine, ReaderFolder.open(trained).settings(), tmp_path / "model.onnx")
+
+
 def test_wrong_use_is_reported(trained, tmp_path):
     from quoth import export
 

@@ -274,7 +274,7 @@ ROWS = (
         "dropin/native.py",
         "if parameters.handle_impossible_answer else NEVER",
         "",
-        "test_dropin.py -k stored_threshold",
+        "test_dropin.py -k by_default",
     ),
     Row("dropin/legacy.py", 'same["score"] += score', 'same["score"] = score', "test_dropin.py -k compat"),
     Row("dropin/legacy.py", "if allowed[first] and allowed[last]:", "if allowed[first]:", "test_dropin.py -k compat"),
@@ -303,14 +303,14 @@ ROWS = (
     Row("engine_benchmark.py", "if all(is_blank(", "if any(is_blank(", "test_engines.py -k blank_text"),
     Row("exporting/activations.py", "np.min([part.least", "np.max([part.least", "test_export.py -k int8"),
     Row(
-        "exporting/run.py", "if not difference <= PARITY:", "if difference > 9e9:", "test_export.py -k another_network"
+        "exporting/run.py", "if not difference <= PARITY:", "if difference > 9e9:", "test_export.py -k differ_too_much"
     ),
     Row("exporting/run.py", "if len(labelled) < least:", "if len(labelled) > least:", "test_export.py -k enough"),
     Row(
         "exporting/graph.py",
         "ids = random.integers(0, vocabulary,",
         "ids = random.integers(0, 1,",
-        "test_export.py -k another",
+        "test_export.py -k every_token",
     ),
     Row("training/sweep/table.py", "-(row.f1 or 0.0)", "(row.f1 or 0.0)", "test_sweep.py -k best"),
     Row(
