@@ -26,6 +26,19 @@ def cache_folder(tmp_path_factory):
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture
+def quoth(capsys):
+    """Run the command line in this process; return its exit status, stdout and stderr."""
+    from quoth.cli import main
+
+    def run(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words])
+        return stopped.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def squad_folder():
     """The folder of the full SQuAD files. Without QUOTH_DATA a test is skipped, by name."""

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from quoth.calibrating import calibrate, fit
 from quoth.calibrating.probability_fit import ODDS_SCALES, TEMPERATURES, fit_null, fit_probability
-from quoth.cli import main
 from quoth.data import read_examples, write_squad
 from quoth.data.provenance import DataSet
 from quoth.errors import ConfigError
@@ -357,17 +356,6 @@ def test_temperatures_are_evenly_spaced():
 
 
 # --- the command
-
-
-@pytest.fixture
-def quoth(capsys):
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -39,16 +39,10 @@ OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 
 
 @pytest.fixture
-def quoth(capsys, tmp_path):
+def quoth(quoth, tmp_path):
     """Run the command line in an empty folder; return its exit status, stdout and stderr."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        return stopped.value.code or 0, *capsys.readouterr()
-
     with contextlib.chdir(tmp_path):
-        yield run
+        yield quoth
 
 
 def process(*words, stdin=b"", **environment):

@@ -8,8 +8,6 @@ import sys
 
 import pytest
 
-from quoth.cli import main
-
 DATA = {
     "version": "v2.0",
     "data": [
@@ -34,18 +32,6 @@ DATA = {
 def folder(tmp_path):
     (tmp_path / "data.json").write_text(json.dumps(DATA), encoding="utf-8")
     return tmp_path
-
-
-@pytest.fixture
-def quoth(capsys):
-    """Run the command line; return its exit status, stdout and stderr."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        return stopped.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def predictions(folder, texts):

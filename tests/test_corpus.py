@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 
 from quoth.calibrating.corpus_fit import _fit, _Reading
-from quoth.cli import main
 from quoth.corpus import Corpus
 from quoth.corpus.choice import PassageAnswer, choose
 from quoth.corpus.gold import find_contexts
@@ -199,13 +198,8 @@ def test_answers_have_document_page_boxes_and_sentence(folder):
 
 
 @pytest.fixture
-def quoth(capsys, folder):
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        return stopped.value.code or 0, *capsys.readouterr()
-
-    return run
+def quoth(quoth, folder):
+    return quoth
 
 
 def test_the_commands_index_list_search_ask_and_remove(quoth):

@@ -3,10 +3,10 @@
 import json
 import random
 import re
+from functools import partial
 
 import pytest
 
-from quoth.cli import main
 from quoth.data import read_examples, write_squad
 from quoth.data.audit import audit, suspects
 from quoth.data.split import split_by_shares
@@ -155,14 +155,9 @@ def test_words_of_every_script_are_terms():
 
 
 @pytest.fixture
-def quoth(capsys):
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main(["data", *map(str, words)])
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
+def quoth(quoth):
+    """Run a command of ``quoth data``; return its exit status, stdout and stderr."""
+    return partial(quoth, "data")
 
 
 def test_the_split_command_draws_articles(quoth, tmp_path):

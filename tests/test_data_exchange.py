@@ -1,12 +1,12 @@
 """Files of labelling tools: round trips, offset units, several annotators."""
 
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quoth.cli import main
 from quoth.data import read_examples
 from quoth.data.exchange import FORMATS, merge, read_tasks, write_format
 from quoth.data.exchange.tasks import Task
@@ -200,14 +200,9 @@ def test_questions_with_disagreement_can_be_left_out():
 
 
 @pytest.fixture
-def quoth(capsys):
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main(["data", "convert", *map(str, words)])
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
+def quoth(quoth):
+    """Run ``quoth data convert``; return its exit status, stdout and stderr."""
+    return partial(quoth, "data", "convert")
 
 
 def test_the_command_converts_and_compares_two_files(quoth, tmp_path):

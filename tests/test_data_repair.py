@@ -1,12 +1,12 @@
 """``quoth data repair``: unambiguous problems are repaired by named rules, and nothing else is changed."""
 
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quoth.cli import main
 from quoth.data import inspect, read_examples
 from quoth.data.check import check
 from quoth.data.repair import RULES, chosen_rules, drop_unrepaired, repair
@@ -205,14 +205,9 @@ def test_valid_golds_are_unchanged_and_no_row_gets_worse(rows):
 
 
 @pytest.fixture
-def quoth(capsys):
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main(["data", *map(str, words)])
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
+def quoth(quoth):
+    """Run a command of ``quoth data``; return its exit status, stdout and stderr."""
+    return partial(quoth, "data")
 
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl", ".csv", ".tsv.gz"])

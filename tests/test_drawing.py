@@ -137,16 +137,10 @@ def test_a_window_is_drawn_in_a_notebook():
 
 
 @pytest.fixture
-def quoth(capsys, tmp_path):
+def quoth(quoth, tmp_path):
     """Run the command line in an empty folder; return its exit status, stdout and stderr."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        return stopped.value.code or 0, *capsys.readouterr()
-
     with contextlib.chdir(tmp_path):
-        yield run
+        yield quoth
 
 
 def test_explain_in_the_terminal(quoth):

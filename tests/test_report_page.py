@@ -4,12 +4,10 @@ import html
 import json
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quoth import Reader, evaluate
-from quoth.cli import main
 from quoth.data import write_squad
 from quoth.drawing.charts import line_chart
 from quoth.drawing.report import Mistakes, ReportParts, marked, report_page
@@ -28,17 +26,6 @@ EXAMPLES = [
 
 def plain(page):
     return html.unescape(re.sub(r"<[^>]*>", "", page))
-
-
-@pytest.fixture
-def quoth(capsys):
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
 
 
 def made(**more):

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quoth.cli import main
 from quoth.data import write_squad
 from quoth.errors import ConfigError
 from quoth.evaluation import compare, evaluate, score
@@ -299,17 +298,6 @@ def test_the_file_contains_the_wrong_answers(tmp_path):
 
 
 # --- the commands
-
-
-@pytest.fixture
-def quoth(capsys):
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

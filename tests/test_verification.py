@@ -252,15 +252,10 @@ def test_a_thousand_quotes_against_ten_megabytes_take_linear_time():
 
 
 @pytest.fixture
-def quoth(capsys, tmp_path):
-    def run(*words):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        return stopped.value.code or 0, *capsys.readouterr()
-
+def quoth(quoth, tmp_path):
     (tmp_path / "c.txt").write_text(TEXT, encoding="utf-8")
     with contextlib.chdir(tmp_path):
-        yield run
+        yield quoth
 
 
 def test_the_command_exits_1_if_any_quote_is_not_exact(quoth):
