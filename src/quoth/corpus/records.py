@@ -1,10 +1,12 @@
-"""The records of a corpus: documents and search results."""
+"""The records of a corpus: documents, search results, and answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from quoth.documents import Box, Unread
 from quoth.records import Span
 
 
@@ -50,6 +52,101 @@ class Hit:
     text: str
     score: float
     page: int | None = None
+
+
+@dataclass(slots=True)
+class Indexed:
+    """Result of adding files.
+
+    Attributes:
+        added, changed, unchanged: Number of documents that are new, were read again, or did not change.
+        removed: Number of documents whose files are no longer in the given folders.
+        problems: Files that could not be read.
+    """
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    problems: list[Unread] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusAnswer:
+    """An answer from a corpus.
+
+    Attributes:
+        text: Exactly the document's text at ``span``.
+        document: The name of the document.
+        title: The title of the document.
+        span: Its span in the document, in code points.
+        page: Page number, from 1; ``None`` without pages.
+        boxes: Rectangles on the pages; empty if the format has none.
+        sentence: The sentence that contains it.
+        probability: Probability that it is right, in [0, 1], with "no passage answers" as one outcome; with
+            ``null_threshold`` "never", given that one does.
+        score: The reader's score.
+        passage: Rank of its passage in the search, from 1.
+        offsets: What :meth:`to_citation` returns.
+    """
+
+    text: str
+    document: str
+    title: str
+    span: Span
+    page: int | None
+    boxes: tuple[Box, ...]
+    sentence: str
+    probability: float
+    score: float
+    passage: int
+    offsets: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_citation(self) -> dict[str, Any]:
+        """Return it as a citation object of its document; see :func:`quoth.records.citation`."""
+        return dict(self.offsets)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer for JSON."""
+        return {
+            "text": self.text,
+            "document": self.document,
+            "title": self.title,
+            "start": self.span.start,
+            "end": self.span.end,
+            "page": self.page,
+            "boxes": [box.to_dict() for box in self.boxes],
+            "sentence": self.sentence,
+            "probability": self.probability,
+            "score": self.score,
+            "passage": self.passage,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The result for one question.
+
+    Attributes:
+        question: The question.
+        answers: Best first, with distinct words. If there is no answer, these are the candidates.
+        hits: The passages that were read, best first.
+        no_answer: Whether no passage seems to answer.
+        reason: Why there is no answer, in a sentence; ``None`` if there is one.
+        null_probability: Probability that no passage answers, in [0, 1]; ``None`` if nothing was read.
+    """
+
+    question: str
+    answers: tuple[CorpusAnswer, ...]
+    hits: tuple[Hit, ...]
+    no_answer: bool
+    reason: str | None
+    null_probability: float | None = None
+
+    @property
+    def best(self) -> CorpusAnswer | None:
+        """The best answer, or ``None`` if there is none."""
+        return None if self.no_answer or not self.answers else self.answers[0]
 
 
 def page_of(pages: Sequence[Sequence[int]], position: int) -> int | None:
