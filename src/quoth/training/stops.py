@@ -1,7 +1,8 @@
-"""Stop signals and out-of-memory errors."""
+"""What stops a run: signals, too little memory, a loss that diverges."""
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,35 @@ def explain_out_of_memory(config: TrainConfig, batch: TrainingBatch | None = Non
         if "can't allocate memory" not in str(error):
             raise
         raise _too_large(config, batch) from error
+
+
+def raise_if_diverged(
+    config: TrainConfig, loss: float, norm: float, step: int, precision: str, *, with_teacher: bool
+) -> None:
+    """Raise if the loss diverged, before a checkpoint of unusable weights is written.
+
+    Args:
+        config: The configuration.
+        loss: Mean loss of the last steps.
+        norm: The last gradient norm.
+        step: The last step.
+        precision: The precision of training. float16 skips steps whose gradients overflow.
+        with_teacher: Whether there is a teacher.
+
+    Raises:
+        TrainingError: If it did.
+    """
+    # A uniform distribution has the loss log(length); a loss far above it does not recover. The distillation loss
+    # counts four times (its temperature squared).
+    weight = config.teacher_weight if with_teacher else 0.0
+    bound = 2 * math.log(config.max_tokens) * ((1 - weight) + 4 * weight)
+    if loss < bound and (math.isfinite(norm) or precision == "float16"):
+        return
+    raise TrainingError(
+        f"the loss diverged: {loss:.3g} (gradient norm {norm:.3g}) at step {step}. Start again "
+        f"with a lower learning_rate (it is {config.learning_rate:g}), more warmup "
+        f"(it is {config.warmup:g}), or in float32; the last checkpoint has the weights from before."
+    )
 
 
 def _too_large(config: TrainConfig, batch: TrainingBatch | None) -> TrainingError:

@@ -11,9 +11,8 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +24,20 @@ from transformers.trainer_callback import TrainerControl, TrainerState
 
 from quoth.engines.precisions import FROM_ACCELERATE
 from quoth.engines.torch import TorchEngine
-from quoth.errors import TrainingError, TrainingStoppedError
+from quoth.errors import TrainingStoppedError
 from quoth.evaluation import score
-from quoth.reader import Reader
 from quoth.reading import Tokenizer
 from quoth.records import Example
 from quoth.store import ReaderSettings
 from quoth.training.checkpoints import clear_checkpoints, write_checkpoint
 from quoth.training.config import TrainConfig
-from quoth.training.dev_loss import LossEngine
+from quoth.training.dev_answers import answer_dev
 from quoth.training.dev_metrics import dev_metrics
 from quoth.training.features import Collator, StepPlan, TrainingBatch, WindowDataset
 from quoth.training.loss import span_losses, teacher_losses
 from quoth.training.optimizer import MovingAverage, adamw, rate_factor
 from quoth.training.snapshot import RunState, random_state, read_snapshot, snapshot
-from quoth.training.stops import StopSignals, explain_out_of_memory
+from quoth.training.stops import StopSignals, explain_out_of_memory, raise_if_diverged
 from quoth.training.teacher import Teacher, TeacherLogits, gather_teacher_logits
 
 # The loss is logged at least every this many steps, and at least ten times in a run.
@@ -103,6 +101,7 @@ class ReaderTrainer:
         """Create the trainer; every process does the same."""
         self.model, self.config, self.data = model, config, data
         self._accelerator = accelerator
+        self._precision = FROM_ACCELERATE[accelerator.mixed_precision]
         self.checkpoints = Path(arguments.output_dir)
         engine = TorchEngine(model)
         self._collator = Collator(data.tokenizer.pad_id, engine.takes_types, config.max_tokens)
@@ -324,24 +323,10 @@ class ReaderTrainer:
             return
         mean = float(self._accelerator.reduce(losses.total, "sum")) / losses.steps
         norm, rate = float(losses.norm), self._optimizer.param_groups[-1]["lr"]
-        self._raise_if_diverged(mean, norm)
+        with_teacher = self.data.teacher is not None
+        raise_if_diverged(self.config, mean, norm, self.state.global_step, self._precision, with_teacher=with_teacher)
         self._losses = _Losses(torch.zeros_like(losses.total))
         self._log({"loss": mean, "grad_norm": norm, "learning_rate": rate})
-
-    def _raise_if_diverged(self, loss: float, norm: float) -> None:
-        """Raise if the loss diverged, before a checkpoint of unusable weights is written."""
-        # A uniform distribution has the loss log(length); a loss far above it does not recover. The distillation loss
-        # counts four times (its temperature squared). float16 skips steps whose gradients overflow.
-        weight = self.config.teacher_weight if self.data.teacher else 0.0
-        bound = 2 * math.log(self.config.max_tokens) * ((1 - weight) + 4 * weight)
-        finite = math.isfinite(norm) or FROM_ACCELERATE[self._accelerator.mixed_precision] == "float16"
-        if loss < bound and finite:
-            return
-        raise TrainingError(
-            f"the loss diverged: {loss:.3g} (gradient norm {norm:.3g}) at step {self.state.global_step}. Start again "
-            f"with a lower learning_rate (it is {self.config.learning_rate:g}), more warmup "
-            f"(it is {self.config.warmup:g}), or in float32; the last checkpoint has the weights from before."
-        )
 
     def _log(self, metrics: dict[str, float]) -> None:
         self.state.log_history.append({"epoch": self.state.epoch, "step": self.state.global_step, **metrics})
@@ -353,25 +338,21 @@ class ReaderTrainer:
         A signal aborts the evaluation without a result.
         """
         started = time.monotonic()
-        accelerator, dev = self._accelerator, self.data.dev
+        data = self.data
         self.model.eval()
         if self.average:
             self.average.swap()
         try:
-            engine = TorchEngine(self.model, precision=FROM_ACCELERATE[accelerator.mixed_precision])
-            losses = LossEngine(engine, self.data.tokenizer.pad_id, self.config.max_tokens)
-            reader = Reader(self.data.tokenizer, losses, self.data.settings)
-            mine = dev[accelerator.process_index :: accelerator.num_processes]
-            read = takewhile(lambda _: not signals.seen, reader.answer_all(mine))
             with explain_out_of_memory(self.config):
-                answers = gather_object([replace(each, answers=each.answers[:1]) for each in read])
-                loss = torch.tensor(gather_object([(losses.total, losses.windows)])).sum(dim=0)
+                answers, loss = answer_dev(
+                    self.model, data.tokenizer, data.settings, data.dev, self._accelerator, lambda: signals.seen
+                )
         finally:
             if self.average:
                 self.average.swap()
             self.model.train()
         self._raise_if_stopped(signals)
-        metrics = {**dev_metrics(score(dev, answers)), "eval_loss": float(loss[0] / loss[1].clamp(min=1))}
+        metrics = {**dev_metrics(score(data.dev, answers)), "eval_loss": loss}
         self._log({**metrics, "eval_seconds": round(time.monotonic() - started, 1)})
         self._notify("on_evaluate", metrics=metrics)
         # Before the first step there is nothing to select: the weights are those of the base.
