@@ -50,15 +50,13 @@ class Mix(NamedTuple):
     seed: int
 
 
+_OTHER_SOURCES = {"qed": -1, "tydi": -1, "fairytale": 1_500, "qamr": 3_000}
 MIXES = {
     "shipped-6": Mix(
         {
             "same paragraphs": 26_000,
             "other paragraphs": 4_000,
-            "qed": -1,
-            "tydi": -1,
-            "fairytale": 1_500,
-            "qamr": 3_000,
+            **_OTHER_SOURCES,
         },
         paired=4_000,
         swapped=0,
@@ -69,10 +67,7 @@ MIXES = {
         {
             "same paragraphs": 22_000,
             "other paragraphs": 14_000,
-            "qed": -1,
-            "tydi": -1,
-            "fairytale": 1_500,
-            "qamr": 3_000,
+            **_OTHER_SOURCES,
         },
         paired=3_000,
         swapped=6_000,
