@@ -44,7 +44,8 @@ def main() -> None:
             print(f"{opened.add_documents(documents([*train, *dev])):,} paragraphs")
         if given.fit:
             fitted = ["--data", str(held_out), "--corpus", str(corpus), "--every", str(given.every)]
-            quoth("calibrate", given.reader, *fitted, "--right-f1", "50")
+            # Train has one gold per question. The shipped reader was calibrated with 66, before it had second golds.
+            quoth("calibrate", given.reader, *fitted, "--right-f1", "66")
         asked = ["--corpus", str(corpus), "--reader", given.reader, "--every", str(given.dev_every)]
         for threshold in (["--null-threshold", "never"], []):
             quoth("evaluate", str(data / "squad-v1.1-dev.json"), *asked, *threshold)
