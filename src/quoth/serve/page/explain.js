@@ -137,7 +137,7 @@ function decision(asked, found, length, least) {
     { "aria-labelledby": "sum-title" },
     h("h3", { id: "sum-title" }, "How it was decided"),
     h("div", { class: "sum" }, ...lines.map((line) => h("p", {}, line)), h("p", { class: "muted" }, took(asked))),
-    found.lost.length ? rejected(found) : null,
+    found.rejected.length ? rejected(found) : null,
   );
 }
 
@@ -169,8 +169,8 @@ function placeOf({ span, page }, length) {
 }
 
 /** @param {Explanation} found */
-function rejected({ lost }) {
-  const rows = lost.map(({ text, score, why }) =>
+function rejected({ rejected: candidates }) {
+  const rows = candidates.map(({ text, score, why }) =>
     h("li", {}, h("q", { dir: "auto" }, short(text)), ` ${signed(score)}: ${why}`),
   );
   return h("div", { class: "rejected" }, h("h4", {}, "Higher scores that were rejected"), h("ul", {}, ...rows));

@@ -32,12 +32,12 @@
  * @property {(number | null)[]} end_logits
  * @property {number | null} null_score
  *
- * @typedef {object} Lost  A rejected candidate.
+ * @typedef {object} Rejected  A rejected candidate.
  * @property {string} text
  * @property {string} why
  * @property {number | null} score
  *
- * @typedef {Result & { windows: Window[], lost: Lost[], null_probability: number | null }} Explanation
+ * @typedef {Result & { windows: Window[], rejected: Rejected[], null_probability: number | null }} Explanation
  *
  * @typedef {object} ReaderFacts  Of /v1/reader.
  * @property {string} name
