@@ -150,7 +150,7 @@ function reasons(found, best, least) {
   const quote = `\u201c${short(best.text)}\u201d`;
   const silent = abstains(found, least);
   const scores = `${quote} has the highest sum of start and end logit of all spans in all windows: ${signed(best.score)}. \u201cNo answer\u201d scores ${signed(found.null_score)}, the lowest of all windows.`;
-  const chances = `So ${quote} is right with ${percent(best.probability)}, and the text does not answer with ${percent(found.null_probability)}.`;
+  const chances = `The probability that ${quote} is right is ${percent(best.probability)}, and that the text does not answer, ${percent(found.null_probability)}.`;
   if (least !== null) {
     return [scores, chances, `You ask for at least ${percent(least)}: ${silent ? "no answer" : "it is given as the answer"}.`];
   }
@@ -165,7 +165,7 @@ function reasons(found, best, least) {
  */
 function placeOf({ span, page }, length) {
   const where = page ? ` (page ${page})` : "";
-  return `It stands at characters ${count(span.start + 1)}\u2013${count(span.end)} of ${count(length)}${where}.`;
+  return `It is at characters ${count(span.start + 1)}\u2013${count(span.end)} of ${count(length)}${where}.`;
 }
 
 /** @param {Explanation} found */
