@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -199,15 +200,15 @@ def test_an_input_that_blocks_does_not_keep_its_caller():
 
 
 def test_a_cursor_that_belongs_to_a_thread_is_read_by_it_or_the_error_says_what_to_do():
-    database = sqlite3.connect(":memory:")
-    database.executescript("CREATE TABLE t (q, c); INSERT INTO t VALUES ('Who?', 'Ana kept it.')")
-    reader = tiny_reader("wordpiece")
-    rows = "SELECT q, c FROM t"
-    assert len(list(reader.answer_all(database.execute(rows)))) == 1
-    assert len(list(reader.answer_all((tuple(row) for row in database.execute(rows)), own_thread=False))) == 1
-    with pytest.raises(sqlite3.ProgrammingError) as caught:
-        list(reader.answer_all(tuple(row) for row in database.execute(rows)))
-    assert "own_thread=False" in caught.value.__notes__[0]
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript("CREATE TABLE t (q, c); INSERT INTO t VALUES ('Who?', 'Ana kept it.')")
+        reader = tiny_reader("wordpiece")
+        rows = "SELECT q, c FROM t"
+        assert len(list(reader.answer_all(database.execute(rows)))) == 1
+        assert len(list(reader.answer_all((tuple(row) for row in database.execute(rows)), own_thread=False))) == 1
+        with pytest.raises(sqlite3.ProgrammingError) as caught:
+            list(reader.answer_all(tuple(row) for row in database.execute(rows)))
+        assert "own_thread=False" in caught.value.__notes__[0]
 
 
 def test_input_is_asked_for_by_the_callers_thread_if_it_must_and_not_far_ahead():
