@@ -765,8 +765,8 @@ def test_a_link_restores_question_and_text(driver, server, text):
     page = Page(driver, server)
     page.paste(text)
     page.ask(QUESTION)
-    page.run("scrollTo(0, 0)")
-    page.find("#share").click()
+    # The answer is scrolled to first, and the tabs then cover the button.
+    page.until(lambda: [page.run("scrollTo(0, 0)"), page.find("#share").click()], "the button")
     page.until(lambda: "#" in driver.current_url, "the fragment")
     link = driver.current_url
     assert ("#z=" in link) == (len(text) > 500)

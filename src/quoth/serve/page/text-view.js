@@ -15,8 +15,10 @@ import { h } from "./dom.js";
 const GAP = /\n[ \t]*\n(?:[ \t]*\n)*/g;
 // With more paragraphs than this, only visible ones are laid out.
 const LONG = 300;
-// Paragraphs that come into view for the first time change their height, so scrolling is repeated until a mark stays.
+// Paragraphs that come into view for the first time change their height, so scrolling is repeated until a mark has stayed
+// in view for some frames.
 const FRAMES = 20;
+const STEADY = 3;
 
 export class TextView {
   /**
@@ -159,11 +161,13 @@ export class TextView {
  *
  * @param {HTMLElement} element
  * @param {number} [left]  Frames in which the layout may still change.
+ * @param {number} [steady]  Frames in which it has stayed in view.
  */
-function bringIntoView(element, left = FRAMES) {
-  if (!element.isConnected || left === 0) return;
-  if (!isInView(element)) element.scrollIntoView({ block: "center", behavior: "instant" });
-  requestAnimationFrame(() => bringIntoView(element, left - 1));
+function bringIntoView(element, left = FRAMES, steady = 0) {
+  if (!element.isConnected || left === 0 || steady === STEADY) return;
+  const stays = isInView(element);
+  if (!stays) element.scrollIntoView({ block: "center", behavior: "instant" });
+  requestAnimationFrame(() => bringIntoView(element, left - 1, stays ? steady + 1 : 0));
 }
 
 /** @param {HTMLElement} element */
