@@ -295,10 +295,9 @@ ODD = {
     "one word of 20,000 letters": Odd(text=b"a" * 20_000),
     "20,000 signs": Odd(text=b"?" * 20_000),
     "100 KB": Odd(text=(TEXT + "\n").encode() * 2_300),
-    "Latin-1": Odd(text=b"The cat.\nZo\xeb sat.", status=1, says="the byte 0xeb in line 2; save it as UTF-8"),
-    "UTF-16": Odd(text=TEXT.encode("utf-16"), status=1, says="must be text in UTF-8, but is UTF-16; save it as UTF-8"),
-    "encoded surrogate": Odd(text=b"\xed\xa0\x80 sat", status=1, says="the byte 0xed in line 1"),
-    "binary": Odd(text=b"\x7fELF\0\0\xff\xfe", status=1, says="but is binary; extract its text first"),
+    "Latin-1": Odd(text=b"The cat.\nZo\xeb sat.", status=1, says="line 2 must be UTF-8, but contains the byte 0xeb"),
+    "encoded surrogate": Odd(text=b"\xed\xa0\x80 sat", status=1, says="line 1 must be UTF-8, but contains the byte 0xed"),
+    "binary": Odd(text=b"\x7fELF\0\0\xff\xfe", status=1, says="line 1 must be UTF-8, but contains the byte 0xff"),
     "missing file": Odd(more=("--context", "no.txt"), status=1, says="quoth: no.txt: must be a file, but"),
     "folder": Odd(more=("--context", "."), says="text.txt:1:"),
     "two bad files": Odd(more=("--context", "no.txt", "--context", "no.md"), status=1, says="exist\nno.md: must be"),
@@ -357,7 +356,16 @@ def test_unusual_inputs_get_an_answer_or_a_clear_error(quoth, odd):
 def test_binary_stdin_is_reported():
     status, out, err = process("ask", "Who?", "--context", "-", "--reader", READER, stdin=b"\xff")
     assert (status, out) == (1, b"")
-    assert err == "quoth: -: must be text in UTF-8, but contains the byte 0xff in line 1; save it as UTF-8\n"
+    assert err == "quoth: -: line 1 must be UTF-8, but contains the byte 0xff; save the file as UTF-8\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_text_in_utf_16_is_read(quoth, encoding):
+    Path("text.txt").write_bytes(TEXT.encode(encoding))
+    status, out, _ = quoth("ask", "--json", "Who sat?", "--context", "text.txt", "--reader", READER)
+    assert status == 0
+    for answer in json.loads(out)["answers"]:
+        assert_quotes(answer, TEXT)
 
 
 def test_debug_shows_the_traceback(quoth):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -233,7 +232,7 @@ def read_text(file: str) -> str:
     """Return the text of a file.
 
     Raises:
-        ValueError: If it cannot be read.
+        ValueError: If it cannot be read, or is not text.
     """
     try:
         data = _stdin() if file == "-" else Path(file).read_bytes()
@@ -243,17 +242,13 @@ def read_text(file: str) -> str:
         raise ValueError("must be a file, but does not exist") from None
     except OSError as error:
         raise ValueError(f"must be a readable file, but: {(error.strerror or str(error)).lower()}") from None
-    data = data.removeprefix(codecs.BOM_UTF8)
+    from quoth.documents.read import decode_any
+    from quoth.errors import DocumentError
+
     try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise ValueError("must be text in UTF-8, but is UTF-16; save it as UTF-8") from None
-        if b"\0" in data:
-            raise ValueError("must be text in UTF-8, but is binary; extract its text first") from None
-        line = data.count(b"\n", 0, error.start) + 1
-        found = f"the byte 0x{data[error.start]:02x} in line {line}"
-        raise ValueError(f"must be text in UTF-8, but contains {found}; save it as UTF-8") from None
+        return decode_any(data)
+    except DocumentError as error:
+        raise ValueError(str(error)) from None
 
 
 def _stdin() -> bytes:

@@ -101,23 +101,32 @@ def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
 
 
 def decode(data: bytes) -> str:
-    """Decode a text file: by its byte order mark, else as UTF-8, or as UTF-16 if its NUL bytes suggest that.
+    """Decode a text file as :func:`decode_any`, but refuse NUL characters.
+
+    Raises:
+        DocumentError: If it has another encoding, or NUL characters; the message names the line.
+    """
+    text = decode_any(data)
+    if "\0" in text:
+        raise DocumentError("a text must have no NUL characters, but has some; if it is UTF-16, save the file as UTF-8")
+    return text
+
+
+def decode_any(data: bytes) -> str:
+    """Decode text: by its byte order mark, else as UTF-8, or as UTF-16 if its NUL bytes suggest that.
 
     Raises:
         DocumentError: If it has another encoding; the message names the line.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _unmarked(data)
     try:
-        text = data.decode(encoding)
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         shown = encoding.removesuffix("-sig").upper()
         raise DocumentError(
             f"line {line} must be {shown}, but contains the byte 0x{data[error.start]:02x}; save the file as UTF-8"
         ) from None
-    if "\0" in text:
-        raise DocumentError("a text must have no NUL characters, but has some; if it is UTF-16, save the file as UTF-8")
-    return text
 
 
 def _unmarked(data: bytes) -> str:
