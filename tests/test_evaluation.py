@@ -133,7 +133,7 @@ def data_and_predictions(draw, least_golds):
 def test_equals_the_official_v1_scorer(case):
     dataset, texts, missing = case
     given = {id: text for id, text in texts.items() if id not in missing} | {"unknown": "cat"}
-    report = score(examples_of(dataset), given)
+    report = score(examples_of(dataset), given, f1_by="words")
     assert report.rules == "v1.1"
     assert_totals(report, official_squad.evaluate_v1(dataset, given))
     assert (set(report.missing), report.unknown) == (missing, 1)
@@ -145,7 +145,7 @@ def test_equals_the_official_v2_scorer(case):
     dataset.append({"paragraphs": [{"context": "", "qas": [{"id": "none", "answers": []}]}]})
     texts["none"] = ""
     examples = examples_of(dataset)
-    report = score(examples, texts | {"unknown": "cat"})
+    report = score(examples, texts | {"unknown": "cat"}, f1_by="words")
     assert report.rules == "v2.0"
     assert_totals(report, official_squad.evaluate_v2(dataset, texts))
     # The official scorer stops at a missing prediction; it counts as a surely wrong one does.
@@ -154,7 +154,7 @@ def test_equals_the_official_v2_scorer(case):
         with pytest.raises(KeyError):
             official_squad.evaluate_v2(dataset, given)
     wrong = texts | dict.fromkeys(missing, "qqxyzzy")
-    assert_totals(score(examples, given), official_squad.evaluate_v2(dataset, wrong))
+    assert_totals(score(examples, given, f1_by="words"), official_squad.evaluate_v2(dataset, wrong))
 
 
 def assert_totals(report, official):

@@ -105,6 +105,39 @@ def test_a_logged_reader_gives_the_same_answers(mlflow, address, reader):
     assert context[2 * place["start_utf16"] : 2 * place["end_utf16"]].decode("utf-16-le") == place["text"]
 
 
+def test_mlflow_evaluates_a_logged_reader(mlflow, store, address, reader):
+    import pandas as pd
+
+    from quoth import evaluate
+    from quoth.records import Example, Gold
+    from quoth.tracking.metrics import squad_metrics
+
+    loaded = Reader.load(reader.path)
+    texts = [(f"Who is number {n}?", f"{n} {CONTEXT}") for n in range(12)]
+    said = [loaded.answer(*pair).text for pair in texts]
+    right = [[said[0] or "x", "The cat"], "dog bone", "", None, *(text or "mat" for text in said[4:])]
+    frame = pd.DataFrame({"question": [q for q, _ in texts], "context": [c for _, c in texts], "answer": right})
+    mlflow.set_experiment("ours")
+    with mlflow.start_run():
+        result = mlflow.models.evaluate(
+            address,
+            frame,
+            targets="answer",
+            predictions="text",
+            extra_metrics=squad_metrics(),
+        )
+    golds = [[gold] if isinstance(gold, str) else gold or [] for gold in right]
+    examples = [
+        Example(str(n), *texts[n], tuple(Gold(gold, 0) for gold in each if gold)) for n, each in enumerate(golds)
+    ]
+    report = evaluate(loaded, examples)
+    assert result.metrics["squad_f1/mean"] == pytest.approx(report.f1)
+    assert result.metrics["squad_exact/mean"] == pytest.approx(report.exact)
+    assert 0 < report.f1 < 100
+    rows = result.tables["eval_results_table"]
+    assert rows["squad_f1/score"].tolist() == pytest.approx([row.f1 for row in report.rows])
+
+
 def test_all_invalid_rows_are_reported_and_none_is_answered(mlflow, address):
     model = mlflow.pyfunc.load_model(address)
     rows = [*ROWS[:2], {"question": " ", "context": CONTEXT}, ROWS[0], {"question": "Who?", "context": None}]
@@ -231,6 +264,15 @@ def test_a_run_is_tracked_and_its_reader_registered(mlflow, store, base, tmp_pat
     assert store.list_artifacts(found.info.run_id) == [], "nothing lies there twice"
     (row,) = mlflow.pyfunc.load_model("models:/towns/1").predict(ROWS[:1])
     assert seen(row) == expected(ReaderFolder(result.folder), ROWS[0]), "torch serves what has no model.onnx"
+
+
+def test_a_run_has_the_report_as_an_artifact(mlflow, store, base, tmp_path):
+    page = tmp_path / "report.html"
+    train(base, tmp_path / "out", run_name="reported", log_model=False, html=page)
+    (found,) = runs(store, "reported")
+    artifact = mlflow.artifacts.download_artifacts(run_id=found.info.run_id, artifact_path="report.html")
+    assert Path(artifact).read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
+    assert "How it learned" in page.read_text(encoding="utf-8")
 
 
 def test_a_resumed_run_continues_the_same_mlflow_run(mlflow, store, base, tmp_path):

@@ -1,5 +1,6 @@
 """Training on a CPU with an encoder of a few thousand weights: real runs of seconds."""
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -396,6 +397,38 @@ def test_a_reader_trained_on_unanswerable_questions_abstains(base, tmp_path):
     assert result.scores["never_f1"] <= 50
     scores = json.loads((result.folder / "quoth.json").read_text(encoding="utf-8"))["scores"]["dev"]
     assert scores == dict(result.scores)
+
+
+def test_train_ends_with_the_report_of_evaluate_and_the_learning_curve(base, tmp_path, quoth):
+    from quoth.data import write_squad
+
+    write_squad(mixed_towns(32), tmp_path / "data.json")
+    words = ["train", "data.json", "--dev", "data.json", "--base", base, "--max-tokens", 64, "--overlap", 16]
+    words += ["--batch-size", 8, "--epochs", 4, "--eval-steps", 6, "--learning-rate", 2e-3, "--precision", "float32"]
+    words += ["--no-tracking", "--out", "mine", "--html", "train.html"]
+    with contextlib.chdir(tmp_path):
+        status, _, err = quoth(*words)
+        assert (status, "Report: train.html" in err) == (0, True), err
+        status, _, err = quoth("evaluate", "data.json", "--reader", "mine", "--html", "evaluate.html")
+        assert status == 0, err
+    pages = [(tmp_path / name).read_text(encoding="utf-8") for name in ("train.html", "evaluate.html")]
+    assert pages[0] == pages[1]
+    assert "How it learned" in pages[0]
+    assert "by which this reader was chosen among the checkpoints" in pages[0]
+    assert pages[0].count("<svg") == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "--html reports on the data of --dev: give both"),
+        (["--dev", "r.html"], "--dev and --html must be different files"),
+        (["--dev", "d.json", "--sweep", "s.toml"], "--html and --sweep cannot be used together"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_first(quoth, tmp_path, words, sentence):
+    status, _, err = quoth("train", "none.json", *words, "--html", "r.html", "--base", "none", "--out", tmp_path / "o")
+    assert (status, sentence in err) == (2, True), err
 
 
 def test_training_with_the_teacher_loss_only(learned, base, tmp_path):

@@ -28,6 +28,10 @@ _EDGES = frozenset(character for character in map(chr, range(128)) if not charac
 # Letters, digits and their marks (Mn and Mc: a Devanagari word is full of them); but not of the scripts that are
 # written without spaces between words, where two adjacent letters are not evidence of a word.
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
+_UNSPACED = regex.compile(f"[{UNSPACED}]")
+# A character of those scripts with its marks, or a word of another script.
+_PIECE = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[^\s{UNSPACED}]+")
+_ANY_PUNCTUATION = regex.compile(r"[\p{P}" + re.escape("$+<=>^`|~") + "]")
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]"
 # Invisible characters inside words (soft hyphens, joiners and non-joiners, direction marks): UAX 29, rule WB4.
 _UNSEEN = r"[\p{Word_Break=Format}\u200c\u200d]"
@@ -43,6 +47,20 @@ def normalize_answer(text: str) -> str:
     Source: the official SQuAD v1.1 and v2.0 evaluation scripts, ``normalize_answer``; in their order.
     """
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def normalize_by_characters(text: str) -> str:
+    """Lowercase, remove the punctuation of all scripts, and put a blank between characters of scripts without blanks.
+
+    Source: ``normalize_answer`` for Chinese in MLQA's ``mlqa_evaluation_v1.py`` (Lewis et al. 2020); here for all such
+    scripts.
+    """
+    return " ".join(_PIECE.findall(_ANY_PUNCTUATION.sub("", text.lower())))
+
+
+def unspaced(text: str) -> bool:
+    """Return True if a text has letters of a script that is written without blanks between words."""
+    return _UNSPACED.search(text) is not None
 
 
 def replace_surrogates(text: str) -> str:

@@ -22,7 +22,7 @@ from quoth.corpus.choice import PassageAnswer, distinct, passage_answers
 from quoth.corpus.corpus import PASSAGES, Corpus, corpus_settings
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
-from quoth.evaluation.metrics import Rules, exact_and_f1
+from quoth.evaluation.metrics import exact_and_f1, rules_for_texts
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold
 from quoth.reading import right_given_answerable, search_batch
 from quoth.records import NEVER, Example
@@ -38,7 +38,6 @@ Floats = NDArray[np.float64]
 SEARCH_WEIGHTS: Floats = np.arange(0, 33) / 2.0
 NULL_WEIGHTS: Floats = np.arange(0, 13) / 8.0
 _COARSE: Floats = np.exp2(np.arange(-2, 9) / 2)
-_RULES: Rules = "v1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +201,7 @@ def _ranked(
     ranked = distinct(found, settings)
     evidence = np.array([each for _, each in ranked])
     logs = (evidence - evidence[0]) / (settings.temperature * TEMPERATURES[:, None])
-    exact, f1 = exact_and_f1(ranked[0][0].answer.text, golds, _RULES) if golds else (False, 0.0)
+    exact, f1 = exact_and_f1(ranked[0][0].answer.text, golds, rules_for_texts(golds)) if golds else (False, 0.0)
     return exact, f1, -float(evidence[0]), -np.log(np.exp(logs).sum(axis=1))
 
 
@@ -216,10 +215,11 @@ def _weights(readings: Sequence[_Reading]) -> tuple[float, float, float]:
     score, null, search = (np.zeros((len(readings), most)) for _ in range(3))
     there, right = (np.zeros((len(readings), most), dtype=bool) for _ in range(2))
     for row, reading in enumerate(readings):
+        rules = rules_for_texts(reading.golds)
         for column, item in enumerate(reading.found):
             score[row, column], null[row, column], search[row, column] = item.answer.score, item.null_score, item.search
             there[row, column] = True
-            right[row, column] = exact_and_f1(item.answer.text, reading.golds, _RULES)[0]
+            right[row, column] = exact_and_f1(item.answer.text, reading.golds, rules)[0]
     kept = right.any(axis=1)
     score, null, search, there, right = (each[kept] for each in (score, null, search, there, right))
     best = (-np.inf, 0.0, 0.0, 1.0)

@@ -21,7 +21,7 @@ from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, Probability
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
 from quoth.evaluation.calibration import Bin, reliability
-from quoth.evaluation.metrics import Rules, exact_and_f1
+from quoth.evaluation.metrics import Rules, exact_and_f1, rules_of
 from quoth.evaluation.threshold import ThresholdFit, fit_threshold, threshold_at
 from quoth.reading import DecodeSettings, WindowLogits, decode, log_shares, right_given_answerable
 from quoth.records import NEVER, Example, NullThreshold
@@ -215,16 +215,15 @@ def _read_all(
 ) -> tuple[list[_Reading], Rules]:
     """Read the labelled examples; return the values of those with a span to quote, and the scoring rules."""
     readings: list[_Reading] = []
-    rules: Rules = "v1.1"
+    golds = []
     labelled = (example for example in examples if example.golds is not None)
     for number, (example, windows) in enumerate(reader.read_all(labelled), 1):
-        if not example.golds:
-            rules = "v2.0"
+        golds.append(example.golds)
         if reading := _read(example, windows, reader.settings.decode):
             readings.append(reading)
         if progress is not None:
             progress(number)
-    return readings, rules
+    return readings, rules_of(golds)
 
 
 def _read(example: Example, windows: list[WindowLogits], stored: DecodeSettings) -> _Reading | None:

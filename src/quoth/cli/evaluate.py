@@ -17,6 +17,7 @@ from quoth.cli.console import note, stderr
 if TYPE_CHECKING:
     from quoth.drawing.report import Mistakes
     from quoth.evaluation import Comparison, Report, Slice
+    from quoth.evaluation.metrics import Rules, Unit
     from quoth.reader import Reader
     from quoth.records import Example, Prediction
 
@@ -70,6 +71,7 @@ def evaluate(
     ] = 1,
     null_threshold: options.NullThreshold = None,
     min_probability: options.MinProbability = None,
+    f1_by: options.F1By = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
@@ -88,14 +90,17 @@ def evaluate(
     from quoth.cli.score import print_report
     from quoth.data import read_examples
     from quoth.data.labels import read_labels
+    from quoth.drawing.report import Mistakes
     from quoth.errors import ConfigError
     from quoth.evaluation import evaluate as evaluate_reader
+    from quoth.evaluation.metrics import rules_of
     from quoth.evaluation.plots import check_plot, check_plot_folder
     from quoth.reader import Reader
     from quoth.store.provenance import warn_if_seen
 
-    if corpus is not None and (slices or slices_by or errors or html):
-        raise ConfigError("--corpus and --slices, --slices-by, --errors or --html must not be given together")
+    if corpus is not None and (slices or slices_by or errors or html or f1_by):
+        raise ConfigError("--corpus and --slices, --slices-by, --errors, --html or --f1-by must not be given together")
+    unit = options.unit(f1_by)
     if against and not html:
         raise ConfigError("--against is for the report: give --html FILE, too")
     into_folder = plot is not None and (plot.endswith("/") or Path(plot).is_dir())
@@ -112,29 +117,24 @@ def evaluate(
             _plot(report, plot, into_folder)
         return
     labelled = sum(example.golds is not None for example in examples)
-    wrong = _wrong_answers(examples) if html else None
-    with _mistakes(errors, examples) as write, reading_bar(labelled) as progress:
+    rules = rules_of((example.golds for example in examples), unit)
+    wrong = Mistakes(rules) if html else None
+    with _mistakes(errors, rules) as write, reading_bar(labelled) as progress:
         noted = [one for one in (write, wrong.add if wrong else None) if one]
         loaded = Reader.load(reader, engine=engine, precision=precision)
         seen = warn_if_seen(loaded.made_from, examples, data, purpose=_TOO_HIGH)
         decision = options.deciding(null_threshold, min_probability)
-        report = evaluate_reader(_Deciding(loaded, decision), examples, progress=progress, each=_all_of(noted))
+        report = evaluate_reader(
+            _Deciding(loaded, decision), examples, progress=progress, each=_all_of(noted), f1_by=unit
+        )
     decided = decision or {"null_threshold": loaded.settings.decode.null_threshold}
     more = {Path(slices_by).name: report.sliced_by(labels)} if slices_by else {}
     print_report(report, json, slices, more, {**decided, **({"seen_before": seen} if seen and json else {})})
     if html and wrong:
         threshold = decided.get("null_threshold")
-        _write_page(html, reader, data, report, wrong, threshold, seen, more, _against(against, examples, report))
+        _write_page(html, reader, data, report, wrong, threshold, seen, more, _against(against, examples, report, unit))
     if plot:
         _plot(report, plot, into_folder)
-
-
-def _wrong_answers(examples: Sequence[Example]) -> Mistakes:
-    """Return a collection of wrong answers for the report."""
-    from quoth.drawing.report import Mistakes
-    from quoth.evaluation.metrics import rules_of
-
-    return Mistakes(rules_of(example.golds for example in examples))
 
 
 def _all_of(functions: Sequence[Callable[[Example, Prediction], None]]) -> Callable[[Example, Prediction], None]:
@@ -147,7 +147,7 @@ def _all_of(functions: Sequence[Callable[[Example, Prediction], None]]) -> Calla
     return each
 
 
-def _against(name: str | None, examples: Sequence[Example], report: Report) -> Comparison | None:
+def _against(name: str | None, examples: Sequence[Example], report: Report, unit: Unit | None) -> Comparison | None:
     """Compare a report with that of another reader."""
     if name is None:
         return None
@@ -157,7 +157,7 @@ def _against(name: str | None, examples: Sequence[Example], report: Report) -> C
 
     labelled = sum(example.golds is not None for example in examples)
     with reading_bar(labelled) as progress:
-        other = evaluate_reader(Reader.load(name), examples, progress=progress)
+        other = evaluate_reader(Reader.load(name), examples, progress=progress, f1_by=unit)
     return compare(other, report, (name, "this reader"))
 
 
@@ -173,13 +173,11 @@ def _write_page(
     comparison: Comparison | None,
 ) -> None:
     """Write the report for others."""
-    from quoth.drawing.report import ReportParts, report_page
-    from quoth.files import whole_file
+    from quoth.drawing.report import ReportParts, write_report
 
     name = "the included reader" if reader in (None, "shipped") else Path(str(reader)).name
     parts = ReportParts(name, Path(data).name, report, wrong, threshold, seen, _history(reader), slices, comparison)
-    with whole_file(file) as opened:
-        opened.write(report_page(parts).encode("utf-8", "replace").decode())
+    write_report(file, parts)
     note(f"Report: {file}")
 
 
@@ -270,15 +268,14 @@ def reading_bar(total: int | None = None) -> Iterator[Callable[..., None]]:
 
 
 @contextmanager
-def _mistakes(file: Path | None, examples: Sequence[Example]) -> Iterator[Callable[[Example, Prediction], None] | None]:
+def _mistakes(file: Path | None, rules: Rules) -> Iterator[Callable[[Example, Prediction], None] | None]:
     """Open a file for wrong answers; yield a function that writes wrong ones, or ``None`` without a file."""
     if file is None:
         yield None
         return
     from quoth.evaluation.error_analysis import CAUSES, mistake_file
-    from quoth.evaluation.metrics import rules_of
 
-    with mistake_file(file, rules_of(example.golds for example in examples)) as (each, counts):
+    with mistake_file(file, rules) as (each, counts):
         yield each
     note(f"{sum(counts.values()):,} wrong answers: {file}")
     for cause, count in counts.most_common():

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from quoth import records
+    from quoth.evaluation.metrics import Unit
 
 Engine = Annotated[
     str,
@@ -47,6 +48,29 @@ MinProbability = Annotated[
         help="Answer only where the probability is at least P, from 0 to 1; instead of --null-threshold.",
     ),
 ]
+
+F1By = Annotated[
+    str | None,
+    typer.Option(
+        "--f1-by",
+        metavar="words|characters",
+        help="What F1 compares.",
+        show_default="characters for answers in scripts without blanks",
+    ),
+]
+
+
+def unit(given: str | None) -> Unit | None:
+    """Return the value of ``--f1-by``.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if given in (None, "words", "characters"):
+        return given  # type: ignore[return-value]
+    from quoth.errors import ConfigError
+
+    raise ConfigError(f"--f1-by must be words or characters, but is {given!r}")
 
 
 def deciding(threshold: str | None, least: float | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import note, print_json
 
 if TYPE_CHECKING:
@@ -21,8 +22,15 @@ app = typer.Typer(add_completion=False)
 def score(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: a file, or hub:NAME:SPLIT.")],
     predictions: Annotated[
-        Path, typer.Argument(metavar="PREDICTIONS", help="JSON of texts by id; null or an empty text is no answer.")
+        Path,
+        typer.Argument(
+            metavar="PREDICTIONS", help="Texts by id: JSON, JSON lines, CSV, TSV, Parquet; an empty one is no answer."
+        ),
     ],
+    null_odds: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON of numbers by id, higher without an answer; for the best threshold."),
+    ] = None,
     compare: Annotated[
         Path | None,
         typer.Option(metavar="OTHER", help="Other predictions, to test whether the difference is significant."),
@@ -30,11 +38,16 @@ def score(
     slices: Annotated[
         bool, typer.Option("--slices", help="Also by question word, length of answer and context, answer position.")
     ] = False,
+    f1_by: options.F1By = None,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
 ) -> None:
     """Score predictions: SQuAD's exact match and F1, equal to the official scorers.
 
-    Data with unanswerable questions are scored by the rules of SQuAD v2.0, others by those of v1.1.
+    Data with unanswerable questions are scored by the rules of SQuAD v2.0, others by those of v1.1. For answers in
+    scripts without blanks, such as Chinese, F1 compares characters, not words; the output says so.
+
+    Where the file has probabilities, their calibration is measured, too; with null odds, in the file or in --null-odds,
+    the best null threshold.
 
     A question without a prediction counts as wrong; a prediction with an unknown id is ignored. Both are noted.
 
@@ -46,18 +59,21 @@ def score(
     from quoth.data import read_examples
     from quoth.errors import ConfigError
     from quoth.evaluation import compare as compare_reports
-    from quoth.evaluation import read_predictions
+    from quoth.evaluation import read_predicted
     from quoth.evaluation import score as score_predictions
 
+    if compare and null_odds:
+        raise ConfigError("--compare and --null-odds cannot be used together: score each file by itself")
     if compare and slices:
         raise ConfigError("--compare and --slices cannot be used together: slice each file by itself")
     # Only slices need the offsets of golds.
     examples = read_examples(data, places=slices)
-    report = score_predictions(examples, read_predictions(predictions, note=note))
+    unit = options.unit(f1_by)
+    report = score_predictions(examples, read_predicted(predictions, null_odds, note=note), f1_by=unit)
     if compare is None:
         print_report(report, json, slices)
         return
-    other = score_predictions(examples, read_predictions(compare, note=note))
+    other = score_predictions(examples, read_predicted(compare, note=note), f1_by=unit)
     comparison = compare_reports(report, other, _names(predictions, compare))
     if json:
         print_json(comparison.to_dict())

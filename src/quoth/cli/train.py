@@ -29,7 +29,8 @@ def train(**flags: Any) -> None:
     Example: [cyan]quoth train train.json --dev dev.json --base distilbert-base-cased --out runs/1[/cyan]
     """
     data, dev, out = flags.pop("data"), flags.pop("dev"), flags.pop("out")
-    recipe, resume, sweep = flags.pop("recipe"), flags.pop("resume"), flags.pop("sweep")
+    recipe, resume, sweep, html = (flags.pop(name) for name in ("recipe", "resume", "sweep", "html"))
+    _check_html(html, data, dev, sweep)
     values = load_recipe(recipe) if recipe else {}
     values.update({name: value for name, value in flags.items() if value is not None})
     TrainConfig.of(values, str(recipe) if recipe else "train")
@@ -39,7 +40,7 @@ def train(**flags: Any) -> None:
     from quoth.training import train as run
 
     with _drawn() as draw:
-        result = run(data, dev=dev, out=out, resume=resume, progress=draw, **values)
+        result = run(data, dev=dev, out=out, resume=resume, html=html, progress=draw, **values)
     if not _tells():
         return
     if result.lost:
@@ -52,7 +53,27 @@ def train(**flags: Any) -> None:
         note(f"Warning: before the first step, F1 on {dev} was {result.before:.2f}: training made it worse.")
     if "null_threshold" in result.scores:
         note(_about_threshold(result.scores))
+    if html:
+        note(f"Report: {html}")
     typer.echo(str(result.folder))
+
+
+def _check_html(html: Path | None, data: list[str], dev: str | None, sweep: Path | None) -> None:
+    """Check that a report can be written."""
+    if html is None:
+        return
+    from quoth.cli.outputs import check_different
+    from quoth.errors import ConfigError
+
+    if sweep:
+        raise ConfigError(
+            "--html and --sweep cannot be used together: quoth evaluate --html reports on the best reader"
+        )
+    if dev is None:
+        raise ConfigError("--html reports on the data of --dev: give both")
+    inputs = {f"TRAIN {number}": file for number, file in enumerate(data, 1)}
+    for name, file in {**inputs, "--dev": dev}.items():
+        check_different({name: file, "--html": html})
 
 
 def _about_threshold(scores: Mapping[str, float]) -> str:
@@ -108,6 +129,7 @@ def _parameters() -> list[inspect.Parameter]:
     data = typer.Argument(metavar="TRAIN...", help="Training data: files, or hub:NAME:SPLIT.")
     out = typer.Option(help="Folder of the reader; checkpoints are stored below it.")
     dev = typer.Option(help="Data to evaluate on while training.")
+    html = typer.Option(metavar="FILE", help="Write a report on --dev for others: one page, with the learning curve.")
     recipe = typer.Option(help="TOML file of settings.")
     sweep = typer.Option(
         metavar="FILE", help="TOML file of fields to vary in many runs; the best has the highest F1 on --dev."
@@ -117,6 +139,7 @@ def _parameters() -> list[inspect.Parameter]:
         parameter("data", list[str], data, inspect.Parameter.empty),
         parameter("out", Path, out, inspect.Parameter.empty),
         parameter("dev", str | None, dev),
+        parameter("html", Path | None, html),
         parameter("recipe", Path | None, recipe),
         parameter("sweep", Path | None, sweep),
         parameter("resume", bool, resume, False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from quoth.evaluation import Comparison, Report, Slice
 from quoth.evaluation.calibration import Calibration, risk_coverage
 from quoth.evaluation.error_analysis import CAUSES, mistake
 from quoth.evaluation.threshold import threshold_curve
+from quoth.files import whole_file
 from quoth.records import Example, NullThreshold, Prediction, Span
 
 _EXAMPLES = 20  # of each cause
@@ -82,8 +84,8 @@ def report_page(parts: ReportParts) -> str:
         *(f'<p class="warning">{escaped(sentence)}</p>' for sentence in _warnings(parts)),
         "<h2>Scores</h2>",
         "<p>Exact match is the share of questions, in per cent, whose answer is one that people marked, without case, "
-        "punctuation and articles. F1 also gives credit for a part of the words. In brackets are 95 % confidence "
-        "intervals: with other questions of the same kind, the score would mostly lie in there.</p>",
+        f"punctuation and articles. F1 also gives credit for a part of the {_unit(report)}. In brackets are 95 % "
+        "confidence intervals: with other questions of the same kind, the score would mostly lie in there.</p>",
         _scores(report),
     ]
     if parts.comparison:
@@ -95,6 +97,18 @@ def report_page(parts: ReportParts) -> str:
     content += _learning(parts.history)
     content += _mistakes(parts.mistakes, report.total)
     return page(f"{parts.reader} on {parts.data}", "\n".join(content))
+
+
+def write_report(file: Path, parts: ReportParts) -> str:
+    """Write the page, atomically, and return it."""
+    content = report_page(parts).encode("utf-8", "replace").decode()
+    with whole_file(file) as opened:
+        opened.write(content)
+    return content
+
+
+def _unit(report: Report) -> str:
+    return "characters" if report.rules.endswith("characters") else "words"
 
 
 def _warnings(parts: ReportParts) -> list[str]:
@@ -193,18 +207,30 @@ def _slices(slices: Mapping[str, Mapping[str, Slice]]) -> list[str]:
 
 
 def _learning(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows = [row for row in history if "eval_f1" in row]
-    if len(rows) < 2:
-        return []
-    lines = {
-        name: [(float(row["step"]), float(row[key])) for row in rows if key in row]
-        for name, key in (("F1", "eval_f1"), ("exact match", "eval_exact"))
+    scores = _curves(history, {"F1": "eval_f1", "exact match": "eval_exact"})
+    losses = _curves(history, {"training": "loss", "development data": "eval_loss"})
+    content = []
+    if scores:
+        content += [
+            "<p>The scores on the development data, by which the best state was chosen, over the training steps.</p>",
+            line_chart(scores, x="step", y="per cent", top=100.0),
+        ]
+    if losses:
+        highest = max(loss for points in losses.values() for _, loss in points)
+        content += [
+            "<p>The loss, which training lowers. If it falls on the training data and rises on the development data, "
+            "the reader learns its questions by heart.</p>",
+            line_chart(losses, x="step", y="loss", top=float(f"{1.05 * highest:.2g}") or 1.0),
+        ]
+    return ["<h2>How it learned</h2>", *content] if content else []
+
+
+def _curves(history: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:
+    """Return name -> (step, value) for each key of a log that has at least two values."""
+    found = {
+        name: [(float(row["step"]), float(row[key])) for row in history if key in row] for name, key in keys.items()
     }
-    return [
-        "<h2>How it learned</h2>",
-        "<p>The scores on the development data, by which the best state was chosen, over the training steps.</p>",
-        line_chart(lines, x="step", y="per cent", top=100.0),
-    ]
+    return {name: points for name, points in found.items() if len(points) > 1}
 
 
 def _mistakes(mistakes: Mistakes, total: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,18 +11,20 @@ from typing import NamedTuple, Protocol
 from quoth.errors import ConfigError, DataError, PredictionsError
 from quoth.evaluation.calibration import Calibration, Confidence
 from quoth.evaluation.compare import Comparison, compare
-from quoth.evaluation.metrics import Rules, exact_and_f1, rules_of
-from quoth.evaluation.predictions import prediction_files, read_predictions
+from quoth.evaluation.metrics import Rules, Unit, exact_and_f1, rules_of
+from quoth.evaluation.predicted import Predicted, read_predicted, read_predictions
+from quoth.evaluation.predictions import prediction_files
 from quoth.evaluation.report import Report, Row, Slice
 from quoth.evaluation.slices import Traits
 from quoth.names import suggests_names
-from quoth.records import Answer, Example, Gold, Prediction
+from quoth.records import Example, Gold, Prediction
 
 __all__ = [
     "AnswersAll",
     "Calibration",
     "Comparison",
     "Confidence",
+    "Predicted",
     "Report",
     "Row",
     "Rules",
@@ -30,6 +33,7 @@ __all__ = [
     "compare",
     "evaluate",
     "prediction_files",
+    "read_predicted",
     "read_predictions",
     "score",
 ]
@@ -49,31 +53,43 @@ class _Outcome(NamedTuple):
     golds: tuple[Gold, ...]
     text: str | None
     traits: Traits
-    best: Answer | None = None
+    best: str | None = None  # text of the best answer, also where the reader abstains
+    probability: float | None = None
     null_odds: float | None = None
     null_probability: float = 0.0
     abstains: bool = False
 
     @classmethod
-    def of(cls, example: Example, prediction: Prediction | str | None) -> _Outcome:
+    def of(cls, example: Example, prediction: Prediction | Predicted | str | None) -> _Outcome:
         golds = example.golds or ()
+        if isinstance(prediction, Predicted):
+            text, probability, silence, odds = prediction
+            best = text or None
+            return cls(example.id, golds, text, Traits.of(example), best, probability, odds, silence or 0.0, not text)
         if not isinstance(prediction, Prediction):
             return cls(example.id, golds, prediction, Traits.of(example))
         traits = Traits.of(example, prediction.windows or None)
-        best = prediction.answers[0] if prediction.answers else None
-        silence = prediction.null_probability or 0.0
-        return cls(
-            example.id, golds, prediction.text, traits, best, prediction.null_odds, silence, prediction.no_answer
-        )
+        first, odds = prediction.answers[0] if prediction.answers else None, prediction.null_odds
+        best, probability = (first.text, first.probability) if first and odds is not None else (None, None)
+        silence, abstains = prediction.null_probability or 0.0, prediction.no_answer
+        return cls(example.id, golds, prediction.text, traits, best, probability, odds, silence, abstains)
 
 
 @suggests_names
-def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | Iterable[Prediction]) -> Report:
+def score(
+    examples: Iterable[Example],
+    predictions: Mapping[str, str | Predicted | None] | Iterable[Prediction],
+    *,
+    f1_by: Unit | None = None,
+) -> Report:
     """Score predictions of any system against the golds of a data set.
 
     Args:
         examples: The data set. Unlabelled examples are skipped and counted.
-        predictions: Texts by example id, ``None`` or ``""`` for no answer; or predictions of a reader.
+        predictions: Texts by example id, ``None`` or ``""`` for no answer; what :func:`read_predicted` returns, with
+            its probabilities and null odds; or predictions of a reader.
+        f1_by: What F1 compares, "words" or "characters"; by default, characters if most answers are in a script without
+            blanks, such as Chinese, else words, as the official scorers do. The report's ``rules`` say which it was.
 
     Returns:
         A report with one row per labelled example, in order. Missing predictions count as wrong, and unknown ids are
@@ -89,7 +105,7 @@ def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | I
         >>> score(examples, {"56be4db0": "Denver Broncos!"}).f1
         100.0
     """
-    known: Mapping[str, Prediction | str | None]
+    known: Mapping[str, Prediction | Predicted | str | None]
     known = predictions if isinstance(predictions, Mapping) else {each.id: each for each in predictions}
     outcomes, seen, unlabelled = [], set(), 0
     for example in examples:
@@ -97,8 +113,12 @@ def score(examples: Iterable[Example], predictions: Mapping[str, str | None] | I
         if example.golds is None:
             unlabelled += 1
         else:
-            outcomes.append(_Outcome.of(example, (known[example.id] or "") if example.id in known else None))
-    return _report(outcomes, len(known.keys() - seen), unlabelled)
+            outcomes.append(_Outcome.of(example, _text_or_more(known[example.id]) if example.id in known else None))
+    return _report(outcomes, len(known.keys() - seen), unlabelled, f1_by)
+
+
+def _text_or_more(prediction: Prediction | Predicted | str | None) -> Prediction | Predicted | str:
+    return "" if prediction is None else prediction
 
 
 @suggests_names
@@ -108,6 +128,7 @@ def evaluate(
     *,
     progress: Callable[[int], None] | None = None,
     each: Callable[[Example, Prediction], None] | None = None,
+    f1_by: Unit | None = None,
 ) -> Report:
     """Predict and score in one pass. Memory grows only by a small row per question.
 
@@ -116,6 +137,7 @@ def evaluate(
         examples: The data set, a list or a stream. Unlabelled examples are skipped and counted.
         progress: Called after each question with the number of questions answered so far.
         each: Called with each labelled example and its prediction.
+        f1_by: What F1 compares, as for :func:`score`.
 
     Returns:
         The same report as ``score`` returns for these predictions, and the calibration of the probabilities.
@@ -160,15 +182,15 @@ def evaluate(
         if progress is not None:
             progress(len(outcomes))
     outcomes.extend(_Outcome.of(example, None) for example in silent.elements())
-    return _report(outcomes, 0, unlabelled)
+    return _report(outcomes, 0, unlabelled, f1_by)
 
 
-def _report(outcomes: list[_Outcome], unknown: int, unlabelled: int) -> Report:
+def _report(outcomes: list[_Outcome], unknown: int, unlabelled: int, f1_by: Unit | None) -> Report:
     """Return the report for the labelled examples."""
     if not outcomes:
         found = "all of them are unlabelled" if unlabelled else "there are none"
         raise DataError("data", [f"data must have labelled questions to be scored, but {found}"])
-    rules = rules_of(outcome.golds for outcome in outcomes)
+    rules = rules_of((outcome.golds for outcome in outcomes), f1_by)
     return Report(tuple(_row(outcome, rules) for outcome in outcomes), rules, unknown, unlabelled)
 
 
@@ -177,15 +199,16 @@ def _row(outcome: _Outcome, rules: Rules) -> Row:
     if outcome.text is not None:
         exact, f1 = exact_and_f1(outcome.text, [gold.text for gold in outcome.golds], rules)
     confidence = _confidence(outcome, rules)
-    return Row(outcome.id, exact, f1, outcome.text, bool(outcome.golds), outcome.traits, confidence)
+    odds = outcome.null_odds
+    return Row(outcome.id, exact, f1, outcome.text, bool(outcome.golds), outcome.traits, confidence, odds)
 
 
 def _confidence(outcome: _Outcome, rules: Rules) -> Confidence | None:
-    best, odds = outcome.best, outcome.null_odds
-    if best is None or odds is None:
+    if outcome.probability is None:
         return None
     exact, f1 = False, 0.0
-    if outcome.golds:
-        exact, f1 = exact_and_f1(best.text, [gold.text for gold in outcome.golds], rules)
-    null = outcome.null_probability
-    return Confidence(best.probability, odds, exact, f1, null, outcome.abstains, bool(outcome.golds))
+    if outcome.golds and outcome.best is not None:
+        exact, f1 = exact_and_f1(outcome.best, [gold.text for gold in outcome.golds], rules)
+    odds = math.nan if outcome.null_odds is None else outcome.null_odds
+    null, has = outcome.null_probability, bool(outcome.golds)
+    return Confidence(outcome.probability, odds, exact, f1, null, outcome.abstains, has, outcome.best is not None)

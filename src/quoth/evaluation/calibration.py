@@ -28,12 +28,14 @@ class Confidence:
 
     Attributes:
         probability: Probability of the best answer, even if the reader abstains; in [0, 1].
-        null_odds: Null score minus the best answer's score; higher means that "no answer" is more likely.
+        null_odds: Null score minus the best answer's score; higher means that "no answer" is more likely;
+            NaN if unknown.
         exact: Whether the best answer matches a gold exactly; False if the question is unanswerable.
         f1_share: F1 of the best answer as a share, in [0, 1].
         null_probability: Probability that the text does not answer the question, in [0, 1].
         abstains: Whether the reader decided for "no answer".
         answerable: Whether the question has golds.
+        known: Whether the best answer is known. Of a file it is not where it abstains; then ``exact`` is False.
     """
 
     probability: float
@@ -43,6 +45,7 @@ class Confidence:
     null_probability: float = 0.0
     abstains: bool = False
     answerable: bool = True
+    known: bool = True
 
     @property
     def decision_probability(self) -> float:
@@ -146,9 +149,14 @@ class Calibration:
         return coverage_at(sure, right, precision)
 
     @cached_property
-    def odds_risk_area(self) -> float:
-        """Like :attr:`f1_risk_area`, but answers are ranked by null odds, as a null threshold does."""
+    def odds_risk_area(self) -> float | None:
+        """Like :attr:`f1_risk_area`, but answers are ranked by null odds, as a null threshold does.
+
+        ``None`` if they are unknown.
+        """
         sureness = [-answer.null_odds for answer in self.answers]
+        if np.isnan(sureness).any():
+            return None
         return risk_coverage_area(sureness, [1 - answer.f1_share for answer in self.answers])
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,7 +165,7 @@ class Calibration:
             "ece": self.error,
             "aurc_exact": self.exact_risk_area,
             "aurc_f1": self.f1_risk_area,
-            "aurc_f1_by_null_odds": self.odds_risk_area,
+            **({} if self.odds_risk_area is None else {"aurc_f1_by_null_odds": self.odds_risk_area}),
             "coverage": {f"{100 * each:.0f}": self.coverage(each) for each in PRECISIONS},
             "quote_coverage": {f"{100 * each:.0f}": self.quote_coverage(each) for each in PRECISIONS},
             "reliability": [asdict(each) for each in self.bins],

@@ -14,7 +14,7 @@ from typing import Any
 from quoth.deprecated import NamedToJson
 from quoth.evaluation.bootstrap import clusters, interval
 from quoth.evaluation.calibration import PRECISIONS, Calibration, Confidence
-from quoth.evaluation.metrics import Rules
+from quoth.evaluation.metrics import Rules, about_rules
 from quoth.evaluation.slices import DIMENSIONS, Traits
 from quoth.evaluation.threshold import BestThreshold, best_threshold
 
@@ -37,6 +37,7 @@ class Row:
         traits: Properties of the question and its context. Ignored by ``==``.
         confidence: Probabilities of the decision, even if the reader abstains; ``None`` if the prediction is only a
             text, or the context has no span to quote. Ignored by ``==``.
+        null_odds: The higher, the less likely there is an answer; ``None`` if unknown. Ignored by ``==``.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Row:
     answerable: bool
     traits: Traits = field(default=Traits(), compare=False)
     confidence: Confidence | None = field(default=None, compare=False)
+    null_odds: float | None = field(default=None, compare=False)
 
     @property
     def f1(self) -> float:
@@ -109,7 +111,8 @@ class Report(Slice, NamedToJson):
 
     Attributes:
         rows: One per labelled question, in the order of the data.
-        rules: The scoring rules: ``"v2.0"`` if the data have unanswerable questions, else ``"v1.1"``.
+        rules: The scoring rules: ``"v2.0"`` if the data have unanswerable questions, else ``"v1.1"``; with
+            ``" by characters"`` if the answers are in scripts without blanks.
         unknown: Number of predictions that were ignored because the data do not have their ids.
         unlabelled: Number of questions that were skipped because they are unlabelled.
     """
@@ -169,20 +172,18 @@ class Report(Slice, NamedToJson):
     @cached_property
     def best_exact(self) -> BestThreshold | None:
         """The best exact match of any null threshold; ``None`` without null scores or unanswerable questions."""
-        return self._best([row.confidence.exact if row.confidence else row.exact for row in self.rows])
+        return self._best([known.exact if (known := _known(row)) else row.exact for row in self.rows])
 
     @cached_property
     def best_f1(self) -> BestThreshold | None:
         """The best F1 of any null threshold; ``None`` without null scores or unanswerable questions."""
-        return self._best([row.confidence.f1_share if row.confidence else row.f1_share for row in self.rows])
+        return self._best([known.f1_share if (known := _known(row)) else row.f1_share for row in self.rows])
 
     def _best(self, scores: Sequence[float]) -> BestThreshold | None:
-        if self.calibration is None or self.no_answer is None or self.missing:
+        if self.no_answer is None or self.missing or all(row.null_odds is None for row in self.rows):
             return None
-        return best_threshold(self._null_odds(), scores, [row.answerable for row in self.rows])
-
-    def _null_odds(self) -> list[float]:
-        return [row.confidence.null_odds if row.confidence else NOTHING_READ for row in self.rows]
+        odds = [NOTHING_READ if row.null_odds is None else row.null_odds for row in self.rows]
+        return best_threshold(odds, scores, [row.answerable for row in self.rows])
 
     @property
     def notes(self) -> list[str]:
@@ -193,6 +194,11 @@ class Report(Slice, NamedToJson):
             notes.append(f"questions without a prediction, counted as wrong: {count} ({some(self.missing)})")
         if self.unknown:
             notes.append(f"predictions for unknown ids, ignored: {self.unknown:,}")
+        if hidden := sum(row.confidence is not None and not row.confidence.known for row in self.rows):
+            notes.append(
+                f"predictions of no answer that do not say what the best answer would be, {hidden:,}: at other "
+                "thresholds they count as no answer, too"
+            )
         if self.unlabelled:
             notes.append(f"unlabelled questions, not scored: {self.unlabelled:,}")
         return notes
@@ -232,7 +238,7 @@ class Report(Slice, NamedToJson):
         slices: dict[str, Slice] = {"all questions": self}
         if self.has_answer and self.no_answer:
             slices |= {"answerable": self.has_answer, "unanswerable": self.no_answer}
-        rules = f"SQuAD {self.rules} rules; in brackets, 95 % intervals"
+        rules = f"{about_rules(self.rules)}; in brackets, 95 % intervals"
         return "\n".join([_head(""), *map(_line, slices, slices.values()), rules, *self._confidence_lines()])
 
     def _confidence_lines(self) -> list[str]:
@@ -275,6 +281,11 @@ def some(names: Sequence[str]) -> str:
     """Return the first names, and the number of the others."""
     shown = ", ".join(names[:_NAMED])
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED:,} more"
+
+
+def _known(row: Row) -> Confidence | None:
+    """Return the confidence of a row if it is known what the best answer is, even if the reader abstains."""
+    return row.confidence if row.confidence and row.confidence.known else None
 
 
 def _slice(rows: Iterable[Row]) -> Slice | None:

@@ -45,6 +45,8 @@ class Tracked(Protocol):
 _DIGEST = 36
 # File with the id of the MLflow run, so that a resumed training run continues in the same one.
 _FILE = "mlflow.json"
+# The artifact of a run's report.
+REPORT = "report.html"
 # Names of the trainer's metrics -> names in MLflow.
 _METRICS = {
     "loss": "train_loss",
@@ -108,10 +110,12 @@ class MlflowTracker(TrainerCallback):
         if metrics:
             mlflow.log_metrics(metrics, step=state.global_step)
 
-    def log_reader(self, folder: Path, seconds: float) -> None:
-        """Log the training time, and the reader as a model."""
+    def log_reader(self, folder: Path, seconds: float, report: str | None = None) -> None:
+        """Log the training time, the report (a page of HTML), and the reader as a model."""
         import mlflow
 
+        if report is not None:
+            mlflow.log_text(report, REPORT)
         mlflow.log_metric("train_seconds", seconds)
         if self._config.log_model:
             log_reader(ReaderFolder.open(folder), self._config.registered_model)

@@ -113,6 +113,7 @@ def _signature() -> ModelSignature:
     answer: Any = Object([Property("text", text), *places, *numbers, *folded])
     outputs = [
         ColSpec(text, "question"),
+        ColSpec(text, "text"),
         ColSpec(Array(answer), "answers"),
         ColSpec(answer, "best", required=False),
         ColSpec(DataType.boolean, "no_answer"),

@@ -36,7 +36,8 @@ class ReaderModel(PythonModel):
                 too.
 
         Returns:
-            For each row, in order, an object with the keys of ``quoth ask --json``.
+            For each row, in order, an object with the keys of ``quoth ask --json``, and ``text``: the best answer's
+            text, ``""`` for no answer.
 
         Raises:
             MlflowException: If a row is invalid. The message lists all problems, and no row is answered; the server
@@ -58,7 +59,7 @@ class ReaderModel(PythonModel):
                 min_probability=wanted.get("min_probability"),
                 overlapping=bool(wanted.get("overlapping")),
             )
-            return [prediction.to_dict() for prediction in predictions]
+            return [{**prediction.to_dict(), "text": prediction.text} for prediction in predictions]
         except ConfigError as error:
             raise _refusal([str(error)]) from error
         except InputError as error:

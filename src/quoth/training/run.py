@@ -36,6 +36,7 @@ from quoth.tracking.callback import MlflowTracker
 from quoth.training.attention import use_attention
 from quoth.training.checkpoints import newest_checkpoint
 from quoth.training.config import TrainConfig
+from quoth.training.dev_report import write_dev_report
 from quoth.training.device import choose_precision, keep_memory, on_cpu, use_threads
 from quoth.training.features import WindowDataset, with_every_place
 from quoth.training.progress import Progress, ProgressCallback
@@ -98,6 +99,7 @@ def train(
     out: str | Path,
     dev: str | Path | Sequence[str | Path | Example] | Labelled | None = None,
     resume: bool = False,
+    html: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
     **settings: Unpack[TrainSettings],
@@ -109,6 +111,8 @@ def train(
         out: Folder of the reader. Checkpoints are stored below it.
         dev: Examples to evaluate on. They select the best checkpoint and trigger early stopping.
         resume: Continue from the newest complete checkpoint in ``out``, if there is one.
+        html: Write a report on the reader here: the scores on ``dev``, the learning curve, and the wrong answers, as
+            ``quoth evaluate --html`` does. A tracked run has it as the artifact ``report.html``.
         progress: Called with the progress after each step, for instance ``print``.
         callbacks: Additional callbacks, as for transformers' Trainer.
         settings: Fields of :class:`TrainConfig`; ``base`` is required.
@@ -127,6 +131,8 @@ def train(
         quoth.errors.ConfigError: configuration: bas is unknown; did you mean base?
     """
     config, out = TrainConfig.of(settings), Path(out)
+    if html is not None and not dev:
+        raise ConfigError("a report is on dev examples, but none are given")
     checkpoint = _checkpoint(out, config, resume)
     tracker = MlflowTracker(config) if config.tracking else None
     precision = choose_precision(config.precision)
@@ -156,8 +162,9 @@ def train(
         if main:
             with _explain_disk_error(out):
                 _write_reader(trainer, facts, used, seconds, out)
+        page = write_dev_report(out, dev_examples, trainer.state.log_history, Path(html)) if html and main else None
         if tracker and main:
-            tracker.log_reader(out, seconds)
+            tracker.log_reader(out, seconds, page)
     accelerator.wait_for_everyone()
     scores, step = _scores(trainer), trainer.state.best_global_step or trainer.state.global_step
     lost = tuple(trainer.data.windows.lost)

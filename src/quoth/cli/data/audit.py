@@ -96,9 +96,9 @@ def _print(result: Audit) -> None:
 
 
 def _f1(text: str, golds: Sequence[str]) -> float:
-    from quoth.evaluation.metrics import exact_and_f1
+    from quoth.evaluation.metrics import exact_and_f1, rules_for_texts
 
-    return exact_and_f1(text, golds, "v2.0")[1]
+    return exact_and_f1(text, golds, rules_for_texts(golds))[1]
 
 
 def _by_reader(sets: Mapping[str, Sequence[Example]], name: str) -> list[tuple[str, Suspect]]:

@@ -13,6 +13,8 @@ from quoth.cli.data.show import count
 from quoth.display import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from quoth.data.exchange import Merged
 
 _FORMATS = "squad, flat, label-studio, doccano, argilla, haystack, simpletransformers, datasets"
@@ -56,7 +58,7 @@ def convert(
     from quoth.data.rows import Problems
     from quoth.data.write import row_of
     from quoth.errors import ConfigError, DataError
-    from quoth.evaluation.metrics import exact_and_f1
+    from quoth.evaluation.metrics import exact_and_f1, rules_for_texts
 
     if annotators not in ("golds", "conflict"):
         raise ConfigError(f"--annotators must be golds or conflict, but is {annotators!r}")
@@ -72,7 +74,11 @@ def convert(
             raise DataError(file, problems.sentences(), problems.lines())
     problems = Problems(files[0])
     joined = join_files(tasks, [Path(file).name for file in files], problems)
-    merged = merge(joined, lambda text, golds: exact_and_f1(text, golds, "v2.0"), annotators)  # type: ignore[arg-type]
+
+    def compared(text: str, golds: Sequence[str]) -> tuple[bool, float]:
+        return exact_and_f1(text, golds, rules_for_texts(golds))
+
+    merged = merge(joined, compared, annotators)  # type: ignore[arg-type]
     places = {task.id: task.where for task in joined}
     check([row_of(each, places[each.id]) for each in merged.examples], problems)
     if not merged.examples and not problems.errors:

@@ -1,0 +1,217 @@
+"""Reads prediction files of any system: texts, and where they are there, probabilities and null odds."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from quoth.errors import MissingExtraError, PredictionsError
+from quoth.evaluation.report import some
+
+_TEXTS = ("prediction_text", "prediction", "text", "answer", "answer_text")
+_NUMBERS = ("probability", "null_probability", "null_odds")
+
+
+class Predicted(NamedTuple):
+    """A prediction that was read from a file.
+
+    Attributes:
+        text: The predicted text, ``""`` for no answer.
+        probability: Probability of the best answer, in [0, 1], also where the text is ``""``; ``None`` if unknown.
+        null_probability: Probability that the text does not answer the question, in [0, 1]; ``None`` if unknown.
+        null_odds: The higher, the less likely there is an answer; in any unit. ``None`` if unknown.
+    """
+
+    text: str
+    probability: float | None = None
+    null_probability: float | None = None
+    null_odds: float | None = None
+
+
+def read_predictions(path: str | Path, *, note: Callable[[str], None] | None = None) -> dict[str, str]:
+    """Read the texts of :func:`read_predicted`: texts by id, ``""`` for no answer."""
+    return {key: each.text for key, each in read_predicted(path, note=note).items()}
+
+
+def read_predicted(
+    path: str | Path, null_odds: str | Path | None = None, *, note: Callable[[str], None] | None = None
+) -> dict[str, Predicted]:
+    """Read predictions: ``{id: text}``, or rows with an ``id`` and a ``prediction_text`` (or ``text``, ``answer``).
+
+    The file is JSON (an object, or the hub metric's list of rows), JSON lines, CSV or TSV, in UTF-8, or any of these
+    gzipped; or Parquet. ``null`` counts as no answer, and so does an empty cell. Rows may have a ``probability``, a
+    ``null_probability`` and ``null_odds``, as ``quoth predict`` writes them.
+
+    Args:
+        path: The file.
+        null_odds: A JSON file ``{id: number}``, as for ``--na-prob-file`` of the official scorer.
+        note: Called with a warning about repeated ids.
+
+    Returns:
+        Predictions by id, in the order of the file. The last one of a repeated id counts, as in the official scorers.
+
+    Raises:
+        PredictionsError: If the format is invalid; the message names the entries.
+        MissingExtraError: If it is Parquet, without pyarrow.
+        OSError: If it cannot be opened.
+    """
+    repeated: dict[str, None] = {}
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        entries: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in entries:
+                repeated[key] = None
+            entries[key] = value
+        return entries
+
+    document = _rows(path) if _is_rows(path) else _parse(path, collect)
+    entries = collect(_entries(path, document)) if isinstance(document, list) else document
+    if not isinstance(entries, dict):
+        raise PredictionsError(f"{path}: predictions must be a JSON object of texts by id, but are {_kind(document)}")
+    allowed = (str, Predicted, type(None))
+    wrong = [f"{key} ({_kind(value)})" for key, value in entries.items() if not isinstance(value, allowed)]
+    if wrong:
+        raise PredictionsError(f"{path}: each prediction must be a text or null, but is not for {some(wrong)}")
+    if repeated and note:
+        note(f"{path}: repeated ids, of which the last text counts: {some([*repeated])}")
+    found = {key: value if isinstance(value, Predicted) else Predicted(value or "") for key, value in entries.items()}
+    if null_odds is None:
+        return found
+    odds = _odds(null_odds)
+    return {key: each._replace(null_odds=odds.get(key, each.null_odds)) for key, each in found.items()}
+
+
+def _odds(path: str | Path) -> dict[str, float]:
+    document = _parse(path, dict)
+    if not isinstance(document, dict):
+        raise PredictionsError(f"{path}: null odds must be a JSON object of numbers by id, but are {_kind(document)}")
+    wrong = [
+        f"{key} ({_kind(value)})"
+        for key, value in document.items()
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
+    ]
+    if wrong:
+        raise PredictionsError(f"{path}: null odds must be numbers, but are not for {some(wrong)}")
+    return document
+
+
+def _is_rows(path: str | Path) -> bool:
+    return _suffix(path) in (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+
+
+def _suffix(path: str | Path) -> str:
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes[-2:] if suffix.lower() != ".gz"]
+    return suffixes[-1] if suffixes else ""
+
+
+def _rows(path: str | Path) -> list[Any]:
+    """Return the rows of JSON lines or of a table."""
+    if _suffix(path) == ".parquet":
+        return _parquet(path)
+    text = _text(path)
+    if _suffix(path) in (".jsonl", ".ndjson"):
+        rows = []
+        for number, line in enumerate(text.split("\n"), 1):
+            try:
+                rows += [json.loads(line)] if line.strip() else []
+            except (ValueError, RecursionError) as error:
+                raise PredictionsError(f"{path}: line {number} must be JSON, but is not ({error})") from error
+        return rows
+    header = text.split("\n", 1)[0]
+    delimiter = max((",", ";", "\t", "|"), key=header.count)
+    try:
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise PredictionsError(f"{path}: must be a table of ids and texts, but: {error}") from error
+
+
+def _parquet(path: str | Path) -> list[Any]:
+    try:
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError:
+        raise MissingExtraError("reading Parquet", "tables") from None
+    try:
+        return list(parquet.read_table(path).to_pylist())
+    except ArrowInvalid as error:
+        raise PredictionsError(f"{path}: must be Parquet, but: {error}") from error
+
+
+def _text(path: str | Path) -> str:
+    try:
+        content = Path(path).read_bytes()
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise PredictionsError(f"{path}: must be a complete gzip file, but is damaged ({error})") from error
+    except UnicodeDecodeError as error:
+        raise PredictionsError(f"{path}: must be UTF-8, but byte {error.start} is not") from error
+
+
+def _parse(path: str | Path, collect: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> object:
+    text = _text(path)
+    try:
+        return json.loads(text, object_pairs_hook=collect)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise PredictionsError(f"{path}: must be JSON, but is not at {where} ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise PredictionsError(f"{path}: must be a JSON object of texts by id, but {error}") from error
+
+
+def _entries(path: str | Path, rows: list[Any]) -> list[tuple[str, Any]]:
+    """Return the id of each row, and its text, or what else it says."""
+    wrong = [
+        f"entry {number}"
+        for number, row in enumerate(rows, start=1)
+        if not (isinstance(row, dict) and type(row.get("id")) in (str, int) and _said(row))
+    ]
+    if wrong:
+        raise PredictionsError(
+            f"{path}: each entry must have an id and a prediction_text, but these do not: {some(wrong)}"
+        )
+    return [(str(row["id"]), _of_row(path, row)) for row in rows]
+
+
+def _of_row(path: str | Path, row: dict[str, Any]) -> object:
+    """Return the prediction of a row; its text as it is, if that is no text."""
+    text = row[_said(row) or ""]
+    if not isinstance(text, str | None):
+        return text
+    numbers = {name: _number(row.get(name)) for name in _NUMBERS}
+    for name, value in numbers.items():
+        within = value is None or (math.isfinite(value) and (name == "null_odds" or 0 <= value <= 1))
+        if not within:
+            must = "a number" if name == "null_odds" else "a number from 0 to 1"
+            raise PredictionsError(f"{path}: {name} of {row['id']} must be {must}, but is {row[name]!r}")
+    return Predicted(text or "", **numbers)
+
+
+def _number(value: object) -> float | None:
+    """Return a number, also of a cell; NaN for anything else but nothing."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _said(entry: dict[str, Any]) -> str | None:
+    """Return the key of an entry that holds the text."""
+    return next((name for name in _TEXTS if name in entry), None)
+
+
+def _kind(value: object) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
