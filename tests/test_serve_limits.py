@@ -40,7 +40,10 @@ def lives(server):
 
 
 def test_a_body_that_is_too_large_is_rejected_before_it_is_read(server):
-    head = b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000000\r\n\r\n"
+    head = (
+        b"POST /v1/answer HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100000000\r\n\r\n"
+    )
     with server.raw(head) as connection:
         code, headers, found = status(connection)
     assert (code, found["error"]["code"]) == (413, "body_bytes_limit")
@@ -103,7 +106,7 @@ def cut_off(connection, line, pause=0.0, times=1_000):
 
 
 def test_slow_headers_of_a_second_request_close_the_connection(server):
-    with server.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") as connection:
+    with server.raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") as connection:
         assert status(connection)[0] == 200
         before = time.monotonic()
         connection.sendall(b"GET /hea")
@@ -129,10 +132,10 @@ def test_endless_headers_are_rejected(server):
     "data",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/9.9\r\n\r\n", b"\r\n\r\n\r\n", b"\x00" * 1000,
-        b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"GET /%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n", b"BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /v1/answer HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/answer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /v1/answer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /%ff%fe HTTP/1.1\r\nHost: localhost\r\n\r\n", b"BREW /pot HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
 )  # fmt: skip
 def test_invalid_http_closes_only_its_connection(server, data):
@@ -196,7 +199,7 @@ def test_the_work_of_a_disconnected_client_is_cancelled():
 
 def test_files_of_disconnected_clients_do_not_block_answers():
     body, kind = form("long.pdf", pdf(["a key is here"] * 80_000))
-    head = f"POST /v1/texts HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /v1/texts HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     parsers = []
     with process() as server:
         for _ in range(6):

@@ -805,7 +805,7 @@ def test_a_busy_server_is_retried(driver):
         with contextlib.ExitStack() as held:
             for _ in range(12):
                 slow = held.enter_context(socket.create_connection(("127.0.0.1", busy.port)))
-                slow.sendall(b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+                slow.sendall(b"POST /v1/answer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
             time.sleep(0.3)
             page.find("#question").send_keys(QUESTION, Keys.ENTER)
             page.until(lambda: "Asking again in" in page.text_of("#notice"), "the notice")

@@ -85,7 +85,7 @@ def request(path, document, *more):
     body = json.dumps(document).encode()
     lines = [
         f"POST {path} HTTP/1.1",
-        "Host: x",
+        "Host: localhost",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         *more,
@@ -112,7 +112,7 @@ def process(*flags, reader=TINY, **environment):
     """Run ``quoth serve`` in a process of its own, on a free port."""
     words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--threads", "1", *map(str, flags)]
     words += ["--reader", reader] if reader else []
-    kept = {name: value for name, value in os.environ.items() if name != "QUOTH_TOKEN"} | environment
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("QUOTH_")} | environment
     log = []
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=kept) as running:
         reading = threading.Thread(target=lambda: log.extend(iter(running.stderr.readline, b"")), daemon=True)

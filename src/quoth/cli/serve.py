@@ -13,6 +13,7 @@ import typer
 from quoth.cli.console import note
 from quoth.cli.flags import add_command, flags_of, parameter
 from quoth.serve.settings import ServeSettings
+from quoth.serve.tokens import token_of
 
 app = typer.Typer(add_completion=False)
 
@@ -36,27 +37,35 @@ def serve(**flags: Any) -> None:
         raise MissingExtraError("quoth serve", "serve")
     from quoth.serve.run import serve as run
 
-    reader, cors = flags.pop("reader"), flags.pop("cors") or []
+    reader = flags.pop("reader")
+    lists = {name: tuple(flags.pop(name) or ()) for name in ("allowed_host", "cors")}
     given = {name: value for name, value in flags.items() if value is not None}
-    settings = ServeSettings(**given, token=os.environ.get("QUOTH_TOKEN") or None, cors=tuple(cors))
-    if not settings.is_local and settings.token is None:
-        note(
-            f"{settings.host} accepts requests without a token or encryption. Set QUOTH_TOKEN, and use a proxy "
-            "with TLS."
-        )
+    settings = ServeSettings(
+        **given,
+        **lists,
+        token=token_of(os.environ, "QUOTH_TOKEN"),
+        metrics_token=token_of(os.environ, "QUOTH_METRICS_TOKEN"),
+    )
+    settings.check_reach()
+    if not settings.is_local and not settings.has_token:
+        note(f"{settings.host} accepts requests without a token or encryption. Set QUOTH_TOKEN, and use TLS.")
     # The server shuts down by itself, and raises the signal again after all accepted requests are answered.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    run(reader, settings, lambda url: note(f"Listening on {url}"))
+    run(reader, settings, note)
 
 
 def _parameters() -> list[inspect.Parameter]:
     """Return the parameters of the command: the reader, a flag for each setting, the origins."""
     reader = typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
+    host = typer.Option(
+        metavar="NAME", help="A name by which requests may come, or *.NAME for all below it. May be given again."
+    )
     cors = typer.Option(metavar="ORIGIN", help="Allow requests from pages of this origin. May be given again.")
     return [
         parameter("reader", str | None, reader),
         *flags_of(ServeSettings),
+        parameter("allowed_host", list[str] | None, host),
         parameter("cors", list[str] | None, cors),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import queue
 import subprocess
 import sys
@@ -90,6 +91,18 @@ class Pool:
 _DAMAGED = "the .{} file is damaged, or has another format than its name says; open it and save it again"
 
 
+# What a parser needs of the environment; the rest may hold secrets, such as the tokens of a server.
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a parser."""
+    prefixes = ("LC_", "PYTHON", "DYLD_")
+    return {
+        name: value for name, value in os.environ.items() if name.upper() in _INHERITED or name.startswith(prefixes)
+    }
+
+
 class _Worker:
     """One parser process."""
 
@@ -97,7 +110,7 @@ class _Worker:
         # -P: do not import modules from the current folder.
         command = [sys.executable, "-P", "-m", "quoth.documents.parsing", str(memory_bytes)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()
         )
         self._files = 0
         self.is_sound = True

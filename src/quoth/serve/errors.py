@@ -43,14 +43,17 @@ class ApiError(HTTPException):
 
     Attributes:
         problem: The error that the client receives.
+        reason: What was full, for the metrics; "" unless something was.
     """
 
     def __init__(
-        self, status: int, code: str, message: str, hint: str, where: str | None = None, retry_s: float | None = None
-    ) -> None:
+        self, status: int, code: str, message: str, hint: str, where: str | None = None, retry_s: float | None = None,
+        reason: str = "",
+    ) -> None:  # fmt: skip
         headers = None if retry_s is None else {"Retry-After": str(max(1, math.ceil(retry_s)))}
         super().__init__(status, message, headers)
         self.problem = Problem(code=code, message=message, hint=hint, where=where)
+        self.reason = reason
 
     def response(self) -> JSONResponse:
         """Return the error as a response."""
@@ -67,11 +70,18 @@ def too_large(what: str, limit: int, found: int | None, flag: str, where: str | 
     )  # fmt: skip
 
 
-def overloaded(message: str, retry_s: float) -> ApiError:
-    """Return the error for a full queue or too many requests."""
+def overloaded(message: str, retry_s: float, reason: str) -> ApiError:
+    """Return the error for a full queue, too many requests, or no room for a body.
+
+    Args:
+        message: What is full.
+        retry_s: When the client may try again, in seconds.
+        reason: The same as ``message`` in one word, for the metrics.
+    """
     return ApiError(
-        503, "overloaded", message, "Retry after the number of seconds in the Retry-After header.", retry_s=retry_s
-    )
+        503, "overloaded", message, "Retry after the number of seconds in the Retry-After header.", retry_s=retry_s,
+        reason=reason,
+    )  # fmt: skip
 
 
 def of_quoth(error: QuothError, where: str | None = None) -> ApiError:

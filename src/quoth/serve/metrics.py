@@ -23,6 +23,9 @@ class Metrics:
             "quoth_request_seconds", "Time from the headers to the last byte.", ["endpoint"],
             buckets=_SECONDS, registry=self.registry,
         )  # fmt: skip
+        self._refused = Counter(
+            "quoth_overloaded", "Requests that got 503, by what was full.", ["reason"], registry=self.registry
+        )
         self._questions = Counter("quoth_questions", "Answered questions.", registry=self.registry)
         self._windows = Histogram("quoth_batch_windows", "Windows per batch.", buckets=_WINDOWS, registry=self.registry)
         self._batch_tokens = Histogram(
@@ -44,6 +47,10 @@ class Metrics:
         """Count a completed request; ``status`` is its code, or "gone" if the client disconnected."""
         self._requests.labels(endpoint, method, status).inc()
         self._seconds.labels(endpoint).observe(seconds)
+
+    def refused(self, reason: str) -> None:
+        """Count a request that got 503."""
+        self._refused.labels(reason).inc()
 
     def questions(self, number: int) -> None:
         """Count questions."""

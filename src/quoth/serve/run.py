@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import uvicorn
@@ -16,13 +16,15 @@ from quoth.errors import ConfigError
 from quoth.serve.http.app import create_app
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.middleware import Guard
-from quoth.serve.http.protocol import BoundedProtocol
+from quoth.serve.http.protocol import BoundedProtocol, Connections
 from quoth.serve.settings import ServeSettings
 
 # Backlog of connections in the operating system.
 _BACKLOG = 2048
 # On shutdown, accepted requests are answered first: their deadline, plus some seconds to send the response.
 _GRACE_S = 5
+# Files that a process opens besides its connections: libraries, parsers, uploads, a corpus.
+_FILES = 200
 # A worker that is unresponsive for this long is replaced. Loading a reader on a busy machine takes some seconds.
 _HEALTH_S = 60
 
@@ -41,24 +43,25 @@ class _Application:
         return create_app(reader, self.settings)
 
 
-def serve(source: str | None, settings: ServeSettings, listening: Callable[[str], None]) -> None:
+def serve(source: str | None, settings: ServeSettings, say: Callable[[str], None]) -> None:
     """Serve until a signal stops the server.
 
     Args:
         source: The reader; the shipped one if ``None``.
         settings: The address and the limits.
-        listening: Called with the URL when connections are accepted.
+        say: Called with warnings, and with the URL when connections are accepted.
 
     Raises:
         ConfigError: If the address cannot be used.
         ReaderError: If the reader cannot be loaded.
     """
+    settings = fitted(settings, say)
     make = _Application(source, settings)
     # Created here even if workers create their own, so that errors of the reader are raised here and not in their logs.
     app = make()
     config = server_config(app if settings.workers == 1 else make, settings)
     with _listen(settings) as sockets:
-        listening(_url(settings, sockets))
+        say(f"Listening on {_url(settings, sockets)}")
         if settings.workers > 1:
             Multiprocess(config, [sockets]).run()
         else:
@@ -67,14 +70,14 @@ def serve(source: str | None, settings: ServeSettings, listening: Callable[[str]
 
 def server_config(app: Guard | _Application, settings: ServeSettings) -> uvicorn.Config:
     """Return uvicorn's configuration for an application, or for a factory that runs in each worker."""
+    limits = Connections(settings.connections, settings.read_s, settings.send_s)
     return uvicorn.Config(
         app,
         factory=isinstance(app, _Application),
-        http=partial(BoundedProtocol, read_s=settings.read_s),  # type: ignore[arg-type]
+        http=partial(BoundedProtocol, limits=limits),  # type: ignore[arg-type]
         ws="none",
         workers=settings.workers,
         backlog=_BACKLOG,
-        limit_concurrency=settings.connections,
         timeout_worker_healthcheck=_HEALTH_S,
         timeout_graceful_shutdown=int(settings.deadline_s) + _GRACE_S,
         log_config=LOGGING,
@@ -82,6 +85,37 @@ def server_config(app: Guard | _Application, settings: ServeSettings) -> uvicorn
         server_header=False,
         proxy_headers=False,
     )
+
+
+def fitted(settings: ServeSettings, say: Callable[[str], None]) -> ServeSettings:
+    """Return the settings with as many connections as this process may open files, and raise that limit if possible.
+
+    Args:
+        settings: The settings.
+        say: Called with a warning if there are fewer connections than the settings ask for.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return settings
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.connections + _FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return settings
+    fewer = soft - _FILES
+    if fewer < 1:
+        raise ConfigError(
+            f"this process may open {soft} files, but needs {_FILES} and one for each connection. Raise the limit: "
+            "ulimit -n 4096"
+        )
+    say(
+        f"at most {fewer:,} connections instead of {settings.connections:,}, because this process may open only "
+        f"{soft:,} files. Raise the limit (ulimit -n {wanted}), or lower --connections"
+    )
+    return replace(settings, connections=fewer, requests=min(settings.requests, max(1, fewer // 2)))
 
 
 def _listen(settings: ServeSettings) -> socket.socket:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Annotated
 
 from quoth.config import ABOVE_ZERO, COUNT, Within, rule_problems
 from quoth.errors import ConfigError
+from quoth.serve.tokens import is_token
 
 _MIB = 1 << 20
-# Host names that are reachable from this machine only.
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
     """Settings of the server. The text of each field is the help of its flag.
 
-    ``token`` is the required bearer token; ``None``: no authentication. It is not a flag, because other users can read
-    command lines. ``cors`` are the origins that may send requests from web pages.
+    ``token`` is a bearer token that requests must bear, and ``metrics_token`` one that only ``/metrics`` accepts;
+    ``None``: none. They are no flags, because other users can read command lines. ``allowed_host`` are the names by
+    which requests may come, and ``cors`` the origins whose web pages may send requests.
 
     Raises:
         ConfigError: If a number is out of its range.
@@ -35,8 +36,14 @@ class ServeSettings:
         float, "Deadline of a request, from the complete body to the answer, in seconds.", ABOVE_ZERO
     ] = 30.0
     read_s: Annotated[float, "Timeout for the headers, and again for the body, in seconds.", ABOVE_ZERO] = 20.0
+    send_s: Annotated[
+        float, "Time in which a client must read what is buffered of its response (64 KiB), in seconds.", ABOVE_ZERO
+    ] = 20.0
     body_bytes: Annotated[int, "Maximum size of a JSON body.", COUNT] = 4 * _MIB
     file_bytes: Annotated[int, "Maximum size of an uploaded file.", COUNT] = 32 * _MIB
+    bodies_bytes: Annotated[int, "Memory for the JSON bodies of all requests together.", COUNT] = 64 * _MIB
+    uploads_bytes: Annotated[int, "Disk space for all uploaded files that wait for a parser.", COUNT] = 128 * _MIB
+    parser_bytes: Annotated[int, "Memory of each of the two parsers of files (address space).", COUNT] = 1_024 * _MIB
     context_characters: Annotated[int, "Maximum length of all contexts of a question together.", COUNT] = 500_000
     question_characters: Annotated[int, "Longest question.", COUNT] = 2_000
     explain_characters: Annotated[
@@ -50,17 +57,56 @@ class ServeSettings:
     batch_tokens: Annotated[int, "Maximum tokens per batch, padding included.", COUNT] = 1_024
     text_bytes: Annotated[int, "Memory for stored texts.", COUNT] = 64 * _MIB
     text_s: Annotated[float, "Seconds that a text is stored after its last use.", ABOVE_ZERO] = 3_600.0
+    token_file: Annotated[str | None, "A file of bearer tokens, one a line, which is read again when it changes."] = (
+        None
+    )
+    metrics_token_file: Annotated[str | None, "The same for /metrics, which accepts the other tokens too."] = None
+    unix_socket: Annotated[str | None, "Path of a Unix socket to listen on, instead of a host and a port."] = None
+    root_path: Annotated[str, "Prefix of all paths, which a proxy removes, such as /qa."] = ""
     token: str | None = field(default=None, repr=False)
+    metrics_token: str | None = field(default=None, repr=False)
+    allowed_host: tuple[str, ...] = ()
     cors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = rule_problems(self, lambda name: f"--{name.replace('_', '-')}")
-        if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token.strip()):
-            problems.append("the token must be printable ASCII and not empty")
+        for token in (self.token, self.metrics_token):
+            if token is not None and not is_token(token):
+                problems.append("the token must be printable ASCII and not empty")
+        if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
+            problems.append(f"--root-path must start with / and not end with it, but is {self.root_path!r}")
+        for whole, part in (("bodies_bytes", "body_bytes"), ("uploads_bytes", "file_bytes")):
+            least, most = getattr(self, part), getattr(self, whole)
+            if isinstance(least, int) and isinstance(most, int) and most < least:
+                flags = f"--{whole.replace('_', '-')} must be at least --{part.replace('_', '-')}"
+                problems.append(f"{flags} ({least:,}), but is {most:,}")
         if problems:
             raise ConfigError("; ".join(problems))
 
     @property
     def is_local(self) -> bool:
         """Whether the server is reachable from this machine only."""
-        return self.host in _LOCAL
+        if self.unix_socket is not None or self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def has_token(self) -> bool:
+        """Whether requests must bear a token."""
+        return self.token is not None or self.token_file is not None
+
+    def check_reach(self) -> None:
+        """Check that only those can ask who are meant to.
+
+        Raises:
+            ConfigError: If others than this machine can reach the server, and neither a token nor a host name is
+                required. Then any web page that they open could ask, by DNS rebinding.
+        """
+        if not (self.is_local or self.has_token or self.allowed_host):
+            raise ConfigError(
+                f"--host {self.host}: others can reach the server, so it must require a token or know the names by "
+                "which it is reached. Set QUOTH_TOKEN or --token-file, or give --allowed-host NAME"
+            )

@@ -22,9 +22,11 @@ from quoth.documents import DocumentLimits, read_document
 from quoth.errors import QuothError
 from quoth.serve.errors import ApiError, ErrorResponse
 from quoth.serve.http import schema
+from quoth.serve.http.access import Access
 from quoth.serve.http.assets import asset_routes
 from quoth.serve.http.corpus import corpus_routes
 from quoth.serve.http.errors import checked, failed, refuse
+from quoth.serve.http.exchange import App
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.middleware import Guard
 from quoth.serve.http.service import Service
@@ -34,6 +36,7 @@ from quoth.serve.queue.asking import Desk
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
+from quoth.serve.tokens import Tokens
 
 DESCRIPTION = (
     "Answers questions by quoting. Offsets count code points, half-open, unless marked as UTF-16. Every error says "
@@ -93,11 +96,23 @@ def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
     for kind in (HTTPException, RequestValidationError, QuothError):
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(Exception, failed)
-    if settings.cors:
-        app.add_middleware(CORSMiddleware, allow_origins=settings.cors, allow_methods=["*"], allow_headers=["*"])
-    if settings.token is not None:
+    if settings.has_token:
         _document_token(app)
-    return Guard(app, settings, metrics, {"Quoth-Version": __version__, "Quoth-Reader": served.hash})
+    tokens = Tokens(settings.token, settings.token_file)
+    access = Access(settings, tokens, Tokens(settings.metrics_token, settings.metrics_token_file))
+    around = partial(_with_cors, settings)
+    headers = {"Quoth-Version": __version__, "Quoth-Reader": served.hash}
+    return Guard(around(app), settings, access, metrics, headers, around)
+
+
+def _with_cors(settings: ServeSettings, app: App) -> App:
+    """Let pages of the allowed origins read responses, errors too, and the headers that matter to them."""
+    if not settings.cors:
+        return app
+    exposed = ("Retry-After", "Quoth-Version", "Quoth-Reader")
+    return CORSMiddleware(
+        app, allow_origins=settings.cors, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed
+    )
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ _SHOWN = 10
 async def refuse(request: Request, error: Exception) -> JSONResponse:
     """Return the response for an expected error."""
     if isinstance(error, ApiError):
+        request.scope["quoth.reason"] = error.reason
         return error.response()
     if isinstance(error, QuothError):
         return of_quoth(error).response()

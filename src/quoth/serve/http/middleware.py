@@ -1,34 +1,24 @@
-"""Middleware of every endpoint: authentication, body size, timeouts, concurrency, and disconnected clients.
+"""Middleware of every endpoint: who may ask, how many at once, and what is counted and logged of each request.
 
 It is pure ASGI, so that requests can be rejected before or while their body is read.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hmac
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 
-from quoth.serve.errors import ApiError, overloaded, too_large
+from quoth.serve.budget import Budget
+from quoth.serve.errors import ApiError, overloaded
+from quoth.serve.http.access import Access, is_open, local_path
+from quoth.serve.http.exchange import App, BodyRules, Exchange, Receive, Scope, Send
 from quoth.serve.metrics import Metrics
 from quoth.serve.settings import ServeSettings
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-
 # Browsers must not run or load anything from an API response.
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-# Paths without authentication. Their responses contain nothing about requests of others.
-_OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json", "/page")
-# Paths that are answered even under overload.
-_WATCHERS = ("/healthz", "/readyz", "/metrics")
 # Metrics have one label for each of these paths, and one for all others, so that clients cannot create labels.
 _ENDPOINTS = frozenset(
     (
@@ -37,25 +27,34 @@ _ENDPOINTS = frozenset(
         *("/metrics", "/healthz", "/readyz"),
     )
 )
-# After a rejection, the rest of the body is read for this long, so that the client receives the error response.
-_LINGER_S = 5.0
 
 
 class Guard:
-    """ASGI middleware around the application."""
+    """ASGI middleware around the application.
 
-    def __init__(self, app: App, settings: ServeSettings, metrics: Metrics, headers: dict[str, str]) -> None:
+    A request gets a slot if it is allowed and needs the reader or a stored text. Refusals, the page, the documentation,
+    health checks and metrics need none, so they are answered however many requests there are.
+    """
+
+    def __init__(
+        self, app: App, settings: ServeSettings, access: Access, metrics: Metrics, headers: dict[str, str],
+        around: Callable[[App], App] = lambda app: app,
+    ) -> None:  # fmt: skip
         """Wrap an application.
 
         Args:
             app: The application.
             settings: The limits.
+            access: Who may ask.
             metrics: The metrics that count requests.
             headers: Headers of every response.
+            around: Wraps refusals, as the application is wrapped already: with the headers of CORS.
         """
         self.app = app
         self._settings = settings
+        self._access = access
         self._metrics = metrics
+        self._around = around
         self._headers = {
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
@@ -64,157 +63,66 @@ class Guard:
             **headers,
         }
         self._held = 0
+        self._bodies, self._uploads = Budget(settings.bodies_bytes), Budget(settings.uploads_bytes)
         metrics.watch("quoth_requests_held", "Concurrent requests.", lambda: self._held)
+        metrics.watch("quoth_bodies_bytes", "Size of all JSON bodies that are held.", lambda: self._bodies.held)
+        metrics.watch("quoth_uploads_bytes", "Size of all uploaded files that are held.", lambda: self._uploads.held)
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, self._settings, self._headers)
+        rules = self._rules(scope)
+        exchange = Exchange(scope, receive, send, rules, self._headers)
         began = time.perf_counter()
-        held = scope["path"] not in _WATCHERS
-        self._held += held
+        refused = self._access.problem(scope)
+        needs_slot = refused is None and not is_open(scope) and local_path(scope) != "/metrics"
+        if needs_slot:
+            refused = self._no_slot() or rules.refusal(Headers(scope=scope).get("content-length", ""))
         try:
-            refused = self._refusal(scope)
-            if refused is None:
-                await exchange.run(self.app)
+            if refused is not None:
+                scope["quoth.reason"] = refused.reason
+                await exchange.run(self._around(refused.response()))
+            elif needs_slot:
+                await self._with_slot(exchange, scope)
             else:
-                await exchange.run(refused.response())
+                await exchange.run(self.app)
         finally:
-            self._held -= held
-            endpoint = _endpoint(scope["path"])
-            self._metrics.request(endpoint, _method(scope), exchange.status, time.perf_counter() - began)
+            self._count(scope, exchange, time.perf_counter() - began)
 
-    def _refusal(self, scope: MutableMapping[str, Any]) -> ApiError | None:
-        """Return the error if the request must be rejected without reading it."""
-        path: str = scope["path"]
-        is_open = (
-            path in _OPEN
-            or path.startswith(("/docs/", "/page/"))
-            or (path == "/" and scope["method"] in ("GET", "HEAD"))
-        )
-        headers = Headers(scope=scope)
-        # Browsers send preflight requests without credentials.
-        preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
-        if self._settings.token is not None and not is_open and not preflight:
-            given = headers.get("authorization", "").encode("latin-1")
-            if not hmac.compare_digest(given, f"Bearer {self._settings.token}".encode()):
-                refused = ApiError(
-                    401,
-                    "unauthorized",
-                    "the bearer token is missing or wrong",
-                    "Send Authorization: Bearer TOKEN.",
-                )
-                refused.headers = {"WWW-Authenticate": "Bearer"}
-                return refused
-        if self._held > self._settings.requests and path not in _WATCHERS:
-            return overloaded(f"too many concurrent requests (limit {self._settings.requests:,})", 1.0)
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > body_limit(scope, self._settings):
-            return _too_large(scope, self._settings)
-        return None
+    async def _with_slot(self, exchange: Exchange, scope: Scope) -> None:
+        connection = scope.get("quoth.connection")
 
+        def release() -> None:
+            self._held -= 1
+            if connection is not None:
+                connection.release()
 
-class _Exchange:
-    """One request and its response."""
+        self._held += 1
+        if connection is not None:
+            connection.hold()
+        exchange.answered = release
+        await exchange.run(self.app)
 
-    def __init__(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, settings: ServeSettings,
-        headers: dict[str, str],
-    ) -> None:  # fmt: skip
-        self.status = "gone"
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._settings = settings
-        self._headers = headers
-        self._left = body_limit(scope, settings)
-        given = Headers(scope=scope)
-        self._is_unread = given.get("content-length", "0") != "0" or "transfer-encoding" in given
-        self._read_by = asyncio.get_running_loop().time() + settings.read_s
-        self._whole = asyncio.Event()
+    def _no_slot(self) -> ApiError | None:
+        if self._held < self._settings.requests:
+            return None
+        return overloaded(f"too many concurrent requests (limit {self._settings.requests:,})", 1.0, "requests")
 
-    async def run(self, app: App) -> None:
-        """Run the application until it has responded or the client has disconnected."""
-        work = asyncio.ensure_future(app(self._scope, self._bounded_receive, self._marking_send))
-        leaving = asyncio.ensure_future(self._departure())
-        try:
-            await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
-        finally:
-            for task in (work, leaving):
-                task.cancel()
-            await asyncio.wait({work, leaving})
+    def _rules(self, scope: Scope) -> BodyRules:
+        """Return the bounds of a request's body."""
+        settings = self._settings
+        kind = Headers(scope=scope).get("content-type", "")
+        if local_path(scope) == "/v1/texts" and kind.startswith("multipart/form-data"):
+            return BodyRules(settings.file_bytes, "file_bytes", self._uploads, "uploads", settings.read_s)
+        return BodyRules(settings.body_bytes, "body_bytes", self._bodies, "bodies", settings.read_s)
 
-    async def _bounded_receive(self) -> Message:
-        """Receive the body; raise if it is too large or too slow."""
-        if self._whole.is_set():
-            # The body is complete. _departure ends this wait if the client disconnects.
-            await asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout_at(self._read_by):
-                message = await self._receive()
-        except TimeoutError:
-            raise ApiError(
-                408, "too_slow", f"the body was not received within {self._settings.read_s:g} seconds",
-                "Send it faster, or send less.",
-            ) from None  # fmt: skip
-        if message["type"] == "http.disconnect":
-            self._whole.set()
-            return message
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            raise _too_large(self._scope, self._settings)
-        if not message.get("more_body"):
-            self._is_unread = False
-            self._whole.set()
-        return message
-
-    async def _departure(self) -> None:
-        """Return when the client has disconnected."""
-        await self._whole.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
-    async def _marking_send(self, message: Message) -> None:
-        """Send the response with the common headers."""
-        if message["type"] == "http.response.start":
-            self.status = str(message["status"])
-            headers = MutableHeaders(raw=message.setdefault("headers", []))
-            for name, value in self._headers.items():
-                headers.setdefault(name, value)
-            if self._is_unread:
-                headers["Connection"] = "close"
-        elif self._is_unread and not message.get("more_body"):
-            # If the connection were closed now, a client that is still sending would not receive the response.
-            await self._send({**message, "more_body": True})
-            await self._linger()
-            message = {"type": "http.response.body", "body": b""}
-        await self._send(message)
-
-    async def _linger(self) -> None:
-        """Discard the rest of the body."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER_S):
-                while (await self._receive()).get("more_body"):
-                    pass
-
-
-def body_limit(scope: MutableMapping[str, Any], settings: ServeSettings) -> int:
-    """Return the maximum size of a request's body, in bytes."""
-    return settings.file_bytes if _takes_files(scope) else settings.body_bytes
-
-
-def _too_large(scope: MutableMapping[str, Any], settings: ServeSettings) -> ApiError:
-    flag = "file_bytes" if _takes_files(scope) else "body_bytes"
-    return too_large("bytes of the body", body_limit(scope, settings), None, flag, "body")
-
-
-def _takes_files(scope: MutableMapping[str, Any]) -> bool:
-    kind = Headers(scope=scope).get("content-type", "")
-    return scope["path"] == "/v1/texts" and kind.startswith("multipart/form-data")
+    def _count(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
+        endpoint, method = _endpoint(local_path(scope)), _method(scope)
+        self._metrics.request(endpoint, method, exchange.status, seconds)
+        if reason := scope.get("quoth.reason"):
+            self._metrics.refused(reason)
 
 
 def _endpoint(path: str) -> str:
@@ -224,5 +132,5 @@ def _endpoint(path: str) -> str:
     return next((kind for start, kind in kinds.items() if path.startswith(start)), "other")
 
 
-def _method(scope: MutableMapping[str, Any]) -> str:
-    return scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other"
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS", "DELETE") else "other"

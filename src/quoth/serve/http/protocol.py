@@ -1,60 +1,224 @@
-"""uvicorn's HTTP protocol with a timeout and a size limit for headers."""
+"""uvicorn's HTTP protocol with bounds on everything that a client sends or does not read.
+
+uvicorn bounds neither the time for headers, nor the size of headers and trailers, nor the time that a client takes to
+read a response; and it refuses new connections where old ones idle.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-# Maximum size of the request line and all headers, in bytes.
+from quoth import __version__
+from quoth.serve.errors import ErrorResponse, Problem
+
+# Maximum size of the request line and all headers, and of whatever else is no body (chunk sizes, trailers), in bytes.
 _HEAD_BYTES = 32_768
+# Maximum number of requests that one connection sends ahead of its responses.
+_PIPELINED = 16
+_SEE = "See /docs for valid requests."
+
+
+class Connections:
+    """The open connections of one server: which may be closed to make room for another.
+
+    A connection whose request has a slot (see :class:`quoth.serve.http.middleware.Guard`) is never closed for another.
+    All others idle, send headers, or get a response that needs no slot.
+
+    Args:
+        most: Maximum number of connections.
+        read_s: Time limit for headers, in seconds.
+        send_s: Time limit for a client to read what is buffered for it, in seconds.
+    """
+
+    def __init__(self, most: int, read_s: float, send_s: float) -> None:
+        self.read_s = read_s
+        self.send_s = send_s
+        self._most = most
+        # Least recently used first; a dict keeps the order.
+        self._closable: dict[BoundedProtocol, None] = {}
+        self._open = 0
+
+    def opened(self, connection: BoundedProtocol) -> None:
+        """Add a connection; if there are too many now, close the one that has been idle for longest."""
+        self._open += 1
+        self._closable[connection] = None
+        if self._open > self._most:
+            oldest = next(iter(self._closable))
+            del self._closable[oldest]
+            oldest.end()
+
+    def closed(self, connection: BoundedProtocol) -> None:
+        """Remove a connection."""
+        self._open -= 1
+        self._closable.pop(connection, None)
+
+    def hold(self, connection: BoundedProtocol) -> None:
+        """Keep a connection open, because its request has a slot."""
+        self._closable.pop(connection, None)
+
+    def release(self, connection: BoundedProtocol) -> None:
+        """Undo :meth:`hold`; the connection is the most recently used now."""
+        if not connection.is_lost:
+            self._closable[connection] = None
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections that do not send complete headers in time, or whose headers are too large.
+    """One connection. Refuses heads and trailers that are too large or slow, and clients that do not read."""
 
-    uvicorn has no such timeout: about a thousand connections that send single bytes would use up all connections.
-    """
-
-    def __init__(self, *arguments: Any, read_s: float, **named: Any) -> None:
+    def __init__(self, *arguments: Any, limits: Connections, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._read_s = read_s
+        self._limits = limits
         self._head: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
+        self._sending: asyncio.TimerHandle | None = None
+        # Bytes that are no body, since the last body or the last complete head.
+        self._plain_bytes = 0
+        self._header_bytes = 0
+        self._is_head = True
+        self.is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the timeout for the headers of the first request."""
         super().connection_made(transport)  # type: ignore[arg-type]
+        self._limits.opened(self)
         self._await_head()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel the timeouts."""
+        if not self.is_lost:
+            self.is_lost = True
+            self._limits.closed(self)
+        self._head_is_here()
+        self._sent()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
-        """Receive data; reject headers that are too large."""
-        # Counts all data that arrives until the headers are complete, including the start of a body in the same packet.
-        if self._head is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > _HEAD_BYTES and b"\r\n\r\n" not in data:
-                self.send_400_response(f"The headers of a request must be at most {_HEAD_BYTES} bytes.")
-                return
-        elif self.cycle is not None and self.cycle.response_complete:
+        """Receive data; refuse headers, chunk sizes or trailers that are too large."""
+        if self._head is None and self.cycle is not None and self.cycle.response_complete:
             self._await_head()
+        self._plain_bytes += len(data)
+        if self._is_head and self._plain_bytes > _HEAD_BYTES and b"\r\n\r\n" not in data:
+            self._refuse(431, "head_too_large", f"the headers of a request must be at most {_HEAD_BYTES} bytes")
+            return
         super().data_received(data)
+        if not self._is_head and self._plain_bytes > _HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(431, "head_too_large", f"trailers and chunk sizes must be at most {_HEAD_BYTES} bytes")
+
+    def on_message_begin(self) -> None:
+        """Start a request."""
+        super().on_message_begin()
+        self._is_head, self._header_bytes = True, 0
+        # For Guard, which knows which requests have a slot.
+        self.scope["quoth.connection"] = self  # type: ignore[typeddict-unknown-key]
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; trailers, which nothing here reads, are dropped."""
+        if self._is_head:
+            self._header_bytes += len(name) + len(value)
+            if self._header_bytes <= _HEAD_BYTES:
+                super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Continue with the body, which has its own timeout."""
         self._head_is_here()
-        super().on_headers_complete()
+        self._is_head, self._plain_bytes = False, 0
+        if self.transport.is_closing():
+            return
+        if self._header_bytes > _HEAD_BYTES:
+            self._refuse(431, "head_too_large", f"the headers of a request must be at most {_HEAD_BYTES} bytes")
+        elif len(self.pipeline) >= _PIPELINED:
+            self._refuse(400, "bad_request", f"at most {_PIPELINED} requests may be sent before their responses")
+        else:
+            super().on_headers_complete()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timeout."""
-        self._head_is_here()
-        super().connection_lost(exc)
+    def on_body(self, body: bytes) -> None:
+        """Receive a part of the body."""
+        self._plain_bytes = 0
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the body."""
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Give the client time to read the rest of the response."""
+        super().on_response_complete()
+        if self.transport.get_write_buffer_size():
+            self._must_be_read()
+
+    def pause_writing(self) -> None:
+        """Give the client time to read what is buffered."""
+        super().pause_writing()
+        self._must_be_read()
+
+    def resume_writing(self) -> None:
+        """Continue to send."""
+        self._sent()
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        self._refuse(400, "bad_request", "the request must be HTTP/1.1, but cannot be read")
+
+    def hold(self) -> None:
+        """Keep this connection open while its request has a slot."""
+        self._limits.hold(self)
+
+    def release(self) -> None:
+        """Let this connection be closed to make room for another."""
+        self._limits.release(self)
+
+    def end(self) -> None:
+        """Close the connection; what a client has not read by now is lost."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that waited for too long."""
+        self.end()
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        """Answer with an error and close the connection. Amid another response, only close it."""
+        if self.transport.is_closing():
+            return
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle or not (self.pipeline or self.cycle.response_started):
+            body = ErrorResponse(error=Problem(code=code, message=message, hint=_SEE)).model_dump_json(
+                exclude_none=True
+            )
+            head = (
+                "content-type: application/json\r\nx-content-type-options: nosniff\r\n"
+                f"quoth-version: {__version__}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(STATUS_LINE[status] + head.encode("ascii") + body.encode())
+        self.transport.close()
+        self._must_be_read()
 
     def _await_head(self) -> None:
-        self._head_bytes = 0
-        self._head = self.loop.call_later(self._read_s, self.timeout_keep_alive_handler)
+        self._plain_bytes, self._is_head = 0, True
+        self._head = self.loop.call_later(self._limits.read_s, self.timeout_keep_alive_handler)
 
     def _head_is_here(self) -> None:
         if self._head is not None:
             self._head.cancel()
             self._head = None
+
+    def _must_be_read(self) -> None:
+        if self._sending is None and not self.is_lost:
+            self._sending = self.loop.call_later(self._limits.send_s, self._give_up)
+
+    def _give_up(self) -> None:
+        self._sending = None
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+    def _sent(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None

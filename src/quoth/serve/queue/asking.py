@@ -231,7 +231,7 @@ class Desk:
 
 
 def _full(full: OverloadedError) -> ApiError:
-    return overloaded("the queue is full", full.retry_s)
+    return overloaded("the queue is full", full.retry_s, "queue")
 
 
 def cut_one(windower: Windower, query: Query) -> Cut:

@@ -1,0 +1,163 @@
+"""Who may ask: checks of the host, the origin and the token of a request, from its headers alone."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, MutableMapping, Sequence
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from quoth.serve.errors import ApiError
+from quoth.serve.settings import ServeSettings
+
+Scope = MutableMapping[str, Any]
+
+# Whether the server lives and is ready: for probes, which come by any address and bear no token.
+HEALTH = ("/healthz", "/readyz")
+# Paths without a token. Their responses contain nothing about requests of others.
+_OPEN = (*HEALTH, "/docs", "/openapi.json", "/page")
+
+
+def is_open(scope: Scope) -> bool:
+    """Return True if a request needs no token: health checks, the page and the documentation, CORS preflights."""
+    path, method = local_path(scope), scope["method"]
+    if path in _OPEN or path.startswith(("/docs/", "/page/")) or (path == "/" and method in ("GET", "HEAD")):
+        return True
+    # Browsers send preflight requests without credentials.
+    return method == "OPTIONS" and "access-control-request-method" in Headers(scope=scope)
+
+
+def local_path(scope: Scope) -> str:
+    """Return the path of a request below the prefix of the server (``--root-path``)."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+class Access:
+    """Checks requests against the allowed hosts and origins, and the tokens.
+
+    Args:
+        settings: The settings.
+        tokens: Returns the tokens that are valid now; none of them: no token is needed.
+        metrics_tokens: The same, for tokens that only ``/metrics`` accepts.
+    """
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        tokens: Callable[[], Sequence[str]],
+        metrics_tokens: Callable[[], Sequence[str]],
+    ) -> None:
+        self._settings = settings
+        self._tokens = tokens
+        self._metrics_tokens = metrics_tokens
+        self._hosts = {host.lower() for host in settings.allowed_host}
+        self._any_host = "*" in self._hosts or (
+            not self._hosts and (not settings.is_local or settings.unix_socket is not None)
+        )
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether requests must bear a token."""
+        return bool(self._tokens())
+
+    def problem(self, scope: Scope) -> ApiError | None:
+        """Return why a request is refused; ``None`` if it may be served."""
+        path = local_path(scope)
+        if path in HEALTH:
+            return None
+        headers = Headers(scope=scope)
+        has_token = self._has_token(path, headers)
+        # Prometheus asks by any name of this server; no page of another origin knows the token.
+        if not (path == "/metrics" and has_token) and (wrong := self._wrong_host(headers)):
+            return wrong
+        if wrong := self._wrong_origin(scope, headers):
+            return wrong
+        if has_token is False and not is_open(scope):
+            refused = ApiError(
+                401, "unauthorized", "the bearer token is missing or wrong", "Send Authorization: Bearer TOKEN."
+            )
+            refused.headers = {"WWW-Authenticate": "Bearer"}
+            return refused
+        return None
+
+    def _has_token(self, path: str, headers: Headers) -> bool | None:
+        """Return whether a request has a valid token; ``None`` if none is needed."""
+        valid = list(self._tokens())
+        if path == "/metrics":
+            valid += self._metrics_tokens()
+        if not valid:
+            return None
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        sent = given.strip().encode("latin-1")
+        # All are compared, so that the time tells nothing.
+        matches = [hmac.compare_digest(sent, token.encode()) for token in valid]
+        return scheme.lower() == "bearer" and any(matches)
+
+    def _wrong_host(self, headers: Headers) -> ApiError | None:
+        """Return an error unless the host is one of ours: else any web page could ask by DNS rebinding."""
+        named = headers.getlist("host")
+        if len(named) > 1 or (not named and not self._any_host):
+            return ApiError(
+                400, "bad_request", f"a request must have one Host header, but has {len(named)}", "Send one.",
+            )  # fmt: skip
+        if self._any_host or self._is_allowed(host_of(named[0])):
+            return None
+        return ApiError(
+            421, "host_not_allowed", f"the Host header must be a name of this server, but is {named[0][:100]}",
+            "Use http://127.0.0.1, or ask the operator of this server to allow the name (allowed_host).",
+        )  # fmt: skip
+
+    def _is_allowed(self, host: str) -> bool:
+        if host in self._hosts or any(host.endswith(name[1:]) for name in self._hosts if name.startswith("*.")):
+            return True
+        return self._settings.is_local and (is_loopback(host) or host == self._settings.host.lower())
+
+    def _wrong_origin(self, scope: Scope, headers: Headers) -> ApiError | None:
+        """Return an error for requests that the page of another origin made a browser send."""
+        origin = headers.get("origin")
+        if origin is not None:
+            allowed = origin in self._settings.cors or "*" in self._settings.cors
+            if allowed or urlsplit(origin).netloc.lower() == _with_port(headers.get("host", ""), origin):
+                return None
+            if scope["method"] == "OPTIONS":
+                return None  # answered without leave (CORSMiddleware), or not at all
+        elif not self._is_foreign_fetch(scope, headers):
+            return None
+        whose = (origin or "another origin")[:100]
+        return ApiError(
+            403, "origin_not_allowed", f"the page that asks must be of this server, but is of {whose}",
+            "Ask the operator of this server to allow the origin (cors).",
+        )  # fmt: skip
+
+    def _is_foreign_fetch(self, scope: Scope, headers: Headers) -> bool:
+        """Return True for requests without Origin that a foreign page made, unless a user only follows a link here."""
+        if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+            return False
+        follows_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] in ("GET", "HEAD")
+        return not (follows_link and is_open(scope))
+
+
+def host_of(header: str) -> str:
+    """Return the host of a Host header, lower case, without port and brackets."""
+    host = header.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if ":" in host else host
+
+
+def is_loopback(host: str) -> bool:
+    """Return True for names and addresses that only this machine reaches."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_port(host: str, origin: str) -> str:
+    """Return a Host header as an origin would have it: without the default port of its scheme."""
+    default = {"http": ":80", "https": ":443"}.get(urlsplit(origin).scheme, "")
+    return host.strip().lower().removesuffix(default) if default else host.strip().lower()

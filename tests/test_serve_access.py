@@ -1,0 +1,195 @@
+"""Who may ask: hosts, origins and tokens, with real processes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from support.serving import QUESTION, TEXT, TINY, form, process
+
+pytestmark = pytest.mark.serve
+
+ANSWER = {"question": QUESTION, "context": TEXT}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with process() as running:
+        yield running
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1", "127.1.2.3"])
+def test_names_of_this_machine_are_hosts(server, host):
+    assert server.post("/v1/answer", ANSWER, Host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1", "[fe80::1]"]
+)
+def test_other_hosts_are_refused_as_by_dns_rebinding(server, host):
+    for path in ("/", "/v1/reader", "/metrics", "/page/app.js", "/openapi.json"):
+        code, _, found = server.get(path, Host=host)
+        assert (code, found["error"]["code"]) == (421, "host_not_allowed"), path
+    assert server.post("/v1/answer", ANSWER, Host=host)[0] == 421
+    for path in ("/healthz", "/readyz"):
+        assert server.get(path, Host=host)[0] == 200
+
+
+def test_two_hosts_or_none_are_refused(server):
+    for lines in (b"", b"Host: localhost\r\nHost: evil.example\r\n"):
+        with server.raw(b"GET /v1/reader HTTP/1.1\r\n" + lines + b"Connection: close\r\n\r\n") as connection:
+            assert b" 400 " in connection.recv(100)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1"])
+def test_pages_of_other_origins_are_refused(server, origin):
+    body = json.dumps({"inputs": ANSWER})
+    code, _, found = server.call("POST", "/", body, {"Origin": origin})
+    assert (code, found["error"]["code"]) == (403, "origin_not_allowed")
+    data, kind = form("a.txt", b"text")
+    assert server.call("POST", "/v1/texts", data, {"Origin": origin, "Content-Type": kind})[0] == 403
+    assert server.get("/v1/reader", Origin=origin)[0] == 403
+
+
+def test_the_own_page_may_ask(server):
+    origin = server.url
+    assert server.post("/v1/answer", ANSWER, Origin=origin, **{"Sec-Fetch-Site": "same-origin"})[0] == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_foreign_fetches_without_an_origin_are_refused_but_links_are_followed(server, site):
+    assert server.get("/v1/reader", **{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"})[0] == 403
+    assert server.get("/page/app.js", **{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"})[0] == 403
+    for path in ("/", "/docs"):
+        assert server.get(path, **{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate"})[0] == 200
+    assert server.get("/v1/reader", **{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"})[0] == 200
+
+
+def test_allowed_hosts_are_the_only_ones():
+    with process("--allowed-host", "qa.example.org", "--allowed-host", "*.example.net") as server:
+        for host in ("qa.example.org", "QA.example.org:443", "a.example.net", "localhost"):
+            assert server.get("/v1/reader", Host=host)[0] == 200, host
+        for host in ("example.net", "example.org", "evilexample.net"):
+            assert server.get("/v1/reader", Host=host)[0] == 421, host
+        page = {"Host": "qa.example.org", "Origin": "https://qa.example.org"}
+        assert server.post("/v1/answer", ANSWER, **page)[0] == 200
+
+
+def refused(*flags, **environment):
+    """Start a server that must refuse to start; return what it says."""
+    words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--reader", TINY, *flags]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("QUOTH_")} | environment
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, env=kept)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr.split())
+
+
+def test_a_public_host_needs_a_token_or_names():
+    assert "Set QUOTH_TOKEN or --token-file, or give --allowed-host NAME" in refused("--host", "0.0.0.0")
+    with process("--host", "0.0.0.0", "--allowed-host", "qa.example.org") as server:
+        assert any(b"QUOTH_TOKEN" in line for line in server.log)
+        assert server.get("/v1/reader", Host="qa.example.org")[0] == 200
+        assert server.get("/v1/reader", Host="10.0.0.9:8000")[0] == 421
+
+
+def test_probes_by_the_ip_of_a_pod_work():
+    (address,) = {info[4][0] for info in socket.getaddrinfo("127.0.0.2", 0, socket.AF_INET)}
+    with process("--host", "0.0.0.0", "--allowed-host", "qa.example.org", QUOTH_TOKEN="s3cret") as server:
+        server.address = (address, server.address[1])
+        for path in ("/healthz", "/readyz"):
+            assert server.get(path, Host="10.1.2.3:8000")[0] == 200
+        # Prometheus asks by the name or address of a pod, with a token.
+        assert server.get("/metrics", Host="10.1.2.3:8000", Authorization="Bearer s3cret")[0] == 200
+        assert server.get("/metrics", Host="10.1.2.3:8000")[0] == 421
+        assert server.get("/v1/reader", Host="10.1.2.3:8000", Authorization="Bearer s3cret")[0] == 421
+
+
+def test_with_a_token_a_public_host_has_any_name():
+    with process("--host", "0.0.0.0", QUOTH_TOKEN="s3cret") as server:
+        assert server.get("/v1/reader", Host="any.example", Authorization="Bearer s3cret")[0] == 200
+        assert server.get("/v1/reader", Host="any.example")[0] == 401
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+def test_an_empty_token_is_an_error(value):
+    assert "QUOTH_TOKEN: must be a token, but is empty" in refused(QUOTH_TOKEN=value)
+
+
+def test_the_scheme_may_have_any_case():
+    with process(QUOTH_TOKEN="s3cret") as server:
+        for scheme in ("Bearer", "bearer", "BEARER"):
+            assert server.get("/v1/reader", Authorization=f"{scheme} s3cret")[0] == 200
+        for wrong in ("Basic s3cret", "Bearer s3cre", "Bearer s3crets", "Bearer", "s3cret", "Bearer é"):
+            assert server.get("/v1/reader", Authorization=wrong.encode("latin-1"))[0] == 401
+
+
+def test_tokens_of_a_file_are_rotated_without_a_restart(tmp_path):
+    file = tmp_path / "tokens"
+    file.write_text("# one a line\nfirst\nsecond\n")
+    with process("--token-file", file) as server:
+
+        def valid(*tokens):
+            return [server.get("/v1/reader", Authorization=f"Bearer {token}")[0] == 200 for token in tokens]
+
+        assert valid("first", "second", "third") == [True, True, False]
+        fresh = tmp_path / "fresh"
+        fresh.write_text("second\nthird\n")
+        fresh.replace(file)
+        until = time.monotonic() + 10
+        while valid("first", "second", "third") != [False, True, True]:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        file.write_text("\n")  # a mistake: the old ones stay valid, and the log says so
+        time.sleep(1.5)
+        assert valid("second") == [True]
+        assert any(b"kept the old tokens" in line for line in server.log)
+
+
+def test_a_file_without_tokens_is_refused(tmp_path):
+    assert "must be a file of tokens, but cannot be read" in refused("--token-file", str(tmp_path / "none"))
+    (tmp_path / "empty").write_text("# none\n")
+    assert "must have a token in each line" in refused("--token-file", str(tmp_path / "empty"))
+
+
+def test_metrics_may_have_a_token_of_their_own():
+    with process(QUOTH_TOKEN="s3cret", QUOTH_METRICS_TOKEN="scrape") as server:
+        for token in ("s3cret", "scrape"):
+            assert server.get("/metrics", Authorization=f"Bearer {token}")[0] == 200
+        assert server.get("/metrics")[0] == 401
+        assert server.get("/v1/reader", Authorization="Bearer scrape")[0] == 401
+
+
+def test_parsers_do_not_inherit_the_token():
+    data, kind = form("a.html", b"<p>A gull flew in.</p>")
+    with process(QUOTH_TOKEN="s3cret", QUOTH_METRICS_TOKEN="scrape", AWS_SECRET_ACCESS_KEY="aws") as server:
+        headers = {"Content-Type": kind, "Authorization": "Bearer s3cret"}
+        assert server.call("POST", "/v1/texts", data, headers)[0] == 200
+        tasks = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+        children = [word for file in tasks for word in file.read_text(encoding="ascii").split()]
+        inherited = [Path(f"/proc/{child}/environ").read_bytes() for child in children]
+        assert inherited
+        assert not any(b"s3cret" in each or b"scrape" in each or b"aws" in each for each in inherited)
+
+
+def test_refusals_have_the_headers_of_cors():
+    origin = "https://pages.example"
+    with process("--cors", origin, "--requests", "1", QUOTH_TOKEN="s3cret") as server:
+        preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        given = server.call("OPTIONS", "/v1/answer", headers=preflight)[1]
+        assert given["Access-Control-Allow-Origin"] == origin
+        for code, headers in (
+            server.post("/v1/answer", ANSWER, Origin=origin)[:2],
+            server.post("/v1/nothing", ANSWER, Origin=origin, Authorization="Bearer s3cret")[:2],
+            server.post("/v1/answer", {}, Origin=origin, Authorization="Bearer s3cret")[:2],
+            server.get("/v1/reader", Origin=origin, Host="evil.example")[:2],
+        ):
+            assert code in (401, 404, 421, 422)
+            assert headers["Access-Control-Allow-Origin"] == origin
+            assert "Retry-After" in headers["Access-Control-Expose-Headers"]
+        assert "Access-Control-Allow-Origin" not in server.get("/v1/reader", Origin="https://evil.example")[1]
