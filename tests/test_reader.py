@@ -184,6 +184,11 @@ def test_the_shipped_reader_answers_the_tutorials_question():
     assert best.text == best.span.of(context)
 
 
+def test_repr_names_the_precision_of_weights_and_computation():
+    assert "precision='int8 and float32'" in repr(Reader.load(precision="float32", threads=1))
+    assert "precision='float32'" in repr(tiny_reader("wordpiece"))
+
+
 def test_shipped_reader_is_small():
     shipped = Path(str(files("quoth") / "shipped"))
     assert sum(file.stat().st_size for file in shipped.iterdir()) <= 25e6

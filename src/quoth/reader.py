@@ -350,8 +350,11 @@ class Reader:
         settings = self.settings
         if "engine" not in vars(self) and self._origin:  # not loaded yet in this process
             return f"Reader(not loaded yet, {self._origin})"
+        precision = self.engine.precision
+        if self._origin and self._origin.quantized and self.engine.name != "torch":
+            precision = f"int8 and {precision}"
         return (
-            f"Reader(engine={self.engine.name!r}, precision={self.engine.precision!r}, "
+            f"Reader(engine={self.engine.name!r}, precision={precision!r}, "
             f"max_tokens={settings.max_tokens}, overlap={settings.overlap}, "
             f"null_threshold={settings.decode.null_threshold!r})"
         )

@@ -107,6 +107,11 @@ class ReaderFolder:
         """Its ONNX file, or ``None``."""
         return onnx_file(self.path)
 
+    @property
+    def quantized(self) -> bool:
+        """Whether its ONNX file has int8 weights."""
+        return self.manifest.get("precision") == "int8" and self.onnx is not None
+
     def _check(self) -> None:
         found = self.manifest.get("format")
         if found != FORMAT:

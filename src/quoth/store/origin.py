@@ -37,6 +37,7 @@ class Origin:
         precision: The precision.
         threads: Number of threads.
         device: The device.
+        quantized: Whether the folder's ONNX file has int8 weights.
     """
 
     folder: str | None = None
@@ -46,6 +47,7 @@ class Origin:
     precision: str | None = None
     threads: int | None = None
     device: str | None = None
+    quantized: bool = False
 
     @classmethod
     def of(
@@ -60,6 +62,7 @@ class Origin:
     ) -> Origin:
         """Return the origin of a reader in a folder."""
         options = {"engine": engine, "precision": precision, "threads": threads, "device": device}
+        options["quantized"] = found.quantized
         if source is None or source == SHIPPED:
             return cls(**options)  # type: ignore[arg-type]
         folder = str(found.path.absolute())
