@@ -252,9 +252,19 @@ def test_an_answer_outside_the_view_is_scrolled_into_view(page, paragraphs, moti
         looks_like(page.driver, 1360, 900)
 
 
+def test_the_list_of_other_answers_is_closed_if_none_is_likely(page):
+    page.paste("Tam Ferris slept through the horn.")
+    page.ask("Who slept through the horn?")
+    shares = [share.get_attribute("textContent") for share in page.all("#candidates .share")]
+    unlikely = shares and set(shares) == {"<1%"}
+    assert unlikely == (page.text_of("#others-title") == "Other answers, each below 1%")
+    assert page.find("#others").get_attribute("open") == (None if unlikely else "true")
+
+
 def test_a_candidate_is_shown_where_it_is(page):
     page.paste(f"Tam Ferris slept. {'The sea was calm. ' * 400}{TEXT}")
     page.ask(QUESTION)
+    page.run("document.querySelector('#others').open = true")
     for entry in page.all("#candidates button"):
         page.run("scrollTo(0, 0)")
         entry.click()
@@ -274,6 +284,7 @@ def test_a_candidate_is_shown_where_it_is(page):
 def test_marks_and_candidates_point_at_each_other(page):
     page.paste(TEXT)
     page.ask(QUESTION)
+    page.run("document.querySelector('#others').open = true")
     page.run("document.querySelector('#candidates button').focus()")
     rank = page.find("#candidates button").get_attribute("data-rank")
     assert page.all(f"#text mark.pointed[data-ranks~='{rank}']")

@@ -6,6 +6,9 @@ import { abstains } from "./decide.js";
 import { byId, h, narrow, percent, vary } from "./dom.js";
 import { around } from "./sentence.js";
 
+// A list of other answers that are all less probable than this is closed at first.
+const UNLIKELY = 0.01;
+
 /** @typedef {import("./types.js").Asked} Asked */
 /** @typedef {import("./types.js").Quote} Quote */
 /** @typedef {import("./types.js").Text} Text */
@@ -167,9 +170,10 @@ function copyButton(asked, best, actions) {
 function showOthers(answers, first, actions) {
   const others = answers.slice(first);
   const fold = /** @type {HTMLDetailsElement} */ (byId("others"));
-  if (fold.hidden) fold.open = !narrow();
+  const unlikely = others.every(({ probability }) => (probability ?? 0) < UNLIKELY);
+  fold.open = !narrow() && !unlikely;
   fold.hidden = others.length === 0;
-  byId("others-title").textContent = first ? "Other answers" : "Best guesses";
+  byId("others-title").textContent = `${first ? "Other answers" : "Best guesses"}${unlikely ? ", each below 1%" : ""}`;
   byId("candidates").replaceChildren(
     ...others.map((quote, index) =>
       h(
