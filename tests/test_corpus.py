@@ -2,12 +2,7 @@
 
 import contextlib
 import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,14 +13,12 @@ from hypothesis import given
 from quoth.calibrating.corpus_fit import _fit, _Reading
 from quoth.corpus import Corpus
 from quoth.corpus.choice import PassageAnswer, choose
-from quoth.corpus.gold import find_contexts
 from quoth.corpus.passages import LONGEST, passages_of, sentence_around
-from quoth.documents import Document
 from quoth.errors import CorpusError
 from quoth.reading import DecodeSettings
 from quoth.records import Answer, Example, Span
 from quoth.store import CorpusSettings, ReaderFolder
-from support.files import docx, pdf
+from support.folders import fill
 from support.texts import few, texts
 
 KNOWN = Path(__file__).parent / "tiny" / "known"
@@ -33,12 +26,8 @@ KNOWN = Path(__file__).parent / "tiny" / "known"
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "files").mkdir()
     with contextlib.chdir(tmp_path):
-        Path("files/rent.md").write_text("# The lease\n\nRent is due monthly.\n\nThe notice period is three months.")
-        Path("files/pump.pdf").write_bytes(pdf(["The pump turns slowly."], ["Change the oil after 500 hours."]))
-        Path("files/note.docx").write_bytes(docx("Ana Ribeiro kept the lighthouse."))
-        Path("files/light.txt").write_text("灯台は1972年に建てられた。守り人は島を離れなかった。")
+        fill("files")
         yield tmp_path
 
 
@@ -72,57 +61,13 @@ def test_the_sentence_around_an_answer():
     assert sentence_around(text, Span(22, 25)).of(text) == "The rent is due monthly, she said."
 
 
-def test_files_are_found_by_their_words_titles_and_trigrams(folder):
-    with Corpus.open("c.quoth") as corpus:
-        result = corpus.add("files")
-        assert (result.added, result.problems) == (4, [])
-        assert names(corpus.search("When is the notice period over?"))[:1] == ["rent.md"]
-        assert names(corpus.search("changing oils"))[:1] == ["pump.pdf"]
-        assert corpus.search("changing oils")[0].page == 2
-        assert names(corpus.search("lease")) == ["rent.md"] * 2
-        assert names(corpus.search("灯台は1972年")) == ["light.txt"]
-        assert corpus.search("is the of") != []
-        assert corpus.search('zebra OR " NEAR( *') == []
-
-
-def test_only_changed_files_are_read_again(folder):
-    with Corpus.open("c.quoth") as corpus:
-        corpus.add("files")
-        Path("files/rent.md").write_text("The rent is due yearly.")
-        os.utime("files/light.txt", (1, 1))
-        Path("files/new.txt").write_text("New.")
-        result = corpus.add("files")
-        assert (result.added, result.changed, result.unchanged) == (1, 1, 3)
-        [touched] = [entry for entry in corpus.entries() if entry.name.endswith("light.txt")]
-        assert touched.stamp.endswith(" 1000000000")
-        assert names(corpus.search("yearly")) == ["rent.md"]
-        assert corpus.search("monthly notice lease") == []
-        assert corpus.remove(["files/light.txt", "nothing"]) == 1
-        assert corpus.search("灯台は1972年") == []
-        assert sorted(Path(entry.name).name for entry in corpus.entries()) == [
-            *("new.txt", "note.docx", "pump.pdf", "rent.md")
-        ]
-    base = sqlite3.connect("c.quoth")
-    for table in ("words", "trigrams"):
-        base.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
-    base.close()
-
-
-def test_an_unreadable_file_is_reported_and_the_others_are_indexed(folder):
-    Path("files/bad.docx").write_bytes(b"no zip")
-    with Corpus.open("c.quoth") as corpus:
-        result = corpus.add("files")
-    assert result.added == 4
-    assert [str(problem).split(":")[0] for problem in result.problems] == ["files/bad.docx"]
-
-
 def test_another_file_or_format_is_rejected(folder):
     with Corpus.open("c.quoth"):
         pass
     base = sqlite3.connect("c.quoth")
     base.execute("PRAGMA user_version = 99")
     base.close()
-    with pytest.raises(CorpusError, match=r"c.quoth: must be a corpus of format 1, but has format 99"):
+    with pytest.raises(CorpusError, match=r"c.quoth: must be a corpus of format 2, but has format 99"):
         Corpus.open("c.quoth")
     other = sqlite3.connect("other.db")
     other.execute("CREATE TABLE notes (text)")
@@ -134,45 +79,6 @@ def test_another_file_or_format_is_rejected(folder):
     with pytest.raises(CorpusError, match="does not exist"):
         Corpus.open("no.quoth", create=False)
     assert not Path("no.quoth").exists()
-    with pytest.raises(CorpusError, match="not supported yet"):
-        Corpus.open("postgresql://localhost/quoth")
-
-
-@pytest.mark.long
-def test_a_corpus_is_consistent_after_a_kill_and_can_be_continued(tmp_path):
-    files = tmp_path / "files"
-    files.mkdir()
-    for number in range(400):
-        (files / f"{number:03}.txt").write_text(f"Text {number} is about word{number}.\n\n" * 30)
-    path = tmp_path / "c.quoth"
-    code = f"from quoth.corpus import Corpus; Corpus.open({str(path)!r}).add({str(files)!r}, progress=print)"
-    for kill in range(4):
-        process = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE)
-        for _ in range(20 + 7 * kill):
-            process.stdout.readline()
-        time.sleep(0.003 * kill)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        with Corpus.open(path) as corpus:
-            kept = corpus.entries()
-            assert len(kept) >= 20
-            assert {entry.passages for entry in kept} == {30}
-            assert all(len(corpus.search(f"word{int(Path(entry.name).stem)}", 40)) == 30 for entry in kept[::10])
-    with Corpus.open(path) as corpus:
-        result = corpus.add(files)
-        assert result.unchanged >= len(kept)
-        assert result.added + result.unchanged == len(corpus.entries()) == 400
-
-
-def test_two_processes_read_while_one_writes(folder):
-    with Corpus.open("c.quoth") as writer, Corpus.open("c.quoth") as one, Corpus.open("c.quoth") as other:
-        writer.add("files")
-        with writer._store.writing():
-            writer._store.put("x", "", Document("A zebra.", name="x"))
-            assert one.search("zebra") == other.search("zebra") == []
-            assert names(one.search("oil")) == ["pump.pdf"]
-        assert names(other.search("zebra")) == ["x"]
 
 
 def test_answers_have_document_page_boxes_and_sentence(folder):
@@ -245,24 +151,6 @@ def squad(path, *rows):
 
 
 RENT, OIL = "The rent of 900 euros is due monthly.", "Change the oil after 500 hours."
-
-
-def test_contexts_are_found_by_their_text_wherever_they_stand():
-    long = "The lock is new. " * 300 + "The key is old."
-    with Corpus.open(":memory:") as corpus:
-        corpus.add_documents(
-            [Document(f"Head\n\n{RENT}\n\n{OIL}", name="a"), Document(f"  {RENT}", name="b"), Document(long, name="c")]
-        )
-        found = find_contexts(corpus, [RENT, OIL, "Change", long, "The lock is new. The key", "nothing"])
-        documents = {document.name: document.text for document in corpus.documents()}
-    assert {text: [place.key for place in places] for text, places in found.items()} == {
-        RENT: ["a", "b"],
-        OIL: ["a"],
-        "Change": ["a"],
-        long: ["c"],
-    }
-    for text, places in found.items():
-        assert all(documents[place.key].startswith(text, place.start) for place in places)
 
 
 def test_a_corpus_is_evaluated_by_its_search_and_its_answers(quoth):
@@ -342,16 +230,3 @@ def test_a_reader_is_calibrated_for_a_corpus(quoth, folder):
     assert (
         quoth("calibrate", KNOWN, "--data", "dev.json", "--corpus", "c.quoth", "--max-cost", "1", "--out", "x")[0] == 2
     )
-
-
-def test_a_document_whose_file_is_gone_from_its_folder_is_removed(folder, quoth):
-    quoth("index", "files", "-o", "c.quoth")
-    Path("files/pump.pdf").unlink()
-    Path("files2").mkdir()
-    Path("files2/a.txt").write_text("Other.")
-    assert quoth("index", "files2", "-o", "c.quoth")[1] == "1 added, 0 changed, 0 unchanged\n"
-    assert quoth("index", "files/rent.md", "-o", "c.quoth")[1] == "0 added, 0 changed, 1 unchanged\n"
-    assert quoth("index", "files", "-o", "c.quoth")[1] == "0 added, 0 changed, 3 unchanged, 1 removed\n"
-    with Corpus.open("c.quoth") as corpus:
-        assert corpus.search("oil") == []
-        assert len(corpus.entries()) == 4

@@ -21,25 +21,36 @@ def index(
     ] = "corpus.quoth",
     remove: Annotated[bool, typer.Option("--remove", help="Remove the files from the corpus.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the documents of the corpus.")] = False,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="Search engine of the file: fts5, or tantivy for more than about 50,000 passages; replaces the index.",
+            show_default="as stored",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Index files in a corpus, to search it and ask questions; only changed files are read again.
 
     Documents whose files are no longer in a given folder are taken out.
-    A corpus is one file. Indexing can be stopped at any moment; the next run continues.
+    A corpus is one file, or a PostgreSQL database that several machines share (postgresql://…).
+    Indexing can be stopped at any moment; the next run continues.
 
     Exit 1 if a file could not be read (the others are indexed), 2 for wrong use.
 
     Example: [cyan]quoth index contracts/ notes.md -o contracts.quoth[/cyan]
     """
-    from quoth.corpus import Corpus
+    from quoth.corpus import SEARCH_ENGINES, Corpus
     from quoth.errors import ConfigError
 
-    if not files and not listing:
+    if not files and not listing and not search:
         raise ConfigError("index: must have files to index, but has none. Give some, or --list")
     if remove and listing:
         raise ConfigError("--remove and --list must not be given together")
-    with Corpus.open(output, create=not (remove or listing)) as corpus:
+    if search not in (None, *SEARCH_ENGINES):
+        raise ConfigError(f"--search must be {' or '.join(SEARCH_ENGINES)}, but is {search}")
+    with Corpus.open(output, create=not (remove or listing), search=search) as corpus:
         if listing:
             _list(corpus, json)
             return

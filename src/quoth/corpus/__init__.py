@@ -1,6 +1,17 @@
-"""A corpus: documents that are split into passages, indexed in one file, searched and read."""
+"""A corpus: documents that are split into passages, indexed in a file or database, searched and read."""
 
+from quoth.corpus.backend import SEARCH_ENGINES, SearchEngine
 from quoth.corpus.corpus import PASSAGES, Corpus
 from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed
 
-__all__ = ["PASSAGES", "Corpus", "CorpusAnswer", "Entry", "Found", "Hit", "Indexed"]
+__all__ = [
+    "PASSAGES",
+    "SEARCH_ENGINES",
+    "Corpus",
+    "CorpusAnswer",
+    "Entry",
+    "Found",
+    "Hit",
+    "Indexed",
+    "SearchEngine",
+]

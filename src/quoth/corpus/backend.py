@@ -1,21 +1,29 @@
-"""The protocol of a corpus store, and the function that opens a store by name."""
+"""The protocols of a corpus store, and of the search index of a corpus file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from quoth.corpus.records import Entry, Hit
+from quoth.corpus.records import Entry, Hit, Known
 from quoth.documents import Document
+
+# The search engines of a corpus file.
+SearchEngine = Literal["fts5", "tantivy"]
+SEARCH_ENGINES: tuple[SearchEngine, ...] = ("fts5", "tantivy")
 
 
 class Backend(Protocol):
     """Documents with their passages, and a search over them.
 
-    All changes within :meth:`writing` are one transaction. Other processes can read meanwhile.
+    All changes within :meth:`writing` are one transaction. Other processes can read meanwhile. Every method raises
+    ``CorpusError`` if the store fails, such as a full disk or a server that does not respond.
     """
+
+    @property
+    def name(self) -> str:
+        """Its name for users, without a password."""
 
     def close(self) -> None:
         """Close it."""
@@ -23,8 +31,15 @@ class Backend(Protocol):
     def writing(self) -> AbstractContextManager[None]:
         """Write in one transaction."""
 
-    def put(self, key: str, stamp: str, document: Document) -> None:
-        """Add a document, or replace the one with the same key; call within :meth:`writing`."""
+    def put(self, key: str, stamp: str, document: Document, original: bytes | None = None) -> None:
+        """Add a document, or replace the one with the same key; call within :meth:`writing`.
+
+        Args:
+            key: Its identifier.
+            stamp: The stamp of its file.
+            document: The document.
+            original: The content of its file, if its pages are to be drawn.
+        """
 
     def restamp(self, key: str, stamp: str) -> None:
         """Update the stamp of a file whose content did not change; call within :meth:`writing`."""
@@ -32,11 +47,14 @@ class Backend(Protocol):
     def drop(self, key: str) -> bool:
         """Remove a document, and return whether it existed; call within :meth:`writing`."""
 
+    def flush(self) -> None:
+        """Make all that was written searchable now. Without it, the next search of any process does so."""
+
     def entries(self) -> list[Entry]:
         """Return all documents, sorted by name."""
 
-    def stamps(self) -> dict[str, tuple[str, str]]:
-        """Map the key of each document to its stamp and file hash."""
+    def known(self) -> Mapping[str, Known]:
+        """Map the key of each document to what is known of its file."""
 
     def document(self, key: str) -> Document:
         """Return a document with its text.
@@ -45,19 +63,36 @@ class Backend(Protocol):
             CorpusError: If there is none with this key.
         """
 
+    def original(self, key: str) -> bytes | None:
+        """Return the content of a document's file; ``None`` if it was not stored."""
+
     def passages(self) -> Iterator[tuple[str, int, str]]:
-        """Yield the key of its document, the start and the text of each passage."""
+        """Yield the key of its document, the start and the text of each passage, document by document."""
 
     def search(self, question: str, k: int) -> list[Hit]:
-        """Return the best passages, best first."""
+        """Return the best passages, best first; ties in the order in which they were added."""
 
 
-def open_backend(path: str | Path, *, create: bool) -> Backend:
-    """Open a store by its name, which is the path of a file.
+class SearchIndex(Protocol):
+    """The search of a corpus file: scores for the ids of passages, which it learns within the file's transactions."""
 
-    Raises:
-        CorpusError: If it is not a corpus, or has another format version.
-    """
-    from quoth.corpus.sqlite import SqliteStore
+    def create(self) -> None:
+        """Create the tables that it needs in the file; call within a transaction."""
 
-    return SqliteStore(Path(path), create=create)
+    def delete(self) -> None:
+        """Delete all that it has created; call within a transaction."""
+
+    def add(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        """Add passages: id, text and title; call within a transaction."""
+
+    def remove(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        """Remove passages, given as they were added; call within a transaction."""
+
+    def committed(self) -> None:
+        """Called after a transaction."""
+
+    def flush(self) -> None:
+        """Make all that was committed searchable."""
+
+    def search(self, question: str, k: int) -> dict[int, float]:
+        """Return the scores of the best passages by id: at least the best ``k``, if there are so many."""

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from quoth.corpus.backend import Backend, open_backend
+from quoth.corpus.backend import Backend, SearchEngine
 from quoth.corpus.choice import PER_PASSAGE, choose, passage_answers
 from quoth.corpus.passages import sentence_around
-from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed
-from quoth.documents import Document, DocumentLimits, Unread, find_files
-from quoth.documents.files import read_file
-from quoth.errors import CorpusError, InputError
+from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed, Known
+from quoth.corpus.stores import open_backend
+from quoth.documents import EXTRACTION_VERSION, Document, DocumentLimits, Unread, find_files, read_document
+from quoth.documents.files import load_file
+from quoth.errors import InputError
+from quoth.files import sha256
 from quoth.inputs import wrong_question
 from quoth.names import suggests_names
 from quoth.reading import DecodeSettings, search_batch
@@ -32,21 +33,26 @@ PASSAGES = 10
 
 
 class Corpus:
-    """A searchable collection of documents in one file. Create it with :meth:`open`, and close it after use."""
+    """A searchable collection of documents. Create it with :meth:`open`, and close it after use."""
 
     def __init__(self, store: Backend) -> None:
         self._store = store
 
     @classmethod
-    def open(cls, path: str | Path, *, create: bool = True) -> Corpus:
-        """Open a corpus. If the file does not exist and ``create`` is true, create it.
+    def open(cls, path: str | Path, *, create: bool = True, search: SearchEngine | None = None) -> Corpus:
+        """Open a corpus.
+
+        Args:
+            path: A file, or the URL of a PostgreSQL database (``postgresql://…``), which several machines can use.
+            create: Whether to create it if it does not exist.
+            search: The search engine of a file: ``fts5``, or ``tantivy`` for more than some ten thousand passages. As
+                stored if ``None`` (at first ``fts5``); if it differs, the index is built again.
 
         Raises:
-            CorpusError: If the file is not a corpus, or has another format version.
+            CorpusError: If it is not a corpus, or has an unsupported format version.
+            MissingExtraError: If it needs an extra that is not installed.
         """
-        if str(path).startswith(("postgresql://", "postgres://")):
-            raise CorpusError(f"{path}: a corpus must be a file, but this is a server, which is not supported yet")
-        return cls(open_backend(path, create=create))
+        return cls(open_backend(path, create=create, search=search))
 
     def __enter__(self) -> Corpus:
         return self
@@ -56,8 +62,13 @@ class Corpus:
     ) -> None:
         self.close()
 
+    @property
+    def name(self) -> str:
+        """Its path, or its URL without a password."""
+        return self._store.name
+
     def close(self) -> None:
-        """Close the file."""
+        """Close it."""
         self._store.close()
 
     @suggests_names
@@ -78,7 +89,7 @@ class Corpus:
             progress: Called with the name of each file that was read.
         """
         paths = [paths] if isinstance(paths, str | Path) else list(paths)
-        known, result = self._store.stamps(), Indexed()
+        known, result = self._store.known(), Indexed()
         for file in find_files(paths):
             if isinstance(file, Unread):
                 result.problems.append(file)
@@ -91,32 +102,57 @@ class Corpus:
         if gone:
             with self._store.writing():
                 result.removed = sum(self._store.drop(key) for key in gone)
+        self._store.flush()
         return result
 
-    def _add_file(
-        self, file: Path, known: tuple[str, str] | None, limits: DocumentLimits | None, result: Indexed
-    ) -> None:
+    def _add_file(self, file: Path, known: Known | None, limits: DocumentLimits | None, result: Indexed) -> None:
         try:
             stamp = _stamp(file)
-            if known and (known[0] == stamp or known[1] == sha256(file.read_bytes()).hexdigest()):
+            if known and known.extraction == EXTRACTION_VERSION and self._is_unchanged(file, stamp, known):
                 result.unchanged += 1
-                if known[0] != stamp:
-                    with self._store.writing():
-                        self._store.restamp(_key(file), stamp)
                 return
         except OSError as error:
             result.problems.append(Unread(str(file), (error.strerror or str(error)).lower()))
             return
-        document = read_file(file, limits)
-        if isinstance(document, Unread):
-            result.problems.append(document)
+        loaded = load_file(file, limits)
+        if isinstance(loaded, Unread):
+            result.problems.append(loaded)
             return
-        with self._store.writing():
-            self._store.put(_key(file), stamp, document)
+        try:
+            with self._store.writing():
+                self._store.put(_key(file), stamp, loaded[0], _original(*loaded))
+        except InputError as error:
+            result.problems.append(Unread(str(file), str(error)))
+            return
         if known:
             result.changed += 1
         else:
             result.added += 1
+
+    def _is_unchanged(self, file: Path, stamp: str, known: Known) -> bool:
+        if known.stamp == stamp:
+            return True
+        if known.file_hash != sha256(file):
+            return False
+        with self._store.writing():
+            self._store.restamp(_key(file), stamp)
+        return True
+
+    def add_file(self, data: bytes, name: str, limits: DocumentLimits | None = None) -> Document:
+        """Add the content of one file, with its name as key, and return the document.
+
+        Raises:
+            DocumentError: If it cannot be read.
+        """
+        document = read_document(data, name, limits)
+        with self._store.writing():
+            self._store.put(name, document.file_hash, document, _original(document, data))
+        self._store.flush()
+        return document
+
+    def original(self, key: str) -> bytes | None:
+        """Return the content of a PDF by its key; ``None`` for documents of other kinds."""
+        return self._store.original(key)
 
     def passages(self) -> Iterator[tuple[str, int, str]]:
         """Yield the key of its document, the start and the text of each passage."""
@@ -138,6 +174,7 @@ class Corpus:
                 for document in batch:
                     self._store.put(document.name, document.file_hash, document)
             count += len(batch)
+        self._store.flush()
         return count
 
     def remove(self, names: Iterable[str | Path]) -> int:
@@ -148,11 +185,16 @@ class Corpus:
             for name in names:
                 key = keys.get(str(name), str(name))
                 count += self._store.drop(key) or self._store.drop(_key(Path(name)))
+        self._store.flush()
         return count
 
     def entries(self) -> list[Entry]:
         """Return all documents without their texts, sorted by name."""
         return self._store.entries()
+
+    def keys(self) -> Collection[str]:
+        """Return the keys of all documents."""
+        return self._store.known().keys()
 
     def documents(self) -> Iterator[Document]:
         """Yield all documents, sorted by name."""
@@ -287,6 +329,11 @@ def corpus_decode(
 
 def _key(file: Path) -> str:
     return str(file.resolve())
+
+
+def _original(document: Document, data: bytes) -> bytes | None:
+    """Return the content of a file to store: of PDFs, whose pages can be drawn."""
+    return data if document.page_sizes else None
 
 
 def _is_below(key: str, folders: Sequence[Path]) -> bool:

@@ -32,6 +32,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a corpus knows of the file of a document.
+
+    Attributes:
+        stamp: Size and modification time of the file when it was read.
+        file_hash: SHA-256 of the file.
+        extraction: The version of the extraction that read it; 0 if it must be read again.
+    """
+
+    stamp: str
+    file_hash: str
+    extraction: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found by a search.
 

@@ -1,4 +1,4 @@
-"""The corpus file: an SQLite database with documents, passages and two full-text indexes.
+"""The corpus file: an SQLite database with documents and passages, and a search index for them.
 
 Each document is written in one transaction, so a corpus stays consistent if the process is killed at any moment.
 Other processes can read while one writes (WAL mode).
@@ -6,205 +6,278 @@ Other processes can read while one writes (WAL mode).
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from quoth.corpus.passages import passages_of
-from quoth.corpus.records import Entry, Hit, page_of
-from quoth.documents import Box, Document
+from quoth.corpus.backend import SearchEngine, SearchIndex
+from quoth.corpus.fts5 import Fts5Index
+from quoth.corpus.records import Entry, Hit, Known, page_of
+from quoth.corpus.rows import COLUMNS, READ, document_of, document_row, pages_of, passage_rows
+from quoth.documents import Document
 from quoth.errors import CorpusError
-from quoth.reading.queries import UNSPACED, trigrams_query, words_query
 from quoth.records import Span
 
-FORMAT = 1
+FORMAT = 2
 _APPLICATION = 0x51544331  # "QTC1"
-_SCHEMA = """
-CREATE TABLE documents (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, title TEXT NOT NULL,
-  file_hash TEXT NOT NULL, text_hash TEXT NOT NULL, stamp TEXT NOT NULL, text TEXT NOT NULL, pages TEXT NOT NULL,
-  boxes BLOB NOT NULL);
-CREATE TABLE passages (id INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents(id),
-  start INTEGER NOT NULL, stop INTEGER NOT NULL, text TEXT NOT NULL, title TEXT NOT NULL);
-CREATE INDEX passages_document ON passages(document);
-CREATE VIRTUAL TABLE words USING fts5(text, title, content='passages', content_rowid='id', tokenize='porter unicode61');
-CREATE VIRTUAL TABLE trigrams USING fts5(text, title, content='', tokenize='trigram');
-"""
+_SCHEMA = (
+    "CREATE TABLE documents (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, "
+    "title TEXT NOT NULL, file_hash TEXT NOT NULL, text_hash TEXT NOT NULL, stamp TEXT NOT NULL, text TEXT NOT NULL, "
+    "pages TEXT NOT NULL, boxes BLOB NOT NULL, sizes TEXT NOT NULL DEFAULT '[]', extraction INTEGER NOT NULL "
+    "DEFAULT 0, passages INTEGER NOT NULL DEFAULT 0)",
+    "CREATE TABLE passages (id INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents(id), "
+    "start INTEGER NOT NULL, stop INTEGER NOT NULL, text TEXT NOT NULL, title TEXT NOT NULL)",
+    "CREATE INDEX passages_document ON passages(document)",
+)
+# What format 2 added: the content of files whose pages can be drawn, and settings.
+_ADDED = (
+    "CREATE TABLE originals (document INTEGER PRIMARY KEY REFERENCES documents(id), content BLOB NOT NULL)",
+    "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+)
+_MIGRATION = (
+    "ALTER TABLE documents ADD COLUMN sizes TEXT NOT NULL DEFAULT '[]'",
+    # The version 0 of the extraction makes the next run read the files again: PDFs need their content and page sizes.
+    "ALTER TABLE documents ADD COLUMN extraction INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE documents ADD COLUMN passages INTEGER NOT NULL DEFAULT 0",
+    "UPDATE documents SET passages = (SELECT count(*) FROM passages WHERE document = documents.id)",
+    *_ADDED,
+)
+_STEP = 1_000
 
 
 class SqliteStore:
     """An open corpus file.
 
+    Args:
+        path: The file; ``:memory:`` for a corpus that is not kept.
+        create: Whether to create it if it does not exist.
+        search: Its search engine; as stored if ``None``. If it has another one, its index is built again.
+
     Raises:
-        CorpusError: If the file is not a corpus, or has another format version.
+        CorpusError: If the file is not a corpus, or has an unsupported format version.
+        MissingExtraError: If the library of its search engine is not installed.
     """
 
-    def __init__(self, path: Path, *, create: bool) -> None:
+    def __init__(self, path: Path, *, create: bool, search: SearchEngine | None = None) -> None:
         if not create and not path.is_file():
             raise CorpusError(
                 f"{path}: must be a corpus, but does not exist. Create it with: quoth index FILES -o {path}"
             )
         self._path = path
-        self._base = sqlite3.connect(path, isolation_level=None, timeout=60.0)
+        self._index: SearchIndex
         try:
-            self._prepare()
+            self._base = sqlite3.connect(path, isolation_level=None, timeout=60.0)
+        except sqlite3.Error as error:
+            raise CorpusError(f"{path}: must be a corpus, but: {error}") from None
+        try:
+            self._prepare(search)
         except sqlite3.DatabaseError as error:
             self._base.close()
             raise CorpusError(f"{path}: must be a corpus, but: {error}") from None
-        except CorpusError:
+        except BaseException:
             self._base.close()
             raise
 
-    def _prepare(self) -> None:
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self._path)
+
+    def _prepare(self, search: SearchEngine | None) -> None:
+        version = self._version()
+        self._base.execute("PRAGMA journal_mode = WAL")
+        self._base.execute("PRAGMA synchronous = NORMAL")
+        if version != FORMAT:
+            with self._transaction():
+                # Another process may have done it meanwhile.
+                if (version := self._version()) == 0:
+                    self._create(search or "fts5")
+                elif version == 1:
+                    self._migrate()
+        [stored] = self._base.execute("SELECT value FROM settings WHERE name = 'search'").fetchone()
+        self._index = self._open_index(stored)
+        if search not in (None, stored):
+            self._replace_index(search)
+
+    def _version(self) -> int:
+        """Return the format version of the file; 0 if it is empty."""
         [application] = self._base.execute("PRAGMA application_id").fetchone()
         [version] = self._base.execute("PRAGMA user_version").fetchone()
         [tables] = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and application != _APPLICATION:
             raise CorpusError(f"{self._path}: must be a corpus, but is another SQLite file")
-        if tables and version != FORMAT:
+        if tables and version not in (1, FORMAT):
             raise CorpusError(
-                f"{self._path}: must be a corpus of format {FORMAT}, but has format {version}. Index its files again"
+                f"{self._path}: must be a corpus of format {FORMAT}, but has format {version}. Index its files again, "
+                "or upgrade Quoth if the format is newer"
             )
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = NORMAL")
-        if not tables:
-            with self.writing():
-                [tables] = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                if not tables:
-                    for statement in _SCHEMA.split(";\n"):
-                        if statement.strip():
-                            self._base.execute(statement)
-                    self._base.execute(f"PRAGMA application_id = {_APPLICATION}")
-                    self._base.execute(f"PRAGMA user_version = {FORMAT}")
+        return int(version) if tables else 0
+
+    def _create(self, search: SearchEngine) -> None:
+        for statement in (*_SCHEMA, *_ADDED, f"PRAGMA application_id = {_APPLICATION}"):
+            self._base.execute(statement)
+        self._stamp_format(search)
+        self._open_index(search).create()
+
+    def _migrate(self) -> None:
+        for statement in _MIGRATION:
+            self._base.execute(statement)
+        self._stamp_format("fts5")
+
+    def _stamp_format(self, search: SearchEngine) -> None:
+        self._base.execute("INSERT INTO settings (name, value) VALUES ('search', ?)", (search,))
+        self._base.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _open_index(self, search: str) -> SearchIndex:
+        if search == "fts5":
+            return Fts5Index(self._base)
+        from quoth.corpus.tantivy_index import TantivyIndex
+
+        return TantivyIndex(self._base, self._path)
+
+    def _replace_index(self, search: SearchEngine) -> None:
+        """Build the index of another search engine from the passages."""
+        new = self._open_index(search)
+        with self._transaction():
+            self._index.delete()
+            new.create()
+            self._base.execute("UPDATE settings SET value = ? WHERE name = 'search'", (search,))
+            rows = self._base.execute("SELECT id, text, title FROM passages")
+            while some := rows.fetchmany(_STEP):
+                new.add(some)
+        self._index = new
+        new.flush()
 
     def close(self) -> None:
         """Close the file."""
         self._base.close()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Run the block in one transaction."""
-        self._base.execute("BEGIN IMMEDIATE")
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise CorpusError(f"{self._path}: {error}") from error
+
+    def _run(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        with self._reported():
+            return self._base.execute(statement, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._run("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
-            self._base.execute("ROLLBACK")
+            self._run("ROLLBACK")
             raise
-        self._base.execute("COMMIT")
+        self._run("COMMIT")
 
-    def put(self, key: str, stamp: str, document: Document) -> None:
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Run the block in one transaction."""
+        with self._reported():
+            with self._transaction():
+                yield
+            self._index.committed()
+
+    def flush(self) -> None:
+        """Make all that was written searchable."""
+        with self._reported():
+            self._index.flush()
+
+    def put(self, key: str, stamp: str, document: Document, original: bytes | None = None) -> None:
         """Add a document, or replace the one with the same key; call within :meth:`writing`."""
+        passages = passage_rows(document)
+        row = document_row(key, stamp, document, len(passages))
         self.drop(key)
-        boxes = [
-            (box.span.start, box.span.end, box.page, box.left, box.top, box.right, box.bottom) for box in document.boxes
-        ]
-        row = (
-            *(key, document.name, document.title, document.file_hash, document.text_hash, stamp, document.text),
-            json.dumps([(page.start, page.end) for page in document.pages]),
-            zlib.compress(json.dumps(boxes).encode(), 1) if boxes else b"",
-        )
-        cursor = self._base.execute(
-            "INSERT INTO documents (key, name, title, file_hash, text_hash, stamp, text, pages, boxes) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
-        )
-        [last] = self._base.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()
-        spans, title = passages_of(document.text), document.title
-        texts = [span.of(document.text) for span in spans]
-        rows = [
-            (number, cursor.lastrowid, span.start, span.end, text, title)
-            for number, (span, text) in enumerate(zip(spans, texts, strict=True), last + 1)
-        ]
+        marks = ", ".join("?" * len(COLUMNS))
+        id = self._run(f"INSERT INTO documents ({', '.join(COLUMNS)}) VALUES ({marks})", row).lastrowid
+        if original is not None:
+            self._run("INSERT INTO originals (document, content) VALUES (?, ?)", (id, original))
+        first = self._next_passage(len(passages))
+        title = document.title
         self._base.executemany(
-            "INSERT INTO passages (id, document, start, stop, text, title) VALUES (?, ?, ?, ?, ?, ?)", rows
+            "INSERT INTO passages (id, document, start, stop, text, title) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (number, id, each.span.start, each.span.end, each.text, title)
+                for number, each in enumerate(passages, first)
+            ],
         )
-        entries = [(number, text, title) for number, text in enumerate(texts, last + 1)]
-        self._base.executemany("INSERT INTO words (rowid, text, title) VALUES (?, ?, ?)", entries)
-        unspaced = entries if UNSPACED.search(title) else [entry for entry in entries if UNSPACED.search(entry[1])]
-        self._base.executemany("INSERT INTO trigrams (rowid, text, title) VALUES (?, ?, ?)", unspaced)
+        self._index.add([(number, each.text, title) for number, each in enumerate(passages, first)])
+
+    def _next_passage(self, count: int) -> int:
+        """Return the first of some new ids of passages, which are never used again: an index may lag behind."""
+        [last] = self._run(
+            "SELECT max(coalesce((SELECT max(id) FROM passages), 0), "
+            "coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'last_passage'), 0))"
+        ).fetchone()
+        self._run("INSERT OR REPLACE INTO settings (name, value) VALUES ('last_passage', ?)", (str(last + count),))
+        return int(last) + 1
 
     def restamp(self, key: str, stamp: str) -> None:
         """Update the stamp of a file whose content did not change; call within :meth:`writing`."""
-        self._base.execute("UPDATE documents SET stamp = ? WHERE key = ?", (stamp, key))
+        self._run("UPDATE documents SET stamp = ? WHERE key = ?", (stamp, key))
 
     def drop(self, key: str) -> bool:
         """Remove a document, and return whether it existed; call within :meth:`writing`."""
-        row = self._base.execute("SELECT id FROM documents WHERE key = ?", (key,)).fetchone()
+        row = self._run("SELECT id FROM documents WHERE key = ?", (key,)).fetchone()
         if row is None:
             return False
-        passages = self._base.execute("SELECT id, text, title FROM passages WHERE document = ?", row).fetchall()
-        for index in ("words", "trigrams"):
-            chosen = [
-                passage
-                for passage in passages
-                if index == "words" or UNSPACED.search(passage[1]) or UNSPACED.search(passage[2])
-            ]
-            # An FTS5 index that does not store its texts needs them to delete an entry.
-            self._base.executemany(
-                f"INSERT INTO {index} ({index}, rowid, text, title) VALUES ('delete', ?, ?, ?)", chosen
-            )
-        self._base.execute("DELETE FROM passages WHERE document = ?", row)
-        self._base.execute("DELETE FROM documents WHERE id = ?", row)
+        self._index.remove(self._run("SELECT id, text, title FROM passages WHERE document = ?", row).fetchall())
+        for table, column in (("originals", "document"), ("passages", "document"), ("documents", "id")):
+            self._run(f"DELETE FROM {table} WHERE {column} = ?", row)
         return True
 
     def entries(self) -> list[Entry]:
         """Return all documents, sorted by name."""
-        rows = self._base.execute(
-            "SELECT key, name, documents.title, file_hash, stamp, count(passages.id) FROM documents "
-            "LEFT JOIN passages ON document = documents.id GROUP BY documents.id ORDER BY name"
-        )
+        rows = self._run("SELECT key, name, title, file_hash, stamp, passages FROM documents ORDER BY name, key")
         return [Entry(*row) for row in rows]
 
-    def stamps(self) -> dict[str, tuple[str, str]]:
-        """Map the key of each document to its stamp and file hash."""
-        rows = self._base.execute("SELECT key, stamp, file_hash FROM documents")
-        return {key: (stamp, file_hash) for key, stamp, file_hash in rows}
+    def known(self) -> Mapping[str, Known]:
+        """Map the key of each document to what is known of its file."""
+        rows = self._run("SELECT key, stamp, file_hash, extraction FROM documents")
+        return {key: Known(*values) for key, *values in rows}
 
     def document(self, key: str) -> Document:
         """Return a document with its text."""
-        row = self._base.execute(
-            "SELECT text, pages, name, title, boxes, file_hash FROM documents WHERE key = ?", (key,)
-        ).fetchone()
+        row = self._run(f"SELECT {', '.join(READ)} FROM documents WHERE key = ?", (key,)).fetchone()
         if row is None:
             raise CorpusError(f"{self._path}: must have the document {key}, but it was removed")
-        text, pages, name, title, boxes, file_hash = row
-        found = json.loads(zlib.decompress(boxes)) if boxes else []
-        return Document(
-            text,
-            tuple(Span(start, end) for start, end in json.loads(pages)),
-            name,
-            title,
-            tuple(Box(Span(box[0], box[1]), *box[2:]) for box in found),
-            file_hash=file_hash,
-        )
+        return document_of(row)
+
+    def original(self, key: str) -> bytes | None:
+        """Return the content of a document's file."""
+        row = self._run(
+            "SELECT content FROM originals JOIN documents ON documents.id = document WHERE key = ?", (key,)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
 
     def passages(self) -> Iterator[tuple[str, int, str]]:
         """Yield the key of its document, the start and the text of each passage, document by document."""
-        yield from self._base.execute(
+        yield from self._run(
             "SELECT key, start, passages.text FROM passages JOIN documents ON documents.id = document "
             "ORDER BY passages.id"
         )
 
     def search(self, question: str, k: int) -> list[Hit]:
         """Return the best passages, best first."""
-        best: dict[int, float] = {}
-        for index, query in (("words", words_query(question)), ("trigrams", trigrams_query(question))):
-            if query:
-                rows = self._base.execute(
-                    f"SELECT rowid, -rank FROM {index} WHERE {index} MATCH ? ORDER BY rank LIMIT ?",
-                    (query, k),
-                )
-                for rowid, score in rows:
-                    best[rowid] = best.get(rowid, 0.0) + score
-        ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:k]
-        return [self._hit(rowid, score) for rowid, score in ranked]
+        with self._reported():
+            best = self._index.search(question, k)
+        ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))
+        hits = (self._hit(id, score) for id, score in ranked)
+        return [hit for hit in hits if hit is not None][:k]
 
-    def _hit(self, rowid: int, score: float) -> Hit:
-        name, key, title, start, stop, text, pages = self._base.execute(
+    def _hit(self, id: int, score: float) -> Hit | None:
+        """Return a passage; ``None`` if it was removed, and the index does not know that yet."""
+        row = self._run(
             "SELECT name, key, documents.title, start, stop, passages.text, pages FROM passages "
             "JOIN documents ON documents.id = document WHERE passages.id = ?",
-            (rowid,),
+            (id,),
         ).fetchone()
-        return Hit(name, key, title, Span(start, stop), text, score, page_of(json.loads(pages), start))
+        if row is None:
+            return None
+        name, key, title, start, stop, text, pages = row
+        return Hit(name, key, title, Span(start, stop), text, score, page_of(pages_of(pages), start))

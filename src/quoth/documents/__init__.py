@@ -2,9 +2,10 @@
 
 from quoth.documents.files import Unread, find_files, read_documents
 from quoth.documents.read import KINDS, PARSED, read_document
-from quoth.documents.records import Box, Document, DocumentLimits
+from quoth.documents.records import EXTRACTION_VERSION, Box, Document, DocumentLimits
 
 __all__ = [
+    "EXTRACTION_VERSION",
     "KINDS",
     "PARSED",
     "Box",

@@ -88,11 +88,18 @@ def read_documents(paths: Iterable[str | Path], limits: DocumentLimits | None = 
 
 def read_file(path: Path, limits: DocumentLimits | None = None) -> Document | Unread:
     """Read one file."""
+    loaded = load_file(path, limits)
+    return loaded if isinstance(loaded, Unread) else loaded[0]
+
+
+def load_file(path: Path, limits: DocumentLimits | None = None) -> tuple[Document, bytes] | Unread:
+    """Read one file, and return the document and the content of the file."""
     limits = limits or DocumentLimits()
     try:
         if (size := path.stat().st_size) > limits.file_bytes:
             return Unread(str(path), f"a file must have at most {limits.file_bytes:,} bytes, but has {size:,}")
-        return read_document(path.read_bytes(), str(path), limits)
+        data = path.read_bytes()
+        return read_document(data, str(path), limits), data
     except DocumentError as error:
         return Unread(str(path), str(error))
     except OSError as error:

@@ -22,15 +22,28 @@ _RUN = regex.compile(rf"[{_UNSPACED}\p{{M}}\p{{N}}]{{3,}}")
 UNSPACED = regex.compile(f"[{_UNSPACED}]")
 
 
+def query_words(question: str) -> list[str]:
+    """Return the question's words in lower case, without repetitions; stop words only if there are no others."""
+    words = list(dict.fromkeys(word.lower() for word in words_of(question)))
+    return [word for word in words if word not in STOP_WORDS] or words
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in scripts with spaces: runs of letters, marks and digits."""
+    return _WORD.findall(text)
+
+
+def trigrams_of(text: str) -> list[str]:
+    """Return all trigrams of a text in scripts without spaces, without repetitions."""
+    runs = [run for run in _RUN.findall(text) if UNSPACED.search(run)]
+    return list(dict.fromkeys(run[index : index + 3] for run in runs for index in range(len(run) - 2)))
+
+
 def words_query(question: str) -> str:
-    """Return an FTS5 query for any of the question's words; stop words only if there are no others. May be empty."""
-    words = list(dict.fromkeys(word.lower() for word in _WORD.findall(question)))
-    wanted = [word for word in words if word not in STOP_WORDS] or words
-    return " OR ".join(f'"{word}"' for word in wanted)
+    """Return an FTS5 query for any of the question's words. May be empty."""
+    return " OR ".join(f'"{word}"' for word in query_words(question))
 
 
 def trigrams_query(question: str) -> str:
     """Return an FTS5 query for any trigram of the question in scripts without spaces. May be empty."""
-    runs = [run for run in _RUN.findall(question) if UNSPACED.search(run)]
-    grams = dict.fromkeys(run[index : index + 3] for run in runs for index in range(len(run) - 2))
-    return " OR ".join(f'"{gram}"' for gram in grams)
+    return " OR ".join(f'"{gram}"' for gram in trigrams_of(question))

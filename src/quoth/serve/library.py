@@ -33,13 +33,13 @@ class Library:
         """
         self._path = path
         self._local = threading.local()
-        with Corpus.open(path, create=False):
-            pass
+        with Corpus.open(path, create=False) as corpus:
+            self._name = Path(corpus.name).name
 
     @property
     def name(self) -> str:
-        """Its name, without folders."""
-        return Path(self._path).name
+        """Its name, without folders or the host of a database."""
+        return self._name
 
     def corpus(self) -> Corpus:
         """Return the corpus for this thread."""
@@ -67,9 +67,9 @@ class Library:
         Raises:
             ApiError: If there is none.
         """
-        for entry in self.corpus().entries():
-            if id_of(entry.key) == id:
-                return self.corpus().document(entry.key)
+        for key in self.corpus().keys():
+            if id_of(key) == id:
+                return self.corpus().document(key)
         raise ApiError(
             404, "document_not_found", "no document has this id, or it was removed",
             "List the documents with GET /v1/corpus/documents.", "path.id",

@@ -1,0 +1,64 @@
+"""The search index of SQLite itself: FTS5 over words with stemming, and over trigrams for scripts without spaces."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from quoth.reading.queries import UNSPACED, trigrams_query, words_query
+
+_SCHEMA = (
+    "CREATE VIRTUAL TABLE words USING fts5(text, title, content='passages', content_rowid='id', "
+    "tokenize='porter unicode61')",
+    "CREATE VIRTUAL TABLE trigrams USING fts5(text, title, content='', tokenize='trigram')",
+)
+
+
+class Fts5Index:
+    """The index, in the same file as the passages; so it needs no steps of its own to stay consistent with them."""
+
+    def __init__(self, base: sqlite3.Connection) -> None:
+        self._base = base
+
+    def create(self) -> None:
+        """Create both tables."""
+        for statement in _SCHEMA:
+            self._base.execute(statement)
+
+    def delete(self) -> None:
+        """Delete both tables."""
+        for table in ("words", "trigrams"):
+            self._base.execute(f"DROP TABLE {table}")
+
+    def add(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        """Add passages."""
+        for index, chosen in (("words", rows), ("trigrams", list(filter(_is_unspaced, rows)))):
+            self._base.executemany(f"INSERT INTO {index} (rowid, text, title) VALUES (?, ?, ?)", chosen)
+
+    def remove(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        """Remove passages. An FTS5 index that does not store its texts needs them to delete an entry."""
+        for index, chosen in (("words", rows), ("trigrams", list(filter(_is_unspaced, rows)))):
+            delete = f"INSERT INTO {index} ({index}, rowid, text, title) VALUES ('delete', ?, ?, ?)"
+            self._base.executemany(delete, chosen)
+
+    def committed(self) -> None:
+        """Do nothing: the index is part of the transaction."""
+
+    def flush(self) -> None:
+        """Do nothing: the index is part of the transaction."""
+
+    def search(self, question: str, k: int) -> dict[int, float]:
+        """Return the scores of the best passages: BM25 of words plus BM25 of trigrams."""
+        best: dict[int, float] = {}
+        for index, query in (("words", words_query(question)), ("trigrams", trigrams_query(question))):
+            if query:
+                rows = self._base.execute(
+                    f"SELECT rowid, -rank FROM {index} WHERE {index} MATCH ? ORDER BY rank LIMIT ?", (query, k)
+                )
+                for rowid, score in rows:
+                    best[rowid] = best.get(rowid, 0.0) + score
+        return best
+
+
+def _is_unspaced(row: tuple[int, str, str]) -> bool:
+    return bool(UNSPACED.search(row[1]) or UNSPACED.search(row[2]))
