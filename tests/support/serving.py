@@ -108,9 +108,9 @@ def everything(connection):
 
 
 @contextmanager
-def process(*flags, reader=TINY, **environment):
+def process(*flags, reader=TINY, python=(sys.executable,), **environment):
     """Run ``quoth serve`` in a process of its own, on a free port."""
-    words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--threads", "1", *map(str, flags)]
+    words = [*python, "-m", "quoth", "serve", "--port", "0", "--threads", "1", *map(str, flags)]
     words += ["--reader", reader] if reader else []
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QUOTH_")} | environment
     log = []

@@ -13,6 +13,7 @@ import re
 import struct
 import sys
 import warnings
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from quoth.errors import DocumentError, DocumentTooLargeError
@@ -22,6 +23,11 @@ from quoth.text import replace_surrogates
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # A message starts with the lengths of its JSON header and of its data, in bytes.
 LENGTHS = struct.Struct("<QQ")
+# Unit of the peak memory that the system tells: KiB on Linux, bytes on macOS.
+RSS_UNIT = 1 if sys.platform == "darwin" else 1_024
+# A process that fails after it used this share of its memory limit had too little memory: what it asked for last is not
+# counted.
+MOST_USED = 0.5
 
 
 def main() -> None:
@@ -29,10 +35,12 @@ def main() -> None:
     _limit_memory(int(sys.argv[1]))
     warnings.simplefilter("ignore")
     with open(0, "rb") as stdin, open(1, "wb") as stdout:
-        send(stdout, {"ready": True})
+        send(stdout, {"started_bytes": _started_bytes()})
         while (request := receive(stdin)) is not None:
             head, data = request
-            send(stdout, _answer(head["kind"], data, head["limits"]))
+            answer = _answer(head["kind"], data, head["limits"])
+            del request, data
+            send(stdout, {**answer, "peak_bytes": _peak_bytes()})
 
 
 def send(file: BinaryIO, head: Any, data: bytes = b"") -> None:
@@ -63,6 +71,36 @@ def _limit_memory(most: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
+def memory_exceeded(kind: str, memory_bytes: int) -> str:
+    """Return the error for a file that needs more memory than a parser may use."""
+    return (
+        f"a file must be read within {memory_bytes / 1e6:,.0f} MB of memory, but this .{kind} file needs more; split "
+        "it, or save it as text"
+    )
+
+
+def _started_bytes() -> int:
+    """Return what the system counts as this process's peak memory already at its start: that of its parent."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+
+
+def _peak_bytes() -> int:
+    """Return the most memory that this process has used, in bytes; 0 where that is unknown.
+
+    ``getrusage`` would count the memory of the process that started this one.
+    """
+    try:
+        facts = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", facts, re.MULTILINE)
+    return int(peak[1]) * 1_024 if peak else 0
+
+
 def _answer(kind: str, data: bytes, limits: dict[str, Any]) -> dict[str, Any]:
     try:
         return _parse(kind, data, limits)
@@ -71,10 +109,13 @@ def _answer(kind: str, data: bytes, limits: dict[str, Any]) -> dict[str, Any]:
     except DocumentError as error:
         return {"error": str(error)}
     except MemoryError:
-        return {"too_large": f"reading the .{kind} file exceeds the memory limit; split it"}
+        return {"too_large": memory_exceeded(kind, limits["memory_bytes"])}
     except ImportError as error:
         return {"missing": str(error)}
     except Exception as error:  # noqa: BLE001 - a parser may raise anything on a damaged file
+        # Parsers in C report too little memory as a syntax error.
+        if _peak_bytes() > MOST_USED * limits["memory_bytes"]:
+            return {"too_large": memory_exceeded(kind, limits["memory_bytes"])}
         return {"damaged": f"{type(error).__name__}: {error}"[:200]}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import queue
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +15,14 @@ from functools import cache
 from threading import Timer
 from typing import Any, BinaryIO, cast
 
-from quoth.documents.parsing import receive, send
+from quoth.documents.parsing import MOST_USED, RSS_UNIT, memory_exceeded, receive, send
 from quoth.documents.records import DocumentLimits
 from quoth.errors import DocumentError, DocumentTooLargeError
 
-# A process is replaced after this many files, because parsers may leak memory.
+# A process is replaced after this many files, because parsers may leak memory, and after a file that took this share of
+# its memory limit, because it may not give the memory back.
 _FILES = 500
+_MUCH = 0.25
 _START_SECONDS = 60.0
 
 
@@ -48,6 +51,8 @@ class Pool:
         with self._worker() as worker:
             answer = worker.ask(data, kind, limits)
         if answer is None:
+            if worker.died_of_memory():
+                raise DocumentTooLargeError(memory_exceeded(kind, self._memory_bytes))
             raise DocumentError(_DAMAGED.format(kind))
         if "too_large" in answer:
             raise DocumentTooLargeError(answer["too_large"])
@@ -112,9 +117,11 @@ class _Worker:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()
         )
+        self._memory_bytes = memory_bytes
         self._files = 0
         self.is_sound = True
-        self._timed(_START_SECONDS)
+        started = self._timed(_START_SECONDS)
+        self._started_bytes = started.get("started_bytes", 0) if isinstance(started, dict) else 0
 
     @property
     def pid(self) -> int:
@@ -139,8 +146,23 @@ class _Worker:
                 f"a file must be read within {limits.seconds:g} s, but this .{kind} file takes longer; split it, or "
                 "save it as text"
             )
-        self.is_sound = answer is not None and self._files < _FILES
-        return cast("dict[str, Any] | None", answer)
+        found = cast("dict[str, Any] | None", answer)
+        used = 0 if found is None else found.get("peak_bytes", 0)
+        self.is_sound = found is not None and self._files < _FILES and used < _MUCH * self._memory_bytes
+        return found
+
+    def died_of_memory(self) -> bool:
+        """Return True if the process, which has ended, had too little memory."""
+        if not hasattr(os, "wait4"):  # Windows, which has no limit either
+            return False
+        try:
+            _, status, usage = os.wait4(self._process.pid, 0)
+        except ChildProcessError:  # somebody else has waited for it
+            return False
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        killed = self._process.returncode == -signal.SIGKILL
+        used = usage.ru_maxrss * RSS_UNIT
+        return killed or used > max(MOST_USED * self._memory_bytes, 1.1 * self._started_bytes)
 
     def _timed(self, seconds: float) -> dict[str, Any] | str | None:
         """Receive a result; ``"late"`` if it takes longer than ``seconds``, ``None`` if the process exited."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -18,9 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from quoth import __version__
-from quoth.documents import DocumentLimits, read_document
+from quoth.documents import DocumentLimits
 from quoth.errors import QuothError
-from quoth.serve.errors import ApiError, ErrorResponse
+from quoth.serve.errors import ApiError, ErrorResponse, overloaded
 from quoth.serve.http import schema
 from quoth.serve.http.access import Access
 from quoth.serve.http.assets import asset_routes
@@ -42,6 +43,8 @@ DESCRIPTION = (
     "Answers questions by quoting. Offsets count code points, half-open, unless marked as UTF-16. Every error says "
     "what must be, what is, and what to do. `POST /` implements Hugging Face's hosted question-answering task."
 )
+# When a client may try again whose file found the disk full, in seconds.
+_RETRY_S = 10.0
 # Interval for removing expired texts, in seconds.
 _EXPIRE_S = 60.0
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -240,7 +243,10 @@ def _hosted(service: Service) -> APIRouter:
 
 def _texts(service: Service, desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/v1/texts", route_class=_Route, tags=["texts"], responses=_ERRORS)
-    limits = DocumentLimits(file_bytes=service.settings.file_bytes, characters=service.settings.context_characters)
+    settings = service.settings
+    limits = DocumentLimits(
+        file_bytes=settings.file_bytes, characters=settings.context_characters, memory_bytes=settings.parser_bytes
+    )
     body = {
         "requestBody": {
             "required": True,
@@ -263,14 +269,19 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             _must_be_json(request, "application/json or multipart/form-data")
             return service.keep(Text.of(checked(schema.TextRequest, await request.json()).text), is_file=False)
-        async with request.form(max_files=1, max_fields=1) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile) or not file.filename:
-                raise ApiError(
-                    422, "bad_field", "the form must have a file named file, but has none", "Add the file.", "body.file"
-                )
-            data, name = await file.read(), file.filename
-        document = await desk.parse(partial(read_document, data, name, limits))
+        try:
+            async with request.form(max_files=1, max_fields=1) as form:
+                file = form.get("file")
+                if not isinstance(file, UploadFile) or not file.filename:
+                    raise ApiError(
+                        422, "bad_field", "the form must have a file named file, but has none", "Add the file.",
+                        "body.file",
+                    )  # fmt: skip
+                document = await desk.parse(file.file, file.filename, limits)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise overloaded("the disk for uploaded files is full", _RETRY_S, "disk") from None
         return service.keep(Text.of(document.text, document.pages or None), is_file=True)
 
     @router.get("/{handle}", summary="Get a stored text", responses=_NOT_KEPT)

@@ -9,11 +9,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
+from quoth.documents import Document, DocumentLimits, read_document
 from quoth.errors import QuothError
 from quoth.inputs import wrong_question
 from quoth.reader import Reader
@@ -190,13 +191,26 @@ class Desk:
         """
         try:
             async with asyncio.timeout(self._settings.deadline_s):
-                return await self.parse(work)
+                return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
         except TimeoutError:
             raise self._too_late() from None
 
-    async def parse(self, work: Callable[[], T]) -> T:
-        """Run a file's parser in a thread; few run at the same time."""
-        return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
+    async def parse(self, file: BinaryIO, name: str, limits: DocumentLimits) -> Document:
+        """Read an uploaded file within the deadline; few are read at the same time, and only these are in memory.
+
+        Raises:
+            ApiError: If it takes too long, with the time until a parser was free. Its parser is stopped then.
+            DocumentError: If it cannot be read.
+        """
+        deadline = time.monotonic() + self._settings.deadline_s
+
+        def work() -> Document:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            return read_document(file.read(), name, replace(limits, seconds=min(limits.seconds, left)))
+
+        return await self.within_deadline(work)
 
     async def _cut(self, queries: Sequence[Query], windower: Windower) -> list[Cut]:
         # A thread cannot be cancelled, so it checks regularly whether the request was cancelled.
