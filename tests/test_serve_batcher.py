@@ -13,7 +13,8 @@ from quoth.reading import DecodeSettings, WindowBatch, Windower, unbatch
 from quoth.records import Example
 from quoth.serve.errors import ApiError
 from quoth.serve.queue.asking import Desk, Query
-from quoth.serve.queue.batcher import Batcher, OverloadedError
+from quoth.serve.queue.batcher import Batcher
+from quoth.serve.queue.jobs import OverloadedError
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
 from support.readers import tiny_engine, tiny_tokenizer
@@ -58,7 +59,7 @@ async def running(made):
 def names(made, jobs, now=0.0):
     """Take all batches; tell of each how many windows it has of which job."""
     found = []
-    while batch := made.next_batch(now):
+    while batch := made.next_batch(now) or made.next_batch(now, beyond=True):
         found.append("".join("abcdefgh"[jobs.index(job)] for job, _ in batch))
     return found
 
@@ -96,7 +97,7 @@ def test_a_long_job_and_short_ones_alternate():
     async def scene():
         made = batcher()
         jobs = [made.submit(windows(9), later(30)), *(made.submit(windows(1), later(30)) for _ in range(6))]
-        assert names(made, jobs) == ["abcd", "efga", "aaaa", "aaa"]
+        assert names(made, jobs) == ["abcd", "efga", "aaaa", "aa", "a"]
         made.close()
 
     run(scene())
@@ -202,6 +203,71 @@ def test_the_queue_accepts_a_quarter_of_a_deadlines_work():
     run(scene())
 
 
+def test_tokens_beyond_the_fair_share_do_not_count_against_others():
+    async def scene():
+        made = batcher(deadline_s=20.0)  # a fair share of eight windows
+        made.rate = 4.0 * LENGTH  # twenty windows in a quarter of a deadline
+        long = made.submit(windows(1_000), later(20))
+        assert made.tokens_beyond == pytest.approx(992 * LENGTH, abs=LENGTH)
+        for _ in range(2):
+            made.submit(windows(1), later(20))
+        with pytest.raises(OverloadedError):  # but another text of its length has to wait until it is done
+            made.submit(windows(1_000), later(20))
+        made.submit(windows(9), later(20))  # and one that is a little beyond its share has not
+        assert made.jobs == 4
+        long.done.cancel()
+        made.submit(windows(1_000), later(20))
+        made.close()
+
+    run(scene())
+
+
+def test_tokens_beyond_the_fair_share_do_not_overtake_others():
+    async def scene():
+        made = batcher(deadline_s=10)
+        jobs = [made.submit(windows(20), 1e9 + 1), *(made.submit(windows(1), 1e9 + 9) for _ in range(3))]
+        # The long one is urgent, and goes first with its fair share alone; what is beyond it is in a lane of its own.
+        assert names(made, jobs, now=0.0)[:3] == ["abcd", "aaaa", "aaa"]
+        assert made.next_batch(0.0) == []
+        made.close()
+
+    run(scene())
+
+
+def test_a_long_job_gets_its_part_of_the_engine_in_time():
+    async def scene():
+        made = batcher(deadline_s=1e9)
+        made.rate = 16.0 * LENGTH  # so a sixteenth of it is one window a second
+        job = made.submit(windows(100), 1e12)
+        share = made.share
+        assert job.fair(share, job.came) == 8 * LENGTH
+        assert job.fair(share, job.came + 5) == 13 * LENGTH
+        assert job.fair(share, job.came + 1e6) == 100 * LENGTH
+        made.close()
+
+    run(scene())
+
+
+def test_a_short_job_does_not_wait_for_a_batch_beyond_the_share_of_another():
+    async def scene():
+        second = SlowEngine()
+        second.free.clear()
+        made = batcher(SlowEngine(0.05), second=lambda: second)
+        made.rate = 80.0 * LENGTH  # as fast as the engine is
+        async with running(made):
+            long = made.submit(windows(80), later(30))
+            async with asyncio.timeout(10):
+                while not second.batches:
+                    await asyncio.sleep(0.01)
+            for _ in range(5):
+                await asyncio.wait_for(made.submit(windows(1), later(30)).done, 5)
+            assert not long.done.done()
+            second.free.set()
+            await long.done
+
+    run(scene())
+
+
 def test_a_failure_of_the_engine_only_affects_its_batch():
     class Breaking(SlowEngine):
         def run(self, batch):
@@ -243,7 +309,7 @@ def test_every_window_is_computed_once_within_the_budget(jobs, budget, longest):
         made = batcher(batch_tokens=budget, queue_tokens=1_000_000, longest=longest)
         queued = [made.submit([window for words in job for window in windows(1, words)], 1e12) for job in jobs]
         read = []
-        while batch := made.next_batch(0.0):
+        while batch := made.next_batch(0.0) or made.next_batch(0.0, beyond=True):
             lengths = [len(job.windows[index]) for job, index in batch]
             padded = WindowBatch.of([job.windows[index] for job, index in batch], 0, limit=longest)
             assert len(batch) == 1 or padded.ids.size <= budget

@@ -285,6 +285,30 @@ def test_a_request_of_hundreds_of_windows_does_not_starve_short_ones():
 
 
 @pytest.mark.long
+def test_short_questions_beside_a_very_long_text_are_answered_as_on_an_idle_server():
+    """The bar: all of 200, one after another, and 95 % within ten times their time on an idle server."""
+    short = {"question": "What flew?", "context": "A gull flew."}
+    text = ("The keeper wound the clock. " * 11_000)[:300_000]
+    with process("--deadline-s", "300", reader=None) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:
+
+        def timed():
+            before = time.perf_counter()
+            assert server.post("/v1/answer", short)[0] == 200
+            return time.perf_counter() - before
+
+        for _ in range(10):
+            timed()
+        idle = sorted(timed() for _ in range(50))[25]
+        long = pool.submit(
+            server.call, "POST", "/v1/answer", json.dumps({"question": "Who?", "context": text}), None, 300
+        )
+        beside = [timed() for _ in range(200)]
+        assert not long.done()
+        assert sum(seconds <= 10 * idle for seconds in beside) >= 190
+        assert long.result()[0] == 200
+
+
+@pytest.mark.long
 def test_at_ten_times_the_capacity_accepted_requests_meet_the_deadline():
     engine = SlowEngine(0.02)
     deadline = 2.0

@@ -83,6 +83,7 @@ def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
         served.reader.engine, served.reader.tokenizer.pad_id,
         longest=served.reader.settings.max_tokens, batch_tokens=settings.batch_tokens,
         queue_tokens=settings.queue_tokens, deadline_s=settings.deadline_s, observe=metrics.batch,
+        second=served.second,
     )  # fmt: skip
     desk = Desk(served.reader, batcher, settings)
     service = Service(served, desk, settings, metrics)
@@ -322,6 +323,10 @@ def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
 def _watch(metrics: Metrics, batcher: Batcher, service: Service, served: ServedReader) -> None:
     metrics.describe(version=__version__, reader=served.name, hash=served.hash)
     metrics.watch("quoth_queue_tokens", "Tokens in the queue.", lambda: batcher.tokens)
+    metrics.watch(
+        "quoth_queue_tokens_beyond_share", "Tokens in the queue beyond the fair share of their requests.",
+        lambda: batcher.tokens_beyond,
+    )  # fmt: skip
     metrics.watch("quoth_queue_capacity_tokens", "Current capacity of the queue, in tokens.", lambda: batcher.capacity)
     metrics.watch("quoth_queue_requests", "Requests in the queue.", lambda: batcher.jobs)
     metrics.watch("quoth_engine_tokens_per_second", "Throughput of the last batches.", lambda: batcher.rate)

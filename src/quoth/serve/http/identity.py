@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from quoth.engines import Engine
 from quoth.files import sha256
 from quoth.reader import Reader
 from quoth.store import SHIPPED, ReaderFolder, shipped_folder
@@ -15,6 +17,8 @@ from quoth.store.hub import hub_folder, is_hub_name
 from quoth.store.layout import reader_files
 
 _HASH_DIGITS = 16
+# Engines that compute one batch after another, whoever asks.
+_ONE_AT_A_TIME = ("openvino",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +30,15 @@ class ServedReader:
         name: The name of its folder, or the last part of its hub name; never a path.
         hash: Hash of its files, settings and engine; it changes whenever answers may change.
         scores: The scores in its ``quoth.json``.
+        second: Loads its engine once more, for batches beside those of the first; ``None`` if one engine computes
+            several batches at the same time.
     """
 
     reader: Reader
     name: str
     hash: str
     scores: Mapping[str, Any]
+    second: Callable[[], Engine] | None = None
 
     @classmethod
     def load(
@@ -53,7 +60,8 @@ class ServedReader:
         name = SHIPPED if source is None else Path(source).resolve().name
         if is_hub_name(source):
             source = hub_folder(str(source))
-        reader = Reader.load(source, engine=engine, precision=precision, threads=threads)
+        load = partial(Reader.load, source, engine=engine, precision=precision, threads=threads)
+        reader = load()
         folder = shipped_folder() if source is None else ReaderFolder.open_unchecked(Path(source))
         content = {
             "files": {name: sha256(folder.path / name) for name in reader_files(folder.path)},
@@ -62,4 +70,5 @@ class ServedReader:
         }
         digest = sha256(json.dumps(content, sort_keys=True).encode())
         scores = folder.manifest.get("scores")
-        return cls(reader, name, digest[:_HASH_DIGITS], scores if isinstance(scores, dict) else {})
+        second = (lambda: load().engine) if reader.engine.name in _ONE_AT_A_TIME else None
+        return cls(reader, name, digest[:_HASH_DIGITS], scores if isinstance(scores, dict) else {}, second)

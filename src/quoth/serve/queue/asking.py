@@ -31,14 +31,17 @@ from quoth.reading import (
 )
 from quoth.records import Example, Prediction
 from quoth.serve.errors import ApiError, of_quoth, overloaded
-from quoth.serve.queue.batcher import Batcher, Job, OverloadedError
+from quoth.serve.queue.batcher import Batcher
+from quoth.serve.queue.jobs import Job, OverloadedError
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
 
 T = TypeVar("T")
 
-# Threads for tokenization and decoding. Both release the GIL, so a long text does not block short ones.
+# Threads for tokenization and decoding, and others for texts that are longer than so many characters together.
 _THREADS = 4
+_LONG_THREADS = 2
+_LONG = 50_000
 # Threads that wait for parser processes, each of which may use a gigabyte. A thread is occupied until its parser ends,
 # even if the client has disconnected. This limits the number of parsers, and keeps the threads above free.
 _FILES_AT_ONCE = 2
@@ -113,6 +116,7 @@ class Desk:
         self._batcher = batcher
         self._settings = settings
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
+        self._long_pool = ThreadPoolExecutor(_LONG_THREADS, thread_name_prefix="desk-long")
         self._parsers = ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="parser")
 
     async def warm_up(self) -> None:
@@ -124,6 +128,7 @@ class Desk:
     def close(self) -> None:
         """Stop the threads."""
         self._pool.shutdown(cancel_futures=True)
+        self._long_pool.shutdown(cancel_futures=True)
         self._parsers.shutdown(cancel_futures=True)
 
     async def ask(
@@ -168,20 +173,22 @@ class Desk:
         # If the queue is full, reject the request before creating windows.
         self._check_capacity()
         deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
+        is_long = sum(len(text.text) for query in queries for text in query.texts) > _LONG
         try:
             async with asyncio.timeout_at(deadline):
-                cuts = await self._cut(queries, windower)
+                cuts = await self._cut(queries, windower, is_long)
                 job = await self._read([window for cut in cuts for window in cut.windows], deadline)
-                found = await self.apart(partial(finish, cuts, job.done.result() if job else []))
+                found = await self.apart(partial(finish, cuts, job.done.result() if job else []), is_long=is_long)
         except TimeoutError:
             raise self._too_late() from None
         queue = job.started - job.arrived if job else 0.0
         compute = job.finished - job.started if job else 0.0
         return found, Times(queue, compute, time.perf_counter() - began)
 
-    async def apart(self, work: Callable[[], T]) -> T:
-        """Run a function in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    async def apart(self, work: Callable[[], T], *, is_long: bool = False) -> T:
+        """Run a function in a thread; long ones run apart from the others."""
+        pool = self._long_pool if is_long else self._pool
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     async def within_deadline(self, work: Callable[[], T]) -> T:
         """Run a long function in one of the few threads for files, within the deadline.
@@ -212,11 +219,12 @@ class Desk:
 
         return await self.within_deadline(work)
 
-    async def _cut(self, queries: Sequence[Query], windower: Windower) -> list[Cut]:
+    async def _cut(self, queries: Sequence[Query], windower: Windower, is_long: bool) -> list[Cut]:
         # A thread cannot be cancelled, so it checks regularly whether the request was cancelled.
         left = Event()
         try:
-            return await self.apart(partial(cut_all, windower, queries, self._settings.queue_tokens, left))
+            work = partial(cut_all, windower, queries, self._settings.queue_tokens, left)
+            return await self.apart(work, is_long=is_long)
         finally:
             left.set()
 

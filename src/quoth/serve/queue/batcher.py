@@ -1,29 +1,34 @@
-"""The batcher: batches windows of many requests from one bounded queue.
+"""The batcher: batches windows of many requests from one bounded queue, each within its fair share first.
 
-Everything runs on the event loop without locks, except for the engine, which runs in one thread, one batch at a time.
-A batch is created when the engine is idle:
+Everything runs on the event loop without locks, except for the engines, which run in a thread each, one batch at a
+time. There are two lanes, each with an engine: one for windows within the fair share of their jobs (:class:`Share`),
+and one for windows beyond it, such as those of a very long text. So a short question never waits for the batch of a
+long text; the operating system divides the processor between both. The second lane rests while the first is behind.
+
+A batch is created when the engine of its lane is idle:
 
 - The next job in round-robin order provides the first window. So a job with hundreds of windows and a job with one
   window alternate.
 - Windows of similar length from all jobs are added, one per job and round, up to the token budget.
-- A job that has waited for half of its deadline is urgent and goes first, in the order of deadlines.
+- A job that has waited for half of its deadline is urgent and goes first, in the order of deadlines, but only with
+  windows within its fair share.
 
-Backpressure: the capacity of the queue is what the engine can process in a quarter of a deadline at its recent speed.
-So an accepted job meets its deadline, even with many later jobs or a slower machine. Other jobs are rejected at once.
+Backpressure: the capacity of the queue is what the engine can process in a quarter of a deadline at its recent speed,
+counting fair shares only. So an accepted job within its fair share meets its deadline, even with many later jobs or a
+slower machine. Other jobs are rejected at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import chain, count, repeat
 
 from quoth.engines import Engine
 from quoth.reading import WholeWindow, Window, WindowBatch, padded_length, unbatch_whole
+from quoth.serve.queue.jobs import Job, OverloadedError, Share, counted
 
 # Minimum ratio of lengths for windows in the same batch; the rest is padding.
 _LIKE = 0.75
@@ -31,71 +36,28 @@ _LIKE = 0.75
 _NEWEST = 0.2
 # Capacity of the queue, as a share of the deadline.
 _QUEUED = 0.25
+# The second lane rests while more than this share of the capacity waits for the first.
+_BEHIND = 0.25
+# A job of any size is accepted while no more than this share of the capacity is in its way beyond fair shares.
+_LITTLE = 0.25
 # Number of full batches for the first estimate of the speed.
 _WARM_UP = 3
 
 Observer = Callable[[int, int, float], None]
-
-
-class OverloadedError(Exception):
-    """The queue is full.
-
-    Attributes:
-        retry_s: Seconds after which it is likely to have capacity.
-    """
-
-    def __init__(self, retry_s: float) -> None:
-        super().__init__(f"the queue is full for {retry_s:.0f} seconds")
-        self.retry_s = retry_s
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """The windows of one request in the queue.
-
-    Attributes:
-        windows: The windows.
-        deadline: The deadline, in the time of the event loop.
-        urgent: The time from which the job is urgent.
-        turn: Position in the round-robin order; the lowest is next.
-        done: Resolved with all logits, in the order of the windows, or with ``TimeoutError`` after the deadline.
-            Cancelling it removes the job.
-        arrived, started, finished: When the job was queued, when its first window started, and when its last one
-            finished; in seconds of ``time.perf_counter``.
-    """
-
-    windows: Sequence[Window]
-    deadline: float
-    urgent: float
-    turn: int
-    done: asyncio.Future[list[WholeWindow]]
-    arrived: float
-    started: float = 0.0
-    finished: float = 0.0
-    waiting: deque[int] = field(default_factory=deque)
-    logits: dict[int, WholeWindow] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # Sort windows by length.
-        self.waiting.extend(sorted(range(len(self.windows)), key=lambda index: -len(self.windows[index])))
-
-    @property
-    def next_length(self) -> int:
-        """Length of its next window."""
-        return len(self.windows[self.waiting[0]])
+Batch = list[tuple[Job, int]]
 
 
 class Batcher:
-    """Batches the windows of many jobs for one engine.
+    """Batches the windows of many jobs for one engine, or two that compute the same.
 
     Attributes:
-        tokens: Number of tokens in the queue.
         rate: Tokens per second in the last batches.
     """
 
     def __init__(
         self, engine: Engine, pad_id: int, *, batch_tokens: int, queue_tokens: int, deadline_s: float,
         longest: int | None = None, observe: Observer = lambda windows, tokens, seconds: None,
+        second: Callable[[], Engine] | None = None,
     ) -> None:  # fmt: skip
         """Create a batcher.
 
@@ -107,32 +69,24 @@ class Batcher:
             queue_tokens: Maximum tokens in the queue.
             deadline_s: Deadline of a job, in seconds.
             observe: Called for each batch with the number of windows, tokens without padding, and seconds.
+            second: Loads an engine for the second lane when it is first needed, where one engine does not compute two
+                batches at the same time. ``None``: both lanes share the engine.
         """
-        self.tokens = 0
         self.rate = float(batch_tokens)
-        self._engine = engine
-        self._pad_id = pad_id
-        self._longest = longest
-        self._batch_tokens = batch_tokens
         self._queue_tokens = queue_tokens
+        self._batch_tokens = batch_tokens
         self._deadline_s = deadline_s
-        self._observe = observe
         self._jobs: list[Job] = []
         self._turns = count()
-        self._arrival = asyncio.Event()
-        # When the last batch finished, and whether other windows were waiting when it started.
-        self._ended = 0.0
-        self._is_busy = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        # The second lane has small batches, which soon give way.
+        first = _Lane(engine, pad_id, longest, batch_tokens, observe)
+        extra = _Lane(None if second else engine, pad_id, longest, max(1, batch_tokens // 2), observe, second)
+        self._lanes = first, extra
 
     async def warm_up(self, window: Window) -> None:
         """Run some batches of one window, to warm the engine up and to measure its speed."""
-        rows = max(1, self._batch_tokens // padded_length(len(window), self._longest))
-        loop = asyncio.get_running_loop()
         for _ in range(_WARM_UP):
-            before = time.perf_counter()
-            await loop.run_in_executor(self._thread, self._compute, [window] * rows)
-            self.rate = rows * len(window) / (time.perf_counter() - before)
+            self.rate = await self._lanes[0].speed(window)
 
     def submit(self, windows: Sequence[Window], deadline: float) -> Job:
         """Queue a job.
@@ -145,29 +99,50 @@ class Batcher:
             OverloadedError: If the queue is full.
         """
         loop = asyncio.get_running_loop()
-        tokens = sum(map(len, windows))
-        self.check_capacity(tokens)
+        self.check_capacity(sum(map(len, windows)))
         urgent = deadline - self._deadline_s / 2
-        job = Job(windows, deadline, urgent, next(self._turns), loop.create_future(), time.perf_counter())
+        turn, done = next(self._turns), loop.create_future()
+        job = Job(windows, deadline, urgent, turn, done, time.perf_counter(), loop.time())
         self._jobs.append(job)
-        self.tokens += tokens
-        self._arrival.set()
+        for lane in self._lanes:
+            lane.arrival.set()
         return job
 
     def check_capacity(self, tokens: int) -> None:
-        """Raise if the queue has no capacity for this many tokens. An empty queue accepts any number.
+        """Raise if the queue has no capacity for a job of this many tokens. An empty queue accepts any number.
 
         Raises:
             OverloadedError: If the queue is full.
         """
-        self._drop(asyncio.get_running_loop().time())
-        if self._jobs and self.tokens + tokens > self.capacity:
-            raise OverloadedError(self.tokens / self.rate)
+        now = asyncio.get_running_loop().time()
+        self._drop(now)
+        share = self.share
+        fair, beyond = counted(self._jobs, tokens, share, now)
+        if fair and fair + min(tokens, share.free) > self.capacity:
+            raise OverloadedError(fair / self.rate)
+        if beyond > _LITTLE * self.capacity and beyond + tokens - share.free > self.capacity:
+            raise OverloadedError(beyond / self.rate)
+
+    @property
+    def share(self) -> Share:
+        """The fair share of each job at present."""
+        return Share.of(self._batch_tokens, self.rate)
 
     @property
     def capacity(self) -> float:
         """Current capacity of the queue, in tokens: what the engine can process in time, at most ``queue_tokens``."""
         return min(self._queue_tokens, self.rate * self._deadline_s * _QUEUED)
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens in the queue."""
+        return sum(job.tokens for job in self._jobs)
+
+    @property
+    def tokens_beyond(self) -> float:
+        """Number of tokens in the queue that are beyond the fair share of their jobs."""
+        now, share = asyncio.get_running_loop().time(), self.share
+        return sum(job.tokens - job.fair(share, now) for job in self._jobs)
 
     @property
     def jobs(self) -> int:
@@ -176,38 +151,66 @@ class Batcher:
 
     async def run(self) -> None:
         """Run batches until cancelled."""
+        async with asyncio.TaskGroup() as both:
+            for lane in self._lanes:
+                both.create_task(self._run_lane(lane))
+
+    async def _run_lane(self, lane: _Lane) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._arrival.wait()
-            batch = self.next_batch(loop.time())
-            if batch:
-                await self._run_batch(batch)
-            else:
-                self._arrival.clear()
+            await lane.arrival.wait()
+            batch = self.next_batch(loop.time(), beyond=lane is self._lanes[1])
+            if not batch:
+                lane.rest()
+                continue
+            tokens, seconds = await lane.run(batch)
+            # The speed of the second lane counts if it is the only one that runs.
+            if tokens and (lane is self._lanes[0] or not self._lanes[0].is_running):
+                self.rate += _NEWEST * (tokens / max(seconds, 1e-6) - self.rate)
+            # What a job may have at once has changed, and so has what is behind.
+            for each in self._lanes:
+                each.arrival.set()
 
     def close(self) -> None:
-        """Stop the engine's thread."""
-        self._thread.shutdown()
+        """Stop the threads of the engines."""
+        for lane in self._lanes:
+            lane.close()
 
-    def next_batch(self, now: float) -> list[tuple[Job, int]]:
-        """Remove the windows of the next batch from the queue: jobs, and indices of their windows."""
+    def next_batch(self, now: float, *, beyond: bool = False) -> Batch:
+        """Remove the windows of the next batch from the queue: jobs, and indices of their windows.
+
+        Args:
+            now: The time of the event loop.
+            beyond: Take windows beyond the fair share of their jobs, instead of within it.
+        """
         self._drop(now)
-        if not self._jobs:
+        share = self.share
+        behind = sum(job.fair(share, now) for job in self._jobs) if beyond else 0.0
+        if behind > _BEHIND * self.capacity:
             return []
-        # False sorts before True: urgent jobs first, by deadline.
-        line = sorted(self._jobs, key=lambda job: (now < job.urgent, job.turn if now < job.urgent else job.deadline))
-        batch = _Draft(self._batch_tokens, self._longest)
+
+        def may_go(job: Job) -> bool:
+            return bool(job.waiting) and (job.fair(share, now) > 0) is not beyond
+
+        ready = list(filter(may_go, self._jobs))
+        if not ready:
+            return []
+        # False sorts before True: urgent jobs first, by deadline; beyond fair shares nothing is urgent.
+        line = sorted(
+            ready,
+            key=lambda job: (True, job.turn) if beyond or now < job.urgent else (False, job.deadline),
+        )
+        batch = self._lanes[beyond].draft()
         batch.take(line[0])
         first = batch.longest
         # Each round takes one window per job; in the first round, the first job has already provided one.
         for jobs in chain([line[1:]], repeat(line)):
-            ready = sorted((job for job in jobs if job.waiting), key=lambda job: abs(job.next_length - first))
-            if not sum(map(batch.take, ready)) and jobs is line:
+            some = sorted(filter(may_go, jobs), key=lambda job: abs(job.next_length - first))
+            if not sum(map(batch.take, some)) and jobs is line:
                 break
         for job in {id(job): job for job, _ in batch.rows}.values():
             job.turn = next(self._turns)
             job.started = job.started or time.perf_counter()
-        self.tokens -= sum(len(job.windows[index]) for job, index in batch.rows)
         self._jobs = [job for job in self._jobs if job.waiting]
         return batch.rows
 
@@ -216,7 +219,6 @@ class Batcher:
         kept = []
         for job in self._jobs:
             if job.done.done() or job.deadline <= now:
-                self.tokens -= sum(len(job.windows[index]) for index in job.waiting)
                 # Raise TimeoutError for the caller; a cancellation would look like an internal error.
                 if not job.done.done():
                     job.done.set_exception(TimeoutError())
@@ -224,31 +226,75 @@ class Batcher:
                 kept.append(job)
         self._jobs = kept
 
-    async def _run_batch(self, batch: list[tuple[Job, int]]) -> None:
+
+class _Lane:
+    """An engine with the thread that runs it."""
+
+    def __init__(
+        self, engine: Engine | None, pad_id: int, longest: int | None, budget: int, observe: Observer,
+        load: Callable[[], Engine] | None = None,
+    ) -> None:  # fmt: skip
+        self.arrival = asyncio.Event()
+        self.is_running = False
+        self._engine = engine
+        self._pad_id = pad_id
+        self._longest = longest
+        self._budget = budget
+        self._observe = observe
+        self._load = load
+        # When the last batch finished; None if nothing was left for another one then.
+        self._ended: float | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+
+    def draft(self) -> _Draft:
+        """Return an empty batch."""
+        return _Draft(self._budget, self._longest)
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._thread.shutdown()
+
+    async def speed(self, window: Window) -> float:
+        """Run a batch of one window; return the tokens per second."""
+        rows = max(1, self._budget // padded_length(len(window), self._longest))
         before = time.perf_counter()
-        # If the queue was never empty, the time since the last batch counts as time of this batch.
-        since = self._ended if self._is_busy else before
-        self._is_busy = bool(self._jobs)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._compute, [window] * rows)
+        return rows * len(window) / (time.perf_counter() - before)
+
+    def rest(self) -> None:
+        """Wait for windows."""
+        self.arrival.clear()
+        self._ended = None
+
+    async def run(self, batch: Batch) -> tuple[int, float]:
+        """Run a batch, and give its logits to the jobs; return its tokens and seconds; no tokens if it failed.
+
+        The time since the last batch counts, unless the lane has rested in between.
+        """
+        before = time.perf_counter()
+        since = before if self._ended is None else self._ended
         windows = [job.windows[index] for job, index in batch]
+        self.is_running = True
         running = asyncio.get_running_loop().run_in_executor(self._thread, self._compute, windows)
         await asyncio.wait([running])
+        self.is_running = False
         error = running.exception()
         if error is not None:
             for job, _ in batch:
                 if not job.done.done():
                     job.done.set_exception(error)
-            return
+            return 0, 0.0
         now = self._ended = time.perf_counter()
         tokens = sum(map(len, windows))
-        self.rate += _NEWEST * (tokens / max(now - since, 1e-6) - self.rate)
         self._observe(len(batch), tokens, now - before)
         for (job, index), logits in zip(batch, running.result(), strict=True):
-            job.logits[index] = logits
-            if len(job.logits) == len(job.windows) and not job.done.done():
-                job.finished = now
-                job.done.set_result([job.logits[number] for number in range(len(job.windows))])
+            job.finish(index, logits, now)
+        return tokens, now - since
 
     def _compute(self, windows: list[Window]) -> list[WholeWindow]:
+        if self._engine is None:
+            assert self._load is not None
+            self._engine = self._load()
         batch = WindowBatch.of(windows, self._pad_id, limit=self._longest)
         return unbatch_whole(batch, self._engine.run(batch))
 
@@ -257,7 +303,7 @@ class _Draft:
     """A batch under construction."""
 
     def __init__(self, budget: int, limit: int | None) -> None:
-        self.rows: list[tuple[Job, int]] = []
+        self.rows: Batch = []
         self.shortest = self.longest = 0
         self._budget = budget
         self._limit = limit
@@ -270,6 +316,6 @@ class _Draft:
         fits = (len(self.rows) + 1) * padded <= self._budget and shortest >= _LIKE * longest
         if self.rows and not fits:
             return False
-        self.rows.append((job, job.waiting.popleft()))
+        self.rows.append((job, job.take()))
         self.shortest, self.longest = shortest, longest
         return True
