@@ -345,7 +345,7 @@ def test_right_f1_below_1_accepts_inexact_answers():
 
 
 def test_a_fit_needs_answerable_questions():
-    with pytest.raises(ConfigError, match="answerable questions, but there are none"):
+    with pytest.raises(ConfigError, match="at least one answerable question to fit probabilities"):
         fit(tiny_reader("wordpiece"), questions(3, unanswerable=3))
 
 
@@ -453,7 +453,10 @@ def test_calibrate_keeps_in_mind_on_what_and_warns_of_what_was_seen(quoth, files
 def test_the_shipped_reader_is_calibrated_into_a_folder_of_ones_own(quoth, files, tmp_path):
     _, data, _ = files
     status, _, err = quoth("calibrate", "shipped", "--data", data)
-    assert (status, "shipped is no folder of yours, so write the calibrated copy into one: --out DIR" in err) == (
+    assert (
+        status,
+        "shipped is not a folder, so the calibrated copy must be written to a new one: --out DIR" in err,
+    ) == (
         2,
         True,
     )

@@ -250,14 +250,14 @@ NO_TEXT = "No answer\nThe context has no text to quote.\n"
 ODD = {
     "empty question": Odd("", status=1, says="quoth: the question must not be empty\n"),
     "blank question": Odd(" \t\n\u3000", status=1, says="the question must not be empty"),
-    "question of NUL": Odd("\0", status=1, says="must hold at least one token"),
+    "question of NUL": Odd("\0", status=1, says="must have at least one token"),
     "question with NUL": Odd("Who\0sat?"),
     "question of one sign": Odd("?"),
     "question of an emoji": Odd("🐈"),
     "question in Arabic": Odd("من جلس؟"),
     "question of combining marks": Odd("\u0301\u0302"),
     "question with a lone surrogate": Odd("Who \udcff sat?"),
-    "question of a lone surrogate": Odd("\ud800", status=1, says="must hold at least one token"),
+    "question of a lone surrogate": Odd("\ud800", status=1, says="must have at least one token"),
     "question with an escape": Odd("\x1b]0;title\x07Who?"),
     "question in markup": Odd("[bold]Who[/nothing]?"),
     "question like an option": Odd("--", more=("--who is it?",)),
@@ -322,7 +322,7 @@ ODD = {
     "answers of one token": Odd(more=("--max-answer-tokens", "1")),
     "answers of very many tokens": Odd(more=("--max-answer-tokens", "9" * 12)),
     "no such reader": Odd(more=("--reader", "none"), status=1, says="none: must be the folder of a reader"),
-    "reader that is none": Odd(more=("--reader", "."), status=1, says="must hold a reader"),
+    "reader that is none": Odd(more=("--reader", "."), status=1, says="must contain a reader"),
 }
 
 
@@ -531,10 +531,10 @@ def test_a_very_long_text_is_searched_first_and_the_command_says_so(quoth):
     assert (status, document["windows"]) == (0, 20)
     total = document["windows"] + document["skipped"]
     assert total > 200
-    assert f"read 20 of {total:,} passages; --passages all reads every one" in err
+    assert f"read 20 of {total:,} passages; to read all of them, use --passages all" in err
     assert json.loads(quoth(*words, "--json", "--passages", "3")[1])["windows"] == 3
     Path("short.txt").write_text("The black cat sat on the mat. It was tired and slept. " * 20)
     status, out, err = quoth("ask", "Where?", "--context", "short.txt", "--reader", READER, "--json")
     assert (json.loads(out)["skipped"], err) == (0, "")
     for wrong in ("0", "some", "-1"):
-        assert "--passages must be a number from 1 on or all" in quoth(*words, "--passages", wrong)[2]
+        assert "--passages must be an integer of at least 1, or all" in quoth(*words, "--passages", wrong)[2]

@@ -106,7 +106,7 @@ def test_suggestions_do_not_change_signatures():
 def test_unknown_parameters_of_the_pipeline_cause_a_warning():
     qa = quoth.pipeline(model=tiny_reader("wordpiece"))
     with pytest.warns(
-        UserWarning, match="max_answer_length is no parameter and has no effect; did you mean max_answer_len?"
+        UserWarning, match="max_answer_length is not a parameter and has no effect; did you mean max_answer_len?"
     ):
         qa("Who?", "Ana", max_answer_length=3)
 

@@ -214,7 +214,7 @@ def test_the_command_converts_and_compares_two_files(quoth, tmp_path):
     assert (status, err) == (0, "")
     assert printed.splitlines() == [
         "agreement on 1 question of several annotators: exact match 0.0, F1 66.7, answerability 100.0",
-        "differ about the answer: id 1: Where? first.json: Natal | second.json: at Natal",
+        "disagree about the answer: id 1: Where? first.json: Natal | second.json: at Natal",
         f"{out}: 1 question",
     ]
     assert [gold.text for gold in read_examples(out)[0].golds] == ["Natal", "at Natal"]

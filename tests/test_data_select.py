@@ -76,7 +76,7 @@ def test_the_command_writes_tasks(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(words)
     assert stopped.value.code == 0
-    assert "4 questions of 8: 3 by doubt, 1 at random" in capsys.readouterr().err
+    assert "4 questions of 8: 3 by uncertainty, 1 at random" in capsys.readouterr().err
     tasks = json.loads((tmp_path / "t.json").read_text())
     assert len(tasks) == 4
     for task in tasks:

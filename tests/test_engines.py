@@ -398,7 +398,7 @@ def test_the_default_engine_is_the_best_available_one(tmp_path):
 
 def test_a_reader_without_an_available_engine_is_an_error(tmp_path):
     folder = tiny_folder("wordpiece", tmp_path / "reader", "tokenizer.json", "tokenizer_config.json")
-    with pytest.raises(ReaderError, match=r"must hold model\.onnx or model\.safetensors, but holds neither"):
+    with pytest.raises(ReaderError, match=r"must contain model\.onnx or model\.safetensors, but contains neither"):
         list(measure_engines(str(folder), ASKED))
 
 

@@ -132,7 +132,7 @@ def test_only_the_best_weights_are_downloaded(files, weights):
 def test_a_folder_with_only_a_vocabulary(tmp_path):
     cached(tmp_path / "hub", NAME, files=("tokenizer_config.json", "config.json"), **{"model.onnx": "model.onnx"})
     folder = hub_folder(NAME, cache_dir=tmp_path / "hub")
-    with pytest.raises(TokenizerError, match=r"must hold a tokenizer.json, but holds none.* quoth export"):
+    with pytest.raises(TokenizerError, match=r"must contain a tokenizer.json, but contains none.* quoth export"):
         Reader.load(folder)
 
 

@@ -77,7 +77,7 @@ def test_a_process_loads_a_reader_once():
 
 def test_a_reader_without_an_origin_is_not_pickled():
     reader = tiny_reader("wordpiece")
-    with pytest.raises(TypeError, match=r"must come from Reader.load to be pickled, but this one was put together"):
+    with pytest.raises(TypeError, match=r"must come from Reader.load to be pickled, but this one was created"):
         pickle.dumps(reader)
     with pytest.raises(TypeError, match=r"must come from Reader.load"):
         pickle.dumps(quoth.pipeline(model=reader))

@@ -74,7 +74,7 @@ def test_a_file_that_abstains_has_the_decisions_of_evaluate_and_says_what_it_doe
     }
     # As in the official scorer: an empty text is no answer at every threshold.
     assert report.best_f1.value == pytest.approx(50.0)
-    assert "do not say what the best answer would be, 7" in report.notes[0]
+    assert '"no answer" predictions without the best answer: 7' in report.notes[0]
 
 
 def test_probabilities_without_null_odds_give_calibration_but_no_threshold():

@@ -333,7 +333,9 @@ def test_an_example_with_a_wrong_type_is_reported():
 def test_torch_with_an_exported_reader_reports_what_is_missing(tmp_path):
     folder = tiny_folder("wordpiece", tmp_path)
     for options in ({"engine": "torch"}, {"device": "cuda"}):
-        with pytest.raises(ReaderError, match=r"must hold model.safetensors for torch, but holds model.onnx alone"):
+        with pytest.raises(
+            ReaderError, match=r"must contain model.safetensors for torch, but contains only model.onnx"
+        ):
             Reader.load(folder, **options)
     with pytest.raises(ConfigError, match="device must be cpu with engine openvino, but is cuda"):
         Reader.load(folder, engine="openvino", device="cuda")

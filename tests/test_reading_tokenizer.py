@@ -276,9 +276,9 @@ def test_tokens_have_readable_texts():
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(TokenizerError, match=r"must hold a tokenizer\.json, but holds none"):
+    with pytest.raises(TokenizerError, match=r"must contain a tokenizer\.json, but contains none"):
         Tokenizer.load(tmp_path)
-    with pytest.raises(TokenizerError, match=r"elsewhere\.json: must hold"):
+    with pytest.raises(TokenizerError, match=r"elsewhere\.json: must contain"):
         Tokenizer.load(tmp_path / "elsewhere.json")
 
 

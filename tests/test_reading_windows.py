@@ -138,7 +138,7 @@ def test_an_empty_context_has_no_windows(kind, context):
 
 @pytest.mark.parametrize("question", ["", "  ", "\x00"])
 def test_an_empty_question_is_rejected(question):
-    with pytest.raises(InputError, match="question 56be: must hold at least one token"):
+    with pytest.raises(InputError, match="question 56be: must have at least one token"):
         windower().windows(example(question, id="56be"))
 
 

@@ -38,15 +38,15 @@ def test_the_page_says_the_scores_and_shows_the_wrong_answers():
     page, report, wrong = made(threshold=1.5, warnings=["Seen before."], history=[{"step": 0, "eval_f1": 1.0}] * 2)
     text = plain(page)
     assert f"{report.f1:.1f} [" in text
-    assert "These are only 3 questions" in text
+    assert "There are only 3 questions" in text
     assert "Seen before." in text
     assert "It is 1.50 here" in text
-    assert "How it learned" in text
+    assert "The scores on the development data" in text
     assert f"Wrong answers: {sum(wrong.counts.values())} of 3" in text
     for example in EXAMPLES[:2]:
         assert example.question in text
         assert f"“{example.golds[0].text}”" in text
-    assert "What if it only decides where it is sure?" in text
+    assert "Risk and coverage" in text
 
 
 def test_nothing_that_a_text_says_is_obeyed():
@@ -92,8 +92,8 @@ def test_evaluate_writes_the_page_and_compares(quoth, tmp_path):
     assert (status, "all questions" in out, f"Report: {tmp_path / 'report.html'}" in err) == (0, True, True)
     assert "How well mine answers data.json" in text
     assert "give the same answer to every question" in text
-    assert "How it learned" in text
+    assert "The scores on the development data" in text
     status, _, err = quoth("evaluate", tmp_path / "data.json", "--against", folder)
-    assert (status, "--against is for the report: give --html FILE, too" in err) == (2, True)
+    assert (status, "--against needs --html FILE" in err) == (2, True)
     status, _, err = quoth("evaluate", tmp_path / "data.json", "--html", tmp_path / "data.json")
     assert (status, "must be different files" in err) == (2, True)

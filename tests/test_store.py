@@ -212,7 +212,7 @@ def test_a_missing_folder_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ReaderError, match="file: must be the folder of a reader, but is a file"):
         Reader.load(tmp_path / "file")
-    with pytest.raises(ReaderError, match=r"must hold a reader .* but holds none of these"):
+    with pytest.raises(ReaderError, match=r"must contain a reader .* but contains none of these"):
         Reader.load(tmp_path)
 
 
@@ -231,9 +231,9 @@ def test_a_hugging_face_folder_has_settings_from_tokenizer_and_config(kind, tmp_
 
 
 def test_folder_without_weights_or_tokenizer(tmp_path):
-    with pytest.raises(ReaderError, match=r"must hold model\.onnx or model\.safetensors, but holds neither"):
+    with pytest.raises(ReaderError, match=r"must contain model\.onnx or model\.safetensors, but contains neither"):
         Reader.load(tiny_folder("bpe", tmp_path / "one", "tokenizer.json"))
-    with pytest.raises(TokenizerError, match=r"must hold a tokenizer\.json, but holds none"):
+    with pytest.raises(TokenizerError, match=r"must contain a tokenizer\.json, but contains none"):
         Reader.load(tiny_folder("bpe", tmp_path / "two", "model.onnx"))
 
 
@@ -249,7 +249,7 @@ def test_without_torch_a_torch_folder_reports_what_to_install(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
     extra, message = done.stdout.split("|")
     assert extra == "torch"
-    assert "holds no model.onnx" in message
+    assert "has no model.onnx" in message
     assert "pip install 'quoth[torch]'" in message
 
 
@@ -272,8 +272,8 @@ def test_engine_of_a_folder(folder):
         open_engine(opened, engine="tensorrt")
     with pytest.raises(ConfigError, match="precision must be one of float32, bfloat16, float16, but is half"):
         open_engine(opened, precision="half")
-    with pytest.raises(ReaderError, match=r"must hold model\.safetensors for torch, but holds model\.onnx alone"):
+    with pytest.raises(ReaderError, match=r"must contain model\.safetensors for torch, but contains only model\.onnx"):
         open_engine(opened, engine="torch")
     (folder / "model.onnx").unlink()
-    with pytest.raises(ReaderError, match=r"must hold model\.onnx for openvino, but holds none"):
+    with pytest.raises(ReaderError, match=r"must contain model\.onnx for openvino, but contains none"):
         open_engine(opened, engine="openvino")

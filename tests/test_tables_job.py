@@ -362,7 +362,7 @@ def test_after_a_signal_shards_finish_and_the_same_command_continues(big, tmp_pa
     os.killpg(process.pid, number)  # as a terminal or a cluster sends it: to the workers, too
     _, err = process.communicate(timeout=300)
     assert process.returncode == code, err
-    assert "of 24 shards. The same command continues." in err
+    assert "of 24 shards. Run the same command again to resume." in err
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
     assert 0 < len(shards(tmp_path)) < 24
     said = answer(*words[:-1], 1)  # how many workers there are may change

@@ -70,7 +70,7 @@ def test_a_killed_actor_neither_loses_nor_duplicates_rows(source, expected, tmp_
     assert process.returncode == 0, err
     assert len(shards(output)) == 20
     same(result(output), expected)
-    assert "shards are done already" in answer(*words)
+    assert "shards are already done" in answer(*words)
 
 
 def test_sigterm_lets_shards_finish_and_the_same_command_goes_on(source, expected, tmp_path):
@@ -80,11 +80,11 @@ def test_sigterm_lets_shards_finish_and_the_same_command_goes_on(source, expecte
     process.terminate()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 143, err
-    assert "of 20 shards. The same command continues." in err
+    assert "of 20 shards. Run the same command again to resume." in err
     written = shards(output)
     assert 2 <= len(written) < 20
     assert not list(output.glob(".part*"))
-    assert "shards are done already" in answer(*words)
+    assert "shards are already done" in answer(*words)
     assert {name: shards(output)[name] for name in written} == written
     same(result(output), expected)
 
@@ -110,7 +110,7 @@ def test_a_path_that_actors_do_not_reach_is_refused_at_the_start(source, tmp_pat
 
 
 def test_a_wrong_address_is_told_in_one_sentence(source, tmp_path):
-    for address, why in (("127.0.0.1:9", "nothing answers there"), ("cluster", "has no host and port")):
+    for address, why in (("127.0.0.1:9", "no server answers there"), ("cluster", "has no host and port")):
         process = start(source, "-o", tmp_path / "out", "--ray", address)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (2, "")

@@ -40,6 +40,6 @@ def test_spark_workers_answer_a_frame(spark):
     top = answer(frame, TableSettings(top_k=2, columns=("n",), reader=CHOICE))
     assert top.columns[0] == "n"
     assert len(top.where("error_code is null").first()["answers"]) == 2
-    with pytest.raises(ConfigError, match="must hold text"):
+    with pytest.raises(ConfigError, match="must contain text"):
         answer(spark.createDataFrame([(1, "a")], "question long, context string"), SETTINGS)
     assert isinstance(given, pa.Table)

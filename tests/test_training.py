@@ -594,7 +594,7 @@ def test_a_reader_says_what_it_was_made_from(base, tmp_path):
         again = run(folder, tmp_path / "again", data=dev, dev=train, max_steps=1).folder
     assert [str(each.message) for each in told] == [
         "train.json: 16 of 16 questions are in train.json, which the base of this reader was trained on; its scores "
-        "are too high, and choose badly. Take questions about other texts"
+        "are too high and may select the wrong checkpoint. Use questions about other texts"
     ]
     assert [(each.role, each.of, each.data.name) for each in Reader.load(again).made_from] == [
         ("training", None, "dev.json"),

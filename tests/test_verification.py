@@ -281,7 +281,7 @@ def test_the_command_shows_the_difference(quoth):
         (("  ", "--context", "c.txt"), 1, "QUOTES: must have a quote, but has none"),
         (('[{"quot": 1}]', "--context", "c.txt"), 1, 'QUOTES: quote 1: must have a text under "quote"'),
         (("-", "--context", "-"), 2, "must not both be standard input"),
-        (("-",), 2, "must have a text to look in"),
+        (("-",), 2, "must have a text to search"),
     ],
 )
 def test_wrong_use_is_reported(quoth, words, status, sentence):

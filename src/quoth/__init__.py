@@ -1,6 +1,6 @@
 """Question answering that quotes.
 
-The public names load lazily: ``import quoth`` brings neither torch nor an engine.
+Public names are imported lazily: ``import quoth`` imports neither torch nor an engine.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _HOMES = {
     "verify": "quoth.verification",
     "write_squad": "quoth.data",
 }
-# Packages that are there as attributes: ``quoth.data.describe`` after ``import quoth``.
+# Packages that are available as attributes: ``quoth.data.describe`` after ``import quoth``.
 _PACKAGES = (
     "calibrating",
     "corpus",
@@ -108,7 +108,7 @@ def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return import_module(f"quoth.{name}")
     if name not in _HOMES:
-        # With name and obj, Python suggests the name that was meant.
+        # With name and obj, Python suggests a similar name.
         raise AttributeError(f"module 'quoth' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     return getattr(import_module(_HOMES[name]), name)
 

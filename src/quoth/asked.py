@@ -35,7 +35,7 @@ def as_example(id: str, question: str, context: str | Sequence[str]) -> Example:
 def is_live(source: object) -> bool:
     """Return True if an input may have to wait for its next item: an iterator, such as a generator.
 
-    A cursor of SQLite may only be used by the thread that made it, so it is not read ahead.
+    A cursor of SQLite may only be used by the thread that created it, so it is not read ahead.
     """
     if not isinstance(source, Iterator) or isinstance(source, Sized):
         return False
@@ -48,8 +48,8 @@ def as_examples(source: object) -> Iterator[Example | InputError]:
 
     Args:
         source: Examples; pairs of a question and a context or several; mappings with ``question`` and ``context``; or a
-            frame of pandas, polars, pyarrow or ``datasets`` with these columns. The id of an item without one is its
-            number, from 0.
+            pandas, polars or pyarrow table or a ``datasets`` data set with these columns. The id of an item without one
+            is its index, from 0.
 
     Raises:
         InputError: If the type of the input is not supported. The message says what to do.
@@ -58,7 +58,7 @@ def as_examples(source: object) -> Iterator[Example | InputError]:
         raise InputError(wrong)
     if isinstance(source, list | tuple | Iterator):
         return _examples(source)
-    # Imported lazily: the package brings every format of data, which loading a reader does not need.
+    # Imported lazily, because the package imports all data formats, which are not needed to load a reader.
     from quoth.data.frames import frame_records
 
     return _examples(frame_records(source))

@@ -110,10 +110,10 @@ class Setting:
     rule: Rule | None = None
 
     def problem(self, value: Any) -> str | None:
-        """Return the problem of a value's type or size, without the name; ``None`` if it is valid."""
+        """Return what is wrong with a value's type or size, without the name; ``None`` if it is valid."""
         if value is None and self.optional:
             return None
-        # NumPy's numbers count as numbers, but a bool is none.
+        # NumPy's numbers count as numbers, but a bool does not.
         kind = {int: Integral, float: Real}.get(self.kind, self.kind)
         if not isinstance(value, kind) or (isinstance(value, bool) and self.kind is not bool):
             return f"must be of type {self.kind.__name__}, but is {value!r}"

@@ -7,8 +7,8 @@
     ├── InputError       a question or context that cannot be read
     │   ├── QuestionTooLongError
     │   └── DocumentError        a file without readable text
-    │       ├── DocumentKindError     of an unsupported type
-    │       └── DocumentTooLargeError     larger, or longer to read, than the limits allow
+    │       ├── DocumentKindError     a file of an unsupported type
+    │       └── DocumentTooLargeError     a file that exceeds the limits of size or reading time
     ├── CorpusError      a corpus that cannot be opened, or is of another format
     ├── TokenizerError   a tokenizer that cannot be loaded, or that failed on a text
     ├── ReaderError      a reader folder that is missing, incomplete or damaged
@@ -19,7 +19,7 @@
     ├── ExportError      an export that failed, or did not pass its parity check or F1 gate
     └── MissingExtraError  a part of Quoth that needs an extra which is not installed
 
-Every message is a sentence: where, what must be, but what is, and what to do.
+Every message is a sentence that says where the error is, what is required, what was found, and what to do.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 
 
 class OverlapWarning(UserWarning):
-    """Questions or contexts are used for two purposes, such as training and measuring, so that figures mislead."""
+    """Questions or contexts are used for two purposes, such as training and evaluation, so scores are misleading."""
 
 
 class QuothError(Exception):

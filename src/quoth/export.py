@@ -19,7 +19,7 @@ warnings.warn(
 
 
 class _Callable(ModuleType):
-    """A module that can be called: once it is imported, ``quoth.export`` is the module and no more the function."""
+    """A callable module: once it is imported, ``quoth.export`` is this module and no longer the function."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         return __getattr__("export")(*args, **options)

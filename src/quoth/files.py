@@ -36,7 +36,7 @@ def whole_bytes(path: Path) -> Iterator[BinaryIO]:
         return
     target = path.resolve()  # resolve links
     if not target.parent.is_dir():
-        # As the user wrote it, where it is that folder.
+        # Prefer the path that the user wrote, if it is the same folder.
         folder = (target if path.is_symlink() else path).parent
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))
     part = _part(target)

@@ -1,4 +1,4 @@
-"""Reads an iterator in a thread of its own, so that nobody waits for it who has something else to do."""
+"""Reads an iterator in a separate thread, so that other work continues while the iterator blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 # How long a block waits for more items after its first one, in seconds.
 _GATHERING = 0.02
-# How long the thread is waited for when the pump is closed, in seconds. An input that blocks does not end sooner.
+# How long to wait for the thread when the pump is closed, in seconds; it cannot stop while the input blocks.
 _LEAVING = 0.2
 
 
@@ -29,9 +29,9 @@ class Pump(Generic[Item]):
 
         Args:
             items: The input.
-            limit: Maximum number of items that are read and not taken.
+            limit: Maximum number of items in the buffer.
             size: Returns the size of an item.
-            most: Size of all these items from which on no more are read.
+            most: Reading pauses while the total size of the items in the buffer is at least this.
         """
         self._limit, self._size_of, self._most, self._size = limit, size, most, 0
         self._read: deque[Item] = deque()
@@ -46,17 +46,17 @@ class Pump(Generic[Item]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Stop reading, after the item that is being read."""
+        """Stop reading after the current item."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self._thread.join(_LEAVING)
 
     def blocks(self) -> Iterator[list[Item] | None]:
-        """Yield what is ready, in blocks of at most ``limit`` items, and ``None`` before the input is waited for.
+        """Yield the items that are ready, in blocks of at most ``limit``, and ``None`` before waiting for the input.
 
         Raises:
-            BaseException: What the input raised, after the items before it.
+            BaseException: Any exception of the input, after all earlier items.
         """
         while True:
             block, full, ended = self._take()
@@ -73,7 +73,7 @@ class Pump(Generic[Item]):
         return len(self._read) >= self._limit or self._size >= self._most
 
     def _take(self) -> tuple[list[Item], bool, bool]:
-        """Wait for an item, and a moment for more; return them, and whether they are many, and the last."""
+        """Wait for an item, and briefly for more; return them, whether the buffer was full, and whether it ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._read or self._ended)
             until = time.monotonic() + _GATHERING
@@ -101,8 +101,8 @@ class Pump(Generic[Item]):
             error = caught
             if "thread" in str(caught):
                 caught.add_note(
-                    "The input is read in a thread of its own, so that answers come while it waits. If it must be read "
-                    "by the caller's thread, as a cursor of SQLite must, pass own_thread=False"
+                    "The input is read in a separate thread, so that answers are yielded while it waits. If it must be "
+                    "read by the caller's thread, like a cursor of SQLite, pass own_thread=False"
                 )
         with self._changed:
             self._error, self._ended = error, True

@@ -38,19 +38,19 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """Answers questions by quoting.
+    """Answers questions with spans quoted from the given texts.
 
-    It is thread-safe. It can be pickled as its origin and its settings: other processes load it at its first use, once
-    per process.
+    It is thread-safe. A reader that comes from :meth:`load` can be pickled: only its origin and its settings are
+    pickled, and another process loads it at its first use, once per process.
 
     Attributes:
-        settings: Window sizes and decoding settings; ``settings.decode`` has threshold and temperature.
+        settings: Window sizes and decoding settings; ``settings.decode`` has the null threshold and the temperatures.
     """
 
     _origin: Origin | None = None
 
     def __init__(self, tokenizer: Tokenizer, engine: Engine, settings: ReaderSettings) -> None:
-        """Create a reader from its parts, which cannot be pickled; most callers should use :meth:`load`."""
+        """Create a reader from its parts. It can be neither pickled nor saved; most callers should use :meth:`load`."""
         self.settings = settings
         self.engine = engine
         self.windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
@@ -79,26 +79,29 @@ class Reader:
         revision: str | None = None,
         token: str | bool | None = None,
     ) -> Reader:
-        """Load a reader. Warns if the tokenizer's offsets lose letters.
+        """Load a reader from a folder or from the Hugging Face Hub.
+
+        Warns if the tokenizer's offsets lose letters, because answers may then be cut.
 
         Args:
-            source: A reader folder, a Hugging Face folder or a name on the hub, as ``deepset/roberta-base-squad2``; the
-                shipped reader if ``None`` or "shipped".
-            engine: "openvino", "onnxruntime", "torch", or "auto": what measured best on this kind of processor.
-            precision: What to compute in where the reader's file leaves it open: "float32", "bfloat16" or "float16", as
-                far as engine and processor have it; what measured best if ``None``.
-            threads: Threads of the engine; all usable cores if ``None``.
-            device: "cpu", or where torch computes: "cuda", "cuda:1", "mps". If ``None``, torch takes a GPU if there is
-                one, and "auto" takes the CPU where the reader has a ``model.onnx``.
-            revision: Of a name on the hub: a branch, a tag or a commit.
-            token: To log in to the hub with; the stored login if ``None``.
+            source: A reader folder, a Hugging Face model folder, or a model name on the hub such as
+                ``deepset/roberta-base-squad2``; the shipped reader if ``None`` or "shipped".
+            engine: "openvino", "onnxruntime", "torch", or "auto": the fastest one for the reader's files on this kind
+                of CPU.
+            precision: "float32", "bfloat16" or "float16", for operations that are not quantized; the fastest on this
+                kind of CPU if ``None``. Not every engine and CPU supports all of them.
+            threads: Number of threads of the engine; all usable cores if ``None``.
+            device: "cpu", or a torch device such as "cuda", "cuda:1" or "mps". If ``None``, torch uses a GPU if there
+                is one, and "auto" uses the CPU if the reader has a ``model.onnx``.
+            revision: Branch, tag or commit on the hub; the main branch if ``None``.
+            token: Access token of the hub; the stored login if ``None``, no login if ``False``.
 
         Raises:
             ReaderError: If the folder is missing, incomplete or damaged, the hub has no such reader, or the engine
-                cannot run it or compute in this precision.
-            TokenizerError: If there is no ``tokenizer.json``.
-            ConfigError: If there is no such engine or precision, or the engine has no such device.
-            MissingExtraError: If what runs it is not installed.
+                cannot run it or does not support the precision.
+            TokenizerError: If ``tokenizer.json`` is missing or cannot be read.
+            ConfigError: If the engine, precision or device is unknown.
+            MissingExtraError: If the engine is not installed.
 
         Example:
             >>> reader = Reader.load()
@@ -113,7 +116,7 @@ class Reader:
         if lost := lost_letters(tokenizer):
             warnings.warn(
                 f"{folder.path}: the tokenizer's offsets lose letters (of {', '.join(map(repr, lost[:3]))}), so "
-                "answers may be cut. Delete its tokenizer.json and make a sound one with: quoth export FOLDER -o DIR",
+                "answers may be cut. Delete its tokenizer.json and create a new one with: quoth export FOLDER -o DIR",
                 stacklevel=2,
             )
         origin = Origin.of(source, folder, engine=engine, precision=precision, threads=threads, device=device)
@@ -128,20 +131,21 @@ class Reader:
         return reader
 
     def save(self, folder: str | Path) -> None:
-        """Write the reader into a new or empty folder, with the settings that it has now.
+        """Save the reader, with its current settings, to a new or empty folder.
 
         Raises:
-            ConfigError: If the folder holds something.
-            TypeError: If the reader was put together by hand, so that there are no files of it.
+            ConfigError: If the folder is not empty.
+            ReaderError: If the folder from which the reader was loaded is missing, incomplete or damaged.
+            TypeError: If the reader was created from a tokenizer and an engine, so that it has no files.
         """
         self._loaded_from("saved").find().with_settings(self.settings, {}, folder)
 
     @property
     def made_from(self) -> list[Used]:
-        """The data sets that the reader was trained on, chosen by, fitted on and tested with, as far as it says.
+        """The data sets used to train, select, calibrate and accept the reader; empty if its folder records none.
 
         Raises:
-            ReaderError: If its folder is damaged, or is not on this machine.
+            ReaderError: If its folder is damaged or does not exist on this machine.
         """
         return self._origin.find().used if self._origin else []
 
@@ -151,8 +155,8 @@ class Reader:
     def _loaded_from(self, purpose: str = "pickled") -> Origin:
         if self._origin is None:
             raise TypeError(
-                f"a Reader must come from Reader.load to be {purpose}, but this one was put together from a tokenizer "
-                "and an engine. Write its files to a folder and load it from there"
+                f"a Reader must come from Reader.load to be {purpose}, but this one was created from a tokenizer and "
+                "an engine. Write its files to a folder and load it from there"
             )
         return self._origin
 
@@ -174,29 +178,31 @@ class Reader:
         overlapping: bool = False,
         passages: int | None = None,
     ) -> Prediction:
-        """Answer one question from one context, or from several: the best answers among all of them.
+        """Answer one question from one or more contexts, with the best answers over all of them.
 
         Args:
             question: The question.
-            context: The text to quote from, or several.
-            top_k: Maximum number of answers.
-            null_threshold: Overrides the reader's: a number, or "never" abstain; ``None``: as stored.
-            max_answer_tokens: Overrides the reader's.
-            min_probability: Answer only where the best answer's probability is at least this, in [0, 1]; instead of
-                the null threshold.
-            overlapping: Return every span, also spellings of one answer; else the answers do not overlap, and each has
-                its ``variants`` and ``places``.
-            passages: Read only so many windows of the text: those that a search by the question's words puts first.
-                ``None``: all of them. ``prediction.skipped`` says how many were not read.
+            context: The text to quote from, or several texts.
+            top_k: Maximum number of answers, at least 1.
+            null_threshold: Abstain if the null odds exceed this number, or "never"; the stored threshold if ``None``.
+            max_answer_tokens: Maximum length of an answer, in tokens; the stored maximum if ``None``.
+            min_probability: Abstain if the best answer's probability is below this, in [0, 1]. It replaces the null
+                threshold; the two cannot be used together.
+            overlapping: Return the best spans even if they overlap or have the same words. By default, answers are
+                distinct, and each has the other spans of the same answer as ``variants`` and ``places``.
+            passages: Maximum number of windows to read, selected by a full-text search for the question's words; all
+                windows if ``None``. ``prediction.skipped`` is the number of windows that were not read.
 
         Returns:
-            Answers best first; ``context_index`` tells which context each one quotes. With no text to read,
-            ``no_answer`` is true and ``reason`` says why.
+            A prediction with its answers, best first; ``context_index`` is the index of the context that an answer
+            quotes. If there is no text to read, ``no_answer`` is true, and ``reason`` is a sentence that says why.
 
         Raises:
-            InputError: If the question is empty.
+            InputError: If the question is empty or not text, or a context is not text.
             QuestionTooLongError: If the question is too long for a window.
-            ConfigError: If a number is out of its range.
+            ConfigError: If a number is out of range, or both ``null_threshold`` and ``min_probability`` are given.
+            TokenizerError: If the tokenizer fails on a text.
+            ReaderError: If the engine fails, or returns logits that are not finite.
 
         Example:
             >>> reader = Reader.load()
@@ -208,7 +214,7 @@ class Reader:
         settings = self.decode_settings(
             top_k, null_threshold, max_answer_tokens, min_probability=min_probability, overlapping=overlapping
         )
-        # As explain() and the server do it, so that all of them give the same to the last bit.
+        # The same steps as in explain() and in the server, so that all results are bit-identical.
         windows = self.windower.windows(example)
         if passages is not None and passages < 1:
             raise ConfigError(f"passages must be at least 1, but is {passages}")
@@ -231,19 +237,19 @@ class Reader:
         """Explain the answers: windows, tokens, logits, and why candidates with higher scores were rejected.
 
         Args:
-            question: As in :meth:`answer`, like all the others.
-            context: The text to quote from, or several.
-            top_k: Maximum number of answers to explain.
-            null_threshold: Overrides the reader's.
-            max_answer_tokens: Overrides the reader's.
-            min_probability: Instead of the null threshold.
-            overlapping: Return every span, also spellings of one answer.
+            question: The question.
+            context: The text to quote from, or several texts.
+            top_k: Maximum number of answers to explain, at least 1.
+            null_threshold: As in :meth:`answer`.
+            max_answer_tokens: As in :meth:`answer`.
+            min_probability: As in :meth:`answer`.
+            overlapping: As in :meth:`answer`.
 
         Returns:
-            The explanation; its ``prediction`` is exactly what :meth:`answer` returns.
+            The explanation; its ``prediction`` is exactly what :meth:`answer` returns for the same arguments.
 
         Raises:
-            InputError, QuestionTooLongError: As in :meth:`answer`.
+            InputError, QuestionTooLongError, ConfigError, TokenizerError, ReaderError: As in :meth:`answer`.
 
         Example:
             >>> explanation = Reader.load().explain("Who wrote it?", "It was written by Ada Lovelace in 1843.")
@@ -270,31 +276,32 @@ class Reader:
         on_error: Callable[[QuothError], None] | None = None,
         own_thread: bool = True,
     ) -> Iterator[Prediction]:
-        """Answer many questions, in order. The input may be an infinite stream; memory use is constant.
+        """Answer many questions, in order. The input may be an infinite stream; memory use is bounded.
 
-        A generator is answered as it comes: as soon as it has nothing ready, all that was asked is answered before more
-        is waited for, so that a question may depend on the last answer.
+        If the next item of a generator is not ready, the answers to all earlier items are yielded before it is waited
+        for. So an item may depend on the answer to the previous one.
 
         Args:
-            examples: Examples, whose golds are ignored; pairs of a question and a context, or of a question and several
-                contexts; mappings with ``question`` and ``context``; or a frame of pandas, polars, pyarrow or
-                ``datasets`` with these columns. The id of what has none is its number, from 0.
+            examples: Examples, whose golds are ignored; pairs of a question and a context or several contexts; mappings
+                with the keys ``question`` and ``context``; or a pandas, polars or pyarrow table or a ``datasets``
+                data set with these columns. The id of an item without one is its index, from 0.
             top_k: As in :meth:`answer`.
             null_threshold: As in :meth:`answer`.
             max_answer_tokens: As in :meth:`answer`.
             min_probability: As in :meth:`answer`.
             overlapping: As in :meth:`answer`.
-            on_error: Called, in order, with the error of each question that cannot be read, instead of raising it;
-                others are answered all the same.
-            own_thread: Whether an iterator is read in a thread of its own; if not, the caller's thread reads it, up to
+            on_error: Called, in order, with the error of each question that cannot be read, instead of raising it.
+                Other questions are answered as usual.
+            own_thread: Whether to read an iterator in a separate thread. If false, the caller's thread reads it, up to
                 768 questions ahead.
 
         Yields:
-            Predictions, each with its question and contexts: ``prediction.example``.
+            One prediction for each question; ``prediction.example`` has its question and contexts.
 
         Raises:
-            InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id, after the answers of those
-                before it.
+            InputError, QuestionTooLongError, TokenizerError: As in :meth:`answer`, with the example's id in the
+                message, after the answers to earlier questions; not raised if ``on_error`` is given.
+            ConfigError, ReaderError: As in :meth:`answer`.
 
         Example:
             >>> pairs = [("Who wrote it?", "Ada wrote it."), ("When?", ["In 1843.", "In London."])]
@@ -310,13 +317,13 @@ class Reader:
             yield decide(example, windows, settings)
 
     def read_all(self, examples: Iterable[Example]) -> Iterator[tuple[Example, list[WindowLogits]]]:
-        """Yield each example with the logits of its windows, from which :func:`quoth.reading.decode` takes its answers.
+        """Yield each example with the logits of its windows, in the order of the examples; memory use is bounded.
 
-        Useful to inspect logits or to tune decoding settings. Yields in the order of the examples, with constant
-        memory; contexts without tokens have no windows.
+        The logits are the input of :func:`quoth.reading.decode`. Use this method to inspect logits, or to tune decoding
+        settings. Contexts without tokens have no windows.
 
         Raises:
-            InputError, QuestionTooLongError: As in :meth:`answer`, with the example's id.
+            InputError, QuestionTooLongError, TokenizerError, ReaderError: As in :meth:`answer_all`.
         """
         return Stream(self.windower, self.engine, unbatch).read(examples)
 
@@ -332,7 +339,7 @@ class Reader:
         """Return the stored settings with the overrides of :meth:`answer`.
 
         Raises:
-            ConfigError: If both a null threshold and a least probability are given, or one is out of its range.
+            ConfigError: If both ``null_threshold`` and ``min_probability`` are given, or a number is out of range.
         """
         if min_probability is not None and null_threshold is not None:
             raise ConfigError("min_probability and null_threshold cannot be used together")

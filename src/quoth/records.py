@@ -13,13 +13,13 @@ from typing import Any, Final, Literal, TypeAlias
 from quoth.notebook import Drawn
 
 NEVER: Final = "never"
-# Abstain if the null odds exceed it, or never.
+# Abstain if the null odds exceed this number; "never": never abstain.
 NullThreshold: TypeAlias = float | Literal["never"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A piece of one context, in code points, half-open.
+    """A half-open range of code points of one context.
 
     Raises:
         ValueError: If not ``0 <= start <= end``.
@@ -40,12 +40,12 @@ class Span:
         return context[self.start : self.end]
 
     def utf8(self, context: str) -> tuple[int, int]:
-        """Return start and end in bytes of UTF-8, as Rust, Go and files count them."""
+        """Return start and end in UTF-8 bytes, as in Rust, Go and files."""
         start = _utf8_length(context[: self.start])
         return start, start + _utf8_length(self.of(context))
 
     def utf16(self, context: str) -> tuple[int, int]:
-        """Return start and end in UTF-16 code units, as JavaScript, Java and .NET count them."""
+        """Return start and end in UTF-16 code units, as in JavaScript, Java and .NET."""
         start = _utf16_length(context[: self.start])
         return start, start + _utf16_length(self.of(context))
 
@@ -98,15 +98,15 @@ class Example:
         *,
         context: str | None = None,
     ) -> None:
-        """Make an example.
+        """Create an example.
 
         Args:
-            id: See the attribute, as for all others.
+            id: See the attributes above, as for all arguments.
             question: The question.
             contexts: One context, or several.
-            golds: The annotated answers.
+            golds: The annotated answers; ``None`` if unlabelled.
             title: The article.
-            context: One context; replaces ``contexts``.
+            context: One context, instead of ``contexts``.
 
         Raises:
             TypeError: If neither ``contexts`` nor ``context`` is given.
@@ -139,15 +139,15 @@ class Answer:
 
     Attributes:
         text: Exactly ``context[span.start:span.end]``.
-        span: Its place, in code points of its context.
+        span: Its span in its context, in code points.
         score: Sum of its start and end logits. Comparable between windows of one example, not between readers.
-        probability: Probability that it is right, in [0, 1], with "no answer" as one outcome; with ``null_threshold``
-            "never", given that the text answers. See :mod:`quoth.reading.probability`.
+        probability: Probability that it is right, in [0, 1]. With ``null_threshold`` "never", it is conditional on the
+            context answering the question. See :mod:`quoth.reading.probability`.
         window_index: Index of the window with this score.
         context_index: Index of the quoted context.
         variants: Other spans that overlap it and have a higher score than the last answer, best first.
-        places: Other places with the same words, except for case, punctuation and articles: spans with a higher score
-            than the last answer, best first.
+        places: Spans elsewhere with the same text after SQuAD's normalization (case, punctuation and articles ignored)
+            and a higher score than the last answer, best first.
     """
 
     text: str
@@ -172,7 +172,7 @@ class Answer:
         """Return it as plain values for JSON; a number that is not finite becomes ``None``.
 
         Args:
-            context: The context that it quotes, for its place in UTF-16 code units.
+            context: The context that it quotes, to convert its span to UTF-16 code units.
         """
         folded = {"variants": self.variants, "places": self.places}
         return self._alone(context) | {name: [each._alone(context) for each in some] for name, some in folded.items()}
@@ -204,10 +204,11 @@ class Prediction(Drawn):
         no_answer: Whether the reader abstains.
         reason: Why there is no answer, as a sentence; ``None`` if there is one.
         windows: Number of windows that were read.
-        null_probability: Probability that the text does not answer, in [0, 1]; ``None`` if nothing was read.
-        skipped: Number of windows that were not read, because only the best ``passages`` were.
-        warning: Why the prediction should not be trusted, as a sentence, or ``None``: the reader's vocabulary covers
-            little of the text, as of a text in another script.
+        null_probability: Probability that the context does not answer the question, in [0, 1]; ``None`` if nothing was
+            read.
+        skipped: Number of windows that were not read because of the argument ``passages``.
+        warning: Why the prediction is unreliable, as a sentence: the reader's vocabulary covers little of the text,
+            which may be in another script. ``None`` if there is no such reason.
     """
 
     example: Example
@@ -253,7 +254,7 @@ class Prediction(Drawn):
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values for JSON.
 
-        The command line, the MLflow model and the HTTP server return these keys, and add their own.
+        The command line, the MLflow model and the HTTP server return these keys, and further ones.
         """
         answers = [answer.to_dict(self.contexts[answer.context_index]) for answer in self.answers]
         return {
@@ -270,7 +271,7 @@ class Prediction(Drawn):
         }
 
     def __repr__(self) -> str:
-        """Return all fields, but only the id and the question of the example, because contexts may be long."""
+        """Return all fields; of the example only its id and question, because contexts may be long."""
         named = f"id={self.id!r}, " if self.id else ""
         warned = f", warning={self.warning!r}" if self.warning else ""
         return (
@@ -297,13 +298,13 @@ def _utf8_length(text: str) -> int:
 
 
 def citation(context: str, span: Span, index: int = 0, title: str | None = None) -> dict[str, Any]:
-    """Return a quoted span as the citation objects of hosted models have it, with its offsets in other units, too.
+    """Return a quoted span as a citation object with the keys that hosted models use, and offsets in other units.
 
     ``quoth verify`` reads it. ``start_char_index`` and ``end_char_index`` count code points, half-open.
 
     Args:
         context: The document's whole text.
-        span: What is quoted.
+        span: The quoted span.
         index: The index of the document.
         title: The title of the document, if it has one.
     """
@@ -325,5 +326,5 @@ def citation(context: str, span: Span, index: int = 0, title: str | None = None)
 
 def _utf16_length(text: str) -> int:
     """Count UTF-16 code units; a code point above U+FFFF takes two."""
-    # A loop over the characters would take fifty times as long.
+    # A loop over the characters would be fifty times slower.
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,4 +1,4 @@
-"""Stop signals: the first one is noted, so that what is in progress can be finished; a second one ends the process."""
+"""Stop signals: the first one is recorded, so that work in progress can finish; a second one ends the process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class FirstSignal:
-    """Notes the first SIGTERM or SIGINT while it is entered.
+    """A context manager that records the first SIGTERM or SIGINT.
 
     Attributes:
-        seen: The signal that this process received; 0 before.
+        seen: The number of the received signal; 0 if there was none.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class FirstSignal:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        # Only the main thread may set handlers; elsewhere, the program around us decides about signals.
+        # Only the main thread may set handlers; in other threads, signals are left to the calling program.
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._notice) for number in _SIGNALS}
         return self

@@ -1,12 +1,12 @@
 """A pipeline over a stream of examples: tokenization and decoding run while the engine computes.
 
-Examples are read in blocks, which end after so many examples or so much text. The windows of a block are sorted by
-length and grouped into batches by a token budget. Three threads work at the same time: one creates the windows of the
-next block, one runs the engine, and the caller's thread reads examples, reduces the logits, and yields results in the
-order of the examples. At most three blocks are in memory, so memory is bounded for any stream.
+Examples are read in blocks, which are limited by the number of examples and by the amount of text. The windows of a
+block are sorted by length and grouped into batches by a token budget. Three threads work at the same time: one creates
+the windows of the next block, one runs the engine, and the caller's thread reads examples, reduces the logits, and
+yields results in the order of the examples. At most three blocks are in memory, so memory is bounded for any stream.
 
-A live input (``quoth.live``) is read by a thread of its own. A block then ends when the input has nothing ready, and
-all answers are yielded before more input is waited for. An example that cannot be read affects no other.
+A live input (``quoth.live``) is read by a separate thread. A block then ends when the next item is not ready, and all
+answers are yielded before waiting for more input. An example that cannot be read affects no other.
 """
 
 from __future__ import annotations
@@ -44,17 +44,16 @@ LOOK_AHEAD = 256
 BLOCK_CHARACTERS = 1 << 22
 # Maximum tokens per batch, padding included (ten windows of full length), to limit the memory of an engine call.
 BATCH_TOKENS = 4096
-# Maximum number of queued batches: enough to keep the engine busy while the caller processes a block's answers, but not
+# Maximum number of queued batches: enough to keep the engine busy while the caller processes a block's answers. Not
 # more, because a program that exits waits for them.
 _QUEUED = 8
 
-
-# An example, or why there is none.
+# An example, or the error of one that cannot be read.
 Given = Example | QuothError
 
 
 class _Block(NamedTuple):
-    """Examples that are read together, with their windows and batches; or why one of them cannot be read."""
+    """Examples that are read together, with their windows and batches; an error replaces one that cannot be read."""
 
     examples: list[tuple[Example, list[Window]] | QuothError]
     batches: Iterator[WindowBatch]
@@ -70,13 +69,13 @@ class _Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stream(Generic[T]):
-    """What windows go through.
+    """Runs windows through an engine, in the caller's thread or in a pipeline.
 
     Attributes:
         windower: The windower.
         engine: The engine.
         reduce: Reduces the logits of a batch to one item per window, so that the batch can be freed.
-        block_characters: Characters of text per block, about.
+        block_characters: Approximate number of characters per block.
     """
 
     windower: Windower
@@ -105,8 +104,8 @@ class Stream(Generic[T]):
 
         Args:
             examples: The examples; an error stands for one that cannot be read.
-            live: Whether to read the input in a thread of its own, and to yield all results before more of it is waited
-                for; else only the thread that consumes the output reads it.
+            live: Whether to read the input in a separate thread, and to yield all results before waiting for more of
+                it; otherwise, the thread that consumes the output reads it.
             on_error: Called, in order, with the error of each example that cannot be read; ``None``: raise the first
                 one, after the results of earlier examples.
 
@@ -189,12 +188,12 @@ class Stream(Generic[T]):
         return _Block(cut, self._batches(windows))
 
     def _cut_run(self, examples: list[Example], cut: list[tuple[Example, list[Window]] | QuothError]) -> None:
-        """Add examples with their windows, up to the first that cannot be cut, and its error."""
+        """Add examples with their windows, up to the first that cannot be split, and its error."""
         try:
             cut.extend(self.windower.each(examples))
         except InputError as error:
             cut.append(error)
-        except TokenizerError:  # of any of the texts, which are encoded together
+        except TokenizerError:  # caused by any of the texts, which are encoded together
             for example in examples:
                 try:
                     cut.append((example, self.windower.windows(example)))
@@ -256,7 +255,7 @@ def _ahead(
     Args:
         pool: The thread pool.
         work: The function to apply to each item.
-        items: The items; they are read in the caller's thread. ``None`` means that the next one must be waited for: all
+        items: The items; they are read in the caller's thread. ``None`` means that the next item is not ready: all
             results are yielded first, and then ``None``.
         is_much: Returns True if enough items are queued.
     """

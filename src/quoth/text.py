@@ -14,19 +14,19 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _GRAPHEME = regex.compile(r"\X")
-# Two such characters, side by side, are always in two graphemes: no rule of UAX 29 joins them. The first may end a
-# syllable of Hangul (V, T, or whole: LV, LVT), and the second begin one (L, or whole).
+# A grapheme boundary always separates two adjacent characters of these classes, because no rule of UAX 29 joins them.
+# The first may end a Hangul syllable (V, T, LV, LVT), and the second may begin one (L, LV, LVT).
 _ENDS = "".join(rf"\p{{Grapheme_Cluster_Break={kind}}}" for kind in ("Other", "LV", "LVT", "V", "T"))
 _BEGINS = "".join(rf"\p{{Grapheme_Cluster_Break={kind}}}" for kind in ("Other", "LV", "LVT", "L"))
 _TWO_PLAIN = regex.compile(f"[{_ENDS}][{_BEGINS}]")
 _TWO_PLAIN_BACKWARDS = regex.compile(f"(?r){_TWO_PLAIN.pattern}")
 
-# What parts ASCII text on both sides of it: all of ASCII that is no letter and no digit, but for the two characters
-# that together are one grapheme. And nothing at all, as before the first character.
+# ASCII characters with a word and grapheme boundary on both sides: all but letters, digits, and CR and LF, which
+# together are one grapheme. The empty string stands for the start and the end of the text.
 _EDGES = frozenset(character for character in map(chr, range(128)) if not character.isalnum()) - {*"\r\n"} | {""}
 
-# Letters, digits and their marks (Mn and Mc: a Devanagari word is full of them); but not of the scripts that are
-# written without spaces between words, where two adjacent letters are not evidence of a word.
+# Letters, digits and combining marks (Mn and Mc, which are frequent in Devanagari), except in scripts without spaces
+# between words, where adjacent letters need not belong to one word.
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
 _UNSPACED = regex.compile(f"[{UNSPACED}]")
 # A character of those scripts with its marks, or a word of another script.
@@ -44,13 +44,13 @@ _WORD_BACKWARDS = regex.compile(f"(?r)(?:{_LETTER}{_UNSEEN}*)+", regex.V1)
 def normalize_answer(text: str) -> str:
     """Lowercase, remove ASCII punctuation and English articles, and normalize white space.
 
-    Source: the official SQuAD v1.1 and v2.0 evaluation scripts, ``normalize_answer``; in their order.
+    Source: ``normalize_answer`` of the official SQuAD v1.1 and v2.0 evaluation scripts, steps in the same order.
     """
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
 def normalize_by_characters(text: str) -> str:
-    """Lowercase, remove the punctuation of all scripts, and put a blank between characters of scripts without blanks.
+    """Lowercase, remove the punctuation of all scripts, and put a space between characters of scripts without spaces.
 
     Source: ``normalize_answer`` for Chinese in MLQA's ``mlqa_evaluation_v1.py`` (Lewis et al. 2020); here for all such
     scripts.
@@ -59,7 +59,7 @@ def normalize_by_characters(text: str) -> str:
 
 
 def unspaced(text: str) -> bool:
-    """Return True if a text has letters of a script that is written without blanks between words."""
+    """Return True if a text has letters of a script that is written without spaces between words."""
     return _UNSPACED.search(text) is not None
 
 

@@ -1,9 +1,9 @@
 """Fits how answers from several passages are compared, and their probabilities, on articles that were not trained on.
 
-Each question is read twice: over the passages that the search finds, and over those of them that do not hold its
-answer, which makes it a question that the corpus does not answer. The weights of the search and of the null score make
-the right answers most probable among all answers of the passages (conditional likelihood, on a grid); then come the
-temperature and the odds scale, the null threshold, and the null temperature, as for a single text.
+Each question is read twice: over the passages that the search finds, and over those of them that do not contain its
+answer, so that the corpus does not answer it. The weights of the search and of the null score maximize the conditional
+likelihood of the correct answers among all answers of the passages, on a grid. Then temperature and odds scale, null
+threshold and null temperature are fitted as for a single text.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class CorpusFit:
 
     Attributes:
         settings: The fitted values.
-        exact: Exact match of the best answers, never abstaining, in [0, 100], on the data it was fitted on.
-        exact_before: The same with the settings that the reader had.
+        exact: Exact match without abstaining, in [0, 100], on the data that the settings were fitted on.
+        exact_before: The same with the reader's previous settings.
         probability: Fit of the probabilities.
-        threshold: Fit of the null threshold, with as many questions without an answer as with one; ``None`` if each
-            question has its answer in every passage.
-        null: Fit of the null temperature; ``None`` as above.
+        threshold: Fit of the null threshold, for equal shares of answerable and unanswerable questions; ``None`` if
+            every passage of every question contains the answer.
+        null: Fit of the null temperature; ``None`` if ``threshold`` is.
         questions: Number of questions.
-        passages: How many passages were read for each.
+        passages: Number of passages that were read for each question.
         warnings: Warnings about the reliability of the fit, one sentence each.
     """
 
@@ -74,7 +74,7 @@ class CorpusFit:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One question: the answers of its passages, and of those without a gold text."""
+    """One question, with the answers from its passages, and those from its passages without a gold text."""
 
     cluster: str | bytes
     golds: tuple[str, ...]
@@ -94,16 +94,17 @@ def fit_corpus(
     """Fit the settings of a reader for corpora.
 
     Args:
-        corpus: A corpus that holds the contexts of the examples among many others.
+        corpus: A corpus that contains the contexts of the examples and many others.
         reader: The reader.
-        examples: Labelled examples of articles that it was not trained on. Unanswerable ones are left out.
-        passages: How many passages are read for a question.
-        right_f1: Minimum F1 of an answer that counts as right, above 0 and at most 100; 100: exact match. Below 100 if
-            the questions have one gold each, since other annotators would accept more answers.
+        examples: Labelled examples of articles that it was not trained on. Unanswerable ones are skipped.
+        passages: Number of passages to read for each question.
+        right_f1: Minimum F1 of an answer that counts as correct, in (0, 100]; 100: exact match. With one gold per
+            question, exact match counts answers as wrong that other annotators would accept; a value below 100
+            compensates for that.
         progress: Called after each question with the number of questions read so far.
 
     Raises:
-        ConfigError: If no question is answerable, or the search finds nothing for any.
+        ConfigError: If no question is answerable, or the search finds no passage for any question.
     """
     readings = []
     for number, reading in enumerate(_read_all(corpus, reader, examples, passages), 1):
@@ -112,7 +113,7 @@ def fit_corpus(
         if progress is not None:
             progress(number)
     if not readings:
-        raise ConfigError("settings for a corpus are fitted on answerable questions, but none has a passage to read")
+        raise ConfigError("there must be at least one answerable question with a passage to read, but there is none")
     return _fit(readings, corpus_settings(reader), passages, right_f1)
 
 
@@ -210,7 +211,7 @@ def _nearest(temperature: float) -> int:
 
 
 def _weights(readings: Sequence[_Reading]) -> tuple[float, float, float]:
-    """Return the weights of search and null score, and a temperature, under which right answers are most probable."""
+    """Return the weights of search and null score, and the temperature, with the highest likelihood."""
     most = max(len(reading.found) for reading in readings)
     score, null, search = (np.zeros((len(readings), most)) for _ in range(3))
     there, right = (np.zeros((len(readings), most), dtype=bool) for _ in range(2))

@@ -62,7 +62,7 @@ class Fit:
         threshold_interval: 95 % confidence interval of the null threshold, by bootstrap over articles; ``None`` if all
             questions are answerable.
         bins: The reliability diagram of the answerable questions, in cross-validation.
-        chosen: What the reader reaches at a minimum probability that was asked about.
+        chosen: The operating point at the given minimum probability; ``None`` if none was given.
     """
 
     probability: ProbabilityFit
@@ -148,7 +148,7 @@ def fit(
             counts answers as wrong that other annotators would accept; a value below 100 compensates for that.
         unanswerable_share: Share of unanswerable questions to fit for, in (0, 1); questions are weighted accordingly.
         null_threshold: The null threshold to store; ``None``: the one with the best F1.
-        min_probability: A minimum probability to report on beside the operating points, in [0, 1].
+        min_probability: An additional operating point to report, given as a minimum probability in [0, 1].
         progress: Called after each example with the number of examples read so far.
 
     Raises:
@@ -167,7 +167,7 @@ def fit(
     readings, rules = _read_all(reader, chain(examples, unanswerable), progress)
     has = np.array([bool(reading.golds) for reading in readings], dtype=bool)
     if not has.any():
-        raise ConfigError("probabilities are fitted on answerable questions, but there are none")
+        raise ConfigError("there must be at least one answerable question to fit probabilities, but there is none")
     stored, scores = reader.settings.decode, [reading.score(rules) for reading in readings]
     right = np.array([exact or (right_f1 < 100 and 100 * f1 >= right_f1) for exact, f1 in scores], dtype=np.float64)
     shares = np.stack([reading.shares for reading in readings])

@@ -32,7 +32,7 @@ def resampled(group: NDArray[np.int_]) -> NDArray[np.int_]:
 
 
 def middle(values: Floats) -> Interval:
-    """Return the 2.5th and 97.5th percentile; of values themselves, so that they stay on their grid."""
+    """Return the 2.5th and the 97.5th percentile, without interpolation, so that they are points of the grid."""
     low, high = np.quantile(values, [0.025, 0.975], method="nearest")
     return float(low), float(high)
 
@@ -47,8 +47,8 @@ def threshold_interval(
         f1: F1 of each best answer, in [0, 1], ``(n,)``.
         has: Whether each question has golds, ``(n,)``.
         articles: The number of each question's article, ``(n,)``.
-        max_cost: As :func:`fit_threshold` takes it.
-        share: The share of unanswerable questions, as there.
+        max_cost: Maximum loss of F1 points on the answerable questions, as in :func:`fit_threshold`.
+        share: The share of unanswerable questions, in (0, 1), as in :func:`fit_threshold`.
     """
     both = [rows for rows in _resampled_rows(articles) if has[rows].any() and not has[rows].all()]
     found = np.array(

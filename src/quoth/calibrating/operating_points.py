@@ -81,7 +81,7 @@ def operating_point_at(
     articles: ArrayLike,
     seed: int = 0,
 ) -> OperatingPoint:
-    """Return what a given minimum probability reaches; the arguments are those of :func:`operating_points`."""
+    """Return the operating point of a given minimum probability; other arguments are as in :func:`operating_points`."""
     p, came = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
     weight = np.asarray(weights, dtype=np.float64)
     return _point(None, min_probability, p, came, weight, _draws(np.asarray(articles), seed))

@@ -1,4 +1,4 @@
-"""Calibrates a reader's folder: reads the data, fits, and stores what was fitted."""
+"""Calibrates a reader's folder: reads the data, fits the parameters, and stores them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class CalibrateResult:
 
     Attributes:
         folder: The folder with the calibrated reader.
-        fit: What was fitted.
+        fit: The fitted parameters.
         data: Name of the file with the data; ``None`` if examples were given.
         pairs: Name of the file with additional unanswerable questions; ``None`` if there is none.
-        max_cost: As it was given.
+        max_cost: The argument ``max_cost``.
     """
 
     folder: Path
@@ -68,12 +68,12 @@ def calibrate(
         right_f1: Minimum F1 of an answer that counts as correct, above 0 and at most 100; 100: exact matches.
         unanswerable_share: Share of unanswerable questions to fit for, in (0, 1).
         null_threshold: The null threshold to store, a number or "never"; ``None``: the one with the best F1.
-        min_probability: A minimum probability to report on beside the operating points, in [0, 1].
+        min_probability: An additional operating point to report, given as a minimum probability in [0, 1].
         out: A new folder for the calibrated reader; ``None``: change ``reader`` itself.
-        progress: Called after each question with the number of questions so far, and of all of them.
+        progress: Called after each question with the number of questions read so far, and the total number.
 
     Returns:
-        The folder, and what was fitted.
+        The folder, and the fitted parameters.
 
     Raises:
         ConfigError: If no question is answerable, a number is out of its range, or ``out`` is not empty.
@@ -112,25 +112,27 @@ def calibrate(
 def opened_for(
     reader: str | Path, sets: Sequence[tuple[object, Sequence[Example]]], out: str | Path | None
 ) -> tuple[ReaderFolder, list[Used]]:
-    """Return the folder of a reader that is to be calibrated, and what else the reader was made from.
+    """Return the folder of a reader to calibrate, and the data sets that it was made from, except for calibration.
+
+    Warns if the reader was trained on, or selected by, questions or contexts of the calibration data.
 
     Args:
         reader: The reader.
-        sets: What it is calibrated on: where each data set comes from, and its examples. Warns of what it has seen.
+        sets: The calibration data: the source of each data set, and its examples.
         out: As for :func:`calibrate`.
 
     Raises:
-        ConfigError: If ``out`` is not empty, or missing for a reader that is not the caller's own.
+        ConfigError: If ``out`` is not empty, or if it is missing and ``reader`` is not a folder.
     """
     if out is not None:
         check_new_folder(out)
     elif str(reader) == SHIPPED or is_hub_name(str(reader)):
-        raise ConfigError(f"{reader} is no folder of yours, so write the calibrated copy into one: --out DIR")
+        raise ConfigError(f"{reader} is not a folder, so the calibrated copy must be written to a new one: --out DIR")
     folder = find_folder(reader)
     others = [each for each in folder.used if each.role != "calibrating"]
     for source, examples in sets:
         name = str(source) if isinstance(source, str | Path) else "the data"
-        warn_if_seen(others, examples, name, purpose="what is fitted on them does not hold for new questions")
+        warn_if_seen(others, examples, name, purpose="probabilities fitted on them are not valid for new questions")
     return folder, others
 
 

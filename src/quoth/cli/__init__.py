@@ -17,17 +17,17 @@ from typer.core import TyperCommand, TyperGroup
 
 # Each command (a module of the same name in this folder) with its help text, in the order of the help.
 COMMANDS = {
-    "ask": "Answer a question by quoting from one text or several: the best answer among them, highlighted.",
+    "ask": "Answer a question by quoting from one or several texts, and highlight the answer.",
     "explain": "Explain an answer: its windows, the logits of each token, and why other spans were rejected.",
     "index": "Index files in a corpus, to search it and ask questions; only changed files are read again.",
     "search": "Search a corpus for the passages that best match a question's words.",
-    "verify": "Check whether claimed quotes are in texts: exactly, nearly, or not at all.",
+    "verify": "Check whether texts contain claimed quotes: exactly, nearly, or not at all.",
     "data": "Inspect, repair, split and convert your own data.",
     "train": "Fine-tune an encoder on SQuAD-style data, and write a reader folder.",
-    "predict": "Answer every question of a data set, and write the answers in the format of the file's name.",
-    "answer": "Answer the questions of a table of any size: in shards, by several workers, and resumable.",
-    "score": "Score predictions: SQuAD's exact match and F1, equal to the official scorers.",
-    "evaluate": "Measure a reader: answer every labelled question and score the answers, in one pass.",
+    "predict": "Answer every question of a data set, and write the answers to a file.",
+    "answer": "Answer the questions of a table of any size, with several workers; a stopped job can be resumed.",
+    "score": "Score predictions with SQuAD's exact match and F1, identical to the official scorers.",
+    "evaluate": "Evaluate a reader: answer every labelled question and score the answers, in one pass.",
     "calibrate": "Calibrate a reader: fit its probabilities, its null threshold, and operating points.",
     "engines": "Benchmark every engine that can run a reader on this machine, each in its own process.",
     "export": "Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.",
@@ -102,11 +102,11 @@ def top(
     ),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error. Allowed at any position."),
 ) -> None:
-    """Question answering that quotes: train, measure, shrink and run readers that answer with a span of the text."""
+    """Question answering that quotes: train, evaluate, export and run readers that answer with a span of the text."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 fine, 1 problems found, 2 wrong use, 128 and more: stopped by a signal."""
+    """Run the command line; exit with 0 (success), 1 (problems found), 2 (wrong use), or 128 and more (signal)."""
     from quoth.display import visible
     from quoth.errors import ConfigError, JobStoppedError, MissingExtraError, QuothError, TrainingStoppedError
 
@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _note_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    """Print a warning as a note: one sentence, without the line of the source that it came from."""
+    """Print a warning as a note: one sentence, without its source line."""
     from quoth.display import visible
 
     typer.echo(f"quoth: warning: {visible(' '.join(str(message).split()))}", err=True)

@@ -38,27 +38,29 @@ class JobFlags:
 
     question_column: Annotated[str, "The column of the questions."] = "question"
     context_column: Annotated[str, "The column of the texts."] = "context"
-    ask: Annotated[Path | None, "Questions for every text, instead: one per line, or JSON with names."] = None
+    ask: Annotated[Path | None, "Ask these questions about every text: one per line, or JSON with names."] = None
     wide: Annotated[bool, "With --ask: one row per text, not per question."] = False
-    columns: Annotated[str | None, "Columns to keep, with commas between them; all if not given."] = None
-    prefix: Annotated[str | None, "Put before the name of each new column."] = None
-    top_k: Annotated[int, "How many answers: above 1, a column of lists.", COUNT] = 1
-    min_probability: Annotated[float | None, "Abstain if the best answer is less probable.", SHARE] = None
-    max_context_chars: Annotated[int | None, "A longer text is an error; no limit if not given.", COUNT] = None
-    reader: Annotated[str | None, "Folder or hub name of a reader; the shipped one if not given."] = None
+    columns: Annotated[str | None, "Columns to keep, separated by commas; default: all."] = None
+    prefix: Annotated[str | None, "Prefix of the name of each new column."] = None
+    top_k: Annotated[int, "Maximum number of answers; above 1, there is also a column of lists.", COUNT] = 1
+    min_probability: Annotated[float | None, "Abstain if the best answer's probability is below this.", SHARE] = None
+    max_context_chars: Annotated[int | None, "Maximum length of a text; a longer one is an error.", COUNT] = None
+    reader: Annotated[str | None, "Folder or hub name of a reader; default: the shipped reader."] = None
     engine: Annotated[str, "Engine: openvino, onnxruntime, torch; auto: the fastest on this kind of CPU."] = "auto"
-    precision: Annotated[str | None, "Precision of the engine: float32, bfloat16 or float16; the fastest."] = None
-    threads: Annotated[int, "Threads of each worker.", COUNT] = 1
-    workers: Annotated[int | None, "How many workers; as many as cores and threads allow.", COUNT] = None
-    ray: Annotated[str | None, "Do the shards on a Ray cluster: its address, auto, or local."] = None
-    num_cpus: Annotated[float | None, "With --ray: cores to reserve for a worker; as --threads.", ABOVE_ZERO] = None
-    rows_per_shard: Annotated[int | None, "Rows in each file; about 4,096 questions.", COUNT] = None
-    retry_errors: Annotated[bool, "Do shards that hold errors again; --max-context-chars may differ."] = False
-    fail_on_errors: Annotated[bool, "Exit with 1 if a row could not be read."] = False
-    output_format: Annotated[
-        str | None, "At the end, join all shards into DIR/_answers.csv (csv) or .jsonl (jsonl).", OneOf(_FORMATS)
+    precision: Annotated[str | None, "float32, bfloat16 or float16; default: the fastest on this kind of CPU."] = None
+    threads: Annotated[int, "Number of threads of each worker.", COUNT] = 1
+    workers: Annotated[int | None, "Number of workers; default: as many as cores and threads allow.", COUNT] = None
+    ray: Annotated[str | None, "Run the shards on a Ray cluster: its address, auto, or local."] = None
+    num_cpus: Annotated[
+        float | None, "With --ray: number of cores to reserve for a worker; default: --threads.", ABOVE_ZERO
     ] = None
-    dry_run: Annotated[bool, "Say what would be done, and do nothing."] = False
+    rows_per_shard: Annotated[int | None, "Number of rows per file; default: about 4,096 questions.", COUNT] = None
+    retry_errors: Annotated[bool, "Repeat shards with errors; --max-context-chars may differ."] = False
+    fail_on_errors: Annotated[bool, "Exit with status 1 if a row could not be read."] = False
+    output_format: Annotated[
+        str | None, "Also merge all shards into DIR/_answers.csv (csv) or .jsonl (jsonl).", OneOf(_FORMATS)
+    ] = None
+    dry_run: Annotated[bool, "Only print what would be done."] = False
     json: Annotated[bool, "Print the summary as JSON."] = False
 
     def __post_init__(self) -> None:
@@ -66,7 +68,7 @@ class JobFlags:
             raise ConfigError("; ".join(problems))
 
     def settings(self) -> TableSettings:
-        """Return what is asked of the table."""
+        """Return the settings of the table."""
         from quoth.tables import ReaderChoice, TableSettings
         from quoth.tables.ask import read_questions
 
@@ -85,7 +87,7 @@ class JobFlags:
 
 
 def answer(**flags: Any) -> None:
-    """Answer the questions of a table of any size: in shards, by several workers, and resumable.
+    """Answer the questions of a table of any size, with several workers; a stopped job can be resumed.
 
     The output has the rows in the same order, with the answers as new columns, in one Parquet file per shard. If the
     job is stopped by a signal, a crash or a full disk, the same command resumes it. A row that cannot be read has an
@@ -125,7 +127,7 @@ def _parameters() -> list[inspect.Parameter]:
 
 
 def _run(job: Job, ray: str | None, num_cpus: float) -> Summary:
-    """Run the job with a progress bar on a terminal, else with a message from time to time."""
+    """Run the job with a progress bar on a terminal, or else with a message every few seconds."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from quoth.tables.job import run
@@ -167,7 +169,7 @@ class _Follower:
             self._done, self._now = status.done, Counts()
             rows = self._done.rows
             if status.shards_done:
-                note(f"{status.shards_done:,} of {status.plan.shards:,} shards are done already ({rows:,} rows)")
+                note(f"{status.shards_done:,} of {status.plan.shards:,} shards are already done ({rows:,} rows)")
             self._task = self._bar.add_task(
                 "", total=status.plan.table.rows, completed=rows, rate=0.0, errors=self._done.failed
             )

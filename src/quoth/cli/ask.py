@@ -71,7 +71,7 @@ def ask(
     ] = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of answers.")] = 1,
     overlapping: Annotated[
-        bool, typer.Option("--overlapping", help="Also show other spellings of an answer as separate answers.")
+        bool, typer.Option("--overlapping", help="Also list answers that overlap or have the same words.")
     ] = False,
     min_probability: options.MinProbability = None,
     engine: options.Engine = "auto",
@@ -81,8 +81,8 @@ def ask(
         str | None,
         typer.Option(
             metavar="N|all",
-            help="Read only the N best passages, as a search by the question's words ranks them.",
-            show_default="all of up to 200, else 20; of a corpus 10",
+            help="Read only the N best passages of a search for the question's words, or all.",
+            show_default="all if there are at most 200, else 20; 10 of a corpus",
         ),
     ] = None,
     null_threshold: options.NullThreshold = None,
@@ -91,14 +91,14 @@ def ask(
         typer.Option(metavar="N", min=1, help="Maximum length of an answer, in tokens.", show_default="the reader's"),
     ] = None,
 ) -> None:
-    """Answer a question by quoting from one text or several: the best answer among them, highlighted.
+    """Answer a question by quoting from one or several texts, and highlight the answer.
 
-    Prints the answer, its probability and place (file:line:column and code points, end not included), and the text
+    Prints the answer, its probability and position (file:line:column and code points, end exclusive), and the text
     around it. If stdout is not a terminal, the answer is in double square brackets, without colour.
 
     Code points are counted in the text file, including line ends, but without a byte order mark at the start.
 
-    The exit status is 0 (also without an answer), 1 if a text cannot be read, or 2 for wrong use.
+    The exit status is 0 (even without an answer), 1 if a text cannot be read, or 2 for wrong use.
 
     Example: [cyan]quoth ask "Who kept the light?" --context log.txt --top-k 3[/cyan]
     """
@@ -140,7 +140,7 @@ def ask(
     )
     if prediction.skipped:
         total = prediction.windows + prediction.skipped
-        note(f"read {prediction.windows:,} of {total:,} passages; --passages all reads every one")
+        note(f"read {prediction.windows:,} of {total:,} passages; to read all of them, use --passages all")
     if json:
         print_json(_document(prediction, sources))
     else:
@@ -151,22 +151,22 @@ def _passages(given: str | None) -> int | None:
     """Return the value of ``--passages``; ``None`` for all, and if it is not given.
 
     Raises:
-        ConfigError: If it is neither a number from 1 on nor "all".
+        ConfigError: If it is neither an integer of at least 1 nor "all".
     """
     from quoth.errors import ConfigError
 
     if given is None or given == "all":
         return None
     if not given.isdecimal() or int(given) < 1:
-        raise ConfigError(f"--passages must be a number from 1 on or all, but is {given}")
+        raise ConfigError(f"--passages must be an integer of at least 1, or all, but is {given}")
     return int(given)
 
 
 def _worth_reading(reader: Reader, question: str, texts: list[str]) -> int | None:
-    """Return how many windows of texts to read if the caller does not say: all, or the best ones of very many."""
+    """Return the default number of windows to read: ``None`` for all, or a limit if there are very many."""
     windower = reader.windower
     step = max(1, windower.max_tokens - windower.overlap)
-    # Only long texts are cut to count their windows; a token has about four characters, and seldom less than one.
+    # Only long texts are split to count their windows; a token has about four characters, and rarely less than one.
     if sum(map(len, texts)) < _MANY_WINDOWS * step // 4:
         return None
     from quoth.records import Example

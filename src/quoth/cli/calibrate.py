@@ -33,7 +33,7 @@ def calibrate(
     ] = None,
     right_f1: Annotated[
         float,
-        typer.Option(metavar="F1", help="Minimum F1 of a right answer, above 0, up to 100: exact match."),
+        typer.Option(metavar="F1", help="Minimum F1 of a correct answer, above 0; 100: exact match."),
     ] = 100.0,
     unanswerable_share: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of unanswerable questions to fit for, between 0 and 1.")
@@ -41,13 +41,13 @@ def calibrate(
     null_threshold: options.NullThreshold = None,
     min_probability: Annotated[
         float | None,
-        typer.Option(metavar="P", min=0, max=1, help="Also report what this minimum probability reaches."),
+        typer.Option(metavar="P", min=0, max=1, help="Also report the operating point at this minimum probability."),
     ] = None,
     corpus: Annotated[
         str | None,
         typer.Option(
             metavar="CORPUS",
-            help="Fit instead how answers from several passages of a corpus are compared: DATA's contexts are in it.",
+            help="Fit only the settings for a corpus, which must contain the contexts of DATA.",
         ),
     ] = None,
     every: Annotated[int, typer.Option(metavar="N", min=1, help="With --corpus: every Nth question of DATA only.")] = 1,
@@ -64,11 +64,11 @@ def calibrate(
     """Calibrate a reader: fit its probabilities, its null threshold, and operating points.
 
     All values are stored in its quoth.json, which every command, interface and engine uses. The threshold needs
-    unanswerable questions, in DATA or in PAIRS; without them it does not change. --null-threshold stores yours instead
-    of the one with the best F1.
+    unanswerable questions, in DATA or in PAIRS; without them it does not change. --null-threshold stores the given
+    threshold instead of the one with the best F1.
 
-    With --corpus, what is fitted is the choice among the answers of several passages, their probabilities and their
-    null threshold, for quoth ask --corpus; everything else stays as it is.
+    With --corpus, only the settings of quoth ask --corpus are fitted: how answers from several passages are compared,
+    their probabilities, and their null threshold.
 
     Example: [cyan]quoth calibrate reader --data held-out.json --unanswerable pairs.json --max-cost 0.3[/cyan]
     """
@@ -143,8 +143,8 @@ def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: 
     )
     if result.threshold:
         note(
-            f"Null threshold {found.null_threshold}: abstains where no passage holds the answer in "
-            f"{result.threshold.declined:.1%} of the cases, and else in {1 - result.threshold.kept:.1%}"
+            f"Null threshold {found.null_threshold}: abstains from {result.threshold.declined:.1%} of the questions "
+            f"if no passage contains the answer, and from {1 - result.threshold.kept:.1%} of the others"
         )
     for warning in result.warnings:
         note(f"Warning: {warning}")
@@ -184,7 +184,7 @@ def _say(result: Fit) -> None:
         low, high = point.answered_interval
         note(f"{point.precision:>10.0%}  {point.min_probability:>17.3f}  {point.answered:.1%} [{low:.1%}, {high:.1%}]")
     if chosen := result.chosen:
-        right = "no answer is that probable" if chosen.reached is None else f"{chosen.reached:.1%} of the answers right"
+        right = "no answer" if chosen.reached is None else f"{chosen.reached:.1%} of the answers are correct"
         note(
             f"At --min-probability {chosen.min_probability:g}: {right}, {chosen.answered:.1%} of the questions answered"
         )

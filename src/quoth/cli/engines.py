@@ -23,7 +23,7 @@ def engines(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="Questions to ask.", show_default="sample questions of Quoth"),
+        typer.Option(metavar="DATA", help="Questions to ask.", show_default="the included sample questions"),
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of questions.")] = 500,
     threads: Annotated[

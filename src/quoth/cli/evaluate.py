@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-_TOO_HIGH = "scores on them are too high, and say little about new questions"
+_TOO_HIGH = "scores on them are higher than on new questions"
 
 
 @app.command()
@@ -35,15 +35,15 @@ def evaluate(
     ] = None,
     slices: Annotated[
         bool,
-        typer.Option("--slices", help="Also by question word, length of answer and context, windows, answer position."),
+        typer.Option("--slices", help="Also score by question word, answer and context length, windows, position."),
     ] = False,
     errors: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write each wrong answer and its likely cause here: JSON lines.")
+        Path | None, typer.Option(metavar="FILE", help="Write each wrong answer and its likely cause, as JSON lines.")
     ] = None,
     slices_by: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|COLUMN", help="Also by a label of each question: a file of ids and labels, a column."
+            metavar="FILE|COLUMN", help="Also score by a label: a file of ids and labels, or a column of DATA."
         ),
     ] = None,
     plot: Annotated[
@@ -54,20 +54,20 @@ def evaluate(
         ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report for others: one page, with the wrong answers.")
+        Path | None, typer.Option(metavar="FILE", help="Write a report as one HTML page, with the wrong answers.")
     ] = None,
     against: Annotated[
-        str | None, typer.Option(metavar="READER", help="In the report, compare with this reader, too.")
+        str | None, typer.Option(metavar="READER", help="With --html: compare with this reader.")
     ] = None,
     corpus: Annotated[
         str | None,
         typer.Option(metavar="CORPUS", help="Ask a corpus (quoth index) instead of each question's own context."),
     ] = None,
     passages: Annotated[
-        int, typer.Option(metavar="N", min=1, help="With --corpus: how many passages to read for each question.")
+        int, typer.Option(metavar="N", min=1, help="With --corpus: number of passages to read for each question.")
     ] = 10,
     every: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Measure every Nth question only, for a quick estimate.")
+        int, typer.Option(metavar="N", min=1, help="Evaluate only every Nth question, for a quick estimate.")
     ] = 1,
     null_threshold: options.NullThreshold = None,
     min_probability: options.MinProbability = None,
@@ -76,13 +76,13 @@ def evaluate(
     precision: options.Precision = None,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
 ) -> None:
-    """Measure a reader: answer every labelled question and score the answers, in one pass.
+    """Evaluate a reader: answer every labelled question and score the answers, in one pass.
 
-    The same figures as [bold]quoth predict[/bold] and then [bold]quoth score[/bold], without a file between them; and
-    the calibration of the probabilities (calibration error, risk-coverage area), and the best null threshold.
+    Prints the same scores as [bold]quoth predict[/bold] followed by [bold]quoth score[/bold], the calibration of the
+    probabilities (calibration error, area under the risk-coverage curve), and the best null threshold.
 
-    With --corpus, each question is asked of the whole corpus: the best passages are read, and the recall of the search
-    is measured, too: in how many cases a passage that covers the answer is among the first 1, 5, 10 and 20.
+    With --corpus, each question is answered from the best passages of the whole corpus. The recall of the search is
+    measured too: for how many questions a passage with the answer is among the first 1, 5, 10 and 20.
 
     Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1 --slices --errors wrong.jsonl[/cyan]
     """
@@ -102,7 +102,7 @@ def evaluate(
         raise ConfigError("--corpus and --slices, --slices-by, --errors, --html or --f1-by must not be given together")
     unit = options.unit(f1_by)
     if against and not html:
-        raise ConfigError("--against is for the report: give --html FILE, too")
+        raise ConfigError("--against needs --html FILE: the comparison is part of the report")
     into_folder = plot is not None and (plot.endswith("/") or Path(plot).is_dir())
     check_different({"DATA": data, "--errors": errors, "--plot": None if into_folder else plot, "--html": html})
     if plot:
@@ -172,7 +172,7 @@ def _write_page(
     slices: Mapping[str, Mapping[str, Slice]],
     comparison: Comparison | None,
 ) -> None:
-    """Write the report for others."""
+    """Write the report as one HTML page."""
     from quoth.drawing.report import ReportParts, write_report
 
     name = "the included reader" if reader in (None, "shipped") else Path(str(reader)).name
@@ -201,7 +201,7 @@ def _over_corpus(
     min_probability: float | None,
     json: bool,
 ) -> Report:
-    """Measure a corpus with a reader, and print the figures."""
+    """Evaluate a reader with a corpus, and print the scores."""
     from quoth.cli.console import print_json
     from quoth.cli.score import print_report
     from quoth.corpus import Corpus
@@ -257,7 +257,7 @@ def _plot(report: Report, plot: str, into_folder: bool) -> None:
 
 @contextmanager
 def reading_bar(total: int | None = None) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on a terminal; yield a function that takes the number of examples so far, and of all."""
+    """Show a progress bar on a terminal; yield a function of the number of examples so far, and the total number."""
     from rich.progress import Progress
 
     # Answers arrive in batches, so the remaining time is estimated from many of them.

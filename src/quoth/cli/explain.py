@@ -57,12 +57,12 @@ def explain(
     A text is read in windows that fit the network. For each token, the network computes two logits: for an answer that
     starts there, and for one that ends there. The score of a span is the sum of both. The probability that it is right
     is its share in a softmax over all spans, corrected by the odds scale because annotators disagree on boundaries;
-    "no answer" is weighed against the best answer by the difference of their scores (the null odds).
+    "no answer" is compared with the best answer by the difference of their scores (the null odds).
 
     On a terminal, the tokens of windows with an answer are coloured: blue for high start logits, orange for high end
     logits.
 
-    The exit status is 0 (also without an answer), 1 if a text cannot be read, or 2 for wrong use.
+    The exit status is 0 (even without an answer), 1 if a text cannot be read, or 2 for wrong use.
 
     Example: [cyan]quoth explain "Who kept the light?" --context log.txt --html why.html[/cyan]
     """
@@ -213,7 +213,7 @@ def _print_lost(console: Console, explanation: Explanation) -> None:
         counts = ", ".join(
             f"{reason.replace('_', ' ')} {count}" for reason, count in explanation.rejected_counts.items()
         )
-        put(console, Text(f"{total} in total: {counts}. For more of them: --json or --html FILE", "dim"))
+        put(console, Text(f"{total} in total: {counts}. To list more, use --json or --html FILE", "dim"))
 
 
 def _find(explanation: Explanation, context: int, index: int) -> ExplainedWindow:

@@ -24,15 +24,15 @@ def export(
         typer.Option(metavar="DATA", help="Labelled data for the F1 gate of int8."),
     ] = None,
     max_f1_drop: Annotated[
-        float, typer.Option(help="Maximum loss of F1 points: upper bound of its 95 % confidence interval.")
+        float, typer.Option(help="Maximum loss of F1 points (upper bound of its 95 % confidence interval).")
     ] = 0.3,
-    least_questions: Annotated[int, typer.Option(min=1, help="Minimum number of questions in that data.")] = 2000,
+    least_questions: Annotated[int, typer.Option(min=1, help="Minimum number of questions in the gate data.")] = 2000,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.
 
-    The export fails if a logit differs from torch's by more than 0.001 in float32, or if the loss of F1 by int8 on
-    --gate-data may exceed --max-f1-drop: the upper bound of its 95 % confidence interval counts.
+    The export fails if a logit differs from torch's by more than 0.001 in float32. With --int8, it also fails if the
+    upper bound of the 95 % confidence interval of the F1 loss on --gate-data exceeds --max-f1-drop.
 
     Example: [cyan]quoth export runs/1 -o reader --int8 --gate-data held-out.json[/cyan]
     """

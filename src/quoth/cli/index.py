@@ -1,4 +1,4 @@
-"""``quoth index``: adds files to a corpus, removes them, lists them."""
+"""``quoth index``: adds files to a corpus, removes them, or lists them."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ MinProbability = Annotated[
         metavar="P",
         min=0,
         max=1,
-        help="Answer only where the probability is at least P, from 0 to 1; instead of --null-threshold.",
+        help="Abstain if the best answer's probability is below P, from 0 to 1; replaces --null-threshold.",
     ),
 ]
 
@@ -55,7 +55,7 @@ F1By = Annotated[
         "--f1-by",
         metavar="words|characters",
         help="What F1 compares.",
-        show_default="characters for answers in scripts without blanks",
+        show_default="characters for answers in scripts without spaces",
     ),
 ]
 
@@ -74,7 +74,7 @@ def unit(given: str | None) -> Unit | None:
 
 
 def deciding(threshold: str | None, least: float | None) -> dict[str, Any]:
-    """Return the arguments of ``Reader.answer_all`` that decide when it abstains: those that were given.
+    """Return the arguments of ``Reader.answer_all`` that decide when it abstains; only those that were given.
 
     Raises:
         ConfigError: If both are given, or the threshold is neither a number nor "never".

@@ -32,11 +32,11 @@ def predict(
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
     nbest: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the best answers of each question here.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the best answers to each question to this file.")
     ] = None,
     null_odds: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the null odds here: null score minus best score."),
+        typer.Option(metavar="FILE", help="Also write the null odds (null score minus best score) to this file."),
     ] = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
@@ -53,7 +53,7 @@ def predict(
         typer.Option("--excel-safe", help="In CSV and TSV, put an apostrophe before cells that begin like formulas."),
     ] = False,
 ) -> None:
-    """Answer every question of a data set, and write the answers in the format of the file's name.
+    """Answer every question of a data set, and write the answers to a file.
 
     JSON maps ids to texts, as the SQuAD scorers expect; the other formats have rows with probability and span. The text
     is empty if the reader abstains. Files are written at the end; - writes JSON lines to stdout immediately.

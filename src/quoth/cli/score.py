@@ -29,22 +29,22 @@ def score(
     ],
     null_odds: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="JSON of numbers by id, higher without an answer; for the best threshold."),
+        typer.Option(metavar="FILE", help="Null odds for the best threshold: JSON of numbers by id."),
     ] = None,
     compare: Annotated[
         Path | None,
         typer.Option(metavar="OTHER", help="Other predictions, to test whether the difference is significant."),
     ] = None,
     slices: Annotated[
-        bool, typer.Option("--slices", help="Also by question word, length of answer and context, answer position.")
+        bool, typer.Option("--slices", help="Also score by question word, answer and context length, position.")
     ] = False,
     f1_by: options.F1By = None,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
 ) -> None:
-    """Score predictions: SQuAD's exact match and F1, equal to the official scorers.
+    """Score predictions with SQuAD's exact match and F1, identical to the official scorers.
 
     Data with unanswerable questions are scored by the rules of SQuAD v2.0, others by those of v1.1. For answers in
-    scripts without blanks, such as Chinese, F1 compares characters, not words; the output says so.
+    scripts without spaces, such as Chinese, F1 compares characters, not words; the output says so.
 
     Where the file has probabilities, their calibration is measured, too; with null odds, in the file or in --null-odds,
     the best null threshold.
@@ -63,9 +63,9 @@ def score(
     from quoth.evaluation import score as score_predictions
 
     if compare and null_odds:
-        raise ConfigError("--compare and --null-odds cannot be used together: score each file by itself")
+        raise ConfigError("--compare and --null-odds cannot be used together: score each file separately")
     if compare and slices:
-        raise ConfigError("--compare and --slices cannot be used together: slice each file by itself")
+        raise ConfigError("--compare and --slices cannot be used together: use --slices with each file separately")
     # Only slices need the offsets of golds.
     examples = read_examples(data, places=slices)
     unit = options.unit(f1_by)
@@ -104,7 +104,7 @@ def print_report(
         json: Print one JSON document.
         slices: Also print the report's own slices.
         more: Additional slices: dimension -> label -> slice.
-        decided: By what the reader abstained: ``null_threshold`` or ``min_probability``.
+        decided: The null threshold or minimum probability in use: ``null_threshold`` or ``min_probability``.
     """
     from quoth.evaluation.report import slice_lines
 

@@ -50,7 +50,7 @@ def train(**flags: Any) -> None:
     if result.f1 is not None:
         note(f"EM {result.exact:.2f}, F1 {result.f1:.2f} on {dev} (step {result.step}).")
     if result.before is not None and result.f1 is not None and result.f1 < result.before:
-        note(f"Warning: before the first step, F1 on {dev} was {result.before:.2f}: training made it worse.")
+        note(f"Warning: before the first step, F1 on {dev} was {result.before:.2f}: training made the reader worse.")
     if "null_threshold" in result.scores:
         note(_about_threshold(result.scores))
     if html:
@@ -79,10 +79,10 @@ def _check_html(html: Path | None, data: list[str], dev: str | None, sweep: Path
 def _about_threshold(scores: Mapping[str, float]) -> str:
     """Return a sentence about the null threshold that was chosen on dev."""
     return (
-        f"These are at the best null threshold, {scores['null_threshold']:.2f}: F1 {scores['HasAns_f1']:.2f} of the "
-        f"answerable questions and {scores['NoAns_f1']:.2f} of the unanswerable ones, or {scores['never_f1']:.2f} of "
-        "all without abstaining. It is stored in the reader. Since it was chosen on dev, fit it on other questions "
-        "with quoth calibrate."
+        f"These are at the best null threshold, {scores['null_threshold']:.2f}: F1 {scores['HasAns_f1']:.2f} on "
+        f"answerable and {scores['NoAns_f1']:.2f} on unanswerable questions; without abstaining, "
+        f"{scores['never_f1']:.2f} on all. The threshold is stored in the reader. It was chosen on dev, so fit it on "
+        "other questions with quoth calibrate."
     )
 
 
@@ -129,10 +129,10 @@ def _parameters() -> list[inspect.Parameter]:
     data = typer.Argument(metavar="TRAIN...", help="Training data: files, or hub:NAME:SPLIT.")
     out = typer.Option(help="Folder of the reader; checkpoints are stored below it.")
     dev = typer.Option(help="Data to evaluate on while training.")
-    html = typer.Option(metavar="FILE", help="Write a report on --dev for others: one page, with the learning curve.")
+    html = typer.Option(metavar="FILE", help="Write a report on --dev as one HTML page, with the learning curve.")
     recipe = typer.Option(help="TOML file of settings.")
     sweep = typer.Option(
-        metavar="FILE", help="TOML file of fields to vary in many runs; the best has the highest F1 on --dev."
+        metavar="FILE", help="TOML file of a sweep: the fields to vary; the run with the best F1 on --dev is selected."
     )
     resume = typer.Option("--resume", help="Continue from the newest checkpoint.")
     return [

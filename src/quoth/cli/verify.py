@@ -44,20 +44,20 @@ def verify(
         list[str] | None, typer.Option(metavar="TEXT", help="A text to search. May be given again.")
     ] = None,
     corpus: Annotated[
-        str | None, typer.Option(metavar="CORPUS", help="Look in the documents of a corpus (quoth index) instead.")
+        str | None, typer.Option(metavar="CORPUS", help="Search the documents of a corpus (quoth index) instead.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check whether claimed quotes are in texts: exactly, nearly, or not at all.
+    """Check whether texts contain claimed quotes: exactly, nearly, or not at all.
 
-    QUOTES is a text whose parts in quotation marks are checked (all of it if there are none), or JSON: a list of
+    QUOTES is a text whose parts in quotation marks are checked (the whole text if there are none), or JSON: a list of
     quotes, of {"quote", "source"}, or of citation objects ("cited_text" with its offsets).
 
     exact: a text contains the quote. near: a text contains it in another form (case, spaces, hyphens at line ends,
     parts with … between them), or with words changed; the difference is shown. absent: neither; the closest passage is
     shown.
 
-    Exit 0 if every quote is exact, else 1; 2 for wrong use.
+    The exit status is 0 if every quote is exact, 1 if not, or 2 for wrong use.
 
     Example: [cyan]quoth verify answer.txt --context contract.txt[/cyan]
     """
@@ -69,7 +69,7 @@ def verify(
     if corpus is not None and (context or text):
         raise ConfigError("--corpus and --context or --text must not be given together")
     if "-" in quotes and not context and not text and corpus is None:
-        raise ConfigError("verify: must have a text to look in, but has none. Give one with --context FILE")
+        raise ConfigError("verify: must have a text to search, but has none. Give one with --context FILE")
     claims = [claim for words in quotes for claim in _claims(words)]
     if corpus is not None:
         from quoth.corpus import Corpus
@@ -107,7 +107,7 @@ def _claims(words: str) -> tuple[Claim, ...]:
 
 
 def _show(verdicts: tuple[Verdict, ...], source: Callable[[int], Named], json: bool) -> None:
-    """Print the verdicts; ``source`` returns a source by its index."""
+    """Print the verdicts; ``source`` returns the source with an index."""
     if json:
         print_json({"quotes": [verdict.to_dict() for verdict in verdicts]})
     else:

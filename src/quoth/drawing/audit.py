@@ -9,17 +9,17 @@ from quoth.drawing.markup import escaped
 from quoth.drawing.page import page, table
 from quoth.records import Example
 
-_EXAMPLES = 20  # of each kind
+_EXAMPLES = 20  # maximum number of examples of each kind
 _AROUND = 160  # code points of the context on either side of a gold
 _BINS = ("1", "2", "3–4", "5–8", "9–16", "17–32", "more")
 _ROW, _LEFT, _WIDTH = 22, 190, 640  # of a bar chart, in pixels
 
 
 def audit_page(audit: Audit) -> str:
-    """Return the page; it loads and runs nothing."""
+    """Return the page, which has no scripts and loads no external resources."""
     kinds = dict(audit.by_kind())
     content = ["<h1>Audit of the data</h1>", _sources(audit), _notes(audit)]
-    content += ["<h2>What was found</h2>", _bars([(kind, len(kinds[kind])) for kind in KINDS])]
+    content += ["<h2>Findings</h2>", _bars([(kind, len(kinds[kind])) for kind in KINDS])]
     content += ["<h2>Lengths of answers, in words</h2>"]
     for name, counts in audit.lengths.items():
         content += [f'<p class="soft">{escaped(name)}</p>', _bars(list(zip(_BINS, counts, strict=True)))]

@@ -1,4 +1,4 @@
-"""Line charts as SVG, without scripts and without styles of their own, so that they follow the page's colours."""
+"""Line charts as SVG, without scripts and inline styles, so that they use the page's colours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from quoth.drawing.markup import escaped
 
 # Size of a chart and its margins, in pixels.
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 640, 260, 46, 36, 24, 12
-# Maximum number of points of a line; of more, evenly spaced ones are drawn.
+# Maximum number of points of a line; if there are more, evenly spaced ones are drawn.
 _POINTS = 300
 _COLOURS = ("a", "w", "c")
 
@@ -22,8 +22,8 @@ def line_chart(lines: Mapping[str, Points], *, x: str, y: str, top: float, marke
         lines: At most three: name -> points, in ascending order of ``x``.
         x: Name of the horizontal axis.
         y: Name of the vertical axis, which begins at 0.
-        top: End of the vertical axis.
-        marked: A place on the horizontal axis to mark.
+        top: Upper end of the vertical axis.
+        marked: A value on the horizontal axis to mark.
     """
     places = [place for points in lines.values() for place, _ in points]
     if not places:

@@ -9,7 +9,7 @@ from quoth.records import Prediction
 
 
 def prediction_html(prediction: Prediction) -> str:
-    """Draw a prediction: its answers with their probabilities and places."""
+    """Draw a prediction: its answers with their probabilities and spans."""
     rows = [
         (
             f"<q>{escaped(answer.text)}</q>",

@@ -1,4 +1,4 @@
-"""The report of an evaluation as one self-contained page, for readers who know nothing else of it."""
+"""The report of an evaluation as one self-contained page, which explains its metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from quoth.evaluation.threshold import threshold_curve
 from quoth.files import whole_file
 from quoth.records import Example, NullThreshold, Prediction, Span
 
-_EXAMPLES = 20  # of each cause
+_EXAMPLES = 20  # maximum number of examples of each cause
 _AROUND = 160  # code points of the context on either side of a marked span
 _FEW = 300
 
@@ -32,7 +32,7 @@ class Mistakes:
     Attributes:
         rules: The scoring rules.
         counts: Number of wrong answers by cause.
-        shown: The first of each cause.
+        shown: The first wrong answers of each cause.
     """
 
     rules: Any
@@ -56,11 +56,11 @@ class ReportParts:
         reader, data: Names of the reader and of the data.
         report: The scores.
         mistakes: The wrong answers.
-        threshold: The null threshold in use, "never", or ``None`` if another rule decided.
-        warnings: Sentences that stand at the top.
-        history: The log of the training run, if there is one.
-        slices: Slices beside the report's own: dimension -> label -> slice.
-        comparison: With another reader.
+        threshold: The null threshold in use, or "never"; ``None`` if a minimum probability was used instead.
+        warnings: Sentences at the top of the page.
+        history: The log of the training run; empty if there is none.
+        slices: Slices in addition to the report's own: dimension -> label -> slice.
+        comparison: Comparison with another reader.
     """
 
     reader: str
@@ -75,21 +75,21 @@ class ReportParts:
 
 
 def report_page(parts: ReportParts) -> str:
-    """Return the page; it loads and runs nothing."""
+    """Return the page, which has no scripts and loads no external resources."""
     report = parts.report
     content = [
         f"<h1>How well {escaped(parts.reader)} answers {escaped(parts.data)}</h1>",
-        f"<p>The reader answers a question by quoting from the text that comes with it, or says that the text has no "
-        f"answer. It was asked {report.total:,} questions whose answers people had marked.</p>",
+        f"<p>The reader answers a question with a quote from the given text, or abstains if the text does not answer "
+        f"it. It was evaluated on {report.total:,} questions with answers marked by annotators.</p>",
         *(f'<p class="warning">{escaped(sentence)}</p>' for sentence in _warnings(parts)),
         "<h2>Scores</h2>",
-        "<p>Exact match is the share of questions, in per cent, whose answer is one that people marked, without case, "
-        f"punctuation and articles. F1 also gives credit for a part of the {_unit(report)}. In brackets are 95 % "
-        "confidence intervals: with other questions of the same kind, the score would mostly lie in there.</p>",
+        "<p>Exact match is the percentage of questions whose answer equals a marked one, ignoring case, punctuation "
+        f"and articles. F1 also gives credit for some of the {_unit(report)}. Brackets contain 95 % confidence "
+        "intervals: the range in which the score on similar questions would be expected.</p>",
         _scores(report),
     ]
     if parts.comparison:
-        content += ["<h2>Compared with another reader</h2>", _sentences(str(parts.comparison))]
+        content += ["<h2>Comparison with another reader</h2>", _sentences(str(parts.comparison))]
     if report.calibration:
         content += _probabilities(report.calibration)
     content += _threshold(parts)
@@ -100,7 +100,7 @@ def report_page(parts: ReportParts) -> str:
 
 
 def write_report(file: Path, parts: ReportParts) -> str:
-    """Write the page, atomically, and return it."""
+    """Write the page atomically, and return it."""
     content = report_page(parts).encode("utf-8", "replace").decode()
     with whole_file(file) as opened:
         opened.write(content)
@@ -113,7 +113,9 @@ def _unit(report: Report) -> str:
 
 def _warnings(parts: ReportParts) -> list[str]:
     total = parts.report.total
-    few = f"These are only {total:,} questions: the intervals below are wide, and small differences mean little."
+    few = (
+        f"There are only {total:,} questions: confidence intervals are wide, and small differences are not meaningful."
+    )
     return [*parts.warnings, *([few] if total < _FEW else []), *parts.report.notes]
 
 
@@ -164,15 +166,15 @@ def _probabilities(calibration: Calibration) -> list[str]:
     shares = (np.arange(len(risk)) + 1) / len(risk)
     coverage = [(0.0, float(risk[0])), *zip(map(float, shares), map(float, risk), strict=True)]
     return [
-        "<h2>Can its probabilities be believed?</h2>",
-        "<p>Each answer comes with a probability. Where it says 0.8, 80 % of the answers should be right: then the "
-        f"line lies on the diagonal. On average it is off by {calibration.error:.3f} (expected calibration error).</p>",
+        "<h2>Are the probabilities reliable?</h2>",
+        "<p>Each decision has a probability. Of the decisions with probability 0.8, 80 % should be correct; then the "
+        f"line is on the diagonal. The mean deviation is {calibration.error:.3f} (expected calibration error).</p>",
         line_chart({"reader": points, "perfect": [(0.0, 0.0), (1.0, 1.0)]}, x="probability", y="share right", top=1.0),
-        f"<details><summary>The figures, and how many questions each rests on</summary>"
+        f"<details><summary>The figures, with the number of questions of each</summary>"
         f"{table(['probability', '#questions', '#mean', '#share right'], rows)}</details>",
-        "<h2>What if it only decides where it is sure?</h2>",
-        "<p>If only the most certain part of the decisions is used, fewer of them are wrong. From left to right, more "
-        "and more of the questions are decided.</p>",
+        "<h2>Risk and coverage</h2>",
+        "<p>If only the most confident decisions are used, fewer of them are wrong. From left to right, a larger share "
+        "of the questions is decided.</p>",
         line_chart({"wrong": coverage}, x="share of questions decided", y="share wrong", top=1.0),
     ]
 
@@ -194,9 +196,9 @@ def _threshold(parts: ReportParts) -> list[str]:
     says = "It never abstains." if parts.threshold == "never" else ""
     says = f"It is {stored:.2f} here, marked by a line." if stored is not None else says
     return [
-        "<h2>When should it say that there is no answer?</h2>",
-        "<p>The reader abstains where the score of “no answer” exceeds that of its best answer by more than the null "
-        f"threshold. {escaped(says)} Farther to the right it answers more often.</p>",
+        "<h2>The null threshold</h2>",
+        "<p>The reader abstains if the score of “no answer” exceeds that of its best answer by more than the null "
+        f"threshold. {escaped(says)} With a higher threshold, it answers more often.</p>",
         line_chart(lines, x="null threshold", y="F1", top=100.0, marked=stored),
     ]
 
@@ -212,17 +214,17 @@ def _learning(history: Sequence[Mapping[str, Any]]) -> list[str]:
     content = []
     if scores:
         content += [
-            "<p>The scores on the development data, by which the best state was chosen, over the training steps.</p>",
+            "<p>The scores on the development data, which selected the best checkpoint, over the training steps.</p>",
             line_chart(scores, x="step", y="per cent", top=100.0),
         ]
     if losses:
         highest = max(loss for points in losses.values() for _, loss in points)
         content += [
-            "<p>The loss, which training lowers. If it falls on the training data and rises on the development data, "
-            "the reader learns its questions by heart.</p>",
+            "<p>The loss, which training minimizes. If it decreases on the training data but increases on the "
+            "development data, the reader overfits.</p>",
             line_chart(losses, x="step", y="loss", top=float(f"{1.05 * highest:.2g}") or 1.0),
         ]
-    return ["<h2>How it learned</h2>", *content] if content else []
+    return ["<h2>Training</h2>", *content] if content else []
 
 
 def _curves(history: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:
@@ -241,8 +243,8 @@ def _mistakes(mistakes: Mistakes, total: int) -> list[str]:
     rows = [[escaped(cause), f"{mistakes.counts[cause]:,}", escaped(CAUSES[cause])] for cause in order]
     parts = [
         f"<h2>Wrong answers: {wrong:,} of {total:,}</h2>",
-        '<p>Marked in the texts: <mark class="gold">what people marked</mark> and <mark class="said">what the reader '
-        'said</mark> or, where it abstained, would have said; <mark class="gold said">both</mark>.</p>',
+        '<p>Marked in the texts: <mark class="gold">the gold answer</mark> and <mark class="said">the reader\'s best '
+        'answer</mark>, even if it abstained; <mark class="gold said">both</mark>.</p>',
         table(["cause", "#number", "meaning"], rows),
     ]
     for cause in order:

@@ -28,7 +28,7 @@ class Parameters:
         max_answer_len: Maximum length of an answer, in tokens.
         max_seq_len: Maximum length of a window, in tokens; ``None``: the model's maximum, at most 384.
         max_question_len: Has no effect, as it had none with a fast tokenizer: a question is never cut.
-        handle_impossible_answer: Whether "no answer" is an answer: ``""`` at 0.
+        handle_impossible_answer: Whether "no answer" may be returned, as ``""`` with the span (0, 0).
         align_to_words: Whether answers are widened to whole words.
         padding: How windows are padded; answers do not depend on it.
     """
@@ -51,7 +51,7 @@ class Parameters:
         known = {field.name for field in fields(self)}
         for name in given.keys() - known - {"topk"}:
             if meant := did_you_mean(name, known, alike=0.75):
-                warnings.warn(f"{name} is no parameter and has no effect{meant}", stacklevel=4)
+                warnings.warn(f"{name} is not a parameter and has no effect{meant}", stacklevel=4)
         changes = {name: value for name, value in given.items() if name in known and value is not None}
         if given.get("topk") is not None and "top_k" not in changes:
             warnings.warn("topk parameter is deprecated, use top_k instead", UserWarning, stacklevel=4)
@@ -123,7 +123,7 @@ def _inputs(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         raise ValueError(f"Unknown arguments {dict(kwargs)}")
     question, context = kwargs["question"], kwargs["context"]
     for name, given in (("question", question), ("context", context)):
-        if given is None or isinstance(given, float):  # NaN, as pandas has a missing text
+        if given is None or isinstance(given, float):  # NaN is a missing text in pandas
             raise ValueError(f"`{name}` cannot be {given}")
     if isinstance(question, str) and isinstance(context, str):
         return [{"question": question, "context": context}]

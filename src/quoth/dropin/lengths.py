@@ -48,11 +48,11 @@ class WindowLengths:
         while fails - fits > 1:
             tried = (fits + fails) // 2
             fits, fails = (tried, fails) if self.takes(tried) else (fits, tried)
-        raise ValueError(f"`max_seq_len` must be at most {fits}, what this model has positions for, but is {tokens}")
+        raise ValueError(f"`max_seq_len` must be at most {fits}, the maximum of this model, but is {tokens}")
 
     def _run(self, tokens: int) -> bool:
         template = self._reader.tokenizer.template
-        # Not padding, which some models give one position all together.
+        # Not the padding id: in some models, all padding has the same position.
         ids = np.full((1, tokens), (*template.prefix, *template.suffix, 1)[0], dtype=np.int64)
         try:
             self._reader.engine.run(WindowBatch(ids, np.zeros_like(ids), np.ones_like(ids), ()))

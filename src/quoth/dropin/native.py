@@ -73,7 +73,7 @@ def _distinct(prediction: Prediction) -> list[Result]:
 
 
 def _results(prediction: Prediction, parameters: Parameters) -> Result | list[Result]:
-    """Return the answers; "no answer" comes first where the reader abstains, and nowhere else."""
+    """Return the answers; "no answer" is the first of them if and only if the reader abstains."""
     answers = _distinct(prediction)
     if parameters.handle_impossible_answer:
         share = prediction.null_probability

@@ -23,7 +23,7 @@ class Patch:
         self._before: list[tuple[dict[str, Any] | type, str, Any]] = []
 
     def set(self, table: dict[str, Any] | type, key: str, value: Any = _ABSENT) -> None:
-        """Set an entry of a table or an attribute of a class, or take it out, and remember what was there."""
+        """Set or remove an entry of a table or an attribute of a class, and store its previous value."""
         before = table if isinstance(table, dict) else vars(table)
         self._before.append((table, key, before.get(key, _ABSENT)))
         _put(table, key, value)
@@ -45,8 +45,8 @@ class Patch:
 def patch_transformers(*, compat: bool = False) -> Patch:
     """Restore ``question-answering`` in ``transformers.pipeline``, and its class in transformers.
 
-    transformers refuses removed tasks before it looks at those that are registered, so both are undone. Nothing is done
-    where the installed transformers still has the task.
+    transformers rejects removed tasks before it looks up registered ones, so the patch removes this check too. It does
+    nothing if the installed transformers still has the task.
 
     Args:
         compat: Return the scores and n-best lists of transformers 4.57.
@@ -71,7 +71,7 @@ def patch_transformers(*, compat: bool = False) -> Patch:
     tasks = getattr(pipelines, "SUPPORTED_TASKS", None)
     if not isinstance(tasks, dict):
         raise ConfigError(
-            f"transformers {sys.modules['transformers'].__version__} registers tasks in another way than 5.23, which "
+            f"transformers {sys.modules['transformers'].__version__} registers tasks differently from 5.23, which "
             "Quoth supports. Call quoth.pipeline instead"
         )
     if TASK in tasks:
@@ -82,7 +82,7 @@ def patch_transformers(*, compat: bool = False) -> Patch:
     patch.set(getattr(pipelines, "REMOVED_TASKS", {}), TASK)
     top = sys.modules["transformers"]
     patch.set(vars(pipelines), _NAME, impl)
-    # transformers is imported twice at times, and a program holds the module that it met first: so all of its kind.
+    # transformers may exist as several module objects, and a program may hold any of them, so all are patched.
     patch.set(vars(top) if type(top) is ModuleType else type(top), _NAME, impl)
     return patch
 

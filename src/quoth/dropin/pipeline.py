@@ -69,7 +69,7 @@ class QuestionAnsweringPipeline:
 
         Raises:
             ValueError: If a parameter is out of its range.
-            Exception: If a model comes without a tokenizer.
+            Exception: If a model is given without a tokenizer.
         """
         self.task = task or TASK
         self.compat = compat
@@ -119,7 +119,7 @@ class QuestionAnsweringPipeline:
         return {name: value for name, value in vars(self).items() if name not in _MADE_OF_THE_REST}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Answer.
+        """Answer one or several questions.
 
         Args:
             args: Nothing, or examples: dicts with question and context, objects like ``SquadExample``, a list of them,
@@ -134,7 +134,7 @@ class QuestionAnsweringPipeline:
 
         Raises:
             KeyError: If a dict lacks question or context.
-            ValueError: If the arguments make no sense, or a question or context is missing or empty.
+            ValueError: If the arguments are invalid, or a question or context is missing or empty.
         """
         examples = read_call(args, kwargs)
         parameters = self._fitting(self._parameters.changed(kwargs))
@@ -145,10 +145,10 @@ class QuestionAnsweringPipeline:
         return list(answers) if isinstance(examples, list) else answers
 
     def _fitting(self, parameters: Parameters) -> Parameters:
-        """Return parameters whose windows the model takes.
+        """Return the parameters with window sizes that the model supports.
 
         Raises:
-            ValueError: If longer ones are requested, or the overlap is larger than the window.
+            ValueError: If longer windows are requested, or the overlap is larger than the window.
         """
         longest, _ = parameters.window(self._reader.tokenizer.max_tokens)
         if parameters.max_seq_len is None and not self._lengths.takes(longest):
@@ -164,7 +164,7 @@ class QuestionAnsweringPipeline:
         return self._exact.answer(examples, parameters)
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
-        """Write the model and its tokenizer into a folder: a reader's folder, or that of a transformers model.
+        """Save the model and its tokenizer to a folder, as a reader or as a transformers model.
 
         Args:
             save_directory: The folder; for a reader it must be new or empty.
@@ -180,7 +180,7 @@ class QuestionAnsweringPipeline:
     create_sample = staticmethod(create_sample)
 
     def transform(self, X: Any) -> Any:  # noqa: N803 (the name that scikit-learn gives it)
-        """Answer; the name follows scikit-learn."""
+        """Answer the questions in ``X``; the name is that of scikit-learn's interface."""
         return self(X)
 
     predict = transform
@@ -205,24 +205,25 @@ def pipeline(
     """Return the question-answering pipeline that transformers had until version 4.57.
 
     Args:
-        task: ``"question-answering"``, or nothing.
-        model: A name on the hub, a folder, a Reader, a model of transformers; ``None``: the reader that ships.
-        tokenizer: A name, a folder, a tokenizer of transformers; ``None``: the model's.
-        device: ``None``, ``-1`` and ``"cpu"``: the processor; a number, ``"cuda:0"`` or a ``torch.device``: there, with
-            torch.
-        batch_size: Windows per batch, with ``compat``.
+        task: ``"question-answering"`` or ``None``.
+        model: A hub name, a folder, a Reader, or a transformers model; ``None``: the shipped reader.
+        tokenizer: A hub name, a folder, or a transformers tokenizer; ``None``: the model's.
+        device: The CPU if ``None``, ``-1`` or ``"cpu"``; a number, ``"cuda:0"`` or a ``torch.device`` selects a device
+            of torch.
+        batch_size: Windows per batch, with ``compat``; 1 if ``None``.
         revision: Branch, tag or commit of a model on the hub.
         token: Access token of the hub.
-        dtype: What a model runs in on torch: ``"float32"``, ``"bfloat16"``, ``"float16"``. ``torch_dtype`` does too.
-        compat: Give the scores and n-best lists of transformers 4.57, in float32. Without it, the search is exact, no
-            answer stands twice in a list, and the score is the probability that the reader gives.
-        parameters: Default parameters of calls, such as ``top_k``. What only the old way of loading used
-            (``framework``, ``use_fast``, ``device_map``, ...) is passed over.
+        dtype: Precision of a model in torch: ``"float32"``, ``"bfloat16"`` or ``"float16"``. ``torch_dtype`` is an
+            alias.
+        compat: Whether to return the scores and n-best lists of transformers 4.57, in float32. By default, the search
+            is exact, answers are distinct, and the score is the reader's probability.
+        parameters: Default parameters of calls, such as ``top_k``. Options that only affected loading in transformers
+            (``framework``, ``use_fast``, ``device_map``, ...) are ignored.
 
     Raises:
-        KeyError: If the task is another.
+        KeyError: If it is another task.
         ReaderError: If the model cannot be loaded.
-        MissingExtraError: If only torch can run it, and torch is not installed.
+        MissingExtraError: If the model needs torch, and torch is not installed.
 
     Example:
         >>> qa = pipeline("question-answering")
@@ -249,7 +250,7 @@ def pipeline(
 def _load(
     model: str | Path | None, revision: str | None, token: str | bool | None, device: str, precision: str
 ) -> Reader:
-    # Half precision is torch's alone: what is asked for here is the dtype of a model of transformers.
+    # dtype is the precision of a transformers model, so a precision other than float32 needs torch.
     engine = "auto" if device == "cpu" and precision == "float32" else "torch"
     return Reader.load(model, engine=engine, precision=precision, device=device, revision=revision, token=token)
 

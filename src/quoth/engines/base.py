@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # so that the precisions can be imported without the tokenizer
+if TYPE_CHECKING:  # so that this package can be imported without the tokenizer
     from quoth.reading import SpanLogits, WindowBatch
 
 

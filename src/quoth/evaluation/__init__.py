@@ -152,7 +152,7 @@ def evaluate(
         >>> evaluate(Reader.load(), examples).exact
         100.0
     """
-    silent: Counter[Example] = Counter()  # asked, and not answered yet
+    silent: Counter[Example] = Counter()  # examples without a prediction so far
     unlabelled = 0
 
     def labelled() -> Iterator[Example]:
@@ -167,7 +167,7 @@ def evaluate(
     if isinstance(examples, str | os.PathLike | None):
         raise ConfigError(f"evaluate takes a reader and examples, but got {examples!r}: read them with read_examples")
     outcomes: list[_Outcome] = []
-    # A list is read by this thread and in whole blocks, so that two runs compute the same to the last bit.
+    # A list is read by this thread and in full blocks, so that two runs are bit-identical.
     asked = list(labelled()) if isinstance(examples, Sequence) else labelled()
     for prediction in reader.answer_all(asked):
         example = prediction.example

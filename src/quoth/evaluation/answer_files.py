@@ -1,4 +1,4 @@
-"""Writes files of answers in the format of their name: JSON, JSON lines, CSV, TSV or Parquet; also gzipped."""
+"""Writes files of answers in the format of their extension: JSON, JSON lines, CSV, TSV or Parquet; also gzipped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Write = Callable[[Prediction], None]
 
 FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 COLUMNS = ("id", "prediction_text", "no_answer", "probability", "null_probability", "null_odds", "start", "end")
-_ROWS = 1000  # of a Parquet file, written at a time
+_ROWS = 1000  # number of rows in a row group of a Parquet file
 # Spreadsheets treat cells that begin with one of these characters as formulas.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -29,7 +29,7 @@ def format_of(path: Path) -> str:
     """Return the format of a file's name, such as ``.csv`` for ``a.csv.gz``; JSON if it has no extension.
 
     Raises:
-        ConfigError: If the name tells a format that is not written.
+        ConfigError: If the extension is not a supported format.
     """
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:] if suffix.lower() != ".gz"]
     suffix = suffixes[-1] if suffixes else ".json"
@@ -37,14 +37,14 @@ def format_of(path: Path) -> str:
         names = ", ".join(FORMATS)
         raise ConfigError(f"{path}: the name must end in one of {names}, each also with .gz, but ends in {suffix}")
     if suffix == ".parquet" and path.suffix.lower() == ".gz":
-        raise ConfigError(f"{path}: Parquet is compressed by itself; leave .gz out")
+        raise ConfigError(f"{path}: Parquet files are already compressed; remove .gz from the name")
     return suffix
 
 
 def answer_row(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as a row of ``COLUMNS``; without an answer, the text is ``""`` and the span ``None``.
+    """Return a prediction as a row of ``COLUMNS``; if the reader abstains, the text is ``""`` and the span ``None``.
 
-    ``probability`` is that of the best answer, also where the reader abstains.
+    ``probability`` is that of the best answer, even if the reader abstains.
     """
     best, first = prediction.best, prediction.answers[0] if prediction.answers else None
     return {
@@ -61,17 +61,18 @@ def answer_row(prediction: Prediction) -> dict[str, Any]:
 
 @contextmanager
 def answer_file(path: Path, *, excel_safe: bool = False) -> Iterator[Write]:
-    """Open a file for answers, and yield what adds one; it appears whole, or not at all.
+    """Open a file for answers, which is written atomically, and yield a function that adds a prediction.
 
-    JSON holds ``{id: text}``, as the official scorers take it; the others hold rows, see :func:`answer_row`.
+    JSON files contain ``{id: text}``, the format of the official scorers; other formats contain rows, see
+    :func:`answer_row`.
 
     Args:
         path: The file.
-        excel_safe: Put an apostrophe before cells that a spreadsheet would take for formulas.
+        excel_safe: Put an apostrophe before cells that a spreadsheet would evaluate as formulas.
 
     Raises:
-        ConfigError: If the name tells a format that is not written.
-        MissingExtraError: If it is Parquet, without pyarrow.
+        ConfigError: If the extension is not a supported format.
+        MissingExtraError: If the format is Parquet and pyarrow is not installed.
     """
     kind = format_of(path)
     if kind == ".parquet":
@@ -98,7 +99,7 @@ def text_file(path: Path) -> Iterator[TextIO]:
 
 
 def print_line(file: TextIO, prediction: Prediction) -> None:
-    """Write an answer as a line of JSON, in ASCII so that any text can be encoded."""
+    """Write a prediction as a line of JSON, in ASCII so that any text can be encoded."""
     file.write(json.dumps(answer_row(prediction)) + "\n")
 
 

@@ -81,8 +81,8 @@ def sign_flip_test(differences: Sequence[float] | Floats, articles: Ints) -> flo
         The two-sided p-value.
 
     Source: Fisher 1935, "The design of experiments", section 21; for systems over questions, Smucker et al. 2007, "A
-        comparison of statistical significance tests for information retrieval evaluation"; the 1 added to both counts
-        is of Phipson and Smyth 2010, "Permutation p-values should never be zero".
+        comparison of statistical significance tests for information retrieval evaluation"; for the 1 added to both
+        counts, Phipson and Smyth 2010, "Permutation p-values should never be zero".
     """
     sums = np.bincount(articles, weights=np.asarray(differences, dtype=np.float64))
     sums = sums[sums != 0.0]

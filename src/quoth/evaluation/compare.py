@@ -122,7 +122,7 @@ def compare(first: Report, second: Report, names: tuple[str, str] = ("A", "B")) 
     Args:
         first: A report of ``score`` or ``evaluate``.
         second: Another report on the same data.
-        names: Names of the two in texts.
+        names: Names of the two reports in texts.
 
     Raises:
         ConfigError: If they are not on the same questions.
@@ -136,5 +136,5 @@ def compare(first: Report, second: Report, names: tuple[str, str] = ("A", "B")) 
         -100.0
     """
     if [row.id for row in first.rows] != [row.id for row in second.rows]:
-        raise ConfigError("the reports must be on the same questions, but are on different ones")
+        raise ConfigError("the reports must be about the same questions, but are about different ones")
     return Comparison(first, second, names)

@@ -70,10 +70,10 @@ def mistake(example: Example, prediction: Prediction, rules: Rules) -> dict[str,
         rules: The scoring rules; must be v2.0 for an unanswerable example.
 
     Returns:
-        ``id``, ``title``, ``cause`` (a key of ``CAUSES``), ``question``, ``golds``, ``prediction`` (``""``: abstained),
-        ``best`` (what would have been said), ``same_kind`` (whether it is of the gold's kind: a number, a name, or
-        neither), ``probability``, ``null_odds``, ``f1`` (0 to 100) and ``excerpt``: the context around gold and best
-        answer, where they are in one, marked as ``{{gold}}`` and ``[[best]]``.
+        ``id``, ``title``, ``cause`` (a key of ``CAUSES``), ``question``, ``golds``, ``prediction`` (``""`` if the
+        reader abstained), ``best`` (the best answer, even then), ``same_kind`` (whether it and the gold are both
+        numbers, both names, or neither), ``probability``, ``null_odds``, ``f1`` (0 to 100) and ``excerpt``: the context
+        around gold and best answer, marked as ``{{gold}}`` and ``[[best]]``, if both are in the same context.
     """
     if example.golds is None:
         return None

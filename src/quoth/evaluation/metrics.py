@@ -1,6 +1,6 @@
 """Exact match and F1 of a prediction by the rules of SQuAD v1.1 or v2.0, identical to the official scorers.
 
-These compare words between blanks. In scripts without blanks, such as Chinese, each answer would be one word, and F1
+These compare words separated by spaces. In scripts without spaces, such as Chinese, each answer would be one word, and F1
 would be exact match. There, F1 compares characters.
 """
 
@@ -34,7 +34,7 @@ def rules_of(golds: Iterable[Sequence[HasText] | None], f1_by: Unit | None = Non
 
     Returns:
         "v2.0" if any question is unanswerable, else "v1.1"; "by characters" if more than half of the answerable
-        questions have a gold with letters of a script that is written without blanks.
+        questions have a gold with letters of a script that is written without spaces.
     """
     impossible, answerable, without_blanks = False, 0, 0
     for each in golds:
@@ -48,14 +48,14 @@ def rules_of(golds: Iterable[Sequence[HasText] | None], f1_by: Unit | None = Non
 
 
 def rules_for_texts(texts: Iterable[str]) -> Rules:
-    """Return the v2.0 rules; by characters if any of the texts has letters of a script without blanks."""
+    """Return the v2.0 rules; by characters if any of the texts has letters of a script without spaces."""
     return "v2.0 by characters" if any(map(unspaced, texts)) else "v2.0"
 
 
 def about_rules(rules: Rules) -> str:
-    """Return a phrase that names the rules, for people."""
+    """Return a phrase that names the rules, for messages."""
     version, _, by_characters = rules.partition(" ")
-    unit = ", F1 by characters for scripts without blanks (as MLQA and DRCD)" if by_characters else ""
+    unit = ", F1 by characters for scripts without spaces (as MLQA and DRCD)" if by_characters else ""
     return f"SQuAD {version} rules{unit}"
 
 
@@ -65,7 +65,7 @@ def exact_and_f1(text: str, golds: Sequence[str], rules: Rules) -> tuple[bool, f
     The rules differ only for texts that are empty after normalization ("The", "...", ""). v2.0 drops such golds, and
     F1 is 1 if both texts are empty; in v1.1 that is an exact match with F1 0.
 
-    By characters, each letter of a script without blanks counts as a word, punctuation of all scripts is removed, and
+    By characters, each letter of a script without spaces counts as a word, punctuation of all scripts is removed, and
     English articles are not: as in MLQA's script for Chinese. CMRC's script compares the longest common substring
     instead, which is at most as high.
 

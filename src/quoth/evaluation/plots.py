@@ -16,7 +16,7 @@ from quoth.evaluation.report import Report
 from quoth.evaluation.threshold import threshold_curve
 
 _KINDS = (".svg", ".png", ".pdf")
-# With fewer questions, a plot says that they are few.
+# With fewer questions, a plot says that its error bars are wide.
 FEW = 300
 # Files in a folder of plots.
 RELIABILITY, COVERAGE, THRESHOLD = "reliability.svg", "risk-coverage.svg", "null-threshold.svg"
@@ -124,7 +124,7 @@ def plot_bins(bins: Sequence[Bin], path: str | Path, *, title: str = "") -> None
         above.set(ylabel="share of correct decisions", xlim=(0, 1), ylim=(0, 1), title=title)
         above.legend(loc="upper left")
         if total < FEW:
-            note = f"{total:,} questions only:\nthe bars show how little they tell"
+            note = f"only {total:,} questions:\nthe error bars are wide"
             above.text(0.98, 0.02, note, ha="right", va="bottom", transform=above.transAxes, fontsize="small")
         width = 1 / len(bins)
         below.bar([each.low for each in full], [each.total for each in full], width=width, align="edge", color="0.7")

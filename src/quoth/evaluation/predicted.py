@@ -1,4 +1,4 @@
-"""Reads prediction files of any system: texts, and where they are there, probabilities and null odds."""
+"""Reads prediction files of any system: texts, and optionally probabilities and null odds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Predicted(NamedTuple):
 
     Attributes:
         text: The predicted text, ``""`` for no answer.
-        probability: Probability of the best answer, in [0, 1], also where the text is ``""``; ``None`` if unknown.
+        probability: Probability of the best answer, in [0, 1], even if the text is ``""``; ``None`` if unknown.
         null_probability: Probability that the text does not answer the question, in [0, 1]; ``None`` if unknown.
         null_odds: The higher, the less likely there is an answer; in any unit. ``None`` if unknown.
     """
@@ -168,7 +168,7 @@ def _parse(path: str | Path, collect: Callable[[list[tuple[str, Any]]], dict[str
 
 
 def _entries(path: str | Path, rows: list[Any]) -> list[tuple[str, Any]]:
-    """Return the id of each row, and its text, or what else it says."""
+    """Return the id and the prediction of each row; a text of a wrong type is returned unchanged."""
     wrong = [
         f"entry {number}"
         for number, row in enumerate(rows, start=1)
@@ -182,7 +182,7 @@ def _entries(path: str | Path, rows: list[Any]) -> list[tuple[str, Any]]:
 
 
 def _of_row(path: str | Path, row: dict[str, Any]) -> object:
-    """Return the prediction of a row; its text as it is, if that is no text."""
+    """Return the prediction of a row; if its text has a wrong type, return that unchanged."""
     text = row[_said(row) or ""]
     if not isinstance(text, str | None):
         return text
@@ -196,7 +196,7 @@ def _of_row(path: str | Path, row: dict[str, Any]) -> object:
 
 
 def _number(value: object) -> float | None:
-    """Return a number, also of a cell; NaN for anything else but nothing."""
+    """Convert a value or a cell to a number; ``None`` if it is empty, NaN if it is not a number."""
     if value is None or value == "":
         return None
     if isinstance(value, bool):
@@ -208,7 +208,7 @@ def _number(value: object) -> float | None:
 
 
 def _said(entry: dict[str, Any]) -> str | None:
-    """Return the key of an entry that holds the text."""
+    """Return the key of an entry's text."""
     return next((name for name in _TEXTS if name in entry), None)
 
 

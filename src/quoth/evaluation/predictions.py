@@ -25,17 +25,17 @@ def prediction_files(
                 write(prediction)
 
     Args:
-        predictions: Gets the answers, in the format that its name tells: JSON (``{id: text}``, ``""`` for no answer),
-            JSON lines, CSV, TSV or Parquet; ``None`` if they go elsewhere.
-        nbest: Gets ``{id: [answer]}``, all answers, best first, also where the reader abstains; an answer has the keys
-            of :meth:`Answer.to_dict <quoth.Answer.to_dict>`, but for ``variants`` and ``places``.
-        null_odds: Gets ``{id: null score - best score}``, higher where no answer is likelier; for the official v2.0
-            scorer's ``--na-prob-file``.
-        excel_safe: In a table, put an apostrophe before cells that a spreadsheet would take for formulas.
+        predictions: File of the answers, in the format of its extension: JSON (``{id: text}``, ``""`` for no answer),
+            JSON lines, CSV, TSV or Parquet; not written if ``None``.
+        nbest: File of ``{id: [answer]}``: all answers, best first, even if the reader abstains. An answer has the keys
+            of :meth:`Answer.to_dict <quoth.Answer.to_dict>` except for ``variants`` and ``places``.
+        null_odds: File of ``{id: null score - best score}``, for the ``--na-prob-file`` of the official v2.0 scorer; a
+            higher number means that "no answer" is more likely.
+        excel_safe: In a table, put an apostrophe before cells that a spreadsheet would evaluate as formulas.
 
     Raises:
-        ConfigError: If the name of the predictions tells a format that is not written.
-        MissingExtraError: If it is Parquet, without pyarrow.
+        ConfigError: If the extension of ``predictions`` is not a supported format.
+        MissingExtraError: If the format is Parquet and pyarrow is not installed.
     """
     with ExitStack() as stack:
         texts = stack.enter_context(answer_file(predictions, excel_safe=excel_safe)) if predictions else None
@@ -53,7 +53,7 @@ def prediction_files(
 
 
 def _nbest(prediction: Prediction) -> list[dict[str, Any]]:
-    # All answers overlap here, so that none has variants or places.
+    # Answers may overlap here, so none of them has variants or places.
     return [
         {name: value for name, value in answer.items() if name not in ("variants", "places")}
         for answer in prediction.to_dict()["answers"]

@@ -31,7 +31,7 @@ class Row:
     Attributes:
         id: The question's id.
         exact: Whether the prediction matches a gold exactly, after normalization.
-        f1_share: F1 with the best gold as a share, in [0, 1]: what the official scorers take the mean of.
+        f1_share: F1 with the best gold, in [0, 1], as in the official scorers.
         text: The prediction, ``""`` for no answer; ``None`` if there is no prediction, which counts as wrong.
         answerable: Whether the question has golds.
         traits: Properties of the question and its context. Ignored by ``==``.
@@ -112,7 +112,7 @@ class Report(Slice, NamedToJson):
     Attributes:
         rows: One per labelled question, in the order of the data.
         rules: The scoring rules: ``"v2.0"`` if the data have unanswerable questions, else ``"v1.1"``; with
-            ``" by characters"`` if the answers are in scripts without blanks.
+            ``" by characters"`` if the answers are in scripts without spaces.
         unknown: Number of predictions that were ignored because the data do not have their ids.
         unlabelled: Number of questions that were skipped because they are unlabelled.
     """
@@ -196,8 +196,8 @@ class Report(Slice, NamedToJson):
             notes.append(f"predictions for unknown ids, ignored: {self.unknown:,}")
         if hidden := sum(row.confidence is not None and not row.confidence.known for row in self.rows):
             notes.append(
-                f"predictions of no answer that do not say what the best answer would be, {hidden:,}: at other "
-                "thresholds they count as no answer, too"
+                f'"no answer" predictions without the best answer: {hidden:,}; they count as "no answer" at every '
+                "threshold"
             )
         if self.unlabelled:
             notes.append(f"unlabelled questions, not scored: {self.unlabelled:,}")

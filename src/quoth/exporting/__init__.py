@@ -1,4 +1,4 @@
-"""Export: torch -> ONNX -> int8, behind a parity check and an F1 gate. Needs the extra [export]."""
+"""Export: torch -> ONNX -> int8, with a parity check and an F1 gate. Needs the extra [export]."""
 
 from __future__ import annotations
 

@@ -70,12 +70,12 @@ def export(
         int8: Whether to quantize.
         gate_data: Labelled examples for the F1 gate; required with ``int8``. The texts of a few of them also calibrate
             the scales; their golds are not used for that.
-        max_f1_drop: Maximum loss of F1 points on the gate data: the upper bound of the drop's 95 % confidence interval
-            (paired bootstrap over articles) must not exceed it.
+        max_f1_drop: Maximum loss of F1 points on the gate data. The upper bound of the 95 % confidence interval of the
+            loss (paired bootstrap over articles) must not exceed it.
         least_questions: Minimum number of labelled examples in the gate data.
 
     Raises:
-        ExportError: If torch and ONNX differ by more than 1e-3, or quantization may cost too much F1.
+        ExportError: If the logits of torch and ONNX differ by more than 1e-3, or quantization may lose too much F1.
         ConfigError: If ``out`` is not empty, ``max_f1_drop`` is negative or NaN, ``int8`` or ``gate_data`` is given
             without the other, or there is too little gate data.
         ReaderError: If the source is not a question-answering model.
@@ -149,14 +149,14 @@ def _quantize(
 
 
 def raise_if_worse(gate: Comparison, max_f1_drop: float) -> None:
-    """Raise unless int8 surely costs at most so much: the upper end of the 95 % interval of the drop counts.
+    """Raise if int8 may lose too much F1: if the upper bound of the loss's 95 % confidence interval is too high.
 
     Args:
-        gate: The scores of the float32 reader, and of the int8 reader, on the gate data.
-        max_f1_drop: Most F1 points that int8 may cost.
+        gate: The scores of the float32 reader (first) and of the int8 reader (second) on the gate data.
+        max_f1_drop: Maximum loss, in F1 points.
 
     Raises:
-        ExportError: If it may cost more.
+        ExportError: If the upper bound exceeds it.
     """
     low, high = sorted(-end for end in gate.f1.interval)
     if not high <= max_f1_drop:

@@ -154,7 +154,7 @@ def check_finite(batch: WindowBatch, logits: SpanLogits) -> None:
     """Raise if a logit is NaN or plus infinity; logits of padding are ignored.
 
     Raises:
-        ReaderError: If there are such.
+        ReaderError: If there is such a logit.
     """
     if logits.start.max() < np.inf and logits.end.max() < np.inf:
         return
@@ -173,7 +173,7 @@ def padded_length(longest: int, limit: int | None) -> int:
 
     Args:
         longest: Length of the batch's longest window.
-        limit: As in :meth:`WindowBatch.of`.
+        limit: Maximum length, as in :meth:`WindowBatch.of`.
     """
     if limit is None:
         return longest
@@ -186,7 +186,7 @@ def by_token_budget(windows: Sequence[Window], budget: int, *, limit: int | None
     Args:
         windows: The windows.
         budget: Maximum tokens of a batch, padding included; a longer window has its own batch.
-        limit: What the batches are padded with, as in :meth:`WindowBatch.of`.
+        limit: Maximum length of a padded row, as in :meth:`WindowBatch.of`.
 
     Yields:
         Indices into ``windows``, longest first, so that out-of-memory errors occur early.

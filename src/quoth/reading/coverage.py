@@ -34,8 +34,8 @@ def uncovered_share(text: str, ids: NDArray[np.int32], offsets: NDArray[np.int32
     """Return the share of the letters that the vocabulary does not cover.
 
     A letter is covered if it is ASCII, or part of a token of at least two code points other than the unknown token. A
-    vocabulary has single letters of many scripts, but longer pieces only of those that it was made for. Han characters
-    are words of one letter, so a token for a single one covers it.
+    vocabulary contains single letters of many scripts, but longer pieces only of the scripts that it was built for. A
+    Han character may be a whole word, so a token of one such character covers it.
 
     Args:
         text: The text.

@@ -47,14 +47,14 @@ def decode(example: Example, windows: Sequence[WindowLogits], settings: DecodeSe
         context, then the earlier start, then the shorter span.
 
     Source:
-        Devlin et al. 2019, BERT, section 4.2 and 4.3: the score of a span is the sum of its two logits, and the null
-        score that of the CLS token. The minimum over windows is that of the SQuAD v2.0 baseline of the same authors.
+        Devlin et al. 2019, BERT, sections 4.2 and 4.3: the score of a span is the sum of its two logits, and the null
+        score that of the CLS token. The minimum over windows is taken as in the authors' code for SQuAD v2.0.
     """
     return decide(example, search_windows(windows, settings), settings)
 
 
 def decide(example: Example, windows: Sequence[SearchedWindow], settings: DecodeSettings) -> Prediction:
-    """Create the prediction of an example from searched windows: :func:`decode` without the search.
+    """Create the prediction of an example from searched windows, like :func:`decode` but without the search.
 
     Args:
         example: The example.
@@ -83,7 +83,7 @@ def decide(example: Example, windows: Sequence[SearchedWindow], settings: Decode
 
 
 def _listed(windows: Sequence[SearchedWindow], settings: DecodeSettings) -> tuple[list[Distinct], float]:
-    """Return the answers of all spans, and the logarithm of the sum of all their weights."""
+    """Return the selected answers, and the logarithm of the sum of the weights of all spans."""
     grids, scores = score_grids([item.logits for item in windows], settings.max_answer_tokens)
     log_sum = log_sum_exp(scores / settings.temperature)
     if settings.overlapping:
@@ -99,11 +99,11 @@ def log_shares(
 
     Args:
         windows: As for :func:`decode`.
-        settings: As for :func:`decode`; settings of probabilities are ignored.
-        temperatures: Above 0, ``(K,)``.
+        settings: As for :func:`decode`; only the maximum length of an answer is used.
+        temperatures: Temperatures above 0, ``(K,)``.
 
     Returns:
-        Logarithms, at most 0, ``(K,)``; ``None`` if there is nothing to quote.
+        Logarithms of the shares, at most 0, ``(K,)`` float64; ``None`` if there is nothing to quote.
     """
     scores = score_grids(windows, settings.max_answer_tokens)[1]
     scores = scores[np.isfinite(scores)]
@@ -129,14 +129,14 @@ def _probabilities(score: float, log_sum: float, null_score: float, settings: De
 
 
 def _answered(silence: float, settings: DecodeSettings) -> float:
-    """Return the probability that the text answers; 1 if the caller says that it does."""
+    """Return the probability that the context answers the question; 1 if the reader never abstains."""
     return 1.0 if settings.never_abstains else 1.0 - silence
 
 
 def _answers(
     found: Sequence[Distinct], log_sum: float, answered: float, settings: DecodeSettings
 ) -> tuple[Answer, ...]:
-    """Quote several candidates, with what was folded into each."""
+    """Quote several candidates, with their variants and places."""
 
     def quoted(candidate: Candidate) -> Answer:
         share = candidate[2] / settings.temperature - log_sum
@@ -158,7 +158,7 @@ def _quoted(candidate: Candidate, probability: float) -> Answer:
 
 
 def _scaled(answers: tuple[Answer, ...], answered: float) -> tuple[Answer, ...]:
-    """Scale the probabilities of all answers but the best down, if all together are above what there is."""
+    """Scale down the probabilities of all answers but the best if their sum would exceed ``answered``."""
     best, rest = answers[0], answers[1:]
     together, left = sum(each.probability for each in rest), answered - best.probability
     if together <= left:

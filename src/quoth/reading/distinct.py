@@ -1,7 +1,8 @@
 """Selects the best distinct answers from all spans of an example.
 
-Two spans are one answer if they overlap, or if their texts are equal after SQuAD's normalization, also in different
-contexts. Spans are selected greedily, best score first; a span that is the same answer as a better one is added to it.
+Two spans are the same answer if they overlap, or if their texts are equal after SQuAD's normalization, even in
+different contexts. Spans are selected greedily, best score first; a span that is the same answer as a better one is
+added to that one.
 The result is the same as that of a loop over all spans in the order of their scores.
 """
 
@@ -107,8 +108,9 @@ class _Search:
 
         Args:
             index: Index of the context.
-            span: A widened span: a token overlaps it if and only if the token's whole piece does.
-            overlapping: Remove all that overlap the span, or only those that are widened to exactly this place.
+            span: A widened span, so that a token overlaps it if and only if the token's whole piece does.
+            overlapping: Whether to remove all spans that overlap this one, or only those that are widened to exactly
+                this one.
         """
         grid = self._grids[index][1]
         offsets = self._grids[index][0][0].window.context.offsets
@@ -145,7 +147,7 @@ class _Search:
         index = bisect_right(self._ends, int(flat[0]))
         itself = chosen[1].start, chosen[1].end
         found: dict[tuple[int, int], int] = {}
-        # Only a few are examined, unless many are widened to one place; the first of those has the best score.
+        # Only a few are examined, unless many are widened to the same place; the first of those has the best score.
         begin, size = 0, 2 * MOST_FOLDED
         while begin < len(flat) and len(found) < MOST_FOLDED:
             some = flat[begin : begin + size]

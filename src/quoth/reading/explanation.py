@@ -41,7 +41,7 @@ _SENTENCES = {
     Rejection.OTHER_WINDOW: "has a higher score in another window",
     Rejection.SAME_PLACE: "cuts a word or a character; widened, it is an answer that already has a higher score",
     Rejection.OVERLAPS: "overlaps an answer that has a higher score",
-    Rejection.SAME_TEXT: "has the same words as an answer with a higher score, up to case, punctuation and articles",
+    Rejection.SAME_TEXT: "has the same words as an answer with a higher score, ignoring case, punctuation and articles",
 }
 
 
@@ -53,7 +53,7 @@ class ExplainedToken:
         piece: The token in the vocabulary, such as ``##ing`` or ``Ġthe``.
         text: Its text without white space; the piece for a special token.
         part: Whether it belongs to the question or the context, or is special.
-        span: Its code points in the context; ``None`` outside of the context.
+        span: Its code points in the context; ``None`` for other tokens.
         start: Logit that an answer starts here.
         end: Logit that an answer ends here.
     """
@@ -196,8 +196,8 @@ class Explanation(Drawn):
         null_bias: Null odds at which "no answer" and the best answer are equally probable.
         null_temperature: Divides null odds above the null bias.
         odds_scale: Factor from the odds of an answer's share to its odds of being right.
-        null_threshold: The reader abstains where the null score exceeds the best answer's by more, or "never" abstains.
-        max_answer_tokens: The longest answer, in tokens.
+        null_threshold: The reader abstains if the null odds exceed this; "never": it never abstains.
+        max_answer_tokens: Maximum length of an answer, in tokens.
         whole_words: Whether an answer that starts or ends inside a word was widened.
     """
 
@@ -262,7 +262,7 @@ class Explanation(Drawn):
         return "\n".join(lines)
 
     def to_html(self) -> str:
-        """Return it as one self-contained HTML page."""
+        """Return the explanation as one self-contained HTML page."""
         return draw(self, page=True)
 
 

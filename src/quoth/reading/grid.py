@@ -1,7 +1,7 @@
 """The scores of all spans of an example, for cases in which the best span of each window is not enough.
 
-``grid[i, k]`` is the score of the span of ``k + 1`` tokens that starts at the context's token ``i``, the best that any
-window gives it.
+``grid[i, k]`` is the score of the span of ``k + 1`` tokens that starts at the context's token ``i``: the maximum over
+the windows that contain the span.
 """
 
 from __future__ import annotations

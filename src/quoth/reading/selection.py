@@ -1,4 +1,4 @@
-"""Selects the windows of a long text that are read, by a search with the question's words."""
+"""Selects the windows of a long text to read, by a full-text search for the question's words."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ class DecodeSettings:
 
     Attributes:
         null_threshold: Abstain if the null odds exceed this; "never": never abstain.
-            ``None`` and infinity, which said the same until version 0.2, still do, with a warning.
+            ``None`` and infinity, the spellings of version 0.1, are still accepted, with a warning.
         whole_words: Whether to widen an answer that starts or ends inside a word.
-        overlapping: List every place, spellings of one answer too; else answers are distinct, see
+        overlapping: Whether answers may overlap or have the same words; otherwise they are distinct, see
             :mod:`quoth.reading.distinct`.
 
     Raises:
@@ -48,7 +48,7 @@ class DecodeSettings:
     whole_words: bool = True
     overlapping: bool = False
     min_probability: Annotated[
-        float | None, "Answer only where the best answer is at least this probable; replaces the null threshold.", SHARE
+        float | None, "Abstain if the best answer's probability is below this; replaces the null threshold.", SHARE
     ] = None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The exact search for the best span: of all windows of a batch at once, and of an example with several windows.
+"""The exact search for the best span, in all windows of a batch at once, and in an example with several windows.
 
 It also computes the sum of the exponentials of all legal spans' scores. Neither needs to enumerate the spans. The best
 span that starts at a token ends at the maximum of the next ``longest`` end logits. The exponential of a sum is a
@@ -24,8 +24,8 @@ Floats = NDArray[np.float64]
 Logits = NDArray[np.float32]
 
 _NEVER = np.float32(-np.inf)
-# Over the temperature: where no logit is above it and the best span not below its negative, no weight overflows, and
-# spans whose weight underflows are less than e to the -108 of the best one.
+# Limit of score over temperature. If no logit is above it, and no window's best span is below its negative, then no
+# weight overflows, and a span whose weight underflows has less than e^-108 of the weight of the best span.
 _REACH = 300.0
 
 
@@ -64,9 +64,10 @@ class BestSpans(NamedTuple):
 
     Attributes:
         scores: Sum of its two logits, ``(B,)`` float64; minus infinity where no span is legal.
-        firsts, lasts: Its first and its last token (inclusive), ``(B,)``; of equals the earlier, then the shorter.
+        firsts, lasts: Its first and its last token (inclusive), ``(B,)``; ties go to the earlier start, then to the
+            shorter span.
         log_sums: Logarithm of the sum, over all legal spans, of the exponential of score over temperature, ``(B,)``
-            float64; infinity where it takes another way, and where no span is legal.
+            float64; infinity if it must be computed from the grid (``grid.py``), and if no span is legal.
     """
 
     scores: Floats
@@ -133,7 +134,7 @@ def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: in
     """
     rows, tokens = start.shape
     longest = min(longest, tokens)
-    # The rows are joined into one, with gaps that no span crosses, so that each pass is over a single row.
+    # The rows are concatenated, with gaps that no legal span crosses, so that each pass is over a single row.
     gap = longest - 1
     width, used = tokens + gap, rows * (tokens + gap)
     flat = np.full((2, used + gap), _NEVER)
@@ -147,7 +148,7 @@ def best_spans(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: in
     # Different ends may have equal sums after rounding: the first one counts.
     near = flat[1].take(places[:, None] + np.arange(longest))
     lasts = firsts + np.add(flat[0].take(places)[:, None], near, dtype=np.float64).argmax(axis=1)
-    del tops  # As large as half the weights.
+    del tops  # frees memory before the weights are allocated, which are twice as large
 
     log_sums = np.full(rows, np.inf)
     known = (scores >= -_REACH * temperature) & (flat.max() <= _REACH * temperature)
@@ -172,9 +173,9 @@ def best_window(
         temperature: Divides scores, as in the search.
 
     Returns:
-        The window, ties as in :func:`quoth.reading.decode`, and the logarithm of the sum, over all legal spans of the
-        example, of the exponential of score over temperature. ``None`` where it takes the grid of all: if a window has
-        no legal span, or only such as are far below its best logits, or if a token stands in three windows.
+        The window, with ties broken as in :func:`quoth.reading.decode`, and the logarithm of the sum, over all legal
+        spans of the example, of the exponential of score over temperature. ``None`` if the grid of all spans is needed:
+        if a window has no legal span, or only legal spans far below its best logits, or if a token is in three windows.
     """
     if len(windows) == 1:
         only = windows[0]
@@ -186,7 +187,8 @@ def best_window(
     log_sum = float(np.logaddexp.reduce(log_sums))
     for before, after in pairwise(items):
         if (shared := _shared(before, after)) > 0:
-            # A span in both windows counts with its higher score. The lower weight is at most half of the sum.
+            # A span in both windows counts with its higher score, so the lower weight is subtracted. It is at most half
+            # of the sum.
             lesser = _lesser_scores(before, after, shared, longest) / temperature
             log_sum += math.log1p(-math.exp(log_sum_exp(lesser.ravel()) - log_sum))
     return min(windows, key=_order), log_sum
@@ -208,32 +210,32 @@ def span_scores(start: Logits, end: Logits, legal: NDArray[np.bool_], longest: i
         longest: Maximum length of a span, in tokens, L.
 
     Returns:
-        The score of the span of ``k + 1`` tokens from token ``i`` on at ``[..., i, k]``, ``(..., T, L)``; minus
-        infinity where it is not legal.
+        Scores, ``(..., T, L)`` float64: ``[..., i, k]`` is the score of the span of ``k + 1`` tokens that starts at
+        token ``i``; minus infinity if it is not legal.
     """
     *rows, tokens = end.shape
     # No span ends after the last token.
     ends = np.full((*rows, tokens + longest - 1), -np.inf)
     np.copyto(ends[..., :tokens], end, where=legal)
-    # Same as sliding_window_view, which takes longer than everything else here.
+    # Same as sliding_window_view, which would take longer than the rest of this function.
     next_ends: Floats = np.ndarray((*rows, tokens, longest), ends.dtype, ends, 0, (*ends.strides, ends.strides[-1]))
     scores: Floats = np.where(legal, start, -np.inf)[..., None] + next_ends
     return scores
 
 
 def log_sum_exp(values: Floats) -> float:
-    """Return the logarithm of the sum of the exponentials of some values; minus infinity if they all are."""
+    """Return the logarithm of the sum of the exponentials of some values; minus infinity if all values are."""
     top = values.max()
     return float(top + np.log(np.exp(values - top).sum())) if top > -np.inf else -math.inf
 
 
 def _shared(before: WindowLogits, after: WindowLogits) -> int:
-    """Return how many tokens two windows have in common; less than 1 if none."""
+    """Return how many tokens two windows share; at most 0 if they share none."""
     return before.end_token - after.first_token if before.context_index == after.context_index else 0
 
 
 def _lesser_scores(before: WindowLogits, after: WindowLogits, shared: int, longest: int) -> Floats:
-    """Return the lesser of the two scores of each span in two windows, ``(shared, L)``; minus infinity: not legal."""
+    """Return the lower of the two scores of each shared span, ``(shared, L)``; minus infinity if it is not legal."""
     start = np.stack([before.start[-shared:], after.start[:shared]])
     end = np.stack([before.end[-shared:], after.end[:shared]])
     lesser: Floats = span_scores(start, end, after.window.legal[:shared], min(longest, shared)).min(axis=0)
@@ -241,18 +243,18 @@ def _lesser_scores(before: WindowLogits, after: WindowLogits, shared: int, longe
 
 
 def _next_greatest(values: Logits, length: int) -> Logits:
-    """Return the maximum of each value and the next ``length - 1``, without the last ``length - 1``."""
+    """Return the maximum of each value and the ``length - 1`` values after it, for all but the last ``length - 1``."""
     run, size = values, 1
     while 2 * size <= length:
         run = np.maximum(run[:-size], run[size:])
         size *= 2
-    # Of two runs that overlap.
+    # The last step combines two runs that overlap.
     rest = length - size
     return np.maximum(run[: len(run) - rest], run[rest:])
 
 
 def _next_sum(values: Floats, length: int) -> Floats:
-    """Return the sum of each value and the next ``length - 1``, by runs of 1, 2, 4, ..., without the last ones."""
+    """Return the sum of each value and the ``length - 1`` values after it, for all but the last ``length - 1``."""
     result, done = values, 0
     run, size = values, 1
     while True:

@@ -20,15 +20,15 @@ class WindowSurvey(NamedToJson):
         examples: Number of examples.
         windows: Number of windows.
         several_windows: Number of examples with more than one window.
-        no_window: Number of examples whose contexts have no tokens; the answer to them is "no answer".
+        no_window: Number of examples whose contexts have no tokens; the reader abstains on them.
         targets: Number of windows that contain a whole gold.
         golds: Number of golds.
         golds_widened: Number of golds that start or end inside a token.
         golds_lost: Number of golds that no window contains completely, or that no token overlaps.
-        lost_ids: Ids of examples all of whose golds are lost, so that they are trained as unanswerable.
+        lost_ids: Ids of examples whose golds are all lost, so that training treats them as unanswerable.
         tokens: Tokens of all windows, special ones included.
-        longest: Tokens of the longest window.
-        padded_share: Share of padding, were every window padded to ``max_tokens``; in [0, 1].
+        longest: Length of the longest window, in tokens.
+        padded_share: Share of padding if every window were padded to ``max_tokens``; in [0, 1].
     """
 
     examples: int

@@ -32,7 +32,7 @@ _PAD_NAMES = ("[PAD]", "<pad>")
 _UNKNOWN_NAMES = ("[UNK]", "<unk>")
 # Configurations express "no limit" as a huge number.
 _NO_LIMIT = 1_000_000
-# Table of white-space code points; the additional last entry stands for all larger ones.
+# Table of white-space code points; the additional last entry stands for all larger code points.
 _BLANK = np.array([chr(point).isspace() for point in range(0x3002)])
 
 
@@ -42,10 +42,10 @@ class Tokens:
 
     Attributes:
         ids: Token ids, ``(T,)`` int32.
-        offsets: Code points of each token in its text, half-open, outer white space left out, ``(T, 2)`` int32. A
-            token of white space alone is empty: its two offsets are equal.
-        has_empty: Whether there is such a token.
-        hardly_covered: Whether the vocabulary covers little of the text, as of a text in another script.
+        offsets: Code points of each token in its text, half-open, without outer white space, ``(T, 2)`` int32. A token
+            of only white space is empty: its two offsets are equal.
+        has_empty: Whether there is an empty token.
+        hardly_covered: Whether the vocabulary covers little of the text, which may be in another script.
     """
 
     ids: Ints
@@ -98,13 +98,13 @@ class Tokenizer:
         """Wrap a tokenizer of the tokenizers library.
 
         Args:
-            inner: The tokenizer. Truncation and padding stored in it are switched off.
+            inner: The tokenizer. Its truncation and padding are disabled.
             config: The content of ``tokenizer_config.json``; only ``cls_token``, ``pad_token``, ``unk_token`` and
                 ``model_max_length`` are used.
             copy: Whether to copy the given tokenizer instead of changing it; copying takes longer than loading.
 
         Raises:
-            TokenizerError: If it fails even on a pair of short texts, or puts the question after the context.
+            TokenizerError: If it fails on a pair of short texts, or puts the question after the context.
         """
         config = config or {}
         self._config = config
@@ -125,17 +125,17 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> Tokenizer:
-        """Load ``tokenizer.json`` from a folder, with ``tokenizer_config.json`` where there is one; or from a file.
+        """Load a ``tokenizer.json`` file, or the one in a folder, and the ``tokenizer_config.json`` next to it, if any.
 
         Raises:
-            TokenizerError: If there is none, or it cannot be read.
+            TokenizerError: If there is no ``tokenizer.json``, or one of the files cannot be read.
         """
         path = Path(path)
         file = path / "tokenizer.json" if path.is_dir() else path
         if not file.is_file():
             raise TokenizerError(
-                f"{path}: must hold a tokenizer.json, but holds none. "
-                "Where there is only a vocabulary, make one with: quoth export READER -o DIR"
+                f"{path}: must contain a tokenizer.json, but contains none. "
+                "If there is only a vocabulary, create one with: quoth export READER -o DIR"
             )
         with _failing_as(f"{file}: must be a tokenizer.json, but cannot be read"):
             inner = tokenizers.Tokenizer.from_str(file.read_text(encoding="utf-8"))
@@ -167,7 +167,7 @@ class Tokenizer:
         return [self._tokens(text, *each) for text, each in zip(clean, encoded, strict=True)]
 
     def encode_ids(self, texts: Sequence[str]) -> list[Ints]:
-        """Encode texts like :meth:`encode`, but without offsets, which take longer than the ids.
+        """Encode texts like :meth:`encode`, but without computing offsets, which takes longer than computing ids.
 
         Raises:
             TokenizerError: If the tokenizer fails on a text.
@@ -207,7 +207,7 @@ class Tokenizer:
         return [self._unknown if number in self._special else number for number in ids]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of some tokens, special ones included: for display only, never for answers."""
+        """Return the text of some tokens, special ones included; only for display, not for answers."""
         return str(self._inner.decode(list(ids), skip_special_tokens=False))
 
     def token(self, token_id: int) -> str:
@@ -215,7 +215,7 @@ class Tokenizer:
         return self._inner.id_to_token(token_id) or ""
 
     def to_json(self) -> str:
-        """Return the ``tokenizer.json``, truncation and padding switched off."""
+        """Return the content of ``tokenizer.json``, without truncation and padding."""
         return str(self._inner.to_str(pretty=True))
 
 
@@ -267,7 +267,7 @@ def _template(inner: tokenizers.Tokenizer, cls_names: tuple[str, ...]) -> Templa
         if 0 in parts and 1 in parts:
             break
     else:
-        raise TokenizerError("the tokenizer must encode a pair of texts, but finds no token in any of ours")
+        raise TokenizerError("the tokenizer must encode a pair of texts, but found no token in any of the trial texts")
     first, second = parts.index(0), parts.index(1)
     if first > second:
         raise TokenizerError("the tokenizer must put the question before the context, but puts it after")

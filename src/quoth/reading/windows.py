@@ -20,7 +20,7 @@ from quoth.records import Example
 
 @dataclass(frozen=True, slots=True, order=True)
 class TokenRange:
-    """A range of tokens of one window, half-open. Not to be confused with ``Span``, which counts code points."""
+    """A half-open range of tokens of one window, in contrast to ``Span``, which counts code points."""
 
     start: int
     end: int
@@ -178,7 +178,7 @@ class Windower:
             self._contexts[text] = tokens
             self._contexts.move_to_end(text)
         held = sum(map(len, self._contexts.values()))
-        # The last one stays however long it is, because the next question may be about it.
+        # The last one is always kept, however long it is, because the next question may be about it.
         while len(self._contexts) > min(1, self.remembered_contexts) and (
             len(self._contexts) > self.remembered_contexts or held > self.remembered_tokens
         ):
@@ -220,7 +220,7 @@ class Windower:
     def _room(self, example: Example, question: int) -> int:
         """Return the maximum number of context tokens in a window of an example."""
         if not question:
-            raise InputError(f"{example.name}: must hold at least one token, but is {example.question!r}")
+            raise InputError(f"{example.name}: must have at least one token, but is {example.question!r}")
         special = len(self.tokenizer.template)
         if question + special >= self.max_tokens:
             raise QuestionTooLongError(

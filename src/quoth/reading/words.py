@@ -28,7 +28,7 @@ _KINDS = np.array(
     [_BLANK if point == 32 else _MARK if re.match(f"[{_MARKS}]", chr(point)) else _OTHER for point in range(129)],
     dtype=np.uint8,
 )
-# A cached token: its id, its start and end in the word, and 1 if it is the first token of the word, else 0.
+# Columns of a cached token: its id, its start and end in the word, and 1 if it is the first token of the word, else 0.
 _COLUMNS = 4
 # Number of texts whose new words are encoded together: a trade-off between call overhead and memory.
 _TOGETHER = 16
@@ -83,7 +83,7 @@ class KnownWords:
         for text in texts:
             words = _WORD.findall(text)
             said.append((words, list(map(self._tokens.get, words))))
-        # all() finds None in a tenth of the time of "in"; words without tokens are rare.
+        # all() finds None ten times faster than "in"; words without tokens are rare.
         partly = (zip(words, tokens, strict=True) for words, tokens in said if not all(tokens))
         new = self._learn(dict.fromkeys(word for pairs in partly for word, known in pairs if known is None))
         return [_completed(words, tokens, new) for words, tokens in said]
@@ -124,7 +124,7 @@ def _tokens(words: list[bytes]) -> _Ints:
 
 
 def _placed(text: str, words: list[bytes]) -> Encoded:
-    """Return the tokens of a text whose words have these."""
+    """Return the tokens of a text, given the tokens of its words."""
     tokens = _tokens(words)
     starts = _starts(text)
     if not all(words):
@@ -134,7 +134,7 @@ def _placed(text: str, words: list[bytes]) -> Encoded:
 
 
 def _starts(text: str) -> _Ints:
-    """Return where each word of a text starts: at each mark, and at anything else that does not follow its like."""
+    """Return the start of each word: each punctuation mark, and the first character of each run of other characters."""
     points = np.frombuffer(f" {text}".encode("utf-32-le"), np.uint32)
     kinds = _KINDS[np.minimum(points, len(_KINDS) - 1)]
     return np.flatnonzero(kinds[1:] > (kinds[:-1] == _OTHER)).astype(np.int32)

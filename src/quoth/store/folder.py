@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from quoth.store.provenance import Used
 
 FORMAT = 1
-# The name of the shipped reader, wherever a reader is named.
+# The name of the shipped reader, in all interfaces.
 SHIPPED = "shipped"
 _OURS = ("format", "files")  # written again in every manifest
 # Models whose position ids start after the padding id, so that they support fewer tokens than their config says.
@@ -81,8 +81,8 @@ class ReaderFolder:
             folder._check()
         elif not (path / "tokenizer.json").is_file() and not folder.config and not folder.onnx:
             raise ReaderError(
-                f"{path}: must hold a reader (quoth.json, tokenizer.json and model.onnx; or a Hugging Face folder with "
-                "tokenizer.json, config.json and model.safetensors), but holds none of these"
+                f"{path}: must contain a reader (quoth.json, tokenizer.json and model.onnx; or a Hugging Face folder "
+                "with tokenizer.json, config.json and model.safetensors), but contains none of these"
             )
         return folder
 
@@ -93,7 +93,7 @@ class ReaderFolder:
 
     @cached_property
     def used(self) -> list[Used]:
-        """The data sets that the reader was made from, as far as its folder says.
+        """The data sets that the reader was made from; empty if its folder records none.
 
         Raises:
             ReaderError: If they cannot be read.
@@ -150,8 +150,8 @@ class ReaderFolder:
         Args:
             settings: The reader's settings.
             facts: Other facts: precision, training data, scores.
-            used: The data sets that the reader was made from, whose fingerprints are written first; ``None``: the facts
-                say it, and ``seen.npz`` stays.
+            used: The data sets that the reader was made from; their fingerprints are written first. ``None``: ``facts``
+                has them, and ``seen.npz`` does not change.
         """
         if used is not None:
             from quoth.store.provenance import write_seen
@@ -273,8 +273,8 @@ def open_engine(
         precision: "float32", "bfloat16" or "float16", for operations that are not quantized; the fastest on this
             kind of CPU if ``None``. Not every engine and CPU supports all of them.
         threads: Number of threads; all usable cores if ``None``.
-        device: "cpu", or where torch computes ("cuda", "cuda:1", "mps"). If ``None``, torch takes a GPU if there is
-            one, and "auto" takes the CPU where the folder has a ``model.onnx``.
+        device: "cpu", or a torch device such as "cuda", "cuda:1" or "mps". If ``None``, torch uses a GPU if there is
+            one, and "auto" uses the CPU if the folder has a ``model.onnx``.
 
     Raises:
         ReaderError: If the folder has no weights for this engine, or the precision or device is not supported.
@@ -290,7 +290,7 @@ def open_engine(
         raise ConfigError(f"device must be cpu with engine {engine}, but is {device}. On a GPU, use engine torch")
     if not folder.onnx:
         raise ReaderError(
-            f"{folder.path}: must hold model.onnx for {engine}, but holds none. Make one with: "
+            f"{folder.path}: must contain model.onnx for {engine}, but contains none. Create one with: "
             f"quoth export {folder.path} -o DIR"
         )
     return open_onnx(folder.onnx, engine=engine, precision=precision, threads=threads, cache=cache_folder())
@@ -314,13 +314,13 @@ def open_torch(
     if not has_torch_weights(folder.path):
         if folder.onnx:
             raise ReaderError(
-                f"{folder.path}: must hold model.safetensors for torch, but holds {folder.onnx.name} alone. Leave the "
-                "engine and the device to auto, or run the reader that it was exported from"
+                f"{folder.path}: must contain model.safetensors for torch, but contains only {folder.onnx.name}. Use "
+                "engine auto and no device, or use the reader that it was exported from"
             )
-        raise ReaderError(f"{folder.path}: must hold model.onnx or model.safetensors, but holds neither")
+        raise ReaderError(f"{folder.path}: must contain model.onnx or model.safetensors, but contains neither")
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise MissingExtraError(
-            f"{folder.path} holds no model.onnx (`quoth export {folder.path} -o DIR` makes one); to run it as it is",
+            f"{folder.path} has no model.onnx (`quoth export {folder.path} -o DIR` creates one); to run it as it is",
             "torch",
         )
     from quoth.engines.torch import TorchEngine

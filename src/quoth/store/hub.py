@@ -87,13 +87,13 @@ def _wanted_on_hub(name: str, revision: str | None, token: str | bool | None) ->
     from huggingface_hub import HfApi, errors
 
     try:
-        # Asked once: what lists the files of a repository asks again and again where the hub cannot be reached.
+        # A single request: the functions that list files retry many times if the hub cannot be reached.
         found = HfApi().model_info(name, revision=revision, token=token, timeout=_PATIENCE_S)
         return wanted_files([file.rfilename for file in found.siblings or ()])
     except errors.GatedRepoError as error:
         raise ReaderError(
-            f"{name}: must be open to you, but its owner asks for your consent first. Give it on the hub, and log in "
-            "with: hf auth login"
+            f"{name}: must be accessible, but its owner requires you to accept conditions first. Accept them on the "
+            "hub, and log in with: hf auth login"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ReaderError(f"{name}: revision must be a branch, a tag or a commit of it, but is {revision!r}") from error

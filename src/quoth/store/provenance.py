@@ -51,7 +51,7 @@ class Used:
 
 
 def read_used(folder: Path, manifest: Mapping[str, Any]) -> list[Used]:
-    """Return the data sets that a reader was made from, as far as its folder says.
+    """Return the data sets that a reader was made from; empty if its folder records none.
 
     Raises:
         ReaderError: If ``seen.npz`` is damaged, or the manifest's ``data`` is not a list of objects.

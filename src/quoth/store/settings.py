@@ -74,8 +74,9 @@ class ReaderSettings(NamedToJson):
         max_tokens: Maximum length of a window, special tokens included.
         overlap: Tokens of the context that neighbouring windows share.
         decode: Decoding settings.
-        corpus: How answers from several passages of a corpus are compared; ``None``: as fitted for the shipped reader.
-        stored: Whether they were chosen for this reader; false for a plain model of transformers, which stores none.
+        corpus: How answers from several passages of a corpus are compared; ``None``: the settings of the shipped
+            reader.
+        stored: Whether the settings come from ``quoth.json``; false for a plain transformers model, which has none.
 
     Raises:
         ConfigError: If the sizes are invalid.
@@ -89,10 +90,10 @@ class ReaderSettings(NamedToJson):
 
     @property
     def threshold_when_asked(self) -> NullThreshold:
-        """The null threshold where a caller of the drop-in or the hosted task asks for "no answer".
+        """The null threshold if a caller of the drop-in or of the hosted task allows "no answer".
 
-        The stored one. A model that stores none never abstains by itself; asked to, it abstains above 0, as the authors
-        of BERT have it (Devlin et al. 2019, section 4.3).
+        It is the stored threshold, or 0 for a model that stores no settings (Devlin et al. 2019, section 4.3). Unless
+        "no answer" is allowed, such a model never abstains.
         """
         return self.decode.null_threshold if self.stored else 0.0
 
@@ -124,7 +125,7 @@ class ReaderSettings(NamedToJson):
             decode = {name: value for name, value in decode.items() if name != "agreement"} | {
                 "odds_scale": decode["agreement"]
             }
-        if "null_threshold" in decode and decode["null_threshold"] in (None, math.inf):  # as version 0.1 spelled it
+        if "null_threshold" in decode and decode["null_threshold"] in (None, math.inf):  # spellings of version 0.1
             decode = {**decode, "null_threshold": NEVER}
         _check(decode, _DECODE, f"{where}: decode")
         corpus = document.get("corpus")

@@ -171,7 +171,7 @@ def predictions(reader: Reader, examples: Iterable[Example], settings: TableSett
         "null_threshold": settings.null_threshold,
         "min_probability": settings.min_probability,
         "max_answer_tokens": settings.max_answer_tokens,
-        # In whole blocks, so that what is computed does not depend on how fast rows come.
+        # In full blocks, so that results do not depend on how fast rows arrive.
         "own_thread": False,
     }
     return reader.answer_all(examples, **options)

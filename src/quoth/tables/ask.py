@@ -32,5 +32,5 @@ def read_questions(path: Path) -> Any:
         if not isinstance(found, list | dict):
             raise ConfigError(f"{path}: must be a list of questions, or an object of names and questions")
     if not found:
-        raise ConfigError(f"{path}: must hold at least one question, but holds none")
+        raise ConfigError(f"{path}: must contain at least one question, but contains none")
     return found

@@ -12,8 +12,8 @@ An answer has ten columns, all nullable:
     error_code        string   why the row could not be read; null if it could be read
     error             string   the same as a sentence
 
-With ``top_k`` above 1 there is also ``answers``: a list of (text, start, end, probability, score), best first, also
-where the reader abstains.
+With ``top_k`` above 1 there is also ``answers``: a list of (text, start, end, probability, score), best first, even if
+the reader abstains.
 """
 
 from __future__ import annotations
@@ -129,14 +129,13 @@ def check_columns(schema: pa.Schema, settings: TableSettings) -> None:
         if not is_text(kind):
             texts = [field.name for field in schema if is_text(field.type)]
             raise ConfigError(
-                f"table: column {name!r} must hold text, but is of type {kind}. "
-                f"Columns that hold text: {_listed(texts)}"
+                f"table: column {name!r} must contain text, but is of type {kind}. Columns with text: {_listed(texts)}"
             )
     taken = [name for name in kept if name in answer_names(settings)]
     if taken:
         raise ConfigError(
-            f"table: has columns named like answers: {', '.join(taken)}. Put a prefix before the answers' names "
-            "(prefix=, --prefix), or keep other columns (columns=, --columns)."
+            f"table: must not have columns with the names of answer columns, but has {', '.join(taken)}. Set a prefix "
+            "for the answer columns (prefix=, --prefix), or keep other columns (columns=, --columns)."
         )
 
 

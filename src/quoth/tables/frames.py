@@ -1,4 +1,4 @@
-"""Answers frames of any library (pandas, polars, pyarrow, ``datasets``), through Arrow's C interface.
+"""Answers tables of any library (pandas, polars, pyarrow, ``datasets``), through Arrow's C interface.
 
 The result has the same type as the input. None of the libraries is imported here: the caller has imported its module.
 """
@@ -35,24 +35,27 @@ def answer_table(
     questions: Sequence[str] | Mapping[str, str] | None = None,
     **options: Any,
 ) -> Any:
-    """Answer the questions of a frame.
+    """Answer the questions of a table, and return it with the answers as new columns.
 
     Args:
         reader: The reader.
-        frame: A frame of pandas, polars, pyarrow or ``datasets``, or anything with Arrow's ``__arrow_c_stream__``.
-        question: The column of the questions, "question" if ``None``.
+        frame: A pandas or polars DataFrame, a pyarrow Table, a ``datasets.Dataset``, or any object with the method
+            ``__arrow_c_stream__``.
+        question: The column of the questions; "question" if ``None``.
         context: The column of the contexts.
-        questions: Questions to ask about every row, instead of a column; a mapping gives them names. Each text is
-            encoded once.
+        questions: Questions to ask about every row, instead of a column of questions; a mapping gives them names. Each
+            context is encoded once.
         options: Other fields of :class:`quoth.tables.TableSettings`: ``wide``, ``columns``, ``prefix``, ``top_k``,
             ``min_probability``, ``null_threshold``, ``max_answer_tokens``, ``max_context_chars``.
 
     Returns:
-        A frame of the same library (pyarrow's for others), with the answers as columns; rows in the same order. A row
-        that cannot be read has ``error_code`` and ``error``.
+        A table of the same type (pyarrow's for other types), with the rows in the same order, and the answers as
+        further columns, which ``quoth.tables.columns`` lists. A row that cannot be read has ``error_code`` and
+        ``error``.
 
     Raises:
         ConfigError: If a column is missing or has no text, or an option is out of range.
+        TypeError: If an option is unknown.
         ReaderError: If the engine fails.
 
     Example:
@@ -61,7 +64,7 @@ def answer_table(
         ['Ada Lovelace']
     """
     if question is not None and questions is not None:
-        raise ConfigError("question and questions must not both be given: a column of questions, or questions for all")
+        raise ConfigError("question (a column) and questions (the same ones for every row) cannot be used together")
     for name in options:
         if name not in _OPTIONS:
             meant = did_you_mean(name, _OPTIONS, quote="'") or "."
@@ -97,7 +100,7 @@ def rows_of(frame: Any, settings: TableSettings) -> Rows:
 
 
 def like(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
-    """Return an answered table as a frame of the same type as another."""
+    """Return an answered table with the same type as the caller's."""
     if isinstance(frame, pa.Table | pa.RecordBatch):
         return table
     library = _library(frame)
@@ -142,7 +145,7 @@ def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
 
 
 def _kind(dtype: Any) -> pa.DataType:
-    """Return the Arrow type of a column of pandas, so far as it is known before the column is converted."""
+    """Return the Arrow type of a pandas column, if it is known before the column is converted."""
     try:
         return pa.from_numpy_dtype(dtype)
     except (pa.ArrowNotImplementedError, TypeError):
@@ -150,9 +153,9 @@ def _kind(dtype: Any) -> pa.DataType:
 
 
 def _to_pandas(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
-    """Return the caller's columns as they are, index included, with the answers beside them.
+    """Return the caller's columns and index unchanged, with the answers as further columns.
 
-    Whole numbers of answers stay whole, though some are null.
+    Integer columns stay integer columns, even if some values are null.
     """
     pandas = sys.modules["pandas"]
     own = frame if settings.columns is None else frame[list(settings.columns)]

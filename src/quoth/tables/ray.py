@@ -58,7 +58,7 @@ def answer(
         settings: The settings of the table.
         workers: Number of actors, each with one reader.
         num_cpus: Number of CPUs that Ray reserves for each; set ``threads`` of the reader to the same number. Leave
-            one CPU for the tasks that read the data set; otherwise, they wait forever.
+            one CPU free for the tasks that read the data set; otherwise, they wait forever.
         batch_size: Number of rows per batch.
 
     Returns:
@@ -87,11 +87,11 @@ class RayEngine:
     num_cpus: float = 1
 
     def __call__(self, plan: Plan, shards: list[int], workers: int | None, watch: Watch) -> None:
-        """Do shards with several actors; if their number is ``None``, as many as the cluster has cores for.
+        """Process shards with several actors; as many as the cluster's cores allow if their number is ``None``.
 
         Raises:
             ConfigError: If the cluster cannot be reached, or a node cannot access the files.
-            JobError: If Ray does not start.
+            JobError: If Ray cannot start.
             QuothError, OSError: The error of an actor.
         """
         with self._cluster(workers), _stop_file(plan.output, watch):
@@ -128,11 +128,9 @@ class RayEngine:
                 else:
                     ray.init(address=self.address, **_QUIET)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise _no_cluster(self.address, "Ray finds none there") from error
-        except Exception as error:  # Ray has no other class for a node that does not start in time
-            raise JobError(
-                f"--ray {self.address}: Ray must start, but fails: {' '.join(str(error).split())}"
-            ) from error
+            raise _no_cluster(self.address, "Ray finds no cluster there") from error
+        except Exception as error:  # Ray has no specific exception for a node that does not start in time
+            raise JobError(f"--ray {self.address}: Ray cannot start: {' '.join(str(error).split())}") from error
         try:
             ray.data.DataContext.get_current().enable_progress_bars = False
             yield
@@ -141,20 +139,20 @@ class RayEngine:
 
 
 def _check_address(address: str) -> None:
-    """Check that something listens at an address; Ray itself would try for minutes.
+    """Check that a server listens at an address, because Ray itself would retry for minutes.
 
     Raises:
-        ConfigError: If not.
+        ConfigError: If none does, or the address is invalid.
     """
     if address in ("auto", "local"):
         return
     try:
         parts = urlsplit(address if "://" in address else f"//{address}")
         if parts.hostname is None or parts.port is None:
-            raise _no_cluster(address, "has no host and port, as in 10.0.0.1:6379")
+            raise _no_cluster(address, "has no host and port, such as 10.0.0.1:6379")
         socket.create_connection((parts.hostname, parts.port), timeout=_CONNECT).close()
     except (OSError, ValueError) as error:
-        raise _no_cluster(address, "nothing answers there") from error
+        raise _no_cluster(address, "no server answers there") from error
 
 
 def _no_cluster(address: str, why: str) -> ConfigError:
@@ -163,7 +161,7 @@ def _no_cluster(address: str, why: str) -> ConfigError:
 
 @contextmanager
 def _kept_handlers() -> Iterator[None]:
-    """Keep the handlers of stop signals, for which Ray sets its own, which end the process at once."""
+    """Restore the handlers of stop signals, which Ray replaces by handlers that exit immediately."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -239,7 +237,7 @@ def _probed(plan: Plan) -> list[Started]:
     """Load the reader on each node, and check that the node can access the input and the output.
 
     Raises:
-        ConfigError: If a node cannot.
+        ConfigError: If a node cannot access them.
     """
     token = f"{OWN}/reach-{uuid.uuid4().hex}"
     plan.output.write(token, b"")

@@ -14,8 +14,8 @@ from quoth.records import Example, Prediction
 from quoth.tables.columns import QUESTION, RowError, answer_columns, kept_names, output_schema
 from quoth.tables.settings import TableSettings
 
-# Rows that go through the reader together, at most, and their bytes of text, about: the row that reaches them is the
-# piece's last. Both are counted from the content alone, so that the pieces of some rows are always the same.
+# Maximum number of rows in a piece, which the reader processes together, and approximate bytes of text: a piece ends
+# with the row that reaches them. Both depend only on the content, so that the pieces are always the same.
 PIECE, PIECE_BYTES = 128, 1 << 23
 
 
@@ -32,7 +32,7 @@ class Rows:
     broken: Mapping[int, RowError] = field(default_factory=dict)
 
     def pieces(self, size: int) -> Iterator[Rows]:
-        """Yield the rows in pieces of a size; fewer rows where their texts are long, and at the end."""
+        """Yield the rows in pieces of at most ``size`` rows; pieces of long texts have fewer rows."""
         start = 0
         while start < self.table.num_rows:
             piece = self.table.slice(start, size)
@@ -47,10 +47,10 @@ class Rows:
 
 
 def leading(table: pa.Table, most: int) -> tuple[int, int]:
-    """Return the number of leading rows until their texts have ``most`` bytes, including the row that reaches it.
+    """Return how many leading rows have at least ``most`` bytes of text: the smallest such number.
 
     Returns:
-        The number of rows, all if their texts are shorter; and the bytes of their texts.
+        The number of rows, or of all rows if their texts are shorter; and the bytes of their texts.
     """
     ends = np.cumsum(text_bytes(table))
     count = min(int(np.searchsorted(ends, most)) + 1, len(ends))
@@ -58,7 +58,7 @@ def leading(table: pa.Table, most: int) -> tuple[int, int]:
 
 
 def text_bytes(table: pa.Table) -> NDArray[np.int64]:
-    """Return the bytes of the texts in each row, ``(rows,)``; what Arrow says of buffers depends on who made them."""
+    """Return the bytes of text in each row, ``(rows,)``; independent of how Arrow's buffers are laid out."""
     total = np.zeros(table.num_rows, np.int64)
     for column in table.columns:
         kind = column.type
@@ -79,7 +79,7 @@ def _has_length(kind: pa.DataType) -> bool:
 
 
 def piece_size(settings: TableSettings) -> int:
-    """Return how many rows go through the reader together, at most."""
+    """Return the maximum number of rows in a piece."""
     return max(1, PIECE // max(1, len(settings.asked)))
 
 

@@ -36,16 +36,17 @@ class TableSettings:
         question: The column of the questions. Not used if ``questions`` are given.
         context: The column of the contexts.
         questions: Questions to ask about every row: a sequence, or a mapping from names to questions. Stored as pairs;
-            those without names are named "1", "2" and so on.
-        wide: With ``questions``: one row per context, with answer columns for each question, named
-            ``NAME_answer`` and so on (``q1_answer`` for those without names); else one row per context and question.
-        columns: The input columns that are kept; all if ``None``.
+            questions without names get the names "1", "2" and so on.
+        wide: With ``questions``: whether there is one row per context, with columns for each question, named
+            ``NAME_answer`` and so on (``q1_answer`` for a question without a name); otherwise, there is one row per
+            context and question.
+        columns: The input columns to keep; all if ``None``.
         prefix: Prefix of the name of each output column.
-        null_threshold: Overrides the reader's: a number, or "never" abstain; ``None``: as stored.
+        null_threshold: Abstain if the null odds exceed this number, or "never"; the stored threshold if ``None``.
         reader: The reader.
 
     Raises:
-        ConfigError: If a value is out of range, or a question is empty or its name taken.
+        ConfigError: If a value is out of range, a question is empty, or two questions have the same name.
     """
 
     question: str = "question"
@@ -59,9 +60,11 @@ class TableSettings:
         float | None, "Abstain if the best answer's probability is below it, from 0 to 1.", SHARE
     ] = None
     null_threshold: NullThreshold | None = None
-    max_answer_tokens: Annotated[int | None, "Overrides the reader's.", COUNT] = None
+    max_answer_tokens: Annotated[int | None, "Maximum length of an answer, in tokens; the reader's if None.", COUNT] = (
+        None
+    )
     max_context_chars: Annotated[
-        int | None, "A longer context, in code points, is an error; no limit if None.", COUNT
+        int | None, "Maximum length of a context, in code points; a longer one is an error.", COUNT
     ] = None
     reader: ReaderChoice = field(default_factory=ReaderChoice)
 
@@ -76,7 +79,7 @@ class TableSettings:
         if self.min_probability is not None and self.null_threshold is not None:
             raise ConfigError("min_probability and null_threshold cannot be used together")
         if self.wide and not self.questions:
-            raise ConfigError("wide output needs questions to ask of every row: set questions, or leave wide out")
+            raise ConfigError("wide output needs questions to ask about every row: set questions, or do not set wide")
 
     @property
     def asked(self) -> tuple[tuple[str, str], ...]:
@@ -114,7 +117,7 @@ def _pairs(questions: Any) -> tuple[tuple[str, str], ...]:
         ]
     for name, text in pairs:
         if not isinstance(text, str) or not text.strip():
-            raise ConfigError(f"question {name}: must be a text that is not empty, but is {text!r}")
+            raise ConfigError(f"question {name}: must be a non-empty text, but is {text!r}")
     if len({name for name, _ in pairs}) < len(pairs):
         raise ConfigError("the questions must have different names, but two have the same")
     return tuple(pairs)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def squad_metrics(f1_by: Unit | None = None) -> list[EvaluationMetric]:
     """Return the metrics ``squad_exact`` and ``squad_f1`` for ``extra_metrics``, each from 0 to 100.
 
-    The predictions are the column ``text`` of the model's output. A target is a text, a list of texts (each of them is
-    right), or an object with such a list under ``text``, as in the hub's data; empty or missing if there is no answer.
+    The predictions are the column ``text`` of the model's output. A target is a text, a list of texts (all of them are
+    correct), or an object with such a list under ``text``, as in data sets on the hub; it is empty or missing for an
+    unanswerable question.
 
     Args:
         f1_by: What F1 compares, "words" or "characters"; by default, it depends on the targets.
@@ -49,10 +50,10 @@ def _scored(predictions: Sequence[Any], targets: Sequence[Any], f1_by: Unit | No
 
 
 def _texts(target: Any, row: int) -> list[str]:
-    """Return the texts of a target, none if there is no answer."""
+    """Return the texts of a target; empty if the question is unanswerable."""
     if isinstance(target, dict):
         target = target.get("text")
-    if target is None or isinstance(target, float):  # an empty cell of a frame is NaN
+    if target is None or isinstance(target, float):  # an empty cell of a data frame is NaN
         return []
     listed = [target] if isinstance(target, str) else list(target)
     if wrong := [each for each in listed if not isinstance(each, str)]:

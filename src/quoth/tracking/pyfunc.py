@@ -31,9 +31,9 @@ class ReaderModel(PythonModel):
 
         Args:
             model_input: A table with the text columns ``question`` and ``context``.
-            params: ``top_k``; ``null_threshold``, a number, where ``None`` is the reader's own; ``abstain``, "never" or
-                ``None``; ``min_probability``, in place of these two; ``overlapping``, to return spellings of one answer
-                too.
+            params: ``top_k``; ``null_threshold``, a number, or ``None`` for the stored threshold; ``abstain``, "never"
+                or ``None``; ``min_probability``, which replaces these two; and ``overlapping``, whether answers may
+                overlap.
 
         Returns:
             For each row, in order, an object with the keys of ``quoth ask --json``, and ``text``: the best answer's
@@ -47,7 +47,7 @@ class ReaderModel(PythonModel):
         rows = list(enumerate(model_input[["question", "context"]].itertuples(index=False)))
         problems = [problem for row, (question, context) in rows for problem in _problems(row, question, context)]
         if wanted.get("abstain") not in (None, "never"):
-            problems.append(f'abstain must be "never" or left out, but is {wanted["abstain"]!r}')
+            problems.append(f'abstain must be "never" or omitted, but is {wanted["abstain"]!r}')
         if problems:
             raise _refusal(problems)
         examples = [Example(f"of row {row}", question, context) for row, (question, context) in rows]

@@ -36,10 +36,10 @@ def answer_dev(
         settings: Window sizes and decoding settings.
         dev: All labelled examples; each process answers every n-th of them.
         accelerator: The processes, and their precision.
-        stopped: Called after each question; if it returns something true, the rest of them is not answered.
+        stopped: Called after each question; if the result is true, the remaining questions are not answered.
 
     Returns:
-        The predictions of all processes, with their best answer only, and the mean loss per window.
+        The predictions of all processes, each with its best answer only, and the mean loss per window.
     """
     engine = TorchEngine(model, precision=FROM_ACCELERATE[accelerator.mixed_precision])
     losses = LossEngine(engine, tokenizer.pad_id, settings.max_tokens)

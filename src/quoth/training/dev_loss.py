@@ -1,4 +1,4 @@
-"""The loss on dev, computed from the logits by which the dev questions are answered."""
+"""The loss on dev, computed from the same logits as the answers to the dev questions."""
 
 from __future__ import annotations
 

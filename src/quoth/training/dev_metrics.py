@@ -1,4 +1,4 @@
-"""What an evaluation during training measures, and which null threshold it finds."""
+"""The metrics of an evaluation during training, and the best null threshold."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from quoth.evaluation import Report
 
 
 def dev_metrics(report: Report) -> dict[str, float]:
-    """Return the metrics of one evaluation, under the names that Trainer's callbacks see.
+    """Return the metrics of one evaluation, with the names that Trainer's callbacks expect.
 
-    A model in training has no null threshold yet. Where dev has unanswerable questions, scores without one would ignore
-    them, so exact match and F1 are those at the best thresholds, by the official procedure, and they select the best
-    checkpoint.
+    A model in training has no null threshold yet, and without one it never abstains. So if dev has unanswerable
+    questions, exact match and F1 are those at the best thresholds, computed as in the official scorer. They select the
+    best checkpoint.
 
     Args:
-        report: Of dev, answered without abstaining.
+        report: The report on the dev questions, answered without abstaining.
 
     Returns:
         ``eval_exact`` and ``eval_f1``, in [0, 100], and ``eval_questions``. With unanswerable questions also

@@ -1,4 +1,4 @@
-"""The report of a finished run: the scores of its reader on the dev examples, as a page for others."""
+"""The report of a finished run: the scores of its reader on the dev examples, as one HTML page."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from quoth.reader import Reader
 from quoth.store.provenance import warnings_of
 from quoth.training.sources import Labelled
 
-_TOO_HIGH = "scores on them are too high, and say little about new questions"
+_TOO_HIGH = "scores on them are higher than on new questions"
 
 
 def write_dev_report(folder: Path, dev: Labelled, history: Sequence[Mapping[str, Any]], file: Path) -> str:
-    """Measure the reader of a run on the dev examples, and write the page of ``quoth evaluate --html``; return it.
+    """Evaluate the reader of a run on the dev examples, write the page of ``quoth evaluate --html``, and return it.
 
     Args:
-        folder: The reader, as written at the end of the run: with its null threshold.
-        dev: The dev examples. The page warns that they chose the reader.
+        folder: The reader's folder, as written at the end of the run, with its null threshold.
+        dev: The dev examples. The page warns that they selected the checkpoint.
         history: The log of the run, for the learning curve.
-        file: The page.
+        file: The file of the page.
     """
     reader = Reader.load(folder)
     names = ", ".join(Path(each.name).name for each in dev.sets)

@@ -20,11 +20,11 @@ class WindowDataset(Dataset[Window]):
 
     Attributes:
         windows: All windows of all examples, in order.
-        lost: Ids of examples that have golds, none of which fits completely into a window.
+        lost: Ids of examples that have golds, but none that fits completely into a window.
     """
 
     def __init__(self, examples: Iterable[Example], windower: Windower) -> None:
-        """Cut the examples into windows."""
+        """Split the examples into windows."""
         self.windows: list[Window] = []
         self.lost: list[str] = []
         for example, windows in windower.each(examples):
@@ -50,8 +50,8 @@ class WindowDataset(Dataset[Window]):
 def with_every_place(example: Example) -> Example:
     """Return the example with a gold at every occurrence of a gold's text as whole words in the context.
 
-    If an answer occurs several times in its context, only one of the places was annotated, and often not the one that
-    answers the question. So the loss should not penalize the others.
+    If an answer occurs several times in its context, only one occurrence was annotated, often not the one that answers
+    the question. So the loss should not penalize the others.
     """
     golds = list(example.golds or ())
     known = {(gold.text, gold.start, gold.context_index) for gold in golds}

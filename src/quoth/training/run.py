@@ -117,9 +117,14 @@ def train(
         callbacks: Additional callbacks, as for transformers' Trainer.
         settings: Fields of :class:`TrainConfig`; ``base`` is required.
 
+    Returns:
+        The reader's folder, and the scores of the selected checkpoint.
+
     Raises:
         ConfigError: If a setting is unknown or out of its range.
-        TrainingError: If ``out`` holds another run, or the base cannot be loaded.
+        TrainingError: If ``out`` contains another run or other files, the base cannot be loaded, or training fails;
+            see :meth:`ReaderTrainer.train <quoth.training.trainer.ReaderTrainer.train>`.
+        MissingExtraError: If the extra [train] is not installed.
         DataError: If the data cannot be read.
 
     Example:
@@ -230,13 +235,13 @@ def _checkpoint(out: Path, config: TrainConfig, resume: bool) -> Path | None:
 
 
 def _parents(config: TrainConfig) -> list[tuple[str, Path]]:
-    """Return the folders of the readers that a run learns from; for the shipped one, where its provenance is."""
+    """Return the folders of the base and the teacher; for the shipped reader, the folder with its provenance."""
     named = {"base": config.base, "teacher": config.teacher}
     return [(role, shipped_folder().path if name == SHIPPED else Path(name)) for role, name in named.items() if name]
 
 
 def _warn_of_threshold(config: TrainConfig, dev: Labelled) -> None:
-    """Warn that a base abstains and the reader will not, because dev does not tell from when on."""
+    """Warn if the base abstains, but the new reader will not, because dev has no unanswerable questions."""
     folder = dict(_parents(config))["base"]
     if not folder.is_dir() or any(example.golds == () for example in dev):
         return

@@ -1,10 +1,10 @@
-"""The settings of ``quoth.train`` as a type, so that an editor completes and checks them."""
+"""The settings of ``quoth.train`` as a type, so that editors and type checkers know them."""
 
 from typing import Required, TypedDict
 
 
 class TrainSettings(TypedDict, total=False):
-    """The fields of :class:`quoth.TrainConfig`, which says what each means. A test compares the two."""
+    """The fields of :class:`quoth.TrainConfig`, which documents them. A test checks that the two are the same."""
 
     base: Required[str]
     epochs: float

@@ -16,7 +16,7 @@ from quoth.store.provenance import Used, inherited, merged, warnings_of
 
 # The name of a data set that was not read from a file.
 IN_MEMORY = "examples in memory"
-_TOO_GOOD = "its scores are too high, and choose badly. Take questions about other texts"
+_TOO_GOOD = "its scores are too high and may select the wrong checkpoint. Use questions about other texts"
 
 
 # The float checkpoint of the shipped reader, which is in the repository, not in the wheel.
@@ -29,7 +29,7 @@ class Labelled:
 
     Attributes:
         examples: The examples of all sets, in order.
-        sets: The sets: files, names on the hub, or what was given in memory.
+        sets: The data sets: files, hub names, or examples in memory.
     """
 
     examples: tuple[Example, ...]
@@ -70,9 +70,9 @@ def used_by(data: Labelled, dev: Labelled, parents: Iterable[tuple[str, Path]]) 
     """Return all data sets of a run: training data, dev data, and the data of its base and its teacher.
 
     Args:
-        data: What it is trained on.
-        dev: By what its checkpoint is chosen.
-        parents: "base" or "teacher", and the folder, which may be a plain one or none at all.
+        data: The training data.
+        dev: The data that select the checkpoint.
+        parents: "base" or "teacher", and its folder, which need not be a reader's folder or exist.
     """
     used = [Used("training", each) for each in data.sets] + [Used("choosing", each) for each in dev.sets]
     for name, folder in parents:
@@ -82,7 +82,7 @@ def used_by(data: Labelled, dev: Labelled, parents: Iterable[tuple[str, Path]]) 
 
 
 def warn_of_overlap(used: Sequence[Used], dev: Labelled) -> None:
-    """Warn of each set that the run, its base or its teacher learns from, and that shares texts with dev."""
+    """Warn of each data set that the run, its base or its teacher is trained on and that shares texts with dev."""
     learned = [each for each in used if each.role == "training"]
     for data in dev.sets:
         examples = list(dev.examples) if len(dev.sets) == 1 else _of_set(dev, data)

@@ -1,4 +1,4 @@
-"""What stops a run: signals, too little memory, a loss that diverges."""
+"""Reasons to stop a run: signals, out-of-memory errors, and a diverging loss."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def raise_if_diverged(
         with_teacher: Whether there is a teacher.
 
     Raises:
-        TrainingError: If it did.
+        TrainingError: If the loss diverged.
     """
     # A uniform distribution has the loss log(length); a loss far above it does not recover. The distillation loss
     # counts four times (its temperature squared).

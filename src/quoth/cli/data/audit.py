@@ -27,13 +27,13 @@ def audit(
     ] = None,
     reader: Annotated[
         str | None,
-        typer.Option(metavar="READER", help="Also ask this reader, which was not trained on these questions."),
+        typer.Option(metavar="READER", help="Also use this reader, which was not trained on these questions."),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(metavar="K", min=2, help="Train K readers, each on the other folds, and ask those.")
+        int | None, typer.Option(metavar="K", min=2, help="Also use K readers, each trained on the other K-1 folds.")
     ] = None,
     base: Annotated[
-        str, typer.Option(metavar="BASE", help="The encoder of the readers of --folds, as for quoth train.")
+        str, typer.Option(metavar="BASE", help="With --folds: the encoder to train, as for quoth train.")
     ] = "shipped",
     json: options.Json = False,
 ) -> None:

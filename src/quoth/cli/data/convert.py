@@ -36,7 +36,9 @@ def convert(
     ] = None,
     annotators: Annotated[
         str,
-        typer.Option(metavar="HOW", help="If annotators disagree: golds keeps all answers, conflict leaves out."),
+        typer.Option(
+            metavar="HOW", help="If annotators disagree: golds keeps all answers, conflict drops the question."
+        ),
     ] = "golds",
     disagreements: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the questions on which they differ: JSON lines.")
@@ -112,10 +114,10 @@ def _print(out: Path, merged: Merged) -> None:
         typer.echo(f"agreement on {count(agreement.questions, 'question')} of several annotators: {parts}")
     for each in merged.disagreements[:_SHOWN]:
         answers = " | ".join(f"{who or '?'}: {_said(golds)}" for who, golds in each.task.labels)
-        left = ", left out" if each.is_left_out else ""
-        typer.echo(visible(f"differ about the {each.kind}{left}: id {each.task.id}: {each.task.question} {answers}"))
+        left = ", dropped" if each.is_left_out else ""
+        typer.echo(visible(f"disagree about the {each.kind}{left}: id {each.task.id}: {each.task.question} {answers}"))
     if (more := len(merged.disagreements) - _SHOWN) > 0:
-        typer.echo(f"... and {more:,} more; --disagreements FILE has all")
+        typer.echo(f"... and {more:,} more; to write all of them, use --disagreements FILE")
     typer.echo(f"{out}: {count(len(merged.examples), 'question')}")
 
 

@@ -23,9 +23,7 @@ def pairs(
     seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
     reader: Annotated[
         str | None,
-        typer.Option(
-            metavar="READER", help="Leave out pairs that this reader answers with a probability of at least 0.5."
-        ),
+        typer.Option(metavar="READER", help="Skip pairs that this reader answers with a probability of at least 0.5."),
     ] = None,
     sep: options.Sep = None,
     encoding: options.Encoding = None,
@@ -33,8 +31,8 @@ def pairs(
     """Create unanswerable questions: each with another paragraph of its article that shares words but has no gold.
 
     Use them to train a reader to abstain, or to measure whether it does. The file is SQuAD v2.0 JSON with only the
-    pairs. Questions that occur with several contexts of one article, as in a form, are left out, because the other
-    contexts may answer them, too.
+    pairs. Questions that occur with several contexts of one article, as in a form, are skipped, because the other
+    contexts may answer them too.
 
     Example: [cyan]quoth data pairs train.json -o pairs.json --share 0.3[/cyan]
     """

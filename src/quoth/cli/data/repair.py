@@ -58,7 +58,7 @@ def repair(
     if not inspected.rows:
         raise DataError(file, inspected.problems.sentences(), inspected.problems.lines())
     repaired = repair_rows(inspected.rows, rules)
-    # Rules apply to rows, so problems before there are rows, such as a line that is not JSON, remain.
+    # Rules apply to rows, so problems that occur before rows are parsed, such as a line that is not JSON, remain.
     checked = Problems(file)
     check(inspected.rows, checked)
     unread = [problem for problem in inspected.problems.noted if problem.level == "error"]

@@ -1,4 +1,4 @@
-"""``quoth data select``: which unlabelled questions to label next."""
+"""``quoth data select``: selects the unlabelled questions to label next."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from quoth.cli.data.show import count
 def select(
     file: options.File,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The tasks, as Label Studio imports them.")],
-    number: Annotated[int, typer.Option("--number", "-n", metavar="N", min=1, help="How many questions.")] = 100,
+    number: Annotated[int, typer.Option("--number", "-n", metavar="N", min=1, help="Number of questions.")] = 100,
     reader: Annotated[
         list[str] | None,
-        typer.Option(metavar="READER", help="Whose doubt counts; several: also where they differ."),
+        typer.Option(metavar="READER", help="Reader whose uncertainty counts; of several, also their disagreement."),
     ] = None,
     random_share: Annotated[
-        float, typer.Option(metavar="X", min=0, max=1, help="Share that is drawn at random, from 0 to 1.")
+        float, typer.Option(metavar="X", min=0, max=1, help="Share of random questions, from 0 to 1.")
     ] = 0.25,
     hidden_share: Annotated[
-        float, typer.Option(metavar="X", min=0, max=1, help="Share whose suggestion is hidden, from 0 to 1.")
+        float, typer.Option(metavar="X", min=0, max=1, help="Share of tasks without a visible suggestion, from 0 to 1.")
     ] = 0.3,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
     sep: options.Sep = None,
     encoding: options.Encoding = None,
 ) -> None:
     """Select the unlabelled questions that are worth labelling next, and write them as tasks for Label Studio.
 
-    Most are those whose answer or "no answer" the readers doubt, spread over articles, nearly equal questions once. The
-    rest is drawn at random and marked with its chance: only what is measured on those holds for all questions. The
-    first reader's answers are suggestions, hidden on a share of the tasks. Needs the extra [audit].
+    Most of them are the questions on which the readers are least certain, spread over articles, without near
+    duplicates. The rest is drawn at random, and marked with the probability of being drawn: only metrics on these are
+    valid for all questions. The first reader's answers are suggestions, hidden in a share of the tasks. Needs the extra
+    [audit].
 
     Example: [cyan]quoth data select questions.csv -o tasks.json --number 200 --reader runs/1[/cyan]
     """
@@ -51,11 +52,11 @@ def select(
 
     check_different({"FILE": file, "--out": out})
     if ".json" not in out.suffixes:
-        raise ConfigError(f"{out}: tasks for Label Studio must be called .json")
+        raise ConfigError(f"{out}: the name of a file for Label Studio must end in .json")
     every = read_examples(file, sep=sep, encoding=encoding)
     examples = [example for example in every if example.golds is None]
     if len(examples) < len(every):
-        note(f"{count(len(every) - len(examples), 'question')} left out: labelled already.")
+        note(f"{count(len(every) - len(examples), 'question')} skipped: already labelled.")
     if not examples:
         raise ConfigError(f"{file}: must have unlabelled questions to select from, but has none")
     names = reader or ["shipped"]
@@ -68,7 +69,7 @@ def select(
     with whole_file(out) as opened:
         json.dump(to_label_studio(selected, Path(names[0]).name), opened, indent=1)
     drawn = sum(each.why == "random" for each in selected)
-    how = f"{len(selected) - drawn:,} by doubt, {drawn:,} at random"
+    how = f"{len(selected) - drawn:,} by uncertainty, {drawn:,} at random"
     note(f"{count(len(selected), 'question')} of {len(examples):,}: {how}.")
     if len(selected) < number:
-        note(f"{number:,} were asked for, but the others are labelled, or nearly equal to these.")
+        note(f"requested {number:,}, but the other questions are labelled or near duplicates of these.")

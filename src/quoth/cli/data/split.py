@@ -63,7 +63,7 @@ def split(
     if titles:
         found: dict[str, list[Example]] = dict(zip(sides, split_examples(every, wanted), strict=True))
         if empty := [side for side, examples in found.items() if not examples]:
-            raise ConfigError(f"{titles}: must name some articles of {file} and not all, but nothing is {empty[0]}")
+            raise ConfigError(f"{titles}: must name some but not all articles of {file}, but no article is {empty[0]}")
     else:
         found = dict(zip(sides, split_by_shares(every, shares, seed=seed), strict=True))
     out.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def _shares(share: float | None, parts: str | None) -> list[float]:
     try:
         return [float(size) for size in (parts or "").split(",") if parts]
     except ValueError:
-        raise ConfigError(f"--parts must be numbers with commas, such as 80,10,10, but is {parts}") from None
+        raise ConfigError(f"--parts must be numbers separated by commas, such as 80,10,10, but is {parts}") from None
 
 
 def _write_titles(examples: list[Example], path: Path) -> None:

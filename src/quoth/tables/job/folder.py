@@ -21,7 +21,7 @@ from pyarrow import fs
 from quoth.files import is_unfinished, whole_bytes
 from quoth.tables.sources.files import refuse_keys, system_of
 
-# Holds all that is neither a shard nor made of shards.
+# The subfolder of all files except shards and merged shards.
 OWN = "_quoth"
 
 
@@ -40,7 +40,7 @@ class Folder:
         """Return the folder of a path or a URL.
 
         Raises:
-            ConfigError: If a URL holds a key, or its scheme is unknown.
+            ConfigError: If a URL contains a key, or its scheme is unknown.
         """
         if "://" not in str(text):
             return cls(str(Path(text).absolute()))
@@ -67,12 +67,12 @@ class Folder:
         return self.where.partition("?")[0] if self.path is None else self.where
 
     def make(self) -> None:
-        """Create it where it must be created."""
+        """Create the folder if necessary; object stores need no folders."""
         if self.path is not None:
             (self.path / OWN).mkdir(parents=True, exist_ok=True)
 
     def names(self) -> list[str]:
-        """Return the names of what lies directly in it, sorted; none if it does not exist."""
+        """Return the sorted names of its files and folders; empty if it does not exist."""
         system, inner = system_of(self.where)
         infos = system.get_file_info(fs.FileSelector(inner, allow_not_found=True))
         return sorted(info.base_name for info in infos)
@@ -83,16 +83,16 @@ class Folder:
         return bool(system.get_file_info(inner).type == fs.FileType.File)
 
     def open(self, name: str) -> pa.NativeFile:
-        """Open a file in it for reading at any place.
+        """Open a file in it for random access.
 
         Raises:
-            OSError: If it is not there or cannot be read.
+            OSError: If it does not exist or cannot be read.
         """
         system, inner = system_of(self.url(name))
         return system.open_input_file(inner)
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a file in it, or ``None`` if it is not there."""
+        """Return the content of a file in it, or ``None`` if it does not exist."""
         try:
             with self.open(name) as file:
                 return cast(bytes, file.read())
@@ -101,9 +101,9 @@ class Folder:
 
     @contextmanager
     def whole(self, name: str) -> Iterator[BinaryIO]:
-        """Write a file that is there whole, and safe from a power failure, or not at all.
+        """Write a file atomically, so that it also survives a power failure.
 
-        An object store takes a file once it is complete; until then it is written to a temporary file of this machine.
+        For an object store, it is written to a local temporary file and uploaded when it is complete.
         """
         if self.path is not None:
             with whole_bytes(self.path / name) as file:
@@ -119,12 +119,12 @@ class Folder:
                 shutil.copyfileobj(draft, target, 1 << 20)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a small file, whole or not at all."""
+        """Write a small file atomically."""
         with self.whole(name) as file:
             file.write(content)
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
         system, inner = system_of(self.url(name))
         if system.get_file_info(inner).type == fs.FileType.File:
             system.delete_file(inner)

@@ -28,7 +28,7 @@ from quoth.tables.job.queue import ShardQueue
 from quoth.tables.job.shards import write_shard
 from quoth.tables.sources import Cursor
 
-# Maximum number of workers that may be killed at one shard.
+# Maximum number of attempts at a shard whose workers are killed.
 _ATTEMPTS = 3
 # Interval of checks for a stop signal, in seconds.
 _TICK = 0.2
@@ -71,7 +71,7 @@ def default_workers(threads: int | None) -> int:
 
 
 def run_local(plan: Plan, shards: list[int], workers: int | None, watch: Watch) -> None:
-    """Do shards with several workers; if their number is ``None``, with as many as the cores allow.
+    """Process shards with several workers; as many as the cores allow if their number is ``None``.
 
     Raises:
         JobError: If a worker cannot start, or workers are killed repeatedly at the same shard.
@@ -177,8 +177,8 @@ class _Crew:
             start, stop = self._plan.bounds(shard)
             others = f", and {len(self._lost) - 1} other shards" if len(self._lost) > 1 else ""
             raise JobError(
-                f"rows {start:,} to {stop - 1:,}{others}: must be answered, but ended their worker {_ATTEMPTS} times "
-                f"(exit code {code}): out of memory? All other shards are done."
+                f"rows {start:,} to {stop - 1:,}{others}: could not be answered, because their worker was killed "
+                f"{_ATTEMPTS} times (exit code {code}): out of memory? All other shards are done."
             )
 
 

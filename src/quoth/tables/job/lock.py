@@ -95,7 +95,7 @@ def _leased(folder: Folder) -> Iterator[None]:
     folder.write(LOCK, owner.encode())
     time.sleep(_SETTLE)
     if not (folder.read(LOCK) or b"").startswith(owner.encode()):
-        raise _taken(folder, f"it took {LOCK} at the same time")
+        raise _taken(folder, f"it acquired {LOCK} at the same time")
     thread.start()
     try:
         yield

@@ -98,7 +98,7 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
     except ValueError as error:
         raise JobError(f"{file}: must be JSON, but cannot be read: {error}. Start again in another folder.") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise JobError(f"{file}: format must be {FORMAT}. Is it of another version of Quoth?")
+        raise JobError(f"{file}: format must be {FORMAT}. Was it written by another version of Quoth?")
     return found
 
 

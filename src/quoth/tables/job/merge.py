@@ -17,12 +17,12 @@ _ROWS = 1024
 
 
 def merge(plan: Plan, kind: str) -> str:
-    """Write all shards as ``DIR/_answers.csv`` or ``DIR/_answers.jsonl``, whole or not at all; return its path or URL.
+    """Write all shards to ``DIR/_answers.csv`` or ``DIR/_answers.jsonl``, atomically; return its path or URL.
 
     In CSV, lists and other nested values are written as JSON, and null is an empty cell.
 
     Raises:
-        ConfigError: If there is no such format.
+        ConfigError: If the format is unknown.
         OSError: If the file cannot be written.
     """
     check_format(kind)
@@ -49,7 +49,7 @@ def check_format(kind: str) -> None:
     """Check the name of a format.
 
     Raises:
-        ConfigError: If there is no such format.
+        ConfigError: If the format is unknown.
     """
     if kind not in FORMATS:
         raise ConfigError(f"the output format must be one of {', '.join(FORMATS)}, but is {kind}")

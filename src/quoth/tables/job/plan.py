@@ -44,7 +44,7 @@ class Counts:
 
     @property
     def questions(self) -> int:
-        """How many questions there were."""
+        """Number of questions."""
         return self.answered + self.abstained + self.failed
 
     def __add__(self, other: Counts) -> Counts:

@@ -1,12 +1,12 @@
 """A job over a table: planned once, run shard by shard, and resumed by the same command.
 
 DIR/
-├── part-000000.parquet    one file per shard, in the order of the rows; a file that is there is done
+├── part-000000.parquet    one file per shard, in the order of the rows; it exists if and only if it is complete
 ├── …
 └── _quoth/
-    ├── job.json           what is fixed: inputs, settings, reader, versions
-    ├── summary.json       what came out, once all is done
-    └── lock               held by the process that works here
+    ├── job.json           the manifest: inputs, settings, reader, versions
+    ├── summary.json       the result, written at the end
+    └── lock               held by the running process
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class Job:
     Attributes:
         inputs: Files, folders and globs; paths or URLs.
         output: The folder of the shards: a path or a URL.
-        settings: What is asked.
-        rows_per_shard: Rows of the input in each shard; if ``None``, about 4,096 questions.
-        workers: How many; if ``None``, one per usable core of this machine, or of the cluster, divided by the threads
-            of each.
-        retry_errors: Do shards that hold errors again. Then ``max_context_chars`` may differ from the first run's.
+        settings: The questions, the columns and the reader.
+        rows_per_shard: Number of input rows in each shard; ``None``: as many as have about 4,096 questions.
+        workers: Number of workers; ``None``: the usable cores of this machine or of the cluster, divided by the threads
+            of a worker.
+        retry_errors: Whether to repeat shards with errors. ``max_context_chars`` may then differ from the first run's.
     """
 
     inputs: tuple[str, ...]
@@ -75,7 +75,7 @@ class Job:
         """The folder of the shards.
 
         Raises:
-            ConfigError: If there can be no such folder.
+            ConfigError: If the path or URL cannot be used as a folder.
         """
         return Folder.of(self.output)
 
@@ -86,7 +86,7 @@ class Job:
 
     @property
     def crew(self) -> int:
-        """How many workers there are on this machine."""
+        """Number of workers on this machine."""
         return self.workers or default_workers(self.settings.reader.threads)
 
 
@@ -95,9 +95,9 @@ class Status:
     """The state of a job.
 
     Attributes:
-        plan: What is to be done.
-        done: What came out of all shards that are done and stay so.
-        todo: The other shards.
+        plan: The plan.
+        done: The counts of all finished shards that are not repeated.
+        todo: The indices of the other shards.
     """
 
     plan: Plan
@@ -106,7 +106,7 @@ class Status:
 
     @property
     def shards_done(self) -> int:
-        """How many shards are done and stay so."""
+        """Number of finished shards that are not repeated."""
         return self.plan.shards - len(self.todo)
 
 
@@ -119,7 +119,7 @@ class Summary:
         shards: Number of shards.
         seconds: Duration of this run, in seconds.
         rows_now: Number of rows answered by this run.
-        starting: Seconds until the first worker had loaded its reader; on Ray, until the first shard was begun.
+        starting: Time until the first worker had loaded its reader, in seconds; on Ray, until the first shard started.
     """
 
     counts: Counts
@@ -161,7 +161,7 @@ def look(job: Job) -> Status:
 
 
 def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
-    """Run a job, or the rest of it.
+    """Run a job, or resume it.
 
     Raises:
         ConfigError: As in :func:`look`; and if another job uses the folder.
@@ -173,7 +173,7 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
     """
     begun, begun_at = time.monotonic(), time.time()
     folder = job.folder
-    read_manifest(folder)  # before anything is written into a folder that is not the job's
+    read_manifest(folder)  # raises before anything is written to a folder that is not the job's
     folder.make()
     with FirstSignal() as stop, locked(folder):
         before = written = read_manifest(folder)
@@ -207,7 +207,7 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
         if stop.seen and shards_left:
             raise JobStoppedError(
                 f"{folder}: stopped after {plan.shards - shards_left:,} of {plan.shards:,} shards. "
-                "The same command continues.",
+                "Run the same command again to resume.",
                 stop.seen,
             )
         seconds = time.monotonic() - begun

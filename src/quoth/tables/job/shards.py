@@ -36,7 +36,7 @@ def write_shard(plan: Plan, index: int, cursor: Cursor, answerer: TableAnswerer,
         index: The index of the shard.
         cursor: The cursor that reads the rows.
         answerer: The answerer.
-        report: Called from time to time with the counts so far.
+        report: Called repeatedly with the counts so far.
 
     Raises:
         DataError: If the input cannot be read, or has changed.
@@ -89,7 +89,7 @@ def _joined(group: list[pa.Table], schema: pa.Schema) -> pa.Table:
 
 
 def count(table: pa.Table, settings: TableSettings) -> Counts:
-    """Count what came out of some answered rows, but not the rows: the answers of a long text may be in two tables."""
+    """Count answers and errors of some answered rows; not rows, because a row's answers may be in two tables."""
     names = answer_names(settings)
     errors: Counter[str] = Counter()
     answered = 0

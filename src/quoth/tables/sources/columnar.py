@@ -1,4 +1,4 @@
-"""Parquet and Arrow files, whose rows can be counted without reading them, and read from the middle."""
+"""Parquet and Arrow files: their rows can be counted without reading them, and read from any row group or batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quoth.tables.sources.files import Location, Scan, unreadable
 
 # Maximum rows, and approximate bytes, that are decoded at once.
 _ROWS, _BYTES = 1024, 1 << 25
-# Bytes of a column that are read at once, because a row group may be larger than the memory.
+# Number of bytes of a column that are read at once, because a row group may be larger than the memory.
 _BUFFER = 1 << 20
 
 

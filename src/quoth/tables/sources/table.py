@@ -122,8 +122,8 @@ def _agreed(schema: pa.Schema, other: pa.Schema, settings: TableSettings, where:
         one, two = (str(part.field(name).type) if name in part.names else "missing" for part in (schema, other))
         if one != two:
             raise ConfigError(
-                f"{second.path}: must have the columns of {first.path}, but column {name!r} is {two} here, and {one} "
-                "there. Choose columns that all files have (--columns)."
+                f"{second.path}: must have the columns of {first.path}, but the type of column {name!r} is {two} here "
+                f"and {one} there. Choose columns that all files have (--columns)."
             )
     return schema
 
@@ -157,7 +157,7 @@ class Cursor:
     def read(self, start: int, stop: int, size: int) -> Iterator[Rows]:
         """Yield the rows from ``start`` to below ``stop`` in pieces of a size.
 
-        Pieces are smaller where texts are long, and at the end of each file.
+        Pieces of long texts, and the last piece of each file, are smaller.
 
         Raises:
             DataError: If a file has changed since it was scanned, or cannot be read.
@@ -172,7 +172,7 @@ class Cursor:
     def _read_file(self, index: int, start: int, stop: int, size: int) -> Iterator[Rows]:
         file = self._table.files[index]
         file.check_unchanged()
-        opened, self._open = self._open, None  # if reading fails, nobody knows where it stands
+        opened, self._open = self._open, None  # if reading fails, the position in the file is unknown
         if opened is None or opened.index != index or opened.row > start or _mark(file, start)[0] > opened.row:
             row, place = _mark(file, start)
             opened = _OpenFile(index, row, self._rows(file.location, place))
@@ -216,7 +216,7 @@ class _OpenFile:
             self._next(row - self.row)
 
     def take(self, count: int) -> Rows:
-        """Return the next rows: one piece of at most so many.
+        """Return the next rows, at most ``count``.
 
         Raises:
             StopIteration: If there are fewer rows in the file.
@@ -233,7 +233,7 @@ class _OpenFile:
         return Rows(pa.concat_tables(tables), broken)
 
     def _next(self, most: int, room: int | None = None) -> tuple[Rows, int]:
-        """Return some of the next rows, and the bytes of their texts if only some bytes have room."""
+        """Return some of the next rows, and the bytes of their texts if ``room`` limits these."""
         while self._rest is None or not self._rest.table.num_rows:
             self._rest = next(self._batches)
         rest, size = self._rest, 0

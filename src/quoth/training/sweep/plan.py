@@ -54,10 +54,12 @@ class SweepPlan:
             at the same percentage of their steps; ``None``: never.
     """
 
-    trials: Annotated[int, "How many trials there are.", COUNT]
+    trials: Annotated[int, "Number of trials.", COUNT]
     vary: Mapping[str, Range | Choices]
     seed: Annotated[int, "Seed of the sampler.", Within(least=0)] = 0
-    prune_after: Annotated[int | None, "Finished trials from which on others are stopped early.", COUNT] = None
+    prune_after: Annotated[int | None, "Number of finished trials after which bad trials are stopped early.", COUNT] = (
+        None
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -106,7 +108,7 @@ def _values(name: str, spec: Any) -> Range | Choices:
 def _head_problems(document: Mapping[str, Any]) -> Iterator[str]:
     yield from value_problems(SweepPlan, document, also=("vary",))
     if "trials" not in document:
-        yield "trials must be given: how many to run"
+        yield "trials must be given: the number of trials"
 
 
 def _vary_problems(vary: Any) -> Iterator[str]:
@@ -155,7 +157,7 @@ def _range_problems(name: str, kind: type, spec: Mapping[str, Any]) -> Iterator[
     if not spec["low"] < spec["high"]:
         yield f"vary: {name}.low must be below high ({spec['high']}), but is {spec['low']}"
     if spec.get("log") is True and not spec["low"] > 0:
-        yield f"vary: {name}.low must be above 0 where log is true, but is {spec['low']}"
+        yield f"vary: {name}.low must be above 0 if log is true, but is {spec['low']}"
 
 
 def _value_problem(name: str, value: Any) -> Iterator[str]:
