@@ -7,6 +7,7 @@ from typing import Unpack, get_type_hints
 import pytest
 
 import quoth
+from quoth import evaluation
 from quoth.config import settings_of
 from quoth.data.describe import describe
 from quoth.evaluation import score
@@ -39,6 +40,14 @@ def test_options_of_to_json_are_those_of_to_dict():
     report = score(EXAMPLES, {"1": "cat"})
     with pytest.warns(DeprecationWarning, match="use to_dict"):
         assert "slices" in report.to_json(slices=True)
+
+
+@pytest.mark.parametrize("module", [evaluation, evaluation.report], ids=lambda module: module.__name__)
+def test_rows_of_a_report_were_called_row(module):
+    with pytest.warns(DeprecationWarning, match=f"{module.__name__}.Row is deprecated, use ScoredRow"):
+        assert module.Row is type(score(EXAMPLES, {"1": "cat"}).rows[0])
+    with pytest.raises(AttributeError, match="has no attribute 'Rows'"):
+        _ = module.Rows
 
 
 def ran(code, *warn):

@@ -140,34 +140,6 @@ def test_completion_is_installed_and_completes(tmp_path):
     assert {"check", "describe", "windows"} <= set(done.stdout.split()), done.stderr
 
 
-@pytest.mark.long
-@pytest.mark.torch
-def test_an_editor_sees_the_types(tmp_path):
-    """What a type checker reveals of the public names, an editor shows."""
-    source = """
-import quoth
-
-reader = quoth.Reader.load()
-reveal_type(reader.answer("Who?", "Ana."))
-reveal_type(reader.answer("Who?", "Ana.").best)
-reveal_type(quoth.evaluate(reader, quoth.read_examples("dev.json")))
-reveal_type(quoth.train("train.json", out="runs/1"))
-quoth.Reader.load(7)
-"""
-    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--no-incremental", "--follow-imports=silent", "mine.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    revealed = re.findall(r'Revealed type is "([^"]+)"', done.stdout)
-    names = [name.replace("quoth.", "") for name in revealed]
-    assert names == [
-        "records.Prediction",
-        "records.Answer | None",
-        "evaluation.report.Report",
-        "training.run.TrainResult",
-    ]
-    assert 'incompatible type "int"' in done.stdout
-
-
 def test_reprs_are_informative():
     asked = Example("q", "Who?", "By Ana.")
     prediction = Prediction(asked, (Answer("Ana", Span(3, 6), 1.0, 0.257),), 0.0, False)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from quoth.errors import DataError, PredictionsError
 from quoth.evaluation import (
     Report,
-    Row,
+    ScoredRow,
     evaluate,
     exact_and_f1,
     prediction_files,
@@ -210,9 +210,9 @@ def test_the_tutorials_score_is_reproduced():
 def test_every_question_has_a_row():
     report = score([example("1", "cat"), example("2"), example("3", "dog")], {"3": "black dog", "2": None, "9": "x"})
     assert report.rows == (
-        Row("1", False, 0.0, None, True),
-        Row("2", True, 1.0, "", False),
-        Row("3", False, pytest.approx(2 / 3), "black dog", True),
+        ScoredRow("1", False, 0.0, None, True),
+        ScoredRow("2", True, 1.0, "", False),
+        ScoredRow("3", False, pytest.approx(2 / 3), "black dog", True),
     )
     assert [row.f1 for row in report.rows] == [0.0, 100.0, pytest.approx(200 / 3)]
     assert report.to_dict() == {
@@ -321,8 +321,8 @@ def test_evaluate_keeps_no_contexts_in_memory():
 
 
 def test_the_report_as_text():
-    rows = [Row(str(n), n < 60, 0.5 + n / 200, "x", True) for n in range(100)]
-    rows += [Row(f"none {n}", n < 10, float(n < 10), None, False) for n in range(20)]
+    rows = [ScoredRow(str(n), n < 60, 0.5 + n / 200, "x", True) for n in range(100)]
+    rows += [ScoredRow(f"none {n}", n < 10, float(n < 10), None, False) for n in range(20)]
     text = str(Report(tuple(rows), "v2.0", unknown=3, unlabelled=1_200))
     assert text.splitlines()[0].split() == ["number", "exact", "match", "F1"]
     assert [line.split()[:2] for line in text.splitlines()[1:4]] == [
@@ -339,7 +339,7 @@ def test_the_report_as_text():
 
 def test_intervals_equal_those_of_the_bootstrap():
     values = [1.0] * 300 + [0.5] * 100 + [0.0] * 100
-    report = Report(tuple(Row(str(n), value == 1, value, "x", True) for n, value in enumerate(values)))
+    report = Report(tuple(ScoredRow(str(n), value == 1, value, "x", True) for n, value in enumerate(values)))
     # Of 500 answers, the standard error of EM is 100 * sqrt(0.6 * 0.4 / 500), and 95 % is 1.96 of them either side.
     assert report.exact_interval == pytest.approx((60 - 4.29, 60 + 4.29), abs=0.5)
     assert report.f1_interval == pytest.approx((70 - 3.51, 70 + 3.51), abs=0.5)

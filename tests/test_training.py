@@ -413,7 +413,7 @@ def test_train_ends_with_the_report_of_evaluate_and_the_learning_curve(base, tmp
         assert status == 0, err
     pages = [(tmp_path / name).read_text(encoding="utf-8") for name in ("train.html", "evaluate.html")]
     assert pages[0] == pages[1]
-    assert "How it learned" in pages[0]
+    assert "The scores on the development data" in pages[0]
     assert "by which this reader was chosen among the checkpoints" in pages[0]
     assert pages[0].count("<svg") == 5
 

@@ -10,6 +10,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quoth import (
+        calibrating as calibrating,
+    )
+    from quoth import (
+        corpus as corpus,
+    )
+    from quoth import (
+        data as data,
+    )
+    from quoth import (
+        documents as documents,
+    )
+    from quoth import (
+        drawing as drawing,
+    )
+    from quoth import (
+        dropin as dropin,
+    )
+    from quoth import (
+        engines as engines,
+    )
+    from quoth import (
+        evaluation as evaluation,
+    )
+    from quoth import (
+        exporting as exporting,
+    )
+    from quoth import (
+        reading as reading,
+    )
+    from quoth import (
+        store as store,
+    )
+    from quoth import (
+        tables as tables,
+    )
+    from quoth import (
+        tracking as tracking,
+    )
+    from quoth import (
+        training as training,
+    )
+    from quoth import (
+        verification as verification,
+    )
     from quoth.calibrating import CalibrateResult, calibrate
     from quoth.corpus import Corpus
     from quoth.data import read_examples, write_squad
@@ -104,13 +149,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return import_module(f"quoth.{name}")
-    if name not in _HOMES:
-        # With name and obj, Python suggests a similar name.
-        raise AttributeError(f"module 'quoth' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
-    return getattr(import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:  # so that type checkers reject misspelt names
+
+    def __getattr__(name: str) -> Any:
+        if name in _PACKAGES:
+            return import_module(f"quoth.{name}")
+        if name not in _HOMES:
+            # With name and obj, Python suggests a similar name.
+            raise AttributeError(f"module 'quoth' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["NamedToJson"]
+__all__ = ["NamedToJson", "renamed"]
+
+
+def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module with renamed attributes; using an old name gives a DeprecationWarning.
+
+    Args:
+        module: The name of the module.
+        names: Old name -> new name.
+
+    Example:
+        >>> __getattr__ = renamed(__name__, {"Row": "ScoredRow"})
+    """
+
+    def found(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name, obj=sys.modules[module])
+        warnings.warn(f"{module}.{name} is deprecated, use {names[name]}", DeprecationWarning, stacklevel=2)
+        return getattr(sys.modules[module], names[name])
+
+    return found
 
 
 class NamedToJson:

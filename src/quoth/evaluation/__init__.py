@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from quoth.deprecated import renamed
 from quoth.errors import ConfigError, DataError, PredictionsError
 from quoth.evaluation.calibration import Calibration, Confidence
 from quoth.evaluation.compare import Comparison, compare
 from quoth.evaluation.metrics import Rules, Unit, exact_and_f1, rules_of
 from quoth.evaluation.predicted import Predicted, read_predicted, read_predictions
 from quoth.evaluation.predictions import prediction_files
-from quoth.evaluation.report import Report, Row, Slice
+from quoth.evaluation.report import Report, ScoredRow, Slice
 from quoth.evaluation.slices import Traits
 from quoth.names import suggests_names
 from quoth.records import Example, Gold, Prediction
@@ -26,8 +27,8 @@ __all__ = [
     "Confidence",
     "Predicted",
     "Report",
-    "Row",
     "Rules",
+    "ScoredRow",
     "Slice",
     "Traits",
     "compare",
@@ -37,6 +38,8 @@ __all__ = [
     "read_predictions",
     "score",
 ]
+
+__getattr__ = renamed(__name__, {"Row": "ScoredRow"})
 
 
 class AnswersAll(Protocol):
@@ -88,8 +91,8 @@ def score(
         examples: The data set. Unlabelled examples are skipped and counted.
         predictions: Texts by example id, ``None`` or ``""`` for no answer; what :func:`read_predicted` returns, with
             its probabilities and null odds; or predictions of a reader.
-        f1_by: What F1 compares, "words" or "characters"; by default, characters if most answers are in a script without
-            blanks, such as Chinese, else words, as the official scorers do. The report's ``rules`` say which it was.
+        f1_by: What F1 compares, "words" or "characters". By default, characters if most answers are in a script without
+            spaces, such as Chinese, and else words, as in the official scorers. The report's ``rules`` name it.
 
     Returns:
         A report with one row per labelled example, in order. Missing predictions count as wrong, and unknown ids are
@@ -194,13 +197,13 @@ def _report(outcomes: list[_Outcome], unknown: int, unlabelled: int, f1_by: Unit
     return Report(tuple(_row(outcome, rules) for outcome in outcomes), rules, unknown, unlabelled)
 
 
-def _row(outcome: _Outcome, rules: Rules) -> Row:
+def _row(outcome: _Outcome, rules: Rules) -> ScoredRow:
     exact, f1 = False, 0.0
     if outcome.text is not None:
         exact, f1 = exact_and_f1(outcome.text, [gold.text for gold in outcome.golds], rules)
     confidence = _confidence(outcome, rules)
     odds = outcome.null_odds
-    return Row(outcome.id, exact, f1, outcome.text, bool(outcome.golds), outcome.traits, confidence, odds)
+    return ScoredRow(outcome.id, exact, f1, outcome.text, bool(outcome.golds), outcome.traits, confidence, odds)
 
 
 def _confidence(outcome: _Outcome, rules: Rules) -> Confidence | None:

@@ -1,7 +1,7 @@
 """Exact match and F1 of a prediction by the rules of SQuAD v1.1 or v2.0, identical to the official scorers.
 
-These compare words separated by spaces. In scripts without spaces, such as Chinese, each answer would be one word, and F1
-would be exact match. There, F1 compares characters.
+These compare words separated by spaces. In scripts without spaces, such as Chinese, each answer would be one word, and
+F1 would be exact match. There, F1 compares characters.
 """
 
 from __future__ import annotations

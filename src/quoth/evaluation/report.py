@@ -11,7 +11,7 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
-from quoth.deprecated import NamedToJson
+from quoth.deprecated import NamedToJson, renamed
 from quoth.evaluation.bootstrap import clusters, interval
 from quoth.evaluation.calibration import PRECISIONS, Calibration, Confidence
 from quoth.evaluation.metrics import Rules, about_rules
@@ -23,9 +23,11 @@ _NAMED = 10  # maximum number of ids in a message
 # Null odds of a text without any span: certainly no answer, but finite, because JSON has no infinity.
 NOTHING_READ = 1e9
 
+__getattr__ = renamed(__name__, {"Row": "ScoredRow"})
+
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ScoredRow:
     """Scores of one question.
 
     Attributes:
@@ -59,7 +61,7 @@ class Row:
 class Slice:
     """One or more rows, and their totals in per cent."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ScoredRow, ...]
 
     @property
     def total(self) -> int:
@@ -144,7 +146,7 @@ class Report(Slice, NamedToJson):
         """
         found: dict[str, dict[str, Slice]] = {}
         for name, dimension in DIMENSIONS.items():
-            rows: dict[str | None, list[Row]] = {}
+            rows: dict[str | None, list[ScoredRow]] = {}
             for row in self.rows:
                 rows.setdefault(dimension.label(row.traits), []).append(row)
             if parts := {label: Slice(tuple(rows[label])) for label in dimension.labels if label in rows}:
@@ -157,7 +159,7 @@ class Report(Slice, NamedToJson):
         Returns:
             Label -> slice, in the order of the labels' names.
         """
-        rows: dict[str, list[Row]] = {}
+        rows: dict[str, list[ScoredRow]] = {}
         for row in self.rows:
             if row.id in labels:
                 rows.setdefault(labels[row.id], []).append(row)
@@ -283,12 +285,12 @@ def some(names: Sequence[str]) -> str:
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED:,} more"
 
 
-def _known(row: Row) -> Confidence | None:
+def _known(row: ScoredRow) -> Confidence | None:
     """Return the confidence of a row if it is known what the best answer is, even if the reader abstains."""
     return row.confidence if row.confidence and row.confidence.known else None
 
 
-def _slice(rows: Iterable[Row]) -> Slice | None:
+def _slice(rows: Iterable[ScoredRow]) -> Slice | None:
     kept = tuple(rows)
     return Slice(kept) if kept else None
 
