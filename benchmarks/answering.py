@@ -85,7 +85,7 @@ class Work:
     Attributes:
         flops: Floating-point operations, without padding.
         peak: Operations a second of the largest bfloat16 product.
-        windows: Seconds to cut the windows.
+        windows: Seconds to split the examples into windows.
         network: Seconds of the network.
     """
 
@@ -114,7 +114,7 @@ def quoth_sides(given: argparse.Namespace, empty: str) -> Iterator[Side]:
 def peer_sides(model: str) -> Iterator[list[Side]]:
     """Yield each peer as a list of ways to call it; the fastest is used.
 
-    All are told what to compute in: by themselves they would take the precision that the weights are stored in.
+    The precision of each is set explicitly; by default, they would use that of the stored weights.
     """
     python = peer_python("pipeline")
     yield [Side(f"{OLD}, {DEFAULT}", DEFAULT, "pipeline", python, model, {"dtype": "float32"})]

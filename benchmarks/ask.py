@@ -2,8 +2,9 @@
 
     python benchmarks/ask.py [--model FLOAT_FOLDER] [--rounds 10] [--threads 2]
 
-Both start anew each time, in turn, on a warm disk (one start of each is not counted), with the same question and text.
-The old pipeline has the float checkpoint of the shipped reader. Time is wall-clock, memory the largest resident set.
+Both sides alternate, each run in a new process, on a warm disk (the first run of each is not counted), with the same
+question and text. The old pipeline has the float checkpoint of the shipped reader. Time is wall-clock time, memory the
+largest resident set.
 """
 
 from __future__ import annotations

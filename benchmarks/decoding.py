@@ -1,7 +1,7 @@
-"""Claim: Quoth decodes logits at least 50 times as fast as the loop of the seed, and its answers are never worse.
+"""Claim: Quoth decodes logits at least 50 times as fast as the loop of the tutorial, and its answers are never worse.
 
 All 10,822 windows of SQuAD dev (384 tokens, overlap 128, cased vocabulary). The logits are synthetic, the same for both
-sides: noise, and peaks at a gold and at two other places; which peak is highest is random. The seed's loop (20 x 20
+sides: noise, and peaks at a gold and at two other places; which peak is highest is random. The tutorial's loop (20 x 20
 pairs per window, offsets read from the data set) gives a text and a score; Quoth gives complete predictions with span,
 probability and null score. The scores are compared first, example by example; the times are of the one core that each
 side uses. Needs ``datasets`` and ``transformers``::
@@ -23,7 +23,7 @@ import numpy as np
 from datasets import disable_caching, disable_progress_bars
 
 import harness
-import seed
+import tutorial_baseline as tutorial
 from quoth.reading import (
     DecodeSettings,
     SpanLogits,
@@ -40,7 +40,7 @@ from quoth.records import Example, Gold, Prediction
 from quoth.stream import BATCH_TOKENS, LOOK_AHEAD
 
 AT_LEAST = 50.0
-SETTINGS = DecodeSettings(max_answer_tokens=seed.MAX_ANSWER_LENGTH)
+SETTINGS = DecodeSettings(max_answer_tokens=tutorial.MAX_ANSWER_LENGTH)
 
 
 def main() -> None:
@@ -54,25 +54,25 @@ def main() -> None:
     disable_caching()
     disable_progress_bars()
 
-    rows = seed.load_squad(options.data / "squad" / "squad-v1.1-dev.json", options.questions)
+    rows = tutorial.load_squad(options.data / "squad" / "squad-v1.1-dev.json", options.questions)
     vocabulary = options.data / "vocab" / "bert-base-cased"
     processed = rows.map(
-        partial(seed.tokenize_validation, tokenizer=seed.load_tokenizer(vocabulary)),
+        partial(tutorial.tokenize_validation, tokenizer=tutorial.load_tokenizer(vocabulary)),
         batched=True,
         remove_columns=rows.column_names,
     )
-    cut = list(Windower(Tokenizer.load(vocabulary), max_tokens=seed.MAX_LENGTH, overlap=seed.STRIDE).each(
+    cut = list(Windower(Tokenizer.load(vocabulary), max_tokens=tutorial.MAX_LENGTH, overlap=tutorial.STRIDE).each(
         Example(row["id"], row["question"], row["context"], tuple(map(Gold, *row["answers"].values()))) for row in rows
     ))  # fmt: skip
     start, end = made_up([window for _, windows in cut for window in windows])
     batches = batched(cut, start, end)
 
     sides: dict[str, Callable[[], Any]] = {
-        "the seed's loop": lambda: seed.decode(start, end, processed, rows),
+        "the tutorial's loop": lambda: tutorial.decode(start, end, processed, rows),
         "`search_batch` and `decide`": lambda: predictions(cut, batches),
         "of which the search": lambda: search(batches),
     }
-    # What was made so far is no garbage of either side.
+    # Objects created so far must not be collected during the measurement of either side.
     gc.collect()
     gc.freeze()
     times: dict[str, list[float]] = {name: [] for name in sides}
@@ -86,7 +86,7 @@ def main() -> None:
     said = compare(theirs, ours)
     peer, quoth, _ = map(min, times.values())
     harness.record(
-        "Decoding, against the seed's loop",
+        "Decoding, against the tutorial's loop",
         [
             "| side | seconds of one core | microseconds a window |",
             "|---|---|---|",
@@ -94,7 +94,7 @@ def main() -> None:
             "",
             said,
             "",
-            f"**{peer / quoth:.1f} times the seed's loop** (at least {AT_LEAST:g}): "
+            f"**{peer / quoth:.1f} times the tutorial's loop** (at least {AT_LEAST:g}): "
             + ("holds." if peer / quoth >= AT_LEAST else "**does not hold**."),
         ],
         keep=not options.no_record,
@@ -102,10 +102,10 @@ def main() -> None:
 
 
 def made_up(windows: list[Window]) -> tuple[np.ndarray, np.ndarray]:
-    """Create logits as a reader returns them, padded to 384 as in the seed."""
+    """Create logits as a reader returns them, padded to 384 as in the tutorial."""
     rng = np.random.default_rng(0)
-    start, end = rng.normal(-7, 1.5, (2, len(windows), seed.MAX_LENGTH)).astype(np.float32)
-    distance = np.arange(seed.MAX_LENGTH)
+    start, end = rng.normal(-7, 1.5, (2, len(windows), tutorial.MAX_LENGTH)).astype(np.float32)
+    distance = np.arange(tutorial.MAX_LENGTH)
     for row, window in enumerate(windows):
         tokens = window.context_tokens
         firsts = rng.integers(tokens.start, tokens.end, 2)
@@ -152,7 +152,7 @@ def search(batches: list[tuple[WindowBatch, SpanLogits]]) -> None:
 
 
 def compare(theirs: list[tuple[str | None, float]], ours: list[Prediction]) -> str:
-    """Check that no answer is worse than the seed's, and count those that are better.
+    """Check that no answer is worse than the tutorial's, and count those that are better.
 
     Raises:
         SystemExit: If one is.
@@ -160,14 +160,14 @@ def compare(theirs: list[tuple[str | None, float]], ours: list[Prediction]) -> s
     better = same = 0
     for (text, score), prediction in zip(theirs, ours, strict=True):
         best = prediction.answers[0]
-        # The seed adds in float32.
+        # The tutorial adds in float32.
         slack = 1e-6 * max(1.0, abs(score))
         if best.score < score - slack:
             raise SystemExit(f"question {prediction.id}: must score at least {score}, but scores {best.score}")
         better += best.score > score + slack
         same += best.text == text
     return (
-        f"{len(ours):,} examples: no score is lower than the seed's, {better:,} are higher. {same:,} texts are the "
+        f"{len(ours):,} examples: no score is lower than the tutorial's, {better:,} are higher. {same:,} texts are the "
         "same; others are better spans, or widened to whole words."
     )
 

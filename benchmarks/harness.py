@@ -39,8 +39,8 @@ def options(doc: str, questions: int) -> argparse.ArgumentParser:
     """Return a parser with the common options of the answering benchmarks.
 
     Args:
-        doc: The module's docstring; its first line tells what the command does.
-        questions: How many questions are asked unless told otherwise.
+        doc: The module's docstring; its first line describes the command.
+        questions: Default number of questions.
     """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     data = os.environ.get("QUOTH_DATA")
@@ -68,7 +68,7 @@ def sample(items: Sequence[T], count: int) -> list[T]:
 def pin(threads: int) -> int:
     """Pin this process and its children to as many cores as threads, and return their number.
 
-    The libraries below all sides look at these variables, or at the cores that they may use.
+    The libraries of all sides use these environment variables, or the CPU affinity.
     """
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))[:threads]
@@ -91,12 +91,12 @@ class Bar:
 
     Attributes:
         claim: What is claimed, with its peer.
-        value: What was measured.
-        bound: What it must be at least, or at most.
-        at_most: Which of both.
-        unit: Written behind the numbers.
+        value: The measured value.
+        bound: The target: a minimum, or a maximum.
+        at_most: Whether the target is a maximum.
+        unit: Unit, written after the numbers.
         digits: Decimal places of the value.
-        condition: Whether what must hold besides does, as answers that are no worse; and its words.
+        condition: Whether a further condition is met, such as answers of the same quality; and its description.
     """
 
     claim: str
@@ -134,9 +134,9 @@ def record(title: str, lines: list[str], *, keep: bool = True, page: Path = PAGE
     """Print a result and write it to the page with date, machine and command, replacing an older one.
 
     Args:
-        title: The claim, as the heading of its part of the page.
-        lines: What was measured, in Markdown.
-        keep: Whether to write the page, and not only print.
+        title: The heading of its section of the page.
+        lines: The results, in Markdown.
+        keep: Whether to write the page; otherwise, the results are only printed.
         page: The page.
     """
     words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]

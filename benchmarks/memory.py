@@ -1,8 +1,8 @@
 """Claim: the memory of ``evaluate`` above the examples grows by less than 50 MB from 1,000 to 10,000 questions.
 
-Each number of questions in a process of its own, which reads its examples first and counts from there; the most that it
-held since, as Linux tells it (``VmHWM``). The peer is the seed, which holds the logits of all windows, padded to 384
-tokens: two float32 numbers for each. Only the growth counts, not the network, so a tiny reader will do::
+Each number of questions is measured in a separate process, which first reads its examples; the result is its peak
+memory since then (``VmHWM`` of Linux). The peer is the tutorial, which keeps the logits of all windows, padded to 384
+tokens: two float32 numbers for each. Only the growth matters, not the network, so a tiny reader is sufficient::
 
     python benchmarks/memory.py --data squad-v1.1-dev.json --reader tests/tiny/wordpiece
 """
@@ -52,7 +52,7 @@ def main() -> None:
             "",
             f"**It grows by {growth:.1f} MB** (below {AT_MOST_MB:g}): "
             + ("holds." if growth < AT_MOST_MB else "**does not hold**.")
-            + f" The logits alone that the seed holds grow by {peer:.1f} MB: {peer / max(growth, 0.1):.1f} times that.",
+            + f" The logits that the tutorial keeps grow by {peer:.1f} MB: {peer / max(growth, 0.1):.1f} times that.",
         ],
         keep=not options.no_record,
     )

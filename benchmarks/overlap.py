@@ -38,7 +38,7 @@ class TimedEngine:
 
     @property
     def idle(self) -> float:
-        """The share of the time between the first and the last call in which it did not run."""
+        """Return the share of the time between the first and the last call in which the engine did not run."""
         waits = sum(start - end for (_, end), (start, _) in pairwise(self.calls))
         return waits / (self.calls[-1][1] - self.calls[0][0])
 
@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--questions", type=int, default=1000)
-    parser.add_argument("--reader", help="a reader's folder; the shipped one if left out")
+    parser.add_argument("--reader", help="folder of a reader; by default the shipped one")
     parser.add_argument("--threads", type=int, help="of the engine; all usable cores if left out")
     harness.add_no_record(parser)
     options = parser.parse_args()

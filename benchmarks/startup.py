@@ -1,6 +1,6 @@
 """Claim: ``quoth --help`` takes at most a quarter of a second more than ``python -c pass``.
 
-Median of ten on a warm disk, each a process of its own, in turn; ``ask.py`` goes on to the answer::
+Median of ten runs on a warm disk, alternating, each in a new process. ``ask.py`` measures the time to an answer::
 
     python benchmarks/startup.py
 """

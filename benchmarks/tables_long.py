@@ -1,10 +1,10 @@
-"""Measures what a long job of `quoth answer` costs: memory and time per row up to a million rows, and 50 kills.
+"""Measures long jobs of `quoth answer`: memory and time per row up to a million rows, and 50 kills.
 
     python benchmarks/tables_long.py --part memory --part kills [--no-record]
 
-With the tiny reader of the tests, since only the growth counts. `memory`: the peak of each process of a job as Linux
-tells it (`VmHWM`), added up, with 10,000 and 1,000,000 rows. `kills`: kill -9 of all processes of a job at 50 seeded
-moments, each followed by the same command.
+Uses the tiny reader of the tests, because only the growth matters. `memory`: the sum of the peak memory of all
+processes of a job (`VmHWM` of Linux), with 10,000 and 1,000,000 rows. `kills`: kill -9 of all processes of a job at 50
+random moments (seeded), each followed by the same command.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""Measures training against the seed's set-up: windows per second, and the loss.
+"""Measures training against the tutorial's set-up: windows per second, and the loss.
 
     python benchmarks/training.py --base ENCODER --data squad-v1.1-train.json
     python benchmarks/training.py --base ENCODER --data squad-v1.1-train.json --rounds 0    # the losses alone
 
-The seed trains with transformers' Trainer: float32, every window padded to 384 tokens, batches of 8. Both sides have
-the same weights, windows of SQuAD and cores. For speed, each side runs with its own settings. For the loss, both use
-the same windows in the same order, in steps of the same size and without dropout. Both report Quoth's loss (over the
-tokens that an answer may use), whatever they minimise. A third run of Quoth with another random head shows the noise.
+The tutorial trains with transformers' Trainer: float32, every window padded to 384 tokens, batches of 8. Both sides
+have the same weights, windows of SQuAD and cores. For speed, each side runs with its own settings. For the loss, both
+use the same windows in the same order, in steps of the same size and without dropout. Both report Quoth's loss (over
+the tokens that an answer may use), whatever they minimise. A third run of Quoth with another random head shows the
+noise.
 
 ``--preload LIBRARY`` runs our side with another allocator, as docs/guides/training.md advises (jemalloc); ``--processes
 N`` shares the cores between N processes of our side (torchrun), each with its part of every batch. Our side uses
@@ -39,7 +40,7 @@ Found = dict[str, Any]  # what one side measured
 WARM = 3  # steps that are not timed
 SIZE = 32  # windows of a step of ours, and of both sides where losses are compared
 RATE = 1e-4
-SIDES = ("seed", "ours")
+SIDES = ("tutorial", "ours")
 # Tells jemalloc to keep what is freed; other allocators do not read it.
 KEEP = "dirty_decay_ms:-1,muzzy_decay_ms:-1"
 
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--head", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        found = run_seed(options) if options.side == "seed" else run_ours(options)
+        found = run_tutorial(options) if options.side == "tutorial" else run_ours(options)
         if os.environ.get("RANK", "0") == "0":
             print(json.dumps(found))
         return
@@ -103,8 +104,8 @@ def windows(options: argparse.Namespace, count: int) -> list[Window]:
     return found[:count]
 
 
-def run_seed(options: argparse.Namespace) -> Found:
-    """Train as the seed does."""
+def run_tutorial(options: argparse.Namespace) -> Found:
+    """Train as the tutorial does."""
     import torch
     from transformers import AutoConfig, AutoModelForQuestionAnswering, Trainer, TrainerCallback, TrainingArguments
 
@@ -169,7 +170,7 @@ def run_seed(options: argparse.Namespace) -> Found:
 
 
 def run_ours(options: argparse.Namespace) -> Found:
-    """Train as recipes/shipped-1.toml does; for the curve, in the seed's order."""
+    """Train as recipes/shipped-1.toml does; for the curve, in the tutorial's order."""
     import torch
     from accelerate import Accelerator
     from transformers import TrainerCallback, TrainingArguments
@@ -273,7 +274,7 @@ def cores() -> int:
 def report_speed(rounds: dict[str, list[Found]], options: argparse.Namespace) -> None:
     """Print both sides and their ratio."""
     speeds = {side: [each["speed"] for each in rounds[side]] for side in SIDES}
-    seed, ours = (statistics.median(speeds[side]) for side in SIDES)
+    theirs, ours = (statistics.median(speeds[side]) for side in SIDES)
     with_what = f", {options.processes} processes" * (options.processes > 1)
     with_what += f", {Path(options.preload).name}" if options.preload else ""
     work, padding = (statistics.median(each[name] for each in rounds["ours"]) for name in ("work", "padding"))
@@ -282,21 +283,21 @@ def report_speed(rounds: dict[str, list[Found]], options: argparse.Namespace) ->
     lines = [
         "| side | windows/s | each round |",
         "|---|---|---|",
-        f"| transformers' Trainer, float32, padded to 384, batches of 8 | {seed:.2f} | {listed(speeds['seed'])} |",
+        f"| transformers' Trainer, float32, padded to 384, batches of 8 | {theirs:.2f} | {listed(speeds[SIDES[0]])} |",
         f"| {what} | {ours:.2f} | {listed(speeds['ours'])} |",
         "",
-        f"**{ours / seed:.1f} times the seed's set-up** (at least 10). {work / matrix_peak(precision):.0%} of the "
-        f"{precision} matrix peak measured here; {padding:.1%} of the tokens are padding.",
+        f"**{ours / theirs:.1f} times the tutorial's set-up** (at least 10). {work / matrix_peak(precision):.0%} of "
+        f"the {precision} matrix peak measured here; {padding:.1%} of the tokens are padding.",
     ]
-    record("Training on a CPU against the seed's set-up", lines)
+    record("Training on a CPU against the tutorial's set-up", lines)
 
 
 def report_losses(found: dict[str, Found], options: argparse.Namespace) -> None:
     """Print the difference between the losses of both sides, and the difference that noise alone makes."""
     curves = {side: each["losses"] for side, each in found.items()}
-    apart, noise = (distance(curves["ours"], curves[other]) for other in ("seed", "noise"))
+    apart, noise = (distance(curves["ours"], curves[other]) for other in ("tutorial", "noise"))
     rows = [
-        ("transformers' Trainer, float32, padded to 384", curves["seed"]),
+        ("transformers' Trainer, float32, padded to 384", curves["tutorial"]),
         (f"Quoth, {found['ours']['precision']}, padded to multiples of 16", curves["ours"]),
         ("the same under another random head", curves["noise"]),
     ]
@@ -310,7 +311,7 @@ def report_losses(found: dict[str, Found], options: argparse.Namespace) -> None:
         f"The losses of a step are {apart:.3f} apart on average; {noise:.3f} where only the random head is another. "
         f"**Equal within noise: {'holds' if apart <= noise else 'does not hold'}.**",
     ]
-    record("Training loss against the seed's set-up", lines)
+    record("Training loss against the tutorial's set-up", lines)
 
 
 def distance(one: list[float], other: list[float]) -> float:

@@ -22,12 +22,12 @@ class Side:
     """One of the compared systems.
 
     Attributes:
-        name: As the table calls it.
-        role: What it is to the claims.
+        name: Its name in the table.
+        role: Its role in the claims.
         kind: Key of ``sides.SIDES``.
-        python: Of its environment; ``None`` if there is none.
-        folder: What it loads; "" is the shipped reader.
-        settings: Of its ``__init__``.
+        python: The Python of its environment; ``None`` if there is none.
+        folder: The folder that it loads; "" is the shipped reader.
+        settings: Arguments of its ``__init__``.
         call: Settings of each call.
     """
 
@@ -64,14 +64,14 @@ class Worker:
     """A process that answers for one or several sides of the same kind, folder and settings.
 
     Attributes:
-        described: What it says of itself.
+        described: Its description of what it loaded.
     """
 
     def __init__(self, side: Side, threads: int) -> None:
         """Start it, and wait until it is loaded.
 
         Raises:
-            RuntimeError: If it does not run; with the last line of what it said.
+            RuntimeError: If it does not run; with the last line of its output.
         """
         if side.python is None:
             raise RuntimeError("its environment is missing; create it with: make peers")

@@ -1,8 +1,8 @@
-"""Claim: SQuAD train is split into windows with targets at least 4 times as fast as by the seed's ``map``.
+"""Claim: SQuAD train is split into windows with targets at least 4 times as fast as by the tutorial's ``map``.
 
-One process each, in turn, from rows in memory to windows in memory. Before the times, the outputs are compared: ids and
-offsets of every window; and the targets of every row whose answer starts and ends where tokens do. Of the other rows
-the seed trains on a corrupt target, and only their number is told. Needs ``datasets`` and ``transformers``::
+Both sides use one process and alternate, from rows in memory to windows in memory. The outputs are compared first: ids
+and offsets of every window, and the targets of every row whose answer starts and ends at token boundaries. In the other
+rows, the tutorial's targets are wrong, and only their number is printed. Needs ``datasets`` and ``transformers``::
 
     python benchmarks/windows.py --data FOLDER      # with squad/ and vocab/bert-base-cased/ in it
 """
@@ -19,7 +19,7 @@ import numpy as np
 from datasets import disable_caching, disable_progress_bars
 
 import harness
-import seed
+import tutorial_baseline as tutorial
 from quoth.reading import Tokenizer, Window, Windower
 from quoth.records import Example, Gold
 
@@ -37,20 +37,20 @@ def main() -> None:
     disable_caching()
     disable_progress_bars()
 
-    rows = seed.load_squad(options.data / "squad" / "squad-v1.1-train.json", options.questions)
+    rows = tutorial.load_squad(options.data / "squad" / "squad-v1.1-train.json", options.questions)
     vocabulary = options.data / "vocab" / "bert-base-cased"
-    theirs_tokenizer = seed.load_tokenizer(vocabulary)
+    theirs_tokenizer = tutorial.load_tokenizer(vocabulary)
     examples = [
         Example(row["id"], row["question"], row["context"], tuple(map(Gold, *row["answers"].values()))) for row in rows
     ]
 
     def by_map() -> Any:
         return rows.map(
-            partial(seed.tokenize_train, tokenizer=theirs_tokenizer), batched=True, remove_columns=rows.column_names
+            partial(tutorial.tokenize_train, tokenizer=theirs_tokenizer), batched=True, remove_columns=rows.column_names
         )
 
     def by_quoth() -> list[Window]:
-        windower = Windower(Tokenizer.load(vocabulary), max_tokens=seed.MAX_LENGTH, overlap=seed.STRIDE)
+        windower = Windower(Tokenizer.load(vocabulary), max_tokens=tutorial.MAX_LENGTH, overlap=tutorial.STRIDE)
         return [window for _, group in windower.each(examples) for window in group]
 
     times: dict[str, list[float]] = {"map": [], "quoth": []}
@@ -61,38 +61,38 @@ def main() -> None:
             times[name].append(time.perf_counter() - before)
             if name == "map":
                 theirs = made
-    said = compare(theirs, made, seed_offsets(rows, theirs_tokenizer))
+    said = compare(theirs, made, tutorial_offsets(rows, theirs_tokenizer))
     ratio = min(times["map"]) / min(times["quoth"])
     harness.record(
-        "Windows with targets, against the seed's `map`",
+        "Windows with targets, against the tutorial's `map`",
         [
             "| side | seconds | each round |",
             "|---|---|---|",
             *(
                 f"| {label} | {min(times[name]):.2f} | {', '.join(f'{each:.2f}' for each in times[name])} |"
-                for name, label in (("map", "the seed's `datasets.map`, one process"), ("quoth", "`Windower.each`"))
+                for name, label in (("map", "the tutorial's `datasets.map`, one process"), ("quoth", "`Windower.each`"))
             ),
             "",
             f"{said}",
             "",
-            f"**{ratio:.1f} times the seed's `map`** (at least {AT_LEAST:g}): "
+            f"**{ratio:.1f} times the tutorial's `map`** (at least {AT_LEAST:g}): "
             + ("holds." if ratio >= AT_LEAST else "**does not hold**."),
         ],
         keep=not options.no_record,
     )
 
 
-def seed_offsets(rows: Any, tokenizer: Any) -> list[list[tuple[int, int] | None]]:
-    """Return the offsets of each window as the seed has them: ``None`` outside the context."""
+def tutorial_offsets(rows: Any, tokenizer: Any) -> list[list[tuple[int, int] | None]]:
+    """Return the offsets of each window as in the tutorial: ``None`` outside the context."""
     made = rows.map(
-        partial(seed.tokenize_validation, tokenizer=tokenizer), batched=True, remove_columns=rows.column_names
+        partial(tutorial.tokenize_validation, tokenizer=tokenizer), batched=True, remove_columns=rows.column_names
     )
     offsets: list[list[tuple[int, int] | None]] = made["offset_mapping"]
     return offsets
 
 
 def compare(theirs: Any, ours: list[Window], offsets: Any) -> str:
-    """Check that windows, offsets and targets are equal, and count the targets that the seed gets wrong.
+    """Check that windows, offsets and targets are equal, and count the targets that the tutorial gets wrong.
 
     Raises:
         SystemExit: If they are not.
@@ -120,7 +120,7 @@ def compare(theirs: Any, ours: list[Window], offsets: Any) -> str:
             raise SystemExit(f"{window!r}: targets must be the same, but are {(start, end)} and {target}")
     return (
         f"{len(ours):,} windows: ids and offsets are the same in all; so are the targets, but in {corrupt:,}, where an "
-        "answer starts or ends inside a token: the seed has 0 for what it does not find, Quoth the whole token."
+        "answer starts or ends inside a token: the tutorial has 0 for what it does not find, Quoth the whole token."
     )
 
 

@@ -426,7 +426,7 @@ def test_calibrate_says_how_far_its_values_are_known(quoth, files, tmp_path):
     assert low <= found["null_threshold"]["threshold"] <= high
     assert status == 0
     assert "Warning: fitted on 20 answerable questions" in err
-    assert "20 questions only:" in plot.read_text(encoding="utf-8")
+    assert "only 20 questions:" in plot.read_text(encoding="utf-8")
 
 
 @pytest.mark.filterwarnings("always::quoth.errors.OverlapWarning")
@@ -446,7 +446,7 @@ def test_calibrate_keeps_in_mind_on_what_and_warns_of_what_was_seen(quoth, files
         ReaderSettings(48, 16), {}, used=[Used("training", DataSet.of(str(data), read_examples(data)))]
     )
     _, _, err = quoth("calibrate", folder, "--data", data, "-o", tmp_path / "copy")
-    assert "data.json: 20 of 20 questions are in data.json, which this reader was trained on; what is fitted" in err
+    assert "data.json: 20 of 20 questions are in data.json, which this reader was trained on; probabilities fitted" in err
     assert [each.role for each in Reader.load(tmp_path / "copy", threads=1).made_from] == ["training", "calibrating"]
 
 

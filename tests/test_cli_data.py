@@ -115,7 +115,7 @@ def test_split_writes_the_named_articles_and_the_rest(quoth, file, tmp_path):
     ("titles", "sentence"),
     [
         ("Dog\n", 'no article is called "Dog"; did you mean "Dogs"?'),
-        ("Dogs\nAnimals\n", "but nothing is outside"),
+        ("Dogs\nAnimals\n", "but no article is outside"),
         ("\n", "must have titles of articles, one per line, but has none"),
     ],
 )

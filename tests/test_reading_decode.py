@@ -17,7 +17,7 @@ from quoth.reading.places import Places
 from quoth.reading.probability import no_answer_of, no_answer_probability, right_given_answerable, right_of
 from quoth.records import Example, Span
 from quoth.text import normalize_answer
-from support.oracle import distinct, every_answer, seed_best_score, widened
+from support.oracle import distinct, every_answer, tutorial_best_score, widened
 from support.readers import KINDS, tiny_tokenizer
 from support.texts import many, texts
 
@@ -320,7 +320,7 @@ def test_every_span_of_an_ascii_text_is_widened_to_the_same_place(text, whole_wo
 def test_the_search_is_never_worse_than_the_tutorials_loop(reading):
     items, settings = reading
     answers = decoded(items, settings).answers
-    assert (answers[0].score if answers else -math.inf) >= seed_best_score(items, settings.max_answer_tokens)
+    assert (answers[0].score if answers else -math.inf) >= tutorial_best_score(items, settings.max_answer_tokens)
 
 
 def test_the_tutorials_loop_can_miss_the_best_span():
@@ -329,7 +329,7 @@ def test_the_tutorials_loop_can_miss_the_best_span():
     start = np.r_[np.full(20, -5.0), np.full(20, -3.0), np.full(20, 0.0)]
     end = np.r_[np.full(20, 0.0), np.full(20, -3.0), np.full(20, -5.0)]
     items = read(windows, lambda _: start, lambda _: end)
-    assert seed_best_score(items, 30) == -math.inf
+    assert tutorial_best_score(items, 30) == -math.inf
     assert decoded(items, DecodeSettings()).best.score == -5.0
 
 

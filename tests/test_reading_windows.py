@@ -284,7 +284,7 @@ def test_survey_of_an_empty_data_set():
     assert survey([], windower()).to_dict()["windows"] == 0
 
 
-# --- the seed's figures ---
+# --- the tutorial's figures ---
 
 
 def squad(squad_folder, name):

@@ -154,7 +154,7 @@ class CountedTokenizer:
         ({"question": ["a"], "context": ["b"], "score": [1]}, {}, "names of answer columns, but has score.*prefix="),
         ({"question": ["a"], "context": ["b"]}, {"questions": ["c"]}, "names of answer columns, but has question"),
         ({"question": ["a"], "context": ["b"]}, {"columns": ["n"]}, "must have a column 'n'"),
-        ({"question": ["a"], "context": ["b"]}, {"questions": [" "]}, "question 1: must be a text"),
+        ({"question": ["a"], "context": ["b"]}, {"questions": [" "]}, "question 1: must be a non-empty text"),
         ({"question": ["a"], "context": ["b"]}, {"questions": "c"}, "but is one text"),
         ({"question": ["a"], "context": ["b"]}, {"wide": True}, "wide output needs questions"),
         ({"question": ["a"], "context": ["b"]}, {"min_probability": 2}, "must be from 0 to 1"),

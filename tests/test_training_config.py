@@ -23,7 +23,7 @@ def test_a_recipe_becomes_the_configuration(tmp_path):
 
 
 def test_the_tutorials_recipe_has_the_tutorials_settings():
-    config = TrainConfig.of(load_recipe(ROOT / "recipes/seed.toml"))
+    config = TrainConfig.of(load_recipe(ROOT / "recipes/tutorial.toml"))
     assert config.base == "distilbert-base-cased"
     assert (config.learning_rate, config.epochs, config.weight_decay, config.batch_size) == (2e-5, 3.0, 0.01, 8)
     assert (config.max_tokens, config.overlap, config.eval_steps, config.save_steps) == (384, 128, None, None)

@@ -2,7 +2,7 @@
 
     python tools/abstaining_data.py DATA TRAIN --stage shipped-6 -o mix.json
 
-DATA is the folder of the data sets (QUOTH_DATA), TRAIN is SQuAD v1.1 train without its held-out articles. The mix holds
+DATA is the folder of the data sets (QUOTH_DATA), TRAIN is SQuAD v1.1 train without its held-out articles. The mix has
 
 - the human-written unanswerable questions of SQuAD v2.0 train,
 - answerable questions of SQuAD v1.1, most of them about the same paragraphs, so that only the question differs,
@@ -39,7 +39,7 @@ class Mix(NamedTuple):
         shares: Source -> number of answerable questions.
         paired: Natural questions with a paragraph that does not answer them.
         swapped: Questions with a replaced number or name.
-        most_characters: Longest context, in code points; longer ones cost several windows each.
+        most_characters: Maximum length of a context, in code points; longer ones would need several windows.
         seed: Seed of the random choice.
     """
 

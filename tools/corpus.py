@@ -1,4 +1,4 @@
-"""Fit a reader's settings for corpora, and measure it over all paragraphs of SQuAD v1.1: the figures of the guide.
+"""Fits a reader's settings for corpora, and evaluates it over all paragraphs of SQuAD v1.1: the figures of the guide.
 
     python tools/corpus.py FOLDER [--fit] [--every N] [--dev-every N]
 

@@ -1,7 +1,7 @@
 """Checks a built sdist and wheel: ``python tools/dist.py FOLDER``; or prints the version: ``... --version``.
 
-The wheel must hold every file of ``src/quoth`` and nothing else but its metadata; the sdist, every tracked file. Used
-by ``make build``, and by the release workflow, which compares the version with the tag. Needs nothing but Python.
+The wheel must contain every file of ``src/quoth`` and nothing else but its metadata; the sdist, every tracked file.
+Used by ``make build``, and by the release workflow, which compares the version with the tag. Needs only Python.
 """
 
 import re
@@ -29,7 +29,7 @@ NEEDED = (
 
 
 def version() -> str:
-    """Return the version, which is written in one place only."""
+    """Return the version, which is defined in a single place."""
     text = (ROOT / "src" / "quoth" / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if found is None:
@@ -48,7 +48,7 @@ def wheel_problems(wheel: Path, package: set[str], number: str) -> list[str]:
 
     Args:
         wheel: The archive.
-        package: The files that it must hold, such as ``quoth/reader.py``.
+        package: The files that it must contain, such as ``quoth/reader.py``.
         number: The version that its metadata must state.
     """
     metadata = f"quoth-{number}.dist-info/"
@@ -74,7 +74,7 @@ def wheel_problems(wheel: Path, package: set[str], number: str) -> list[str]:
 
 
 def sdist_problems(sdist: Path, files: set[str], number: str) -> list[str]:
-    """Return what is wrong with an sdist, which must hold `files` and nothing but them and ``PKG-INFO``."""
+    """Return the problems of an sdist, which must contain exactly `files` and ``PKG-INFO``."""
     with tarfile.open(sdist) as archive:
         names = {member.name.removeprefix(f"quoth-{number}/") for member in archive.getmembers() if member.isfile()}
     problems = [f"lacks {name}" for name in sorted(files - names)]

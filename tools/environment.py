@@ -3,7 +3,7 @@
 Or one without Quoth, from pip's own arguments: ``python3 tools/environment.py FOLDER -- PIP ARGUMENTS``, as for the
 benchmarks' peers, the release tools and the test of the wheel.
 
-Called by the Makefile. Needs nothing but Python; even a Python that is too old can parse this file and report it.
+Called by the Makefile. Needs only Python; even an unsupported old version can run this file, which then reports it.
 """
 
 import os
@@ -43,7 +43,7 @@ def quoth(extras: str = "", groups: str = "") -> "list[str]":
 
 
 def dotted(version: "tuple[int, ...]") -> str:
-    """Return a version as people write it."""
+    """Return a version with dots."""
     return ".".join(map(str, version))
 
 

@@ -49,7 +49,7 @@ MARKS = ("<!-- layers: written by tools/layers.py -->\n", "<!-- end of layers --
 
 @dataclass
 class Module:
-    """A module, what it imports and where a name that it hands on comes from."""
+    """A module, its imports, and the origin of each name that it re-exports."""
 
     path: str
     tree: ast.Module
@@ -58,7 +58,7 @@ class Module:
 
 @dataclass
 class Graph:
-    """What each module imports: paths below the package, such as ``data/read.py``; and everything that is not ours."""
+    """The imports of each module: paths below the package, such as ``data/read.py``, and external modules."""
 
     modules: dict[str, Module]
     inside: dict[str, set[str]] = field(default_factory=dict)
@@ -102,7 +102,7 @@ def dotted(path: str, package: str) -> str:
 
 
 def imports(module: Module, graph: Graph) -> Iterator[tuple[str, str]]:
-    """Yield what a module imports: a module's name, and the name that is taken from it or ``""``."""
+    """Yield the imports of a module: a module's name, and the name that is imported from it or ``""``."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             yield from ((name.name, "") for name in node.names)
@@ -120,7 +120,7 @@ def imports(module: Module, graph: Graph) -> Iterator[tuple[str, str]]:
 
 
 def resolve(graph: Graph, name: str, member: str) -> set[str]:
-    """Return the modules that an import needs: the named one, and the one that defines what is taken from it."""
+    """Return the modules that an import needs: the named one, and the one that defines the imported name."""
     found: set[str] = set()
     while True:
         below = f"{name}.{member}" if member else name
@@ -130,7 +130,7 @@ def resolve(graph: Graph, name: str, member: str) -> set[str]:
             return found
         module = graph.modules[name]
         if module.path in found:
-            return found  # a name that goes in a circle
+            return found  # a circular re-export
         found.add(module.path)
         if member not in module.hands_on or not module.hands_on[member][0].startswith("quoth"):
             return found
@@ -138,7 +138,7 @@ def resolve(graph: Graph, name: str, member: str) -> set[str]:
 
 
 def home(path: str) -> str:
-    """Return the package, or the module beside the packages, that a module belongs to."""
+    """Return the package, or the top-level module, that a module belongs to."""
     return path.split("/")[0].removesuffix(".py")
 
 
@@ -160,13 +160,13 @@ def breaks(graph: Graph) -> list[str]:
 
 
 def missing(graph: Graph) -> list[str]:
-    """Return what the table lists and what does not exist."""
+    """Return the names in the table that do not exist."""
     homes = {home(module.path) for module in graph.modules.values()}
     return [name for names in LAYERS for name in names if name not in homes]
 
 
 def cycles(graph: Graph) -> list[str]:
-    """Return a shortest cycle through each knot of modules, and of the parts of each package, as a sentence."""
+    """Return a shortest cycle of each strongly connected set of modules or of parts of a package, as a sentence."""
     found = [f"import cycle: {' -> '.join(cycle)}" for cycle in shortest_cycles(graph.inside)]
     folders = {"/".join(module.path.split("/")[:depth]) for module in graph.modules.values() for depth in range(4)}
     for folder in sorted(folders - {module.path for module in graph.modules.values()}):
@@ -182,7 +182,7 @@ def parts_graph(graph: Graph, folder: str) -> dict[str, set[str]]:
         for target in targets:
             if source.startswith(folder) and target.startswith(folder):
                 one, other = (path[len(folder) :].split("/")[0] for path in (source, target))
-                # What a package hands on is not a part that could be imported apart from it.
+                # The __init__ of a package is not a separate part.
                 if one != other and "__init__.py" not in (one, other):
                     parts.setdefault(one, set()).add(other)
     return parts
@@ -201,7 +201,7 @@ def shortest_cycles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def shortest_way(graph: dict[str, set[str]], start: str) -> list[str]:
-    """Return the shortest way from a node back to itself, or nothing."""
+    """Return the shortest path from a node back to itself, or an empty list."""
     waiting = [[start]]
     seen: set[str] = set()
     for way in waiting:
@@ -215,7 +215,7 @@ def shortest_way(graph: dict[str, set[str]], start: str) -> list[str]:
 
 
 def reaches(graph: dict[str, set[str]], start: str, end: str) -> bool:
-    """Return whether a way leads from one node to another."""
+    """Return whether there is a path from one node to another."""
     waiting = [start]
     seen: set[str] = set()
     while waiting:
@@ -239,7 +239,7 @@ def diagram() -> str:
 
 
 def with_diagram(text: str) -> str:
-    """Return CONTRIBUTING.md with the diagram as the table has it."""
+    """Return CONTRIBUTING.md with the diagram of the current table."""
     before, _, rest = text.partition(MARKS[0])
     return f"{before}{MARKS[0]}{diagram()}{MARKS[1]}{rest.partition(MARKS[1])[2]}"
 

@@ -1,6 +1,6 @@
 """Maps files of the tree to pages of the site, so that a relative link works on a code host and on the site.
 
-Documents link to files by their place in the tree: ``../../deploy/compose.yaml``, ``decisions/``. On the site, a file
+Documents link to files by relative paths: ``../../deploy/compose.yaml``, ``decisions/``. On the site, a file
 outside ``docs/`` has a page below ``source/``: Markdown is rendered, anything else is shown as code.
 """
 
@@ -22,7 +22,7 @@ LANGUAGES = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".py": "python", 
 
 
 def relative_links(markdown: str) -> Iterator[re.Match[str]]:
-    """Yield the links of a page that lead to a file, and not to the web or into the page itself."""
+    """Yield the links of a page to files: neither to the web nor within the page."""
     code = [match.span() for match in CODE.finditer(markdown)]
     for link in LINK.finditer(markdown):
         inside_code = any(start <= link.start() < end for start, end in code)
@@ -81,7 +81,7 @@ def outside_pages(places: Iterator[str]) -> dict[str, str]:
 
 
 def shown(place: str) -> str:
-    """Return a file as Markdown: as it is, or as a block of code under its name."""
+    """Return a file as Markdown: unchanged if it is Markdown, else as a code block under its name."""
     text = (ROOT / place).read_text(encoding="utf-8")
     if place.endswith(".md"):
         return text

@@ -221,7 +221,7 @@ python tools/parity.py --reader FLOAT_FOLDER
 | reader | cases | number | equal | of which errors | largest difference of a score |
 |---|---|---|---|---|---|
 """
-# From this heading on the page is written by hand, and kept.
+# The page from this heading on is not generated, and is kept.
 CAUSES = "## Known differences"
 
 

@@ -1,4 +1,4 @@
-"""Measure how sure the shipped reader is, and how right, on texts of different kinds; writes docs/trust.md.
+"""Measures probabilities and scores of the shipped reader on texts of different kinds; writes docs/trust.md.
 
     python tools/trust.py [--reader FOLDER] [--questions N]
 
@@ -71,7 +71,7 @@ def main() -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=os.environ.get("QUOTH_DATA"), help="folder of the data sets (QUOTH_DATA)")
-    parser.add_argument("--reader", help="folder of the reader; the shipped one if not given")
+    parser.add_argument("--reader", help="folder of the reader; by default the shipped one")
     parser.add_argument("--questions", type=int, default=2000, help="of each set at most, evenly spread")
     options = parser.parse_args()
     if not options.data:
@@ -118,7 +118,7 @@ def sets(data: Path) -> dict[str, list[Example]]:
 
 
 def spread(examples: Sequence[Example], most: int) -> list[Example]:
-    """Return at most so many of the examples, evenly spread."""
+    """Return at most a given number of examples, evenly spaced."""
     return list(examples[:: -(-len(examples) // most)])
 
 
@@ -163,14 +163,14 @@ def language_lines(reader: Reader) -> Iterable[str]:
 
 
 def shown(prediction: Prediction) -> str:
-    """Say the answer with its probability, or that there is none."""
+    """Return the answer or "no answer", with its probability."""
     if best := prediction.best:
         return f"{best.text} ({best.probability:.0%})"
     return f"no answer ({prediction.null_probability or 1:.0%})"
 
 
 def put(page: str, name: str, lines: Iterable[str]) -> str:
-    """Put lines between the marks of a name."""
+    """Replace the lines between the markers of a name."""
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, _, rest = page.partition(begin)
     if not rest:

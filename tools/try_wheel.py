@@ -1,8 +1,8 @@
-"""Uses an installed wheel as its users would: ``python tools/try_wheel.py ENVIRONMENT WHEEL``.
+"""Tests an installed wheel as a user: ``python tools/try_wheel.py ENVIRONMENT WHEEL``.
 
-The environment holds the wheel and its base dependencies, and nothing else. This checks its size, asks, predicts and
-scores in it, then adds the extra [serve] and asks a server; each is a real process in an empty folder. Used by
-``make test-wheel``. Needs nothing but Python.
+The environment has only the wheel and its base dependencies. This checks its size, runs `quoth ask`, `predict` and
+`score` in it, then installs the extra [serve] and queries a server; each is a real process in an empty folder. Used by
+``make test-wheel``. Needs only Python.
 """
 
 import json
@@ -25,7 +25,7 @@ DEADLINE_S = 120
 
 
 def main() -> None:
-    """Try everything, and exit with 1 at the first thing that fails."""
+    """Run all checks, and exit with 1 at the first failure."""
     environment, wheel = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     with tempfile.TemporaryDirectory() as folder:
         tried = Installed(environment, Path(folder))
@@ -54,7 +54,7 @@ class Installed:
         self.variables = {**kept, "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(folder / "cache")}
 
     def run(self, *command: str) -> str:
-        """Run a program of the environment and return its stdout; a failure ends this program."""
+        """Run a program of the environment and return its stdout; exit if it fails."""
         done = subprocess.run(
             [str(self.bin / command[0]), *command[1:]],
             cwd=self.folder, env=self.variables, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
@@ -63,7 +63,7 @@ class Installed:
         return done.stdout
 
     def install(self, requirement: str) -> None:
-        """Install something more, under the tested constraints."""
+        """Install further packages, with the tested constraints."""
         pip = ("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         self.run(*pip, "--constraint", str(ROOT / "constraints.txt"), requirement)
 
@@ -82,9 +82,9 @@ class Installed:
         self.run("python", "-m", "pip", "check", "--disable-pip-version-check")
 
     def check_size(self) -> None:
-        """Check the size on disk of what the base install brings: without bytecode, and without pip and setuptools.
+        """Check the size on disk of the base install, without bytecode, pip and setuptools.
 
-        Those are the environment's own, and of another size in each Python.
+        pip and setuptools belong to the environment, and their sizes depend on the version of Python.
         """
         disk = {file: disk_size(file) for file in self.bin.parent.rglob("*")}
         own = [file for file in disk if not OF_THE_ENVIRONMENT.intersection(file.relative_to(self.bin.parent).parts)]
@@ -137,7 +137,7 @@ class Installed:
 
 
 def fetch(url: str, body: Any = None) -> bytes:
-    """Return what a URL answers; with a body, it is sent as JSON."""
+    """Return the response of a URL; a body is sent as JSON."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
@@ -152,7 +152,7 @@ def disk_size(file: Path) -> int:
 
 
 def expect(holds: bool, message: str) -> None:
-    """End the program with a message where something does not hold."""
+    """Exit with a message if a condition is not met."""
     if not holds:
         raise SystemExit(message)
 

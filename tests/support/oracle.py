@@ -121,8 +121,8 @@ def distinct(answers, contexts, top_k):
     return chosen
 
 
-def seed_best_score(items, max_answer_tokens):
-    """Return the best score that the seed's loop finds (cell 71): 20 best starts by 20 best ends, window by window."""
+def tutorial_best_score(items, max_answer_tokens):
+    """Return the best score of the tutorial's loop (cell 71): 20 best starts by 20 best ends of each window."""
     best = -math.inf
     for item in items:
         offsets = item.window.context_offsets.tolist()

@@ -1,8 +1,8 @@
-"""The peer of two benchmarks: pre- and post-processing of the tutorial that Quoth started from ("the seed").
+"""The baseline of two benchmarks: pre- and post-processing of the tutorial on which Quoth is based.
 
-Kept as it was where that costs time: every window padded to 384, Python loops over tokens and over 20 x 20 pairs, a row
-of the data set fetched anew for each window. Mended is only what would break it: the answer is taken once an example,
-after the loop over its windows (cell 71 takes it inside). Needs ``datasets`` and ``transformers``.
+Everything that affects its speed is unchanged: windows padded to 384 tokens, Python loops over tokens and over 20 x 20
+pairs, and a row of the data set read again for each window. One error is corrected: the answer of an example is
+selected after the loop over its windows (cell 71 selects it inside). Needs ``datasets`` and ``transformers``.
 """
 
 from __future__ import annotations
