@@ -10,19 +10,19 @@ collect_ignore_glob = [] if find_spec("fastapi") else ["test_serve*.py"]
 # The same without [tables].
 collect_ignore_glob += [] if find_spec("pyarrow") else ["test_tables*.py"]
 
-# Libraries that would ask a hub must not, whoever starts the tests.
+# Libraries must not query the hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 IN_CI = os.environ.get("CI") == "true"
 
-# A busy machine is no defect; and in CI the same examples are drawn each time, so that a failure is the change's own.
+# A slow machine is not an error. In CI, the same examples are drawn each time, so that only changes cause failures.
 settings.register_profile("quoth", deadline=None, derandomize=IN_CI)
 settings.load_profile("quoth")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory):
-    """Nothing that a test compiles goes into the user's own cache."""
+    """Keep compiled networks of the tests out of the user's cache."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
@@ -41,7 +41,7 @@ def quoth(capsys):
 
 @pytest.fixture(scope="session")
 def squad_folder():
-    """The folder of the full SQuAD files. Without QUOTH_DATA a test is skipped, by name."""
+    """The folder of the full SQuAD files; skips the test if QUOTH_DATA is not set."""
     if not os.environ.get("QUOTH_DATA"):
         pytest.skip("QUOTH_DATA is not set")
     return Path(os.environ["QUOTH_DATA"]) / "squad"
@@ -49,7 +49,7 @@ def squad_folder():
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session, exitstatus):
-    """In CI, a skip is a failure: what nobody ran, nobody knows to work."""
+    """In CI, a skipped test is a failure, because it was not run at all."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if IN_CI and exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
         reporter.write_line("In CI a skip is a failure.", red=True)

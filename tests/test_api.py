@@ -51,7 +51,7 @@ def test_rows_of_a_report_were_called_row(module):
 
 
 def ran(code, *warn):
-    """Run a program of its own, where nothing has been imported yet."""
+    """Run code in a new process, in which nothing has been imported yet."""
     done = subprocess.run([sys.executable, *warn, "-c", code], capture_output=True, text=True, check=False)
     return done.stdout, done.stderr
 

@@ -26,13 +26,13 @@ WANTED = [("a", QUESTION, CONTEXT), ("b", "Who?", "Ana.")]
 
 
 @pytest.mark.parametrize("make", [list, tuple, iter, lambda rows: (row for row in rows)])
-def test_rows_are_asked(make):
+def test_rows_are_answered(make):
     assert answered(make(ROWS)) == WANTED
 
 
 @pytest.mark.torch
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "datasets"])
-def test_frames_are_asked(library):
+def test_frames_are_answered(library):
     module = pytest.importorskip(library)
     columns = {name: [row.get(name) for row in ROWS] for name in ("id", "question", "context")}
     if library == "datasets":
@@ -43,7 +43,7 @@ def test_frames_are_asked(library):
 
 
 @pytest.mark.torch
-def test_a_missing_text_of_a_frame_costs_only_its_row():
+def test_a_missing_text_of_a_frame_affects_only_its_row():
     import pandas as pd
 
     frame = pd.DataFrame({"question": ["Who?", None, "Who?"], "context": ["Ana.", "Ben.", float("nan")]})
@@ -72,12 +72,12 @@ def test_a_missing_text_of_a_frame_costs_only_its_row():
         ),
     ],
 )
-def test_what_is_no_input_gets_a_sentence_that_says_what_to_do(source, sentence):
+def test_an_invalid_input_is_rejected_with_a_remedy(source, sentence):
     with pytest.raises(InputError, match=sentence):
         answered(source)
 
 
 @pytest.mark.parametrize("source", ["dev.json", Path("dev.json"), None])
-def test_evaluate_says_what_it_takes(source):
+def test_evaluate_rejects_a_file_name_with_a_remedy(source):
     with pytest.raises(ConfigError, match="read them with read_examples"):
         evaluate(tiny_reader("wordpiece"), source)

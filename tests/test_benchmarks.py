@@ -18,7 +18,7 @@ from harness import Bar, record, replaced, sample, table  # noqa: E402
 from quoth import Example  # noqa: E402
 from turns import Result, Side, Workers, take_turns  # noqa: E402
 
-# What a person starts; the other files are parts of these, or run in a peer's environment.
+# Benchmarks that are run directly; the other files are parts of these, or run in a peer's environment.
 COMMANDS = sorted(file for file in BENCHMARKS.glob("*.py") if "parse_args(" in file.read_text(encoding="utf-8"))
 WORDPIECE = ROOT / "tests" / "tiny" / "wordpiece"
 PAIRS = [("Who kept it?", "Ida kept it."), ("When?", "In 1858."), ("Where?", "By the sea."), ("Why?", "For the ships.")]
@@ -190,7 +190,7 @@ def test_other_weights_are_detected_by_different_answers():
 
 
 def test_start_up_time_and_memory_are_measured():
-    # From a small process, as a benchmark is: what a child weighs begins with what its parent does.
+    # Started from a small process, like a benchmark: the memory of a child initially includes that of its parent.
     weigh = f"""import sys; sys.path.insert(0, {str(BENCHMARKS)!r})
 from ask import start
 data = "data = bytearray(64 << 20); data[::4096] = b'x' * 16384; print('done')"

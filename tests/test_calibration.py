@@ -31,7 +31,7 @@ TEXT = "The keeper lit the lamp of Cabo Branco in 1972 and Ana Ribeiro wrote it 
 
 
 def questions(count, unanswerable=0):
-    """Examples of one text whose golds are its words; the last ones unanswerable; in five articles."""
+    """Return examples about one text, in five articles; golds are words of the text, and the last are unanswerable."""
     words = [word for word in TEXT.split() if word.lower() != "the"]  # which is no answer to SQuAD v2.0
     found = []
     for number in range(count):
@@ -45,7 +45,7 @@ def questions(count, unanswerable=0):
 # --- calibration error and reliability
 
 
-def test_bins_by_hand():
+def test_bins_of_a_small_example():
     bins = reliability([0.0, 0.05, 0.1, 0.11, 1.0], [0, 1, 1, 0, 1], bins=10)
     assert [each.total for each in bins] == [3, 1, 0, 0, 0, 0, 0, 0, 0, 1]
     assert (bins[0].probability, bins[0].accuracy) == (pytest.approx(0.05), pytest.approx(2 / 3))
@@ -79,7 +79,7 @@ def test_risk_does_not_depend_on_the_order_of_equal_confidences(pairs, random):
     assert curve[-1] == pytest.approx(sum(risk for _, risk in pairs) / len(pairs))
 
 
-def test_the_risk_coverage_area_by_hand():
+def test_the_risk_coverage_area_of_a_small_example():
     assert risk_coverage([0.9, 0.8, 0.1], [0, 1, 1]).tolist() == pytest.approx([0, 1 / 2, 2 / 3])
     assert risk_coverage_area([0.1, 0.9, 0.8], [1, 0, 1]) == pytest.approx((0 + 1 / 2 + 2 / 3) / 3)
     assert risk_coverage_area([0.5, 0.5], [0, 1]) == 0.5
@@ -90,7 +90,7 @@ def test_the_risk_coverage_area_by_hand():
 
 @st.composite
 def answered(draw):
-    """Examples with predictions of every kind: right, half right, nothing to quote; odds that tie."""
+    """Draw examples with correct, partly correct and missing answers, and with equal null odds."""
     examples, predictions = [], []
     for number in range(draw(st.integers(1, 15))):
         golds = draw(st.sampled_from([(), ("black cat",), ("cat", "the")]))
@@ -135,7 +135,7 @@ readings = st.lists(
 
 
 def outcome(rows, threshold):
-    """Mean F1 of the two kinds and what the answerable lose, in points, worked out row by row."""
+    """Return the mean F1 of both kinds and the loss on answerable questions, in points, computed row by row."""
     has = [0.0 if odds > threshold else f1 for odds, f1, answerable in rows if answerable]
     none = [1.0 if odds > threshold else 0.0 for odds, _, answerable in rows if not answerable]
     whole = [f1 for _, f1, answerable in rows if answerable]
@@ -256,7 +256,7 @@ def test_the_metrics_of_a_fit_equal_those_of_evaluate(kind):
 
 
 class Sampled:
-    """A network whose logits are random, for questions whose golds are drawn from its softmax at a temperature."""
+    """A reader with random logits, and questions whose golds are drawn from its softmax at a given temperature."""
 
     def __init__(self, temperature, count, seed=0):
         self.settings = tiny_reader("wordpiece", max_answer_tokens=1).settings
@@ -287,13 +287,13 @@ def test_the_true_temperature_is_recovered(temperature):
     found = fit(reader, [example for example, _ in reader.examples]).probability
     assert found.temperature == pytest.approx(temperature, rel=0.2)
     assert found.odds_scale == pytest.approx(1, rel=0.5)
-    # A thousand answers in 15 bins are some 0.03 off by chance alone.
+    # With a thousand answers in 15 bins, the error of a perfect reader is about 0.03.
     assert max(found.ece_after, found.ece_crossvalidated) < 0.05 < found.ece_before
     assert found.ece_after != found.ece_crossvalidated
 
 
 def test_the_crossvalidated_error_uses_articles_outside_the_fit():
-    """In one article of five every answer is right, in the others none is, and nothing tells them apart."""
+    """In one article of five all answers are right, in the others none, and the scores do not distinguish them."""
     articles = np.repeat(np.arange(5), 20)
     right = (articles == 0).astype(np.float64)
     shares = np.full((100, len(TEMPERATURES)), np.log(0.5))
@@ -307,7 +307,7 @@ def test_the_crossvalidated_error_uses_articles_outside_the_fit():
 
 
 def test_the_crossvalidated_error_of_no_answer_uses_articles_outside_the_fit():
-    """In one article of five every text answers, in the others none does, and nothing tells them apart."""
+    """In one article of five all questions are answerable, in the others none, and the scores do not differ."""
     articles = np.repeat(np.arange(5), 20)
     found, _ = fit_null(np.full(100, 0.5), np.full(100, 3.0), articles == 0, np.ones(100), articles)
     assert found.ece < 0.05  # 0.8 for all, as often as the text does not answer
@@ -323,7 +323,7 @@ def test_without_titles_a_context_is_in_one_fold():
 
 @pytest.mark.parametrize("silent", [[], [Example("none", "Which ?", "", ())]])
 def test_a_fit_uses_the_scoring_rules_of_the_report(silent):
-    """Whatever is quoted is nothing to both scorers: right by v1.1's rules, as a gold is, but not by v2.0's."""
+    """Golds and answers are empty after normalization: an exact match by the rules of v1.1, but not of v2.0."""
     reader = tiny_reader("wordpiece")
     golds = (Gold("cat", 0), Gold("The", 0))
     examples = [Example(f"q{n}", "Which ?", f"The . {n * 'a '}", golds, f"a{n}") for n in range(6)]
@@ -414,7 +414,7 @@ def test_calibrate_stores_a_given_threshold_and_reports_on_a_given_probability(q
 
 
 @pytest.mark.torch
-def test_calibrate_says_how_far_its_values_are_known(quoth, files, tmp_path):
+def test_calibrate_prints_confidence_intervals(quoth, files, tmp_path):
     folder, data, pairs = files
     plot = tmp_path / "few.svg"
     status, _, err = quoth("calibrate", folder, "--data", data, "--unanswerable", pairs, "--plot", plot)
@@ -430,7 +430,7 @@ def test_calibrate_says_how_far_its_values_are_known(quoth, files, tmp_path):
 
 
 @pytest.mark.filterwarnings("always::quoth.errors.OverlapWarning")
-def test_calibrate_keeps_in_mind_on_what_and_warns_of_what_was_seen(quoth, files, tmp_path):
+def test_calibrate_stores_its_data_and_warns_of_overlap(quoth, files, tmp_path):
     folder, data, pairs = files
     assert "warning" not in quoth("calibrate", folder, "--data", data)[2]
     assert "warning" not in quoth("calibrate", folder, "--data", data)[2], "again is no second use"
@@ -446,11 +446,13 @@ def test_calibrate_keeps_in_mind_on_what_and_warns_of_what_was_seen(quoth, files
         ReaderSettings(48, 16), {}, used=[Used("training", DataSet.of(str(data), read_examples(data)))]
     )
     _, _, err = quoth("calibrate", folder, "--data", data, "-o", tmp_path / "copy")
-    assert "data.json: 20 of 20 questions are in data.json, which this reader was trained on; probabilities fitted" in err
+    assert (
+        "data.json: 20 of 20 questions are in data.json, which this reader was trained on; probabilities fitted" in err
+    )
     assert [each.role for each in Reader.load(tmp_path / "copy", threads=1).made_from] == ["training", "calibrating"]
 
 
-def test_the_shipped_reader_is_calibrated_into_a_folder_of_ones_own(quoth, files, tmp_path):
+def test_the_shipped_reader_is_calibrated_into_a_new_folder(quoth, files, tmp_path):
     _, data, _ = files
     status, _, err = quoth("calibrate", "shipped", "--data", data)
     assert (
@@ -477,7 +479,7 @@ def test_calibrate_can_write_to_a_new_folder(quoth, files, tmp_path):
     assert "must be a new or empty folder" in err
 
 
-def test_calibrate_is_a_function_too(quoth, files, tmp_path):
+def test_calibrate_is_also_a_function(quoth, files, tmp_path):
     folder, data, pairs = files
     seen = []
     examples, unanswerable = read_examples(data, places=False), read_examples(pairs, places=False)

@@ -34,7 +34,7 @@ from quoth.records import Example, Prediction, Span
 READER = str(Path(__file__).parent / "tiny" / "wordpiece")
 TEXT = "The black cat sat on the mat. It was tired."
 BRACKETS = Mark("", "[[", "]]")
-# Whatever a terminal would obey; what draws must not let through.
+# Characters that a terminal interprets, which must never be printed.
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -46,7 +46,7 @@ def quoth(quoth, tmp_path):
 
 
 def process(*words, stdin=b"", **environment):
-    """Run ``quoth`` in a process of its own, piped."""
+    """Run ``quoth`` in a separate process, with pipes."""
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
     command = [sys.executable, "-m", "quoth", *words]
     done = subprocess.run(command, input=stdin, capture_output=True, env=kept | environment, timeout=120, check=False)
@@ -75,7 +75,7 @@ def on_terminal(*words, columns=40, typed=b"", **environment):
     return running.returncode, seen.decode().replace("\r\n", "\n")
 
 
-# What is printed
+# Output
 
 
 def test_piped_output_is_plain_and_marks_the_answer():
@@ -177,7 +177,7 @@ def test_a_text_in_another_script_has_a_warning(quoth):
 
 
 def assert_quotes(answer, text):
-    """Both places of an answer hold exactly its text."""
+    """Check that both spans of an answer contain exactly its text."""
     assert text[answer["start"] : answer["end"]] == answer["text"] != ""
     units = text.encode("utf-16-le", "surrogatepass")[2 * answer["start_utf16"] : 2 * answer["end_utf16"]]
     assert units.decode("utf-16-le", "surrogatepass") == answer["text"]
@@ -232,12 +232,12 @@ def test_output_that_stdout_cannot_encode_is_escaped(format):
         assert re.search(rb"Zo\\xeb|\\U0001f3b9", out)
 
 
-# Odd inputs
+# Unusual inputs
 
 
 @dataclass
 class Odd:
-    """What somebody may type or have in a file; ``says`` stands in what is printed."""
+    """An unusual input of a user; ``says`` must occur in the output."""
 
     question: str = "Who sat?"
     text: bytes | None = TEXT.encode()
@@ -416,7 +416,7 @@ def test_a_passage_contains_the_answer_and_no_control_characters(before, answer,
     assert [text.plain[part.start : part.end] for part in text.spans if part.style == "reverse"] == [
         one_line(answer)
     ] * bool(answer)
-    # Blanks around the ellipses come on top of the reach.
+    # Spaces around the ellipses are added to the reach.
     assert len(text) <= 2 * (reach + 2) + len(one_line(answer))
 
 
@@ -469,7 +469,7 @@ def test_the_demo_shows_every_answer_in_its_text():
     assert text == f"  {context[:start]}[[{context[start:end]}]]{context[end:]}"
 
 
-# The command line around it
+# The command line
 
 
 def test_help_fits_a_narrow_terminal():

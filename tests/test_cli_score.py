@@ -186,7 +186,7 @@ def test_a_missing_reader_exits_with_1(quoth, folder, words):
 
 @pytest.fixture(scope="module")
 def tiny_reader(tmp_path_factory):
-    """A Hugging Face folder with a random reader of the words of ``DATA``: it answers, and always the same."""
+    """A Hugging Face folder with a random, deterministic reader whose vocabulary has the words of ``DATA``."""
     import torch
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertConfig, BertForQuestionAnswering
@@ -204,7 +204,7 @@ def tiny_reader(tmp_path_factory):
 
 @pytest.mark.torch
 def test_evaluate_equals_predict_and_score(quoth, folder, tiny_reader):
-    # Where golds stand is nothing that predicting looks at.
+    # Predicting does not use the offsets of golds.
     misplaced = (folder / "data.json").read_text().replace('"answer_start": ', '"answer_start": 10')
     (folder / "data.json").write_text(misplaced)
     data, out_file, nbest, odds = (folder / name for name in ("data.json", "out.json", "nbest.json", "odds.json"))
@@ -230,7 +230,7 @@ def test_evaluate_equals_predict_and_score(quoth, folder, tiny_reader):
 def test_ctrl_c_stops_a_command_with_a_message(tmp_path):
     slow = tmp_path / "slow.json"
     os.mkfifo(slow)
-    # A suite that runs in the background ignores the signal, and a child inherits that.
+    # If the suite runs in the background, it ignores the signal, and its children inherit that.
     restore = (
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
     )

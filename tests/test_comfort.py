@@ -18,7 +18,7 @@ from quoth.reading import Windower
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from support.readers import tiny_reader, tiny_tokenizer
 
-# Rooms that import what the base install has not, and the module that runs on import.
+# Modules that import packages that are not in the base install, and the module that runs on import.
 HEAVY = (
     "quoth.training",
     "quoth.tracking",
@@ -126,7 +126,7 @@ def test_commands_are_completed():
 
 
 def test_completion_is_installed_and_completes(tmp_path):
-    """As a user of bash does it: once installed, the shell itself is asked what may follow."""
+    """As in bash: after installation, the shell itself completes the words."""
     quoth_itself = tmp_path / "quoth"
     quoth_itself.write_text(f"#!{sys.executable}\nfrom quoth.cli import main\n\nmain()\n")
     quoth_itself.chmod(0o755)

@@ -25,7 +25,7 @@ def said(number, probability, text="Ana", title="", question=None):
     return Prediction(example, (answer,), 0.0, False, null_probability=1 - probability)
 
 
-def test_the_doubtful_come_and_the_random_are_marked():
+def test_uncertain_questions_are_selected_and_random_ones_are_marked():
     predictions = [said(number, number / 100) for number in range(100)]
     found = select([predictions], 20)
     assert Counter(each.why for each in found) == {"doubt": 15, "random": 5}
@@ -36,13 +36,13 @@ def test_the_doubtful_come_and_the_random_are_marked():
     assert found == select([predictions], 20)
 
 
-def test_readers_that_differ_are_doubted():
+def test_questions_on_which_readers_disagree_are_selected():
     one = [said(number, 0.9) for number in range(10)]
     other = [said(number, 0.9, "Ben" if number == 7 else "Ana") for number in range(10)]
     assert [each.example.id for each in select([one, other], 1, random_share=0)] == ["7"]
 
 
-def test_articles_share_and_nearly_equal_questions_come_once():
+def test_the_selection_is_spread_over_articles_without_near_duplicates():
     predictions = [said(number, 0.1, title="One") for number in range(10)]
     predictions += [said(10 + number, 0.3, title="Two") for number in range(10)]
     titles = Counter(each.example.title for each in select([predictions], 6, random_share=0))
@@ -62,7 +62,7 @@ def test_no_question_is_selected_twice(probabilities, number, random_share, hidd
 
 
 @pytest.mark.parametrize("wrong", [{"random_share": 2}, {"hidden_share": -1}, {"number": 0}])
-def test_what_makes_no_sense_is_refused(wrong):
+def test_invalid_arguments_are_rejected(wrong):
     with pytest.raises(ConfigError):
         select([[said(1, 0.5)]], wrong.pop("number", 1), **wrong)
 

@@ -25,7 +25,7 @@ CONSOLE = re.compile(r"```console\n\$ (quoth [^\n]*)\n((?!\$).*?)```", re.DOTALL
 
 
 def lines():
-    """Every command line of every document, its comment cut off, continued lines joined."""
+    """Return every command line of every document, without comments, with continued lines joined."""
     for document in DOCUMENTS:
         for block in BLOCK.findall(document.read_text(encoding="utf-8")):
             for line in block.replace("\\\n", " ").splitlines():
@@ -35,7 +35,7 @@ def lines():
 
 
 def dead_links(document, text):
-    """Return the relative links that lead to no file of the tree, or to no heading of it."""
+    """Return the relative links to files or headings that do not exist."""
     place = document.relative_to(ROOT).as_posix()
     return [link[0] + (link["anchor"] or "") for link in relative_links(text) if not leads_somewhere(place, link)]
 
@@ -108,7 +108,7 @@ def containing(pattern):
 
 @pytest.fixture
 def desk(tmp_path):
-    """A folder with the files that the documents speak of."""
+    """A folder with the files that occur in the documents."""
     sample = ROOT / "examples" / "data" / "sample.json"
     for name in ("train.json", "dev.json", "mine.json"):
         shutil.copy(sample, tmp_path / name)
@@ -128,7 +128,7 @@ def runnable():
 
 @pytest.mark.parametrize("document", list(runnable()))
 def test_python_examples_run(document, desk):
-    """One block after the other, as a reader would type them; those that cannot say why, and are compiled."""
+    """Run the blocks of each page in order; blocks that cannot run must have a reason, and are compiled."""
     names = {"context": "A copper statue of Christ stands in front of it.", "quoth": quoth}
     with contextlib.chdir(desk):
         for number, (skipped, source) in enumerate(PYTHON.findall(document.read_text(encoding="utf-8")), 1):

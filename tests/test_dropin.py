@@ -48,7 +48,7 @@ def scores(result):
     return [answer["score"] for answer in (result if isinstance(result, list) else [result])]
 
 
-# What it says
+# Results
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,7 +73,7 @@ def test_the_golden_answers_are_those_of_the_shipped_weights():
 
 def test_the_shipped_reader_equals_the_old_pipeline_with_its_float_checkpoint():
     document = golden("shipped")
-    # The shipped weights are int8, so scores are near, and of the odd texts even an answer may differ.
+    # The shipped weights are int8, so scores differ slightly, and a few answers to unusual texts may differ.
     cases = [case for case in document["cases"] if case["set"] == "examples"]
     qa = quoth.pipeline("question-answering", compat=True)
     results = [qa(question=case["question"], context=case["context"], **case["parameters"]) for case in cases]
@@ -112,7 +112,7 @@ def test_by_default_the_readers_answers_are_distinct(context, top_k, words):
 
 
 def test_the_same_words_are_one_answer():
-    # More places of one word than are looked at first: the search goes on until there are enough different answers.
+    # One word has more places than are examined first: the search continues until there are enough distinct answers.
     context = "Paris. PARIS. " * 30 + "Rome"
     answers = tiny()(question=QUESTION, context=context, top_k=3, max_answer_len=1, align_to_words=True)
     assert sorted(answer["answer"].lower() for answer in answers) == [".", "paris", "rome"]
@@ -192,7 +192,7 @@ def test_the_pipeline_ignores_the_stored_threshold_by_default():
     assert qa(question=QUESTION, context=CONTEXT)["answer"]
 
 
-# How it is called
+# Calls
 
 SHAPES = [
     ((), {"question": QUESTION, "context": CONTEXT}, "one"),
@@ -225,7 +225,7 @@ def test_every_shape_of_call(args, kwargs, shape, compat):
 
 
 class Rows:
-    """What a data set of torch is, to those who read it."""
+    """A data set with the interface of torch's."""
 
     def __len__(self):
         return 3
@@ -268,7 +268,7 @@ def test_a_generator_may_wait_for_the_last_answer(compat):
     assert len(found) == 4
 
 
-def test_a_bad_item_of_a_generator_is_named_after_the_answers_before_it():
+def test_an_invalid_item_of_a_generator_is_reported_after_the_answers_before_it():
     items = [{"question": QUESTION, "context": CONTEXT}] * 3 + [{"question": QUESTION, "context": None}]
     found = []
     with pytest.raises(ValueError, match="item 3: context must be a str, but is NoneType"):
@@ -281,7 +281,7 @@ def test_a_bad_item_of_a_generator_is_named_after_the_answers_before_it():
     assert len(found) == 3
 
 
-def test_what_answers_can_be_saved(tmp_path):
+def test_a_pipeline_can_be_saved(tmp_path):
     tiny().save_pretrained(tmp_path / "saved")
     again = quoth.pipeline("question-answering", model=str(tmp_path / "saved"))
     assert said(again(question=QUESTION, context=CONTEXT)) == said(tiny()(question=QUESTION, context=CONTEXT))
@@ -444,7 +444,7 @@ def test_patched_transformers_has_the_task_again(tmp_path):
     folder.mkdir()
     for file in (TINY / "wordpiece").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    # transformers 5 asks for a class; without one it takes that of the model, which lowers letters.
+    # transformers 5 requires a class; without one it uses the model's, which lower-cases texts.
     config = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({**config, "tokenizer_class": "PreTrainedTokenizerFast"}))
     for compat in (False, True):
@@ -459,7 +459,7 @@ def test_patched_transformers_has_the_task_again(tmp_path):
             assert said(qa(question=QUESTION, context=CONTEXT)) == said(expected)
             assert scores(qa(question=QUESTION, context=CONTEXT)) == pytest.approx(scores(expected), abs=1e-5)
             assert "question-answering" in transformers.pipelines.get_supported_tasks()
-            # Twice is once, and the second handle takes nothing back.
+            # Patching twice has the same effect as once, and undoing the second patch does nothing.
             quoth.patch_transformers().undo()
             assert "question-answering" in transformers.pipelines.get_supported_tasks()
     assert before == (transformers.pipelines.SUPPORTED_TASKS, transformers.pipelines.REMOVED_TASKS)

@@ -31,7 +31,7 @@ each_engine = pytest.mark.parametrize("name", ["openvino", pytest.param("onnxrun
 
 
 def batches(kind):
-    """Return a batch of windows of different lengths, and each of them alone."""
+    """Return a batch of windows of different lengths, and a batch of each window alone."""
     cutter = Windower(tiny_tokenizer(kind), max_tokens=100, overlap=0)
     windows = [cutter.windows(Example("q", "Who?", CONTEXT[:size]))[0] for size in (5, 40, 88)]
     pad = tiny_tokenizer(kind).pad_id
@@ -49,7 +49,7 @@ def test_padding_does_not_change_the_logits(kind):
         size = batch.ids.shape[1]
         assert logits.start[row, :size] == pytest.approx(single.start[0], abs=1e-4)
         assert logits.end[row, :size] == pytest.approx(single.end[0], abs=1e-4)
-    # And the fixtures are worth their name: logits that are all alike would prove nothing.
+    # The logits of the fixtures differ; equal logits would prove nothing.
     assert np.ptp(logits.start[2]) > 1
 
 
@@ -98,7 +98,7 @@ def test_windows_longer_than_the_network_supports_are_rejected(tmp_path, name):
 
 @pytest.mark.torch
 def test_windows_longer_than_512_tokens_are_read_if_the_network_supports_them(tmp_path):
-    """One that knows no positions: its logits are its inputs."""
+    """The network has no positions: its logits are its inputs."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -242,7 +242,7 @@ def test_an_unknown_cpu_is_of_the_kind_other(tmp_path):
 
 
 def test_signals_work_after_readers_were_destroyed():
-    """Of two OpenVINO plugins, the second to go left the thread a stack for signals that was gone."""
+    """With two OpenVINO plugins, the second one to be destroyed restored a signal stack that had been freed."""
     code = f"""
 import signal
 from pathlib import Path
@@ -276,7 +276,7 @@ def test_an_unknown_engine_is_rejected():
 
 
 def test_no_telemetry_is_sent(tmp_path):
-    """Who opens a connection from Python is seen by the audit hook; who writes an identifier at home, there."""
+    """An audit hook detects connections that Python opens; identifiers would be written to the home folder."""
     code = f"""
 import sys
 seen = []
@@ -293,7 +293,7 @@ print(seen)
     home = tmp_path / "home"
     home.mkdir()
     (tmp_path / "cache").mkdir()
-    # In CI the runtimes keep still by themselves.
+    # In CI, the runtimes disable their telemetry themselves.
     kept = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
     environment = {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
@@ -365,7 +365,7 @@ def test_the_command_measures_every_available_engine(tmp_path):
 
 
 def torch_folder(folder):
-    """A reader that only torch runs, with its weights in a file of old."""
+    """A reader that only torch can run, with its weights in an old checkpoint."""
     import torch
     from transformers import AutoModelForQuestionAnswering
 
@@ -416,7 +416,7 @@ def test_a_blank_text_among_others_is_allowed(tmp_path):
 
 
 class Deadly:
-    """Ends the process that it is sent to."""
+    """Kills the process that unpickles it."""
 
     def __reduce__(self):
         return os._exit, (3,)

@@ -39,7 +39,7 @@ def prediction(id, text, *, null_score=0.5, no_answer=False):
 
 
 class Canned:
-    """A reader that knows its answers by heart, and reads some questions ahead as a batching reader does."""
+    """A reader with given answers, which reads some questions ahead like a reader with batches."""
 
     def __init__(self, texts, ahead=3):
         self.texts = texts
@@ -108,7 +108,7 @@ TEXTS = st.one_of(st.lists(st.sampled_from(WORDS + NOTHINGS), max_size=5).map(" 
 
 @st.composite
 def data_and_predictions(draw, least_golds):
-    """Nested data, and predictions of which some echo a gold, some are missing and some unknown."""
+    """Draw nested data, and predictions: some equal a gold, some are missing, some have unknown ids."""
     counts = draw(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=3), min_size=1, max_size=3))
     dataset, texts, number = [], {}, 0
     for article in counts:
@@ -187,7 +187,7 @@ def test_equals_the_official_scorers_on_dev(squad_folder, tmp_path, name, rules)
 
 
 def imagined(examples):
-    """Predictions as systems make them: right, nearly right, silent and wrong."""
+    """Return correct, nearly correct, empty and wrong predictions."""
     texts = {}
     for number, each in enumerate(examples):
         golds = [gold.text for gold in each.golds] or [each.context[:20]]
@@ -490,7 +490,7 @@ def test_a_missing_folder_is_reported(tmp_path):
 
 @pytest.mark.long
 def test_memory_grows_only_by_a_small_row_per_question(tmp_path):
-    """From 1,000 to 10,000 questions by less than 50 MB above the examples; a tiny network, but windows and batches."""
+    """From 1,000 to 10,000 questions, memory above the examples grows by less than 50 MB, with a tiny network."""
     context = "The keeper of the lighthouse was Ana Ribeiro, and she lit the lamp at nine. "
     questions = [
         {

@@ -28,7 +28,7 @@ def logits(window, start, end):
 
 
 def losses(explanation, reader, contexts):
-    """Return why each better-scoring pair of each window rejected, in plain loops."""
+    """Return the reason for each rejected pair of each window, in plain loops."""
     answers = explanation.prediction.answers
     floor = answers[-1].score if answers else explanation.prediction.null_score
     scores = {(answer.context_index, answer.span): answer.score for answer in answers}

@@ -19,11 +19,11 @@ from quoth.store import ReaderFolder
 from support import towns
 from support.readers import TIPPED
 
-# The tiny readers are gated by what they learned by heart.
+# The tiny readers are gated on their own training data.
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning")]
 TINY = Path(__file__).parent / "tiny"
 OUTPUTS = ("start_logits", "end_logits")
-# A few questions are enough to see how it is done.
+# A few questions are enough for these tests.
 INT8 = {"int8": True, "least_questions": 1}
 _IDS = np.arange(2, 34).reshape(2, 16)
 BATCH = WindowBatch(_IDS, np.zeros_like(_IDS), np.ones_like(_IDS), ())
@@ -31,7 +31,7 @@ BATCH = WindowBatch(_IDS, np.zeros_like(_IDS), np.ones_like(_IDS), ())
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """A little reader that answers well enough to have something to lose."""
+    """A tiny reader that answers well enough for a loss of F1 to be measurable."""
     from quoth.training import train
 
     folder = tmp_path_factory.mktemp("export")
@@ -51,7 +51,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def whole(trained, tmp_path_factory):
-    """What export makes of it; torch takes seconds to trace even a little network."""
+    """Its float32 export; torch takes seconds to trace even a tiny network."""
     from quoth import export
 
     return export(trained, tmp_path_factory.mktemp("whole") / "out")
@@ -103,7 +103,7 @@ def test_int8_is_smaller_with_the_same_f1(whole, small):
 
 
 def test_int8_has_no_bias(tmp_path):
-    """What rounding takes from a product on average is given back to its bias."""
+    """The mean rounding error of a product is added to its bias."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -155,7 +155,7 @@ def test_int8_is_deterministic_and_both_engines_read_it(trained, small, tmp_path
     assert np.abs(logits[0].start - logits[1].start).max() < 0.1 * np.ptp(logits[0].start)
 
 
-def test_a_gate_on_what_was_trained_is_warned_of(trained, tmp_path):
+def test_a_gate_on_training_data_causes_a_warning(trained, tmp_path):
     from quoth import export
 
     with pytest.warns(OverlapWarning, match=r"examples in memory: 64 of 64 questions are in examples in memory, which"):
@@ -194,7 +194,7 @@ def test_int8_that_fails_the_gate_leaves_no_files(tmp_path):
 
 
 def test_the_gate_uses_the_upper_bound_of_the_drop():
-    """One of 50 questions is lost: 2 points of F1, but of other questions it might be more."""
+    """One of 50 questions is lost: 2 points of F1, but the loss on other questions may be higher."""
     from quoth.exporting.run import raise_if_worse
 
     asked = towns.examples(50)
@@ -280,7 +280,7 @@ def test_wrong_use_is_reported(trained, tmp_path):
 
 
 def test_a_folder_saved_by_the_tutorial_loads_and_exports(tmp_path):
-    """DistilBERT takes no token types; Trainer's save_model writes no quoth.json."""
+    """DistilBERT has no token types, and Trainer's save_model writes no quoth.json."""
     import torch
     from transformers import BertTokenizerFast, DistilBertConfig, DistilBertForQuestionAnswering
 
@@ -304,7 +304,7 @@ def test_a_folder_saved_by_the_tutorial_loads_and_exports(tmp_path):
 
 
 def test_a_reader_whose_layers_share_their_weights_is_exported_in_int8(tmp_path):
-    """ALBERT has one layer, which it goes through again and again."""
+    """ALBERT applies the same layer repeatedly."""
     import onnx
 
     from quoth import export
@@ -332,7 +332,7 @@ def test_the_command_prints_the_parity_and_the_gate(trained, tmp_path):
 
 
 def network(file, nodes, constants):
-    """Write a network that is made of some nodes."""
+    """Write a network with given nodes."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 

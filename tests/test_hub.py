@@ -25,7 +25,7 @@ QUESTION, CONTEXT = "Who keeps the lamp?", "The keeper was Ana Ribeiro."
 
 
 def cached(cache, name, kind="wordpiece", revision=FIRST, files=("tokenizer.json", "tokenizer_config.json"), **more):
-    """Lay a repository out as the hub's cache has it; ``more`` are further files, by the names they shall have."""
+    """Create a repository with the layout of the hub's cache; ``more`` are further files by name."""
     root = cache / f"models--{name.replace('/', '--')}"
     snapshot = root / "snapshots" / revision
     for number, (place, source) in enumerate([*((file, file) for file in files), *more.items()]):
@@ -42,7 +42,7 @@ def cached(cache, name, kind="wordpiece", revision=FIRST, files=("tokenizer.json
 
 
 def process(code, home, **environment):
-    """Run Python with a home of the hub of its own, offline; return what it prints."""
+    """Run Python with a given home of the hub, offline; return its output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment = kept | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"} | environment
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)

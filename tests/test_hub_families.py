@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.long]
 
 QUESTION = "Who keeps the lamp?"
 CONTEXT = "The lighthouse of Cabo Branco was built in 1972. Its lamp turns all night. The keeper was Ana Ribeiro. " * 4
-# The families' names for the same sizes: a configuration takes those that it has.
+# Different names of the same sizes: each configuration uses those that it has.
 SIZES = {
     "vocab_size": 480,
     "hidden_size": 16,
@@ -36,7 +36,7 @@ SIZES = {
     "decoder_ffn_dim": 32,
 }
 MOBILE = {"intra_bottleneck_size": 16, "true_hidden_size": 16, "num_feedforward_networks": 1}
-# Family -> the tiny tokenizer that is like its own, and what its configuration needs besides.
+# Family -> the most similar tiny tokenizer, and further settings of its configuration.
 FAMILIES = {
     "albert": ("albert", {"pad_token_id": 5}),
     "bert": ("wordpiece", {}),
@@ -62,7 +62,7 @@ NOT_EXPORTED = ("longformer",)
 
 @pytest.fixture
 def cached(tmp_path, request):
-    """Lay a tiny random model out in a cache of the hub."""
+    """Create a tiny random model in a cache of the hub."""
     import torch
     from transformers import AutoConfig, AutoModelForQuestionAnswering
     from transformers.utils import logging

@@ -9,7 +9,7 @@ import pytest
 import quoth
 from layers import LAYERS, ROOT, SOURCE, breaks, cycles, missing, read_graph, with_diagram
 
-# Which packages or modules may import what is heavy, or prints.
+# Packages and modules that may import heavy packages, or print.
 ONLY_IN = {
     "torch": ("engines/torch.py", "training", "exporting", "dropin"),
     "transformers": ("engines/torch.py", "training", "tracking", "exporting", "dropin"),
@@ -60,7 +60,7 @@ def prints(tree):
 
 
 def offences(source):
-    """Return every break of the rules in a package."""
+    """Return every violation of the rules in a package."""
     graph = read_graph(source)
     found = breaks(graph) + cycles(graph)
     for module in graph.modules.values():
@@ -109,7 +109,7 @@ def test_the_diagram_in_contributing_matches_the_table():
 
 
 TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
-# The cycles that there were, as small trees, and what must be said of each.
+# Former cycles as small trees, and the expected message for each.
 CYCLES = {
     "a record draws itself": (
         {

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def more_data(folder, examples):
-    """Write what the stage that learns to abstain reads: unanswerable questions, other sources, and the dev sets."""
+    """Write the data of the stage that learns to abstain: unanswerable questions, other sources, and the dev sets."""
     (folder / "qa").mkdir()
     for name in ("squad-v1.1-dev", "squad-v2.0-dev"):
         write_squad(

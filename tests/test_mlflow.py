@@ -21,8 +21,8 @@ from quoth.store import ReaderFolder, ReaderSettings
 from support import towns
 from support.readers import LAYOUTS, TINY, tiny_folder, tiny_layout
 
-# mlflow's libraries warn of their own matters.
-# The tiny encoders are measured on what they learned by heart.
+# mlflow's libraries raise warnings about their own code.
+# The tiny encoders are evaluated on their training data.
 pytestmark = [
     pytest.mark.torch,
     pytest.mark.filterwarnings("default"),
@@ -47,7 +47,7 @@ def mlflow():
 
 @pytest.fixture(scope="session")
 def store(mlflow, tmp_path_factory):
-    """An MLflow store of our own, with the experiment "ours"."""
+    """A temporary MLflow store, with the experiment "ours"."""
     folder = tmp_path_factory.mktemp("mlflow")
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     mlflow.create_experiment("ours", artifact_location=(folder / "artifacts").as_uri())
@@ -56,7 +56,7 @@ def store(mlflow, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def reader(tmp_path_factory):
-    """A tiny reader that needs no torch, small in its windows, so that a context has several."""
+    """A tiny reader without torch; its windows are small, so that a context has several."""
     folder = tiny_folder("wordpiece", tmp_path_factory.mktemp("readers") / "tiny")
     (folder / "tf_model.h5").write_bytes(b"not ours to log")
     return ReaderFolder(folder).write_manifest(
@@ -72,7 +72,7 @@ def address(store, reader):
 
 
 def expected(reader, row, **settings):
-    """What ``Reader`` says, as the served model writes it: the keys of ``quoth ask --json``."""
+    """Return the answers of ``Reader`` in the format of the served model: the keys of ``quoth ask --json``."""
     prediction = Reader.load(reader.path).answer(row["question"], row["context"], **settings)
     best = prediction.best
     return [(each.text, each.span.start, each.span.end) for each in prediction.answers], best and best.text
@@ -240,7 +240,7 @@ def runs(store, name):
 
 
 def logged(mlflow, store, run):
-    """The models that a run logged."""
+    """Return the models that a run logged."""
     experiment = store.get_experiment_by_name("ours")
     models = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
     return [model for model in models if model.source_run_id == run.info.run_id]
@@ -333,7 +333,7 @@ def test_a_sweep_is_a_parent_run_with_nested_trials(mlflow, store, base, tmp_pat
 
 @pytest.fixture(scope="module")
 def served(mlflow, address):
-    """``mlflow models serve`` as a user starts it: a process of its own, on a free port; yields a POST to it."""
+    """Run ``mlflow models serve`` in a separate process, on a free port; yield a function that sends a POST."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = ["mlflow", "models", "serve", "--model-uri", address, "--env-manager", "local", "--port", str(port)]

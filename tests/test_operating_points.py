@@ -13,7 +13,7 @@ DECISIONS = st.lists(st.tuples(st.sampled_from([0.1, 0.3, 0.5, 0.8, 0.9]), st.bo
 
 
 def brute_force(decisions, precision):
-    """The largest share of decisions from a level on of which enough are right."""
+    """Return the largest share of decisions above a level that reaches the precision."""
     best = 0.0
     for level, _ in decisions:
         given_ = [right for sure, right in decisions if sure >= level]
@@ -52,7 +52,7 @@ def test_weights_of_unanswerable_questions_sum_to_their_share():
 
 
 def test_coverage_decreases_with_the_unanswerable_share():
-    # The unanswerable ones are answered at 0.6: wrong, whatever is said.
+    # The unanswerable ones are answered at 0.6, so any answer is wrong.
     sure = np.array([0.9] * 50 + [0.6] * 50 + [0.6] * 50)
     right = np.array([1.0] * 100 + [0.0] * 50)
     has = np.array([True] * 100 + [False] * 50)

@@ -35,7 +35,7 @@ WORDS = (
 
 @st.composite
 def articles(draw):
-    """Examples over a few words in a few articles, so that golds, questions and contexts meet again and again."""
+    """Draw examples with few words in few articles, so that golds, questions and contexts often share words."""
     words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8)
     contexts = draw(st.lists(words.map(" ".join), min_size=2, max_size=8, unique=True))
     found = []
@@ -169,7 +169,7 @@ def test_the_command_writes_squad_2(tmp_path, capsys):
 
 
 def form(questions, contexts):
-    """The same questions of each context of one article."""
+    """Return one article with the same questions about each context, like a form."""
     found = []
     for n, context in enumerate(contexts):
         word = context.split()[-1].strip(".")

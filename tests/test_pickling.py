@@ -23,22 +23,22 @@ ROWS = [{"question": QUESTION, "context": CONTEXT[: 60 + number]} for number in 
 
 
 def answered(reader, row):
-    """Answer a row with a reader, and tell which process did."""
+    """Answer a row with a reader, and return the id of the process."""
     return {"text": reader.answer(row["question"], row["context"]).text, "process": os.getpid()}
 
 
 def called(pipeline, row):
-    """Answer a row with a pipeline, and tell which process did."""
+    """Answer a row with a pipeline, and return the id of the process."""
     return {"text": pipeline(**row)["answer"], "process": os.getpid()}
 
 
 def engines(readers):
-    """Count the engines behind some readers."""
+    """Count the distinct engines of some readers."""
     return len({id(reader.engine) for reader in readers})
 
 
 def same_elsewhere(found, answer, with_):
-    """Raise if other processes gave other answers, or this one gave them."""
+    """Check that other processes returned the same answers, and not this process."""
     assert [row["text"] for row in found] == [answer(with_, row)["text"] for row in ROWS]
     assert os.getpid() not in {row["process"] for row in found}
 

@@ -65,7 +65,7 @@ def test_official_predictions_with_null_odds_have_the_best_threshold_of_evaluate
     assert (status, "--compare and --null-odds" in err) == (2, True)
 
 
-def test_a_file_that_abstains_has_the_decisions_of_evaluate_and_says_what_it_does_not_know(reader, tmp_path):
+def test_a_file_with_abstentions_has_the_decisions_of_evaluate_and_a_note(reader, tmp_path):
     path = written(tmp_path / "p.jsonl", reader, null_threshold=-1e9)
     measured = evaluate(Deciding(reader, null_threshold=-1e9), EXAMPLES).to_dict()
     report = score(EXAMPLES, read_predicted(path))
@@ -94,14 +94,14 @@ def test_probabilities_without_null_odds_give_calibration_but_no_threshold():
         ("id,text,null_odds\n1,Ana,nan\n", "null_odds of 1 must be a number"),
     ],
 )
-def test_numbers_that_are_none_are_named(tmp_path, content, sentence):
+def test_invalid_numbers_are_named(tmp_path, content, sentence):
     (tmp_path / "p.csv").write_text(content)
     with pytest.raises(PredictionsError, match=sentence):
         read_predicted(tmp_path / "p.csv")
 
 
 @pytest.mark.parametrize("content", ['{"1": "high"}', '{"1": NaN}', '{"1": true}', "[1]"])
-def test_null_odds_that_are_no_numbers_are_refused(tmp_path, content):
+def test_null_odds_that_are_not_numbers_are_rejected(tmp_path, content):
     (tmp_path / "p.json").write_text('{"1": "Ana"}')
     (tmp_path / "o.json").write_text(content)
     with pytest.raises(PredictionsError, match="null odds must be"):

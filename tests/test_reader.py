@@ -197,7 +197,7 @@ def test_shipped_reader_is_small():
 @pytest.mark.data
 @pytest.mark.long
 def test_shipped_reader_on_squad_dev(squad_folder):
-    """What the README says of it holds, to within what processors differ by."""
+    """Its scores are those in the README, within the differences between CPUs."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     sets = {"v1.1": ("10,570", "never"), "v2.0": ("11,873", None)}
     for version, (count, threshold) in sets.items():

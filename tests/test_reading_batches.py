@@ -12,7 +12,7 @@ from support.readers import KINDS, tiny_tokenizer
 
 
 def windows_of(lengths, kind="wordpiece"):
-    """Make one window for each number of words in the context."""
+    """Return one window for each number of words in the context."""
     cutter = Windower(tiny_tokenizer(kind), max_tokens=128, overlap=0)
     return [cutter.windows(Example(str(n), "Who?", "lamp " * n))[0] for n in lengths]
 

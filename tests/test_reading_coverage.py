@@ -1,4 +1,4 @@
-"""Texts that the reader's vocabulary hardly covers: their predictions have a warning, and no others do."""
+"""Only predictions for texts that the reader's vocabulary hardly covers have a warning."""
 
 import numpy as np
 import pytest

@@ -45,7 +45,7 @@ def cutter(kind, max_tokens, overlap):
 
 
 def read(windows, start, end, null=0.0):
-    """Give each window the logits that functions of its size make."""
+    """Return the windows with logits, computed by functions of their size."""
     return [
         WindowLogits(
             window,
@@ -71,7 +71,7 @@ def decided(items, settings, outside=0.0):
 
 @st.composite
 def readings(draw):
-    """Draw windows of one to three contexts, with logits of some kind."""
+    """Draw windows of one to three contexts, with logits of various distributions."""
     kind = draw(st.sampled_from(KINDS))
     max_tokens = draw(st.integers(14, 40))
     overlap = draw(st.integers(0, max_tokens - 1))
@@ -266,7 +266,7 @@ def test_huge_logits_do_not_affect_other_windows():
 
 
 def test_scores_that_round_to_the_same_are_equal():
-    """The greatest end is not always the end of the best span: added to a great start, both may be the same."""
+    """After adding a large start logit, two different end logits may have equal sums; the first one counts."""
     (window,) = cut(LIGHTHOUSE)
     start, end = np.full((2, len(window.context_tokens)), -9e9, dtype=np.float32)
     start[1], end[2], end[4] = 1e9, 1e-9, 2e-9
@@ -279,7 +279,7 @@ def test_scores_that_round_to_the_same_are_equal():
 
 
 def test_several_answers_are_found_quickly_in_a_long_text_without_spaces():
-    """As whole words, all of its spans are one answer."""
+    """Widened to whole words, all spans of the text are the same."""
     rng = np.random.default_rng(0)
     context = "".join(map(chr, rng.integers(0xAC00, 0xD7A4, 3_000)))
     items = read(cut(context, "bpe", max_tokens=128), lambda size: rng.normal(size=size), np.arange)
@@ -303,7 +303,7 @@ def test_a_batch_abstains_by_the_threshold():
     st.data(),
 )
 def test_every_span_of_an_ascii_text_is_widened_to_the_same_place(text, whole_words, data):
-    """ASCII texts take a faster way than others."""
+    """ASCII texts use a separate, faster implementation."""
     windows = cut(text)
     if not windows:
         return
@@ -324,7 +324,7 @@ def test_the_search_is_never_worse_than_the_tutorials_loop(reading):
 
 
 def test_the_tutorials_loop_can_miss_the_best_span():
-    """The reason for the exact search: 20 starts and 20 ends that fit together nowhere."""
+    """The reason for the exact search: none of the best 20 starts and 20 ends form a legal span."""
     windows = cut("the " * 60, max_tokens=128)
     start = np.r_[np.full(20, -5.0), np.full(20, -3.0), np.full(20, 0.0)]
     end = np.r_[np.full(20, 0.0), np.full(20, -3.0), np.full(20, -5.0)]
@@ -408,7 +408,7 @@ def test_answers_have_at_most_the_maximum_number_of_tokens():
     answers = decoded(items, settings).answers
     tokens = len(items[0].window.context_tokens)
     assert len(answers) == 2 * tokens - 1
-    # And a bound without end costs no memory.
+    # A huge maximum needs no memory.
     settings = DecodeSettings(max_answer_tokens=10**12, whole_words=False, top_k=10**6, overlapping=True)
     assert len(decoded(items, settings).answers) == tokens * (tokens + 1) // 2
 

@@ -316,7 +316,7 @@ def test_a_tokenizer_with_the_context_first_is_rejected(tmp_path):
 
 
 def test_panic_of_the_library_is_an_error(tmp_path):
-    """Panics are ``BaseException``s: without care, one text ends the process."""
+    """Panics are ``BaseException``s: if they are not caught, a single text ends the process."""
     document = tokenizer_document("wordpiece")
     document["pre_tokenizer"] = {"type": "FixedLength", "length": 0}
     with pytest.raises(TokenizerError, match="failed on a pair of short texts: chunk size must be non-zero"):

@@ -105,7 +105,7 @@ def test_windows_are_the_same_one_by_one_or_in_bulk():
 
 
 class CountingTokenizer(Tokenizer):
-    """Knows what it was asked to encode."""
+    """Records the texts that it encodes."""
 
     encoded = ()
 
@@ -284,7 +284,7 @@ def test_survey_of_an_empty_data_set():
     assert survey([], windower()).to_dict()["windows"] == 0
 
 
-# --- the tutorial's figures ---
+# --- the numbers of the tutorial ---
 
 
 def squad(squad_folder, name):

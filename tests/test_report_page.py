@@ -1,4 +1,4 @@
-"""The report of an evaluation as a page: it holds what it says, and nothing that a text says is obeyed."""
+"""The report of an evaluation as a page: its contents, and no markup of texts is interpreted."""
 
 import html
 import json
@@ -34,7 +34,7 @@ def made(**more):
     return report_page(ReportParts("a reader", HOSTILE, report, wrong, **more)), report, wrong
 
 
-def test_the_page_says_the_scores_and_shows_the_wrong_answers():
+def test_the_page_has_the_scores_and_the_wrong_answers():
     page, report, wrong = made(threshold=1.5, warnings=["Seen before."], history=[{"step": 0, "eval_f1": 1.0}] * 2)
     text = plain(page)
     assert f"{report.f1:.1f} [" in text
@@ -49,7 +49,7 @@ def test_the_page_says_the_scores_and_shows_the_wrong_answers():
     assert "Risk and coverage" in text
 
 
-def test_nothing_that_a_text_says_is_obeyed():
+def test_markup_in_texts_is_not_interpreted():
     page, *_ = made()
     assert "<script" not in page
     assert "<img" not in page
@@ -63,7 +63,7 @@ spans = st.tuples(st.integers(0, 60), st.integers(0, 40)).map(lambda pair: Span(
 
 @few
 @given(st.text("abc <&", min_size=100, max_size=600), st.lists(spans, max_size=3), spans)
-def test_marks_lose_nothing_of_a_text(context, golds, said):
+def test_a_marked_text_is_complete(context, golds, said):
     shown = marked(context, [*((gold, "gold") for gold in golds), (said, "said")])
     text = plain(shown).strip("…")
     assert text in context

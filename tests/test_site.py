@@ -24,7 +24,7 @@ from support.browser import chromium
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("data", "reading", "engines", "evaluation", "training", "exporting", "store")
-# What a browser fetches of its own accord when it shows a page.
+# Attributes whose URLs a browser loads when it shows a page.
 FETCHED = re.compile(
     r"<(?:script|img|iframe|source|video|audio|embed|track)\b[^>]*?\bsrc(?:set)?=[\"']?([^\"' >]+)"
     r"|<link\b(?![^>]*\brel=[\"']?(?:canonical|prev|next|edit))[^>]*?\bhref=[\"']?([^\"' >]+)"
@@ -84,7 +84,7 @@ def test_external_resources_are_detected(text, foreign):
 @pytest.mark.long
 @pytest.mark.browser
 def test_a_browser_sends_no_requests_to_other_hosts(site):
-    """What scripts fetch, no scan of the files can see."""
+    """A scan of the files cannot detect requests of scripts."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -104,7 +104,7 @@ def test_a_browser_sends_no_requests_to_other_hosts(site):
 
 
 def links_of(text):
-    """Return what a page links to or shows, without what lies on the web."""
+    """Return the links and images of a page that are not on the web."""
     found = re.findall(r"<(?:a|img|link|script)\b[^>]*?\b(?:href|src)=[\"']?([^\"' >]+)", text)
     return [html.unescape(each) for each in found if not re.match(r"[a-z]+:|//", each)]
 
@@ -182,7 +182,7 @@ def test_the_notebook_matches_the_script():
 
 @pytest.mark.long
 def test_the_tutorial_runs_from_start_to_end(tmp_path):
-    """Offline, and its own assertions hold: the held-out F1 rises. In CI, on two cores, it has five minutes."""
+    """Run it offline; its assertions check that the held-out F1 increases. In CI, on two cores, it has five minutes."""
     base = Path(os.environ.get("QUOTH_TUTORIAL_BASE", ROOT / "readers" / "shipped"))
     if not (base / "model.safetensors").is_file():
         pytest.skip(f"{base} holds no float checkpoint")

@@ -66,7 +66,7 @@ def test_every_example_is_in_one_slice_of_each_dimension(question, context, wind
         assert label in dimension.labels or (label is None and name == "windows" and not windows)
 
 
-def test_slices_by_hand():
+def test_slices_of_a_small_example():
     example = asked(1, "Who?", "keeper, Ana Ribeiro", "Ana Ribeiro")
     traits = Traits.of(example, 3)
     assert (traits.answer_words, traits.question_word, traits.windows, traits.title) == (2, "who", 3, "T")
@@ -123,7 +123,7 @@ def test_intervals_treat_questions_of_an_article_as_dependent():
     alone, together = np.arange(400), np.repeat(np.arange(8), 50)
     low, high = interval(values, alone)
     assert (low, high) == pytest.approx((0.5 - 0.049, 0.5 + 0.049), abs=0.005)
-    # Eight articles, all right or all wrong: the mean of eight coins.
+    # Eight articles, each all right or all wrong: the mean has the variance of eight samples.
     low, high = interval(values, together)
     assert (low, high) == (pytest.approx(0.125), pytest.approx(0.875))
 
@@ -185,7 +185,7 @@ def test_signs_of_many_articles_are_flipped_at_random():
 
 
 def pair(rights, wrongs, total=40):
-    """Reports of a system that answers the first ones and one that answers other ones."""
+    """Return reports of two systems that answer different questions."""
     examples = [asked(number, "Who?", "Ana", title=f"article {number // 2}") for number in range(total)]
     first = {f"q{number}": "Ana" if number in rights else "lamp" for number in range(total)}
     second = {f"q{number}": "Ana" if number in wrongs else "lamp" for number in range(total)}
@@ -346,7 +346,7 @@ def test_evaluate_slices_and_lists_errors(quoth, files):
 
 @pytest.mark.parametrize(("more", "wrong"), [([], 1), ([asked(9, "Why?")], 2)])
 def test_errors_equal_those_of_the_report_for_golds_that_are_articles(quoth, tmp_path, more, wrong):
-    """The reader abstains always: right by v1.1's rules where a gold is "The", by v2.0's where there is none."""
+    """The reader always abstains: correct by v1.1's rules if a gold is "The", by v2.0's if there is no gold."""
     named = asked(1, "Who?", "Ana")
     examples = [named, replace(asked(2, "Which?", "keeper"), golds=(Gold("keeper", 4), Gold("The", 0))), *more]
     write_squad(examples, tmp_path / "data.json")

@@ -21,7 +21,7 @@ CONTEXT = "The lighthouse of Cabo Branco was built in 1972."
 
 @pytest.fixture
 def folder(tmp_path):
-    """A whole reader with its manifest."""
+    """A complete reader with its manifest."""
     path = tiny_folder("wordpiece", tmp_path / "reader")
     ReaderFolder.open_unchecked(path).write_manifest(SETTINGS, {"precision": "int8", "scores": {"f1": 80.1}})
     return path
@@ -238,7 +238,7 @@ def test_folder_without_weights_or_tokenizer(tmp_path):
 
 
 def test_without_torch_a_torch_folder_reports_what_to_install(tmp_path):
-    """In an interpreter of its own that finds no torch, whether there is one or not."""
+    """Run in a separate interpreter that cannot import torch."""
     folder = tiny_folder("wordpiece", tmp_path, "tokenizer.json", "config.json", "model.safetensors")
     code = (
         "import sys; sys.modules['torch'] = None\n"

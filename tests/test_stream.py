@@ -33,7 +33,7 @@ def examples(count):
 
 @dataclass
 class WatchedEngine:
-    """A real engine that knows when it ran; and fails or waits when told to."""
+    """A real engine that records when it ran, and can fail or wait."""
 
     name: str = "watched"
     precision: str = "float32"
@@ -54,7 +54,7 @@ class WatchedEngine:
 
 
 class Size(NamedTuple):
-    """What a window may be reduced to."""
+    """A window, reduced to its size."""
 
     window: Window
     tokens: int
@@ -155,7 +155,7 @@ for prediction in tiny_reader("wordpiece").answer_all((line, {CONTEXT!r}) for li
     assert run.returncode == 0
 
 
-def test_what_comes_while_the_engine_is_busy_is_read_together():
+def test_items_that_arrive_while_the_engine_is_busy_share_a_block():
     engine = WatchedEngine(seconds=0.05)
 
     def source() -> Iterator[Example]:
@@ -184,7 +184,7 @@ def test_leaving_a_live_input_early_ends_its_threads():
     assert left.wait(10)
 
 
-def test_an_input_that_blocks_does_not_keep_its_caller():
+def test_an_input_that_blocks_does_not_block_closing():
     held = threading.Event()
 
     def source() -> Iterator[Example]:
@@ -199,7 +199,7 @@ def test_an_input_that_blocks_does_not_keep_its_caller():
     held.set()
 
 
-def test_a_cursor_that_belongs_to_a_thread_is_read_by_it_or_the_error_says_what_to_do():
+def test_a_cursor_is_read_by_its_own_thread_or_the_error_has_a_remedy():
     with closing(sqlite3.connect(":memory:")) as database:
         database.executescript("CREATE TABLE t (q, c); INSERT INTO t VALUES ('Who?', 'Ana kept it.')")
         reader = tiny_reader("wordpiece")
@@ -211,7 +211,7 @@ def test_a_cursor_that_belongs_to_a_thread_is_read_by_it_or_the_error_says_what_
         assert "own_thread=False" in caught.value.__notes__[0]
 
 
-def test_input_is_asked_for_by_the_callers_thread_if_it_must_and_not_far_ahead():
+def test_without_its_own_thread_the_caller_reads_the_input_and_not_far_ahead():
     asked: list[str] = []
 
     def source() -> Iterator[Example]:
@@ -276,7 +276,7 @@ def test_interrupting_the_input_does_not_wait_for_answers():
 
 @pytest.mark.parametrize("place", [3, LOOK_AHEAD + 3, 2 * LOOK_AHEAD + 3])
 @pytest.mark.parametrize("make", [list, iter])
-def test_an_example_that_cannot_be_read_costs_only_itself(place, make):
+def test_an_example_that_cannot_be_read_affects_no_other(place, make):
     asked = examples(3 * LOOK_AHEAD)
     asked[place] = Example("56be", QUESTION * 20, CONTEXT)
     found = []
@@ -304,7 +304,7 @@ def test_an_error_of_the_engine_is_raised(count):
 
 
 def test_a_batch_is_freed_after_it_is_reduced():
-    """What is kept of a batch is what ``reduce`` made of it; at the end of a stream, of at most two blocks."""
+    """Of a batch, only the result of ``reduce`` is kept; at the end of a stream, of at most two blocks."""
     tiny = tiny_reader("wordpiece")
     stream = Stream(tiny.windower, tiny.engine, lambda batch, logits: [Size(each, len(each)) for each in batch.windows])
     found = list(stream.read(examples(LOOK_AHEAD + 5)))
@@ -319,7 +319,7 @@ def test_a_batch_is_freed_after_it_is_reduced():
 
 
 def test_a_program_that_exits_does_not_wait_for_the_queue():
-    """A caller that was interrupted may leave a stream behind; the engine then does only what is queued already."""
+    """If an interrupted caller leaves a stream, the engine runs only the batches that are already queued."""
     code = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})

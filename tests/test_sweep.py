@@ -174,7 +174,7 @@ def test_a_sweep_needs_dev_data(base, tmp_path):
 
 
 def start(base, folder, *more):
-    """Start a sweep long enough to be killed, as a user does."""
+    """Start a sweep on the command line that is long enough to be killed."""
     write_squad(towns.examples(64), folder / "train.json")
     write_squad(towns.examples(16, seed=1), folder / "dev.json")
     (folder / "sweep.toml").write_text("trials = 3\n[vary]\nlearning_rate = { low = 1e-4, high = 1e-2, log = true }\n")
@@ -187,7 +187,7 @@ def start(base, folder, *more):
 
 @pytest.fixture(scope="module")
 def whole(base, tmp_path_factory):
-    """A sweep by the command line that nobody killed: its folder."""
+    """The folder of an uninterrupted sweep on the command line."""
     folder = tmp_path_factory.mktemp("whole")
     printed, told = start(base, folder).communicate(timeout=600)
     table = (folder / "out" / "sweep.md").read_text()

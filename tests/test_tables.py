@@ -130,7 +130,7 @@ def test_forty_questions_encode_each_text_once(reader):
 
 
 class CountedTokenizer:
-    """A tokenizer that notes the contexts that it encodes."""
+    """A tokenizer that records the contexts that it encodes."""
 
     def __init__(self, tokenizer):
         self._tokenizer = tokenizer
@@ -212,7 +212,7 @@ def test_pieces_end_where_their_texts_are_long():
     assert [rows.table.num_rows for rows in Rows(table(300)).pieces(128)] == [128, 128, 44]
 
 
-def test_a_long_text_under_many_questions_comes_out_in_several_tables():
+def test_the_answers_to_many_questions_about_a_long_text_are_in_several_tables():
     # In one table, forty copies of a text of 2 MB would be 80 MB.
     text = "Ada lives in Paris. " * 100_000
     given = pa.table({"context": [None, text, GOOD[1]]})
@@ -228,7 +228,7 @@ def test_a_long_text_under_many_questions_comes_out_in_several_tables():
     ] * 40
 
 
-def test_a_misspelt_option_is_named_with_the_one_that_was_meant(reader):
+def test_a_misspelt_option_gets_a_suggestion(reader):
     with pytest.raises(TypeError, match=r"answer_table\(\) has no argument 'topk'; did you mean 'top_k'\?"):
         answer_table(reader, table(1), topk=3)
 

@@ -163,7 +163,7 @@ def test_files_with_no_rows_at_all_are_jobs(tmp_path):
         do(tmp_path / "a.jsonl", tmp_path / "jsonl")
 
 
-def test_a_run_of_other_versions_is_refused(source, tmp_path):
+def test_a_run_with_other_versions_is_rejected(source, tmp_path):
     do(source, tmp_path / "out")
     file = tmp_path / "out" / "_quoth" / "job.json"
     content = json.loads(file.read_text())
@@ -278,7 +278,7 @@ def test_each_worker_gets_consecutive_shards():
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory):
-    """A table, and the shards that one worker makes of it when nothing happens."""
+    """A table, and the shards of an uninterrupted job with one worker."""
     folder = tmp_path_factory.mktemp("big")
     source = write(folder / "in.parquet", table(6_000, bad=900))
     answer(source, "-o", folder / "out", "--rows-per-shard", 250, "--workers", 1)
@@ -316,7 +316,7 @@ def test_a_repeatedly_killed_job_loses_at_most_one_shard_per_worker(big, tmp_pat
 
 
 @pytest.mark.long
-def test_a_killed_worker_costs_only_its_shard(big, tmp_path):
+def test_only_the_shard_of_a_killed_worker_is_repeated(big, tmp_path):
     source, expected = big
     process = start(source, "-o", tmp_path, "--rows-per-shard", 250, "--workers", 2)
     while process.poll() is None and not shards(tmp_path):

@@ -39,7 +39,7 @@ def same(found, expected):
 
 
 def actors(driver, name="ShardActor"):
-    """The process ids of the actors of a cluster that a process started; they name themselves."""
+    """Return the process ids of the actors of a cluster that a process started, by their process names."""
     found = subprocess.run(["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
     rows = [line.split(maxsplit=2) for line in found.stdout.splitlines()]
     family, grown = {driver}, True
@@ -73,7 +73,7 @@ def test_a_killed_actor_neither_loses_nor_duplicates_rows(source, expected, tmp_
     assert "shards are already done" in answer(*words)
 
 
-def test_sigterm_lets_shards_finish_and_the_same_command_goes_on(source, expected, tmp_path):
+def test_sigterm_lets_shards_finish_and_the_same_command_resumes(source, expected, tmp_path):
     output = tmp_path / "out"
     words = (source, "-o", output, "--ray", "local", "--workers", 2, "--rows-per-shard", 150)
     process = started(words, output)
@@ -89,8 +89,8 @@ def test_sigterm_lets_shards_finish_and_the_same_command_goes_on(source, expecte
     same(result(output), expected)
 
 
-def test_a_path_that_actors_do_not_reach_is_refused_at_the_start(source, tmp_path):
-    # A path by a number that only the process of the command has open.
+def test_a_path_that_actors_cannot_access_is_rejected_at_the_start(source, tmp_path):
+    # A file descriptor path, which is valid only in the process of the command.
     handle = os.open(tmp_path, os.O_RDONLY)
     os.dup2(handle, 900, inheritable=True)
     try:
@@ -109,7 +109,7 @@ def test_a_path_that_actors_do_not_reach_is_refused_at_the_start(source, tmp_pat
     assert shards(tmp_path / "out") == shards(tmp_path / "other") == {}
 
 
-def test_a_wrong_address_is_told_in_one_sentence(source, tmp_path):
+def test_a_wrong_address_is_reported_in_one_sentence(source, tmp_path):
     for address, why in (("127.0.0.1:9", "no server answers there"), ("cluster", "has no host and port")):
         process = start(source, "-o", tmp_path / "out", "--ray", address)
         out, err = process.communicate(timeout=60)

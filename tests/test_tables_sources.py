@@ -42,7 +42,7 @@ def read(cursor, start, stop):
 
 
 def broken(cursor, rows):
-    """The errors of all rows, by their place."""
+    """Return the errors of all rows, by index."""
     start, found = 0, {}
     for part in cursor.read(0, rows, 64):
         found.update({start + place: error.code for place, error in part.broken.items()})

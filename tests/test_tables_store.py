@@ -83,7 +83,7 @@ def test_an_object_store_is_read_like_a_folder(bucket):
 
 
 @pytest.mark.long
-def test_an_object_store_holds_the_same_shards_as_a_folder(bucket, tmp_path):
+def test_an_object_store_has_the_same_shards_as_a_folder(bucket, tmp_path):
     given = table(450, bad=40)
     bucket.put("in/a.parquet", given)
     source, output = bucket.url("in"), bucket.url("out")
@@ -142,7 +142,7 @@ def test_a_job_that_is_killed_does_not_keep_the_lock_of_an_object_store(bucket, 
 
 
 @pytest.mark.long
-def test_of_two_jobs_that_begin_at_once_in_an_object_store_one_goes_on(bucket):
+def test_of_two_concurrent_jobs_in_an_object_store_one_continues(bucket):
     folder = Folder.of(bucket.url("out"))
     outcomes = []
 
@@ -162,7 +162,7 @@ def test_of_two_jobs_that_begin_at_once_in_an_object_store_one_goes_on(bucket):
     assert sorted(outcomes) == ["refused", "worked"]
 
 
-def test_a_store_that_cannot_be_reached_is_told_in_one_sentence(tmp_path):
+def test_an_unreachable_store_is_reported_in_one_sentence(tmp_path):
     parquet.write_table(table(3), tmp_path / "in.parquet")
     where = "s3://texts/out?endpoint_override=127.0.0.1:9&scheme=http"
     command = [sys.executable, "-m", "quoth", "answer", str(tmp_path / "in.parquet"), "-o", where, *READER]

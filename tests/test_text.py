@@ -101,7 +101,7 @@ HANGUL = ("가", "각", "\u1100", "\u1161", "\u11a8", "a", "क", "\u094d", "\u0
 
 
 def test_no_grapheme_of_two_characters_is_split():
-    """Every sign of Hangul beside every other, and beside what extends, precedes or joins."""
+    """All pairs of Hangul characters, and of Hangul with extending, prepending and joining characters."""
     for before, one, other in product(HANGUL, repeat=3):
         text = before + one + other
         whole = widen_to_graphemes(text, Span(len(before), len(before)))

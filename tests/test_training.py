@@ -15,7 +15,7 @@ from quoth.store import ReaderFolder, ReaderSettings
 from support import towns
 from support.readers import tiny_folder
 
-# The tiny encoders are measured on what they learned by heart.
+# The tiny encoders are evaluated on their training data.
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning")]
 TINY = Path(__file__).parent / "tiny"
 
@@ -44,7 +44,7 @@ def run(base, out, data=None, **settings):
 
 @pytest.fixture(scope="session")
 def learned(base, tmp_path_factory):
-    """One run long enough to learn by heart, with evaluations on the way."""
+    """A run that is long enough to memorize the data, with several evaluations."""
     out = tmp_path_factory.mktemp("learned") / "reader"
     return run(base, out, epochs=40.0, learning_rate=2e-3, dev=towns.examples(64), eval_steps=100)
 
@@ -110,12 +110,12 @@ def test_one_step_moves_every_parameter(base, tmp_path):
         for name, value in after.items()
         if "qa_outputs" not in name and np.array_equal(value, before[name].numpy())
     ]
-    # A key's bias shifts all scores of a query alike, so its gradient is zero but for rounding.
+    # The bias of the keys shifts all scores of a query equally, so its gradient is zero except for rounding.
     assert [name for name in still if "key.bias" not in name] == []
 
 
 def test_gradients_are_clipped(base, tmp_path):
-    """After one step, AdamW's first moment is a tenth of the gradient that it was given."""
+    """After one step, AdamW's first moment is a tenth of the gradient."""
     from safetensors.numpy import load_file
 
     norms = []
@@ -217,7 +217,7 @@ def test_a_diverging_loss_stops_the_run_before_saving(base, tmp_path):
 
 
 def test_a_checkpoint_of_another_run_is_rejected(base, tmp_path):
-    """Its own configuration counts, even where run.json was edited to agree."""
+    """The configuration in the checkpoint counts, even if run.json was edited."""
     run(base, tmp_path / "out", max_steps=4, save_steps=2)
     file = tmp_path / "out" / "run.json"
     file.write_text(file.read_text().replace('"max_steps": 4', '"max_steps": 6'))
@@ -374,7 +374,7 @@ def test_the_moving_average_becomes_the_reader(base, tmp_path):
 
 
 def mixed_towns(count):
-    """As many unanswerable questions as answerable ones: they ask for a name that is not in the text."""
+    """Return equally many answerable and unanswerable questions; the latter ask for a name that is not in the text."""
     answerable = towns.examples(count)
     return [
         *answerable,
@@ -426,13 +426,13 @@ def test_train_ends_with_the_report_of_evaluate_and_the_learning_curve(base, tmp
         (["--dev", "d.json", "--sweep", "s.toml"], "--html and --sweep cannot be used together"),
     ],
 )
-def test_a_report_that_cannot_be_written_is_refused_first(quoth, tmp_path, words, sentence):
+def test_a_report_that_cannot_be_written_is_rejected_before_training(quoth, tmp_path, words, sentence):
     status, _, err = quoth("train", "none.json", *words, "--html", "r.html", "--base", "none", "--out", tmp_path / "o")
     assert (status, sentence in err) == (2, True), err
 
 
 def test_training_with_the_teacher_loss_only(learned, base, tmp_path):
-    # The targets say "not here", and do not count.
+    # All targets are "no answer", and have no weight.
     taught = run(
         base,
         tmp_path / "taught",
@@ -476,7 +476,7 @@ def test_teacher_logits_are_computed_once_and_cached(learned, base, tmp_path):
 
 
 def test_teacher_logits_equal_those_of_the_reader(learned, tmp_path):
-    """Token types too: without them a BERT takes the text for the question."""
+    """With token types, without which a BERT cannot distinguish question and context."""
     from quoth.engines.torch import TorchEngine
     from quoth.reading import WindowBatch
     from quoth.training.teacher import Teacher
@@ -552,7 +552,7 @@ def test_lost_golds_are_counted(base, tmp_path):
 
 
 def test_a_source_tree_that_is_not_installed_has_no_version():
-    """Its version is found nowhere; the first time it was asked for used to be at the first checkpoint."""
+    """Such a tree has no version, which used to fail at the first checkpoint."""
     import subprocess
     import sys
 
@@ -568,7 +568,7 @@ assert [found[name] for name in ({names})] == [None] * 5, found
     assert done.returncode == 0, done.stderr
 
 
-def test_a_reader_says_what_it_was_made_from(base, tmp_path):
+def test_a_reader_stores_the_data_sets_that_it_was_made_from(base, tmp_path):
     from hashlib import sha256
 
     from quoth.data import write_squad
@@ -605,12 +605,12 @@ def test_a_reader_says_what_it_was_made_from(base, tmp_path):
     ]
 
 
-def test_dev_that_is_trained_on_is_warned_of_by_name(base, tmp_path):
+def test_dev_in_the_training_data_causes_a_warning_with_its_name(base, tmp_path):
     with pytest.warns(OverlapWarning, match="dev: 8 of 8 questions are in examples in memory, which this reader was"):
         run(base, tmp_path / "out", data=towns.examples(16), dev=towns.examples(8), max_steps=1)
 
 
-def test_a_base_that_abstains_is_told_where_dev_cannot_fit_a_threshold(base, tmp_path):
+def test_a_warning_if_the_base_abstains_and_dev_cannot_fit_a_threshold(base, tmp_path):
     folder = run(base, tmp_path / "first", max_steps=1).folder
     opened = ReaderFolder.open(folder)
     decode = opened.settings().decode.with_(null_threshold=1.5)

@@ -18,7 +18,7 @@ import pytest
 from quoth.data import write_squad
 from support import towns
 
-# The tiny encoders are measured on what they learned by heart.
+# The tiny encoders are evaluated on their training data.
 pytestmark = [pytest.mark.torch, pytest.mark.long, pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning")]
 TINY = Path(__file__).parent / "tiny"
 KILLS = 20
@@ -62,7 +62,7 @@ def train(*words, **options):
 
 @pytest.fixture(scope="module")
 def whole(work):
-    """The run that nobody disturbed."""
+    """An uninterrupted run."""
     done = train(*arguments(work, work / "whole"))
     assert done.returncode == 0, done.stderr
     return work / "whole"
@@ -82,7 +82,7 @@ def assert_same(one, other):
 
 
 def newest(out):
-    """The step of the newest checkpoint that is there."""
+    """Return the step of the newest checkpoint."""
     return max((int(path.name.rpartition("-")[2]) for path in (out / "checkpoints").glob("checkpoint-*")), default=0)
 
 
@@ -92,7 +92,7 @@ def start(work, out):
 
 
 def wait_until(process, happened):
-    """Return whether it happened before the process ended."""
+    """Return whether a condition was met before the process ended."""
     deadline = time.monotonic() + 120
     while not happened():
         if process.poll() is not None:
@@ -145,7 +145,7 @@ def little_room():
 
 
 def test_a_full_disk_stops_the_run_and_keeps_the_last_checkpoint(work, whole):
-    """The system refuses to write more than a few bytes to any file, which is how a full disk looks to a program."""
+    """The maximum size of files is limited, so that writes fail as on a full disk."""
     out = work / "full"
     process = start(work, out)
     assert wait_until(process, lambda: newest(out) >= 10)

@@ -17,7 +17,7 @@ RUN = "the keeper lit the lamp each night and wrote the weather in a book"
 DEV = Example("d", "Who?", f"In winter {RUN} of his own.", (Gold("keeper", 14),), "Lamps")
 
 
-def test_an_article_or_a_run_of_words_of_dev_is_left_out():
+def test_examples_that_share_an_article_or_a_word_sequence_with_dev_are_skipped():
     forbidden = Forbidden([DEV])
     assert len(RUN.split()) >= COPIED
     same_words = replace(DEV, title="Other", context=f"She says that {RUN.upper()}!")

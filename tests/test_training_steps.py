@@ -194,7 +194,7 @@ def test_the_teacher_loss_is_0_for_equal_logits_of_legal_tokens():
     ]
     found = teacher_losses(start, end, legal, (first, last))
     assert torch.allclose(found, (wanted[0] + wanted[1]) / 2, atol=1e-5)
-    # Padding and question say nothing.
+    # Padding and question do not count.
     wider = [torch.cat([each, torch.randn(3, 2) * 50], -1) for each in (start, end, first, last)]
     more = torch.cat([legal, torch.zeros(3, 2, dtype=torch.bool)], -1)
     assert torch.allclose(teacher_losses(*wider[:2], more, tuple(wider[2:])), found)

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 KNOWN = ROOT / "tests" / "tiny" / "known"
 NPM = ROOT / "tests" / "browser" / "node_modules"
-# Nothing but the page is asked for: what Chromium does of its own accord is switched off.
+# Background requests of Chromium are disabled, so that it requests only the page.
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -36,7 +36,7 @@ class Keys:
 
 
 class Server:
-    """``quoth serve`` in a process of its own, on a free port; with the reader that ships if none is named."""
+    """``quoth serve`` in a separate process, on a free port; with the shipped reader by default."""
 
     def __init__(self, *flags, reader=None, port=0, token=None):
         environment = {**os.environ, "QUOTH_TOKEN": token or ""}
@@ -110,7 +110,7 @@ def chromium(width=1360, height=900, *, dark=False, storage=True):
 
 
 def looks_like(driver, width, height, *, dark=False, motion=False):
-    """Give the page another size, other colours, and motion or the wish for less of it."""
+    """Set the size of the page, its colour scheme, and whether the user prefers reduced motion."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     features = [
@@ -121,7 +121,7 @@ def looks_like(driver, width, height, *, dark=False, motion=False):
 
 
 def axe_findings(driver):
-    """Return what axe-core finds serious or critical, one sentence each."""
+    """Return the serious and critical findings of axe-core, one sentence each."""
     driver.execute_script((NPM / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
     found = driver.execute_async_script(
         "const done = arguments[0];"
@@ -135,14 +135,14 @@ def axe_findings(driver):
 
 
 def press_keys(driver, *keys):
-    """Press keys, wherever the focus is."""
+    """Press keys in the focused element."""
     from selenium.webdriver import ActionChains
 
     ActionChains(driver).send_keys(*keys).perform()
 
 
 def errors():
-    """Return what selenium raises; imported where it is used, so that the tests can be collected without it."""
+    """Return selenium's exceptions; imported lazily, so that the tests can be collected without selenium."""
     from selenium.common.exceptions import WebDriverException
 
     return WebDriverException

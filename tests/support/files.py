@@ -46,7 +46,7 @@ def docx(*paragraphs, table=()):
 
 
 def with_member(archive, name, content):
-    """A zip with one member put in, or changed."""
+    """A ZIP file with one member added or replaced."""
     old, new = zipfile.ZipFile(io.BytesIO(archive)), io.BytesIO()
     with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as changed:
         for member in old.namelist():
@@ -57,7 +57,7 @@ def with_member(archive, name, content):
 
 
 def epub(title, *chapters):
-    """An e-book of some chapters, each the body of an XHTML page."""
+    """An EPUB file; each chapter is the body of an XHTML page."""
     items = "".join(f'<item id="c{number}" href="c{number}.xhtml"/>' for number in range(len(chapters)))
     spine = "".join(f'<itemref idref="c{number}"/>' for number in range(len(chapters)))
     file = io.BytesIO()

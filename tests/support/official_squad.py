@@ -1,6 +1,6 @@
-"""The arithmetic of SQuAD's two official evaluation scripts, written down afresh from the published algorithm.
+"""SQuAD's two official evaluation scripts, reimplemented from the published algorithm.
 
-It shares nothing with Quoth, and takes the nested data (the list under ``"data"``) and ``{id: text}``, as they do.
+The code is independent of Quoth. Like the scripts, it takes nested data (the list under ``"data"``) and ``{id: text}``.
 """
 
 import collections
@@ -123,7 +123,7 @@ def make_eval_dict(exact_scores, f1_scores, qid_list=None):
 
 
 def evaluate_v2(dataset, predictions):
-    """Raises KeyError where a prediction is missing, as the original does."""
+    """Raises KeyError if a prediction is missing, like the original."""
     qid_to_has_ans = make_qid_to_has_ans(dataset)
     has_ans_qids = [k for k, v in qid_to_has_ans.items() if v]
     no_ans_qids = [k for k, v in qid_to_has_ans.items() if not v]
@@ -158,7 +158,7 @@ def find_best_thresh(preds, scores, na_probs, qid_to_has_ans):
 
 
 def find_all_best_thresh(dataset, preds, na_probs):
-    """The best totals and thresholds, from the raw scores, as the original adds them to its output."""
+    """Return the best totals and thresholds from the raw scores, like the original."""
     qid_to_has_ans = make_qid_to_has_ans(dataset)
     exact_raw, f1_raw = get_raw_scores(dataset, preds)
     best_exact, exact_thresh = find_best_thresh(preds, exact_raw, na_probs, qid_to_has_ans)

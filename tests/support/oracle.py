@@ -12,7 +12,7 @@ from quoth.records import Span
 from quoth.text import normalize_answer
 
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}]"
-# Format characters of Unicode, as its property Word_Break names them, and the joiners.
+# Unicode's format characters (property Word_Break), and the joiners.
 _UNSEEN = "".join(filter(regex.compile(r"[\p{Word_Break=Format}\u200c\u200d]").match, map(chr, range(0x110000))))
 
 
@@ -68,7 +68,7 @@ def places(windows, max_answer_tokens, whole_words):
 
 
 def every_answer(items, settings):
-    """Return all answers in their order, as ``(score, context index, span, probability, window index)``; and the null
+    """Return all answers in order, as ``(score, context index, span, probability, window index)``; and the null
     score with its probability.
     """
     best, tokens = {}, {}
@@ -107,7 +107,7 @@ def every_answer(items, settings):
 
 
 def distinct(answers, contexts, top_k):
-    """Return the first of some answers (as :func:`every_answer` gives them) that are no spellings of another."""
+    """Return the first distinct answers of those from :func:`every_answer`."""
     chosen = []
     for answer in answers:
         _, index, span, *_ = answer

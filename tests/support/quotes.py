@@ -27,7 +27,7 @@ OTHERS = ("Anna", "Brandt", "Station", "Astrid", "Nilsen", "Tromsø", "Hans", "L
 
 @dataclass(frozen=True)
 class Case:
-    """A claim, what was done to it, and its right status; ``None``: anything but exact."""
+    """A claim, how it was changed, and its expected status; ``None``: any status but exact."""
 
     quote: str
     source: str
@@ -36,7 +36,7 @@ class Case:
 
 
 def cut(draw, text):
-    """Cut some whole words out of a text."""
+    """Return some consecutive whole words of a text."""
     words = list(re.finditer(r"(?:\S|(?<=-)\n)+", text))
     first = draw.randrange(len(words))
     last = min(len(words), first + draw.randrange(4, 14)) - 1
@@ -89,7 +89,7 @@ KINDS = {
 
 
 def cases(count, seed=1):
-    """Make cases, as many of each kind as of the others; each quote but the cut ones stands in no text."""
+    """Create equally many cases of each kind; only the quotes that are cut from a text occur in one."""
     draw = random.Random(seed)
     made = []
     while len(made) < count:

@@ -15,10 +15,10 @@ from quoth.store import ReaderSettings
 
 TINY = Path(__file__).parents[1] / "tiny"
 KINDS = ("wordpiece", "bpe", "unigram")
-# The longest window that their networks take.
+# Maximum window length of their networks, in tokens.
 TOKENS = 128
-# By how much the batch may change logits of int8: nothing where that was measured; on other processors a sum may differ
-# in its last bit, which may tip a rounding (docs/decisions/0007-engines.md).
+# By how much int8 logits may depend on the batch: not at all on CPUs where this was measured; on other CPUs, a sum may
+# differ in its last bit, which may change a rounding (docs/decisions/0007-engines.md).
 TIPPED = 0.0 if processor() == "avx512_bf16" else 0.3
 
 
@@ -38,14 +38,14 @@ def tiny_reader(kind, max_tokens=48, overlap=16, **decode):
 
 
 def tiny_folder(kind, folder, *names):
-    """Copy the named files of a tiny reader into a folder; all but the torch ones if none is named."""
+    """Copy the named files of a tiny reader to a folder; by default, all files except those of torch."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names or ("tokenizer.json", "tokenizer_config.json", "model.onnx"):
         shutil.copy(TINY / kind / name, folder / name)
     return folder
 
 
-# Each way in which weights may lie in a folder, and those of its files that hold them.
+# Layout of the weights in a folder -> the files that contain them.
 LAYOUTS = {
     "one": ("model.onnx",),
     "sub-folder": ("onnx/model.onnx",),
@@ -60,12 +60,12 @@ LAYOUTS = {
     "old": ("pytorch_model.bin",),
 }
 _COPIED = ("one", "sub-folder")
-# For a test of each; those that an extra makes are marked.
+# All layouts as test parameters; layouts that need an extra are marked.
 EACH_LAYOUT = [name if name in _COPIED else pytest.param(name, marks=pytest.mark.torch) for name in LAYOUTS]
 
 
 def tiny_layout(layout, folder):
-    """Make a plain folder of a tiny reader whose weights lie in some layout."""
+    """Create a plain folder of a tiny reader with a given layout of the weights."""
     tiny_folder("wordpiece", folder, "tokenizer.json", "tokenizer_config.json", "config.json")
     source, names = TINY / "wordpiece", LAYOUTS[layout]
     (folder / names[0]).parent.mkdir(exist_ok=True)
@@ -90,5 +90,5 @@ def tiny_layout(layout, folder):
 
 
 def tokenizer_document(kind):
-    """Return a ``tokenizer.json``, to be changed."""
+    """Return the content of a ``tokenizer.json``, which the caller may change."""
     return json.loads((TINY / kind / "tokenizer.json").read_text(encoding="utf-8"))

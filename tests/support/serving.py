@@ -31,7 +31,7 @@ QUESTION = "Where did the cat sit?"
 
 
 class Server:
-    """A running server: where it is, and how to ask it."""
+    """A running server, with methods to send requests."""
 
     def __init__(self, url, process=None, log=None):
         self.url = url
@@ -41,7 +41,7 @@ class Server:
         self.address = parts.hostname, parts.port
 
     def call(self, method, path, body=None, headers=None, timeout=60):
-        """Send one request on a connection of its own; return status, headers and the JSON, or the text."""
+        """Send one request on a new connection; return status, headers and the JSON, or the text."""
         connection = http.client.HTTPConnection(*self.address, timeout=timeout)
         try:
             headers = {"Content-Type": "application/json"} if headers is None else headers
@@ -57,7 +57,7 @@ class Server:
         return self.call("GET", path, headers=headers)
 
     def raw(self, data=b"", timeout=30):
-        """Return a socket on which some bytes were sent."""
+        """Return a socket after sending some bytes."""
         connection = socket.create_connection(self.address, timeout=timeout)
         connection.sendall(data)
         return connection
@@ -94,13 +94,13 @@ def request(path, document, *more):
 
 
 def form(name, data, field="file"):
-    """Return the body of a form with one file, and its kind."""
+    """Return the body of a form with one file, and its content type."""
     head = f'--edge\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
     return head.encode() + data + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge"
 
 
 def everything(connection):
-    """Read a socket to its end."""
+    """Read from a socket until it is closed."""
     found = b""
     while piece := connection.recv(65536):
         found += piece
@@ -109,7 +109,7 @@ def everything(connection):
 
 @contextmanager
 def process(*flags, reader=TINY, python=(sys.executable,), **environment):
-    """Run ``quoth serve`` in a process of its own, on a free port."""
+    """Run ``quoth serve`` in a separate process, on a free port."""
     words = [*python, "-m", "quoth", "serve", "--port", "0", "--threads", "1", *map(str, flags)]
     words += ["--reader", reader] if reader else []
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QUOTH_")} | environment
@@ -141,7 +141,7 @@ def process(*flags, reader=TINY, python=(sys.executable,), **environment):
 
 
 class SlowEngine:
-    """The tiny engine, at a speed of our choice; it counts what it reads."""
+    """The tiny engine with a given speed; it counts the windows that it runs."""
 
     name = "slow"
     precision = "float32"
@@ -165,7 +165,7 @@ def slow_reader(engine, max_tokens=48, overlap=16, **decode):
 
 @contextmanager
 def thread(engine, **settings):
-    """Run a server in a thread of this process, around an engine of our own."""
+    """Run a server with a given engine in a thread of this process."""
     settings = ServeSettings(**settings)
     served = ServedReader(slow_reader(engine), "slow", "0" * 16, {})
     listener = socket.create_server(("127.0.0.1", 0))

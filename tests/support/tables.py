@@ -33,7 +33,7 @@ def table(rows, bad=0):
 
 
 def inline(plan, shards, _workers, watch):
-    """Do shards in this process, as a worker does."""
+    """Process shards in this process, like a worker."""
     answerer = TableAnswerer(plan.settings)
     engine = answerer.reader.engine
     watch.started(Started(engine.name, engine.precision))
@@ -53,17 +53,17 @@ def do(source, output, settings=SETTINGS, rows_per_shard=100, **options):
 
 
 def result(folder):
-    """All rows of a job's shards, in their order."""
+    """Return all rows of a job's shards, in order."""
     return pa.concat_tables(parquet.read_table(path) for path in sorted(folder.glob("part-*.parquet")))
 
 
 def shards(folder):
-    """The bytes of each shard."""
+    """Return the bytes of each shard."""
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}
 
 
 def start(*words, **more):
-    """Start ``quoth answer`` in a process group of its own."""
+    """Start ``quoth answer`` in a new process group."""
     command = [sys.executable, "-m", "quoth", "answer", *READER, *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment(), **pipes, **more)
@@ -75,7 +75,7 @@ def environment():
 
 
 def answer(*words, code=0, **more):
-    """Run ``quoth answer`` to its end; return what it wrote on stderr and stdout."""
+    """Run ``quoth answer`` to its end; return its output on stderr and stdout."""
     process = start(*words, **more)
     out, err = process.communicate(timeout=300)
     assert process.returncode == code, err

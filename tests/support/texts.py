@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# How many texts a property is tried on. Under load, even drawing them takes long.
+# Number of texts for each property. On a busy machine, even drawing them takes long.
 few = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 many = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
@@ -76,5 +76,5 @@ _pieces = st.one_of(
     st.sampled_from(WORDS).map(lambda words: words + " "),
     st.text(_characters, max_size=5),
 )
-# Any code points at all, and words and oddities in between, so that answers, overlaps and long texts come about.
+# Arbitrary code points, mixed with words and unusual texts, so that answers, overlaps and long texts occur.
 texts = st.lists(_pieces, max_size=30).map("".join)

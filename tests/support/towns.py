@@ -9,7 +9,7 @@ TOWNS = ("Paris", "Rome", "Oslo", "Bern", "Riga", "Kyiv", "Lima", "Doha")
 
 
 def examples(count, seed=0):
-    """Questions whose answer follows from the context, of different lengths."""
+    """Return questions of different lengths whose answers follow from the context."""
     pick = random.Random(seed)
     found = []
     for index in range(count):

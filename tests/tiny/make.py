@@ -2,9 +2,9 @@
 
     python tests/tiny/make.py
 
-Needs torch, transformers, tokenizers, onnx and onnxscript (``pip install quoth[export]``). The seeds are fixed: run
-again with the pinned versions, it writes the same tokenizers and the same weights. What it wrote is committed, so that
-no test needs torch to have a reader.
+Needs torch, transformers, tokenizers, onnx and onnxscript (``pip install quoth[export]``). Seeds are fixed: with the
+pinned versions, it always writes the same tokenizers and weights. The output is committed, so that tests need no torch
+to have a reader.
 
 | folder | tokenizer | pair | network, 128 tokens |
 |---|---|---|---|
@@ -13,9 +13,9 @@ no test needs torch to have a reader.
 | unigram | Unigram, Metaspace | ``q <sep> c <sep> <cls>``, types 0 0 1 1 2 | BERT with three types |
 | albert | the same | ``<cls> q <sep> c <sep>``, types 0 0 0 1 1 | ALBERT |
 
-All but ``unigram`` hold their weights as safetensors too, so that transformers can be asked the same questions.
+All except ``unigram`` also have their weights as safetensors, so that they can be compared with transformers.
 
-The weights mean nothing. The head's are made larger, so that the logits differ from token to token.
+The weights are random. Those of the head are scaled up, so that the logits differ from token to token.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ Tomorrow the Atlântico is going to have a delicious team lunch! What did the At
 
 
 def wordpiece() -> Tokenizer:
-    """Return a tokenizer as BERT's cased one is, in small."""
+    """Return a small tokenizer like BERT's cased one."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     normalizer = normalizers.BertNormalizer(
         clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
@@ -99,7 +99,7 @@ def pieces(words: list[str], count: int, later: str = "") -> Counter[str]:
 
 
 def bpe() -> Tokenizer:
-    """Return a tokenizer as RoBERTa's is, in small; its offsets hold the blank before a word."""
+    """Return a small tokenizer like RoBERTa's; its offsets include the space before a word."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -117,7 +117,7 @@ def bpe() -> Tokenizer:
 
 
 def unigram() -> Tokenizer:
-    """Return a tokenizer as XLNet's is, in small: CLS at the end, with a token type of its own."""
+    """Return a small tokenizer like XLNet's: CLS is at the end, with a separate token type."""
     special = ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>"]
     splitter = pre_tokenizers.Metaspace()
     words = [word for line in TEXT for word, _ in splitter.pre_tokenize_str(line)]
@@ -137,7 +137,7 @@ def unigram() -> Tokenizer:
 
 
 def albert() -> Tokenizer:
-    """Return a tokenizer as ALBERT's is, in small."""
+    """Return a small tokenizer like ALBERT's."""
     tokenizer = unigram()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<cls> $A <sep>", pair="<cls> $A <sep> $B:1 <sep>:1", special_tokens=[("<sep>", 4), ("<cls>", 3)]

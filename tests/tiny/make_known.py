@@ -1,9 +1,9 @@
-"""Make ``tests/tiny/known``: a reader whose answers are known, for tests that must hang on no weights.
+"""Creates ``tests/tiny/known``: a reader with known answers, for tests that must not depend on trained weights.
 
     python tests/tiny/make_known.py
 
-Its network is a table: it quotes "Tam Ferris" where that stands, the first time that it stands there, and says "no
-answer" where "cost" is asked for. Elsewhere the first word is its best guess. Its stored null threshold is 1.5.
+Its network is a table: it quotes the first occurrence of "Tam Ferris", and abstains if the question contains "cost".
+For other texts, the first word is the best answer. Its stored null threshold is 1.5.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from quoth.store import ReaderFolder, ReaderSettings
 
 HERE = Path(__file__).parent / "known"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-# What a word adds: to an answer that starts with it, to one that ends with it, and to "no answer" wherever it stands.
+# Contribution of a word: to the start logit, to the end logit, and to the null score wherever it occurs.
 WORDS = {"tam": (9, 0, 0), "ferris": (0, 9, 0), "goose": (4, 3, 0), "glass": (3, 4, 0), "cost": (0, 0, 40)}
-# So that of equals the first and shortest wins.
+# Ties go to the first and shortest span.
 LATER = -0.01
 
 
 def tokenizer() -> Tokenizer:
-    """Return a tokenizer of whole words; those that are not in the table are [UNK]."""
+    """Return a tokenizer of whole words; words that are not in the table are [UNK]."""
     vocabulary = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
     made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     made.normalizer = normalizers.BertNormalizer(strip_accents=False, lowercase=True)
