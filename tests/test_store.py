@@ -178,7 +178,7 @@ def test_tensor_files_may_have_long_names(tmp_path):
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"weight_map": []}'])
 def test_an_index_without_shards_is_rejected(folder, content):
     (folder / "model.safetensors.index.json").write_text(content)
-    with pytest.raises(ReaderError, match=r"index\.json: must say which file holds which weight"):
+    with pytest.raises(ReaderError, match=r"index\.json: must map weights to files"):
         ReaderFolder.open(folder).with_settings(SETTINGS, {})
 
 

@@ -237,7 +237,7 @@ def _read(example: Example, windows: list[WindowLogits], stored: DecodeSettings)
 
 
 def _few(has: NDArray[np.bool_], with_threshold: bool) -> Sequence[str]:
-    """Return a warning for each kind of question of which there are too few."""
+    """Return a warning if there are too few answerable questions, and one if there are too few unanswerable ones."""
     counts = {"answerable": int(has.sum()), **({"unanswerable": int((~has).sum())} if with_threshold else {})}
     return [
         f"fitted on {count} {kind} questions: with fewer than about {ENOUGH}, results vary strongly between samples"

@@ -33,7 +33,7 @@ def index(
 ) -> None:
     """Index files in a corpus, to search it and ask questions; only changed files are read again.
 
-    Documents whose files are no longer in a given folder are taken out.
+    Documents whose files are no longer in a given folder are removed.
     A corpus is one file, or a PostgreSQL database that several machines share (postgresql://…).
     Indexing can be stopped at any moment; the next run continues.
 

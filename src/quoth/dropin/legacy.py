@@ -152,7 +152,7 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _best_pairs(
     start: NDArray[np.float32], end: NDArray[np.float32], count: int, longest: int, allowed: NDArray[np.bool_]
 ) -> Iterator[tuple[int, int, float]]:
-    """Take the best pairs of start and end, and then yield the valid ones, of which there may be few."""
+    """Select the best pairs of start and end, and then yield those that are valid, which may be few."""
     products = np.tril(np.triu(np.matmul(start[:, None], end[None, :])), longest - 1)
     flat = products.ravel()
     if count == 1:

@@ -128,8 +128,8 @@ def _gate_examples(data: str | Path | Sequence[Example] | None, least: int) -> l
     if len(labelled) < least:
         raise ConfigError(
             f"the gate data must have at least {least:,} labelled questions, but has {len(labelled):,}: with so few, a "
-            "loss of F1 by int8 cannot be told from noise. Gate on another set of this language, such as SQuAD's dev "
-            "set; export without --int8; or accept a wide interval (--least-questions, --max-f1-drop)"
+            "loss of F1 by int8 cannot be distinguished from noise. Gate on another set of this language, such as "
+            "SQuAD's dev set; export without --int8; or accept a wide interval (--least-questions, --max-f1-drop)"
         )
     return labelled
 

@@ -59,7 +59,7 @@ class Places:
 def _ascii_pieces(context: str, whole_words: bool) -> Tokens:
     """Return the start and the end of each character's piece in a text of ASCII, ``(2, len(context))``.
 
-    All pieces have one character, but for words of letters and digits, and the two characters of a line end.
+    A piece is a word of letters and digits, the line end CR LF, or any other single character.
     """
     characters = np.frombuffer(context.encode(), dtype=np.uint8)
     before, after = characters[:-1], characters[1:]

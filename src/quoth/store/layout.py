@@ -154,7 +154,7 @@ def _shards(folder: Path) -> Iterator[str]:
     try:
         yield from sorted({str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ReaderError(f"{index}: must say which file holds which weight, but cannot be read: {error}") from error
+        raise ReaderError(f"{index}: must map weights to files, but cannot be read: {error}") from error
 
 
 def _old_weights(folder: Path) -> Iterator[str]:

@@ -137,7 +137,7 @@ def outcomes(reader: Reader, examples: Iterable[Example], settings: TableSetting
 
 
 def _one_by_one(reader: Reader, block: list[Example], settings: TableSettings) -> Iterator[Prediction | RowError]:
-    """Answer examples, some of which are rejected."""
+    """Answer examples, and return an error for each rejected one."""
     wrong = [_refusal(reader, example) for example in block]
     good = (example for example, error in zip(block, wrong, strict=True) if error is None)
     answered = predictions(reader, good, settings)

@@ -236,7 +236,7 @@ class _Pruning(TrainerCallback):
         for row in state.log_history:
             # Trials may have different numbers of steps, so progress is in percent of the run.
             percent = round(100 * row["step"] / state.max_steps)
-            # The evaluation before the first step says nothing about the trial.
+            # The evaluation before the first step does not depend on the trial.
             if "eval_f1" in row and row["step"] and percent not in self._reported:
                 self._reported.add(percent)
                 self._trial.report(row["eval_f1"], percent)
