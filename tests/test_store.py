@@ -44,7 +44,7 @@ def test_settings_are_stored_and_loaded(folder):
     assert reader.settings == SETTINGS
     assert (reader.engine.name, reader.engine.precision) == ("openvino", "float32")
     assert (reader.tokenizer.max_tokens, reader.answer("Who?", CONTEXT).id) == (128, "")
-    assert "precision='float32'" in repr(reader)
+    assert "precision='int8 and float32'" in repr(reader)
     assert "null_threshold=-1.5" in repr(reader)
 
 
