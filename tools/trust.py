@@ -28,12 +28,12 @@ PAGE = ROOT / "docs" / "trust.md"
 MISLEADING = ROOT / "examples" / "data" / "misleading.json"
 # Why a question of SQuAD v2.0 is unanswerable, as SQuAD2-CR calls it.
 REASONS = {
-    "E": "another entity is asked for",
-    "#": "another number is asked for",
-    "N": "a negation is put in or taken out",
-    "A": "a word is replaced by its opposite",
-    "X": "something is asked for that the text rules out",
-    "I": "the text does not say",
+    "E": "it asks for another entity",
+    "#": "it asks for another number",
+    "N": "a negation is added or removed",
+    "A": "a word is replaced by an antonym",
+    "X": "the text excludes an answer",
+    "I": "the text has no information on it",
 }
 LANGUAGES = {
     "German": ("Wer hielt das Licht?", "Ana Ribeiro hielt das Licht des Leuchtturms vierzig Jahre lang."),
@@ -129,8 +129,8 @@ def held_out_unanswerable(data: Path) -> list[Example]:
 
 
 def reason_table(examples: Sequence[Example], said: Sequence[Prediction], reasons: dict[str, str]) -> Iterable[str]:
-    """Yield a line for each reason: how often the reader abstains, and one question that it still answers."""
-    yield "| reason | questions | abstains | a question that it still answers | what it says |\n|---|---|---|---|---|"
+    """Yield a line for each reason: how often the reader abstains, and one question that it answers nevertheless."""
+    yield "| reason | questions | abstains | a question that it answers nevertheless | its answer |\n|---|---|---|---|---|"
     for reason, text in REASONS.items():
         rows = [pair for pair in zip(examples, said, strict=True) if reasons.get(pair[0].id) == reason]
         if not rows:
@@ -144,7 +144,7 @@ def reason_table(examples: Sequence[Example], said: Sequence[Prediction], reason
 
 def misleading_lines(reader: Reader) -> Iterable[str]:
     """Yield what the reader says to the first misleading question about each text."""
-    yield "| text | question | what it says |\n|---|---|---|"
+    yield "| text | question | its answer |\n|---|---|---|"
     seen: set[str] = set()
     for example in read_examples(MISLEADING):
         if example.golds == () and example.title not in seen:
@@ -155,7 +155,7 @@ def misleading_lines(reader: Reader) -> Iterable[str]:
 
 def language_lines(reader: Reader) -> Iterable[str]:
     """Yield what the reader answers from texts in other languages; (!) marks a prediction with a warning."""
-    yield "| language | question | text | what it says |\n|---|---|---|---|"
+    yield "| language | question | text | its answer |\n|---|---|---|---|"
     for language, (question, context) in LANGUAGES.items():
         prediction = reader.answer(question, context)
         mark = " (!)" if prediction.warning else ""
