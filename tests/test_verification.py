@@ -15,6 +15,7 @@ from quoth.cli import main
 from quoth.errors import InputError
 from quoth.records import Span
 from quoth.verification import Claim, quoted, read_claims, verify
+from quoth.verification.fold import FORMS, codes_of, fold, fold_text
 from support.files import pdf
 from support.quotes import TEXTS, cases
 from support.texts import few, texts
@@ -57,6 +58,12 @@ def test_places_count_code_points_utf16_units_and_lines(text, data):
     if text[len(before) - 1 : len(before) + 1] == "\r\n":
         before = before[:-1]
     assert place.line == 1 + len(re.findall("\r\n?|\n", before))
+
+
+@few
+@given(texts | st.text(alphabet="aB1 -\u00ad\n'’ﬁé\u0301٣"), st.sampled_from(["", *FORMS]))
+def test_a_short_text_is_folded_as_a_long_one(text, skip):
+    assert fold_text(text, skip) == fold(codes_of(text), skip).text
 
 
 @few

@@ -192,7 +192,7 @@ class Corpus:
         """Return all documents without their texts, sorted by name."""
         return self._store.entries()
 
-    def keys(self) -> Collection[str]:
+    def document_keys(self) -> Collection[str]:
         """Return the keys of all documents."""
         return self._store.known().keys()
 

@@ -67,7 +67,7 @@ class Library:
         Raises:
             ApiError: If there is none.
         """
-        for key in self.corpus().keys():  # noqa: SIM118 - a corpus is not a dictionary
+        for key in self.corpus().document_keys():
             if id_of(key) == id:
                 return self.corpus().document(key)
         raise ApiError(

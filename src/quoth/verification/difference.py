@@ -11,7 +11,7 @@ from typing import Literal
 import regex
 
 from quoth.records import Span
-from quoth.verification.fold import FORMS, codes_of, fold
+from quoth.verification.fold import FORMS, fold_text
 from quoth.verification.records import Change
 
 # Words (also hyphenated at a line end), numbers with their separators, and single other characters; in scripts without
@@ -50,7 +50,7 @@ def folded_text(text: str, skip: str = "") -> str:
     """Return the folded form of a short text."""
     if not skip and text.isascii() and text.isalnum():
         return text.lower()
-    return fold(codes_of(text), skip).text
+    return fold_text(text, skip)
 
 
 @lru_cache(maxsize=4_096)

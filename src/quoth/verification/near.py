@@ -13,7 +13,7 @@ from quoth.text import widen_to_words
 from quoth.verification.check import Near
 from quoth.verification.claims import Claim
 from quoth.verification.difference import best_part, changes, folded_text, forms_of, likeness, tokens_of
-from quoth.verification.fold import Codes, codes_of, fold
+from quoth.verification.fold import Codes, codes_of, fold_text
 from quoth.verification.grams import Grams, Ints, find_all
 from quoth.verification.haystack import Haystack
 from quoth.verification.records import Change
@@ -38,7 +38,7 @@ def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names) -> l
         names: Name and title of every source so far.
     """
     parts = [(claim, part) for claim in claims for part in claim.parts]
-    codes = [fold(codes_of(part)).codes for _, part in parts]
+    codes = [codes_of(fold_text(part)) for _, part in parts]
     found = find_all(haystack.folded.codes, codes) if parts else []
     spans = [
         _whole_spans(claim, starts, len(each), haystack, names)
