@@ -17,6 +17,8 @@ export TOKENIZERS_PARALLELISM = true
 
 BASE = .venv
 FULL = .venv-full
+# Haystack, LangChain and MCP, with which the adapters are tested.
+ADAPTERS = .venv-adapters
 # The environment of the release tools, and the one in which the built wheel is installed.
 RELEASE = .venv-release
 WHEEL = .venv-wheel
@@ -26,13 +28,15 @@ STAMP = pyproject.toml constraints.txt tools/environment.py
 # Peers of the benchmarks, each in its own environment. Parity is measured with the first, the old pipeline.
 PEERS = .peers/pipeline .peers/haystack .peers/txtai
 # The benchmarks of make bench, in this order.
-BENCH = answering ask fidelity serving decoding windows overlap startup memory tables tables_long
+BENCH = answering ask fidelity serving decoding windows overlap startup memory tables tables_long searching verifying
 FLAGS_decoding = --data $(QUOTH_DATA)
 FLAGS_windows = --data $(QUOTH_DATA)
 FLAGS_overlap = --data $(QUOTH_DATA)/squad/squad-v1.1-dev.json
+FLAGS_searching = --data $(QUOTH_DATA)
+FLAGS_verifying = --data $(QUOTH_DATA)
 FLAGS_memory = --data $(QUOTH_DATA)/squad/squad-v1.1-dev.json
 
-.PHONY: help demo test build test-wheel test-sdist test-base test-long test-all test-pythons environments check lint types format docs peers bench reader refresh parity tiny clean
+.PHONY: help demo test build test-wheel test-sdist test-base test-adapters test-long test-all test-pythons environments check lint types format docs peers bench reader refresh parity tiny clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -50,6 +54,11 @@ $(FULL)/.made: $(STAMP)
 $(RELEASE)/.made: $(STAMP)
 	@echo "Creating $(RELEASE): the release tools ..."
 	@$(PYTHON) tools/environment.py $(RELEASE) -- --constraint constraints.txt --group release
+	@touch $@
+
+$(ADAPTERS)/.made: $(STAMP)
+	@echo "Creating $(ADAPTERS): the frameworks that the adapters are for ..."
+	@$(PYTHON) tools/environment.py $(ADAPTERS) mcp test,adapters
 	@touch $@
 
 .peers/%/.made: benchmarks/peers/%.txt tools/environment.py
@@ -97,15 +106,20 @@ tests/browser/node_modules: tests/browser/package-lock.json
 	npm ci --ignore-scripts --silent --prefix tests/browser
 	@touch $@
 
+## test-adapters the adapters, each with its real library
+test-adapters: $(ADAPTERS)/.made
+	$(ADAPTERS)/bin/python -m pytest tests/adapters
+
 ## test-long     the long tests: interrupted training, full data sets, the page in Chromium
 test-long: $(FULL)/.made tests/browser/node_modules
 	$(FULL)/bin/python -m pytest -m "long$(LEFT_OUT)"
+	$(MAKE) test-adapters
 
 ## test-all      test-pythons and test-long
 test-all: test-pythons test-long
 
 ## environments  create all environments that check, build and test-long need
-environments: $(BASE)/.made $(FULL)/.made $(RELEASE)/.made tests/browser/node_modules
+environments: $(BASE)/.made $(FULL)/.made $(RELEASE)/.made $(ADAPTERS)/.made tests/browser/node_modules
 
 ## lint          ruff: style, imports, docstrings
 lint: $(FULL)/.made

@@ -26,7 +26,7 @@ def main() -> None:
     """Measure both mixes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     data = os.environ.get("QUOTH_DATA")
-    parser.add_argument("--data", default=data, required=not data, help="the folder of the data; by default QUOTH_DATA")
+    parser.add_argument("--data", default=data, required=not data, help="the folder of the data (QUOTH_DATA)")
     harness.add_no_record(parser)
     options = parser.parse_args()
     with gzip.open(Path(options.data) / "text" / "wikipedia-sample.txt.gz", "rt", encoding="utf-8") as file:

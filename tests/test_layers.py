@@ -28,6 +28,11 @@ ONLY_IN = {
     "rich": ("cli",),
     "ray": ("tables/ray.py",),
     "pyspark": ("tables/spark.py",),
+    "psycopg": ("corpus/postgres.py",),
+    "tantivy": ("corpus/tantivy_index.py",),
+    "haystack": ("adapters/haystack.py",),
+    "langchain_core": ("adapters/langchain.py",),
+    "mcp": ("adapters/mcp.py",),
 }
 HEAVY = (
     "torch",

@@ -36,7 +36,7 @@ LAYERS = (
     ("asked", "store", "stream"),
     ("reader",),
     ("calibrating", "corpus", "drawing", "dropin", "engine_benchmark", "tables"),
-    ("export", "exporting", "tracking", "training"),
+    ("adapters", "export", "exporting", "tracking", "training"),
     ("__init__",),
     ("__main__", "cli", "serve"),
 )

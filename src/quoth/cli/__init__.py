@@ -32,6 +32,7 @@ COMMANDS = {
     "engines": "Benchmark every engine that can run a reader on this machine, each in its own process.",
     "export": "Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.",
     "track": "Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's URI.",
+    "mcp": "Serve tools for agents by the Model Context Protocol: ask, search and verify.",
     "serve": "Serve an HTTP API, and a web page that highlights answers in the text.",
 }
 

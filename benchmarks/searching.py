@@ -3,7 +3,7 @@
 Passages are those of the Wikipedia sample; beyond its end, they are repeated under other titles with some words
 changed. Each row is a process of its own. Questions are those of SQuAD dev::
 
-    python benchmarks/corpus.py --sizes 20000 200000 --engines fts5 tantivy
+    python benchmarks/searching.py --sizes 20000 200000 --engines fts5 tantivy
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     """Measure each engine at each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     data = os.environ.get("QUOTH_DATA")
-    parser.add_argument("--data", default=data, required=not data, help="the folder of the data; by default QUOTH_DATA")
+    parser.add_argument("--data", default=data, required=not data, help="the folder of the data (QUOTH_DATA)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, SIZE], help="numbers of passages")
     parser.add_argument(
         "--engines", nargs="+", default=["fts5", "tantivy"], help="fts5, tantivy or the URL of a server"

@@ -1,0 +1,32 @@
+"""``quoth mcp``: tools for agents on standard input and output."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def mcp(
+    corpus: Annotated[
+        str | None, typer.Option(metavar="CORPUS", help="The corpus to ask, search and check quotes in.")
+    ] = None,
+    reader: Annotated[
+        str | None,
+        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
+    ] = None,
+) -> None:
+    """Serve tools for agents by the Model Context Protocol: ask, search and verify.
+
+    An agent starts this command, and talks to it on standard input and output.
+    Without a corpus, each call brings its own texts, and there is no search.
+
+    Example: [cyan]claude mcp add quoth -- quoth mcp --corpus contracts.quoth[/cyan]
+    """
+    from quoth import __version__
+    from quoth.adapters.mcp import create_server
+
+    create_server(corpus, reader, __version__).run("stdio")
