@@ -84,11 +84,11 @@ def database(engine: str) -> Iterator[str | None]:
 
     name = f"quoth_benchmark_{os.getpid()}"
     with psycopg.connect(f"{engine}/postgres", autocommit=True) as base:
-        base.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        base.execute(f"CREATE DATABASE {name}")
         try:
             yield f"{engine}/{name}"
         finally:
-            base.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+            base.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def step(words: list[Any]) -> list[float]:
