@@ -68,6 +68,7 @@ def test_export_and_calibrate_are_functions_whatever_was_imported():
 
 
 @pytest.mark.torch
+@pytest.mark.long
 def test_export_of_the_module_that_it_was_still_works():
     code = (
         "from quoth.export import export\nimport quoth\n"

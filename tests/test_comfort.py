@@ -45,6 +45,7 @@ def test_examples_run(module):
 
 
 @pytest.mark.torch
+@pytest.mark.long
 def test_examples_run_that_need_torch():
     failed, tried = doctest.testmod(import_module("quoth.training.run"), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     assert (failed, tried > 0) == (0, True)

@@ -413,6 +413,7 @@ def test_half_precision_runs_on_torch():
 
 
 @pytest.mark.torch
+@pytest.mark.long
 def test_the_patch_works_in_every_transformers_module():
     program = """
 import transformers

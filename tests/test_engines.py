@@ -346,6 +346,7 @@ def test_torch_rejects_an_encoder_without_a_head(tmp_path):
 
 
 @pytest.mark.torch
+@pytest.mark.long
 def test_the_command_measures_every_available_engine(tmp_path):
     folder = tiny_folder("wordpiece", tmp_path / "reader")
     words = ["engines", "--reader", folder, "--threads", 1, "--limit", 8, "--json"]
@@ -376,6 +377,7 @@ def torch_folder(folder):
 
 
 @pytest.mark.torch
+@pytest.mark.long
 def test_a_reader_that_only_torch_can_run_is_measured_with_torch(tmp_path):
     folder = torch_folder(tmp_path / "reader")
     assert candidates(str(folder)) == [("torch", "float32"), ("torch", "bfloat16")]

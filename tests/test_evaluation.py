@@ -164,6 +164,7 @@ def assert_totals(report, official):
 
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "rules"), [("squad-v1.1-dev.json", "v1.1"), ("squad-v2.0-dev.json", "v2.0")])
+@pytest.mark.long
 def test_equals_the_official_scorers_on_dev(squad_folder, tmp_path, name, rules):
     dataset = json.loads((squad_folder / name).read_text(encoding="utf-8"))["data"]
     examples = examples_of(dataset)

@@ -87,6 +87,7 @@ def test_onnx_and_torch_have_the_same_logits(trained, whole):
         assert one.null_score == pytest.approx(other.null_score, abs=1e-3)
 
 
+@pytest.mark.long
 def test_int8_is_smaller_with_the_same_f1(whole, small):
     assert small.float_report.f1 > 60
     assert small.int8_report.f1 > small.float_report.f1 - 5.0
@@ -136,6 +137,7 @@ def test_int8_has_no_bias(tmp_path):
         assert abs((one - other).mean()) < 1e-4
 
 
+@pytest.mark.long
 def test_int8_answers_do_not_depend_on_the_batch(small):
     reader, examples = Reader.load(small.folder), towns.examples(30)
     together = [prediction.best.score for prediction in reader.answer_all(examples)]
@@ -155,6 +157,7 @@ def test_int8_is_deterministic_and_both_engines_read_it(trained, small, tmp_path
     assert np.abs(logits[0].start - logits[1].start).max() < 0.1 * np.ptp(logits[0].start)
 
 
+@pytest.mark.long
 def test_a_gate_on_training_data_causes_a_warning(trained, tmp_path):
     from quoth import export
 
@@ -172,6 +175,7 @@ def test_the_int8_gate_needs_enough_questions(trained, tmp_path):
         export(trained, tmp_path / "out", int8=True, gate_data=towns.examples(64))
 
 
+@pytest.mark.long
 def test_int8_that_fails_the_gate_leaves_no_files(tmp_path):
     """A channel with far larger activations than all others leaves no int8 steps for the others."""
     import torch
@@ -224,6 +228,7 @@ def test_gate_data_without_int8_is_wrong_use(trained, tmp_path):
         export(trained, tmp_path / "out", gate_data=towns.examples(8))
 
 
+@pytest.mark.long
 def test_another_network_fails_the_parity_check(trained, tmp_path):
     """The parity check can fail: two readers of different weights differ."""
     from quoth.engines.torch import TorchEngine
@@ -249,6 +254,7 @@ def test_the_parity_check_sees_every_token_of_the_vocabulary(trained):
     assert largest_difference(one, other, **sizes) > PARITY
 
 
+@pytest.mark.long
 def test_logits_that_differ_too_much_fail_the_export(trained, tmp_path):
     from quoth.engines.torch import TorchEngine
     from quoth.exporting.run import _write_float
@@ -279,6 +285,7 @@ def test_wrong_use_is_reported(trained, tmp_path):
         export(bare, tmp_path / "out")
 
 
+@pytest.mark.long
 def test_a_folder_saved_by_the_tutorial_loads_and_exports(tmp_path):
     """DistilBERT has no token types, and Trainer's save_model writes no quoth.json."""
     import torch
@@ -303,6 +310,7 @@ def test_a_folder_saved_by_the_tutorial_loads_and_exports(tmp_path):
     assert second.best.probability == pytest.approx(first.best.probability, abs=1e-4)
 
 
+@pytest.mark.long
 def test_a_reader_whose_layers_share_their_weights_is_exported_in_int8(tmp_path):
     """ALBERT applies the same layer repeatedly."""
     import onnx

@@ -24,6 +24,7 @@ from support.readers import LAYOUTS, TINY, tiny_folder, tiny_layout
 # mlflow's libraries raise warnings about their own code.
 # The tiny encoders are evaluated on their training data.
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.torch,
     pytest.mark.filterwarnings("default"),
     pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning"),
