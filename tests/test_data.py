@@ -583,9 +583,9 @@ def test_the_error_shows_ten_problems_and_counts_the_rest(read):
         ("id,question\n1,2\n", "a.csv", "line 1: must have the column context, but has only id, question"),
         ("id,question,context,id\n", "a.csv", "line 1: must have the column id once, but has it 2 times"),
         (
-            "id,question,context,answer\n",
+            "id,question,context,answer\n1,Who?,Me.,Me\n",
             "a.csv",
-            'line 1: column "answer" looks like an answer, but is not read; rename',
+            'line 2, id 1: key "answer" looks like an answer, but is not read; rename',
         ),
         ("id,question,context\n1,2\n", "a.csv", "line 2: must have 3 cells, as the first line has, but has 2"),
         ('id,question,context\n1,2,3\n4,"5\n', "a.csv", "line 3: must be CSV, but: unexpected end of data"),
@@ -608,7 +608,7 @@ def test_each_invalid_line_of_json_lines_is_reported(problems):
 
 
 def test_csv_problems_name_the_first_line_of_the_record(problems):
-    records = [["a", "Who?", "two\nlines\r\nand\rmore", "[]"], ["b", "", "x", "{'text': []}"], ["c", "", "y", "[]"]]
+    records = [["a", "Who?", "two\nlines\r\nand\rmore", "[]"], ["b", "", "x", "{'text': []"], ["c", "", "y", "[]"]]
     found = problems(csv_bytes(("id", "question", "context", "answers"), records), "a.csv")
     assert len(found) == 2
     assert re.match(r"line 6, id b: answers must be JSON, but: .*; write the cell with json.dumps", found[0])

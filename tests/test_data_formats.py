@@ -192,7 +192,49 @@ def test_a_key_that_looks_like_an_answer_but_is_not_read_is_an_error(lines, key,
     assert f'key "{key}"' in line
     if isinstance(value, str):
         (line,) = lines(f"id,question,context,{key}\n1,Who?,{ANA},{value}\n", "data.csv")
-        assert f'column "{key}" looks like an answer, but is not read; {meant}' in line
+        assert f'line 2, id 1: key "{key}" looks like an answer, but is not read; {meant}' in line
+
+
+def test_names_of_columns_are_read_in_any_case(lines, tmp_path):
+    header = "ID;Title ;Context;Question;Answer Text;ANSWER-START;Is impossible\n"
+    assert lines(header + f"1;T;{ANA};Who?;Ana;0;\n2;T;{ANA};Why?;;;True\n", "data.csv") == []
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{'text': ['Ana'], 'answer_start': [0]}",
+        "{'text': array(['Ana'], dtype=object), 'answer_start': array([0])}",
+        "{'text': array(['Ana'],\n      dtype=object), 'answer_start': array([0], dtype=int32)}",
+        "[{'text': 'Ana', 'answer_start': 0}]",
+    ],
+)
+def test_cells_that_pandas_wrote_are_read(lines, tmp_path, cell):
+    assert lines(f'id,question,context,answers\n1,Who?,{ANA},"{cell}"\n', "data.csv") == []
+
+
+@pytest.mark.parametrize("cell", ["{'text': open('x')}", "array()", "[" * 2000, "{'text': ['Ana']"])
+def test_other_cells_are_not_read(lines, cell):
+    (line,) = lines(f'id,question,context,answers\n1,Who?,{ANA},"{cell}"\n', "data.csv")
+    assert "answers must be JSON, but" in line
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        lambda n: {"text": f"Ana {n}", "answer_start": n},
+        lambda n: [f"Ana {n}"],
+        lambda n: f"Ana {n}",
+        lambda n: [{"text": n, "answer_start": 0}],
+        lambda n: {"text": ["Ana"] * (n + 2), "answer_start": [0]},
+    ],
+)
+def test_one_cause_in_many_rows_is_one_line(tmp_path, answers):
+    rows = [{**ROW, "id": str(n), "answers": answers(n)} for n in range(9)]
+    (tmp_path / "d.json").write_text(json.dumps(rows))
+    problems = inspect(tmp_path / "d.json").problems
+    assert len(problems.lines()) <= 2
+    assert "and 8 more of this kind" in problems.lines()[0]
 
 
 @pytest.mark.parametrize("key", ["plausible_answers", "answer_category", "answer_id", "answer_type", "document_id"])

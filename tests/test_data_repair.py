@@ -109,6 +109,55 @@ def test_each_rule_repairs_a_field(rule, changes, wanted):
     assert rule not in repaired(given, chosen_rules(without=[rule]))[1]
 
 
+def test_names_are_repaired_where_only_one_key_can_be_meant():
+    given = Row("row 1", {"id": "q", "query_text": "Who?", "Passage": ANA, "gold_answer": "1903", "start": "41"})
+    fields, rules = repaired(given)
+    assert rules == ["names"] * 4
+    answers = [{"text": "1903", "answer_start": 41}]
+    assert fields == {"id": "q", "question": "Who?", "context": ANA, "answers": answers}
+    fields, rules = repaired(Row("row 1", {"id": "q", "question": "Who?", "context": ANA, "label": "Ana"}))
+    assert (fields["answers"], rules) == ([{"text": "Ana", "answer_start": 0}], ["names", "scalars", "starts"])
+    fields, _ = repaired(Row("row 1", {"id": "q", "question": "Who?", "context": ANA, "answer": ""}))
+    assert fields["answers"] == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"question": "Who?", "passage": ANA, "document": ANA},
+        {"question": "Who?", "context": ANA, "answer": "Ana", "gold": "Ben"},
+        {"question": "Who?", "context": ANA, "unanswerable": True},
+        {"question": "Who?", "context": ANA, "answer": "Ana", "no_answer": False},
+        {"question": "Who?", "context": ANA, "answers": [], "answer": "Ana"},
+        {"question": "Who?", "context": ANA, "answer_id": "7"},
+    ],
+)
+def test_names_that_may_mean_several_things_are_kept(fields):
+    assert repaired(Row("row 1", {"id": "q", **fields}))[0] == {"id": "q", **fields}
+
+
+def test_the_original_cmrc_is_repaired(quoth, tmp_path):
+    context = "安娜从1903年起看守纳塔尔的灯塔。"
+    asked = {"query_id": "1", "query_text": "谁看守灯塔？", "answers": ["安娜", "安娜", "安娜"]}
+    paragraph = {"context_id": "c", "context_text": context, "title": "T", "qas": [asked]}
+    (tmp_path / "cmrc.json").write_text(json.dumps([paragraph]), encoding="utf-8")
+    status, *_ = quoth("repair", tmp_path / "cmrc.json", "-o", tmp_path / "out.json")
+    assert status == 0
+    (example,) = read_examples(tmp_path / "out.json")
+    assert example == Example("1", "谁看守灯塔？", context, (Gold("安娜", 0),), "T")
+
+
+def test_a_spreadsheet_with_names_of_its_own_is_repaired(quoth, tmp_path):
+    table = f"Query;Passage;Answer\nWho?;{ANA};Ana Ribeiro\nWhy?;{ANA};\nWhen?;{ANA};1903\n"
+    (tmp_path / "mine.csv").write_text(table)
+    status, out, _ = quoth("check", tmp_path / "mine.csv")
+    assert status == 1
+    assert "repair would change 3 rows (names 9, scalars 2, starts 2, ids 3)" in out
+    assert quoth("repair", tmp_path / "mine.csv", "-o", tmp_path / "out.csv")[0] == 0
+    golds = [[gold.text for gold in each.golds] for each in read_examples(tmp_path / "out.csv")]
+    assert golds == [["Ana Ribeiro"], [], ["1903"]]
+
+
 def test_an_empty_answer_of_an_answerable_question_is_kept():
     assert repaired(row(text="", start=0, is_impossible=False))[1] == []
 

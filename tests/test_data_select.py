@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quoth.cli import main
-from quoth.data.select import select, to_label_studio
+from quoth.data.exchange import read_tasks, write_document
+from quoth.data.exchange.suggest import TOOLS, tasks_of
+from quoth.data.labels import read_labels
+from quoth.data.rows import Problems
+from quoth.data.select import select
 from quoth.errors import ConfigError
 from quoth.records import Answer, Example, Prediction, Span
 from support.readers import TINY
@@ -83,4 +87,43 @@ def test_the_command_writes_tasks(tmp_path, capsys):
         for result in task.get("predictions", [{"result": []}])[0]["result"]:
             value = result["value"]
             assert task["data"]["text"][value["start"] : value["end"]] == value["text"]
-    assert to_label_studio([], "r") == []
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_tasks_of_each_tool_are_the_questions_without_a_label(tmp_path, tool):
+    selected = select([[said(number, 0.5) for number in range(8)]], 8, random_share=0.5)
+    path = tmp_path / ("t.jsonl" if tool == "doccano" else "t.json")
+    write_document(tasks_of(selected, "r", tool), path, tool)
+    problems = Problems(str(path))
+    tasks = read_tasks(str(path), problems, tool)
+    assert problems.sentences() == []
+    assert [(task.id, task.question, task.context, task.labels) for task in tasks] == [
+        (each.example.id, each.example.question, each.example.context, ()) for each in selected
+    ]
+    if tool != "haystack":
+        text = path.read_text()
+        assert text.count('"selected": "random"') == 4
+    suggested = sum(each.suggestion is not None for each in selected)
+    assert path.read_text().count('"score"') == (suggested if tool in ("label-studio", "argilla") else 0)
+
+
+def test_the_suggestion_of_argilla_is_the_answer():
+    selected = select([[said(number, 0.5) for number in range(4)]], 4, hidden_share=0)
+    for each, record in zip(selected, tasks_of(selected, "r", "argilla"), strict=True):
+        assert record["suggestions"]["answer"]["value"] == [{"start": 0, "end": 3, "label": "answer"}]
+        assert record["metadata"]["selected"] == each.why
+
+
+def test_the_command_writes_for_other_tools_and_the_marks(tmp_path, quoth):
+    rows = [{"id": str(n), "question": f"Who {n}?", "context": f"Ana Ribeiro kept lamp {n}."} for n in range(8)]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["data", "select", tmp_path / "q.jsonl", "-n", 4, "--reader", TINY / "wordpiece"]
+    status, _, err = quoth(*words, "--to", "doccano", "-o", tmp_path / "t.json")
+    assert (status, "tasks for doccano must be called .jsonl" in err) == (2, True)
+    status, _, err = quoth(*words, "--to", "prodigy", "-o", tmp_path / "t.json")
+    assert (status, "a tool must be one of label-studio, argilla, doccano, haystack" in err) == (2, True)
+    status, *_ = quoth(*words, "--to", "doccano", "-o", tmp_path / "t.jsonl", "--marks", tmp_path / "m.csv")
+    assert status == 0
+    assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 4
+    labels = read_labels(str(tmp_path / "m.csv"), "none")
+    assert Counter(labels.values()) == {"doubt": 3, "random": 1}

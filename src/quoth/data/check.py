@@ -127,7 +127,7 @@ def _golds(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Gold
     if listed is None:
         return None
     if impossible is True and listed:
-        wrong.add(f"answers must be empty where is_impossible is true, but there are {len(listed)}")
+        wrong.add(f"answers must be empty where is_impossible is true, but there are {len(listed)}", "contradiction")
     if impossible is False and not listed:
         wrong.add("is_impossible must be true where answers are empty, but is false")
     golds = []
@@ -146,7 +146,7 @@ def _listed(answers: object, wrong: Wrong) -> list[object] | None:
     if isinstance(answers, list):
         return answers
     if not isinstance(answers, dict):
-        wrong.add(f"answers must be a list or an object of lists, but is {shown(answers)}")
+        wrong.add(f"answers must be a list or an object of lists, but is {shown(answers)}", "answers are no list")
         return None
     lists = []
     for key in ("text", "answer_start"):
@@ -154,21 +154,23 @@ def _listed(answers: object, wrong: Wrong) -> list[object] | None:
         if isinstance(value, list):
             lists.append(value)
         elif key in answers:
-            wrong.add(f"answers: {key} must be a list, but is {shown(value)}")
+            wrong.add(f"answers: {key} must be a list, but is {shown(value)}", f"answers: {key} is no list")
         else:
             wrong.add(f"answers: {missing('key', key, answers)}")
     if len(lists) < 2:
         return None
     texts, starts = lists
     if len(texts) != len(starts):
-        wrong.add(f"answers must have as many answer_start as text ({len(texts)}), but have {len(starts)}")
+        message = f"answers must have as many answer_start as text ({len(texts)}), but have {len(starts)}"
+        wrong.add(message, "number of answer_start")
         return None
     return [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
 
 
 def _gold(answer: object, context: str | None, wrong: Wrong) -> Gold | None:
     if not isinstance(answer, dict):
-        wrong.add(f"an answer must be an object with text and answer_start, but is {shown(answer)}")
+        message = f"an answer must be an object with text and answer_start, but is {shown(answer)}"
+        wrong.add(message, "an answer is no object")
         return None
     text, start = answer.get("text"), answer.get("answer_start")
     if isinstance(text, str) and type(start) is int:
@@ -181,7 +183,7 @@ def _gold(answer: object, context: str | None, wrong: Wrong) -> Gold | None:
         if key not in answer:
             wrong.add(f"answers: {missing('key', key, answer)}")
     if "text" in answer and not isinstance(text, str):
-        wrong.add(f"the answer's text must be text, but is {shown(text)}")
+        wrong.add(f"the answer's text must be text, but is {shown(text)}", "the answer's text is no text")
     if "answer_start" in answer and type(start) is not int:
         wrong.add(f"answer_start must be a whole number, but is {shown(start)}", "answer_start is no whole number")
     return None

@@ -14,14 +14,15 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 from quoth.data.formats import guessed
 from quoth.data.mrqa import spread
-from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answers, shown
-from quoth.data.texts import decode, decode_line, parse_json, why_not_json
+from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answers, other_names, shown
+from quoth.data.texts import decode, decode_line, parse_cell, parse_json, why_not_json
 
 _LONGEST_CELL = 2**31 - 1  # the limit of the csv module is 131,072 characters by default, which some contexts exceed
 _HEADER = 10_000  # maximum length of the header, in characters
@@ -61,7 +62,7 @@ def read_csv(data: bytes, problems: Problems, sep: str | None = None) -> Iterato
     Args:
         data: The file, in UTF-8.
         problems: Receives the problems.
-        sep: The delimiter. If ``None``, the one (of , ; tab |) that gives the most known columns in the header.
+        sep: The delimiter. If ``None``, the one (of , ; tab |) that gives the most columns of known names in the header.
     """
     yield from merge_answers(_records(data, sep, problems))
 
@@ -78,7 +79,8 @@ def _delimiter(text: str) -> str:
 
     def known(delimiter: str) -> int:
         cells = next(csv.reader(header, delimiter=delimiter), [])
-        return len({cell.strip().lower() for cell in cells} & {*COLUMNS})
+        names = _known_names([cell.strip() for cell in cells])
+        return len({*names} & {*COLUMNS}) + len(other_names(names))
 
     return max(_DELIMITERS, key=known)  # the first of equals
 
@@ -94,7 +96,7 @@ def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems)
     number, cells = next(records, (1, None))
     if cells is None:
         return
-    header = [cell.strip() for cell in cells]
+    header = _known_names([cell.strip() for cell in cells])
     first = next(records, None)
     sample = dict(zip(header, first[1], strict=False)) if first else None
     if not check_columns(header, problems, f"line {number}", sample):
@@ -106,6 +108,15 @@ def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems)
             problems.add(where, message, "number of cells")
         elif (fields := _fields(dict(zip(header, cells, strict=True)), where, problems)) is not None:
             yield Row(where, fields)
+
+
+def _known_names(names: Sequence[str]) -> list[str]:
+    """Return the names of columns; a known one in another case, or with blanks or hyphens, as it is known."""
+    plain = [re.sub(r"[\s-]+", "_", name.lower()) for name in names]
+    return [
+        other if name not in COLUMNS and other in COLUMNS and other not in names and plain.count(other) == 1 else name
+        for name, other in zip(names, plain, strict=True)
+    ]
 
 
 def _lines_and_cells(text: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
@@ -132,7 +143,7 @@ def _fields(cells: dict[str, str], where: str, problems: Problems) -> dict[str, 
         fields["is_impossible"] = TRUTHS.get(cells["is_impossible"].strip().lower(), cells["is_impossible"])
     if "answers" in cells:
         try:
-            fields["answers"] = parse_json(cells["answers"]) if cells["answers"].strip() else []
+            fields["answers"] = parse_cell(cells["answers"]) if cells["answers"].strip() else []
         except ValueError as error:
             place = f"{where}, id {cells['id']}" if cells.get("id") else where
             problems.add(

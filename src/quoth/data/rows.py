@@ -187,11 +187,12 @@ def check_columns(
         first: The first row, whose values show the content of columns with other names.
     """
     before = problems.errors
+    known = other_names(names)  # the check of the rows reports these, and they can be repaired
     for name in ("question", "context"):
-        if name not in names:
+        if name not in names and name not in known.values():
             problems.add(where, missing("column", name, names))
     if not {"answers", "answer_text", "answer_start"} & set(names):
-        for unread in filter(answer_like, names):
+        for unread in (name for name in names if answer_like(name) and name not in known):
             problems.add(where, not_read("column", unread, (first or {}).get(unread)))
     counted = list(names)
     for name in COLUMNS:
@@ -220,6 +221,29 @@ def near_miss(name: str, names: Collection[str]) -> str | None:
         others = {other: given for other, given in others.items() if not other.endswith("id")}
     near = nearest(name, others, alike=0.8)
     return None if near is None else others[near]
+
+
+def other_names(names: Iterable[object]) -> dict[str, str]:
+    """Return the keys or columns that are known under another name, without a doubt: other name -> name.
+
+    A name is known if the field is missing and exactly one key means it, such as ``query`` or ``Question``. The answer
+    may be under ``answers``, whatever its shape, and its offset under ``answer_start``.
+    """
+    given = [str(name) for name in names]
+    plain = {name: re.sub(r"[^a-z]", "", name.lower()) for name in given if name not in COLUMNS}
+    found: dict[str, str] = {}
+    for name in ("question", "context"):
+        meant = [other for other, letters in plain.items() if letters in (name, *_MEANS[name])]
+        if name not in given and len(meant) == 1:
+            found[meant[0]] = name
+    if {"answers", "answer_text", "answer_start"} & set(given):
+        return found
+    starts = [other for other, letters in plain.items() if letters in ("answerstart", *_MEANS["answer_start"])]
+    words = {other for other, letters in plain.items() if re.search("answerable|impossible|noanswer", letters)}
+    answers = [name for name in plain if answer_like(name) and name not in words and name not in starts]
+    if len(answers) == 1 and len(starts) <= 1 and not words:
+        found |= {answers[0]: "answers", **dict.fromkeys(starts, "answer_start")}
+    return found
 
 
 def answer_like(name: object) -> bool:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 from quoth.data.near_duplicates import Groups, near_pairs
 from quoth.errors import ConfigError
@@ -90,35 +90,6 @@ def select(
         Selected(first[index].example, why, its, doubts[index], None if place in hidden else first[index])
         for place, (index, why, its) in enumerate(picked)
     ]
-
-
-def to_label_studio(selected: Sequence[Selected], reader: str) -> list[dict[str, Any]]:
-    """Return tasks for Label Studio's import, with the suggestions as predictions.
-
-    Args:
-        selected: The questions.
-        reader: The name of the reader that suggests.
-
-    Source: labelstud.io, "Import pre-annotated data"; offsets are code points.
-    """
-    return [_task(each, reader) for each in selected]
-
-
-def _task(selected: Selected, reader: str) -> dict[str, Any]:
-    example = selected.example
-    data: dict[str, Any] = {"id": example.id, "text": example.context, "question": example.question}
-    data["title"] = example.title
-    data |= {"selected": selected.why, "chance": selected.chance, "doubt": round(selected.doubt, 4)}
-    task: dict[str, Any] = {"data": data, "annotations": []}
-    if selected.suggestion is None:
-        return task
-    best = selected.suggestion.best
-    result = []
-    if best is not None:
-        value = {"start": best.span.start, "end": best.span.end, "text": best.text, "labels": ["Answer"]}
-        result = [{"id": "suggested", "from_name": "answer", "to_name": "text", "type": "labels", "value": value}]
-    score = best.probability if best else selected.suggestion.null_probability or 0.0
-    return {**task, "predictions": [{"model_version": reader, "score": score, "result": result}]}
 
 
 def _doubt(predictions: Sequence[Prediction]) -> float:

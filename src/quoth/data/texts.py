@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import codecs
 import json
 
@@ -84,6 +85,30 @@ def parse_json(text: str) -> object:
         return json.loads(text)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
+
+
+def parse_cell(text: str) -> object:
+    """Parse JSON, or Python's notation of plain values, as pandas writes it to a cell; ``array([...])`` is a list.
+
+    Raises:
+        ValueError: If it is neither; the error is that of JSON.
+    """
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        try:
+            return ast.literal_eval(_Lists().visit(ast.parse(text.strip(), mode="eval")))
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            raise error from None
+
+
+class _Lists(ast.NodeTransformer):
+    """Replaces ``array(x)`` by ``x``."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "array" and node.args:
+            return self.visit(node.args[0])  # type: ignore[no-any-return]
+        return node
 
 
 def why_not_json(error: ValueError) -> str:

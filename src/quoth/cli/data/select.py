@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,10 +11,22 @@ from quoth.cli.console import note
 from quoth.cli.data import options
 from quoth.cli.data.show import count
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quoth.data.select import Selected
+
 
 def select(
     file: options.File,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The tasks, as Label Studio imports them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The tasks, as the tool imports them.")],
+    tool: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help="One of label-studio, argilla, doccano, haystack.")
+    ] = "label-studio",
+    marks: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write id, selected, chance and doubt of each here: CSV, for --slices-by."),
+    ] = None,
     number: Annotated[int, typer.Option("--number", "-n", metavar="N", min=1, help="Number of questions.")] = 100,
     reader: Annotated[
         list[str] | None,
@@ -30,24 +42,22 @@ def select(
     sep: options.Sep = None,
     encoding: options.Encoding = None,
 ) -> None:
-    """Select the unlabelled questions that are worth labelling next, and write them as tasks for Label Studio.
+    """Select the unlabelled questions that are worth labelling next, and write them as tasks for a labelling tool.
 
     Most of them are the questions on which the readers are least certain, spread over articles, without near
     duplicates. The rest is drawn at random, and marked with the probability of being drawn: only metrics on these are
-    valid for all questions. The first reader's answers are suggestions, hidden in a share of the tasks. Needs the extra
-    [audit].
+    valid for all questions. The first reader's answers are suggestions, hidden in a share of the tasks; doccano and
+    Haystack's tool have no suggestions. Needs the extra [audit].
 
     Example: [cyan]quoth data select questions.csv -o tasks.json --number 200 --reader runs/1[/cyan]
     """
-    import json
-
     from quoth.cli.evaluate import reading_bar
     from quoth.cli.outputs import check_different
     from quoth.data import read_examples
+    from quoth.data.exchange import write_document
+    from quoth.data.exchange.suggest import tasks_of
     from quoth.data.select import select as choose
-    from quoth.data.select import to_label_studio
     from quoth.errors import ConfigError
-    from quoth.files import whole_file
     from quoth.reader import Reader
 
     check_different({"FILE": file, "--out": out})
@@ -66,8 +76,9 @@ def select(
             predictions.append(list(Reader.load(name).answer_all(examples)))
             progress(len(predictions) * len(examples))
     selected = choose(predictions, number, random_share=random_share, hidden_share=hidden_share, seed=seed)
-    with whole_file(out) as opened:
-        json.dump(to_label_studio(selected, Path(names[0]).name), opened, indent=1)
+    write_document(tasks_of(selected, Path(names[0]).name, tool), out, tool)
+    if marks:
+        _write_marks(marks, selected)
     drawn = sum(each.why == "random" for each in selected)
     how = f"{len(selected) - drawn:,} by uncertainty, {drawn:,} at random"
     note(f"{count(len(selected), 'question')} of {len(examples):,}: {how}.")

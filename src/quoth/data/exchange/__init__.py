@@ -4,7 +4,17 @@ file ─▶ Marked spans ─▶ Task (a label for each annotator) ─▶ merge: 
 """
 
 from quoth.data.exchange.annotators import Agreement, Disagreement, Merged, merge
-from quoth.data.exchange.formats import FORMATS, read_tasks, write_format
+from quoth.data.exchange.formats import FORMATS, read_tasks, write_document, write_format
 from quoth.data.exchange.tasks import Task
 
-__all__ = ["FORMATS", "Agreement", "Disagreement", "Merged", "Task", "merge", "read_tasks", "write_format"]
+__all__ = [
+    "FORMATS",
+    "Agreement",
+    "Disagreement",
+    "Merged",
+    "Task",
+    "merge",
+    "read_tasks",
+    "write_document",
+    "write_format",
+]

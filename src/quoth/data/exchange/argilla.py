@@ -14,7 +14,7 @@ from quoth.data.exchange.tasks import Marked, Raw
 from quoth.data.rows import Problems, shown
 from quoth.records import Example
 
-_QUESTION = "answer"
+QUESTION = "answer"
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -34,12 +34,12 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
 def _responses(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     responses = record.get("responses")
     if isinstance(responses, dict):
-        for response in responses.get(_QUESTION) or []:
+        for response in responses.get(QUESTION) or []:
             if response.get("status", "submitted") == "submitted":
                 yield str(response.get("user_id", "")), response.get("value")
         return
-    values = record.get(f"{_QUESTION}.responses") or []
-    users = record.get(f"{_QUESTION}.responses.users") or [""] * len(values)
+    values = record.get(f"{QUESTION}.responses") or []
+    users = record.get(f"{QUESTION}.responses.users") or [""] * len(values)
     yield from zip(map(str, users), values, strict=False)
 
 
@@ -56,7 +56,7 @@ def write(examples: Sequence[Example]) -> list[dict[str, Any]]:
     records = []
     for example in examples:
         spans = [{"start": gold.start, "end": gold.span.end, "label": "answer"} for gold in example.golds or ()]
-        responses = {} if example.golds is None else {_QUESTION: [{"value": spans, "user_id": _NOBODY}]}
+        responses = {} if example.golds is None else {QUESTION: [{"value": spans, "user_id": _NOBODY}]}
         records.append(
             {
                 "id": example.id,

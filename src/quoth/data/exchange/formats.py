@@ -123,12 +123,16 @@ def write_format(examples: Sequence[Example], path: Path, format_name: str, *, e
             raise ConfigError(f"{path}: {FORMATS[name]} must be called {wanted}, each also with .gz")
         write_rows([row_of(example) for example in examples], path, excel_safe=excel_safe)
     else:
-        document = _DOCUMENTS[name](examples)
-        # ASCII only: JSON escapes can represent lone surrogates, which UTF-8 cannot.
-        lines = [json.dumps(record) for record in document] if name == "doccano" else [json.dumps(document)]
-        data = "".join(f"{line}\n" for line in lines).encode("ascii")
-        with whole_bytes(path) as file:
-            file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+        write_document(_DOCUMENTS[name](examples), path, name)
+
+
+def write_document(document: Any, path: Path, format_name: str) -> None:
+    """Write the records of a tool: as JSON lines for doccano, else as JSON; gzipped if the name ends in ``.gz``."""
+    # ASCII only: JSON escapes can represent lone surrogates, which UTF-8 cannot.
+    lines = [json.dumps(record) for record in document] if format_name == "doccano" else [json.dumps(document)]
+    data = "".join(f"{line}\n" for line in lines).encode("ascii")
+    with whole_bytes(path) as file:
+        file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def _save(examples: Sequence[Example], path: Path) -> None:

@@ -10,6 +10,7 @@ from quoth.names import did_you_mean
 
 # Name -> what it repairs, in the order of application.
 RULES = {
+    "names": "a key or column with another name for question, context, answers or answer_start",
     "question-id": "an id with the name question_id, query_id or qid",
     "values": 'numbers and truth values as text ("255", "false")',
     "scalars": "a single text or position instead of a list",

@@ -12,7 +12,7 @@ from quoth.data.check import check
 from quoth.data.flat import TRUTHS
 from quoth.data.repair.places import places_of, whole_words
 from quoth.data.repair.rules import RULES, Change
-from quoth.data.rows import Problems, Row, whole
+from quoth.data.rows import Problems, Row, other_names, whole
 
 _ID_NAMES = ("question_id", "qid", "questionId", "query_id")
 
@@ -79,6 +79,7 @@ class _RowRepair:
 
     def run(self) -> Row:
         before = len(self._changes)
+        self._rename_keys()
         self._rename_id()
         self._set_values()
         if isinstance(self._fields.get("context"), str):
@@ -87,6 +88,20 @@ class _RowRepair:
 
     def _note(self, rule: str, field: str, before: object, after: object) -> None:
         self._changes.append(Change(self._row.where, _id(self._row.fields), rule, field, before, after))
+
+    def _rename_keys(self) -> None:
+        names = other_names(self._fields) if "names" in self._rules else {}
+        if not names:
+            return
+        for other, name in names.items():
+            self._note("names", name, other, name)
+        self._fields = {names.get(key, key): value for key, value in self._fields.items()}
+        if "answers" in names.values():
+            answers, start = self._fields.get("answers"), self._fields.pop("answer_start", None)
+            if answers is None or answers == "":
+                self._fields["answers"] = []
+            elif isinstance(answers, str) and start not in (None, ""):
+                self._fields["answers"] = [{"text": answers, "answer_start": whole(start)}]
 
     def _rename_id(self) -> None:
         if "question-id" not in self._rules or self._fields.get("id") not in (None, ""):

@@ -1,0 +1,92 @@
+"""Selected questions as tasks of a labelling tool, with a reader's answers as suggestions where the tool has some.
+
+In doccano and in Haystack's tool a suggestion would be a label, and would pass for one if nobody looked at it: their tasks
+have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from quoth.data.exchange import argilla, doccano, label_studio, nested
+from quoth.data.select import Selected
+from quoth.errors import ConfigError
+from quoth.names import did_you_mean
+
+Task = dict[str, Any]
+
+
+def tasks_of(selected: Sequence[Selected], reader: str, format_name: str) -> Any:
+    """Return the tasks as a document for :func:`quoth.data.exchange.write_document`.
+
+    Each has ``selected`` ("random" or "doubt"), ``chance`` and ``doubt``, where the tool keeps data of a task.
+
+    Args:
+        selected: The questions.
+        reader: The name of the reader that suggests.
+        format_name: A key of ``TOOLS``.
+
+    Raises:
+        ConfigError: If there is no such format.
+    """
+    if format_name not in TOOLS:
+        meant = did_you_mean(format_name, TOOLS)
+        raise ConfigError(f"a tool must be one of {', '.join(TOOLS)}, but is {format_name!r}{meant}")
+    return TOOLS[format_name](selected, reader)
+
+
+def marks(selected: Selected) -> Task:
+    """Return why a question was selected, and with what chance."""
+    return {"selected": selected.why, "chance": selected.chance, "doubt": round(selected.doubt, 4)}
+
+
+def _spans(selected: Selected) -> tuple[list[tuple[int, int, str]], float] | None:
+    """Return the spans that a reader suggests, none for "no answer", and its probability; ``None`` if it is hidden."""
+    if selected.suggestion is None:
+        return None
+    best = selected.suggestion.best
+    if best is None:
+        return [], selected.suggestion.null_probability or 0.0
+    return [(best.span.start, best.span.end, best.text)], best.probability
+
+
+def _label_studio(selected: Sequence[Selected], reader: str) -> list[Task]:
+    """Source: labelstud.io, "Import pre-annotated data"; offsets are code points."""
+    tasks = label_studio.write([each.example for each in selected])
+    for each, task in zip(selected, tasks, strict=True):
+        task["data"] |= marks(each)
+        if (found := _spans(each)) is not None:
+            names = {"id": "suggested", "from_name": "answer", "to_name": "text", "type": "labels"}
+            values = [{"start": start, "end": end, "text": text, "labels": ["Answer"]} for start, end, text in found[0]]
+            result = [{**names, "value": value} for value in values]
+            task["predictions"] = [{"model_version": reader, "score": found[1], "result": result}]
+    return tasks
+
+
+def _argilla(selected: Sequence[Selected], reader: str) -> list[Task]:
+    """Source: docs.argilla.io, ``Suggestion`` and ``Record.to_dict``."""
+    records = argilla.write([each.example for each in selected])
+    for each, record in zip(selected, records, strict=True):
+        record["metadata"] |= marks(each)
+        if (found := _spans(each)) is not None:
+            value = [{"start": start, "end": end, "label": "answer"} for start, end, _ in found[0]]
+            record["suggestions"] = {argilla.QUESTION: {"value": value, "score": found[1], "agent": reader}}
+    return records
+
+
+def _doccano(selected: Sequence[Selected], reader: str) -> list[Task]:
+    records = doccano.write([each.example for each in selected])
+    return [{**record, **marks(each)} for each, record in zip(selected, records, strict=True)]
+
+
+def _haystack(selected: Sequence[Selected], reader: str) -> Task:
+    return nested.write_haystack([each.example for each in selected])
+
+
+TOOLS: dict[str, Callable[[Sequence[Selected], str], Any]] = {
+    "label-studio": _label_studio,
+    "argilla": _argilla,
+    "doccano": _doccano,
+    "haystack": _haystack,
+}
