@@ -211,6 +211,7 @@ def test_the_fit_gives_weight_to_what_tells_right_from_wrong():
     assert fitted.probability.ece_after < 0.1
 
 
+@pytest.mark.filterwarnings("default::quoth.errors.OverlapWarning")
 def test_a_reader_is_calibrated_for_a_corpus(quoth, folder):
     squad(
         "dev.json",
@@ -226,6 +227,10 @@ def test_a_reader_is_calibrated_for_a_corpus(quoth, folder):
     assert stored.settings().corpus is not None
     assert stored.settings().decode == ReaderFolder.open(KNOWN).settings().decode
     assert stored.manifest["corpus_calibration"]["passages"] == 10
+    (used,) = stored.used
+    assert (used.role, used.data.name, used.data.questions) == ("calibrating", "dev.json", 2)
+    _, _, err = quoth("evaluate", "dev.json", "--reader", "new")
+    assert "are in dev.json, on which the probabilities of this reader were fitted" in err
     assert quoth("ask", "When is the rent due?", "--corpus", "c.quoth", "--reader", "new")[0] == 0
     assert (
         quoth("calibrate", KNOWN, "--data", "dev.json", "--corpus", "c.quoth", "--max-cost", "1", "--out", "x")[0] == 2

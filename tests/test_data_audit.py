@@ -1,8 +1,10 @@
 """``quoth data audit`` and the random split: leakage, contradictions, likely label errors."""
 
+import contextlib
 import json
 import random
 import re
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -15,6 +17,7 @@ from quoth.drawing.audit import audit_page
 from quoth.errors import ConfigError, MissingExtraError
 from quoth.evaluation.metrics import exact_and_f1
 from quoth.records import Answer, Example, Gold, Prediction, Span
+from support.readers import TINY
 
 pytest.importorskip("rapidfuzz")
 pytestmark = pytest.mark.torch
@@ -122,6 +125,24 @@ def test_the_page_is_self_contained_without_scripts():
     assert "default-src 'none'" in page
     assert re.findall(r'(?:src|href)="', page) == []
     assert 'aria-label="same context: 1,' in page
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning")
+def test_folds_train_a_reader_each_and_say_first_how_long(tmp_path, quoth):
+    from support import towns
+
+    base = towns.base(tmp_path / "base", TINY / "wordpiece", positions=512)
+    examples = [replace(each, title=f"Towns {n % 6}") for n, each in enumerate(towns.examples(36))]
+    write_squad(examples, tmp_path / "towns.json")
+    with contextlib.chdir(tmp_path):
+        status, out, err = quoth("audit", "towns.json", "--folds", 3, "--base", base, "-o", "found.json")
+        assert status == 0, err
+        first, *folds = [line for line in err.splitlines() if "Training" in line or "Fold" in line]
+        assert re.match(r"Training 3 readers on 36 questions: 144 training questions in total, about \d+ sec", first)
+        assert folds == [f"Fold {n} of 3 is done." for n in (1, 2, 3)]
+        assert "likely label error" in out
+        assert {path.name for path in tmp_path.iterdir()} == {"base", "towns.json", "found.json"}, "nothing is tracked"
 
 
 @pytest.mark.parametrize("titled", [True, False])

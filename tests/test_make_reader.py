@@ -62,6 +62,11 @@ def test_all_stages_produce_a_calibrated_reader(tmp_path):
     assert manifest["precision"] == "int8"
     assert manifest["calibration"]["questions"] > manifest["calibration"]["unanswerable"] > 0
     reader = Reader.load(shipped, threads=1)
+    roles = {each.role for each in reader.made_from if each.data.seen and not each.of}
+    assert roles == {"training", "choosing", "calibrating", "gating"}
+    trained_on = [each.data.seen for each in reader.made_from if each.role == "training" and each.data.seen]
+    first = [each for each in examples if each.title not in ("Towns 0", "Towns 3")]
+    assert max(seen.overlap(first).questions for seen in trained_on) == len(first), "that of the first stage is kept"
     assert reader.settings.decode.null_bias == manifest["calibration"]["null_bias"]
 
     checkpoint = tmp_path / "tree" / "readers" / "shipped"

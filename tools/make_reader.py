@@ -58,7 +58,8 @@ STAGES = {
 }
 # With 4,733 questions the interval of the drop is ±0.28, so whether it is below 0.3 would be mostly noise.
 MAX_F1_DROP = 0.5
-SHIPPED = ("model.onnx", "tokenizer.json", "quoth.json")
+# seen.npz: hashes of what it was trained on, so that a user is warned who evaluates or calibrates on it.
+SHIPPED = ("model.onnx", "tokenizer.json", "quoth.json", "seen.npz")
 
 
 def main() -> None:
@@ -242,7 +243,7 @@ def average(first: Path, second: Path, kept: float, out: Path) -> Path:
     made = ReaderFolder.open(second)
     facts = {name: made.manifest[name] for name in ("precision", "trained_on")}
     shares = {first.name: kept, second.name: 1 - kept}
-    ReaderFolder.open_unchecked(out).write_manifest(made.settings(), {**facts, "average_of": shares})
+    ReaderFolder.open_unchecked(out).write_manifest(made.settings(), {**facts, "average_of": shares}, used=made.used)
     return out
 
 

@@ -116,10 +116,12 @@ def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: 
     from quoth.cli.evaluate import reading_bar
     from quoth.corpus import Corpus
     from quoth.data import read_examples
+    from quoth.data.provenance import DataSet
     from quoth.reader import Reader
+    from quoth.store.provenance import Used, merged
 
     examples = read_examples(data, places=False)
-    folder = opened_for(reader, [(data, examples)], out)[0]
+    folder, _ = opened_for(reader, [(data, examples)], out)
     every, right_f1 = how
     examples = examples[::every]
     loaded = Reader.load(folder.path)
@@ -127,7 +129,8 @@ def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: 
         result = fit_corpus(opened, loaded, examples, right_f1=right_f1, progress=progress)
     document = {"data": Path(data).name, **result.to_dict()}
     settings = replace(loaded.settings, corpus=result.settings)
-    written = folder.with_settings(settings, {"corpus_calibration": document}, out)
+    used = merged([*folder.used, Used("calibrating", DataSet.of(data, examples))])
+    written = folder.with_settings(settings, {"corpus_calibration": document}, out, used=used)
     if json:
         print_json({"folder": str(written.path), **document})
         return

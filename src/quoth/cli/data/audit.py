@@ -44,6 +44,7 @@ def audit(
 
     Example: [cyan]quoth data audit train.json dev.json --html audit.html[/cyan]
     """
+    from quoth.cli.data.folds import by_folds
     from quoth.cli.outputs import check_different
     from quoth.data import read_examples
     from quoth.data.audit import audit as audit_sets
@@ -54,7 +55,7 @@ def audit(
     names = {f"FILE {number}": file for number, file in enumerate(files, 1)}
     check_different({**names, "--html": html, "--out": out})
     sets = {file: read_examples(file) for file in files}
-    suspected = _by_reader(sets, reader) if reader else _by_folds(sets, folds, base) if folds else []
+    suspected = _by_reader(sets, reader) if reader else by_folds(sets, folds, base, compared) if folds else []
     result = audit_sets(sets, suspected)
     if html:
         from quoth.drawing.audit import audit_page
@@ -95,7 +96,8 @@ def _print(result: Audit) -> None:
         note(sentence)
 
 
-def _f1(text: str, golds: Sequence[str]) -> float:
+def compared(text: str, golds: Sequence[str]) -> float:
+    """Return the F1 of a text, in [0, 1]."""
     from quoth.evaluation.metrics import exact_and_f1, rules_for_texts
 
     return exact_and_f1(text, golds, rules_for_texts(golds))[1]
@@ -112,36 +114,6 @@ def _by_reader(sets: Mapping[str, Sequence[Example]], name: str) -> list[tuple[s
         note("This reader has no record of its training data. If it was trained on these questions, it misses errors.")
     for source, examples in sets.items():
         warn_if_seen(used, examples, source, purpose="a reader rarely contradicts a label that it was trained on")
-    return [(source, each) for source, examples in sets.items() for each in suspects(examples, loaded.answer_all, _f1)]
-
-
-def _by_folds(sets: Mapping[str, Sequence[Example]], folds: int, base: str) -> list[tuple[str, Suspect]]:
-    """Train a reader for each fold on the other folds, and compare its predictions with the labels of that fold."""
-    import tempfile
-
-    from quoth.data.audit import suspects
-    from quoth.data.split import split_by_shares
-    from quoth.reader import Reader
-    from quoth.training import train
-
-    sources = {id(example): source for source, examples in sets.items() for example in examples}
-    every = [example for examples in sets.values() for example in examples if example.golds is not None]
-    parts = split_by_shares(every, [1.0] * folds)
-    passes = 2 * len(every) * (folds - 1)
-    note(f"Training {folds} readers: {passes:,} training questions in total. The first one shows how long each takes.")
-    found: list[tuple[str, Suspect]] = []
-    with tempfile.TemporaryDirectory(prefix="quoth-folds-") as folder:
-        for number, part in enumerate(parts, 1):
-            others = [example for other in parts if other is not part for example in other]
-            train(_renamed(others), out=Path(folder) / str(number), base=base)
-            loaded = Reader.load(str(Path(folder) / str(number)))
-            found.extend((sources[id(each.example)], each) for each in suspects(part, loaded.answer_all, _f1))
-            note(f"Fold {number} of {folds} is done.")
-    return found
-
-
-def _renamed(examples: Sequence[Example]) -> list[Example]:
-    """Give examples unique ids, because several sets may have the same ids."""
-    from dataclasses import replace
-
-    return [replace(example, id=str(number)) for number, example in enumerate(examples)]
+    return [
+        (source, each) for source, examples in sets.items() for each in suspects(examples, loaded.answer_all, compared)
+    ]

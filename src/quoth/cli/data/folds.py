@@ -1,0 +1,72 @@
+"""Readers for ``quoth data audit --folds``: each is trained on the other folds, and asked about its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quoth.cli.console import note
+from quoth.records import Example
+
+if TYPE_CHECKING:
+    from quoth.data.audit import Suspect
+
+# Questions by which the duration is estimated, and the passes over the data of each reader.
+_PROBED, _EPOCHS = 48, 2
+
+
+def by_folds(
+    sets: Mapping[str, Sequence[Example]], folds: int, base: str, f1: Callable[[str, Sequence[str]], float]
+) -> list[tuple[str, Suspect]]:
+    """Train a reader for each fold on the other folds, and compare its predictions with the labels of that fold.
+
+    Args:
+        sets: The data sets, by name. Their questions are split by article.
+        folds: The number of readers, at least 2.
+        base: The encoder of the readers.
+        f1: Compares a text with golds, in [0, 1].
+
+    Returns:
+        The name of the data set of each labelled question, and what its reader says.
+    """
+    from quoth.data.audit import suspects
+    from quoth.data.split import split_by_shares
+    from quoth.reader import Reader
+
+    sources = {id(example): source for source, examples in sets.items() for example in examples}
+    every = [example for examples in sets.values() for example in examples if example.golds is not None]
+    parts = [part for part in split_by_shares(every, [1.0] * folds) if part]
+    found: list[tuple[str, Suspect]] = []
+    with tempfile.TemporaryDirectory(prefix="quoth-folds-") as folder:
+        _say_how_long(every, parts, base, Path(folder) / "probe")
+        for number, part in enumerate(parts, 1):
+            others = [example for other in parts if other is not part for example in other]
+            _train(others, base, Path(folder) / str(number))
+            loaded = Reader.load(Path(folder) / str(number))
+            found.extend((sources[id(each.example)], each) for each in suspects(part, loaded.answer_all, f1))
+            note(f"Fold {number} of {len(parts)} is done.")
+    return found
+
+
+def _say_how_long(every: Sequence[Example], parts: Sequence[Sequence[Example]], base: str, folder: Path) -> None:
+    """Train on a few questions, spread over all, and say how long the readers take."""
+    probed = every[:: max(1, len(every) // _PROBED)][:_PROBED]
+    seconds = _train(probed, base, folder, epochs=1.0) / len(probed)
+    passes = _EPOCHS * len(every) * (len(parts) - 1)
+    minutes = seconds * passes / 60
+    long = f"about {minutes:,.0f} minutes" if minutes >= 2 else f"about {60 * minutes:.0f} seconds"
+    note(
+        f"Training {len(parts)} readers on {len(every):,} questions: {passes:,} training questions in total, {long}; "
+        "answering comes on top."
+    )
+
+
+def _train(examples: Sequence[Example], base: str, out: Path, epochs: float = _EPOCHS) -> float:
+    """Train a reader, without tracking; return the seconds. Examples get ids of their own: sets may share them."""
+    from quoth.training import train
+
+    named = [replace(example, id=str(number)) for number, example in enumerate(examples)]
+    return train(named, out=out, base=base, epochs=epochs, tracking=False).seconds
