@@ -119,7 +119,7 @@ def test_the_command_writes_for_other_tools_and_the_marks(tmp_path, quoth):
     (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = ["data", "select", tmp_path / "q.jsonl", "-n", 4, "--reader", TINY / "wordpiece"]
     status, _, err = quoth(*words, "--to", "doccano", "-o", tmp_path / "t.json")
-    assert (status, "tasks for doccano must be called .jsonl" in err) == (2, True)
+    assert (status, "the name of a file for doccano must end in .jsonl" in err) == (2, True)
     status, _, err = quoth(*words, "--to", "prodigy", "-o", tmp_path / "t.json")
     assert (status, "a tool must be one of label-studio, argilla, doccano, haystack" in err) == (2, True)
     status, *_ = quoth(*words, "--to", "doccano", "-o", tmp_path / "t.jsonl", "--marks", tmp_path / "m.csv")

@@ -128,6 +128,14 @@ def test_intervals_treat_questions_of_an_article_as_dependent():
     assert (low, high) == (pytest.approx(0.125), pytest.approx(0.875))
 
 
+def test_two_similar_articles_do_not_make_an_interval_narrow():
+    values = np.array([1.0] * 14 + [0.0] * 5 + [1.0] * 13 + [0.0] * 5)
+    articles = np.repeat([0, 1], [19, 18])
+    low, high = interval(values, articles)
+    assert (low, high) == interval(values, np.arange(37))
+    assert high - low > 0.2
+
+
 @given(st.lists(st.sampled_from(["", "A", "B", "C"]), min_size=1, max_size=12))
 def test_articles_are_numbered(titles):
     found = clusters(titles)

@@ -460,7 +460,7 @@ print(reply["answers"][0]["text"], reply["answers"][0]["span"])
 # %% [markdown]
 # ## Where to go next
 #
-# - [Your own data](../guides/data.md): check them before you train.
+# - [Your own data](../guides/own-data.md): check them before you train.
 # - [Training](../guides/training.md): long runs, interruptions, several GPUs.
 # - [Tracking and sweeps](../guides/tracking.md).
 # - [What the numbers mean](../guides/scores.md): probability, calibration, confidence intervals.

@@ -62,7 +62,7 @@ def read_csv(data: bytes, problems: Problems, sep: str | None = None) -> Iterato
     Args:
         data: The file, in UTF-8.
         problems: Receives the problems.
-        sep: The delimiter. If ``None``, the one (of , ; tab |) that gives the most columns of known names in the header.
+        sep: The delimiter. If ``None``, the one (of , ; tab |) that gives the most known columns in the header.
     """
     yield from merge_answers(_records(data, sep, problems))
 

@@ -161,9 +161,9 @@ def _single_answer(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     answer = {key: fields[cell] for key, cell in cells.items() if cell in fields}
     if all(value is None or value == "" or value != value for value in answer.values()):
         return []
-    if "answer_start" in answer:
-        answer["answer_start"] = whole(answer["answer_start"])
-    return [answer]
+    start = whole(answer.get("answer_start"))
+    # An empty cell is no offset, like a missing column.
+    return [{**answer, "answer_start": start} if start not in (None, "") else {"text": answer.get("text")}]
 
 
 def whole(value: object) -> object:

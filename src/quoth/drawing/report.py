@@ -89,7 +89,7 @@ def report_page(parts: ReportParts) -> str:
         _scores(report),
     ]
     if parts.comparison:
-        content += ["<h2>Comparison with another reader</h2>", _sentences(str(parts.comparison))]
+        content += ["<h2>Comparison with another reader</h2>", *_comparison(parts.comparison)]
     if report.calibration:
         content += _probabilities(report.calibration)
     content += _threshold(parts)
@@ -143,13 +143,11 @@ def _figure(value: float, interval: tuple[float, float]) -> str:
     return f"{value:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
 
 
-def _sentences(text: str) -> str:
-    return f'<p class="text">{escaped_lines(text)}</p>'
-
-
-def escaped_lines(text: str) -> str:
-    """Return escaped text that keeps its line ends."""
-    return "\n".join(map(escaped, text.splitlines()))
+def _comparison(comparison: Comparison) -> list[str]:
+    reports = zip(comparison.names, (comparison.first, comparison.second), strict=True)
+    rows = [[escaped(name), f"{report.exact:.1f}", f"{report.f1:.1f}"] for name, report in reports]
+    sentences = [f"<p>{escaped(sentence[:1].upper() + sentence[1:])}</p>" for sentence in comparison.sentences]
+    return [table(["reader", "#exact match", "#F1"], rows), *sentences]
 
 
 def _probabilities(calibration: Calibration) -> list[str]:

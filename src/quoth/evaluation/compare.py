@@ -93,14 +93,18 @@ class Comparison:
         lines = [f"{'':<{width}}{'exact match':>12}{'F1':>9}"]
         for name, report in zip(self.names, (self.first, self.second), strict=True):
             lines.append(f"{name:<{width}}{report.exact:>12.2f}{report.f1:>9.2f}")
-        lines.append(
+        return "\n".join([*lines, *self.sentences])
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the figures mean: who answers more, and whether it may be chance."""
+        counted = (
             f"Of {self.first.total:,} questions, {self.gained:,} are answered exactly only by {self.names[1]}, and "
             f"{self.lost:,} only by {self.names[0]}."
         )
         if [row.text for row in self.first.rows] == [row.text for row in self.second.rows]:
-            return "\n".join([*lines, f"{self.names[0]} and {self.names[1]} give the same answer to every question."])
-        lines += [self._sentence("exact match", self.exact), self._sentence("F1", self.f1)]
-        return "\n".join(lines)
+            return [counted, f"{self.names[0]} and {self.names[1]} give the same answer to every question."]
+        return [counted, self._sentence("exact match", self.exact), self._sentence("F1", self.f1)]
 
     def _sentence(self, metric: str, found: Difference) -> str:
         first, second = self.names if found.points < 0 else self.names[::-1]

@@ -63,7 +63,9 @@ def repair(
     check(inspected.rows, checked)
     unread = [problem for problem in inspected.problems.noted if problem.level == "error"]
     unread = unread[: len(unread) - checked.errors]
+    dropped = Problems("dropped")
     if drop:
+        check(repaired.rows, dropped)
         repaired = drop_unrepaired(repaired, inspected.problems)
     left = Problems(file)
     left.noted.extend(unread)
@@ -76,9 +78,8 @@ def repair(
     rules_used = Counter(change.rule for change in repaired.changes)
     for rule, number in rules_used.items():
         typer.echo(f"{rule}: {count(number, 'change')}")
-    for change in repaired.changes:
-        if change.rule == "drop":
-            note(visible(f"dropped: {change.where}, id {change.id}: {change.before}"))
+    for line in dropped.lines():
+        note(visible(line))
     for line in left.lines():
         note(visible(line) + (" (not in the output)" if drop else ""))
     remaining = 0 if drop else len(left.noted)

@@ -60,9 +60,11 @@ def select(
     from quoth.errors import ConfigError
     from quoth.reader import Reader
 
-    check_different({"FILE": file, "--out": out})
-    if ".json" not in out.suffixes:
-        raise ConfigError(f"{out}: the name of a file for Label Studio must end in .json")
+    check_different({"FILE": file, "--out": out, "--marks": marks})
+    tasks_of([], "", tool)
+    wanted = ".jsonl" if tool == "doccano" else ".json"
+    if wanted not in out.suffixes:
+        raise ConfigError(f"{out}: the name of a file for {tool} must end in {wanted}")
     every = read_examples(file, sep=sep, encoding=encoding)
     examples = [example for example in every if example.golds is None]
     if len(examples) < len(every):
@@ -84,3 +86,16 @@ def select(
     note(f"{count(len(selected), 'question')} of {len(examples):,}: {how}.")
     if len(selected) < number:
         note(f"requested {number:,}, but the other questions are labelled or near duplicates of these.")
+
+
+def _write_marks(file: Path, selected: Sequence[Selected]) -> None:
+    """Write a table of the selected questions, whose second column is a label for ``evaluate --slices-by``."""
+    import csv
+
+    from quoth.data.exchange.suggest import marks
+    from quoth.evaluation.answer_files import text_file
+
+    with text_file(file) as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["id", "selected", "chance", "doubt"])
+        writer.writerows([each.example.id, *marks(each).values()] for each in selected)

@@ -1,7 +1,7 @@
 """Selected questions as tasks of a labelling tool, with a reader's answers as suggestions where the tool has some.
 
-In doccano and in Haystack's tool a suggestion would be a label, and would pass for one if nobody looked at it: their tasks
-have none.
+In doccano and in Haystack's tool a suggestion would be a label, and would pass for one if nobody looked at it: their
+tasks have none.
 """
 
 from __future__ import annotations

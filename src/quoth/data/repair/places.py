@@ -32,6 +32,7 @@ def places_of(context: str, text: str, start: int | None) -> Iterator[Place]:
     if start is None or start < 0:
         start = None
     else:
+        yield from _in_place(context, text, start)
         fitting = [Place(rule, text, at) for rule, at in in_other_units(context, start) if context.startswith(text, at)]
         if len({place.start for place in fitting}) == 1:  # otherwise, the unit is ambiguous
             yield from fitting
@@ -43,6 +44,20 @@ def places_of(context: str, text: str, start: int | None) -> Iterator[Place]:
     if found:
         return
     yield from _in_other_letters(context, text, start)
+
+
+def _in_place(context: str, text: str, start: int) -> Iterator[Place]:
+    """Yield the text at the start itself, if it is the answer but for its letters; then no other place is meant."""
+    there = context[start : start + 2 * len(text) + _FEW]
+    for rule, case in (("look-alikes", False), ("case", True)):
+        for first, last in fold(there, case=case).find_all(fold(text, case=case).text.strip()):
+            if first == 0:
+                yield Place(rule, there[:last], start)
+                return
+    for spelling in _spellings(text):
+        if there.startswith(spelling):
+            yield Place("entities", spelling, start)
+            return
 
 
 def in_other_units(context: str, start: int) -> Iterator[tuple[str, int]]:
@@ -99,10 +114,13 @@ def _in_other_letters(context: str, text: str, start: int | None) -> Iterator[Pl
 
 
 def _with_entities(context: str, text: str) -> Iterator[Place]:
-    spellings = {html.unescape(text), html.escape(text), html.escape(text, quote=False)} - {text}
-    found = [(spelling, place) for spelling in sorted(spellings) for place in find_all(context, spelling)]
+    found = [(spelling, place) for spelling in _spellings(text) for place in find_all(context, spelling)]
     if len(found) == 1:
         yield Place("entities", *found[0])
+
+
+def _spellings(text: str) -> list[str]:
+    return sorted({html.unescape(text), html.escape(text), html.escape(text, quote=False)} - {text})
 
 
 def whole_words(context: str, start: int, end: int) -> tuple[int, int]:
