@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ class Server:
 def read(response):
     body = response.read()
     is_json = response.headers.get_content_type() == "application/json"
-    return response.status, response.headers, json.loads(body) if is_json else body.decode()
+    return response.status, response.headers, json.loads(body) if is_json and body else body.decode()
 
 
 def request(path, document, *more):
@@ -164,12 +165,14 @@ def slow_reader(engine, max_tokens=48, overlap=16, **decode):
 
 
 @contextmanager
-def thread(engine, **settings):
-    """Run a server with a given engine in a thread of this process."""
+def thread(engine, around=lambda app: app, **settings):
+    """Run a server with a given engine in a thread of this process, and an application around its own."""
     settings = ServeSettings(**settings)
     served = ServedReader(slow_reader(engine), "slow", "0" * 16, {})
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(server_config(create_app(served, settings), settings))
+    folder = tempfile.TemporaryDirectory()
+    app = create_app(served, settings, Path(folder.name) / "texts.sqlite")
+    server = uvicorn.Server(server_config(around(app), settings))
     running = threading.Thread(target=server.run, args=([listener],))
     running.start()
     try:
@@ -184,3 +187,4 @@ def thread(engine, **settings):
         engine.free.set()
         server.should_exit = True
         running.join()
+        folder.cleanup()

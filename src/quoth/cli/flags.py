@@ -23,14 +23,27 @@ def parameter(name: str, kind: Any, marker: Any, default: Any = None) -> inspect
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, marker])
 
 
-def flags_of(config: type) -> list[inspect.Parameter]:
-    """Return a flag for each field of a configuration; the value of a flag that is not given is ``None``."""
+def flags_of(config: type, environment: str | None = None) -> list[inspect.Parameter]:
+    """Return a flag for each field of a configuration; the value of a flag that is not given is ``None``.
+
+    Args:
+        config: The configuration.
+        environment: Each flag may also be given by a variable of the environment: this prefix, and the field's name in
+            upper case. ``None``: it may not.
+    """
     found = []
     for item in settings_of(config).values():
         flag = item.name.replace("_", "-")
         names = [f"--{flag}/--no-{flag}"] if item.kind is bool else [f"--{flag}"]
         shown = str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
-        option = typer.Option(*names, help=item.help, show_default=False if item.default is None else shown)
+        variable = None if environment is None else f"{environment}{item.name.upper()}"
+        option = typer.Option(
+            *names,
+            help=item.help,
+            show_default=False if item.default is None else shown,
+            envvar=variable,
+            show_envvar=False,
+        )
         found.append(parameter(item.name, item.kind | None, option))
     return found
 

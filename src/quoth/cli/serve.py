@@ -21,11 +21,16 @@ app = typer.Typer(add_completion=False)
 _NEEDED = ("fastapi", "uvicorn", "httptools", "prometheus_client", "multipart", "fastapi_offline")
 
 
+# Prefix of the variables that stand for flags. Not QUOTH_, which Kubernetes uses for a service of that name.
+_ENVIRONMENT = "QUOTH_SERVE_"
+
+
 def serve(**flags: Any) -> None:
     """Serve an HTTP API, and a web page that highlights answers in the text.
 
     Open the printed URL; /docs describes the API. If the environment variable QUOTH_TOKEN is set, requests need this
-    token. On SIGTERM and Ctrl-C, the server rejects new requests, answers accepted ones, and exits.
+    token; --token-file names several. Each flag may also be a variable: QUOTH_SERVE_PORT stands for --port. On SIGTERM
+    and Ctrl-C, the server rejects new requests, answers accepted ones, and exits.
 
     Example: [cyan]quoth serve --reader runs/1 --port 8000[/cyan]
     """
@@ -57,14 +62,21 @@ def serve(**flags: Any) -> None:
 
 def _parameters() -> list[inspect.Parameter]:
     """Return the parameters of the command: the reader, a flag for each setting, the origins."""
-    reader = typer.Option(metavar="READER", help="Folder of a reader.", show_default="the shipped reader")
+    reader = typer.Option(
+        metavar="READER", help="Folder of a reader.", show_default="the shipped reader",
+        envvar=f"{_ENVIRONMENT}READER", show_envvar=False,
+    )  # fmt: skip
     host = typer.Option(
-        metavar="NAME", help="A name by which requests may come, or *.NAME for all below it. May be given again."
-    )
-    cors = typer.Option(metavar="ORIGIN", help="Allow requests from pages of this origin. May be given again.")
+        metavar="NAME", help="A name by which requests may come, or *.NAME for all below it. May be given again.",
+        envvar=f"{_ENVIRONMENT}ALLOWED_HOST", show_envvar=False,
+    )  # fmt: skip
+    cors = typer.Option(
+        metavar="ORIGIN", help="Allow requests from pages of this origin. May be given again.",
+        envvar=f"{_ENVIRONMENT}CORS", show_envvar=False,
+    )  # fmt: skip
     return [
         parameter("reader", str | None, reader),
-        *flags_of(ServeSettings),
+        *flags_of(ServeSettings, _ENVIRONMENT),
         parameter("allowed_host", list[str] | None, host),
         parameter("cors", list[str] | None, cors),
     ]

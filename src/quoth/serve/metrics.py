@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _WINDOWS = (1, 2, 4, 8, 16, 32, 64)
@@ -27,12 +28,21 @@ class Metrics:
             "quoth_overloaded", "Requests that got 503, by what was full.", ["reason"], registry=self.registry
         )
         self._questions = Counter("quoth_questions", "Answered questions.", registry=self.registry)
+        self._no_answer = Counter("quoth_no_answer", "Questions to which the reader abstained.", registry=self.registry)
         self._windows = Histogram("quoth_batch_windows", "Windows per batch.", buckets=_WINDOWS, registry=self.registry)
         self._batch_tokens = Histogram(
             "quoth_batch_tokens", "Tokens per batch, without padding.", buckets=_TOKENS, registry=self.registry
         )
         self._tokens = Counter("quoth_tokens", "Tokens processed by the engine.", registry=self.registry)
         self._engine = Counter("quoth_engine_seconds", "Time in the engine.", registry=self.registry)
+        self._waited = Histogram(
+            "quoth_queue_seconds", "Time of a request in the queue.", buckets=_SECONDS, registry=self.registry
+        )
+        self._parsing = Histogram(
+            "quoth_parsing_seconds", "Time until a file is read, with the wait for a parser.",
+            buckets=_SECONDS, registry=self.registry,
+        )  # fmt: skip
+        ProcessCollector(registry=self.registry)
         self._info = Info("quoth_build", "Version and reader.", registry=self.registry)
 
     def describe(self, **facts: str) -> None:
@@ -52,9 +62,19 @@ class Metrics:
         """Count a request that got 503."""
         self._refused.labels(reason).inc()
 
-    def questions(self, number: int) -> None:
-        """Count questions."""
-        self._questions.inc(number)
+    def answered(self, no_answer: bool) -> None:
+        """Count an answered question."""
+        self._questions.inc()
+        if no_answer:
+            self._no_answer.inc()
+
+    def waited(self, seconds: float) -> None:
+        """Count the time of a request in the queue."""
+        self._waited.observe(seconds)
+
+    def parsing(self) -> AbstractContextManager[object]:
+        """Measure the time within a block, until a file is read."""
+        return self._parsing.time()
 
     def batch(self, windows: int, tokens: int, seconds: float) -> None:
         """Count a batch."""

@@ -1,24 +1,32 @@
-"""Runs the server: a socket, one or several workers, and a graceful shutdown."""
+"""Runs the server: a socket, one or several workers, and a graceful shutdown.
+
+The supervisor of several workers imports neither the reader nor the application, so that it stays small.
+"""
 
 from __future__ import annotations
 
 import logging
+import logging.config
+import multiprocessing
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from quoth.engines import usable_cores
-from quoth.errors import ConfigError
-from quoth.serve.http.app import create_app
-from quoth.serve.http.identity import ServedReader
-from quoth.serve.http.middleware import Guard
-from quoth.serve.http.protocol import BoundedProtocol, Connections
+from quoth.errors import ConfigError, QuothError
+from quoth.serve.logs import log_config
 from quoth.serve.settings import ServeSettings
+from quoth.serve.store import store_folder
+from quoth.serve.worker import Application, Protocols
 
+_LOG = logging.getLogger("quoth.serve")
 # Backlog of connections in the operating system.
 _BACKLOG = 2048
 # On shutdown, accepted requests are answered first: their deadline, plus some seconds to send the response.
@@ -27,20 +35,8 @@ _GRACE_S = 5
 _FILES = 200
 # A worker that is unresponsive for this long is replaced. Loading a reader on a busy machine takes some seconds.
 _HEALTH_S = 60
-
-
-@dataclass(frozen=True, slots=True)
-class _Application:
-    """Creates the application in a worker process. Can be pickled."""
-
-    source: str | None
-    settings: ServeSettings
-
-    def __call__(self) -> Guard:
-        threads = self.settings.threads or max(1, usable_cores() // self.settings.workers)
-        engine, precision = self.settings.engine, self.settings.precision
-        reader = ServedReader.load(self.source, threads=threads, engine=engine, precision=precision)
-        return create_app(reader, self.settings)
+# Users and groups that may connect to a Unix socket: this user and its group.
+_SOCKET_MODE = 0o660
 
 
 def serve(source: str | None, settings: ServeSettings, say: Callable[[str], None]) -> None:
@@ -56,35 +52,80 @@ def serve(source: str | None, settings: ServeSettings, say: Callable[[str], None
         ReaderError: If the reader cannot be loaded.
     """
     settings = fitted(settings, say)
-    make = _Application(source, settings)
-    # Created here even if workers create their own, so that errors of the reader are raised here and not in their logs.
-    app = make()
-    config = server_config(app if settings.workers == 1 else make, settings)
-    with _listen(settings) as sockets:
-        say(f"Listening on {_url(settings, sockets)}")
+    with store_folder() as store:
+        make = Application(source, settings, store)
         if settings.workers > 1:
-            Multiprocess(config, [sockets]).run()
+            _check(make)
+            config = server_config(make, settings)
+            with _listening(settings) as listener:
+                say(f"Listening on {_url(settings, listener)}")
+                _Supervisor(config, [listener]).run()
         else:
-            uvicorn.Server(config).run([sockets])
+            config = server_config(make(), settings)
+            with _listening(settings) as listener:
+                say(f"Listening on {_url(settings, listener)}")
+                uvicorn.Server(config).run([listener])
 
 
-def server_config(app: Guard | _Application, settings: ServeSettings) -> uvicorn.Config:
-    """Return uvicorn's configuration for an application, or for a factory that runs in each worker."""
-    limits = Connections(settings.connections, settings.read_s, settings.send_s)
+def server_config(app: Any, settings: ServeSettings) -> uvicorn.Config:
+    """Return uvicorn's configuration for an application, or for an :class:`Application` that runs in each worker."""
     return uvicorn.Config(
         app,
-        factory=isinstance(app, _Application),
-        http=partial(BoundedProtocol, limits=limits),  # type: ignore[arg-type]
+        factory=isinstance(app, Application),
+        http=Protocols(settings),  # type: ignore[arg-type]
         ws="none",
         workers=settings.workers,
         backlog=_BACKLOG,
+        root_path=settings.root_path,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         timeout_worker_healthcheck=_HEALTH_S,
         timeout_graceful_shutdown=int(settings.deadline_s) + _GRACE_S,
-        log_config=LOGGING,
+        log_config=log_config(settings.log_level, settings.log_format),
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=settings.trusted_proxies,
     )
+
+
+class _Supervisor(Multiprocess):
+    """Starts workers, and replaces one that ended. On SIGHUP each is replaced, after its successor serves."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that ended, and log it."""
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if new is not old:
+                code = old.exitcode
+                how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+                _LOG.error("worker %s %s; worker %s takes its place", old.pid, how, new.pid)
+
+
+def _check(make: Application) -> None:
+    """Load the reader once in a process of its own, so that its errors are told here and not in the logs of workers."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_try, args=(make, theirs))
+    process.start()
+    theirs.close()
+    try:
+        error = ours.recv()
+    except EOFError:
+        error = ConfigError("the reader cannot be loaded: the process that tried ended (out of memory?)")
+    process.join()
+    if error is not None:
+        raise error
+
+
+def _try(make: Application, pipe: Connection) -> None:
+    try:
+        make()
+    except QuothError as error:
+        pipe.send(error)
+    else:
+        pipe.send(None)
 
 
 def fitted(settings: ServeSettings, say: Callable[[str], None]) -> ServeSettings:
@@ -118,7 +159,21 @@ def fitted(settings: ServeSettings, say: Callable[[str], None]) -> ServeSettings
     return replace(settings, connections=fewer, requests=min(settings.requests, max(1, fewer // 2)))
 
 
-def _listen(settings: ServeSettings) -> socket.socket:
+@contextmanager
+def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
+    """Listen on the address or the Unix socket, and remove that at the end."""
+    with _unix_socket(Path(settings.unix_socket)) if settings.unix_socket else _tcp_socket(settings) as listener:
+        listener.listen(_BACKLOG)
+        listener.set_inheritable(True)
+        try:
+            yield listener
+        finally:
+            if settings.unix_socket:
+                with suppress(FileNotFoundError):
+                    Path(settings.unix_socket).unlink()
+
+
+def _tcp_socket(settings: ServeSettings) -> socket.socket:
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -130,36 +185,38 @@ def _listen(settings: ServeSettings) -> socket.socket:
             f"--host {settings.host} --port {settings.port}: must be a free address of this machine, but: "
             f"{what}. Choose another with --host or --port"
         ) from error
-    listener.listen(_BACKLOG)
-    listener.set_inheritable(True)
     return listener
 
 
+def _unix_socket(path: Path) -> socket.socket:
+    """Return a bound Unix socket; one that nobody listens on any more is replaced."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
+            path.unlink()
+        listener.bind(str(path))
+        path.chmod(_SOCKET_MODE)
+    except OSError as error:
+        listener.close()
+        what = str(error.strerror or error).lower()
+        raise ConfigError(
+            f"--unix-socket {path}: must be a free path in a folder of yours, but: {what}. Choose another"
+        ) from error
+    return listener
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
+        try:
+            tried.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
 def _url(settings: ServeSettings, listener: socket.socket) -> str:
+    if settings.unix_socket:
+        return f"unix:{settings.unix_socket}"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{listener.getsockname()[1]}"
-
-
-class NoText(logging.Filter):
-    """Keeps texts and questions out of the log: only the type and the code locations of an exception are logged."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten a record with an exception."""
-        if record.exc_info and record.exc_info[0]:
-            trace, places = record.exc_info[2], []
-            while trace:
-                places.append(f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}")
-                trace = trace.tb_next
-            record.msg = f"{record.msg} {record.exc_info[0].__name__} at {' < '.join(reversed(places[-8:]))}"
-            record.exc_info = record.exc_text = None
-        return True
-
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"no_text": {"()": NoText}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_text"]}},
-    "loggers": {name: {"handlers": ["stderr"], "level": "WARNING"} for name in ("uvicorn", "asyncio")},
-}
+    scheme = "https" if settings.tls_certificate else "http"
+    return f"{scheme}://{host}:{listener.getsockname()[1]}{settings.root_path}"

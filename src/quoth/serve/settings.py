@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated
 
-from quoth.config import ABOVE_ZERO, COUNT, Within, rule_problems
+from quoth.config import ABOVE_ZERO, COUNT, OneOf, Within, rule_problems
 from quoth.errors import ConfigError
 from quoth.serve.tokens import is_token
 
 _MIB = 1 << 20
+LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,22 @@ class ServeSettings:
     connections: Annotated[int, "Maximum number of open connections.", COUNT] = 2_000
     queue_tokens: Annotated[int, "Maximum tokens in the queue, and of one request.", COUNT] = 500_000
     batch_tokens: Annotated[int, "Maximum tokens per batch, padding included.", COUNT] = 1_024
-    text_bytes: Annotated[int, "Memory for stored texts.", COUNT] = 64 * _MIB
+    text_bytes: Annotated[int, "Disk space for stored texts, which all workers share.", COUNT] = 64 * _MIB
     text_s: Annotated[float, "Seconds that a text is stored after its last use.", ABOVE_ZERO] = 3_600.0
     token_file: Annotated[str | None, "A file of bearer tokens, one a line, which is read again when it changes."] = (
         None
     )
     metrics_token_file: Annotated[str | None, "The same for /metrics, which accepts the other tokens too."] = None
     unix_socket: Annotated[str | None, "Path of a Unix socket to listen on, instead of a host and a port."] = None
+    tls_certificate: Annotated[str | None, "A file with the server's certificate chain: serve HTTPS."] = None
+    tls_key: Annotated[str | None, "A file with the private key of the certificate, unless that file has it."] = None
+    trusted_proxies: Annotated[
+        str | None, "Addresses of proxies, by commas, whose X-Forwarded headers are believed, or *."
+    ] = None
+    gzip: Annotated[bool, "Compress large responses for clients that accept it."] = True
+    log_level: Annotated[str, "What to log: debug, info, warning or error.", OneOf(LEVELS)] = "info"
+    log_format: Annotated[str, "How to log: text or json.", OneOf(("text", "json"))] = "text"
+    access_log: Annotated[bool, "Log each request: its id, endpoint, status, time and sizes, and never a text."] = False
     root_path: Annotated[str, "Prefix of all paths, which a proxy removes, such as /qa."] = ""
     token: str | None = field(default=None, repr=False)
     metrics_token: str | None = field(default=None, repr=False)
@@ -75,6 +85,8 @@ class ServeSettings:
                 problems.append("the token must be printable ASCII and not empty")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
             problems.append(f"--root-path must start with / and not end with it, but is {self.root_path!r}")
+        if self.tls_key and not self.tls_certificate:
+            problems.append("--tls-key needs --tls-certificate")
         for whole, part in (("bodies_bytes", "body_bytes"), ("uploads_bytes", "file_bytes")):
             least, most = getattr(self, part), getattr(self, whole)
             if isinstance(least, int) and isinstance(most, int) and most < least:

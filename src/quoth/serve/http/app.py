@@ -7,7 +7,8 @@ import errno
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from pathlib import Path as FilePath
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,7 @@ from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from quoth import __version__
 from quoth.documents import DocumentLimits
@@ -36,13 +38,16 @@ from quoth.serve.metrics import Metrics
 from quoth.serve.queue.asking import Desk
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.settings import ServeSettings
-from quoth.serve.texts import Text
+from quoth.serve.store import Texts
 from quoth.serve.tokens import Tokens
 
 DESCRIPTION = (
     "Answers questions by quoting. Offsets count code points, half-open, unless marked as UTF-16. Every error says "
     "what must be, what is, and what to do. `POST /` implements Hugging Face's hosted question-answering task."
 )
+# Responses are compressed from this size on, in bytes, and how much.
+_COMPRESSED = 4_096
+_LEVEL = 5
 # When a client may try again whose file found the disk full, in seconds.
 _RETRY_S = 10.0
 # Interval for removing expired texts, in seconds.
@@ -65,18 +70,21 @@ _NOT_KEPT: dict[int | str, dict[str, Any]] = {
 }
 
 
+_Handle = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=[schema.HANDLE])]
+
 _NO_FILE: dict[int | str, dict[str, Any]] = {
     415: {"model": ErrorResponse, "description": "Neither JSON nor a supported file type."},
     501: {"model": ErrorResponse, "description": "The dependencies for this file type are not installed."},
 }
 
 
-def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
+def create_app(served: ServedReader, settings: ServeSettings, store: FilePath) -> Guard:
     """Return the application for one reader.
 
     Args:
         served: The reader.
         settings: The limits.
+        store: The database of stored texts, which several processes may share.
     """
     metrics = Metrics()
     batcher = Batcher(
@@ -85,8 +93,9 @@ def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
         queue_tokens=settings.queue_tokens, deadline_s=settings.deadline_s, observe=metrics.batch,
         second=served.second,
     )  # fmt: skip
-    desk = Desk(served.reader, batcher, settings)
-    service = Service(served, desk, settings, metrics)
+    desk = Desk(served.reader, batcher, settings, metrics.waited)
+    texts = Texts(store, settings.text_bytes, settings.text_s)
+    service = Service(served, desk, settings, metrics, texts)
     _watch(metrics, batcher, service, served)
     app = FastAPI(
         title="Quoth", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
@@ -106,14 +115,15 @@ def create_app(served: ServedReader, settings: ServeSettings) -> Guard:
     access = Access(settings, tokens, Tokens(settings.metrics_token, settings.metrics_token_file))
     around = partial(_with_cors, settings)
     headers = {"Quoth-Version": __version__, "Quoth-Reader": served.hash}
-    return Guard(around(app), settings, access, metrics, headers, around)
+    compressed = GZipMiddleware(app, _COMPRESSED, compresslevel=_LEVEL) if settings.gzip else app
+    return Guard(around(compressed), settings, access, metrics, headers, around)
 
 
 def _with_cors(settings: ServeSettings, app: App) -> App:
     """Let pages of the allowed origins read responses, errors too, and the headers that matter to them."""
     if not settings.cors:
         return app
-    exposed = ("Retry-After", "Quoth-Version", "Quoth-Reader")
+    exposed = ("Retry-After", "X-Request-ID", "Quoth-Version", "Quoth-Reader")
     return CORSMiddleware(
         app, allow_origins=settings.cors, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed
     )
@@ -134,6 +144,7 @@ async def _running(batcher: Batcher, desk: Desk, service: Service, app: FastAPI)
             await asyncio.gather(*tasks)
         desk.close()
         batcher.close()
+        service.texts.close()
 
 
 async def _warm_up(desk: Desk, app: FastAPI) -> None:
@@ -145,14 +156,14 @@ async def _warm_up(desk: Desk, app: FastAPI) -> None:
 async def _expire(service: Service) -> None:
     while True:
         await asyncio.sleep(_EXPIRE_S)
-        service.texts.expire()
+        await asyncio.to_thread(service.texts.expire)
 
 
 def _routers(app: FastAPI, service: Service, desk: Desk, metrics: Metrics) -> tuple[APIRouter, ...]:
     return (
         _questions(service),
         _hosted(service),
-        _texts(service, desk),
+        _texts(service, desk, metrics),
         _state(app, service, metrics),
         asset_routes(),
     )
@@ -208,41 +219,49 @@ def _must_be_json(request: Request, kinds: str, *, may_be_missing: bool = False)
 def _questions(service: Service) -> APIRouter:
     router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=_ERRORS)
 
-    @router.post("/v1/answer", summary="Answer one question", responses=_NOT_KEPT)
-    async def answer(asked: schema.AnswerRequest) -> schema.AnswerResponse:
+    @router.post("/v1/answer", summary="Answer one question", responses=_NOT_KEPT, response_model=schema.AnswerResponse)
+    async def answer(asked: schema.AnswerRequest) -> Response:
         """One question about one text (`context`), several texts (`contexts`), or a stored text (`text`)."""
-        return await service.answer(asked)
+        return _json(await service.answer(asked))
 
-    @router.post("/v1/answers", summary="Answer many questions", responses=_NOT_KEPT)
-    async def answers(asked: schema.AnswersRequest) -> schema.AnswersResponse:
+    @router.post(
+        "/v1/answers", summary="Answer many questions", responses=_NOT_KEPT, response_model=schema.AnswersResponse
+    )
+    async def answers(asked: schema.AnswersRequest) -> Response:
         """Many rows, or many questions about one source. Results are in order; an invalid row has its own error."""
-        return await service.answers(asked)
+        return _json(await service.answers(asked))
 
-    @router.post("/v1/explain", summary="Explain an answer", responses=_NOT_KEPT)
-    async def explain(asked: schema.ExplainRequest) -> schema.ExplainResponse:
+    @router.post("/v1/explain", summary="Explain an answer", responses=_NOT_KEPT, response_model=schema.ExplainResponse)
+    async def explain(asked: schema.ExplainRequest) -> Response:
         """The windows, their tokens with offsets and logits, and why other spans were rejected."""
-        return await service.explain(asked)
+        return _json(await service.explain(asked))
 
-    @router.post("/v1/verify", summary="Check quotes", responses=_NOT_KEPT)
-    async def verify(asked: schema.VerifyRequest) -> schema.VerifyResponse:
+    @router.post("/v1/verify", summary="Check quotes", responses=_NOT_KEPT, response_model=schema.VerifyResponse)
+    async def verify(asked: schema.VerifyRequest) -> Response:
         """Check whether texts contain claimed quotes: exact, near with its difference, or absent. Needs no model."""
-        return await service.verify(asked)
+        return _json(await service.verify(asked))
 
     return router
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")
 
 
 def _hosted(service: Service) -> APIRouter:
     router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=_ERRORS, strict_content_type=False)
 
-    @router.post("/", summary="Hugging Face's hosted task")
-    async def hosted(asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
+    @router.post(
+        "/", summary="Hugging Face's hosted task", response_model=schema.HostedAnswer | list[schema.HostedAnswer]
+    )
+    async def hosted(asked: schema.HostedRequest) -> Response:
         """For `huggingface_hub.InferenceClient(model=URL).question_answering(...)`. Returns one object or a list."""
-        return await service.hosted(asked)
+        return _json(await service.hosted(asked))
 
     return router
 
 
-def _texts(service: Service, desk: Desk) -> APIRouter:
+def _texts(service: Service, desk: Desk, metrics: Metrics) -> APIRouter:
     router = APIRouter(prefix="/v1/texts", route_class=_Route, tags=["texts"], responses=_ERRORS)
     settings = service.settings
     limits = DocumentLimits(
@@ -264,12 +283,13 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
         }
     }
 
-    @router.post("", summary="Store a text", openapi_extra=body, responses=_NO_FILE)
-    async def keep(request: Request) -> schema.TextResponse:
+    @router.post("", summary="Store a text", openapi_extra=body, responses=_NO_FILE, response_model=schema.TextResponse)
+    async def keep(request: Request) -> Response:
         """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text is returned. Questions use its handle."""
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             _must_be_json(request, "application/json or multipart/form-data")
-            return service.keep(Text.of(checked(schema.TextRequest, await request.json()).text), is_file=False)
+            asked = checked(schema.TextRequest, await request.json())
+            return _json(await service.keep(asked.text, is_file=False))
         try:
             async with request.form(max_files=1, max_fields=1) as form:
                 file = form.get("file")
@@ -278,17 +298,23 @@ def _texts(service: Service, desk: Desk) -> APIRouter:
                         422, "bad_field", "the form must have a file named file, but has none", "Add the file.",
                         "body.file",
                     )  # fmt: skip
-                document = await desk.parse(file.file, file.filename, limits)
+                with metrics.parsing():
+                    document = await desk.parse(file.file, file.filename, limits)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise overloaded("the disk for uploaded files is full", _RETRY_S, "disk") from None
-        return service.keep(Text.of(document.text, document.pages or None), is_file=True)
+        return _json(await service.keep(document.text, document.pages or None, is_file=True))
 
-    @router.get("/{handle}", summary="Get a stored text", responses=_NOT_KEPT)
-    async def kept(handle: str = Path(pattern="^[0-9a-f]{64}$", examples=[schema.HANDLE])) -> schema.StoredText:
+    @router.get("/{handle}", summary="Get a stored text", responses=_NOT_KEPT, response_model=schema.StoredText)
+    async def kept(handle: _Handle) -> Response:
         """The text, its pages, and how long it is stored."""
-        return service.kept(handle)
+        return _json(await service.kept(handle))
+
+    @router.delete("/{handle}", summary="Delete a stored text", responses=_NOT_KEPT, status_code=204)
+    async def forget(handle: _Handle) -> None:
+        """At once and for good, instead of when it expires."""
+        await service.forget(handle)
 
     return router
 
@@ -331,7 +357,7 @@ def _watch(metrics: Metrics, batcher: Batcher, service: Service, served: ServedR
     metrics.watch("quoth_queue_requests", "Requests in the queue.", lambda: batcher.jobs)
     metrics.watch("quoth_engine_tokens_per_second", "Throughput of the last batches.", lambda: batcher.rate)
     metrics.watch("quoth_kept_texts", "Stored texts.", lambda: len(service.texts))
-    metrics.watch("quoth_kept_text_bytes", "Memory of the stored texts.", lambda: service.texts.size)
+    metrics.watch("quoth_kept_text_bytes", "Size of the stored texts.", lambda: service.texts.size)
 
 
 def _document_token(app: FastAPI) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.routing import APIRoute
 
 from quoth.corpus import CorpusAnswer, Hit
@@ -49,7 +49,7 @@ def corpus_routes(
         query = Asked(asked.question, tuple(Text("", hit.text) for hit in hits))
         prediction, times = await desk.decoded(query, partial(_chosen, desk, hits, decode))
         found = await desk.apart(library.run(lambda corpus: corpus.found(prediction, hits)))
-        service.count(1)
+        service.count(prediction)
         return corpus_schema.CorpusAnswerResponse(
             answers=[_quote(each, hits) for each in found.answers],
             no_answer=found.no_answer,
@@ -60,10 +60,11 @@ def corpus_routes(
             reader=service.reader_name,
         )
 
-    @posts.post("/verify", summary="Check quotes against all documents")
-    async def verify(asked: corpus_schema.CorpusVerifyRequest) -> schema.VerifyResponse:
+    @posts.post("/verify", summary="Check quotes against all documents", response_model=schema.VerifyResponse)
+    async def verify(asked: corpus_schema.CorpusVerifyRequest) -> Response:
         """Whether claimed quotes stand in the documents: exact, near with its difference, or absent."""
-        return await service.verdicts(asked.quotes, library)
+        content = await service.verdicts(asked.quotes, lambda: library)
+        return Response(content, media_type="application/json")
 
     @router.get("/search", summary="Search the documents")
     async def search(

@@ -69,6 +69,7 @@ class Exchange:
 
     Attributes:
         status: The status of the response; "gone" if the client left before.
+        received: Size of the request's body so far, in bytes.
         sent: Size of the response's body so far, in bytes.
         answered: Called once, when the response is sent but for its last byte, or the client has left.
     """
@@ -84,7 +85,7 @@ class Exchange:
         self._send = send
         self._rules = rules
         self._headers = headers
-        self._received = 0
+        self.received = 0
         self._held = 0
         given = Headers(scope=scope)
         self._is_unread = given.get("content-length", "0") != "0" or "transfer-encoding" in given
@@ -129,8 +130,8 @@ class Exchange:
             self._whole.set()
             return message
         size = len(message.get("body", b""))
-        self._received += size
-        if self._received > self._rules.most:
+        self.received += size
+        if self.received > self._rules.most:
             raise self._rules.too_large()
         if not self._rules.budget.take(size):
             raise self._rules.no_room()

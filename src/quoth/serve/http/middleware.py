@@ -5,8 +5,10 @@ It is pure ASGI, so that requests can be rejected before or while their body is 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 from starlette.datastructures import Headers
 
@@ -14,11 +16,14 @@ from quoth.serve.budget import Budget
 from quoth.serve.errors import ApiError, overloaded
 from quoth.serve.http.access import Access, is_open, local_path
 from quoth.serve.http.exchange import App, BodyRules, Exchange, Receive, Scope, Send
+from quoth.serve.logs import ACCESS, REQUEST_ID
 from quoth.serve.metrics import Metrics
 from quoth.serve.settings import ServeSettings
 
 # Browsers must not run or load anything from an API response.
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+# The ids that clients may give to their requests.
+_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 # Metrics have one label for each of these paths, and one for all others, so that clients cannot create labels.
 _ENDPOINTS = frozenset(
     (
@@ -73,8 +78,10 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        request_id = _request_id(Headers(scope=scope).get("x-request-id", ""))
+        REQUEST_ID.set(request_id)
         rules = self._rules(scope)
-        exchange = Exchange(scope, receive, send, rules, self._headers)
+        exchange = Exchange(scope, receive, send, rules, {**self._headers, "X-Request-ID": request_id})
         began = time.perf_counter()
         refused = self._access.problem(scope)
         needs_slot = refused is None and not is_open(scope) and local_path(scope) != "/metrics"
@@ -123,6 +130,19 @@ class Guard:
         self._metrics.request(endpoint, method, exchange.status, seconds)
         if reason := scope.get("quoth.reason"):
             self._metrics.refused(reason)
+        if self._settings.access_log:
+            client = scope.get("client") or ("unix",)
+            facts = {
+                "method": method, "endpoint": endpoint, "status": exchange.status, "seconds": round(seconds, 6),
+                "received": exchange.received, "sent": exchange.sent, "client": client[0],
+            }  # fmt: skip
+            message = f"{method} {endpoint} {exchange.status} {1e3 * seconds:.1f} ms {exchange.sent} bytes"
+            ACCESS.info(message, extra=facts)
+
+
+def _request_id(given: str) -> str:
+    """Return the id that a client gave to its request, or a new one if that may not go into a log."""
+    return given if _ID.fullmatch(given) else uuid4().hex
 
 
 def _endpoint(path: str) -> str:

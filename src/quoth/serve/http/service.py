@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from quoth import __version__
 from quoth.errors import InputError
-from quoth.reading import DecodeSettings, Windower
+from quoth.reading import DecodeSettings, Explanation
 from quoth.records import Prediction, Span
 from quoth.serve.errors import ApiError, too_large
 from quoth.serve.http import schema
 from quoth.serve.http.errors import checked
 from quoth.serve.http.hosted import HostedTask
 from quoth.serve.http.identity import ServedReader
-from quoth.serve.http.wire import explained, result
+from quoth.serve.http.wire import explained, result, rows_json, to_json
 from quoth.serve.metrics import Metrics
 from quoth.serve.queue.asking import Desk, Query, Reply, Times
 from quoth.serve.settings import ServeSettings
-from quoth.serve.texts import Text, Texts
+from quoth.serve.store import Texts
+from quoth.serve.texts import Text
 from quoth.verification import Claim, Source, claim_of, read_claims, verify
 
 
@@ -45,6 +45,14 @@ class NamedText:
         return ()
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A query with its answers."""
+
+    query: Query
+    found: Prediction
+
+
 class Service:
     """One reader with its limits and the stored texts.
 
@@ -53,46 +61,63 @@ class Service:
         texts: The stored texts.
     """
 
-    def __init__(self, served: ServedReader, desk: Desk, settings: ServeSettings, metrics: Metrics) -> None:
+    def __init__(
+        self, served: ServedReader, desk: Desk, settings: ServeSettings, metrics: Metrics, texts: Texts
+    ) -> None:
         """Create the service."""
         self.settings = settings
-        self.texts = Texts(settings.text_bytes, settings.text_s)
+        self.texts = texts
         self._served = served
         self._desk = desk
         self._metrics = metrics
         self._name = schema.ReaderName(name=served.name, hash=served.hash)
 
-    async def answer(self, asked: schema.AnswerRequest) -> schema.AnswerResponse:
+    async def answer(self, asked: schema.AnswerRequest) -> bytes:
         """Answer one question."""
-        query = self._query(asked, asked.question, "body")
-        prediction, times = await self._ask(query, self._choice(asked))
-        found = result(prediction, query.texts)
-        return schema.AnswerResponse(**dict(found), timing=timing(times), reader=self._name)
+        settings = self._choice(asked)
 
-    async def answers(self, asked: schema.AnswersRequest) -> schema.AnswersResponse:
+        def render(replies: list[Reply], times: Times) -> bytes:
+            reply = self._only(replies)
+            found = result(reply.found, reply.query.texts)
+            return to_json(schema.AnswerResponse(**dict(found), timing=timing(times), reader=self._name))
+
+        return await self._desk.ask(lambda: [self._query(asked, asked.question, "body")], settings, render)
+
+    async def answers(self, asked: schema.AnswersRequest) -> bytes:
         """Answer many questions; each result has answers or an error."""
         given = asked.rows if asked.rows is not None else asked.questions
         assert given is not None
         if len(given) > self.settings.rows:
             raise too_large("rows of a request", self.settings.rows, len(given), "rows", "body")
-        # An invalid source that is shared by all questions is an error of the whole request.
-        shared = self._source(asked, "body") if asked.rows is None else None
-        rows = [self._row(shared, index, row) for index, row in enumerate(given)]
-        replies, times = await self._desk.ask(rows, self._choice(asked))
-        self._metrics.questions(sum(row.error is None for row in rows))
-        results = [_row_result(index, reply) for index, reply in enumerate(replies)]
-        return schema.AnswersResponse(results=results, timing=timing(times), reader=self._name)
 
-    async def explain(self, asked: schema.ExplainRequest) -> schema.ExplainResponse:
+        def build() -> list[Query]:
+            # An invalid source that is shared by all questions is an error of the whole request.
+            shared = self._source(asked, "body") if asked.rows is None else None
+            return [self._row(shared, index, row) for index, row in enumerate(given)]
+
+        def render(replies: list[Reply], times: Times) -> bytes:
+            self._count(replies)
+            return rows_json(replies, timing(times), self._name)
+
+        return await self._desk.ask(build, self._choice(asked), render)
+
+    async def explain(self, asked: schema.ExplainRequest) -> bytes:
         """Answer one question, and explain its answers."""
         self._check_question(asked.question, "body")
-        text = self._text(asked.text, "body.text") if asked.text else Text("", asked.context or "")
-        limit = self.settings.explain_characters
-        if len(text.text) > limit:
-            raise too_large("characters of a text to explain", limit, len(text.text), "explain_characters", "body")
-        explanation, times = await self._desk.explain(Query(asked.question, (text,)), self._choice(asked))
-        self._metrics.questions(1)
-        return explained(explanation, text, timing(times), self._name)
+
+        def build() -> list[Query]:
+            text = self._text(asked.text, "body.text") if asked.text else Text("", asked.context or "")
+            limit = self.settings.explain_characters
+            if len(text.text) > limit:
+                raise too_large("characters of a text to explain", limit, len(text.text), "explain_characters", "body")
+            return [Query(asked.question, (text,))]
+
+        def render(found: tuple[Query, Explanation], times: Times) -> bytes:
+            query, explanation = found
+            self.count(explanation.prediction)
+            return to_json(explained(explanation, query.texts[0], timing(times), self._name))
+
+        return await self._desk.explain(build, self._choice(asked), render)
 
     @property
     def reader_name(self) -> schema.ReaderName:
@@ -105,25 +130,44 @@ class Service:
         if null_threshold is not None and min_probability is not None:
             raise _both_given()
 
-    def count(self, questions: int) -> None:
-        """Count answered questions."""
-        self._metrics.questions(questions)
+    def count(self, prediction: Prediction) -> None:
+        """Count an answered question."""
+        self._metrics.answered(prediction.no_answer)
 
-    async def verify(self, asked: schema.VerifyRequest) -> schema.VerifyResponse:
+    def _count(self, replies: list[Reply]) -> None:
+        for reply in replies:
+            if isinstance(reply.found, Prediction):
+                self.count(reply.found)
+
+    def _only(self, replies: list[Reply]) -> Answered:
+        """Return the only reply, counted; raise its error, if it is one."""
+        (reply,) = replies
+        if isinstance(reply.found, ApiError):
+            raise reply.found
+        self.count(reply.found)
+        return Answered(reply.query, reply.found)
+
+    async def verify(self, asked: schema.VerifyRequest) -> bytes:
         """Check claimed quotes against texts."""
-        texts = self._source(asked, "body")
-        names = asked.names or [f"text {number}" for number in range(1, len(texts) + 1)]
-        sources = [NamedText(name, text) for name, text in zip(names, texts, strict=True)]
+
+        def sources() -> list[NamedText]:
+            texts = self._source(asked, "body")
+            names = asked.names or [f"text {number}" for number in range(1, len(texts) + 1)]
+            return [NamedText(name, text) for name, text in zip(names, texts, strict=True)]
+
         return await self.verdicts(asked.quotes, sources)
 
-    async def verdicts(self, quotes: str | list[Any], sources: Iterable[Source]) -> schema.VerifyResponse:
+    async def verdicts(self, quotes: str | list[Any], sources: Callable[[], Iterable[Source]]) -> bytes:
         """Check claimed quotes against sources, in a thread."""
-        claims = self._claims(quotes)
+
+        def work() -> bytes:
+            found = verify(self._claims(quotes), sources())
+            return to_json(schema.VerifyResponse.model_validate({"quotes": [verdict.to_dict() for verdict in found]}))
+
         try:
-            found = await self._desk.within_deadline(partial(verify, claims, sources))
+            return await self._desk.within_deadline(work)
         except InputError as error:
             raise ApiError(422, "bad_quote", str(error), "Name a source that was sent.", "body.quotes") from None
-        return schema.VerifyResponse.model_validate({"quotes": [verdict.to_dict() for verdict in found]})
 
     def _claims(self, quotes: str | list[Any]) -> list[Claim]:
         try:
@@ -140,42 +184,54 @@ class Service:
         self._check_length(length, "body.quotes")
         return claims
 
-    async def hosted(self, asked: schema.HostedRequest) -> schema.HostedAnswer | list[schema.HostedAnswer]:
+    async def hosted(self, asked: schema.HostedRequest) -> bytes:
         """Answer like Hugging Face's hosted task: one object for one answer, else a list."""
         self._check_question(asked.inputs.question, "body.inputs")
-        text = Text.of(self._checked(asked.inputs.context, "body.inputs.context"))
+        text = Text("", self._checked(asked.inputs.context, "body.inputs.context"))
         task = await self._desk.apart(lambda: HostedTask.of(asked, self._desk.reader))
+
+        def render(replies: list[Reply], times: Times) -> bytes:
+            answers = task.answers(self._only(replies).found)
+            return to_json(answers[0]) if task.settings.top_k == 1 else _list_json(answers)
+
         query = Query(task.question, (text,), "body.inputs")
-        prediction, _ = await self._ask(query, task.settings, task.windower)
-        answers = task.answers(prediction)
-        return answers[0] if task.settings.top_k == 1 else answers
+        return await self._desk.ask(lambda: [query], task.settings, render, task.windower)
 
-    async def _ask(
-        self, query: Query, settings: DecodeSettings, windower: Windower | None = None
-    ) -> tuple[Prediction, Times]:
-        """Answer one query, or raise its error."""
-        (reply,), times = await self._desk.ask([query], settings, windower)
-        if isinstance(reply.found, ApiError):
-            raise reply.found
-        self._metrics.questions(1)
-        return reply.found, times
-
-    def keep(self, text: Text, *, is_file: bool) -> schema.TextResponse:
+    async def keep(self, content: str, pages: tuple[Span, ...] | None = None, *, is_file: bool) -> bytes:
         """Store a text.
 
         Args:
-            text: The text.
+            content: The text.
+            pages: The span of each page.
             is_file: Whether the text was extracted from a file, so that it must be returned.
         """
-        self._checked(text.text, "body")
-        if not self.texts.put(text):
-            raise too_large("bytes of a stored text", self.settings.text_bytes, text.size, "text_bytes", "body")
-        return schema.TextResponse(**self._facts(text), text=text.text if is_file else None)
+        self._checked(content, "body")
 
-    def kept(self, handle: str) -> schema.StoredText:
+        def work() -> bytes:
+            text = Text.of(content, pages)
+            if not self.texts.put(text):
+                raise too_large("bytes of a stored text", self.settings.text_bytes, None, "text_bytes", "body")
+            return to_json(schema.TextResponse(**self._facts(text), text=content if is_file else None))
+
+        return await self._desk.apart(work)
+
+    async def kept(self, handle: str) -> bytes:
         """Return a stored text."""
-        text = self._text(handle, "path.handle")
-        return schema.StoredText(**self._facts(text), text=text.text)
+
+        def work() -> bytes:
+            text = self._text(handle, "path.handle")
+            return to_json(schema.StoredText(**self._facts(text), text=text.text))
+
+        return await self._desk.apart(work)
+
+    async def forget(self, handle: str) -> None:
+        """Delete a stored text.
+
+        Raises:
+            ApiError: If there is none.
+        """
+        if not await self._desk.apart(lambda: self.texts.delete(handle)):
+            raise _not_kept("no text with this handle is stored", "path.handle")
 
     def describe(self) -> schema.ReaderResponse:
         """Return the reader's identity and settings, and the limits."""
@@ -250,12 +306,11 @@ class Service:
 
     def _text(self, handle: str, where: str) -> Text:
         text = self.texts.get(handle)
-        if text is None:
-            raise ApiError(
-                404, "text_not_found", "no text with this handle is stored, or it has expired",
-                "Send it again with POST /v1/texts.", where,
-            )  # fmt: skip
-        return text
+        if text is not None:
+            return text
+        if self.texts.has_expired(handle):
+            raise _not_kept("the text with this handle has expired", where)
+        raise _not_kept("no text with this handle is stored", where)
 
     def _check_question(self, question: str, where: str) -> None:
         limit = self.settings.question_characters
@@ -274,6 +329,11 @@ class Service:
             raise too_large("characters of all texts", limit, characters, "context_characters", where)
 
 
+def _not_kept(message: str, where: str) -> ApiError:
+    code = "text_expired" if "expired" in message else "text_not_found"
+    return ApiError(404, code, message, "Send it again with POST /v1/texts.", where)
+
+
 def _both_given() -> ApiError:
     return ApiError(
         422, "bad_field", "min_probability and null_threshold cannot be used together",
@@ -281,16 +341,14 @@ def _both_given() -> ApiError:
     )  # fmt: skip
 
 
-def _row_result(index: int, reply: Reply) -> schema.RowResult:
-    if isinstance(reply.found, ApiError):
-        return schema.RowResult(index=index, id=reply.query.id, error=reply.found.problem)
-    return schema.RowResult(index=index, id=reply.query.id, result=result(reply.found, reply.query.texts))
-
-
 def _id(row: Any) -> str | None:
     """Return the id of a row, even if other fields are invalid."""
     found = row.get("id") if isinstance(row, dict) else None
     return found if isinstance(found, str) else None
+
+
+def _list_json(models: Sequence[schema.HostedAnswer]) -> bytes:
+    return b"[" + b",".join(map(to_json, models)) + b"]"
 
 
 def timing(times: Times) -> schema.Timing:

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import BaseModel
+
 from quoth.reading import ExplainedAnswer, ExplainedWindow, Explanation, RejectedCandidate
 from quoth.records import Answer, Prediction, Span, finite
+from quoth.serve.errors import ApiError
 from quoth.serve.http import schema
+from quoth.serve.queue.asking import Reply
 from quoth.serve.texts import Text
+
+
+def to_json(model: BaseModel) -> bytes:
+    """Return a response as JSON. Large ones are made in threads, off the event loop."""
+    return model.model_dump_json().encode()
+
+
+def rows_json(replies: Sequence[Reply], timing: schema.Timing, reader: schema.ReaderName) -> bytes:
+    """Return an AnswersResponse as JSON, row by row: in one piece it would keep other threads waiting."""
+    rows = b",".join(to_json(_row(index, reply)) for index, reply in enumerate(replies))
+    return b'{"results":[%s],"timing":%s,"reader":%s}' % (rows, to_json(timing), to_json(reader))
+
+
+def _row(index: int, reply: Reply) -> schema.RowResult:
+    if isinstance(reply.found, ApiError):
+        return schema.RowResult(index=index, id=reply.query.id, error=reply.found.problem)
+    return schema.RowResult(index=index, id=reply.query.id, result=result(reply.found, reply.query.texts))
 
 
 def result(prediction: Prediction, texts: Sequence[Text]) -> schema.Result:

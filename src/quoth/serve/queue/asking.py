@@ -37,6 +37,7 @@ from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 # Threads for tokenization and decoding, and others for texts that are longer than so many characters together.
 _THREADS = 4
@@ -66,6 +67,10 @@ class Query:
     where: str = "body"
     id: str | None = None
     error: ApiError | None = None
+
+
+# Returns the queries of a request. It runs in a thread, because a request may have hundreds.
+Build = Callable[[], Sequence[Query]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +115,15 @@ class Cut:
 class Desk:
     """Answers questions with one reader, through the batcher."""
 
-    def __init__(self, reader: Reader, batcher: Batcher, settings: ServeSettings) -> None:
-        """Create the desk. The caller must run the batcher."""
+    def __init__(
+        self,
+        reader: Reader,
+        batcher: Batcher,
+        settings: ServeSettings,
+        waited: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        """Create the desk. The caller must run the batcher, and ``waited`` is called with each time in the queue."""
+        self._waited = waited
         self.reader = reader
         self._batcher = batcher
         self._settings = settings
@@ -132,28 +144,32 @@ class Desk:
         self._parsers.shutdown(cancel_futures=True)
 
     async def ask(
-        self, queries: Sequence[Query], settings: DecodeSettings, windower: Windower | None = None
-    ) -> tuple[list[Reply], Times]:
+        self, build: Build, settings: DecodeSettings, render: Callable[[list[Reply], Times], R],
+        windower: Windower | None = None,
+    ) -> R:  # fmt: skip
         """Answer queries together, as one job; the reply to one that cannot be read is its error.
 
         Args:
-            queries: The queries.
+            build: Returns the queries; called in a thread.
             settings: The decoding settings.
+            render: Makes the result of the replies; called in a thread.
             windower: The windower; the reader's own if ``None``.
 
         Raises:
-            ApiError: If the queue is full, or the deadline is exceeded.
+            ApiError: If the queue is full, or the deadline is exceeded; and what ``build`` and ``render`` raise.
         """
-        return await self._through(queries, windower or self.reader.windower, partial(_decode_all, settings))
+        return await self._through(build, windower or self.reader.windower, partial(_decode_all, settings), render)
 
-    async def explain(self, query: Query, settings: DecodeSettings) -> tuple[Explanation, Times]:
-        """Answer and explain one query.
+    async def explain(
+        self, build: Build, settings: DecodeSettings, render: Callable[[tuple[Query, Explanation], Times], R]
+    ) -> R:
+        """Answer and explain one query; arguments as for :meth:`ask`.
 
         Raises:
             ApiError: As for :meth:`ask`, and if the query is invalid.
         """
         finish = partial(_explain, settings, self.reader.tokenizer)
-        return await self._through([query], self.reader.windower, finish)
+        return await self._through(build, self.reader.windower, finish, render)
 
     async def decoded(
         self, query: Query, choose: Callable[[Example, list[WindowLogits]], Prediction]
@@ -163,27 +179,37 @@ class Desk:
         Raises:
             ApiError: As for :meth:`ask`, and if the query is invalid.
         """
-        return await self._through([query], self.reader.windower, partial(_choose_one, choose))
+        finish = partial(_choose_one, choose)
+        return await self._through(lambda: [query], self.reader.windower, finish, lambda found, times: (found, times))
 
     async def _through(
-        self, queries: Sequence[Query], windower: Windower, finish: Callable[[list[Cut], list[WholeWindow]], T]
-    ) -> tuple[T, Times]:
-        """Process queries from text to answer, within the deadline."""
+        self,
+        build: Build,
+        windower: Windower,
+        finish: Callable[[list[Cut], list[WholeWindow]], T],
+        render: Callable[[T, Times], R],
+    ) -> R:
+        """Process queries from text to response, within the deadline."""
         began = time.perf_counter()
         # If the queue is full, reject the request before creating windows.
         self._check_capacity()
         deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
-        is_long = sum(len(text.text) for query in queries for text in query.texts) > _LONG
         try:
             async with asyncio.timeout_at(deadline):
-                cuts = await self._cut(queries, windower, is_long)
+                cuts, is_long = await self._cut(build, windower)
                 job = await self._read([window for cut in cuts for window in cut.windows], deadline)
-                found = await self.apart(partial(finish, cuts, job.done.result() if job else []), is_long=is_long)
+                if job:
+                    self._waited(job.started - job.arrived)
+
+                def last() -> R:
+                    found = finish(cuts, job.done.result() if job else [])
+                    queue = job.started - job.arrived if job else 0.0
+                    compute = job.finished - job.started if job else 0.0
+                    return render(found, Times(queue, compute, time.perf_counter() - began))
+
+                return await self.apart(last, is_long=is_long)
         except TimeoutError:
             raise self._too_late() from None
-        queue = job.started - job.arrived if job else 0.0
-        compute = job.finished - job.started if job else 0.0
-        return found, Times(queue, compute, time.perf_counter() - began)
 
     async def apart(self, work: Callable[[], T], *, is_long: bool = False) -> T:
         """Run a function in a thread; long ones run apart from the others."""
@@ -219,12 +245,22 @@ class Desk:
 
         return await self.within_deadline(work)
 
-    async def _cut(self, queries: Sequence[Query], windower: Windower, is_long: bool) -> list[Cut]:
+    async def _cut(self, build: Build, windower: Windower) -> tuple[list[Cut], bool]:
+        """Return the queries with their windows, and whether they are long."""
         # A thread cannot be cancelled, so it checks regularly whether the request was cancelled.
         left = Event()
+        cut = partial(cut_all, windower, most_tokens=self._settings.queue_tokens, left=left)
+
+        def short() -> tuple[list[Cut] | None, list[Query]]:
+            queries = list(build())
+            is_long = sum(len(text.text) for query in queries for text in query.texts) > _LONG
+            return (None if is_long else cut(queries)), queries
+
         try:
-            work = partial(cut_all, windower, queries, self._settings.queue_tokens, left)
-            return await self.apart(work, is_long=is_long)
+            cuts, queries = await self.apart(short)
+            if cuts is not None:
+                return cuts, False
+            return await self.apart(partial(cut, queries), is_long=True), True
         finally:
             left.set()
 
@@ -313,8 +349,8 @@ def _choose_one(
 
 def _explain(
     settings: DecodeSettings, tokenizer: Tokenizer, cuts: Sequence[Cut], read: Sequence[WholeWindow]
-) -> Explanation:
+) -> tuple[Query, Explanation]:
     (cut,) = cuts
     if cut.error:
         raise cut.error
-    return explain(cut.example, read, settings, tokenizer)
+    return cut.query, explain(cut.example, read, settings, tokenizer)

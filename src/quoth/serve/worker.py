@@ -1,0 +1,71 @@
+"""A process that serves: it loads the reader and creates the application."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quoth.serve.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from quoth.serve.http.middleware import Guard
+    from quoth.serve.http.protocol import BoundedProtocol, Connections
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Creates the application in the process that serves. Can be pickled, and imports nothing before it is called."""
+
+    source: str | None
+    settings: ServeSettings
+    store: Path
+
+    def __call__(self) -> Guard:
+        """Load the reader, and return the application.
+
+        Raises:
+            ReaderError: If the reader cannot be loaded.
+        """
+        from quoth.engines import usable_cores
+        from quoth.serve.http.app import create_app
+        from quoth.serve.http.identity import ServedReader
+
+        end_with_parent()
+        threads = self.settings.threads or max(1, usable_cores() // self.settings.workers)
+        engine, precision = self.settings.engine, self.settings.precision
+        reader = ServedReader.load(self.source, threads=threads, engine=engine, precision=precision)
+        return create_app(reader, self.settings, self.store)
+
+
+class Protocols:
+    """Creates the protocol of each connection, with the bounds that all connections of a process share."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self._settings = settings
+        self._limits: Connections | None = None
+
+    def __call__(self, **named: Any) -> BoundedProtocol:
+        """Return the protocol of a new connection."""
+        from quoth.serve.http.protocol import BoundedProtocol, Connections
+
+        if self._limits is None:
+            self._limits = Connections(self._settings.connections, self._settings.read_s, self._settings.send_s)
+        return BoundedProtocol(**named, limits=self._limits)
+
+
+def end_with_parent() -> None:
+    """In a worker, shut down when the supervisor has ended, even if it was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()

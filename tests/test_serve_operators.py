@@ -1,0 +1,333 @@
+"""What operators use: ids and logs of requests, metrics, other addresses, stored texts, and several workers."""
+
+import asyncio
+import concurrent.futures
+import gzip
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from quoth.serve.settings import ServeSettings
+from support.serving import QUESTION, TEXT, TINY, SlowEngine, form, process, read, thread
+
+pytestmark = pytest.mark.serve
+
+ANSWER = {"question": QUESTION, "context": TEXT}
+
+
+def test_a_request_has_an_id_in_the_response_and_in_the_log_without_texts():
+    secret = "xyzzy-plugh"
+    with process("--access-log", "--log-format", "json") as server:
+        given = server.post("/v1/answer", {"question": secret, "context": secret}, **{"X-Request-ID": "mine-1"})[1]
+        assert given["X-Request-ID"] == "mine-1"
+        made = server.get(f"/{secret}?{secret}", **{"X-Request-ID": f"no {secret}!"})[1]["X-Request-ID"]
+        assert len(made) == 32
+        server.get(f"/v1/texts/{'0' * 64}", **{"User-Agent": secret})
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == 0
+    assert secret.encode() not in b"".join(server.log)
+    lines = [json.loads(line) for line in server.log if line.startswith(b"{")]
+    (one,) = [line for line in lines if line.get("request_id") == "mine-1"]
+    assert (one["method"], one["endpoint"], one["status"], one["logger"]) == (
+        "POST",
+        "/v1/answer",
+        "200",
+        "quoth.access",
+    )
+    assert one["received"] > 30
+    assert one["sent"] > 100
+    assert one["client"] == "127.0.0.1"
+    (other,) = [line for line in lines if line.get("request_id") == made]
+    assert (other["endpoint"], other["status"]) == ("other", "404")
+
+
+def test_metrics_tell_of_the_process_the_queue_and_answers():
+    with process() as server:
+        server.post("/v1/answer", {**ANSWER, "null_threshold": -1e9})
+        server.post("/v1/answer", ANSWER)
+        data, kind = form("a.html", b"<p>A gull flew in.</p>")
+        server.call("POST", "/v1/texts", data, {"Content-Type": kind})
+        assert server.metric("process_resident_memory_bytes") > 10_000_000
+        assert server.metric("process_open_fds") > 3
+        assert server.metric("quoth_queue_seconds_count") == 2
+        assert server.metric("quoth_parsing_seconds_count") == 1
+        assert server.metric("quoth_questions_total") == 2
+        assert server.metric("quoth_no_answer_total") >= 1
+
+
+def test_large_responses_are_compressed_for_clients_that_accept_it():
+    with process() as server:
+        handle = server.post("/v1/texts", {"text": TEXT * 1_000})[2]["handle"]
+        connection = http.client.HTTPConnection(*server.address)
+        connection.request("GET", f"/v1/texts/{handle}", headers={"Accept-Encoding": "gzip"})
+        response = connection.getresponse()
+        assert response.headers["Content-Encoding"] == "gzip"
+        content = response.read()
+        connection.close()
+        assert len(content) < len(TEXT) * 100
+        assert json.loads(gzip.decompress(content))["text"] == TEXT * 1_000
+        assert "Content-Encoding" not in server.get(f"/v1/texts/{handle}")[1]
+        assert "Content-Encoding" not in server.get("/healthz", **{"Accept-Encoding": "gzip"})[1]
+
+
+def test_flags_may_be_variables_of_the_environment():
+    with process(
+        QUOTH_SERVE_ROWS="2", QUOTH_SERVE_GZIP="false", QUOTH_SERVE_ALLOWED_HOST="a.example b.example"
+    ) as server:
+        assert server.get("/v1/reader")[2]["limits"]["rows"] == 2
+        assert server.get("/v1/reader", Host="b.example")[0] == 200
+
+
+def test_a_server_below_a_prefix():
+    with process("--root-path", "/qa") as server:
+        assert server.url.endswith("/qa")
+        server.url = server.url.removesuffix("/qa")
+        # As a proxy asks that removes the prefix.
+        assert server.get("/v1/reader")[0] == 200
+        assert server.get("/openapi.json")[2]["servers"] == [{"url": "/qa"}]
+        assert server.post("/v1/answer", ANSWER)[0] == 200
+        assert server.get("/page/app.js")[0] == 200
+        assert server.metric('quoth_requests_total{endpoint="/v1/answer",method="POST",status="200"}') == 1
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(self.path)
+
+
+def started(*flags):
+    words = [
+        sys.executable,
+        "-m",
+        "quoth",
+        "serve",
+        "--port",
+        "0",
+        "--threads",
+        "1",
+        "--reader",
+        TINY,
+        *map(str, flags),
+    ]
+    running = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    line = ""
+    while "Listening on" not in line:
+        line = running.stderr.readline()
+        assert line
+    return running, line.split()[-1]
+
+
+def ended(running):
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=60)
+    return running.returncode
+
+
+def test_a_unix_socket():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/quoth.sock"
+        with closing(socket.socket(socket.AF_UNIX)) as stale:
+            stale.bind(path)  # of a server that was killed
+        running, url = started("--unix-socket", path)
+        try:
+            assert url == f"unix:{path}"
+            assert stat.S_IMODE(Path(path).stat().st_mode) == 0o660
+            with closing(UnixConnection(path)) as connection:
+                connection.request("POST", "/v1/answer", json.dumps(ANSWER), {"Content-Type": "application/json"})
+                assert read(connection.getresponse())[0] == 200
+        finally:
+            assert ended(running) == 0
+        assert not Path(path).exists()
+
+
+def test_tls(tmp_path):
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    made += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
+    running, url = started("--tls-certificate", tmp_path / "cert.pem", "--tls-key", tmp_path / "key.pem")
+    try:
+        assert url.startswith("https://")
+        trusted = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+        port = int(url.rsplit(":", 1)[1])
+        with closing(http.client.HTTPSConnection("localhost", port, context=trusted, timeout=30)) as connection:
+            connection.request("GET", "/v1/reader", headers={"Origin": f"https://localhost:{port}"})
+            assert read(connection.getresponse())[0] == 200
+    finally:
+        assert ended(running) == 0
+
+
+def test_a_stored_text_is_deleted_or_expires_and_says_so():
+    with process("--text-s", "1") as server:
+        first = server.post("/v1/texts", {"text": "A gull flew."})[2]["handle"]
+        assert server.call("DELETE", f"/v1/texts/{first}")[0] == 204
+        code, _, found = server.get(f"/v1/texts/{first}")
+        assert (code, found["error"]["code"]) == (404, "text_not_found")
+        assert server.call("DELETE", f"/v1/texts/{first}")[0] == 404
+        second = server.post("/v1/texts", {"text": "A gull flew in."})[2]["handle"]
+        time.sleep(1.5)
+        code, _, found = server.post("/v1/answer", {"question": QUESTION, "text": second})
+        assert (code, found["error"]["code"]) == (404, "text_expired")
+        assert "has expired" in found["error"]["message"]
+
+
+def children_of(process_id):
+    files = Path(f"/proc/{process_id}/task").glob("*/children")
+    return [int(word) for file in files for word in file.read_text(encoding="ascii").split()]
+
+
+def memory_of(process_id):
+    text = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+    return int(text.split("VmRSS:")[1].split()[0]) * 1_024
+
+
+def serving(process_id):
+    """Return the children that listen: not the one that tracks resources."""
+    return [child for child in children_of(process_id) if b"resource_tracker" not in _line(child)]
+
+
+def _line(process_id):
+    try:
+        return Path(f"/proc/{process_id}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def gone(processes, seconds=30):
+    until = time.monotonic() + seconds
+    while any(_line(each) for each in processes):
+        assert time.monotonic() < until, processes
+        time.sleep(0.1)
+
+
+@pytest.mark.long
+def test_workers_share_texts_and_are_replaced_and_end_with_their_supervisor(tmp_path):
+    with process("--workers", "2", TMPDIR=str(tmp_path)) as server:
+        assert memory_of(server.process.pid) < 60_000_000
+        workers = serving(server.process.pid)
+        assert len(workers) == 2
+        # A text that one worker keeps is known to the other.
+        handles = [server.post("/v1/texts", {"text": f"{TEXT} {number}"})[2]["handle"] for number in range(20)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            asked = [{"question": QUESTION, "text": handle} for handle in handles] * 3
+            assert {code for code, _, _ in pool.map(lambda each: server.post("/v1/answer", each), asked)} == {200}
+        files = list(tmp_path.glob("quoth-serve-*/*"))
+        assert files
+        assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
+        os.kill(workers[0], signal.SIGKILL)
+        until = time.monotonic() + 60
+        while not any(f"worker {workers[0]} was ended by signal 9".encode() in line for line in server.log):
+            assert time.monotonic() < until, server.log
+            time.sleep(0.1)
+        now = serving(server.process.pid)
+        assert server.post("/v1/answer", {"question": QUESTION, "text": handles[0]})[0] == 200
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+        gone(now)
+        with pytest.raises(ConnectionRefusedError):
+            server.raw()
+
+
+@pytest.mark.long
+def test_texts_are_deleted_at_shutdown(tmp_path):
+    with process("--workers", "2", TMPDIR=str(tmp_path)) as server:
+        server.post("/v1/texts", {"text": TEXT})
+        assert list(tmp_path.glob("quoth-serve-*"))
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+    assert not list(tmp_path.glob("quoth-serve-*"))
+
+
+@pytest.mark.long
+def test_on_sighup_workers_are_replaced_without_a_lost_request():
+    with process("--workers", "2") as server:
+        before = serving(server.process.pid)
+        codes, end = [], time.monotonic() + 60
+        server.process.send_signal(signal.SIGHUP)
+        while set(serving(server.process.pid)) & set(before) or len(serving(server.process.pid)) != 2:
+            codes.append(server.post("/v1/answer", ANSWER)[0])
+            assert time.monotonic() < end
+        assert set(codes) == {200}
+
+
+@pytest.mark.long
+def test_a_reader_that_workers_cannot_load_is_reported_once():
+    words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--reader", "nowhere", "--workers", "2"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (1, 2)
+    assert done.stderr.count("nowhere: must be the folder of a reader") == 1
+    assert "Traceback" not in done.stderr
+
+
+class Probe:
+    """An application around another, which measures how much processor time the event loop takes between two beats."""
+
+    def __init__(self, app):
+        self.app = app
+        self.longest = 0.0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            self.beating = asyncio.get_running_loop().create_task(self.beat())
+        await self.app(scope, receive, send)
+
+    async def beat(self):
+        while True:
+            before = time.thread_time()
+            await asyncio.sleep(0.001)
+            self.longest = max(self.longest, time.thread_time() - before)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/v1/answers", {"questions": [QUESTION] * 500, "context": TEXT, "top_k": 100}),
+        ("/v1/answers", {"rows": [{"question": 1, "contexts": "x"}] * 500}),
+        ("/v1/answers", {"rows": [{"question": QUESTION, "context": "a " * 40}] * 500, "top_k": 100}),
+        ("/v1/answer", {"question": QUESTION, "context": TEXT * 1_500}),
+        ("/v1/explain", {"question": QUESTION, "context": TEXT * 300, "top_k": 100}),
+        ("/v1/verify", {"quotes": ["a cat sat"] * 500, "context": TEXT * 1_000}),
+        ("/v1/texts", {"text": "Grüße 🐦 " * 50_000}),
+    ],
+)
+def test_nothing_holds_the_event_loop_for_50_ms(path, document):
+    probe = []
+
+    def around(app):
+        probe.append(Probe(app))
+        return probe[0]
+
+    with thread(SlowEngine(), around, queue_tokens=5_000_000, deadline_s=300, batch_tokens=16_384) as server:
+        server.post("/v1/answer", ANSWER)
+        probe[0].longest = 0.0
+        code = server.call("POST", path, json.dumps(document), None, 300)[0]
+        assert code == 200
+        assert probe[0].longest < 0.05
+
+
+def test_settings_that_do_not_fit_together_are_refused():
+    for flags, what in (
+        ({"body_bytes": 10, "bodies_bytes": 5}, "--bodies-bytes must be at least --body-bytes"),
+        ({"tls_key": "k"}, "--tls-key needs --tls-certificate"),
+        ({"root_path": "qa"}, "--root-path must start with /"),
+        ({"log_level": "loud"}, "--log-level must be one of"),
+    ):
+        with pytest.raises(Exception, match=what):
+            ServeSettings(**flags)
