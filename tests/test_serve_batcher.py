@@ -159,8 +159,9 @@ def test_a_deadline_detected_by_the_batcher_is_a_timeout():
             made.submit(windows(1), later(30))
             while not engine.batches:
                 await asyncio.sleep(0.01)
+            query = Query("Where?", (Text.of("A cat."),))
             desk = Desk(slow_reader(engine), made, ServeSettings(deadline_s=0.2))
-            asked = asyncio.create_task(desk.ask([Query("Where?", (Text.of("A cat."),))], DecodeSettings()))
+            asked = asyncio.create_task(desk.ask(lambda: [query], DecodeSettings(), lambda replies, times: replies))
             while not made.jobs:
                 await asyncio.sleep(0.01)
             time.sleep(0.3)

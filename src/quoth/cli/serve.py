@@ -43,11 +43,12 @@ def serve(**flags: Any) -> None:
     from quoth.serve.run import serve as run
 
     reader = flags.pop("reader")
-    lists = {name: tuple(flags.pop(name) or ()) for name in ("allowed_host", "cors")}
+    hosts, origins = (tuple(flags.pop(name) or ()) for name in ("allowed_host", "cors"))
     given = {name: value for name, value in flags.items() if value is not None}
     settings = ServeSettings(
         **given,
-        **lists,
+        allowed_host=hosts,
+        cors=origins,
         token=token_of(os.environ, "QUOTH_TOKEN"),
         metrics_token=token_of(os.environ, "QUOTH_METRICS_TOKEN"),
     )

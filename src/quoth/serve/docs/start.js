@@ -1,6 +1,7 @@
-// Draws the description of the API; everything it needs comes from this server.
+// Draws the description of the API; everything it needs comes from this server, at paths that are relative to this page, so
+// that it works below any prefix.
 SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#docs",
   deepLinking: true,
   displayRequestDuration: true,

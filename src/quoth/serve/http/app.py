@@ -23,11 +23,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from quoth import __version__
 from quoth.documents import DocumentLimits
 from quoth.errors import QuothError
-from quoth.serve.errors import ApiError, ErrorResponse, overloaded
+from quoth.serve.errors import ApiError, overloaded
 from quoth.serve.http import schema
 from quoth.serve.http.access import Access
 from quoth.serve.http.assets import asset_routes
 from quoth.serve.http.corpus import corpus_routes
+from quoth.serve.http.description import ASKING, describe, errors
 from quoth.serve.http.errors import checked, failed, refuse
 from quoth.serve.http.exchange import App
 from quoth.serve.http.identity import ServedReader
@@ -52,30 +53,8 @@ _LEVEL = 5
 _RETRY_S = 10.0
 # Interval for removing expired texts, in seconds.
 _EXPIRE_S = 60.0
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorResponse, "description": what}
-    for status, what in {
-        400: "No JSON.",
-        401: "The token is missing or wrong.",
-        408: "The body was not received in time.",
-        413: "A limit is exceeded; the code says which one.",
-        415: "Content-Type is not JSON.",
-        422: "A field is invalid.",
-        503: "The queue is full; see Retry-After.",
-        504: "The deadline was exceeded.",
-    }.items()
-}
-_NOT_KEPT: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorResponse, "description": "The text is unknown or has expired: send it again."}
-}
-
-
+_NOT_KEPT = errors(404)
 _Handle = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=[schema.HANDLE])]
-
-_NO_FILE: dict[int | str, dict[str, Any]] = {
-    415: {"model": ErrorResponse, "description": "Neither JSON nor a supported file type."},
-    501: {"model": ErrorResponse, "description": "The dependencies for this file type are not installed."},
-}
 
 
 def create_app(served: ServedReader, settings: ServeSettings, store: FilePath) -> Guard:
@@ -104,13 +83,12 @@ def create_app(served: ServedReader, settings: ServeSettings, store: FilePath) -
     for router in _routers(app, service, desk, metrics):
         app.include_router(router)
     if settings.corpus is not None:
-        for router in corpus_routes(Library(settings.corpus), service, desk, _JsonRoute, _ERRORS):
+        for router in corpus_routes(Library(settings.corpus), service, desk, _JsonRoute, ASKING):
             app.include_router(router)
     for kind in (HTTPException, RequestValidationError, QuothError):
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(Exception, failed)
-    if settings.has_token:
-        _document_token(app)
+    describe(app, token=settings.has_token)
     tokens = Tokens(settings.token, settings.token_file)
     access = Access(settings, tokens, Tokens(settings.metrics_token, settings.metrics_token_file))
     around = partial(_with_cors, settings)
@@ -217,7 +195,7 @@ def _must_be_json(request: Request, kinds: str, *, may_be_missing: bool = False)
 
 
 def _questions(service: Service) -> APIRouter:
-    router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=_ERRORS)
+    router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=ASKING)
 
     @router.post("/v1/answer", summary="Answer one question", responses=_NOT_KEPT, response_model=schema.AnswerResponse)
     async def answer(asked: schema.AnswerRequest) -> Response:
@@ -249,7 +227,7 @@ def _json(content: bytes) -> Response:
 
 
 def _hosted(service: Service) -> APIRouter:
-    router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=_ERRORS, strict_content_type=False)
+    router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=ASKING, strict_content_type=False)
 
     @router.post(
         "/", summary="Hugging Face's hosted task", response_model=schema.HostedAnswer | list[schema.HostedAnswer]
@@ -262,7 +240,7 @@ def _hosted(service: Service) -> APIRouter:
 
 
 def _texts(service: Service, desk: Desk, metrics: Metrics) -> APIRouter:
-    router = APIRouter(prefix="/v1/texts", route_class=_Route, tags=["texts"], responses=_ERRORS)
+    router = APIRouter(prefix="/v1/texts", route_class=_Route, tags=["texts"], responses=ASKING)
     settings = service.settings
     limits = DocumentLimits(
         file_bytes=settings.file_bytes, characters=settings.context_characters, memory_bytes=settings.parser_bytes
@@ -283,7 +261,9 @@ def _texts(service: Service, desk: Desk, metrics: Metrics) -> APIRouter:
         }
     }
 
-    @router.post("", summary="Store a text", openapi_extra=body, responses=_NO_FILE, response_model=schema.TextResponse)
+    @router.post(
+        "", summary="Store a text", openapi_extra=body, responses=errors(files=True), response_model=schema.TextResponse
+    )
     async def keep(request: Request) -> Response:
         """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text is returned. Questions use its handle."""
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
@@ -322,7 +302,7 @@ def _texts(service: Service, desk: Desk, metrics: Metrics) -> APIRouter:
 def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["state"])
 
-    @router.get("/v1/reader", summary="Describe the reader")
+    @router.get("/v1/reader", summary="Describe the reader", responses=errors())
     async def reader() -> schema.ReaderResponse:
         """The reader's name, hash and settings, and the limits of this server."""
         return service.describe()
@@ -358,17 +338,3 @@ def _watch(metrics: Metrics, batcher: Batcher, service: Service, served: ServedR
     metrics.watch("quoth_engine_tokens_per_second", "Throughput of the last batches.", lambda: batcher.rate)
     metrics.watch("quoth_kept_texts", "Stored texts.", lambda: len(service.texts))
     metrics.watch("quoth_kept_text_bytes", "Size of the stored texts.", lambda: service.texts.size)
-
-
-def _document_token(app: FastAPI) -> None:
-    """Document the bearer token, so that /docs can ask for it."""
-    describe = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = describe()
-        schemes = document["components"].setdefault("securitySchemes", {})
-        schemes["token"] = {"type": "http", "scheme": "bearer"}
-        document["security"] = [{"token": []}]
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

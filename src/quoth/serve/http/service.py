@@ -280,7 +280,7 @@ class Service:
         where = f"body.rows.{index}" if shared is None else f"body.questions.{index}"
         try:
             if shared is None:
-                found = checked(schema.RowRequest, row, where)
+                found = checked(schema.Row, row, where)
                 return replace(self._query(found, found.question, where), id=_id(row))
             question = checked(schema.OneQuestion, {"question": row}, where).question
             self._check_question(question, where)

@@ -32,6 +32,7 @@ from quoth.serve.http.schema.answers import (
     TextFacts,
     TextResponse,
     Timing,
+    answer_example,
 )
 from quoth.serve.http.schema.common import (
     HANDLE,
@@ -52,7 +53,7 @@ from quoth.serve.http.schema.requests import (
     AnswersRequest,
     ExplainRequest,
     OneQuestion,
-    RowRequest,
+    Row,
     TextRequest,
 )
 from quoth.serve.http.schema.server import Health, LimitsResponse, ReaderResponse
@@ -102,7 +103,7 @@ __all__ = [
     "ReaderResponse",
     "RejectedQuote",
     "Result",
-    "RowRequest",
+    "Row",
     "RowResult",
     "Source",
     "Spelling",
@@ -116,4 +117,5 @@ __all__ = [
     "TopK",
     "VerifyRequest",
     "VerifyResponse",
+    "answer_example",
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import json
+from importlib.resources import files
+
+from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from quoth.serve.errors import Problem
-from quoth.serve.http.schema.common import HANDLE, QUESTION
+from quoth.serve.http.schema.common import HANDLE
 
 
 class Place(BaseModel):
@@ -75,49 +78,14 @@ class Result(BaseModel):
     )
 
 
-_EXAMPLE: JsonDict = {
-    "text": "A gull",
-    "start": 0,
-    "end": 6,
-    "start_utf16": 0,
-    "end_utf16": 6,
-    "score": 9.41,
-    "probability": 0.83,
-    "context_index": 0,
-    "window_index": 0,
-    "variants": [],
-    "places": [],
-    "span": {"start": 0, "end": 6},
-    "utf16": {"start": 0, "end": 6},
-    "window": 0,
-    "context": 0,
-    "page": None,
-}
+def answer_example() -> JsonDict:
+    """Return the example of an answer: what the shipped reader says to the example of AnswerRequest."""
+    found: JsonDict = json.loads(files(__package__).joinpath("answer.json").read_text(encoding="utf-8"))
+    return found
 
 
 class AnswerResponse(Result):
     """The answers to one question."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "question": QUESTION,
-                    "answers": [_EXAMPLE],
-                    "best": _EXAMPLE,
-                    "no_answer": False,
-                    "reason": None,
-                    "null_score": -3.2,
-                    "null_probability": 0.04,
-                    "windows": 1,
-                    "skipped": 0,
-                    "warning": None,
-                    "timing": {"queue_ms": 0.2, "compute_ms": 9.1, "total_ms": 10.4},
-                    "reader": {"name": "shipped", "hash": "3f9a1c22b07d"},
-                }
-            ]
-        }
-    )
 
     timing: Timing
     reader: ReaderName

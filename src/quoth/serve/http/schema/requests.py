@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
 from quoth.serve.http.schema.common import QUESTION, TEXT, Choice, Handle, Question, Source, Strict
+
+# Where the description of the API has the schema of Row: rows are validated one by one, so pydantic would not name it.
+ROW_SCHEMA = "#/components/schemas/Row"
 
 
 class AnswerRequest(Choice, Source):
     """One question."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"question": QUESTION, "context": TEXT, "top_k": 3}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"question": QUESTION, "context": TEXT}]})
 
     question: Question
 
@@ -23,7 +26,7 @@ class OneQuestion(Strict):
     question: Question
 
 
-class RowRequest(Source):
+class Row(Source):
     """One of many rows."""
 
     id: str | None = Field(default=None, max_length=200, description="Returned with the result of the row.")
@@ -43,10 +46,12 @@ class AnswersRequest(Choice, Source):
     )
 
     # Validated one by one, so that an invalid row does not affect the others.
-    rows: list[Any] | None = Field(
-        default=None, min_length=1, description="Objects like RowRequest: a question, its source, an id."
+    rows: list[Annotated[Any, WithJsonSchema({"$ref": ROW_SCHEMA})]] | None = Field(
+        default=None, min_length=1, description="Questions, each with its source and an id."
     )
-    questions: list[Any] | None = Field(default=None, min_length=1, description="Questions about the one source.")
+    questions: list[Annotated[Any, WithJsonSchema({"type": "string"})]] | None = Field(
+        default=None, min_length=1, description="Questions about the one source."
+    )
 
     @model_validator(mode="after")
     def _rows_or_questions(self) -> AnswersRequest:
