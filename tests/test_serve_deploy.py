@@ -1,6 +1,7 @@
 """The files in deploy/: they parse, agree with the server and with each other, and their steps run."""
 
 import configparser
+import http.server
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 import typer
 
 from quoth.cli import app
+from quoth.config import settings_of
 from quoth.serve.settings import ServeSettings
 
 yaml = pytest.importorskip("yaml")
@@ -96,7 +99,8 @@ def test_systemd_accepts_the_unit(tmp_path):
 
 
 def test_the_probes_use_existing_endpoints():
-    deployment, service = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8"))
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8"))
+    deployment, service, budget, policy = documents
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert pod["terminationGracePeriodSeconds"] >= GRACE + container["lifecycle"]["preStop"]["sleep"]["seconds"]
@@ -108,6 +112,49 @@ def test_the_probes_use_existing_endpoints():
     assert service["spec"]["ports"][0]["targetPort"] == port["name"]
     assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    # A busy server has seconds to answer, and a minute until it is replaced.
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[name]["timeoutSeconds"] >= 3
+    assert container["livenessProbe"]["periodSeconds"] * container["livenessProbe"]["failureThreshold"] >= 60
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert budget["spec"]["minAvailable"] < deployment["spec"]["replicas"]
+    assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert policy["spec"]["ingress"][0]["ports"] == [{"port": port["name"]}]
+    # Variables that stand for flags are flags, and what they say is mounted.
+    names = {f"QUOTH_SERVE_{name.upper()}" for name in settings_of(ServeSettings)}
+    given = {item["name"]: item["value"] for item in container["env"]}
+    assert set(given) <= names
+    secrets = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "tokens")
+    assert all(given[name].startswith(f"{secrets}/") for name in given if name.endswith("_FILE"))
+
+
+def test_the_health_check_survives_a_build_in_the_format_of_oci():
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    check = document["services"]["quoth"]["healthcheck"]
+    assert "/readyz" in check["test"][-1]
+    assert check["test"][0] == "CMD"
+    assert "--format docker" in (DEPLOY / "Containerfile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_the_health_check_tells_whether_the_server_is_ready(status):
+    """Its command, against a server that is ready or not."""
+    check = json.loads(dict(steps())["HEALTHCHECK"].split("CMD", 1)[1])
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        command = [sys.executable, *check[1:-1], check[-1].replace("8000", str(server.server_port))]
+        done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode == 0) is (status == 200)
 
 
 @pytest.mark.long
