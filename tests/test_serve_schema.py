@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.long, pytest.mark.serve]
 PATHS = [
     ("POST", "/"), ("POST", "/v1/answer"), ("POST", "/v1/answers"), ("POST", "/v1/explain"), ("POST", "/v1/texts"),
     ("POST", "/v1/verify"), ("GET", "/v1/texts/{handle}"),
-    ("DELETE", "/v1/texts/{handle}"), ("GET", "/v1/reader"), ("GET", "/healthz"),
+    ("DELETE", "/v1/texts/{handle}"), ("GET", "/v1/reader"), ("POST", "/v1/reader/reload"),
+    ("GET", "/healthz"),
     ("GET", "/readyz"), ("GET", "/metrics"),
 ]  # fmt: skip
 

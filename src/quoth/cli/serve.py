@@ -42,7 +42,7 @@ def serve(**flags: Any) -> None:
         raise MissingExtraError("quoth serve", "serve")
     from quoth.serve.run import serve as run
 
-    reader = flags.pop("reader")
+    reader, also = flags.pop("reader"), _named(flags.pop("also") or [])
     hosts, origins = (tuple(flags.pop(name) or ()) for name in ("allowed_host", "cors"))
     given = {name: value for name, value in flags.items() if value is not None}
     settings = ServeSettings(
@@ -58,7 +58,18 @@ def serve(**flags: Any) -> None:
     # The server shuts down by itself, and raises the signal again after all accepted requests are answered.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    run(reader, settings, note)
+    run(reader, settings, note, also)
+
+
+def _named(given: list[str]) -> tuple[tuple[str, str], ...]:
+    """Return the names and sources of further readers."""
+    from quoth.errors import ConfigError
+
+    pairs = [tuple(item.split("=", 1)) for item in given]
+    for item, pair in zip(given, pairs, strict=True):
+        if len(pair) != 2 or not all(pair) or [other[0] for other in pairs].count(pair[0]) > 1:
+            raise ConfigError(f"--also must be NAME=READER with a name of its own, but is {item}")
+    return tuple((name, source) for name, source in pairs)
 
 
 def _parameters() -> list[inspect.Parameter]:
@@ -66,6 +77,10 @@ def _parameters() -> list[inspect.Parameter]:
     reader = typer.Option(
         metavar="READER", help="Folder of a reader.", show_default="the shipped reader",
         envvar=f"{_ENVIRONMENT}READER", show_envvar=False,
+    )  # fmt: skip
+    also = typer.Option(
+        metavar="NAME=READER", help="Serve another reader, which requests name. May be given again.",
+        envvar=f"{_ENVIRONMENT}ALSO", show_envvar=False,
     )  # fmt: skip
     host = typer.Option(
         metavar="NAME", help="A name by which requests may come, or *.NAME for all below it. May be given again.",
@@ -77,6 +92,7 @@ def _parameters() -> list[inspect.Parameter]:
     )  # fmt: skip
     return [
         parameter("reader", str | None, reader),
+        parameter("also", list[str] | None, also),
         *flags_of(ServeSettings, _ENVIRONMENT),
         parameter("allowed_host", list[str] | None, host),
         parameter("cors", list[str] | None, cors),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
@@ -44,10 +44,11 @@ class Metrics:
         )  # fmt: skip
         ProcessCollector(registry=self.registry)
         self._info = Info("quoth_build", "Version and reader.", registry=self.registry)
+        self._build: Callable[[], Mapping[str, str]] = dict
 
-    def describe(self, **facts: str) -> None:
-        """Set the version and the reader."""
-        self._info.info(facts)
+    def watch_build(self, facts: Callable[[], Mapping[str, str]]) -> None:
+        """Set what returns the version and the reader when the metrics are read."""
+        self._build = facts
 
     def watch(self, name: str, what: str, value: Callable[[], float]) -> None:
         """Add a gauge whose value is computed when the metrics are read."""
@@ -85,4 +86,5 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
+        self._info.info(dict(self._build()))
         return generate_latest(self.registry)

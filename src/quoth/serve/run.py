@@ -39,13 +39,16 @@ _HEALTH_S = 60
 _SOCKET_MODE = 0o660
 
 
-def serve(source: str | None, settings: ServeSettings, say: Callable[[str], None]) -> None:
+def serve(
+    source: str | None, settings: ServeSettings, say: Callable[[str], None], also: tuple[tuple[str, str], ...] = ()
+) -> None:
     """Serve until a signal stops the server.
 
     Args:
         source: The reader; the shipped one if ``None``.
         settings: The address and the limits.
         say: Called with warnings, and with the URL when connections are accepted.
+        also: Names and sources of further readers.
 
     Raises:
         ConfigError: If the address cannot be used.
@@ -53,7 +56,7 @@ def serve(source: str | None, settings: ServeSettings, say: Callable[[str], None
     """
     settings = fitted(settings, say)
     with store_folder() as store:
-        make = Application(source, settings, store)
+        make = Application(source, settings, store, also)
         if settings.workers > 1:
             _check(make)
             config = server_config(make, settings)

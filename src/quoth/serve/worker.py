@@ -7,9 +7,11 @@ import os
 import signal
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quoth.errors import ConfigError
 from quoth.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -24,12 +26,14 @@ class Application:
     source: str | None
     settings: ServeSettings
     store: Path
+    also: tuple[tuple[str, str], ...] = ()
 
     def __call__(self) -> Guard:
-        """Load the reader, and return the application.
+        """Load the readers, and return the application.
 
         Raises:
-            ReaderError: If the reader cannot be loaded.
+            ReaderError: If a reader cannot be loaded.
+            ConfigError: If two readers have the same name.
         """
         from quoth.engines import usable_cores
         from quoth.serve.http.app import create_app
@@ -38,8 +42,14 @@ class Application:
         end_with_parent()
         threads = self.settings.threads or max(1, usable_cores() // self.settings.workers)
         engine, precision = self.settings.engine, self.settings.precision
-        reader = ServedReader.load(self.source, threads=threads, engine=engine, precision=precision)
-        return create_app(reader, self.settings, self.store)
+        load = partial(ServedReader.load, threads=threads, engine=engine, precision=precision)
+        also = {name: load(source) for name, source in self.also}
+        first = load(self.source)
+        if first.name in also:
+            raise ConfigError(
+                f"--also {first.name}=...: must have a name of its own, but the first reader has it already"
+            )
+        return create_app(first, self.settings, self.store, also)
 
 
 class Protocols:

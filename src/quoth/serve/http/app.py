@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Callable, Coroutine
+import multiprocessing
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Path, Request, Response
+from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -33,10 +36,10 @@ from quoth.serve.http.errors import checked, failed, refuse
 from quoth.serve.http.exchange import App
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.middleware import Guard
+from quoth.serve.http.rooms import Room, Rooms
 from quoth.serve.http.service import Service
 from quoth.serve.library import Library
 from quoth.serve.metrics import Metrics
-from quoth.serve.queue.asking import Desk
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.settings import ServeSettings
 from quoth.serve.store import Texts
@@ -54,36 +57,34 @@ _RETRY_S = 10.0
 # Interval for removing expired texts, in seconds.
 _EXPIRE_S = 60.0
 _NOT_KEPT = errors(404)
+_Reader = Annotated[str | None, Query(max_length=100, description="The name of a reader; null: the default one.")]
 _Handle = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=[schema.HANDLE])]
 
 
-def create_app(served: ServedReader, settings: ServeSettings, store: FilePath) -> Guard:
-    """Return the application for one reader.
+def create_app(
+    served: ServedReader, settings: ServeSettings, store: FilePath, also: Mapping[str, ServedReader] | None = None
+) -> Guard:
+    """Return the application for some readers.
 
     Args:
-        served: The reader.
+        served: The reader that answers unless a request names another.
         settings: The limits.
         store: The database of stored texts, which several processes may share.
+        also: Further readers by name.
     """
     metrics = Metrics()
-    batcher = Batcher(
-        served.reader.engine, served.reader.tokenizer.pad_id,
-        longest=served.reader.settings.max_tokens, batch_tokens=settings.batch_tokens,
-        queue_tokens=settings.queue_tokens, deadline_s=settings.deadline_s, observe=metrics.batch,
-        second=served.second,
-    )  # fmt: skip
-    desk = Desk(served.reader, batcher, settings, metrics.waited)
+    rooms = Rooms({served.name: served, **(also or {})}, lambda each: Room.of(each, settings, metrics))
     texts = Texts(store, settings.text_bytes, settings.text_s)
-    service = Service(served, desk, settings, metrics, texts)
-    _watch(metrics, batcher, service, served)
+    service = Service(rooms, settings, metrics, texts)
+    _watch(metrics, service)
     app = FastAPI(
         title="Quoth", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
-        openapi_url="/openapi.json", lifespan=partial(_running, batcher, desk, service),
+        openapi_url="/openapi.json", lifespan=partial(_running, service),
     )  # fmt: skip
-    for router in _routers(app, service, desk, metrics):
+    for router in _routers(app, service, metrics):
         app.include_router(router)
     if settings.corpus is not None:
-        for router in corpus_routes(Library(settings.corpus), service, desk, _JsonRoute, ASKING):
+        for router in corpus_routes(Library(settings.corpus), service, _JsonRoute, ASKING):
             app.include_router(router)
     for kind in (HTTPException, RequestValidationError, QuothError):
         app.add_exception_handler(kind, refuse)
@@ -92,9 +93,12 @@ def create_app(served: ServedReader, settings: ServeSettings, store: FilePath) -
     tokens = Tokens(settings.token, settings.token_file)
     access = Access(settings, tokens, Tokens(settings.metrics_token, settings.metrics_token_file))
     around = partial(_with_cors, settings)
-    headers = {"Quoth-Version": __version__, "Quoth-Reader": served.hash}
     compressed = GZipMiddleware(app, _COMPRESSED, compresslevel=_LEVEL) if settings.gzip else app
-    return Guard(around(compressed), settings, access, metrics, headers, around)
+    return Guard(around(compressed), settings, access, metrics, lambda: _headers(service), around)
+
+
+def _headers(service: Service) -> dict[str, str]:
+    return {"Quoth-Version": __version__, "Quoth-Reader": service.reader_name.hash}
 
 
 def _with_cors(settings: ServeSettings, app: App) -> App:
@@ -108,10 +112,10 @@ def _with_cors(settings: ServeSettings, app: App) -> App:
 
 
 @asynccontextmanager
-async def _running(batcher: Batcher, desk: Desk, service: Service, app: FastAPI) -> AsyncIterator[None]:
-    """Run the batcher and warm it up; on shutdown, stop after all requests are answered."""
-    tasks = [asyncio.create_task(work) for work in (batcher.run(), _expire(service))]
-    tasks.append(asyncio.create_task(_warm_up(desk, app)))
+async def _running(service: Service, app: FastAPI) -> AsyncIterator[None]:
+    """Run the queues and warm the readers up; on shutdown, stop after all requests are answered."""
+    tasks = [asyncio.create_task(work) for work in (_expire(service), _warm_up(service, app))]
+    _reload_on_hangup(service)
     try:
         yield
     finally:
@@ -120,15 +124,35 @@ async def _running(batcher: Batcher, desk: Desk, service: Service, app: FastAPI)
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks)
-        desk.close()
-        batcher.close()
+        await service.rooms.close()
         service.texts.close()
 
 
-async def _warm_up(desk: Desk, app: FastAPI) -> None:
+async def _warm_up(service: Service, app: FastAPI) -> None:
     app.state.status = "starting"
-    await desk.warm_up()
+    await service.rooms.open()
     app.state.status = "ok"
+
+
+def _reload_on_hangup(service: Service) -> None:
+    """On SIGHUP, load the readers again. Workers leave the signal to their supervisor, which replaces them."""
+    if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    running: set[asyncio.Task[None]] = set()
+
+    async def reload() -> None:
+        for name in service.rooms.names:
+            with suppress(ApiError):  # logged
+                await service.rooms.reload(name)
+
+    def hangup() -> None:
+        if multiprocessing.parent_process() is None:
+            task = loop.create_task(reload())
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, hangup)
 
 
 async def _expire(service: Service) -> None:
@@ -137,11 +161,11 @@ async def _expire(service: Service) -> None:
         await asyncio.to_thread(service.texts.expire)
 
 
-def _routers(app: FastAPI, service: Service, desk: Desk, metrics: Metrics) -> tuple[APIRouter, ...]:
+def _routers(app: FastAPI, service: Service, metrics: Metrics) -> tuple[APIRouter, ...]:
     return (
         _questions(service),
         _hosted(service),
-        _texts(service, desk, metrics),
+        _texts(service, metrics),
         _state(app, service, metrics),
         asset_routes(),
     )
@@ -200,19 +224,19 @@ def _questions(service: Service) -> APIRouter:
     @router.post("/v1/answer", summary="Answer one question", responses=_NOT_KEPT, response_model=schema.AnswerResponse)
     async def answer(asked: schema.AnswerRequest) -> Response:
         """One question about one text (`context`), several texts (`contexts`), or a stored text (`text`)."""
-        return _json(await service.answer(asked))
+        return _json(*await service.answer(asked))
 
     @router.post(
         "/v1/answers", summary="Answer many questions", responses=_NOT_KEPT, response_model=schema.AnswersResponse
     )
     async def answers(asked: schema.AnswersRequest) -> Response:
         """Many rows, or many questions about one source. Results are in order; an invalid row has its own error."""
-        return _json(await service.answers(asked))
+        return _json(*await service.answers(asked))
 
     @router.post("/v1/explain", summary="Explain an answer", responses=_NOT_KEPT, response_model=schema.ExplainResponse)
     async def explain(asked: schema.ExplainRequest) -> Response:
         """The windows, their tokens with offsets and logits, and why other spans were rejected."""
-        return _json(await service.explain(asked))
+        return _json(*await service.explain(asked))
 
     @router.post("/v1/verify", summary="Check quotes", responses=_NOT_KEPT, response_model=schema.VerifyResponse)
     async def verify(asked: schema.VerifyRequest) -> Response:
@@ -222,8 +246,8 @@ def _questions(service: Service) -> APIRouter:
     return router
 
 
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")
+def _json(content: bytes, reader: str | None = None) -> Response:
+    return Response(content, media_type="application/json", headers={"Quoth-Reader": reader} if reader else None)
 
 
 def _hosted(service: Service) -> APIRouter:
@@ -239,7 +263,7 @@ def _hosted(service: Service) -> APIRouter:
     return router
 
 
-def _texts(service: Service, desk: Desk, metrics: Metrics) -> APIRouter:
+def _texts(service: Service, metrics: Metrics) -> APIRouter:
     router = APIRouter(prefix="/v1/texts", route_class=_Route, tags=["texts"], responses=ASKING)
     settings = service.settings
     limits = DocumentLimits(
@@ -279,7 +303,7 @@ def _texts(service: Service, desk: Desk, metrics: Metrics) -> APIRouter:
                         "body.file",
                     )  # fmt: skip
                 with metrics.parsing():
-                    document = await desk.parse(file.file, file.filename, limits)
+                    document = await service.desk.parse(file.file, file.filename, limits)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -302,10 +326,21 @@ def _texts(service: Service, desk: Desk, metrics: Metrics) -> APIRouter:
 def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["state"])
 
-    @router.get("/v1/reader", summary="Describe the reader", responses=errors())
-    async def reader() -> schema.ReaderResponse:
-        """The reader's name, hash and settings, and the limits of this server."""
-        return service.describe()
+    @router.get("/v1/reader", summary="Describe a reader", responses=errors(404, 422))
+    async def reader(reader: _Reader = None) -> schema.ReaderResponse:
+        """A reader's name, hash and settings, and the limits of this server."""
+        return service.describe(reader)
+
+    @router.post("/v1/reader/reload", summary="Load a reader again", responses=errors(404, 409, 422))
+    async def reload(reader: _Reader = None) -> schema.ReaderResponse:
+        """From where it came, without a lost request. Needs a token, so not on a server without one."""
+        if not service.settings.has_token:
+            raise ApiError(
+                403, "needs_token", "this must be asked with a token, but the server has none",
+                "Start it with QUOTH_TOKEN or --token-file, or send it SIGHUP.",
+            )  # fmt: skip
+        await service.rooms.reload(reader)
+        return service.describe(reader)
 
     @router.get("/healthz", summary="Liveness probe")
     async def healthz() -> schema.Health:
@@ -326,15 +361,23 @@ def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
     return router
 
 
-def _watch(metrics: Metrics, batcher: Batcher, service: Service, served: ServedReader) -> None:
-    metrics.describe(version=__version__, reader=served.name, hash=served.hash)
-    metrics.watch("quoth_queue_tokens", "Tokens in the queue.", lambda: batcher.tokens)
-    metrics.watch(
+def _watch(metrics: Metrics, service: Service) -> None:
+    rooms = service.rooms
+
+    def total(name: str, what: str, value: Callable[[Batcher], float]) -> None:
+        metrics.watch(name, what, lambda: sum(value(room.batcher) for room in rooms.all))
+
+    metrics.watch_build(lambda: {"version": __version__, **dict(service.reader_name)})
+    total("quoth_queue_tokens", "Tokens in the queue.", lambda batcher: batcher.tokens)
+    total(
         "quoth_queue_tokens_beyond_share", "Tokens in the queue beyond the fair share of their requests.",
-        lambda: batcher.tokens_beyond,
+        lambda batcher: batcher.tokens_beyond,
     )  # fmt: skip
-    metrics.watch("quoth_queue_capacity_tokens", "Current capacity of the queue, in tokens.", lambda: batcher.capacity)
-    metrics.watch("quoth_queue_requests", "Requests in the queue.", lambda: batcher.jobs)
-    metrics.watch("quoth_engine_tokens_per_second", "Throughput of the last batches.", lambda: batcher.rate)
+    total("quoth_queue_capacity_tokens", "Current capacity of the queue, in tokens.", lambda batcher: batcher.capacity)
+    total("quoth_queue_requests", "Requests in the queue.", lambda batcher: batcher.jobs)
+    metrics.watch(
+        "quoth_engine_tokens_per_second", "Throughput of the last batches of the default reader.",
+        lambda: rooms.first.batcher.rate,
+    )  # fmt: skip
     metrics.watch("quoth_kept_texts", "Stored texts.", lambda: len(service.texts))
     metrics.watch("quoth_kept_text_bytes", "Size of the stored texts.", lambda: service.texts.size)

@@ -26,14 +26,13 @@ Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", examples=[corpus_schema.DOCUM
 
 
 def corpus_routes(
-    library: Library, service: Service, desk: Desk, json_route: type[APIRoute], errors: dict[int | str, dict[str, Any]]
+    library: Library, service: Service, json_route: type[APIRoute], errors: dict[int | str, dict[str, Any]]
 ) -> tuple[APIRouter, APIRouter]:
     """Return the routes: those that take JSON, and the others.
 
     Args:
         library: The corpus.
-        service: Checks questions and quotes, and counts them.
-        desk: Reads the passages, through the batcher.
+        service: Checks questions and quotes, counts them, and has the reader.
         json_route: The class of routes that accept only JSON.
         errors: The documented errors.
     """
@@ -43,6 +42,7 @@ def corpus_routes(
     @posts.post("/answer", summary="Ask all documents")
     async def answer(asked: corpus_schema.CorpusAnswerRequest) -> corpus_schema.CorpusAnswerResponse:
         """Search, read the best passages, and answer: each answer with its document, page and boxes."""
+        desk = service.desk
         service.check_asked(asked.question, asked.null_threshold, asked.min_probability)
         decode = corpus_decode(desk.reader, asked.top_k, asked.null_threshold, asked.min_probability)
         hits = await desk.apart(partial(library.search, asked.question, asked.passages))
@@ -71,7 +71,7 @@ def corpus_routes(
         question: Annotated[str, Query(min_length=1, max_length=2_000)], k: Annotated[int, Query(ge=1, le=100)] = 10
     ) -> corpus_schema.SearchResponse:
         """The passages that contain most of the question's words, best first."""
-        hits = await desk.apart(partial(library.search, question, k))
+        hits = await service.desk.apart(partial(library.search, question, k))
         return corpus_schema.SearchResponse(passages=[_passage(hit) for hit in hits])
 
     @router.get("/documents", summary="List the documents")
@@ -81,7 +81,7 @@ def corpus_routes(
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> corpus_schema.DocumentsResponse:
         """The documents by name, a page of them at a time."""
-        entries = await desk.apart(partial(library.entries, text))
+        entries = await service.desk.apart(partial(library.entries, text))
         listed = [
             corpus_schema.ListedDocument(
                 id=id_of(entry.key), name=entry.name, title=entry.title, passages=entry.passages, sha256=entry.file_hash
@@ -95,7 +95,7 @@ def corpus_routes(
         id: Id, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int | None, Query(ge=0)] = None
     ) -> corpus_schema.DocumentResponse:
         """The text, or its code points from start to end; at most as many as a request may have."""
-        found = await desk.apart(partial(library.document, id))
+        found = await service.desk.apart(partial(library.document, id))
         most = start + service.settings.context_characters
         return corpus_schema.DocumentResponse(
             id=id,

@@ -15,8 +15,9 @@ Responses = dict[int | str, dict[str, Any]]
 _STATUSES = {
     400: "No JSON, or no valid request of HTTP.",
     401: "The token is missing or wrong.",
-    403: "A page of another origin asks.",
-    404: "The text is unknown or has expired: send it again.",
+    403: "A page of another origin asks, or a server without a token may not do this.",
+    404: "The text is unknown or has expired: send it again; or no reader has this name.",
+    409: "A reader is being loaded already.",
     408: "The body was not received in time.",
     413: "A limit is exceeded; the code says which one.",
     415: "Content-Type is not JSON, or a file has an unknown format.",
@@ -54,8 +55,16 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
         code="text_expired", message="the text with this handle has expired", hint="Send it again with POST /v1/texts.",
         where="body.text",
     )),
+    (404, Problem(
+        code="reader_not_found", message="reader must be one of shipped, legal, but is leagl",
+        hint="See GET /v1/reader for the names.", where="body.reader",
+    )),
     (408, Problem(
         code="too_slow", message="the body was not received within 20 seconds", hint="Send it faster, or send less.",
+    )),
+    (409, Problem(
+        code="cannot_reload", message="a reader can be loaded again once it is loaded, but is being loaded",
+        hint="Retry in some seconds.",
     )),
     (413, Problem(
         code="body_bytes_limit", message="bytes of the body must be at most 4,194,304, but is more",

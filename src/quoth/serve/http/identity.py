@@ -32,6 +32,7 @@ class ServedReader:
         scores: The scores in its ``quoth.json``.
         second: Loads its engine once more, for batches beside those of the first; ``None`` if one engine computes
             several batches at the same time.
+        again: Loads it once more from where it came; ``None`` if it came from nowhere.
     """
 
     reader: Reader
@@ -39,6 +40,7 @@ class ServedReader:
     hash: str
     scores: Mapping[str, Any]
     second: Callable[[], Engine] | None = None
+    again: Callable[[], ServedReader] | None = None
 
     @classmethod
     def load(
@@ -56,6 +58,7 @@ class ServedReader:
             ConfigError: If the engine or precision is unknown.
             MissingExtraError: If the engine is not installed.
         """
+        again = partial(cls.load, source, engine=engine, precision=precision, threads=threads)
         source = None if source == SHIPPED else source
         name = SHIPPED if source is None else Path(source).resolve().name
         if is_hub_name(source):
@@ -71,4 +74,4 @@ class ServedReader:
         digest = sha256(json.dumps(content, sort_keys=True).encode())
         scores = folder.manifest.get("scores")
         second = (lambda: load().engine) if reader.engine.name in _ONE_AT_A_TIME else None
-        return cls(reader, name, digest[:_HASH_DIGITS], scores if isinstance(scores, dict) else {}, second)
+        return cls(reader, name, digest[:_HASH_DIGITS], scores if isinstance(scores, dict) else {}, second, again)

@@ -28,6 +28,7 @@ _ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 _ENDPOINTS = frozenset(
     (
         *("/", "/v1/answer", "/v1/answers", "/v1/texts", "/v1/explain", "/v1/verify", "/v1/reader"),
+        "/v1/reader/reload",
         *("/v1/corpus/answer", "/v1/corpus/verify", "/v1/corpus/search", "/v1/corpus/documents"),
         *("/metrics", "/healthz", "/readyz"),
     )
@@ -42,7 +43,8 @@ class Guard:
     """
 
     def __init__(
-        self, app: App, settings: ServeSettings, access: Access, metrics: Metrics, headers: dict[str, str],
+        self, app: App, settings: ServeSettings, access: Access, metrics: Metrics,
+        headers: Callable[[], dict[str, str]],
         around: Callable[[App], App] = lambda app: app,
     ) -> None:  # fmt: skip
         """Wrap an application.
@@ -52,7 +54,7 @@ class Guard:
             settings: The limits.
             access: Who may ask.
             metrics: The metrics that count requests.
-            headers: Headers of every response.
+            headers: Returns headers of every response.
             around: Wraps refusals, as the application is wrapped already: with the headers of CORS.
         """
         self.app = app
@@ -65,8 +67,8 @@ class Guard:
             "Referrer-Policy": "no-referrer",
             "Cross-Origin-Resource-Policy": "same-origin",
             "Content-Security-Policy": _API_POLICY,
-            **headers,
         }
+        self._more_headers = headers
         self._held = 0
         self._bodies, self._uploads = Budget(settings.bodies_bytes), Budget(settings.uploads_bytes)
         metrics.watch("quoth_requests_held", "Concurrent requests.", lambda: self._held)
@@ -81,7 +83,9 @@ class Guard:
         request_id = _request_id(Headers(scope=scope).get("x-request-id", ""))
         REQUEST_ID.set(request_id)
         rules = self._rules(scope)
-        exchange = Exchange(scope, receive, send, rules, {**self._headers, "X-Request-ID": request_id})
+        exchange = Exchange(
+            scope, receive, send, rules, {**self._headers, **self._more_headers(), "X-Request-ID": request_id}
+        )
         began = time.perf_counter()
         refused = self._access.problem(scope)
         needs_slot = refused is None and not is_open(scope) and local_path(scope) != "/metrics"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from quoth import __version__
 from quoth.errors import InputError
@@ -14,7 +15,7 @@ from quoth.serve.errors import ApiError, too_large
 from quoth.serve.http import schema
 from quoth.serve.http.errors import checked
 from quoth.serve.http.hosted import HostedTask
-from quoth.serve.http.identity import ServedReader
+from quoth.serve.http.rooms import Room, Rooms
 from quoth.serve.http.wire import explained, result, rows_json, to_json
 from quoth.serve.metrics import Metrics
 from quoth.serve.queue.asking import Desk, Query, Reply, Times
@@ -45,6 +46,13 @@ class NamedText:
         return ()
 
 
+class Said(NamedTuple):
+    """A response as JSON, and the hash of the reader that gave it."""
+
+    content: bytes
+    reader: str
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A query with its answers."""
@@ -54,37 +62,36 @@ class Answered:
 
 
 class Service:
-    """One reader with its limits and the stored texts.
+    """The readers with their limits and the stored texts.
 
     Attributes:
+        rooms: The readers.
         settings: The limits.
         texts: The stored texts.
     """
 
-    def __init__(
-        self, served: ServedReader, desk: Desk, settings: ServeSettings, metrics: Metrics, texts: Texts
-    ) -> None:
+    def __init__(self, rooms: Rooms, settings: ServeSettings, metrics: Metrics, texts: Texts) -> None:
         """Create the service."""
         self.settings = settings
         self.texts = texts
-        self._served = served
-        self._desk = desk
+        self.rooms = rooms
         self._metrics = metrics
-        self._name = schema.ReaderName(name=served.name, hash=served.hash)
 
-    async def answer(self, asked: schema.AnswerRequest) -> bytes:
+    async def answer(self, asked: schema.AnswerRequest) -> Said:
         """Answer one question."""
-        settings = self._choice(asked)
+        room = self.rooms.get(asked.reader)
 
         def render(replies: list[Reply], times: Times) -> bytes:
             reply = self._only(replies)
             found = result(reply.found, reply.query.texts)
-            return to_json(schema.AnswerResponse(**dict(found), timing=timing(times), reader=self._name))
+            return to_json(schema.AnswerResponse(**dict(found), timing=timing(times), reader=name_of(room)))
 
-        return await self._desk.ask(lambda: [self._query(asked, asked.question, "body")], settings, render)
+        build = partial(self._queries_of, asked)
+        return Said(await room.desk.ask(build, self._choice(asked, room), render), room.served.hash)
 
-    async def answers(self, asked: schema.AnswersRequest) -> bytes:
+    async def answers(self, asked: schema.AnswersRequest) -> Said:
         """Answer many questions; each result has answers or an error."""
+        room = self.rooms.get(asked.reader)
         given = asked.rows if asked.rows is not None else asked.questions
         assert given is not None
         if len(given) > self.settings.rows:
@@ -97,12 +104,13 @@ class Service:
 
         def render(replies: list[Reply], times: Times) -> bytes:
             self._count(replies)
-            return rows_json(replies, timing(times), self._name)
+            return rows_json(replies, timing(times), name_of(room))
 
-        return await self._desk.ask(build, self._choice(asked), render)
+        return Said(await room.desk.ask(build, self._choice(asked, room), render), room.served.hash)
 
-    async def explain(self, asked: schema.ExplainRequest) -> bytes:
+    async def explain(self, asked: schema.ExplainRequest) -> Said:
         """Answer one question, and explain its answers."""
+        room = self.rooms.get(asked.reader)
         self._check_question(asked.question, "body")
 
         def build() -> list[Query]:
@@ -115,14 +123,19 @@ class Service:
         def render(found: tuple[Query, Explanation], times: Times) -> bytes:
             query, explanation = found
             self.count(explanation.prediction)
-            return to_json(explained(explanation, query.texts[0], timing(times), self._name))
+            return to_json(explained(explanation, query.texts[0], timing(times), name_of(room)))
 
-        return await self._desk.explain(build, self._choice(asked), render)
+        return Said(await room.desk.explain(build, self._choice(asked, room), render), room.served.hash)
+
+    @property
+    def desk(self) -> Desk:
+        """The desk of the default reader."""
+        return self.rooms.first.desk
 
     @property
     def reader_name(self) -> schema.ReaderName:
-        """The identity of the reader."""
-        return self._name
+        """The identity of the default reader."""
+        return name_of(self.rooms.first)
 
     def check_asked(self, question: str, null_threshold: object, min_probability: object) -> None:
         """Check a question, and that it says in one way only when to abstain."""
@@ -165,7 +178,7 @@ class Service:
             return to_json(schema.VerifyResponse.model_validate({"quotes": [verdict.to_dict() for verdict in found]}))
 
         try:
-            return await self._desk.within_deadline(work)
+            return await self.desk.within_deadline(work)
         except InputError as error:
             raise ApiError(422, "bad_quote", str(error), "Name a source that was sent.", "body.quotes") from None
 
@@ -188,14 +201,15 @@ class Service:
         """Answer like Hugging Face's hosted task: one object for one answer, else a list."""
         self._check_question(asked.inputs.question, "body.inputs")
         text = Text("", self._checked(asked.inputs.context, "body.inputs.context"))
-        task = await self._desk.apart(lambda: HostedTask.of(asked, self._desk.reader))
+        desk = self.desk
+        task = await desk.apart(lambda: HostedTask.of(asked, desk.reader))
 
         def render(replies: list[Reply], times: Times) -> bytes:
             answers = task.answers(self._only(replies).found)
             return to_json(answers[0]) if task.settings.top_k == 1 else _list_json(answers)
 
         query = Query(task.question, (text,), "body.inputs")
-        return await self._desk.ask(lambda: [query], task.settings, render, task.windower)
+        return await desk.ask(lambda: [query], task.settings, render, task.windower)
 
     async def keep(self, content: str, pages: tuple[Span, ...] | None = None, *, is_file: bool) -> bytes:
         """Store a text.
@@ -213,7 +227,7 @@ class Service:
                 raise too_large("bytes of a stored text", self.settings.text_bytes, None, "text_bytes", "body")
             return to_json(schema.TextResponse(**self._facts(text), text=content if is_file else None))
 
-        return await self._desk.apart(work)
+        return await self.desk.apart(work)
 
     async def kept(self, handle: str) -> bytes:
         """Return a stored text."""
@@ -222,7 +236,7 @@ class Service:
             text = self._text(handle, "path.handle")
             return to_json(schema.StoredText(**self._facts(text), text=text.text))
 
-        return await self._desk.apart(work)
+        return await self.desk.apart(work)
 
     async def forget(self, handle: str) -> None:
         """Delete a stored text.
@@ -230,14 +244,16 @@ class Service:
         Raises:
             ApiError: If there is none.
         """
-        if not await self._desk.apart(lambda: self.texts.delete(handle)):
+        if not await self.desk.apart(lambda: self.texts.delete(handle)):
             raise _not_kept("no text with this handle is stored", "path.handle")
 
-    def describe(self) -> schema.ReaderResponse:
-        """Return the reader's identity and settings, and the limits."""
-        reader, decode, limits = self._desk.reader, self._desk.reader.settings.decode, self.settings
+    def describe(self, name: str | None = None) -> schema.ReaderResponse:
+        """Return a reader's identity and settings, and the limits."""
+        room = self.rooms.get(name, "query.reader")
+        reader, decode, limits = room.desk.reader, room.desk.reader.settings.decode, self.settings
         return schema.ReaderResponse(
-            **dict(self._name),
+            **dict(name_of(room)),
+            readers=self.rooms.names,
             version=__version__,
             engine=reader.engine.name,
             precision=reader.engine.precision,
@@ -249,7 +265,7 @@ class Service:
             temperature=decode.temperature,
             null_temperature=decode.null_temperature or decode.temperature,
             odds_scale=decode.odds_scale,
-            scores=dict(self._served.scores),
+            scores=dict(room.served.scores),
             limits=schema.LimitsResponse(
                 **{name: getattr(limits, name) for name in schema.LimitsResponse.model_fields}
             ),
@@ -264,10 +280,10 @@ class Service:
             "expires_in_s": self.settings.text_s,
         }
 
-    def _choice(self, asked: schema.Choice) -> DecodeSettings:
+    def _choice(self, asked: schema.Choice, room: Room) -> DecodeSettings:
         if asked.min_probability is not None and asked.null_threshold is not None:
             raise _both_given()
-        return self._desk.reader.decode_settings(
+        return room.desk.reader.decode_settings(
             asked.top_k,
             asked.null_threshold,
             asked.max_answer_tokens,
@@ -287,6 +303,9 @@ class Service:
             return Query(question, shared, where)
         except ApiError as error:
             return Query("", (), where, _id(row), error)
+
+    def _queries_of(self, asked: schema.AnswerRequest) -> list[Query]:
+        return [self._query(asked, asked.question, "body")]
 
     def _query(self, source: schema.Source, question: str, where: str) -> Query:
         self._check_question(question, where)
@@ -349,6 +368,11 @@ def _id(row: Any) -> str | None:
 
 def _list_json(models: Sequence[schema.HostedAnswer]) -> bytes:
     return b"[" + b",".join(map(to_json, models)) + b"]"
+
+
+def name_of(room: Room) -> schema.ReaderName:
+    """Return the identity of a reader."""
+    return schema.ReaderName(name=room.served.name, hash=room.served.hash)
 
 
 def timing(times: Times) -> schema.Timing:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
@@ -113,7 +114,11 @@ class Cut:
 
 
 class Desk:
-    """Answers questions with one reader, through the batcher."""
+    """Answers questions with one reader, through the batcher.
+
+    Attributes:
+        asking: Number of requests that are being answered.
+    """
 
     def __init__(
         self,
@@ -124,6 +129,7 @@ class Desk:
     ) -> None:
         """Create the desk. The caller must run the batcher, and ``waited`` is called with each time in the queue."""
         self._waited = waited
+        self.asking = 0
         self.reader = reader
         self._batcher = batcher
         self._settings = settings
@@ -190,6 +196,16 @@ class Desk:
         render: Callable[[T, Times], R],
     ) -> R:
         """Process queries from text to response, within the deadline."""
+        with self._counted():
+            return await self._answered(build, windower, finish, render)
+
+    async def _answered(
+        self,
+        build: Build,
+        windower: Windower,
+        finish: Callable[[list[Cut], list[WholeWindow]], T],
+        render: Callable[[T, Times], R],
+    ) -> R:
         began = time.perf_counter()
         # If the queue is full, reject the request before creating windows.
         self._check_capacity()
@@ -211,6 +227,14 @@ class Desk:
         except TimeoutError:
             raise self._too_late() from None
 
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.asking += 1
+        try:
+            yield
+        finally:
+            self.asking -= 1
+
     async def apart(self, work: Callable[[], T], *, is_long: bool = False) -> T:
         """Run a function in a thread; long ones run apart from the others."""
         pool = self._long_pool if is_long else self._pool
@@ -223,8 +247,9 @@ class Desk:
             ApiError: If it takes too long; the thread is not interrupted.
         """
         try:
-            async with asyncio.timeout(self._settings.deadline_s):
-                return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
+            with self._counted():
+                async with asyncio.timeout(self._settings.deadline_s):
+                    return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
         except TimeoutError:
             raise self._too_late() from None
 

@@ -34,6 +34,9 @@ class Strict(BaseModel):
 class Choice(Strict):
     """Decoding settings."""
 
+    reader: str | None = Field(
+        default=None, max_length=100, description="The name of the reader that answers; null: the default one."
+    )
     top_k: TopK = 1
     null_threshold: NullThreshold = None
     max_answer_tokens: MaxAnswerTokens = None

@@ -25,6 +25,7 @@ class LimitsResponse(BaseModel):
 class ReaderResponse(ReaderName):
     """The reader and its settings."""
 
+    readers: list[str] = Field(description="The names of all readers; the first one answers unless another is named.")
     version: str = Field(description="Of Quoth.")
     engine: str
     precision: str

@@ -1,0 +1,153 @@
+"""The readers of a server by name, each with its queue; one can be loaded again while it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+from quoth.errors import QuothError
+from quoth.serve.errors import ApiError
+from quoth.serve.http.identity import ServedReader
+from quoth.serve.metrics import Metrics
+from quoth.serve.queue.asking import Desk
+from quoth.serve.queue.batcher import Batcher
+from quoth.serve.settings import ServeSettings
+
+_LOG = logging.getLogger("quoth.serve")
+# How often a room that was replaced looks whether its last requests are answered, in seconds.
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True)
+class Room:
+    """One reader with its queue.
+
+    Attributes:
+        served: The reader.
+        batcher: Batches its windows.
+        desk: Answers questions with it.
+    """
+
+    served: ServedReader
+    batcher: Batcher
+    desk: Desk
+
+    @classmethod
+    def of(cls, served: ServedReader, settings: ServeSettings, metrics: Metrics) -> Room:
+        """Return a room for a reader; it answers after :meth:`open`."""
+        batcher = Batcher(
+            served.reader.engine, served.reader.tokenizer.pad_id,
+            longest=served.reader.settings.max_tokens, batch_tokens=settings.batch_tokens,
+            queue_tokens=settings.queue_tokens, deadline_s=settings.deadline_s, observe=metrics.batch,
+            second=served.second,
+        )  # fmt: skip
+        return cls(served, batcher, Desk(served.reader, batcher, settings, metrics.waited))
+
+    @cached_property
+    def _running(self) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(self.batcher.run())
+
+    async def open(self) -> None:
+        """Run the queue, and answer one question to warm up."""
+        assert self._running
+        await self.desk.warm_up()
+
+    async def close(self) -> None:
+        """Answer the requests that are here, and stop."""
+        while self.desk.asking:
+            await asyncio.sleep(_LOOK_S)
+        self._running.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._running
+        self.desk.close()
+        self.batcher.close()
+
+
+class Rooms:
+    """The rooms of a server. Used on the event loop.
+
+    Args:
+        readers: The readers by name; the first one is asked unless a request names another.
+        make: Makes the room of a reader.
+    """
+
+    def __init__(self, readers: Mapping[str, ServedReader], make: Callable[[ServedReader], Room]) -> None:
+        self._make = make
+        self._rooms = {name: make(served) for name, served in readers.items()}
+        self._loading = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all readers; the first one is the default."""
+        return list(self._rooms)
+
+    @property
+    def all(self) -> list[Room]:
+        """All rooms."""
+        return list(self._rooms.values())
+
+    @property
+    def first(self) -> Room:
+        """The room of the default reader."""
+        return next(iter(self._rooms.values()))
+
+    def get(self, name: str | None, where: str = "body.reader") -> Room:
+        """Return the room of a reader; of the default one if ``None``.
+
+        Raises:
+            ApiError: If there is none of this name.
+        """
+        if name is None:
+            return self.first
+        if name not in self._rooms:
+            known = ", ".join(self._rooms)
+            raise ApiError(
+                404, "reader_not_found", f"reader must be one of {known}, but is {name[:100]}",
+                "See GET /v1/reader for the names.", where,
+            )  # fmt: skip
+        return self._rooms[name]
+
+    async def open(self) -> None:
+        """Warm all readers up."""
+        for room in self.all:
+            await room.open()
+
+    async def close(self) -> None:
+        """Answer what is asked, and stop."""
+        await asyncio.gather(*(room.close() for room in self.all), *self._closing)
+
+    async def reload(self, name: str | None) -> Room:
+        """Load a reader again from where it came; requests are answered by the old one until the new one is warm.
+
+        Raises:
+            ApiError: If there is none of this name, it cannot be loaded, or a reader is being loaded already. Then the
+                old one stays.
+        """
+        old = self.get(name, "query.reader")
+        key = name or self.names[0]
+        if old.served.again is None or self._loading.locked():
+            raise ApiError(
+                409, "cannot_reload", "a reader can be loaded again once it is loaded, but is being loaded",
+                "Retry in some seconds.", retry_s=5.0,
+            )  # fmt: skip
+        async with self._loading:
+            try:
+                new = self._make(await asyncio.to_thread(old.served.again))
+                await new.open()
+            except QuothError as error:
+                _LOG.error("kept the old reader %s: %s", key, error)
+                raise ApiError(
+                    500, "reader_failed", f"the reader {key} cannot be loaded again; the log of the server says why",
+                    "Repair its folder; the old one still answers.",
+                ) from None  # fmt: skip
+            self._rooms[key] = new
+            closing = asyncio.get_running_loop().create_task(old.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            _LOG.info("loaded the reader %s again: %s", key, new.served.hash)
+            return new

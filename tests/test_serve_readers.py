@@ -1,0 +1,130 @@
+"""Several readers by name, and loading one again without a lost request."""
+
+import concurrent.futures
+import shutil
+import signal
+import threading
+import time
+
+import pytest
+
+from support.readers import LAYOUTS, tiny_layout
+from support.serving import QUESTION, TEXT, TINY, process
+
+pytestmark = pytest.mark.serve
+
+ANSWER = {"question": QUESTION, "context": TEXT}
+TOKEN = {"Authorization": "Bearer s3cret"}
+
+
+def test_a_request_may_name_its_reader():
+    other = TINY.replace("wordpiece", "bpe")
+    with process("--also", f"second={other}", "--also", f"third={TINY}") as server:
+        assert server.get("/v1/reader")[2]["readers"] == ["wordpiece", "second", "third"]
+        hashes = {}
+        for name in (None, "wordpiece", "second", "third"):
+            code, headers, found = server.post("/v1/answer", {**ANSWER, "reader": name})
+            assert code == 200
+            assert headers["Quoth-Reader"] == found["reader"]["hash"]
+            hashes[name] = found["reader"]["hash"]
+            if name:
+                assert server.get(f"/v1/reader?reader={name}")[2]["hash"] == hashes[name]
+        assert hashes[None] == hashes["wordpiece"] == hashes["third"] != hashes["second"]
+        rows = server.post("/v1/answers", {"questions": [QUESTION], "context": TEXT, "reader": "second"})[2]
+        assert rows["reader"]["hash"] == hashes["second"]
+        assert server.post("/v1/explain", {**ANSWER, "reader": "second"})[2]["reader"]["hash"] == hashes["second"]
+        code, _, found = server.post("/v1/answer", {**ANSWER, "reader": "fourth"})
+        assert (code, found["error"]["code"]) == (404, "reader_not_found")
+        assert "wordpiece, second, third" in found["error"]["message"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A reader whose weights can be changed."""
+    return tiny_layout(next(iter(LAYOUTS)), tmp_path / "reader")
+
+
+def change(folder):
+    """Put other weights into the folder, at once."""
+    weights = folder / LAYOUTS[next(iter(LAYOUTS))][-1]
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    fresh = weights.with_name("fresh")
+    fresh.write_bytes(content)
+    fresh.replace(weights)
+
+
+class Crowd:
+    """Clients that ask without a pause."""
+
+    def __init__(self, server, headers):
+        self.codes, self.hashes, self.stopped = [], [], threading.Event()
+
+        def ask(_):
+            while not self.stopped.is_set():
+                code, given, _ = server.post("/v1/answer", ANSWER, **headers)
+                self.codes.append(code)
+                self.hashes.append(given["Quoth-Reader"])
+
+        self.pool = concurrent.futures.ThreadPoolExecutor(4)
+        self.work = [self.pool.submit(ask, number) for number in range(4)]
+
+    def stop(self):
+        self.stopped.set()
+        for each in self.work:
+            each.result()
+        self.pool.shutdown()
+
+
+def test_a_reader_is_loaded_again_without_a_lost_request(folder):
+    with process(reader=str(folder), QUOTH_TOKEN="s3cret") as server:
+        before = server.get("/v1/reader", **TOKEN)[2]["hash"]
+        crowd = Crowd(server, TOKEN)
+        change(folder)
+        code, _, found = server.post("/v1/reader/reload", {}, **TOKEN)
+        time.sleep(0.3)
+        crowd.stop()
+        assert code == 200
+        assert found["hash"] != before
+        assert set(crowd.codes) == {200}
+        assert set(crowd.hashes) == {before, found["hash"]}
+        assert crowd.hashes[-1] == found["hash"]
+        assert server.post("/v1/reader/reload?reader=none", {}, **TOKEN)[0] == 404
+        assert server.post("/v1/reader/reload", {})[0] == 401
+
+
+def test_a_reader_that_cannot_be_loaded_again_stays(folder):
+    with process(reader=str(folder), QUOTH_TOKEN="s3cret") as server:
+        shutil.move(folder, folder.with_name("gone"))
+        code, _, found = server.post("/v1/reader/reload", {}, **TOKEN)
+        assert (code, found["error"]["code"]) == (500, "reader_failed")
+        assert str(folder) not in found["error"]["message"]
+        assert server.post("/v1/answer", ANSWER, **TOKEN)[0] == 200
+        until = time.monotonic() + 10
+        while not any(b"kept the old reader" in line for line in server.log):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
+def test_without_a_token_nobody_loads_a_reader_over_http():
+    with process() as server:
+        code, _, found = server.post("/v1/reader/reload", {})
+        assert (code, found["error"]["code"]) == (403, "needs_token")
+
+
+def test_on_sighup_a_server_loads_its_reader_again(folder):
+    with process(reader=str(folder)) as server:
+        before = server.get("/v1/reader")[2]["hash"]
+        crowd = Crowd(server, {})
+        change(folder)
+        server.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 30
+        while server.get("/v1/reader")[2]["hash"] == before:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.2)
+        crowd.stop()
+        assert set(crowd.codes) == {200}
+        assert len(set(crowd.hashes)) == 2
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == 0
