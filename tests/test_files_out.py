@@ -123,7 +123,7 @@ def test_answers_are_written_as_parquet(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.txt", "a.xlsx", "a.parquet.gz", "a.pkl.gz"])
 def test_an_unsupported_extension_is_rejected(tmp_path, name):
-    with pytest.raises(ConfigError, match=r"must end in one of \.json|leave \.gz out"):
+    with pytest.raises(ConfigError, match=r"must end in one of \.json|remove \.gz from the name"):
         write(tmp_path / name)
     assert not list(tmp_path.iterdir())
 

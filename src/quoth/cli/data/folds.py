@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,4 +70,6 @@ def _train(examples: Sequence[Example], base: str, out: Path, epochs: float = _E
     from quoth.training import train
 
     named = [replace(example, id=str(number)) for number, example in enumerate(examples)]
-    return train(named, out=out, base=base, epochs=epochs, tracking=False).seconds
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the null threshold of a reader that is thrown away
+        return train(named, out=out, base=base, epochs=epochs, tracking=False).seconds
