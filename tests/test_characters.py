@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quoth.evaluation import exact_and_f1, score
+from quoth.evaluation import Traits, exact_and_f1, score
 from quoth.evaluation.metrics import rules_of
 from quoth.records import Example, Gold
 
@@ -92,6 +92,11 @@ def test_the_output_says_which_rules_were_used(quoth, tmp_path):
     assert (json.loads(out)["f1"], json.loads(out)["rules"]) == (0, "v1.1")
     status, _, err = quoth(*words, "--f1-by", "letters")
     assert (status, "--f1-by must be words or characters, but is 'letters'" in err) == (2, True)
+
+
+def test_slices_count_characters_as_words():
+    traits = Traits.of(Example("1", "多长？", "渡轮的绳子长640米。", (Gold("640米", 6),)))
+    assert (traits.answer_words, traits.context_words) == (2, 8)
 
 
 def test_english_with_a_chinese_answer_keeps_the_official_rules():

@@ -63,6 +63,11 @@ def unspaced(text: str) -> bool:
     return _UNSPACED.search(text) is not None
 
 
+def count_words(text: str) -> int:
+    """Return the number of words between blanks; in scripts without blanks, each character counts as a word."""
+    return len(normalize_by_characters(text).split()) if unspaced(text) else len(text.split())
+
+
 def replace_surrogates(text: str) -> str:
     """Replace each lone surrogate by U+FFFD, so that offsets do not change and the text can be encoded as UTF-8."""
     return _SURROGATES.sub("\ufffd", text)

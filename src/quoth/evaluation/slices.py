@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from quoth.evaluation.bootstrap import cluster
 from quoth.records import Example
+from quoth.text import count_words
 
 NO_ANSWER = "no answer"
 
@@ -42,14 +43,14 @@ class Traits:
 
     @classmethod
     def of(cls, example: Example, windows: int | None = None) -> Traits:
-        """Compute the traits of an example; words are separated by white space."""
+        """Compute the traits of an example; words are between blanks, or characters in scripts without blanks."""
         golds = example.golds or ()
         return cls(
             title=example.title,
             question_word=question_word(example.question),
-            answer_words=min((max(1, len(gold.text.split())) for gold in golds), default=None),
+            answer_words=min((max(1, count_words(gold.text)) for gold in golds), default=None),
             position=golds[0].start / max(1, len(example.contexts[golds[0].context_index])) if golds else None,
-            context_words=sum(len(context.split()) for context in example.contexts),
+            context_words=sum(map(count_words, example.contexts)),
             windows=windows,
             cluster=cluster(example),
         )
