@@ -130,7 +130,8 @@ def held_out_unanswerable(data: Path) -> list[Example]:
 
 def reason_table(examples: Sequence[Example], said: Sequence[Prediction], reasons: dict[str, str]) -> Iterable[str]:
     """Yield a line for each reason: how often the reader abstains, and one question that it answers nevertheless."""
-    yield "| reason | questions | abstains | a question that it answers nevertheless | its answer |\n|---|---|---|---|---|"
+    yield "| reason | questions | abstains | a question that it answers nevertheless | its answer |"
+    yield "|---|---|---|---|---|"
     for reason, text in REASONS.items():
         rows = [pair for pair in zip(examples, said, strict=True) if reasons.get(pair[0].id) == reason]
         if not rows:
