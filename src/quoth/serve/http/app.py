@@ -44,6 +44,7 @@ from quoth.serve.queue.batcher import Batcher
 from quoth.serve.settings import ServeSettings
 from quoth.serve.store import Texts
 from quoth.serve.tokens import Tokens
+from quoth.serve.tracing import Tracing
 
 DESCRIPTION = (
     "Answers questions by quoting. Offsets count code points, half-open, unless marked as UTF-16. Every error says "
@@ -72,14 +73,14 @@ def create_app(
         store: The database of stored texts, which several processes may share.
         also: Further readers by name.
     """
-    metrics = Metrics()
-    rooms = Rooms({served.name: served, **(also or {})}, lambda each: Room.of(each, settings, metrics))
+    metrics, tracing = Metrics(), Tracing()
+    rooms = Rooms({served.name: served, **(also or {})}, lambda each: Room.of(each, settings, metrics, tracing))
     texts = Texts(store, settings.text_bytes, settings.text_s)
     service = Service(rooms, settings, metrics, texts)
     _watch(metrics, service)
     app = FastAPI(
         title="Quoth", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
-        openapi_url="/openapi.json", lifespan=partial(_running, service),
+        openapi_url="/openapi.json", lifespan=partial(_running, service, tracing),
     )  # fmt: skip
     for router in _routers(app, service, metrics):
         app.include_router(router)
@@ -94,7 +95,7 @@ def create_app(
     access = Access(settings, tokens, Tokens(settings.metrics_token, settings.metrics_token_file))
     around = partial(_with_cors, settings)
     compressed = GZipMiddleware(app, _COMPRESSED, compresslevel=_LEVEL) if settings.gzip else app
-    return Guard(around(compressed), settings, access, metrics, lambda: _headers(service), around)
+    return Guard(around(compressed), settings, access, metrics, lambda: _headers(service), tracing, around)
 
 
 def _headers(service: Service) -> dict[str, str]:
@@ -112,7 +113,7 @@ def _with_cors(settings: ServeSettings, app: App) -> App:
 
 
 @asynccontextmanager
-async def _running(service: Service, app: FastAPI) -> AsyncIterator[None]:
+async def _running(service: Service, tracing: Tracing, app: FastAPI) -> AsyncIterator[None]:
     """Run the queues and warm the readers up; on shutdown, stop after all requests are answered."""
     tasks = [asyncio.create_task(work) for work in (_expire(service), _warm_up(service, app))]
     _reload_on_hangup(service)
@@ -126,6 +127,7 @@ async def _running(service: Service, app: FastAPI) -> AsyncIterator[None]:
             await asyncio.gather(*tasks)
         await service.rooms.close()
         service.texts.close()
+        await asyncio.to_thread(tracing.close)
 
 
 async def _warm_up(service: Service, app: FastAPI) -> None:

@@ -19,6 +19,7 @@ from quoth.serve.http.exchange import App, BodyRules, Exchange, Receive, Scope, 
 from quoth.serve.logs import ACCESS, REQUEST_ID
 from quoth.serve.metrics import Metrics
 from quoth.serve.settings import ServeSettings
+from quoth.serve.tracing import Tracing
 
 # Browsers must not run or load anything from an API response.
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -45,7 +46,7 @@ class Guard:
     def __init__(
         self, app: App, settings: ServeSettings, access: Access, metrics: Metrics,
         headers: Callable[[], dict[str, str]],
-        around: Callable[[App], App] = lambda app: app,
+        tracing: Tracing, around: Callable[[App], App] = lambda app: app,
     ) -> None:  # fmt: skip
         """Wrap an application.
 
@@ -55,6 +56,7 @@ class Guard:
             access: Who may ask.
             metrics: The metrics that count requests.
             headers: Returns headers of every response.
+            tracing: Records each request.
             around: Wraps refusals, as the application is wrapped already: with the headers of CORS.
         """
         self.app = app
@@ -62,6 +64,7 @@ class Guard:
         self._access = access
         self._metrics = metrics
         self._around = around
+        self._tracing = tracing
         self._headers = {
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
@@ -91,16 +94,24 @@ class Guard:
         needs_slot = refused is None and not is_open(scope) and local_path(scope) != "/metrics"
         if needs_slot:
             refused = self._no_slot() or rules.refusal(Headers(scope=scope).get("content-length", ""))
-        try:
-            if refused is not None:
-                scope["quoth.reason"] = refused.reason
-                await exchange.run(self._around(refused.response()))
-            elif needs_slot:
-                await self._with_slot(exchange, scope)
-            else:
-                await exchange.run(self.app)
-        finally:
-            self._count(scope, exchange, time.perf_counter() - began)
+        endpoint, method = _endpoint(local_path(scope)), _method(scope)
+        with self._tracing.request(f"{method} {endpoint}", Headers(scope=scope)) as span:
+            try:
+                if refused is not None:
+                    scope["quoth.reason"] = refused.reason
+                    await exchange.run(self._around(refused.response()))
+                elif needs_slot:
+                    await self._with_slot(exchange, scope)
+                else:
+                    await exchange.run(self.app)
+            finally:
+                self._count(scope, exchange, endpoint, method, time.perf_counter() - began)
+                if span is not None:
+                    status = int(exchange.status) if exchange.status.isdecimal() else 499
+                    span.set_attributes({
+                        "http.request.method": method, "http.route": endpoint, "http.response.status_code": status,
+                        "quoth.request_id": request_id,
+                    })  # fmt: skip
 
     async def _with_slot(self, exchange: Exchange, scope: Scope) -> None:
         connection = scope.get("quoth.connection")
@@ -129,8 +140,7 @@ class Guard:
             return BodyRules(settings.file_bytes, "file_bytes", self._uploads, "uploads", settings.read_s)
         return BodyRules(settings.body_bytes, "body_bytes", self._bodies, "bodies", settings.read_s)
 
-    def _count(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
-        endpoint, method = _endpoint(local_path(scope)), _method(scope)
+    def _count(self, scope: Scope, exchange: Exchange, endpoint: str, method: str, seconds: float) -> None:
         self._metrics.request(endpoint, method, exchange.status, seconds)
         if reason := scope.get("quoth.reason"):
             self._metrics.refused(reason)

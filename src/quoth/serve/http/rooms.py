@@ -16,6 +16,7 @@ from quoth.serve.metrics import Metrics
 from quoth.serve.queue.asking import Desk
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.settings import ServeSettings
+from quoth.serve.tracing import Tracing
 
 _LOG = logging.getLogger("quoth.serve")
 # How often a room that was replaced looks whether its last requests are answered, in seconds.
@@ -37,7 +38,7 @@ class Room:
     desk: Desk
 
     @classmethod
-    def of(cls, served: ServedReader, settings: ServeSettings, metrics: Metrics) -> Room:
+    def of(cls, served: ServedReader, settings: ServeSettings, metrics: Metrics, tracing: Tracing) -> Room:
         """Return a room for a reader; it answers after :meth:`open`."""
         batcher = Batcher(
             served.reader.engine, served.reader.tokenizer.pad_id,
@@ -45,7 +46,7 @@ class Room:
             queue_tokens=settings.queue_tokens, deadline_s=settings.deadline_s, observe=metrics.batch,
             second=served.second,
         )  # fmt: skip
-        return cls(served, batcher, Desk(served.reader, batcher, settings, metrics.waited))
+        return cls(served, batcher, Desk(served.reader, batcher, settings, metrics.waited, tracing.span))
 
     @cached_property
     def _running(self) -> asyncio.Task[None]:

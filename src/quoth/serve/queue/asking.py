@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
@@ -126,8 +126,18 @@ class Desk:
         batcher: Batcher,
         settings: ServeSettings,
         waited: Callable[[float], None] = lambda seconds: None,
+        span: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext(),
     ) -> None:
-        """Create the desk. The caller must run the batcher, and ``waited`` is called with each time in the queue."""
+        """Create the desk. The caller must run the batcher.
+
+        Args:
+            reader: The reader.
+            batcher: The batcher of its engine.
+            settings: The limits.
+            waited: Called with each time in the queue, in seconds.
+            span: Records a part of a request, by its name.
+        """
+        self._span = span
         self._waited = waited
         self.asking = 0
         self.reader = reader
@@ -212,8 +222,10 @@ class Desk:
         deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
         try:
             async with asyncio.timeout_at(deadline):
-                cuts, is_long = await self._cut(build, windower)
-                job = await self._read([window for cut in cuts for window in cut.windows], deadline)
+                with self._span("split"):
+                    cuts, is_long = await self._cut(build, windower)
+                with self._span("read"):
+                    job = await self._read([window for cut in cuts for window in cut.windows], deadline)
                 if job:
                     self._waited(job.started - job.arrived)
 
@@ -223,7 +235,8 @@ class Desk:
                     compute = job.finished - job.started if job else 0.0
                     return render(found, Times(queue, compute, time.perf_counter() - began))
 
-                return await self.apart(last, is_long=is_long)
+                with self._span("decode"):
+                    return await self.apart(last, is_long=is_long)
         except TimeoutError:
             raise self._too_late() from None
 
