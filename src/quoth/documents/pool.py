@@ -50,8 +50,9 @@ class Pool:
         """
         with self._worker() as worker:
             answer = worker.ask(data, kind, limits)
+            is_starved = answer is None and worker.died_of_memory()
         if answer is None:
-            if worker.died_of_memory():
+            if is_starved:
                 raise DocumentTooLargeError(memory_exceeded(kind, self._memory_bytes))
             raise DocumentError(_DAMAGED.format(kind))
         if "too_large" in answer:
@@ -83,13 +84,14 @@ class Pool:
     def _worker(self) -> Iterator[_Worker]:
         worker = self._idle.get()
         try:
-            if worker is None or not worker.is_sound:
-                if worker is not None:
-                    worker.stop()
-                worker = None
+            if worker is None:
                 worker = _Worker(self._memory_bytes)
             yield worker
         finally:
+            # At once, because it may hold much memory.
+            if worker is not None and not worker.is_sound:
+                worker.stop()
+                worker = None
             self._idle.put(worker)
 
 

@@ -1,6 +1,6 @@
 """Traces of requests for OpenTelemetry, without texts. Off unless an endpoint is configured by its variables.
 
-The standard variables are used: ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT``) turns traces
+The standard variables are used: ``OTEL_EXPORTER_OTLP_ENDPOINT`` or ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` turns traces
 on; ``OTEL_SERVICE_NAME``, ``OTEL_TRACES_SAMPLER`` and so on work as documented by OpenTelemetry.
 """
 
