@@ -39,7 +39,9 @@ class Server:
     """``quoth serve`` in a separate process, on a free port; with the shipped reader by default."""
 
     def __init__(self, *flags, reader=None, port=0, token=None):
-        environment = {**os.environ, "QUOTH_TOKEN": token or ""}
+        environment = {name: value for name, value in os.environ.items() if name != "QUOTH_TOKEN"}
+        if token:
+            environment["QUOTH_TOKEN"] = token
         flags = [*flags, "--reader", str(reader)] if reader else flags
         command = [sys.executable, "-m", "quoth", "serve", "--port", str(port), "--threads", "1", *flags]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
