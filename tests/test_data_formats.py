@@ -200,6 +200,23 @@ def test_names_of_columns_are_read_in_any_case(lines, tmp_path):
     assert lines(header + f"1;T;{ANA};Who?;Ana;0;\n2;T;{ANA};Why?;;;True\n", "data.csv") == []
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_title_above_the_header_is_skipped_with_a_warning(tmp_path, suffix):
+    rows = [["Our questions", "", ""], ["", "", ""], ["Question", "Text", "Answer"], ["Who?", ANA, "Ana"]]
+    path = tmp_path / f"data{suffix}"
+    if suffix == ".csv":
+        path.write_text("".join(",".join(row) + "\n" for row in rows))
+    else:
+        openpyxl = pytest.importorskip("openpyxl")
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append([cell or None for cell in row])
+        book.save(path)
+    found = inspect(path)
+    assert [row.fields["question"] for row in found.rows] == ["Who?"]
+    assert "the names of the columns are in line 3" in found.problems.lines("warning")[0]
+
+
 @pytest.mark.parametrize(
     "cell",
     [

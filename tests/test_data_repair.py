@@ -97,6 +97,8 @@ def test_ambiguous_problems_are_not_repaired(context, text, start):
         ("scalars", {"answers": {"text": "Ana", "answer_start": 0}}, {}),
         ("scalars", {"answers": {"text": ["Ana"], "answer_start": 0}}, {}),
         ("empty", {"answers": [{"text": "", "answer_start": -1}]}, {"answers": []}),
+        ("empty", {"answers": [{"text": "N/A", "answer_start": -1}]}, {"answers": []}),
+        ("empty", {"answers": [{"text": "No answer.", "answer_start": None}]}, {"answers": []}),
         ("golds", {"answers": [{"text": "Ana", "answer_start": 0}] * 3}, {"answers": row().fields["answers"]}),
         ("ids", {"id": ""}, {}),
     ],
@@ -159,6 +161,13 @@ def test_a_spreadsheet_with_names_of_its_own_is_repaired(quoth, tmp_path):
     assert quoth("repair", tmp_path / "mine.csv", "-o", tmp_path / "out.csv")[0] == 0
     golds = [[gold.text for gold in each.golds] for each in read_examples(tmp_path / "out.csv")]
     assert golds == [["Ana Ribeiro"], [], ["1903"]]
+
+
+@pytest.mark.parametrize(("text", "start"), [("none", 5), ("Natal N/A", -1), ("none", -1)])
+def test_words_that_may_be_an_answer_are_kept(text, start):
+    context = "Of the three none came back." if start == -1 and text == "none" else ANA
+    fields, _ = repaired(row(context=context, text=text, start=start))
+    assert fields["answers"]
 
 
 def test_an_empty_answer_of_an_answerable_question_is_kept():

@@ -6,9 +6,10 @@ import io
 import zipfile
 from collections.abc import Iterator
 from datetime import date, time
+from itertools import chain, islice
 from typing import Any
 
-from quoth.data.flat import table_rows
+from quoth.data.flat import TITLE_LINES, table_rows
 from quoth.data.rows import Problems, Row, merge_answers
 from quoth.errors import MissingExtraError
 
@@ -39,10 +40,10 @@ def read_xlsx(data: bytes, problems: Problems) -> Iterator[Row]:
 
 def _records(sheet: Any, problems: Problems) -> list[tuple[int, list[str]]]:
     records: list[tuple[int, list[str]]] = []
-    width = 0
-    for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
-        if not records:  # the header; ignore trailing empty columns
-            width = max((place for place, value in enumerate(values, 1) if value is not None), default=0)
+    rows = iter(sheet.iter_rows(values_only=True))
+    first = list(islice(rows, TITLE_LINES))  # the header is one of these; ignore columns that are empty in all of them
+    width = max((place for values in first for place, value in enumerate(values, 1) if value is not None), default=0)
+    for number, values in enumerate(chain(first, rows), 1):
         cells = [_text(value, f"line {number}", problems) for value in values[:width]]
         if any(cells):
             records.append((number, cells + [""] * (width - len(cells))))

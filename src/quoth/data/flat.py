@@ -16,7 +16,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from quoth.data.formats import guessed
@@ -27,6 +27,7 @@ from quoth.data.texts import decode, decode_line, parse_cell, parse_json, why_no
 _LONGEST_CELL = 2**31 - 1  # the limit of the csv module is 131,072 characters by default, which some contexts exceed
 _HEADER = 10_000  # maximum length of the header, in characters
 _DELIMITERS = (",", ";", "\t", "|")
+TITLE_LINES = 6  # maximum number of lines among which the header is looked for
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
 
 
@@ -92,7 +93,7 @@ def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems)
         records: The line and the cells of each record.
         problems: Receives the problems.
     """
-    records = iter(records)
+    records = _from_header(iter(records), problems)
     number, cells = next(records, (1, None))
     if cells is None:
         return
@@ -108,6 +109,20 @@ def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems)
             problems.add(where, message, "number of cells")
         elif (fields := _fields(dict(zip(header, cells, strict=True)), where, problems)) is not None:
             yield Row(where, fields)
+
+
+def _from_header(
+    records: Iterator[tuple[int, Sequence[str]]], problems: Problems
+) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield the records from the header on: the first one, or of the next few the first with question and context."""
+    first = list(islice(records, TITLE_LINES))
+    for place, (number, cells) in enumerate(first):
+        names = _known_names([cell.strip() for cell in cells])
+        if {"question", "context"} <= {*names, *other_names(names).values()}:
+            if place:
+                problems.warn("", f"the names of the columns are in line {number}; what is before it is not read")
+            return chain(first[place:], records)
+    return chain(first, records)
 
 
 def _known_names(names: Sequence[str]) -> list[str]:

@@ -14,6 +14,10 @@ from quoth.data.repair.places import places_of, whole_words
 from quoth.data.repair.rules import RULES, Change
 from quoth.data.rows import Problems, Row, other_names, whole
 
+# Texts that people write where there is no answer.
+_NO_ANSWER = frozenset(
+    ("", "n/a", "na", "none", "null", "nil", "no answer", "no_answer", "noanswer", "not answerable", "unanswerable")
+)
 _ID_NAMES = ("question_id", "qid", "questionId", "query_id")
 
 
@@ -155,7 +159,7 @@ class _RowRepair:
         if "values" in self._rules:
             self._gold_values(gold, field, context)
         text, start = gold.get("text"), gold.get("answer_start")
-        if (text is None and "text" in gold) or (isinstance(text, str) and not text.strip()):
+        if (text is None and "text" in gold) or (isinstance(text, str) and _says_nothing(text, start, context)):
             if "empty" in self._rules and self._fields.get("is_impossible") is not False:
                 self._note("empty", field, gold, None)
                 return None
@@ -194,6 +198,14 @@ class _RowRepair:
         after = {**gold, "text": text, "answer_start": start}
         self._note(rule, field, gold, after)
         return after
+
+
+def _says_nothing(text: str, start: object, context: str) -> bool:
+    """Return True for an empty answer, and for words such as "N/A" that have no place in the context."""
+    if not text.strip():
+        return True
+    placeless = start in (None, "", -1, "-1") and text not in context
+    return placeless and text.strip(" .()[]<>-").casefold() in _NO_ANSWER
 
 
 def _is_scalar(answers: object) -> bool:
