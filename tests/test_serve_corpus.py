@@ -1,15 +1,18 @@
 """The API of ``quoth serve --corpus``, with a real process."""
 
 import contextlib
+import struct
+import zlib
 from pathlib import Path
 from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 
 from quoth.corpus import Corpus
 from quoth.reader import Reader
 from support.files import pdf
-from support.serving import process
+from support.serving import form, process
 
 pytestmark = pytest.mark.serve
 
@@ -98,3 +101,55 @@ def test_the_endpoints_need_the_token(folder):
         assert server.get("/v1/corpus/documents")[0] == 401
         assert server.post("/v1/corpus/answer", {"question": QUESTION})[0] == 401
         assert server.get("/v1/corpus/documents", Authorization="Bearer key")[0] == 200
+
+
+def test_a_page_of_a_pdf_is_drawn_where_its_boxes_are(server):
+    found = server.post("/v1/corpus/answer", {"question": QUESTION, "null_threshold": "never"})[2]["answers"][0]
+    shown = server.get(f"/v1/corpus/documents/{found['document']}")[2]
+    assert shown["page_sizes"] == [{"width": 612.0, "height": 792.0}] * 2
+    with urlopen(f"{server.url}/v1/corpus/documents/{found['document']}/pages/2?width=612") as response:
+        assert response.headers["content-type"] == "image/png"
+        png = response.read()
+    pixels, width = unpacked(png)
+    assert width == 612
+    [box] = found["boxes"]
+    inside = [
+        pixels[y][3 * x]
+        for y in range(int(box["top"]), int(box["bottom"]) + 1)
+        for x in range(int(box["left"]), int(box["right"]) + 1)
+    ]
+    everything = [pixels[y][3 * x] for y in range(len(pixels)) for x in range(width)]
+    assert min(inside) < 100
+    assert sum(each < 128 for each in everything) < 40 * sum(each < 128 for each in inside)
+    rent = next(each for each in server.get("/v1/corpus/documents")[2]["documents"] if each["name"] == "rent.md")
+    assert server.get(f"/v1/corpus/documents/{rent['id']}")[2]["page_sizes"] is None
+    assert server.get(f"/v1/corpus/documents/{rent['id']}/pages/1")[2]["error"]["code"] == "not_drawn"
+    assert server.get(f"/v1/corpus/documents/{found['document']}/pages/3")[0] == 422
+    assert server.get(f"/v1/corpus/documents/{found['document']}/pages/1?width=9000")[0] == 422
+
+
+def unpacked(png):
+    """Return the rows of an RGB picture without filters, and its width."""
+    width, height = struct.unpack(">II", png[16:24])
+    length = struct.unpack(">I", png[33:37])[0]
+    data = zlib.decompress(png[41 : 41 + length])
+    return [data[row * (3 * width + 1) + 1 : (row + 1) * (3 * width + 1)] for row in range(height)], width
+
+
+def test_a_file_is_added_unless_the_corpus_is_read_only(folder):
+    with Corpus.open(folder / "new.quoth") as corpus:
+        corpus.add(str(folder / "rent.md"))
+    body, kind = form("../a/zebra.pdf", pdf(["A zebra grazes."]))
+    with process("--corpus", folder / "new.quoth", reader=KNOWN) as running:
+        assert running.get("/v1/reader")[2]["corpus"] == "open"
+        for _ in range(2):
+            status, _, added = running.call("POST", "/v1/corpus/documents", body, {"content-type": kind})
+            assert (status, added["name"], added["title"], added["passages"]) == (201, "zebra.pdf", "zebra", 1)
+        found = running.get("/v1/corpus/search?question=zebra")[2]["passages"]
+        assert [passage["document"] for passage in found] == [added["id"]]
+        broken, kind = form("a.docx", b"no zip")
+        assert running.call("POST", "/v1/corpus/documents", broken, {"content-type": kind})[0] == 422
+    with process("--corpus", folder / "new.quoth", "--read-only", reader=KNOWN) as running:
+        assert running.get("/v1/reader")[2]["corpus"] == "read-only"
+        status, _, refused = running.call("POST", "/v1/corpus/documents", body, {"content-type": kind})
+        assert (status, refused["error"]["code"]) == (403, "read_only")

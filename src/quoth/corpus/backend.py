@@ -66,6 +66,9 @@ class Backend(Protocol):
     def original(self, key: str) -> bytes | None:
         """Return the content of a document's file; ``None`` if it was not stored."""
 
+    def has_original(self, key: str) -> bool:
+        """Return True if the content of a document's file was stored."""
+
     def passages(self) -> Iterator[tuple[str, int, str]]:
         """Yield the key of its document, the start and the text of each passage, document by document."""
 

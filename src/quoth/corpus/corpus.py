@@ -154,6 +154,10 @@ class Corpus:
         """Return the content of a PDF by its key; ``None`` for documents of other kinds."""
         return self._store.original(key)
 
+    def has_original(self, key: str) -> bool:
+        """Return True if the content of a document's file is stored, so that its pages can be drawn."""
+        return self._store.has_original(key)
+
     def passages(self) -> Iterator[tuple[str, int, str]]:
         """Yield the key of its document, the start and the text of each passage."""
         return self._store.passages()

@@ -231,6 +231,13 @@ class PostgresStore:
         ).fetchone()
         return None if row is None else bytes(row[0])
 
+    def has_original(self, key: str) -> bool:
+        """Return True if the content of a document's file was stored."""
+        row = self._run(
+            "SELECT 1 FROM quoth.originals JOIN quoth.documents ON documents.id = document WHERE key = %s", (key,)
+        ).fetchone()
+        return row is not None
+
     def passages(self) -> Iterator[tuple[str, int, str]]:
         """Yield the key of its document, the start and the text of each passage, document by document."""
         after = (0, 0)

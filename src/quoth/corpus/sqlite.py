@@ -255,6 +255,13 @@ class SqliteStore:
         ).fetchone()
         return None if row is None else bytes(row[0])
 
+    def has_original(self, key: str) -> bool:
+        """Return True if the content of a document's file was stored."""
+        row = self._run(
+            "SELECT 1 FROM originals JOIN documents ON documents.id = document WHERE key = ?", (key,)
+        ).fetchone()
+        return row is not None
+
     def passages(self) -> Iterator[tuple[str, int, str]]:
         """Yield the key of its document, the start and the text of each passage, document by document."""
         yield from self._run(

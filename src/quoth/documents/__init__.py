@@ -1,7 +1,7 @@
 """Reads files of any kind as documents: text, title, pages and word boxes. Files are parsed in limited processes."""
 
 from quoth.documents.files import Unread, find_files, read_documents
-from quoth.documents.read import KINDS, PARSED, read_document
+from quoth.documents.read import KINDS, PARSED, draw_page, read_document
 from quoth.documents.records import EXTRACTION_VERSION, Box, Document, DocumentLimits
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Document",
     "DocumentLimits",
     "Unread",
+    "draw_page",
     "find_files",
     "read_document",
     "read_documents",

@@ -13,6 +13,7 @@ import re
 import struct
 import sys
 import warnings
+from base64 import b64encode
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,7 +39,7 @@ def main() -> None:
         send(stdout, {"started_bytes": _started_bytes()})
         while (request := receive(stdin)) is not None:
             head, data = request
-            answer = _answer(head["kind"], data, head["limits"])
+            answer = _answer(head["kind"], data, head["limits"], head["page"])
             del request, data
             send(stdout, {**answer, "peak_bytes": _peak_bytes()})
 
@@ -101,8 +102,12 @@ def _peak_bytes() -> int:
     return int(peak[1]) * 1_024 if peak else 0
 
 
-def _answer(kind: str, data: bytes, limits: dict[str, Any]) -> dict[str, Any]:
+def _answer(kind: str, data: bytes, limits: dict[str, Any], page: list[int] | None) -> dict[str, Any]:
     try:
+        if page is not None:
+            from quoth.documents.picture import draw_page
+
+            return {"picture": b64encode(draw_page(data, *page)).decode()}
         return _parse(kind, data, limits)
     except DocumentTooLargeError as error:
         return {"too_large": str(error)}

@@ -40,8 +40,16 @@ class Pool:
         for _ in range(workers):
             self._idle.put(None)
 
-    def parse(self, data: bytes, kind: str, limits: DocumentLimits) -> dict[str, Any]:
-        """Parse one file.
+    def parse(
+        self, data: bytes, kind: str, limits: DocumentLimits, page: tuple[int, int] | None = None
+    ) -> dict[str, Any]:
+        """Parse one file, or draw a page of it.
+
+        Args:
+            data: The content of the file.
+            kind: Its format.
+            limits: Limits of time.
+            page: The page to draw, from 1, and the width of the picture in pixels.
 
         Raises:
             DocumentTooLargeError: If a limit is exceeded.
@@ -49,7 +57,7 @@ class Pool:
                 its kind is not installed.
         """
         with self._worker() as worker:
-            answer = worker.ask(data, kind, limits)
+            answer = worker.ask(data, kind, limits, page)
             is_starved = answer is None and worker.died_of_memory()
         if answer is None:
             if is_starved:
@@ -130,15 +138,17 @@ class _Worker:
         """The process id."""
         return self._process.pid
 
-    def ask(self, data: bytes, kind: str, limits: DocumentLimits) -> dict[str, Any] | None:
-        """Parse one file; ``None`` if the process exited.
+    def ask(
+        self, data: bytes, kind: str, limits: DocumentLimits, page: tuple[int, int] | None
+    ) -> dict[str, Any] | None:
+        """Parse one file, or draw a page of it; ``None`` if the process exited.
 
         Raises:
             DocumentTooLargeError: If it takes too long.
         """
         self._files += 1
         try:
-            send(cast(BinaryIO, self._process.stdin), {"kind": kind, "limits": asdict(limits)}, data)
+            send(cast(BinaryIO, self._process.stdin), {"kind": kind, "limits": asdict(limits), "page": page}, data)
         except OSError:
             self.is_sound = False
             return None

@@ -10,8 +10,10 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
+from base64 import b64decode
 from pathlib import PurePosixPath
 
+from quoth.documents.picture import WIDEST
 from quoth.documents.pool import Pool, shared_pool
 from quoth.documents.records import Box, Document, DocumentLimits
 from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
@@ -70,6 +72,26 @@ def read_document(
             f"a text must have at most {limits.characters:,} characters, but has {len(document.text):,}; split the file"
         )
     return document
+
+
+def draw_page(data: bytes, page: int, width: int = 1_000, limits: DocumentLimits | None = None) -> bytes:
+    """Draw a page of a PDF, in a limited process, and return it as PNG.
+
+    Args:
+        data: The content of the file.
+        page: The page, from 1.
+        width: Width of the picture, in pixels, up to 2,400; it is narrower if it would have too many pixels.
+        limits: Limits on time and memory.
+
+    Raises:
+        DocumentTooLargeError: If a limit is exceeded.
+        DocumentError: If there is no such page, or it cannot be drawn.
+    """
+    limits = limits or DocumentLimits()
+    if not 1 <= width <= WIDEST:
+        raise DocumentError(f"the width must be from 1 to {WIDEST}, but is {width}")
+    answer = shared_pool(limits.memory_bytes).parse(data, "pdf", limits, (page, width))
+    return b64decode(answer["picture"])
 
 
 def title_of_name(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from quoth.corpus import Corpus, Entry, Hit
-from quoth.documents import Document
+from quoth.documents import Document, DocumentLimits
 from quoth.serve.errors import ApiError
 
 T = TypeVar("T")
@@ -61,15 +61,44 @@ class Library:
             if wanted in entry.name.casefold() or wanted in entry.title.casefold()
         ]
 
-    def document(self, id: str) -> Document:
-        """Return a document by its id.
+    def shown(self, id: str) -> tuple[Document, bool]:
+        """Return a document by its id, and whether its pages can be drawn.
 
         Raises:
             ApiError: If there is none.
         """
+        key = self._key(id)
+        document = self.corpus().document(key)
+        return document, bool(document.page_sizes) and self.corpus().has_original(key)
+
+    def original(self, id: str) -> bytes:
+        """Return the content of a document's file.
+
+        Raises:
+            ApiError: If there is none.
+        """
+        data = self.corpus().original(self._key(id))
+        if data is None:
+            raise ApiError(
+                404, "not_drawn", "the pages of this document cannot be drawn: it is no PDF, or was indexed before "
+                "files were kept", "Show its text, or index its file again.", "path.id",
+            )  # fmt: skip
+        return data
+
+    def add(self, data: bytes, name: str, limits: DocumentLimits) -> Entry:
+        """Add a file, and return how it is listed.
+
+        Raises:
+            DocumentError: If it cannot be read.
+        """
+        self.corpus().add_file(data, name, limits)
+        [entry] = [entry for entry in self.corpus().entries() if entry.key == name]
+        return entry
+
+    def _key(self, id: str) -> str:
         for key in self.corpus().document_keys():
             if id_of(key) == id:
-                return self.corpus().document(key)
+                return key
         raise ApiError(
             404, "document_not_found", "no document has this id, or it was removed",
             "List the documents with GET /v1/corpus/documents.", "path.id",

@@ -29,6 +29,7 @@ class ServeSettings:
     host: Annotated[str, "Host name or address to listen on."] = "127.0.0.1"
     port: Annotated[int, "The port; 0: any free port.", Within(least=0, most=65_535)] = 8000
     corpus: Annotated[str | None, "A corpus (quoth index) whose documents can be asked, searched and listed."] = None
+    read_only: Annotated[bool, "Refuse files that users add to the corpus on the page."] = False
     workers: Annotated[int, "Worker processes; each loads the reader, and they share only the port.", COUNT] = 1
     engine: Annotated[str, "What runs the network: auto, openvino, onnxruntime or torch."] = "auto"
     precision: Annotated[str | None, "What it computes in: float32, bfloat16 or float16; what measured best."] = None

@@ -18,7 +18,7 @@ Scope = MutableMapping[str, Any]
 # Whether the server lives and is ready: for probes, which come by any address and bear no token.
 HEALTH = ("/healthz", "/readyz")
 # Paths without a token. Their responses contain nothing about requests of others.
-_OPEN = (*HEALTH, "/docs", "/openapi.json", "/page")
+_OPEN = (*HEALTH, "/docs", "/openapi.json", "/page", "/library")
 
 
 def is_open(scope: Scope) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import multiprocessing
 import signal
 import threading
@@ -18,7 +17,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -26,11 +24,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from quoth import __version__
 from quoth.documents import DocumentLimits
 from quoth.errors import QuothError
-from quoth.serve.errors import ApiError, overloaded
+from quoth.serve.errors import ApiError
 from quoth.serve.http import schema
 from quoth.serve.http.access import Access
 from quoth.serve.http.assets import asset_routes
 from quoth.serve.http.corpus import corpus_routes
+from quoth.serve.http.corpus_files import file_routes
 from quoth.serve.http.description import ASKING, describe, errors
 from quoth.serve.http.errors import checked, failed, refuse
 from quoth.serve.http.exchange import App
@@ -38,6 +37,7 @@ from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.middleware import Guard
 from quoth.serve.http.rooms import Room, Rooms
 from quoth.serve.http.service import Service
+from quoth.serve.http.uploads import FORM, uploaded
 from quoth.serve.library import Library
 from quoth.serve.metrics import Metrics
 from quoth.serve.queue.batcher import Batcher
@@ -53,8 +53,6 @@ DESCRIPTION = (
 # Responses are compressed from this size on, in bytes, and how much.
 _COMPRESSED = 4_096
 _LEVEL = 5
-# When a client may try again whose file found the disk full, in seconds.
-_RETRY_S = 10.0
 # Interval for removing expired texts, in seconds.
 _EXPIRE_S = 60.0
 _NOT_KEPT = errors(404)
@@ -85,8 +83,10 @@ def create_app(
     for router in _routers(app, service, metrics):
         app.include_router(router)
     if settings.corpus is not None:
-        for router in corpus_routes(Library(settings.corpus), service, _JsonRoute, ASKING):
+        library = Library(settings.corpus)
+        for router in corpus_routes(library, service, _JsonRoute, ASKING):
             app.include_router(router)
+        app.include_router(file_routes(library, service, metrics))
     for kind in (HTTPException, RequestValidationError, QuothError):
         app.add_exception_handler(kind, refuse)
     app.add_exception_handler(Exception, failed)
@@ -274,16 +274,7 @@ def _texts(service: Service, metrics: Metrics) -> APIRouter:
     body = {
         "requestBody": {
             "required": True,
-            "content": {
-                "application/json": {"schema": schema.TextRequest.model_json_schema()},
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["file"],
-                        "properties": {"file": {"type": "string", "format": "binary"}},
-                    }
-                },
-            },
+            "content": {"application/json": {"schema": schema.TextRequest.model_json_schema()}, **FORM},
         }
     }
 
@@ -296,20 +287,9 @@ def _texts(service: Service, metrics: Metrics) -> APIRouter:
             _must_be_json(request, "application/json or multipart/form-data")
             asked = checked(schema.TextRequest, await request.json())
             return _json(await service.keep(asked.text, is_file=False))
-        try:
-            async with request.form(max_files=1, max_fields=1) as form:
-                file = form.get("file")
-                if not isinstance(file, UploadFile) or not file.filename:
-                    raise ApiError(
-                        422, "bad_field", "the form must have a file named file, but has none", "Add the file.",
-                        "body.file",
-                    )  # fmt: skip
-                with metrics.parsing():
-                    document = await service.desk.parse(file.file, file.filename, limits)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise overloaded("the disk for uploaded files is full", _RETRY_S, "disk") from None
+        async with uploaded(request) as (file, name):
+            with metrics.parsing():
+                document = await service.desk.parse(file, name, limits)
         return _json(await service.keep(document.text, document.pages or None, is_file=True))
 
     @router.get("/{handle}", summary="Get a stored text", responses=_NOT_KEPT, response_model=schema.StoredText)

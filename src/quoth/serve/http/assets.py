@@ -41,6 +41,7 @@ def asset_routes() -> APIRouter:
     router = APIRouter()
     router.routes += [
         Route("/", _index(page), include_in_schema=False),
+        Route("/library", _index(page, "library.html"), include_in_schema=False),
         Mount("/page", page),
         Route("/docs", _index(docs), include_in_schema=False),
         Mount("/docs/ui", _Files("fastapi_offline", "static", _SWAGGER)),
@@ -49,8 +50,8 @@ def asset_routes() -> APIRouter:
     return router
 
 
-def _index(files: _Files) -> Any:
+def _index(files: _Files, name: str = "index.html") -> Any:
     async def index(request: Any) -> Response:
-        return await files.get_response("index.html", request.scope)
+        return await files.get_response(name, request.scope)
 
     return index

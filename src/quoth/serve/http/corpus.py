@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.routing import APIRoute
 
-from quoth.corpus import CorpusAnswer, Hit
+from quoth.corpus import CorpusAnswer, Entry, Hit
 from quoth.corpus.choice import PER_PASSAGE, choose, passage_answers
 from quoth.corpus.corpus import corpus_decode, corpus_settings
 from quoth.reading import DecodeSettings, WindowLogits, search_windows
@@ -22,6 +22,7 @@ from quoth.serve.queue.asking import Desk
 from quoth.serve.queue.asking import Query as Asked
 from quoth.serve.texts import Text
 
+# The id of a document, in a path.
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", examples=[corpus_schema.DOCUMENT_ID])]
 
 
@@ -82,12 +83,7 @@ def corpus_routes(
     ) -> corpus_schema.DocumentsResponse:
         """The documents by name, a page of them at a time."""
         entries = await service.desk.apart(partial(library.entries, text))
-        listed = [
-            corpus_schema.ListedDocument(
-                id=id_of(entry.key), name=entry.name, title=entry.title, passages=entry.passages, sha256=entry.file_hash
-            )
-            for entry in entries[offset : offset + limit]
-        ]
+        listed = [listed_document(entry) for entry in entries[offset : offset + limit]]
         return corpus_schema.DocumentsResponse(corpus=library.name, total=len(entries), documents=listed)
 
     @router.get("/documents/{id}", summary="Get a document's text")
@@ -95,7 +91,7 @@ def corpus_routes(
         id: Id, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int | None, Query(ge=0)] = None
     ) -> corpus_schema.DocumentResponse:
         """The text, or its code points from start to end; at most as many as a request may have."""
-        found = await service.desk.apart(partial(library.document, id))
+        found, is_drawn = await service.desk.apart(partial(library.shown, id))
         most = start + service.settings.context_characters
         return corpus_schema.DocumentResponse(
             id=id,
@@ -105,9 +101,19 @@ def corpus_routes(
             start=start,
             text=found.text[start : most if end is None else min(end, most)],
             pages=[schema.Place(start=page.start, end=page.end) for page in found.pages] or None,
+            page_sizes=[corpus_schema.PageSize(width=width, height=height) for width, height in found.page_sizes]
+            if is_drawn
+            else None,
         )
 
     return posts, router
+
+
+def listed_document(entry: Entry) -> corpus_schema.ListedDocument:
+    """Return a document as it is listed."""
+    return corpus_schema.ListedDocument(
+        id=id_of(entry.key), name=entry.name, title=entry.title, passages=entry.passages, sha256=entry.file_hash
+    )
 
 
 def _chosen(

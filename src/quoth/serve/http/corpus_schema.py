@@ -5,6 +5,8 @@ POST /v1/corpus/verify          CorpusVerifyRequest -> VerifyResponse         ar
 GET  /v1/corpus/search          ?question, k        -> SearchResponse         the best passages
 GET  /v1/corpus/documents       ?text, offset, limit -> DocumentsResponse     what is in it
 GET  /v1/corpus/documents/{id}  ?start, end         -> DocumentResponse       a document's text, or a part of it
+POST /v1/corpus/documents       a form with a file  -> ListedDocument         add it, unless --read-only
+GET  /v1/corpus/documents/{id}/pages/{number}  ?width -> PNG                  a page of a PDF, as drawn
 """
 
 from __future__ import annotations
@@ -102,6 +104,13 @@ class DocumentsResponse(BaseModel):
     documents: list[ListedDocument]
 
 
+class PageSize(BaseModel):
+    """The size of a page, in points."""
+
+    width: float
+    height: float
+
+
 class DocumentResponse(BaseModel):
     """A document's text, or a part of it."""
 
@@ -112,3 +121,6 @@ class DocumentResponse(BaseModel):
     start: int
     text: str
     pages: list[schema.Place] | None = Field(description="Spans of all pages; null without pages.")
+    page_sizes: list[PageSize] | None = Field(
+        description="Sizes of all pages if they can be drawn (a PDF whose file the corpus holds); else null."
+    )

@@ -36,6 +36,10 @@ _ENDPOINTS = frozenset(
 )
 
 
+# Paths that take files.
+_UPLOADS = ("/v1/texts", "/v1/corpus/documents")
+
+
 class Guard:
     """ASGI middleware around the application.
 
@@ -136,7 +140,7 @@ class Guard:
         """Return the bounds of a request's body."""
         settings = self._settings
         kind = Headers(scope=scope).get("content-type", "")
-        if local_path(scope) == "/v1/texts" and kind.startswith("multipart/form-data"):
+        if local_path(scope) in _UPLOADS and kind.startswith("multipart/form-data"):
             return BodyRules(settings.file_bytes, "file_bytes", self._uploads, "uploads", settings.read_s)
         return BodyRules(settings.body_bytes, "body_bytes", self._bodies, "bodies", settings.read_s)
 

@@ -269,6 +269,7 @@ class Service:
             limits=schema.LimitsResponse(
                 **{name: getattr(limits, name) for name in schema.LimitsResponse.model_fields}
             ),
+            corpus=None if limits.corpus is None else "read-only" if limits.read_only else "open",
         )
 
     def _facts(self, text: Text) -> dict[str, Any]:

@@ -42,7 +42,26 @@ export function hasToken() {
  * @returns {Promise<any>}
  * @throws {ApiError | DOMException} An AbortError (DOMException) if the signal aborted it.
  */
-export async function call(path, { body, signal } = {}) {
+export async function call(path, options = {}) {
+  return (await fetched(path, options)).json();
+}
+
+/**
+ * Return a picture of the server.
+ *
+ * @param {string} path
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>}
+ */
+export async function picture(path, signal) {
+  return (await fetched(path, { signal })).blob();
+}
+
+/**
+ * @param {string} path
+ * @param {{ body?: BodyInit | object, signal?: AbortSignal }} options
+ */
+async function fetched(path, { body, signal }) {
   /** @type {Record<string, string>} */
   const headers = { accept: "application/json" };
   if (given) headers.authorization = `Bearer ${given}`;
@@ -62,7 +81,7 @@ export async function call(path, { body, signal } = {}) {
     });
   }
   if (!response.ok) throw await failure(response);
-  return response.json();
+  return response;
 }
 
 /** @param {Response} response */

@@ -98,6 +98,7 @@ class App {
   async #learn(signal) {
     this.reader = /** @type {ReaderFacts} */ (await call("v1/reader", { signal }));
     byId("reader").textContent = `Reader: ${this.reader.name}`;
+    byId("library-link").hidden = !this.reader.corpus;
   }
 
   /** After a reload, show the text that this tab had, without asking again. */

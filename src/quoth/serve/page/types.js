@@ -46,6 +46,7 @@
  * @property {number} overlap
  * @property {number | "never"} null_threshold  "never": it never abstains.
  * @property {{ context_characters: number, explain_characters: number }} limits
+ * @property {"open" | "read-only" | null} corpus
  *
  * @typedef {object} Text  The text that is asked.
  * @property {string} title

@@ -39,6 +39,9 @@ class ReaderResponse(ReaderName):
     odds_scale: float = Field(description="Factor from the odds of an answer's share to its odds of being right.")
     scores: dict[str, Any] = Field(description="The scores in its quoth.json.")
     limits: LimitsResponse
+    corpus: Literal["open", "read-only"] | None = Field(
+        description="Whether there is a corpus, and whether files can be added to it."
+    )
 
 
 class Health(BaseModel):

@@ -1,0 +1,64 @@
+"""The endpoints for the files of a corpus: add one, draw a page of one."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from quoth.documents import DocumentLimits, draw_page
+from quoth.serve.errors import ApiError
+from quoth.serve.http import corpus_schema
+from quoth.serve.http.corpus import Id, listed_document
+from quoth.serve.http.description import ASKING, errors
+from quoth.serve.http.service import Service
+from quoth.serve.http.uploads import FORM, uploaded
+from quoth.serve.library import Library
+from quoth.serve.metrics import Metrics
+
+_BODY = {"requestBody": {"required": True, "content": FORM}}
+_WIDTH = 1_200
+
+
+def file_routes(library: Library, service: Service, metrics: Metrics) -> APIRouter:
+    """Return the routes.
+
+    Args:
+        library: The corpus.
+        service: Has the limits, and runs parsers, few at a time.
+        metrics: Counts the files that are parsed.
+    """
+    router = APIRouter(prefix="/v1/corpus/documents", tags=["corpus"], responses=ASKING)
+    settings = service.settings
+    limits = DocumentLimits(
+        file_bytes=settings.file_bytes, characters=settings.context_characters, memory_bytes=settings.parser_bytes
+    )
+
+    @router.post("", summary="Add a file", openapi_extra=_BODY, status_code=201, responses=errors(files=True))
+    async def add(request: Request) -> corpus_schema.ListedDocument:
+        """Add a file (.txt, .md, .html, .docx, .pdf, .epub); one of the same name is replaced, if it was added here."""
+        if settings.read_only:
+            raise ApiError(
+                403, "read_only", "the corpus of this server is read-only", "Ask the administrator to add the file."
+            )
+        async with uploaded(request) as (file, name):
+            plain = PurePosixPath(name.replace("\\", "/")).name
+            with metrics.parsing():
+                entry = await service.desk.within_deadline(lambda: library.add(file.read(), plain, limits))
+        return listed_document(entry)
+
+    @router.get("/{id}/pages/{number}", summary="Draw a page", response_class=Response)
+    async def page(
+        id: Id,
+        number: Annotated[int, Path(ge=1, le=100_000)],
+        width: Annotated[int, Query(ge=50, le=2_400, description="In pixels.")] = _WIDTH,
+    ) -> Response:
+        """A page of a PDF as PNG. Boxes of answers are in points from its upper left corner."""
+        data = await service.desk.apart(partial(library.original, id))
+        drawn = await service.desk.within_deadline(lambda: draw_page(data, number, width, limits))
+        return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+    return router
