@@ -13,6 +13,8 @@ import { themeSwitch } from "./theme.js";
 
 const PER_PAGE = 50;
 const TOP_K = 5;
+// Other answers below this probability are not shown beside an answer.
+const UNLIKELY = 0.01;
 // A filter is sent when nothing was typed for so long, in milliseconds.
 const PAUSE = 200;
 
@@ -117,7 +119,8 @@ class Library {
     const title = no_answer ? "No document seems to answer" : "Answers";
     byId("found-title").textContent = title;
     byId("found-reason").textContent = no_answer && reason ? `${reason[0].toUpperCase()}${reason.slice(1)}.${answers.length ? " The closest:" : ""}` : "";
-    byId("answers").replaceChildren(...answers.map((answer, index) => this.#answer(answer, index === 0 && !no_answer)));
+    const shown = answers.filter(({ probability }, index) => no_answer || index === 0 || probability >= UNLIKELY);
+    byId("answers").replaceChildren(...shown.map((answer, index) => this.#answer(answer, index === 0 && !no_answer)));
     this.#current(0);
     say(answers.length && !no_answer ? `${answers[0].text}, in ${answers[0].name}` : title);
   }
