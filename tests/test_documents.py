@@ -90,6 +90,22 @@ def test_the_box_of_an_answer_encloses_its_letters():
     assert document.page_sizes == ((612, 792),) * 3
 
 
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_the_box_of_a_word_on_a_rotated_page_is_where_the_drawn_page_has_it(turn):
+    pypdfium2 = pytest.importorskip("pypdfium2")
+    changed = b"/Rotate %d /MediaBox [50 30 662 822]" % turn
+    data = pdf(["Some keys are made of brass."]).replace(b"/MediaBox [0 0 612 792]", changed)
+    document = read_document(data, "a.pdf")
+    assert document.page_sizes == (((792, 612),) if turn != 180 else ((612, 792),))
+    drawn = pypdfium2.PdfDocument(data)[0].render(scale=1).to_numpy()[..., 0]
+    ink = [(x, y) for y, row in enumerate(drawn) for x, dark in enumerate(row) if dark < 100]
+    for box in document.boxes:
+        assert any(box.left <= x <= box.right and box.top <= y <= box.bottom for x, y in ink), box
+    frame = [min(b.left for b in document.boxes), min(b.top for b in document.boxes)]
+    frame += [max(b.right for b in document.boxes), max(b.bottom for b in document.boxes)]
+    assert all(frame[0] - 2 <= x <= frame[2] + 2 and frame[1] - 2 <= y <= frame[3] + 2 for x, y in ink)
+
+
 def test_pages_without_text_are_noted():
     assert read_document(pdf(["One."], [], ["Three."]), "a.pdf").notes == ("without text (scanned?): page 2",)
 

@@ -14,6 +14,8 @@ from quoth.errors import DocumentError
 
 _ENDINGS = (*KINDS, ".text", ".markdown", ".htm", ".xhtml")
 _AHEAD = 8
+# Time limit for a file of one's own, in seconds; a manual of 150 pages may take 20 on a busy machine.
+_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def read_file(path: Path, limits: DocumentLimits | None = None) -> Document | Un
 
 def load_file(path: Path, limits: DocumentLimits | None = None) -> tuple[Document, bytes] | Unread:
     """Read one file, and return the document and the content of the file."""
-    limits = limits or DocumentLimits()
+    limits = limits or DocumentLimits(seconds=_SECONDS)
     try:
         if (size := path.stat().st_size) > limits.file_bytes:
             return Unread(str(path), f"a file must have at most {limits.file_bytes:,} bytes, but has {size:,}")

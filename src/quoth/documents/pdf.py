@@ -19,6 +19,8 @@ _WORD = re.compile(r"\S+")
 # What PDFium returns for a hyphen at the end of a line.
 _HYPHENS = (0x02, 0xFFFE)
 _SCALE = 100
+# Distance of the points by which the transformation of a page is measured; so far that rounding does not matter.
+_FAR = 10_000.0
 
 
 @dataclass(slots=True)
@@ -96,10 +98,11 @@ def _read_page(page: Any) -> Page:
     codes = [pdfium.FPDFText_GetUnicode(text_page, index) for index in range(text_page.count_chars())]
     characters, places = _cleaned(codes)
     result = Page("".join(characters), page.get_size())
+    display = _Display.of(page, result.size)
     for word in _WORD.finditer(result.text):
         first, last = places[word.start()], places[word.end() - 1]
         for rectangle in range(text_page.count_rects(first, last - first + 1)):
-            sides = _shown(page, result.size, text_page.get_rect(rectangle))
+            sides = display.rectangle(text_page.get_rect(rectangle))
             result.boxes.append((word.start(), word.end(), *sides))
     text_page.close()
     page.close()
@@ -137,18 +140,38 @@ def _cleaned(codes: list[int]) -> tuple[list[str], list[int]]:
     return ["\ufffd" if 0xD800 <= ord(each) < 0xE000 else each for each in characters[blanks:]], places[blanks:]
 
 
-def _shown(
-    page: Any, size: tuple[float, float], sides: tuple[float, float, float, float]
-) -> tuple[float, float, float, float]:
-    """Convert a rectangle (left, bottom, right, top) from page coordinates to those of the displayed page."""
-    import pypdfium2.raw as pdfium
+@dataclass(frozen=True, slots=True)
+class _Display:
+    """The affine transformation from page coordinates to those of the displayed page, in points.
 
-    left, bottom, right, top = sides
-    width, height = (round(side * _SCALE) for side in size)
-    shown = []
-    for x, y in ((left, top), (right, bottom)):
-        across, down = ctypes.c_int(), ctypes.c_int()
-        pdfium.FPDF_PageToDevice(page, 0, 0, width, height, 0, x, y, across, down)
-        shown.append((across.value / _SCALE, down.value / _SCALE))
-    (x0, y0), (x1, y1) = shown
-    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+    A point ``(x, y)`` is displayed at ``(a x + b y + c, d x + e y + f)``.
+    """
+
+    a: float
+    b: float
+    c: float
+    d: float
+    e: float
+    f: float
+
+    @classmethod
+    def of(cls, page: Any, size: tuple[float, float]) -> _Display:
+        """Ask PDFium where three points are, because a page may be rotated and its boxes may begin anywhere."""
+        import pypdfium2.raw as pdfium
+
+        width, height = (round(side * _SCALE) for side in size)
+
+        def device(x: float, y: float) -> tuple[float, float]:
+            across, down = ctypes.c_int(), ctypes.c_int()
+            pdfium.FPDF_PageToDevice(page, 0, 0, width, height, 0, x, y, across, down)
+            return across.value / _SCALE, down.value / _SCALE
+
+        (c, f), (right, under), (beside, above) = device(0, 0), device(_FAR, 0), device(0, _FAR)
+        return cls((right - c) / _FAR, (beside - c) / _FAR, c, (under - f) / _FAR, (above - f) / _FAR, f)
+
+    def rectangle(self, sides: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """Return a rectangle (left, bottom, right, top) as displayed: left, top, right, bottom."""
+        left, bottom, right, top = sides
+        across = (self.a * left + self.b * top + self.c, self.a * right + self.b * bottom + self.c)
+        down = (self.d * left + self.e * top + self.f, self.d * right + self.e * bottom + self.f)
+        return min(across), min(down), max(across), max(down)
