@@ -15,6 +15,7 @@ PATHS = [
     ("POST", "/"), ("POST", "/v1/answer"), ("POST", "/v1/answers"), ("POST", "/v1/explain"), ("POST", "/v1/texts"),
     ("POST", "/v1/verify"), ("GET", "/v1/texts/{handle}"),
     ("DELETE", "/v1/texts/{handle}"), ("GET", "/v1/reader"), ("POST", "/v1/reader/reload"),
+    ("POST", "/v1/jobs"), ("GET", "/v1/jobs/{id}"), ("DELETE", "/v1/jobs/{id}"), ("GET", "/v1/jobs/{id}/results"),
     ("GET", "/healthz"),
     ("GET", "/readyz"), ("GET", "/metrics"),
 ]  # fmt: skip

@@ -57,8 +57,13 @@ class ServeSettings:
     connections: Annotated[int, "Maximum number of open connections.", COUNT] = 2_000
     queue_tokens: Annotated[int, "Maximum tokens in the queue, and of one request.", COUNT] = 500_000
     batch_tokens: Annotated[int, "Maximum tokens per batch, padding included.", COUNT] = 1_024
+    jobs: Annotated[int, "Maximum number of jobs at a time in each worker.", COUNT] = 4
+    job_rows: Annotated[int, "Maximum number of rows per job.", COUNT] = 10_000
+    job_bytes: Annotated[int, "Disk space for the results of all jobs, which all workers share.", COUNT] = 64 * _MIB
     text_bytes: Annotated[int, "Disk space for stored texts, which all workers share.", COUNT] = 64 * _MIB
-    text_s: Annotated[float, "Seconds that a text is stored after its last use.", ABOVE_ZERO] = 3_600.0
+    text_s: Annotated[
+        float, "Seconds that a text is stored after its last use, and a job after its end.", ABOVE_ZERO
+    ] = 3_600.0
     token_file: Annotated[str | None, "A file of bearer tokens, one a line, which is read again when it changes."] = (
         None
     )

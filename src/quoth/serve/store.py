@@ -40,6 +40,51 @@ def store_folder() -> Iterator[Path]:
         yield Path(folder) / "texts.sqlite"
 
 
+class Database:
+    """An SQLite file that threads and processes share. Each thread has its own connection.
+
+    Args:
+        file: The file, which is created for this user only if it is missing.
+        tables: Statements that create its tables.
+    """
+
+    def __init__(self, file: Path, tables: str) -> None:
+        self._file = file
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        # SQLite gives its other files the mode of the first one.
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
+        self.connection().executescript(tables)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Lock the file for this process and thread, and commit at the end."""
+        database = self.connection()
+        database.execute("BEGIN IMMEDIATE")
+        with database:
+            yield database
+
+    def connection(self) -> sqlite3.Connection:
+        """Return the connection of this thread."""
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            # Closed by another thread at shutdown.
+            found = sqlite3.connect(self._file, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            # Freed pages are overwritten and given back: a deleted text is gone.
+            for pragma in ("auto_vacuum=FULL", "journal_mode=WAL", "synchronous=OFF", "secure_delete=ON"):
+                found.execute(f"PRAGMA {pragma}")
+            self._local.connection = found
+            self._opened.append(found)
+        return found
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+
+
 class Texts:
     """Stores texts by handle, and removes the least recently used ones. Thread-safe.
 
@@ -52,23 +97,17 @@ class Texts:
 
     def __init__(self, file: Path, max_bytes: int, seconds: float, clock: Callable[[], float] = time.time) -> None:
         self.seconds = seconds
-        self._file = file
+        self._database = Database(file, _TABLES)
         self._max_bytes = max_bytes
         self._clock = clock
-        self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
-        # SQLite gives its other files the mode of the first one.
-        with suppress(FileExistsError):
-            os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
-        self._connection().executescript(_TABLES)
 
     @property
     def size(self) -> int:
         """Size of all texts, in bytes."""
-        return int(self._connection().execute("SELECT coalesce(sum(size), 0) FROM texts").fetchone()[0])
+        return int(self._database.connection().execute("SELECT coalesce(sum(size), 0) FROM texts").fetchone()[0])
 
     def __len__(self) -> int:
-        return int(self._connection().execute("SELECT count(*) FROM texts").fetchone()[0])
+        return int(self._database.connection().execute("SELECT count(*) FROM texts").fetchone()[0])
 
     def put(self, text: Text) -> bool:
         """Store a text, removing others if needed; return False if it is larger than the whole store."""
@@ -77,7 +116,7 @@ class Texts:
         size = len(content) + len(pages or "")
         if size > self._max_bytes:
             return False
-        with self._writing() as database:
+        with self._database.writing() as database:
             row = (text.handle, content, pages, size, self._clock())
             database.execute("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?, ?)", row)
             database.execute("DELETE FROM removed WHERE handle = ?", (text.handle,))
@@ -92,19 +131,19 @@ class Texts:
 
     def get(self, handle: str) -> Text | None:
         """Return a text and renew its lifetime; ``None`` if it is unknown or has expired."""
-        database, now = self._connection(), self._clock()
+        database, now = self._database.connection(), self._clock()
         row = database.execute("SELECT text, pages, used FROM texts WHERE handle = ?", (handle,)).fetchone()
         if row is None or row[2] < now - self.seconds:
             return None
         if row[2] < now - _RENEWED * self.seconds:
-            with self._writing() as database:
+            with self._database.writing() as database:
                 database.execute("UPDATE texts SET used = ? WHERE handle = ?", (now, handle))
         pages = None if row[1] is None else tuple(Span(start, end) for start, end in json.loads(row[1]))
         return Text(handle, bytes(row[0]).decode("utf-8", "surrogatepass"), pages)
 
     def has_expired(self, handle: str) -> bool:
         """Return True if a text with this handle was stored, and is not any more."""
-        found = self._connection().execute(
+        found = self._database.connection().execute(
             "SELECT 1 FROM removed WHERE handle = ? UNION SELECT 1 FROM texts WHERE handle = ? AND used < ?",
             (handle, handle, self._clock() - self.seconds),
         )
@@ -112,12 +151,12 @@ class Texts:
 
     def delete(self, handle: str) -> bool:
         """Remove a text for good; return False if there is none."""
-        with self._writing() as database:
+        with self._database.writing() as database:
             return database.execute("DELETE FROM texts WHERE handle = ?", (handle,)).rowcount > 0
 
     def expire(self) -> None:
         """Remove expired texts."""
-        with self._writing() as database:
+        with self._database.writing() as database:
             oldest = self._clock() - self.seconds
             for (handle,) in database.execute("SELECT handle FROM texts WHERE used < ?", (oldest,)).fetchall():
                 self._remove(database, handle)
@@ -126,31 +165,8 @@ class Texts:
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        for connection in self._opened:
-            connection.close()
-        self._opened.clear()
+        self._database.close()
 
     def _remove(self, database: sqlite3.Connection, handle: str) -> None:
         database.execute("DELETE FROM texts WHERE handle = ?", (handle,))
         database.execute("INSERT OR REPLACE INTO removed (handle) VALUES (?)", (handle,))
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Lock the database for this process and thread, and commit at the end."""
-        database = self._connection()
-        database.execute("BEGIN IMMEDIATE")
-        with database:
-            yield database
-
-    def _connection(self) -> sqlite3.Connection:
-        """Return the connection of this thread."""
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            # Closed by another thread at shutdown.
-            found = sqlite3.connect(self._file, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-            # Freed pages are overwritten and given back: a deleted text is gone.
-            for pragma in ("auto_vacuum=FULL", "journal_mode=WAL", "synchronous=OFF", "secure_delete=ON"):
-                found.execute(f"PRAGMA {pragma}")
-            self._local.connection = found
-            self._opened.append(found)
-        return found

@@ -34,10 +34,12 @@ from quoth.serve.http.description import ASKING, describe, errors
 from quoth.serve.http.errors import checked, failed, refuse
 from quoth.serve.http.exchange import App
 from quoth.serve.http.identity import ServedReader
+from quoth.serve.http.jobs import Runner, job_routes
 from quoth.serve.http.middleware import Guard
 from quoth.serve.http.rooms import Room, Rooms
 from quoth.serve.http.service import Service
 from quoth.serve.http.uploads import FORM, uploaded
+from quoth.serve.jobs import Jobs
 from quoth.serve.library import Library
 from quoth.serve.metrics import Metrics
 from quoth.serve.queue.batcher import Batcher
@@ -75,12 +77,13 @@ def create_app(
     rooms = Rooms({served.name: served, **(also or {})}, lambda each: Room.of(each, settings, metrics, tracing))
     texts = Texts(store, settings.text_bytes, settings.text_s)
     service = Service(rooms, settings, metrics, texts)
+    runner = Runner(service, Jobs(store.with_name("jobs.sqlite"), settings.job_bytes, settings.text_s))
     _watch(metrics, service)
     app = FastAPI(
         title="Quoth", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
-        openapi_url="/openapi.json", lifespan=partial(_running, service, tracing),
+        openapi_url="/openapi.json", lifespan=partial(_running, service, runner, tracing),
     )  # fmt: skip
-    for router in _routers(app, service, metrics):
+    for router in (*_routers(app, service, metrics), *job_routes(runner, _JsonRoute)):
         app.include_router(router)
     if settings.corpus is not None:
         library = Library(settings.corpus)
@@ -113,9 +116,9 @@ def _with_cors(settings: ServeSettings, app: App) -> App:
 
 
 @asynccontextmanager
-async def _running(service: Service, tracing: Tracing, app: FastAPI) -> AsyncIterator[None]:
+async def _running(service: Service, runner: Runner, tracing: Tracing, app: FastAPI) -> AsyncIterator[None]:
     """Run the queues and warm the readers up; on shutdown, stop after all requests are answered."""
-    tasks = [asyncio.create_task(work) for work in (_expire(service), _warm_up(service, app))]
+    tasks = [asyncio.create_task(work) for work in (_expire(service, runner), _warm_up(service, app))]
     _reload_on_hangup(service)
     try:
         yield
@@ -125,6 +128,7 @@ async def _running(service: Service, tracing: Tracing, app: FastAPI) -> AsyncIte
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks)
+        await runner.close()
         await service.rooms.close()
         service.texts.close()
         await asyncio.to_thread(tracing.close)
@@ -157,10 +161,11 @@ def _reload_on_hangup(service: Service) -> None:
     loop.add_signal_handler(signal.SIGHUP, hangup)
 
 
-async def _expire(service: Service) -> None:
+async def _expire(service: Service, runner: Runner) -> None:
     while True:
         await asyncio.sleep(_EXPIRE_S)
         await asyncio.to_thread(service.texts.expire)
+        await asyncio.to_thread(runner.jobs.expire)
 
 
 def _routers(app: FastAPI, service: Service, metrics: Metrics) -> tuple[APIRouter, ...]:

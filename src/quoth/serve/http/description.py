@@ -59,6 +59,10 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
         code="reader_not_found", message="reader must be one of shipped, legal, but is leagl",
         hint="See GET /v1/reader for the names.", where="body.reader",
     )),
+    (404, Problem(
+        code="job_not_found", message="no job has this id, or it has expired", hint="Send it again with POST /v1/jobs.",
+        where="path.id",
+    )),
     (408, Problem(
         code="too_slow", message="the body was not received within 20 seconds", hint="Send it faster, or send less.",
     )),

@@ -29,7 +29,7 @@ _ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 _ENDPOINTS = frozenset(
     (
         *("/", "/v1/answer", "/v1/answers", "/v1/texts", "/v1/explain", "/v1/verify", "/v1/reader"),
-        "/v1/reader/reload",
+        *("/v1/reader/reload", "/v1/jobs"),
         *("/v1/corpus/answer", "/v1/corpus/verify", "/v1/corpus/search", "/v1/corpus/documents"),
         *("/metrics", "/healthz", "/readyz"),
     )
@@ -166,6 +166,8 @@ def _request_id(given: str) -> str:
 def _endpoint(path: str) -> str:
     if path in _ENDPOINTS:
         return path
+    if path.startswith("/v1/jobs/"):
+        return "/v1/jobs/{id}/results" if path.endswith("/results") else "/v1/jobs/{id}"
     kinds = {"/v1/texts/": "/v1/texts/{handle}", "/v1/corpus/documents/": "/v1/corpus/documents/{id}"}
     return next((kind for start, kind in kinds.items() if path.startswith(start)), "other")
 

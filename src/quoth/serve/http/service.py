@@ -87,26 +87,38 @@ class Service:
             return to_json(schema.AnswerResponse(**dict(found), timing=timing(times), reader=name_of(room)))
 
         build = partial(self._queries_of, asked)
-        return Said(await room.desk.ask(build, self._choice(asked, room), render), room.served.hash)
+        return Said(await room.desk.ask(build, self.choice(asked, room), render), room.served.hash)
 
     async def answers(self, asked: schema.AnswersRequest) -> Said:
         """Answer many questions; each result has answers or an error."""
         room = self.rooms.get(asked.reader)
-        given = asked.rows if asked.rows is not None else asked.questions
-        assert given is not None
-        if len(given) > self.settings.rows:
-            raise too_large("rows of a request", self.settings.rows, len(given), "rows", "body")
+        given = self.given(asked, self.settings.rows, "rows")
 
         def build() -> list[Query]:
-            # An invalid source that is shared by all questions is an error of the whole request.
-            shared = self._source(asked, "body") if asked.rows is None else None
-            return [self._row(shared, index, row) for index, row in enumerate(given)]
+            shared = self.shared(asked)
+            return [self.row(shared, index, row) for index, row in enumerate(given)]
 
         def render(replies: list[Reply], times: Times) -> bytes:
-            self._count(replies)
+            self.count_all(replies)
             return rows_json(replies, timing(times), name_of(room))
 
-        return Said(await room.desk.ask(build, self._choice(asked, room), render), room.served.hash)
+        return Said(await room.desk.ask(build, self.choice(asked, room), render), room.served.hash)
+
+    def given(self, asked: schema.AnswersRequest, most: int, flag: str) -> list[Any]:
+        """Return the rows or questions of a request.
+
+        Raises:
+            ApiError: If there are too many.
+        """
+        given = asked.rows if asked.rows is not None else asked.questions
+        assert given is not None
+        if len(given) > most:
+            raise too_large("rows of a request", most, len(given), flag, "body")
+        return given
+
+    def shared(self, asked: schema.AnswersRequest) -> tuple[Text, ...] | None:
+        """Return the source of all questions, whose error is one of the whole request; ``None`` for rows."""
+        return self._source(asked, "body") if asked.rows is None else None
 
     async def explain(self, asked: schema.ExplainRequest) -> Said:
         """Answer one question, and explain its answers."""
@@ -125,7 +137,7 @@ class Service:
             self.count(explanation.prediction)
             return to_json(explained(explanation, query.texts[0], timing(times), name_of(room)))
 
-        return Said(await room.desk.explain(build, self._choice(asked, room), render), room.served.hash)
+        return Said(await room.desk.explain(build, self.choice(asked, room), render), room.served.hash)
 
     @property
     def desk(self) -> Desk:
@@ -147,7 +159,8 @@ class Service:
         """Count an answered question."""
         self._metrics.answered(prediction.no_answer)
 
-    def _count(self, replies: list[Reply]) -> None:
+    def count_all(self, replies: list[Reply]) -> None:
+        """Count the questions that were answered."""
         for reply in replies:
             if isinstance(reply.found, Prediction):
                 self.count(reply.found)
@@ -281,7 +294,8 @@ class Service:
             "expires_in_s": self.settings.text_s,
         }
 
-    def _choice(self, asked: schema.Choice, room: Room) -> DecodeSettings:
+    def choice(self, asked: schema.Choice, room: Room) -> DecodeSettings:
+        """Return the decoding settings of a request."""
         if asked.min_probability is not None and asked.null_threshold is not None:
             raise _both_given()
         return room.desk.reader.decode_settings(
@@ -292,7 +306,7 @@ class Service:
             overlapping=asked.overlapping,
         )
 
-    def _row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query:
+    def row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query:
         """Return one row of many as a query, with an error if the row is invalid."""
         where = f"body.rows.{index}" if shared is None else f"body.questions.{index}"
         try:

@@ -21,8 +21,13 @@ def to_json(model: BaseModel) -> bytes:
 
 def rows_json(replies: Sequence[Reply], timing: schema.Timing, reader: schema.ReaderName) -> bytes:
     """Return an AnswersResponse as JSON, row by row: in one piece it would keep other threads waiting."""
-    rows = b",".join(to_json(_row(index, reply)) for index, reply in enumerate(replies))
+    rows = b",".join(row_json(index, reply) for index, reply in enumerate(replies))
     return b'{"results":[%s],"timing":%s,"reader":%s}' % (rows, to_json(timing), to_json(reader))
+
+
+def row_json(index: int, reply: Reply) -> bytes:
+    """Return the result of one row as JSON."""
+    return to_json(_row(index, reply))
 
 
 def _row(index: int, reply: Reply) -> schema.RowResult:

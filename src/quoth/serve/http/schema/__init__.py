@@ -5,6 +5,8 @@
     POST /v1/texts           TextRequest or a file -> TextResponse   store a text, to use its handle in questions
     GET  /v1/texts/{handle}                 -> StoredText        a stored text; after a 404, send it again
     POST /v1/explain         ExplainRequest -> ExplainResponse   windows, tokens, offsets and logits of one question
+    POST /v1/jobs            AnswersRequest -> JobResponse       the same for more rows than a request may have
+    GET  /v1/jobs/{id}, /v1/jobs/{id}/results -> JobResponse, JobResults   its progress; its results
     POST /v1/verify          VerifyRequest  -> VerifyResponse    are these quotes in the texts, word for word
     GET  /v1/reader                         -> ReaderResponse    the reader, its settings, and the limits of this server
     GET  /healthz, /readyz                  -> Health            liveness; readiness
@@ -48,6 +50,7 @@ from quoth.serve.http.schema.common import (
     TopK,
 )
 from quoth.serve.http.schema.hosted import HostedAnswer, HostedInputs, HostedParameters, HostedRequest
+from quoth.serve.http.schema.jobs import JOB, JobResponse, JobResults
 from quoth.serve.http.schema.requests import (
     AnswerRequest,
     AnswersRequest,
@@ -70,6 +73,7 @@ from quoth.serve.http.schema.verify import (
 
 __all__ = [
     "HANDLE",
+    "JOB",
     "QUESTION",
     "TEXT",
     "AnswerRequest",
@@ -89,6 +93,8 @@ __all__ = [
     "HostedInputs",
     "HostedParameters",
     "HostedRequest",
+    "JobResponse",
+    "JobResults",
     "LimitsResponse",
     "MaxAnswerTokens",
     "NullThreshold",

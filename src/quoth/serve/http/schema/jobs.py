@@ -1,0 +1,32 @@
+"""Jobs of many rows: what they answer is read when it is there."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from quoth.serve.errors import Problem
+from quoth.serve.http.schema.answers import ReaderName, RowResult
+
+JOB = "9f3c1d5a7b2e4c6d8e0f1a2b3c4d5e6f"
+
+
+class JobResponse(BaseModel):
+    """A job and its progress."""
+
+    id: str = Field(examples=[JOB])
+    status: Literal["running", "done", "failed", "cancelled", "lost"] = Field(
+        description="lost: the process that worked on it has ended; send it again."
+    )
+    rows: int = Field(description="Number of its rows.")
+    done: int = Field(description="Number of rows with a result.")
+    error: Problem | None = Field(default=None, description="Why it failed.")
+    reader: ReaderName
+
+
+class JobResults(BaseModel):
+    """Some results of a job, in the order of its rows."""
+
+    results: list[RowResult]
+    next: int | None = Field(description="The offset of the next results; null after the last one of a job that ended.")
