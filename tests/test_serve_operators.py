@@ -53,6 +53,16 @@ def test_a_request_has_an_id_in_the_response_and_in_the_log_without_texts():
     assert (other["endpoint"], other["status"]) == ("other", "404")
 
 
+def test_the_client_behind_a_trusted_proxy_is_logged():
+    for flags, client in ((("--trusted-proxies", "127.0.0.1"), "192.0.2.7"), ((), "127.0.0.1")):
+        with process("--access-log", "--log-format", "json", *flags) as server:
+            server.get("/v1/reader", **{"X-Forwarded-For": "192.0.2.7", "X-Request-ID": "mine"})
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(30) == 0
+        lines = [json.loads(line) for line in server.log if line.startswith(b"{")]
+        assert [line["client"] for line in lines if line.get("request_id") == "mine"] == [client]
+
+
 def test_metrics_tell_of_the_process_the_queue_and_answers():
     with process() as server:
         server.post("/v1/answer", {**ANSWER, "null_threshold": -1e9})

@@ -71,6 +71,8 @@ class Exchange:
         status: The status of the response; "gone" if the client left before.
         received: Size of the request's body so far, in bytes.
         sent: Size of the response's body so far, in bytes.
+        has_body: Whether the request has a body.
+        complete: Called once, when the body is complete; may raise an ApiError to refuse the request.
         answered: Called once, when the response is sent but for its last byte, or the client has left.
     """
 
@@ -79,6 +81,7 @@ class Exchange:
     ) -> None:
         self.status = "gone"
         self.sent = 0
+        self.complete: Callable[[], None] = _nothing
         self.answered: Callable[[], None] = _nothing
         self._scope = scope
         self._receive = receive
@@ -88,7 +91,7 @@ class Exchange:
         self.received = 0
         self._held = 0
         given = Headers(scope=scope)
-        self._is_unread = given.get("content-length", "0") != "0" or "transfer-encoding" in given
+        self._is_unread = self.has_body = given.get("content-length", "0") != "0" or "transfer-encoding" in given
         self._read_by = asyncio.get_running_loop().time() + rules.read_s
         self._whole = asyncio.Event()
 
@@ -139,6 +142,7 @@ class Exchange:
         if not message.get("more_body"):
             self._is_unread = False
             self._whole.set()
+            self.complete()
         return message
 
     async def _departure(self) -> None:

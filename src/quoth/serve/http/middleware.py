@@ -43,8 +43,8 @@ _UPLOADS = ("/v1/texts", "/v1/corpus/documents")
 class Guard:
     """ASGI middleware around the application.
 
-    A request gets a slot if it is allowed and needs the reader or a stored text. Refusals, the page, the documentation,
-    health checks and metrics need none, so they are answered however many requests there are.
+    A request gets a slot when its body is complete, if it is allowed and needs the reader or a stored text. Refusals, the
+    page, the documentation, health checks and metrics need none, so they are answered however many requests there are.
     """
 
     def __init__(
@@ -125,10 +125,19 @@ class Guard:
             if connection is not None:
                 connection.release()
 
-        self._held += 1
-        if connection is not None:
-            connection.hold()
-        exchange.answered = release
+        def take() -> None:
+            if refused := self._no_slot():
+                raise refused
+            self._held += 1
+            if connection is not None:
+                connection.hold()
+            exchange.answered = release
+
+        # A body that is on its way needs none, so that slow clients cannot take all of them.
+        if exchange.has_body:
+            exchange.complete = take
+        else:
+            take()
         await exchange.run(self.app)
 
     def _no_slot(self) -> ApiError | None:
