@@ -316,7 +316,7 @@ def test_the_description_has_examples_that_work(server):
         if "$ref" in schema:
             schema = description["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
         for example in schema.get("examples", []):
-            assert server.post(path, example)[0] == 200
+            assert server.post(path, example)[0] == (202 if path == "/v1/jobs" else 200)
             tried += 1
     assert tried >= 5
 

@@ -43,8 +43,8 @@ _UPLOADS = ("/v1/texts", "/v1/corpus/documents")
 class Guard:
     """ASGI middleware around the application.
 
-    A request gets a slot when its body is complete, if it is allowed and needs the reader or a stored text. Refusals, the
-    page, the documentation, health checks and metrics need none, so they are answered however many requests there are.
+    A request gets a slot when its body is complete, if it is allowed and needs the reader or a stored text. Refusals,
+    the page, the documentation, health checks and metrics need none, so they are answered in any case.
     """
 
     def __init__(
