@@ -163,6 +163,15 @@ def test_a_spreadsheet_with_names_of_its_own_is_repaired(quoth, tmp_path):
     assert golds == [["Ana Ribeiro"], [], ["1903"]]
 
 
+def test_numbered_columns_are_several_answers(quoth, tmp_path):
+    table = f"question,context,Answer 1,Answer 2\nWho?,{ANA},Ana Ribeiro,Ana\nWhen?,{ANA},1903,\nWhy?,{ANA},,\n"
+    (tmp_path / "mine.csv").write_text(table)
+    assert quoth("check", tmp_path / "mine.csv")[0] == 1
+    assert quoth("repair", tmp_path / "mine.csv", "-o", tmp_path / "out.json")[0] == 0
+    golds = [[gold.text for gold in each.golds] for each in read_examples(tmp_path / "out.json")]
+    assert golds == [["Ana Ribeiro", "Ana"], ["1903"], []]
+
+
 @pytest.mark.parametrize(("text", "start"), [("none", 5), ("Natal N/A", -1), ("none", -1)])
 def test_words_that_may_be_an_answer_are_kept(text, start):
     context = "Of the three none came back." if start == -1 and text == "none" else ANA

@@ -187,7 +187,8 @@ def check_columns(
         first: The first row, whose values show the content of columns with other names.
     """
     before = problems.errors
-    known = other_names(names)  # the check of the rows reports these, and they can be repaired
+    # The check of the rows reports these, and they can be repaired.
+    known = {**other_names(names), **dict.fromkeys(numbered_answers(names), "answers")}
     for name in ("question", "context"):
         if name not in names and name not in known.values():
             problems.add(where, missing("column", name, names))
@@ -244,6 +245,18 @@ def other_names(names: Iterable[object]) -> dict[str, str]:
     if len(answers) == 1 and len(starts) <= 1 and not words:
         found |= {answers[0]: "answers", **dict.fromkeys(starts, "answer_start")}
     return found
+
+
+def numbered_answers(names: Iterable[object]) -> list[str]:
+    """Return the keys or columns with the texts of several answers, such as ``answer 1`` and ``answer 2``, in order.
+
+    Empty if there are fewer than two, or if the answers are under their own name.
+    """
+    given = [str(name) for name in names]
+    if {"answers", "answer_text", "answer_start"} & set(given):
+        return []
+    found = [name for name in given if re.fullmatch(r"answer[ _-]?(text)?[ _-]?[0-9]{1,2}", name.strip().lower())]
+    return found if len(found) > 1 else []
 
 
 def answer_like(name: object) -> bool:

@@ -12,7 +12,7 @@ from quoth.data.check import check
 from quoth.data.flat import TRUTHS
 from quoth.data.repair.places import places_of, whole_words
 from quoth.data.repair.rules import RULES, Change
-from quoth.data.rows import Problems, Row, other_names, whole
+from quoth.data.rows import Problems, Row, numbered_answers, other_names, whole
 
 # Texts that people write where there is no answer.
 _NO_ANSWER = frozenset(
@@ -94,6 +94,11 @@ class _RowRepair:
         self._changes.append(Change(self._row.where, _id(self._row.fields), rule, field, before, after))
 
     def _rename_keys(self) -> None:
+        numbered = numbered_answers(self._fields) if "names" in self._rules else []
+        if numbered:
+            texts = [self._fields.pop(name) for name in numbered]
+            self._fields["answers"] = [text for text in texts if text not in (None, "")]
+            self._note("names", "answers", numbered, self._fields["answers"])
         names = other_names(self._fields) if "names" in self._rules else {}
         if not names:
             return
