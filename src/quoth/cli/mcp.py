@@ -24,7 +24,7 @@ def mcp(
     An agent starts this command, and talks to it on standard input and output.
     Without a corpus, each call brings its own texts, and there is no search.
 
-    Example: [cyan]claude mcp add quoth -- quoth mcp --corpus contracts.quoth[/cyan]
+    Example: [cyan]quoth mcp --corpus contracts.quoth[/cyan]
     """
     from quoth import __version__
     from quoth.adapters.mcp import create_server
