@@ -107,6 +107,8 @@ def test_documents_are_listed_by_page_and_filtered(page):
 def test_an_answer_of_a_pdf_is_marked_on_its_drawn_page(page):
     page.ask(QUESTION)
     page.until(lambda: page.find("#leaf canvas").is_displayed(), "the page")
+    in_view = "const box = document.querySelector('.spot').getBoundingClientRect(); return box.bottom <= innerHeight"
+    page.until(lambda: page.run(in_view), "the mark, in view")
     assert page.texts("#leaf-place") == ["Page 2 of 2"]
     assert any("pump" in each and "page 2" in each for each in page.texts("#answers .where"))
     # Where the mark is, the page has ink; the mark has the shape of the answer's box.

@@ -108,8 +108,10 @@ class Library {
     this.attempts.run(async (signal) => {
       const found = await call("v1/corpus/answer", { body: { question, top_k: TOP_K }, signal });
       this.#showAnswers(found);
-      if (found.answers.length) await this.leaves.show(found.answers[0].document, found.answers[0], signal);
-      if (found.answers.length) this.#openDocument();
+      if (!found.answers.length) return;
+      await this.leaves.show(found.answers[0].document, found.answers[0], signal);
+      this.#openDocument();
+      this.leaves.reveal();
     });
   }
 
