@@ -21,6 +21,8 @@ from support.readers import tiny_reader, tiny_tokenizer
 # Modules that import packages that are not in the base install, and the module that runs on import.
 HEAVY = (
     "quoth.adapters",
+    "quoth.corpus.postgres",
+    "quoth.corpus.tantivy_index",
     "quoth.training",
     "quoth.tracking",
     "quoth.tables",

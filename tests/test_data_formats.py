@@ -200,7 +200,7 @@ def test_names_of_columns_are_read_in_any_case(lines, tmp_path):
     assert lines(header + f"1;T;{ANA};Who?;Ana;0;\n2;T;{ANA};Why?;;;True\n", "data.csv") == []
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+@pytest.mark.parametrize("suffix", [".csv", pytest.param(".xlsx", marks=pytest.mark.torch)])
 def test_a_title_above_the_header_is_skipped_with_a_warning(tmp_path, suffix):
     rows = [["Our questions", "", ""], ["", "", ""], ["Question", "Text", "Answer"], ["Who?", ANA, "Ana"]]
     path = tmp_path / f"data{suffix}"
