@@ -112,7 +112,7 @@ test-adapters: $(ADAPTERS)/.made
 
 ## test-long     the long tests: interrupted training, full data sets, the page in Chromium
 test-long: $(FULL)/.made tests/browser/node_modules
-	$(FULL)/bin/python -m pytest -m "long$(LEFT_OUT)"
+	$(FULL)/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "long$(LEFT_OUT)"
 	$(MAKE) test-adapters
 
 ## test-all      test-pythons and test-long

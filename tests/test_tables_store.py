@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import pyarrow as pa
 import pytest
@@ -57,8 +58,11 @@ def bucket(monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    host, port = server.get_host_and_port()
+    # The servers of one process share their content.
+    urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()
     try:
-        yield Bucket(*server.get_host_and_port())
+        yield Bucket(host, port)
     finally:
         server.stop()
 
