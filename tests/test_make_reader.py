@@ -53,7 +53,7 @@ def test_all_stages_produce_a_calibrated_reader(tmp_path):
     command += ["--teacher-base", base]
     command += ["--data", squad.parent, "--runs", tmp_path / "runs", "--ship-to", tmp_path / "tree"]
 
-    first = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    first = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
     assert first.returncode == 0, first.stderr
     assert first.stdout.count("$ quoth train") == 7
 
@@ -77,6 +77,6 @@ def test_all_stages_produce_a_calibrated_reader(tmp_path):
     asked = [each.answer(example.question, example.context) for each in (reader, Reader.load(checkpoint, threads=1))]
     assert asked[0].answers[0].score == pytest.approx(asked[1].answers[0].score, abs=0.1)
 
-    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
     assert again.returncode == 0, again.stderr
     assert "$ quoth train" not in again.stdout  # what is done is left alone
