@@ -3,6 +3,7 @@
 
 import { inWords as answerInWords, showAnswer } from "./answer.js";
 import { askAbout, call } from "./api.js";
+import { onAsk } from "./ask-form.js";
 import { Attempts, say } from "./attempts.js";
 import { Composer } from "./composer.js";
 import { CorrectionForm, Corrections } from "./correct.js";
@@ -64,15 +65,7 @@ class App {
 
   async start() {
     themeSwitch(byId("theme"));
-    byId("ask").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#ask();
-    });
-    this.question.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      this.#ask();
-    });
+    onAsk(this.question, () => this.#ask());
     this.question.addEventListener("input", () => this.#compareQuestion());
     byId("edit").addEventListener("click", () => this.composer.open(this.text?.content ?? "", true));
     byId("new").addEventListener("click", () => this.composer.open("", true));

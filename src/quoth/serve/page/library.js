@@ -2,6 +2,7 @@
 /** The library: lists the documents of the corpus, asks all of them, and shows where an answer stands. */
 
 import { call } from "./api.js";
+import { onAsk } from "./ask-form.js";
 import { Attempts, say } from "./attempts.js";
 import { byId, count, h, percent } from "./dom.js";
 import { DropZone } from "./drop.js";
@@ -32,15 +33,7 @@ class Library {
 
   async start() {
     themeSwitch(byId("theme"));
-    byId("ask").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#ask();
-    });
-    this.question.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      this.#ask();
-    });
+    onAsk(this.question, () => this.#ask());
     this.filter.addEventListener("input", () => {
       clearTimeout(this.typed);
       this.typed = setTimeout(() => this.#list(0), PAUSE);

@@ -1,0 +1,22 @@
+// @ts-check
+/** The form with the question, on every page. */
+
+import { byId } from "./dom.js";
+
+/**
+ * Call a function when the question is asked: by the button, or by Enter without Shift.
+ *
+ * @param {HTMLTextAreaElement} question
+ * @param {() => void} ask
+ */
+export function onAsk(question, ask) {
+  byId("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask();
+  });
+  question.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    ask();
+  });
+}
