@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from quoth.corpus.backend import Backend, SearchEngine
 from quoth.corpus.choice import PER_PASSAGE, choose, passage_answers
+from quoth.corpus.indexing import index_files, key_of, original_of
 from quoth.corpus.passages import sentence_around
-from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed, Known
+from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed
 from quoth.corpus.stores import open_backend
-from quoth.documents import EXTRACTION_VERSION, Document, DocumentLimits, Unread, find_files, read_document
-from quoth.documents.files import load_file
+from quoth.documents import Document, DocumentLimits, read_document
 from quoth.errors import InputError
-from quoth.files import sha256
 from quoth.inputs import wrong_question
 from quoth.names import suggests_names
 from quoth.reading import DecodeSettings, search_batch
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Number of passages that are read for an answer.
 PASSAGES = 10
+# Number of documents from other sources in a transaction.
+_BATCH = 500
 
 
 class Corpus:
@@ -89,54 +91,7 @@ class Corpus:
             progress: Called with the name of each file that was read.
         """
         paths = [paths] if isinstance(paths, str | Path) else list(paths)
-        known, result = self._store.known(), Indexed()
-        for file in find_files(paths):
-            if isinstance(file, Unread):
-                result.problems.append(file)
-                continue
-            self._add_file(file, known.get(_key(file)), limits, result)
-            if progress:
-                progress(str(file))
-        folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
-        gone = [key for key in known if _is_below(key, folders) and not Path(key).exists()]
-        if gone:
-            with self._store.writing():
-                result.removed = sum(self._store.drop(key) for key in gone)
-        self._store.flush()
-        return result
-
-    def _add_file(self, file: Path, known: Known | None, limits: DocumentLimits | None, result: Indexed) -> None:
-        try:
-            stamp = _stamp(file)
-            if known and known.extraction == EXTRACTION_VERSION and self._is_unchanged(file, stamp, known):
-                result.unchanged += 1
-                return
-        except OSError as error:
-            result.problems.append(Unread(str(file), (error.strerror or str(error)).lower()))
-            return
-        loaded = load_file(file, limits)
-        if isinstance(loaded, Unread):
-            result.problems.append(loaded)
-            return
-        try:
-            with self._store.writing():
-                self._store.put(_key(file), stamp, loaded[0], _original(*loaded))
-        except InputError as error:
-            result.problems.append(Unread(str(file), str(error)))
-            return
-        if known:
-            result.changed += 1
-        else:
-            result.added += 1
-
-    def _is_unchanged(self, file: Path, stamp: str, known: Known) -> bool:
-        if known.stamp == stamp:
-            return True
-        if known.file_hash != sha256(file):
-            return False
-        with self._store.writing():
-            self._store.restamp(_key(file), stamp)
-        return True
+        return index_files(self._store, paths, limits, progress)
 
     def add_file(self, data: bytes, name: str, limits: DocumentLimits | None = None) -> Document:
         """Add the content of one file, with its name as key, and return the document.
@@ -146,7 +101,7 @@ class Corpus:
         """
         document = read_document(data, name, limits)
         with self._store.writing():
-            self._store.put(name, document.file_hash, document, _original(document, data))
+            self._store.put(name, document.file_hash, document, original_of(document, data))
         self._store.flush()
         return document
 
@@ -172,8 +127,8 @@ class Corpus:
 
     def add_documents(self, documents: Iterable[Document]) -> int:
         """Add documents from other sources, with their names as keys, and return their number. Commits in batches."""
-        count = 0
-        for batch in _batches(documents):
+        count, left = 0, iter(documents)
+        while batch := list(islice(left, _BATCH)):
             with self._store.writing():
                 for document in batch:
                     self._store.put(document.name, document.file_hash, document)
@@ -188,7 +143,7 @@ class Corpus:
         with self._store.writing():
             for name in names:
                 key = keys.get(str(name), str(name))
-                count += self._store.drop(key) or self._store.drop(_key(Path(name)))
+                count += self._store.drop(key) or self._store.drop(key_of(Path(name)))
         self._store.flush()
         return count
 
@@ -329,32 +284,3 @@ def corpus_decode(
     """
     decode = reader.decode_settings(top_k, null_threshold, min_probability=min_probability)
     return decode if null_threshold is not None else decode.with_(null_threshold=corpus_settings(reader).null_threshold)
-
-
-def _key(file: Path) -> str:
-    return str(file.resolve())
-
-
-def _original(document: Document, data: bytes) -> bytes | None:
-    """Return the content of a file to store: of PDFs, whose pages can be drawn."""
-    return data if document.page_sizes else None
-
-
-def _is_below(key: str, folders: Sequence[Path]) -> bool:
-    return any(folder in Path(key).parents for folder in folders)
-
-
-def _stamp(file: Path) -> str:
-    status = file.stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _batches(documents: Iterable[Document], size: int = 500) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    for document in documents:
-        batch.append(document)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
