@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from quoth.reading import DecodeSettings, WindowBatch, Windower, unbatch
 from quoth.records import Example
 from quoth.serve.errors import ApiError
-from quoth.serve.queue.asking import Desk, Query
+from quoth.serve.queue.asking import Desk
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.queue.jobs import OverloadedError
+from quoth.serve.queue.queries import Query
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
 from support.readers import tiny_engine, tiny_tokenizer

@@ -206,7 +206,9 @@ ROWS = (
         "test_serve_batcher.py -k similar",
     ),
     Row("serve/queue/batcher.py", "or job.deadline <= now:", "or False:", "test_serve_batcher.py -k never_computed"),
-    Row("serve/queue/asking.py", "if tokens > most_tokens:", "if tokens < 0:", "test_serve_limits.py -k maximum_queue"),
+    Row(
+        "serve/queue/queries.py", "if tokens > most_tokens:", "if tokens < 0:", "test_serve_limits.py -k maximum_queue"
+    ),
     Row(
         "serve/page/decide.js",
         "(best.probability ?? 0) < least",
@@ -228,10 +230,13 @@ ROWS = (
     Row("corpus/sqlite.py", "if tables and version not in (1, FORMAT):", "if False:", "test_corpus.py -k format"),
     Row("corpus/sqlite.py", "if tables and application != _APPLICATION:", "if False:", "test_corpus.py -k format"),
     Row(
-        "corpus/corpus.py", "if known.file_hash != sha256(file):", "if False:", "test_corpus_stores.py -k only_changed"
+        "corpus/indexing.py",
+        "if known.file_hash != sha256(file):",
+        "if False:",
+        "test_corpus_stores.py -k only_changed",
     ),
     Row(
-        "corpus/corpus.py",
+        "corpus/indexing.py",
         "if known.stamp == stamp:",
         "if known.stamp != stamp:",
         "test_corpus_stores.py -k only_changed",

@@ -6,17 +6,15 @@ import asyncio
 import multiprocessing
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
-from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -35,8 +33,9 @@ from quoth.serve.http.errors import checked, failed, refuse
 from quoth.serve.http.exchange import App
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.jobs import Runner, job_routes
+from quoth.serve.http.json_routes import JsonRoute, StrictRoute, must_be_json
 from quoth.serve.http.middleware import Guard
-from quoth.serve.http.rooms import Room, Rooms
+from quoth.serve.http.readers import QueuedReader, Readers
 from quoth.serve.http.service import Service
 from quoth.serve.http.uploads import FORM, uploaded
 from quoth.serve.jobs import Jobs
@@ -74,20 +73,22 @@ def create_app(
         also: Further readers by name.
     """
     metrics, tracing = Metrics(), Tracing()
-    rooms = Rooms({served.name: served, **(also or {})}, lambda each: Room.of(each, settings, metrics, tracing))
+    readers = Readers(
+        {served.name: served, **(also or {})}, lambda each: QueuedReader.of(each, settings, metrics, tracing)
+    )
     texts = Texts(store, settings.text_bytes, settings.text_s)
-    service = Service(rooms, settings, metrics, texts)
+    service = Service(readers, settings, metrics, texts)
     runner = Runner(service, Jobs(store.with_name("jobs.sqlite"), settings.job_bytes, settings.text_s))
     _watch(metrics, service)
     app = FastAPI(
         title="Quoth", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
         openapi_url="/openapi.json", lifespan=partial(_running, service, runner, tracing),
     )  # fmt: skip
-    for router in (*_routers(app, service, metrics), *job_routes(runner, _JsonRoute)):
+    for router in (*_routers(app, service, metrics), *job_routes(runner, JsonRoute)):
         app.include_router(router)
     if settings.corpus is not None:
         library = Library(settings.corpus)
-        for router in corpus_routes(library, service, _JsonRoute, ASKING):
+        for router in corpus_routes(library, service, JsonRoute, ASKING):
             app.include_router(router)
         app.include_router(file_routes(library, service, metrics))
     for kind in (HTTPException, RequestValidationError, QuothError):
@@ -129,14 +130,14 @@ async def _running(service: Service, runner: Runner, tracing: Tracing, app: Fast
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks)
         await runner.close()
-        await service.rooms.close()
+        await service.readers.close()
         service.texts.close()
         await asyncio.to_thread(tracing.close)
 
 
 async def _warm_up(service: Service, app: FastAPI) -> None:
     app.state.status = "starting"
-    await service.rooms.open()
+    await service.readers.open()
     app.state.status = "ok"
 
 
@@ -148,9 +149,9 @@ def _reload_on_hangup(service: Service) -> None:
     running: set[asyncio.Task[None]] = set()
 
     async def reload() -> None:
-        for name in service.rooms.names:
+        for name in service.readers.names:
             with suppress(ApiError):  # logged
-                await service.rooms.reload(name)
+                await service.readers.reload(name)
 
     def hangup() -> None:
         if multiprocessing.parent_process() is None:
@@ -178,55 +179,8 @@ def _routers(app: FastAPI, service: Service, metrics: Metrics) -> tuple[APIRoute
     )
 
 
-class _Json(Request):
-    """A request with strict JSON: no NaN, no excessive nesting, and only UTF-8."""
-
-    async def json(self) -> Any:
-        try:
-            return from_json(await self.body(), allow_inf_nan=False)
-        except ValueError as error:
-            raise ApiError(
-                400, "bad_json", f"the body must be JSON in UTF-8, but cannot be read: {error}",
-                "JSON has no NaN, no infinity and no lone surrogates.", "body",
-            ) from None  # fmt: skip
-
-
-class _Route(APIRoute):
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            return await handler(_Json(request.scope, request.receive))
-
-        return handle
-
-
-class _JsonRoute(_Route):
-    """Accepts only JSON. Without a Content-Type header, ``curl -d`` sends form data, which is rejected with a hint."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            _must_be_json(request, "application/json", may_be_missing=not self.strict_content_type)
-            response: Response = await handler(request)
-            return response
-
-        return handle
-
-
-def _must_be_json(request: Request, kinds: str, *, may_be_missing: bool = False) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
-    if not is_json and not (may_be_missing and not kind):
-        raise ApiError(
-            415, "unknown_kind_of_body", f"Content-Type must be {kinds}, but is {kind[:100] or 'missing'}",
-            "Set the header Content-Type: application/json.", "body",
-        )  # fmt: skip
-
-
 def _questions(service: Service) -> APIRouter:
-    router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=ASKING)
+    router = APIRouter(route_class=JsonRoute, tags=["ask"], responses=ASKING)
 
     @router.post("/v1/answer", summary="Answer one question", responses=_NOT_KEPT, response_model=schema.AnswerResponse)
     async def answer(asked: schema.AnswerRequest) -> Response:
@@ -258,7 +212,7 @@ def _json(content: bytes, reader: str | None = None) -> Response:
 
 
 def _hosted(service: Service) -> APIRouter:
-    router = APIRouter(route_class=_JsonRoute, tags=["ask"], responses=ASKING, strict_content_type=False)
+    router = APIRouter(route_class=JsonRoute, tags=["ask"], responses=ASKING, strict_content_type=False)
 
     @router.post(
         "/", summary="Hugging Face's hosted task", response_model=schema.HostedAnswer | list[schema.HostedAnswer]
@@ -271,7 +225,7 @@ def _hosted(service: Service) -> APIRouter:
 
 
 def _texts(service: Service, metrics: Metrics) -> APIRouter:
-    router = APIRouter(prefix="/v1/texts", route_class=_Route, tags=["texts"], responses=ASKING)
+    router = APIRouter(prefix="/v1/texts", route_class=StrictRoute, tags=["texts"], responses=ASKING)
     settings = service.settings
     limits = DocumentLimits(
         file_bytes=settings.file_bytes, characters=settings.context_characters, memory_bytes=settings.parser_bytes
@@ -289,7 +243,7 @@ def _texts(service: Service, metrics: Metrics) -> APIRouter:
     async def keep(request: Request) -> Response:
         """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text is returned. Questions use its handle."""
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-            _must_be_json(request, "application/json or multipart/form-data")
+            must_be_json(request, "application/json or multipart/form-data")
             asked = checked(schema.TextRequest, await request.json())
             return _json(await service.keep(asked.text, is_file=False))
         async with uploaded(request) as (file, name):
@@ -326,7 +280,7 @@ def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
                 403, "needs_token", "this must be asked with a token, but the server has none",
                 "Start it with QUOTH_TOKEN or --token-file, or send it SIGHUP.",
             )  # fmt: skip
-        await service.rooms.reload(reader)
+        await service.readers.reload(reader)
         return service.describe(reader)
 
     @router.get("/healthz", summary="Liveness probe")
@@ -349,10 +303,10 @@ def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
 
 
 def _watch(metrics: Metrics, service: Service) -> None:
-    rooms = service.rooms
+    readers = service.readers
 
     def total(name: str, what: str, value: Callable[[Batcher], float]) -> None:
-        metrics.watch(name, what, lambda: sum(value(room.batcher) for room in rooms.all))
+        metrics.watch(name, what, lambda: sum(value(each.batcher) for each in readers.all))
 
     metrics.watch_build(lambda: {"version": __version__, **dict(service.reader_name)})
     total("quoth_queue_tokens", "Tokens in the queue.", lambda batcher: batcher.tokens)
@@ -364,7 +318,7 @@ def _watch(metrics: Metrics, service: Service) -> None:
     total("quoth_queue_requests", "Requests in the queue.", lambda batcher: batcher.jobs)
     metrics.watch(
         "quoth_engine_tokens_per_second", "Throughput of the last batches of the default reader.",
-        lambda: rooms.first.batcher.rate,
+        lambda: readers.first.batcher.rate,
     )  # fmt: skip
     metrics.watch("quoth_kept_texts", "Stored texts.", lambda: len(service.texts))
     metrics.watch("quoth_kept_text_bytes", "Size of the stored texts.", lambda: service.texts.size)

@@ -19,7 +19,7 @@ from quoth.serve.http.service import Service
 from quoth.serve.http.service import timing as timing_of
 from quoth.serve.library import Library, id_of
 from quoth.serve.queue.asking import Desk
-from quoth.serve.queue.asking import Query as Asked
+from quoth.serve.queue.queries import Query as Asked
 from quoth.serve.texts import Text
 
 # The id of a document, in a path.

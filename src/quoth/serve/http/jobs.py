@@ -17,8 +17,8 @@ from quoth.serve.http.description import ASKING, errors
 from quoth.serve.http.service import Service, name_of
 from quoth.serve.http.wire import row_json, to_json
 from quoth.serve.jobs import Jobs, JobState, problem_json
-from quoth.serve.queue.asking import Query as Asked
 from quoth.serve.queue.asking import Reply, Times
+from quoth.serve.queue.queries import Query as Asked
 
 _LOG = logging.getLogger("quoth.serve")
 # Rows that are asked together.
@@ -49,9 +49,9 @@ class Runner:
         service = self._service
         if len(self._running) >= service.settings.jobs:
             raise overloaded(f"at most {service.settings.jobs} jobs may run at a time", _RETRY_S, "jobs")
-        room = service.rooms.get(asked.reader)
+        chosen = service.readers.get(asked.reader)
         given = service.given(asked, service.settings.job_rows, "job_rows")
-        settings = service.choice(asked, room)
+        settings = service.choice(asked, chosen)
         shared = await asyncio.to_thread(service.shared, asked)
 
         def ask(first: int, last: int) -> Any:
@@ -62,9 +62,9 @@ class Runner:
                 service.count_all(replies)
                 return [row_json(index, reply) for index, reply in enumerate(replies, first)]
 
-            return service.rooms.get(asked.reader).desk.ask(build, settings, render)
+            return service.readers.get(asked.reader).desk.ask(build, settings, render)
 
-        id = await asyncio.to_thread(self.jobs.start, len(given), name_of(room).model_dump_json())
+        id = await asyncio.to_thread(self.jobs.start, len(given), name_of(chosen).model_dump_json())
         task = asyncio.get_running_loop().create_task(self._run(id, len(given), ask))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

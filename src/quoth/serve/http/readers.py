@@ -19,12 +19,12 @@ from quoth.serve.settings import ServeSettings
 from quoth.serve.tracing import Tracing
 
 _LOG = logging.getLogger("quoth.serve")
-# How often a room that was replaced looks whether its last requests are answered, in seconds.
+# How often a reader that was replaced looks whether its last requests are answered, in seconds.
 _LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
-class Room:
+class QueuedReader:
     """One reader with its queue.
 
     Attributes:
@@ -38,8 +38,8 @@ class Room:
     desk: Desk
 
     @classmethod
-    def of(cls, served: ServedReader, settings: ServeSettings, metrics: Metrics, tracing: Tracing) -> Room:
-        """Return a room for a reader; it answers after :meth:`open`."""
+    def of(cls, served: ServedReader, settings: ServeSettings, metrics: Metrics, tracing: Tracing) -> QueuedReader:
+        """Return a reader with its queue; it answers after :meth:`open`."""
         batcher = Batcher(
             served.reader.engine, served.reader.tokenizer.pad_id,
             longest=served.reader.settings.max_tokens, batch_tokens=settings.batch_tokens,
@@ -68,61 +68,61 @@ class Room:
         self.batcher.close()
 
 
-class Rooms:
-    """The rooms of a server. Used on the event loop.
+class Readers:
+    """The readers of a server. Used on the event loop.
 
     Args:
         readers: The readers by name; the first one is asked unless a request names another.
-        make: Makes the room of a reader.
+        make: Gives a reader its queue.
     """
 
-    def __init__(self, readers: Mapping[str, ServedReader], make: Callable[[ServedReader], Room]) -> None:
+    def __init__(self, readers: Mapping[str, ServedReader], make: Callable[[ServedReader], QueuedReader]) -> None:
         self._make = make
-        self._rooms = {name: make(served) for name, served in readers.items()}
+        self._readers = {name: make(served) for name, served in readers.items()}
         self._loading = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def names(self) -> list[str]:
         """The names of all readers; the first one is the default."""
-        return list(self._rooms)
+        return list(self._readers)
 
     @property
-    def all(self) -> list[Room]:
-        """All rooms."""
-        return list(self._rooms.values())
+    def all(self) -> list[QueuedReader]:
+        """All readers."""
+        return list(self._readers.values())
 
     @property
-    def first(self) -> Room:
-        """The room of the default reader."""
-        return next(iter(self._rooms.values()))
+    def first(self) -> QueuedReader:
+        """The default reader."""
+        return next(iter(self._readers.values()))
 
-    def get(self, name: str | None, where: str = "body.reader") -> Room:
-        """Return the room of a reader; of the default one if ``None``.
+    def get(self, name: str | None, where: str = "body.reader") -> QueuedReader:
+        """Return a reader; the default one if ``None``.
 
         Raises:
             ApiError: If there is none of this name.
         """
         if name is None:
             return self.first
-        if name not in self._rooms:
-            known = ", ".join(self._rooms)
+        if name not in self._readers:
+            known = ", ".join(self._readers)
             raise ApiError(
                 404, "reader_not_found", f"reader must be one of {known}, but is {name[:100]}",
                 "See GET /v1/reader for the names.", where,
             )  # fmt: skip
-        return self._rooms[name]
+        return self._readers[name]
 
     async def open(self) -> None:
         """Warm all readers up."""
-        for room in self.all:
-            await room.open()
+        for each in self.all:
+            await each.open()
 
     async def close(self) -> None:
         """Answer what is asked, and stop."""
-        await asyncio.gather(*(room.close() for room in self.all), *self._closing)
+        await asyncio.gather(*(each.close() for each in self.all), *self._closing)
 
-    async def reload(self, name: str | None) -> Room:
+    async def reload(self, name: str | None) -> QueuedReader:
         """Load a reader again from where it came; requests are answered by the old one until the new one is warm.
 
         Raises:
@@ -146,7 +146,7 @@ class Rooms:
                     500, "reader_failed", f"the reader {key} cannot be loaded again; the log of the server says why",
                     "Repair its folder; the old one still answers.",
                 ) from None  # fmt: skip
-            self._rooms[key] = new
+            self._readers[key] = new
             closing = asyncio.get_running_loop().create_task(old.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)

@@ -15,35 +15,16 @@ from quoth.serve.errors import ApiError, too_large
 from quoth.serve.http import schema
 from quoth.serve.http.errors import checked
 from quoth.serve.http.hosted import HostedTask
-from quoth.serve.http.rooms import Room, Rooms
+from quoth.serve.http.quotes import NamedText, claims_of
+from quoth.serve.http.readers import QueuedReader, Readers
 from quoth.serve.http.wire import explained, result, rows_json, to_json
 from quoth.serve.metrics import Metrics
-from quoth.serve.queue.asking import Desk, Query, Reply, Times
+from quoth.serve.queue.asking import Desk, Reply, Times
+from quoth.serve.queue.queries import Query
 from quoth.serve.settings import ServeSettings
 from quoth.serve.store import Texts
 from quoth.serve.texts import Text
-from quoth.verification import Claim, Source, claim_of, read_claims, verify
-
-
-@dataclass(frozen=True, slots=True)
-class NamedText:
-    """A text of a request as a source of quotes."""
-
-    name: str
-    stored: Text
-
-    @property
-    def text(self) -> str:
-        """The whole text."""
-        return self.stored.text
-
-    def page_at(self, position: int) -> int | None:
-        """Return the page of a code point, from 1."""
-        return self.stored.page(position)
-
-    def boxes_of(self, span: Span) -> tuple[()]:
-        """Return nothing: texts of requests have no boxes."""
-        return ()
+from quoth.verification import Source, verify
 
 
 class Said(NamedTuple):
@@ -65,33 +46,33 @@ class Service:
     """The readers with their limits and the stored texts.
 
     Attributes:
-        rooms: The readers.
+        readers: The readers.
         settings: The limits.
         texts: The stored texts.
     """
 
-    def __init__(self, rooms: Rooms, settings: ServeSettings, metrics: Metrics, texts: Texts) -> None:
+    def __init__(self, readers: Readers, settings: ServeSettings, metrics: Metrics, texts: Texts) -> None:
         """Create the service."""
         self.settings = settings
         self.texts = texts
-        self.rooms = rooms
+        self.readers = readers
         self._metrics = metrics
 
     async def answer(self, asked: schema.AnswerRequest) -> Said:
         """Answer one question."""
-        room = self.rooms.get(asked.reader)
+        chosen = self.readers.get(asked.reader)
 
         def render(replies: list[Reply], times: Times) -> bytes:
             reply = self._only(replies)
             found = result(reply.found, reply.query.texts)
-            return to_json(schema.AnswerResponse(**dict(found), timing=timing(times), reader=name_of(room)))
+            return to_json(schema.AnswerResponse(**dict(found), timing=timing(times), reader=name_of(chosen)))
 
         build = partial(self._queries_of, asked)
-        return Said(await room.desk.ask(build, self.choice(asked, room), render), room.served.hash)
+        return Said(await chosen.desk.ask(build, self.choice(asked, chosen), render), chosen.served.hash)
 
     async def answers(self, asked: schema.AnswersRequest) -> Said:
         """Answer many questions; each result has answers or an error."""
-        room = self.rooms.get(asked.reader)
+        chosen = self.readers.get(asked.reader)
         given = self.given(asked, self.settings.rows, "rows")
 
         def build() -> list[Query]:
@@ -100,9 +81,9 @@ class Service:
 
         def render(replies: list[Reply], times: Times) -> bytes:
             self.count_all(replies)
-            return rows_json(replies, timing(times), name_of(room))
+            return rows_json(replies, timing(times), name_of(chosen))
 
-        return Said(await room.desk.ask(build, self.choice(asked, room), render), room.served.hash)
+        return Said(await chosen.desk.ask(build, self.choice(asked, chosen), render), chosen.served.hash)
 
     def given(self, asked: schema.AnswersRequest, most: int, flag: str) -> list[Any]:
         """Return the rows or questions of a request.
@@ -122,7 +103,7 @@ class Service:
 
     async def explain(self, asked: schema.ExplainRequest) -> Said:
         """Answer one question, and explain its answers."""
-        room = self.rooms.get(asked.reader)
+        chosen = self.readers.get(asked.reader)
         self._check_question(asked.question, "body")
 
         def build() -> list[Query]:
@@ -135,19 +116,19 @@ class Service:
         def render(found: tuple[Query, Explanation], times: Times) -> bytes:
             query, explanation = found
             self.count(explanation.prediction)
-            return to_json(explained(explanation, query.texts[0], timing(times), name_of(room)))
+            return to_json(explained(explanation, query.texts[0], timing(times), name_of(chosen)))
 
-        return Said(await room.desk.explain(build, self.choice(asked, room), render), room.served.hash)
+        return Said(await chosen.desk.explain(build, self.choice(asked, chosen), render), chosen.served.hash)
 
     @property
     def desk(self) -> Desk:
         """The desk of the default reader."""
-        return self.rooms.first.desk
+        return self.readers.first.desk
 
     @property
     def reader_name(self) -> schema.ReaderName:
         """The identity of the default reader."""
-        return name_of(self.rooms.first)
+        return name_of(self.readers.first)
 
     def check_asked(self, question: str, null_threshold: object, min_probability: object) -> None:
         """Check a question, and that it says in one way only when to abstain."""
@@ -187,28 +168,15 @@ class Service:
         """Check claimed quotes against sources, in a thread."""
 
         def work() -> bytes:
-            found = verify(self._claims(quotes), sources())
+            claims = claims_of(quotes, self.settings.rows)
+            self._check_length(sum(len(claim.quote) for claim in claims), "body.quotes")
+            found = verify(claims, sources())
             return to_json(schema.VerifyResponse.model_validate({"quotes": [verdict.to_dict() for verdict in found]}))
 
         try:
             return await self.desk.within_deadline(work)
         except InputError as error:
             raise ApiError(422, "bad_quote", str(error), "Name a source that was sent.", "body.quotes") from None
-
-    def _claims(self, quotes: str | list[Any]) -> list[Claim]:
-        try:
-            claims = list(read_claims(quotes)) if isinstance(quotes, str) else [claim_of(item) for item in quotes]
-        except InputError as error:
-            raise ApiError(
-                422, "bad_quote", str(error), "Send texts, {quote, source}, or citation objects.", "body.quotes"
-            ) from None
-        if not claims or not all(claim.quote for claim in claims):
-            raise ApiError(422, "bad_quote", "a quote must not be empty", "Send at least one quote.", "body.quotes")
-        if len(claims) > self.settings.rows:
-            raise too_large("quotes of a request", self.settings.rows, len(claims), "rows", "body.quotes")
-        length = sum(len(claim.quote) for claim in claims)
-        self._check_length(length, "body.quotes")
-        return claims
 
     async def hosted(self, asked: schema.HostedRequest) -> bytes:
         """Answer like Hugging Face's hosted task: one object for one answer, else a list."""
@@ -262,11 +230,11 @@ class Service:
 
     def describe(self, name: str | None = None) -> schema.ReaderResponse:
         """Return a reader's identity and settings, and the limits."""
-        room = self.rooms.get(name, "query.reader")
-        reader, decode, limits = room.desk.reader, room.desk.reader.settings.decode, self.settings
+        chosen = self.readers.get(name, "query.reader")
+        reader, decode, limits = chosen.desk.reader, chosen.desk.reader.settings.decode, self.settings
         return schema.ReaderResponse(
-            **dict(name_of(room)),
-            readers=self.rooms.names,
+            **dict(name_of(chosen)),
+            readers=self.readers.names,
             version=__version__,
             engine=reader.engine.name,
             precision=reader.engine.precision,
@@ -278,7 +246,7 @@ class Service:
             temperature=decode.temperature,
             null_temperature=decode.null_temperature or decode.temperature,
             odds_scale=decode.odds_scale,
-            scores=dict(room.served.scores),
+            scores=dict(chosen.served.scores),
             limits=schema.LimitsResponse(
                 **{name: getattr(limits, name) for name in schema.LimitsResponse.model_fields}
             ),
@@ -294,11 +262,11 @@ class Service:
             "expires_in_s": self.settings.text_s,
         }
 
-    def choice(self, asked: schema.Choice, room: Room) -> DecodeSettings:
+    def choice(self, asked: schema.Choice, chosen: QueuedReader) -> DecodeSettings:
         """Return the decoding settings of a request."""
         if asked.min_probability is not None and asked.null_threshold is not None:
             raise _both_given()
-        return room.desk.reader.decode_settings(
+        return chosen.desk.reader.decode_settings(
             asked.top_k,
             asked.null_threshold,
             asked.max_answer_tokens,
@@ -385,9 +353,9 @@ def _list_json(models: Sequence[schema.HostedAnswer]) -> bytes:
     return b"[" + b",".join(map(to_json, models)) + b"]"
 
 
-def name_of(room: Room) -> schema.ReaderName:
+def name_of(chosen: QueuedReader) -> schema.ReaderName:
     """Return the identity of a reader."""
-    return schema.ReaderName(name=room.served.name, hash=room.served.hash)
+    return schema.ReaderName(name=chosen.served.name, hash=chosen.served.hash)
 
 
 def timing(times: Times) -> schema.Timing:

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
 from typing import BinaryIO, TypeVar
 
 from quoth.documents import Document, DocumentLimits, read_document
-from quoth.errors import QuothError
-from quoth.inputs import wrong_question
 from quoth.reader import Reader
 from quoth.reading import (
     DecodeSettings,
@@ -31,9 +29,10 @@ from quoth.reading import (
     explain,
 )
 from quoth.records import Example, Prediction
-from quoth.serve.errors import ApiError, of_quoth, overloaded
+from quoth.serve.errors import ApiError, overloaded
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.queue.jobs import Job, OverloadedError
+from quoth.serve.queue.queries import Build, Cut, Query, cut_all, cut_one
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
 
@@ -49,29 +48,6 @@ _LONG = 50_000
 _FILES_AT_ONCE = 2
 # Number of words in the window that warms the engine up.
 _WARM_WORDS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """One question and its texts.
-
-    Attributes:
-        question: The question.
-        texts: The texts.
-        where: Path of the question in the request, for errors.
-        id: What the client calls it, if anything.
-        error: What is wrong with it already; then it is not asked.
-    """
-
-    question: str
-    texts: tuple[Text, ...]
-    where: str = "body"
-    id: str | None = None
-    error: ApiError | None = None
-
-
-# Returns the queries of a request. It runs in a thread, because a request may have hundreds.
-Build = Callable[[], Sequence[Query]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +70,6 @@ class Times:
     queue: float
     compute: float
     total: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A query and its windows.
-
-    Attributes:
-        query: The query.
-        example: Its question and contexts.
-        windows: All its windows, in their order.
-        error: The error, if windows could not be created; then there are none.
-    """
-
-    query: Query
-    example: Example
-    windows: tuple[Window, ...] = ()
-    error: ApiError | None = None
 
 
 class Desk:
@@ -206,45 +165,39 @@ class Desk:
         render: Callable[[T, Times], R],
     ) -> R:
         """Process queries from text to response, within the deadline."""
-        with self._counted():
-            return await self._answered(build, windower, finish, render)
-
-    async def _answered(
-        self,
-        build: Build,
-        windower: Windower,
-        finish: Callable[[list[Cut], list[WholeWindow]], T],
-        render: Callable[[T, Times], R],
-    ) -> R:
         began = time.perf_counter()
         # If the queue is full, reject the request before creating windows.
         self._check_capacity()
+        async with self._limited() as deadline:
+            with self._span("split"):
+                cuts, is_long = await self._cut(build, windower)
+            with self._span("read"):
+                job = await self._read([window for cut in cuts for window in cut.windows], deadline)
+            if job:
+                self._waited(job.started - job.arrived)
+
+            def last() -> R:
+                found = finish(cuts, job.done.result() if job else [])
+                queue = job.started - job.arrived if job else 0.0
+                compute = job.finished - job.started if job else 0.0
+                return render(found, Times(queue, compute, time.perf_counter() - began))
+
+            with self._span("decode"):
+                return await self.apart(last, is_long=is_long)
+
+    @asynccontextmanager
+    async def _limited(self) -> AsyncIterator[float]:
+        """Count a request while it is being answered, and end it at its deadline, in the time of the event loop."""
         deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
-        try:
-            async with asyncio.timeout_at(deadline):
-                with self._span("split"):
-                    cuts, is_long = await self._cut(build, windower)
-                with self._span("read"):
-                    job = await self._read([window for cut in cuts for window in cut.windows], deadline)
-                if job:
-                    self._waited(job.started - job.arrived)
-
-                def last() -> R:
-                    found = finish(cuts, job.done.result() if job else [])
-                    queue = job.started - job.arrived if job else 0.0
-                    compute = job.finished - job.started if job else 0.0
-                    return render(found, Times(queue, compute, time.perf_counter() - began))
-
-                with self._span("decode"):
-                    return await self.apart(last, is_long=is_long)
-        except TimeoutError:
-            raise self._too_late() from None
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
         self.asking += 1
         try:
-            yield
+            async with asyncio.timeout_at(deadline):
+                yield deadline
+        except TimeoutError:
+            raise ApiError(
+                504, "deadline_s_limit", f"the request exceeded the deadline of {self._settings.deadline_s:g} s",
+                "Send less text at once, or ask the operator of this server to raise its limit (deadline_s).",
+            ) from None  # fmt: skip
         finally:
             self.asking -= 1
 
@@ -259,12 +212,8 @@ class Desk:
         Raises:
             ApiError: If it takes too long; the thread is not interrupted.
         """
-        try:
-            with self._counted():
-                async with asyncio.timeout(self._settings.deadline_s):
-                    return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
-        except TimeoutError:
-            raise self._too_late() from None
+        async with self._limited():
+            return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
 
     async def parse(self, file: BinaryIO, name: str, limits: DocumentLimits) -> Document:
         """Read an uploaded file within the deadline; few are read at the same time, and only these are in memory.
@@ -319,52 +268,9 @@ class Desk:
         await job.done
         return job
 
-    def _too_late(self) -> ApiError:
-        return ApiError(
-            504, "deadline_s_limit", f"the request exceeded the deadline of {self._settings.deadline_s:g} s",
-            "Send less text at once, or ask the operator of this server to raise its limit (deadline_s).",
-        )  # fmt: skip
-
 
 def _full(full: OverloadedError) -> ApiError:
     return overloaded("the queue is full", full.retry_s, "queue")
-
-
-def cut_one(windower: Windower, query: Query) -> Cut:
-    """Create the windows of one query, or its error."""
-    example = Example(query.id or "", query.question, [text.text for text in query.texts])
-    where = f"{query.where}.question"
-    if query.error:
-        return Cut(query, example, error=query.error)
-    if wrong := wrong_question(query.question):
-        error = ApiError(422, "question_empty", f"the question {wrong}", "Ask a question.", where)
-        return Cut(query, example, error=error)
-    try:
-        return Cut(query, example, tuple(windower.windows(example)))
-    except QuothError as problem:
-        return Cut(query, example, error=of_quoth(problem, where))
-
-
-def cut_all(windower: Windower, queries: Sequence[Query], most_tokens: int, left: Event) -> list[Cut]:
-    """Create the windows of queries; stop if the request was cancelled.
-
-    Raises:
-        ApiError: If they have more tokens than the maximum capacity of the queue.
-    """
-    cuts: list[Cut] = []
-    tokens = 0
-    for query in queries:
-        if left.is_set():
-            break
-        cuts.append(cut_one(windower, query))
-        tokens += sum(map(len, cuts[-1].windows))
-        if tokens > most_tokens:
-            raise ApiError(
-                413, "queue_tokens_limit",
-                f"the windows of a request must have at most {most_tokens:,} tokens in total, but have more",
-                "Send less text or fewer questions at once.", query.where,
-            )  # fmt: skip
-    return cuts
 
 
 def _decode_all(settings: DecodeSettings, cuts: Sequence[Cut], read: Sequence[WholeWindow]) -> list[Reply]:
