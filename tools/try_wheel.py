@@ -17,8 +17,8 @@ from typing import Any
 
 from dist import ROOT, version
 
-# MiB on disk of the base install, its dependencies included.
-MOST_MIB = 350
+# Megabytes (10^6 bytes) of all files of the base install, its dependencies included.
+MOST_MB = 350
 OF_THE_ENVIRONMENT = {"__pycache__", "pip", "setuptools", "pkg_resources", "_distutils_hack"}
 QUESTION, CONTEXT, ANSWER = "What flew into the glass?", "One night a gull flew into the glass of the lamp.", "a gull"
 DEADLINE_S = 120
@@ -82,16 +82,17 @@ class Installed:
         self.run("python", "-m", "pip", "check", "--disable-pip-version-check")
 
     def check_size(self) -> None:
-        """Check the size on disk of the base install, without bytecode, pip and setuptools.
+        """Check the size of the base install, without bytecode, pip and setuptools.
 
-        pip and setuptools belong to the environment, and their sizes depend on the version of Python.
+        pip and setuptools belong to the environment, and their sizes depend on the version of Python. Counted are the
+        bytes of files, since the blocks that they take depend on the file system.
         """
-        disk = {file: disk_size(file) for file in self.bin.parent.rglob("*")}
-        own = [file for file in disk if not OF_THE_ENVIRONMENT.intersection(file.relative_to(self.bin.parent).parts)]
-        mib = sum(disk[file] for file in own) / 2**20
-        whole = sum(disk.values()) / 2**20
-        print(f"base install: {mib:.0f} MiB, at most {MOST_MIB}; the whole environment: {whole:.0f} MiB")
-        expect(mib <= MOST_MIB, f"the base install must have at most {MOST_MIB} MiB, but has {mib:.0f}")
+        sizes = {file: file.lstat().st_size for file in self.bin.parent.rglob("*") if file.is_file()}
+        own = [file for file in sizes if not OF_THE_ENVIRONMENT.intersection(file.relative_to(self.bin.parent).parts)]
+        base = sum(sizes[file] for file in own) / 1e6
+        whole = sum(sizes.values()) / 1e6
+        print(f"base install: {base:.1f} MB, at most {MOST_MB}; the whole environment: {whole:.1f} MB")
+        expect(base <= MOST_MB, f"the base install must have at most {MOST_MB} MB, but has {base:.1f}")
 
     def check_answer(self) -> None:
         """Ask on the command line and in Python."""
@@ -143,12 +144,6 @@ def fetch(url: str, body: Any = None) -> bytes:
     with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
         content: bytes = response.read()
     return content
-
-
-def disk_size(file: Path) -> int:
-    """Return the bytes that a file takes on disk, as ``du`` counts them."""
-    found = file.lstat()
-    return int(found.st_blocks * 512) if hasattr(found, "st_blocks") else found.st_size
 
 
 def expect(holds: bool, message: str) -> None:
