@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -49,7 +50,9 @@ class Application:
             raise ConfigError(
                 f"--also {first.name}=...: must have a name of its own, but the first reader has it already"
             )
-        return create_app(first, self.settings, self.store, also)
+        app = create_app(first, self.settings, self.store, also)
+        leave_out_of_collections()
+        return app
 
 
 class Protocols:
@@ -66,6 +69,15 @@ class Protocols:
         if self._limits is None:
             self._limits = Connections(self._settings.connections, self._settings.read_s, self._settings.send_s)
         return BoundedProtocol(**named, limits=self._limits)
+
+
+def leave_out_of_collections() -> None:
+    """Let the garbage collector ignore what exists now: modules and readers.
+
+    Otherwise a full collection would visit all of it, on whichever thread it begins, and hold the event loop meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def end_with_parent() -> None:
