@@ -14,8 +14,8 @@ from quoth.records import Example
 from quoth.serve.errors import ApiError
 from quoth.serve.queue.asking import Desk
 from quoth.serve.queue.batcher import Batcher
-from quoth.serve.queue.jobs import OverloadedError
 from quoth.serve.queue.queries import Query
+from quoth.serve.queue.requests import OverloadedError
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
 from support.readers import tiny_engine, tiny_tokenizer
@@ -57,11 +57,11 @@ async def running(made):
         made.close()
 
 
-def names(made, jobs, now=0.0):
-    """Take all batches; tell of each how many windows it has of which job."""
+def names(made, requests, now=0.0):
+    """Take all batches; tell of each how many windows it has of which request."""
     found = []
     while batch := made.next_batch(now) or made.next_batch(now, beyond=True):
-        found.append("".join("abcdefgh"[jobs.index(job)] for job, _ in batch))
+        found.append("".join("abcdefgh"[requests.index(request)] for request, _ in batch))
     return found
 
 
@@ -73,44 +73,44 @@ def run(test):
     asyncio.run(test)
 
 
-def test_a_job_gets_the_logits_of_the_engine():
+def test_a_request_gets_the_logits_of_the_engine():
     async def scene():
         seen = []
         async with running(batcher(observe=lambda *facts: seen.append(facts))) as made:
             mine = [*windows(3), *windows(2, words=30), *windows(1, words=9)]
-            job = made.submit(mine, later(30))
-            found = await job.done
+            request = made.submit(mine, later(30))
+            found = await request.done
             assert [item.logits.window for item in found] == mine
             for item in found:
                 batch = WindowBatch.of([item.logits.window], TOKENIZER.pad_id)
                 (alone,) = unbatch(batch, tiny_engine("wordpiece").run(batch))
                 np.testing.assert_allclose(item.logits.start, alone.start, atol=1e-4)
                 assert item.logits.null == pytest.approx(alone.null, abs=1e-4)
-            assert 0 < job.arrived <= job.started < job.finished
-            assert made.tokens == made.jobs == 0
+            assert 0 < request.arrived <= request.started < request.finished
+            assert made.tokens == made.requests == 0
             assert sum(count for count, _, _ in seen) == 6
             assert sum(tokens for _, tokens, _ in seen) == sum(map(len, mine))
 
     run(scene())
 
 
-def test_a_long_job_and_short_ones_alternate():
+def test_a_long_request_and_short_ones_alternate():
     async def scene():
         made = batcher()
-        jobs = [made.submit(windows(9), later(30)), *(made.submit(windows(1), later(30)) for _ in range(6))]
-        assert names(made, jobs) == ["abcd", "efga", "aaaa", "aa", "a"]
+        requests = [made.submit(windows(9), later(30)), *(made.submit(windows(1), later(30)) for _ in range(6))]
+        assert names(made, requests) == ["abcd", "efga", "aaaa", "aa", "a"]
         made.close()
 
     run(scene())
 
 
-def test_a_late_short_job_waits_for_no_more_than_one_batch():
+def test_a_late_short_request_waits_for_no_more_than_one_batch():
     async def scene():
         made = batcher()
-        jobs = [made.submit(windows(400), later(30))]
+        requests = [made.submit(windows(400), later(30))]
         assert len(made.next_batch(0.0)) == 4
-        jobs.append(made.submit(windows(1), later(30)))
-        assert "b" in names(made, jobs)[0]
+        requests.append(made.submit(windows(1), later(30)))
+        assert "b" in names(made, requests)[0]
         made.close()
 
     run(scene())
@@ -119,8 +119,8 @@ def test_a_late_short_job_waits_for_no_more_than_one_batch():
 def test_only_windows_of_similar_length_share_a_batch():
     async def scene():
         made = batcher(batch_tokens=1_000)
-        jobs = [made.submit(windows(2, words), later(30)) for words in (3, 40, 4, 38)]
-        assert names(made, jobs) == ["acac", "bdbd"]
+        requests = [made.submit(windows(2, words), later(30)) for words in (3, 40, 4, 38)]
+        assert names(made, requests) == ["acac", "bdbd"]
         made.close()
 
     run(scene())
@@ -129,8 +129,8 @@ def test_only_windows_of_similar_length_share_a_batch():
 def test_urgent_jobs_go_first_by_deadline():
     async def scene():
         made = batcher(batch_tokens=LENGTH, deadline_s=10)
-        jobs = [made.submit(windows(2), 1e9 + deadline) for deadline in (1000.0, 4.0, 3.0)]
-        assert names(made, jobs, now=1e9) == ["c", "c", "b", "b", "a", "a"]
+        requests = [made.submit(windows(2), 1e9 + deadline) for deadline in (1000.0, 4.0, 3.0)]
+        assert names(made, requests, now=1e9) == ["c", "c", "b", "b", "a", "a"]
         made.close()
 
     run(scene())
@@ -163,7 +163,7 @@ def test_a_deadline_detected_by_the_batcher_is_a_timeout():
             query = Query("Where?", (Text.of("A cat."),))
             desk = Desk(slow_reader(engine), made, ServeSettings(deadline_s=0.2))
             asked = asyncio.create_task(desk.ask(lambda: [query], DecodeSettings(), lambda replies, times: replies))
-            while not made.jobs:
+            while not made.requests:
                 await asyncio.sleep(0.01)
             time.sleep(0.3)
             made.check_capacity(1)
@@ -186,7 +186,7 @@ def test_a_full_queue_rejects_at_once_with_a_retry_time():
             made.submit(windows(4), later(30))
         assert time.perf_counter() - before < 0.01
         assert refused.value.retry_s == pytest.approx(4.0)
-        assert made.jobs == 1
+        assert made.requests == 1
         made.close()
 
     run(scene())
@@ -216,7 +216,7 @@ def test_tokens_beyond_the_fair_share_do_not_count_against_others():
         with pytest.raises(OverloadedError):  # but another text of its length has to wait until it is done
             made.submit(windows(1_000), later(20))
         made.submit(windows(9), later(20))  # and one that is a little beyond its share has not
-        assert made.jobs == 4
+        assert made.requests == 4
         long.done.cancel()
         made.submit(windows(1_000), later(20))
         made.close()
@@ -227,30 +227,30 @@ def test_tokens_beyond_the_fair_share_do_not_count_against_others():
 def test_tokens_beyond_the_fair_share_do_not_overtake_others():
     async def scene():
         made = batcher(deadline_s=10)
-        jobs = [made.submit(windows(20), 1e9 + 1), *(made.submit(windows(1), 1e9 + 9) for _ in range(3))]
+        requests = [made.submit(windows(20), 1e9 + 1), *(made.submit(windows(1), 1e9 + 9) for _ in range(3))]
         # The long one is urgent, and goes first with its fair share alone; what is beyond it is in a lane of its own.
-        assert names(made, jobs, now=0.0)[:3] == ["abcd", "aaaa", "aaa"]
+        assert names(made, requests, now=0.0)[:3] == ["abcd", "aaaa", "aaa"]
         assert made.next_batch(0.0) == []
         made.close()
 
     run(scene())
 
 
-def test_a_long_job_gets_its_part_of_the_engine_in_time():
+def test_a_long_request_gets_its_part_of_the_engine_in_time():
     async def scene():
         made = batcher(deadline_s=1e9)
         made.rate = 16.0 * LENGTH  # so a sixteenth of it is one window a second
-        job = made.submit(windows(100), 1e12)
+        request = made.submit(windows(100), 1e12)
         share = made.share
-        assert job.fair(share, job.came) == 8 * LENGTH
-        assert job.fair(share, job.came + 5) == 13 * LENGTH
-        assert job.fair(share, job.came + 1e6) == 100 * LENGTH
+        assert request.fair(share, request.came) == 8 * LENGTH
+        assert request.fair(share, request.came + 5) == 13 * LENGTH
+        assert request.fair(share, request.came + 1e6) == 100 * LENGTH
         made.close()
 
     run(scene())
 
 
-def test_a_short_job_does_not_wait_for_a_batch_beyond_the_share_of_another():
+def test_a_short_request_does_not_wait_for_a_batch_beyond_the_share_of_another():
     async def scene():
         second = SlowEngine()
         second.free.clear()
@@ -306,18 +306,22 @@ def test_the_speed_is_measured():
     st.integers(20, 300),
     st.sampled_from([None, 100]),
 )
-def test_every_window_is_computed_once_within_the_budget(jobs, budget, longest):
+def test_every_window_is_computed_once_within_the_budget(requests, budget, longest):
     async def scene():
         made = batcher(batch_tokens=budget, queue_tokens=1_000_000, longest=longest)
-        queued = [made.submit([window for words in job for window in windows(1, words)], 1e12) for job in jobs]
+        queued = [
+            made.submit([window for words in request for window in windows(1, words)], 1e12) for request in requests
+        ]
         read = []
         while batch := made.next_batch(0.0) or made.next_batch(0.0, beyond=True):
-            lengths = [len(job.windows[index]) for job, index in batch]
-            padded = WindowBatch.of([job.windows[index] for job, index in batch], 0, limit=longest)
+            lengths = [len(request.windows[index]) for request, index in batch]
+            padded = WindowBatch.of([request.windows[index] for request, index in batch], 0, limit=longest)
             assert len(batch) == 1 or padded.ids.size <= budget
             assert min(lengths) >= 0.75 * max(lengths)
-            read += [(queued.index(job), index) for job, index in batch]
-        assert sorted(read) == [(number, index) for number, job in enumerate(jobs) for index in range(len(job))]
+            read += [(queued.index(request), index) for request, index in batch]
+        assert sorted(read) == [
+            (number, index) for number, request in enumerate(requests) for index in range(len(request))
+        ]
         assert made.tokens == 0
         made.close()
 

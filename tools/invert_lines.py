@@ -205,7 +205,9 @@ ROWS = (
         "shortest <= longest",
         "test_serve_batcher.py -k similar",
     ),
-    Row("serve/queue/batcher.py", "or job.deadline <= now:", "or False:", "test_serve_batcher.py -k never_computed"),
+    Row(
+        "serve/queue/batcher.py", "or request.deadline <= now:", "or False:", "test_serve_batcher.py -k never_computed"
+    ),
     Row(
         "serve/queue/queries.py", "if tokens > most_tokens:", "if tokens < 0:", "test_serve_limits.py -k maximum_queue"
     ),

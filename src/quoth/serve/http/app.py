@@ -315,7 +315,7 @@ def _watch(metrics: Metrics, service: Service) -> None:
         lambda batcher: batcher.tokens_beyond,
     )  # fmt: skip
     total("quoth_queue_capacity_tokens", "Current capacity of the queue, in tokens.", lambda batcher: batcher.capacity)
-    total("quoth_queue_requests", "Requests in the queue.", lambda batcher: batcher.jobs)
+    total("quoth_queue_requests", "Requests in the queue.", lambda batcher: batcher.requests)
     metrics.watch(
         "quoth_engine_tokens_per_second", "Throughput of the last batches of the default reader.",
         lambda: readers.first.batcher.rate,

@@ -31,8 +31,8 @@ from quoth.reading import (
 from quoth.records import Example, Prediction
 from quoth.serve.errors import ApiError, overloaded
 from quoth.serve.queue.batcher import Batcher
-from quoth.serve.queue.jobs import Job, OverloadedError
 from quoth.serve.queue.queries import Build, Cut, Query, cut_all, cut_one
+from quoth.serve.queue.requests import OverloadedError, QueuedRequest
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
 
@@ -122,7 +122,7 @@ class Desk:
         self, build: Build, settings: DecodeSettings, render: Callable[[list[Reply], Times], R],
         windower: Windower | None = None,
     ) -> R:  # fmt: skip
-        """Answer queries together, as one job; the reply to one that cannot be read is its error.
+        """Answer queries together; the reply to one that cannot be read is its error.
 
         Args:
             build: Returns the queries; called in a thread.
@@ -172,14 +172,14 @@ class Desk:
             with self._span("split"):
                 cuts, is_long = await self._cut(build, windower)
             with self._span("read"):
-                job = await self._read([window for cut in cuts for window in cut.windows], deadline)
-            if job:
-                self._waited(job.started - job.arrived)
+                queued = await self._read([window for cut in cuts for window in cut.windows], deadline)
+            if queued:
+                self._waited(queued.started - queued.arrived)
 
             def last() -> R:
-                found = finish(cuts, job.done.result() if job else [])
-                queue = job.started - job.arrived if job else 0.0
-                compute = job.finished - job.started if job else 0.0
+                found = finish(cuts, queued.done.result() if queued else [])
+                queue = queued.started - queued.arrived if queued else 0.0
+                compute = queued.finished - queued.started if queued else 0.0
                 return render(found, Times(queue, compute, time.perf_counter() - began))
 
             with self._span("decode"):
@@ -257,16 +257,16 @@ class Desk:
         except OverloadedError as full:
             raise _full(full) from None
 
-    async def _read(self, windows: list[Window], deadline: float) -> Job | None:
+    async def _read(self, windows: list[Window], deadline: float) -> QueuedRequest | None:
         if not windows:
             return None
         try:
-            job = self._batcher.submit(windows, deadline)
+            queued = self._batcher.submit(windows, deadline)
         except OverloadedError as full:
             raise _full(full) from None
-        # The batcher drops cancelled jobs, such as those of disconnected clients.
-        await job.done
-        return job
+        # The batcher drops cancelled requests, such as those of disconnected clients.
+        await queued.done
+        return queued
 
 
 def _full(full: OverloadedError) -> ApiError:

@@ -1,21 +1,22 @@
 """The batcher: batches windows of many requests from one bounded queue, each within its fair share first.
 
 Everything runs on the event loop without locks, except for the engines, which run in a thread each, one batch at a
-time. There are two lanes, each with an engine: one for windows within the fair share of their jobs (:class:`Share`),
-and one for windows beyond it, such as those of a very long text. So a short question never waits for the batch of a
-long text; the operating system divides the processor between both. The second lane rests while the first is behind.
+time. There are two lanes, each with an engine: one for windows within the fair share of their requests
+(:class:`Share`), and one for windows beyond it, such as those of a very long text. So a short question never waits for
+the batch of a long text; the operating system divides the processor between both. The second lane rests while the first
+is behind.
 
 A batch is created when the engine of its lane is idle:
 
-- The next job in round-robin order provides the first window. So a job with hundreds of windows and a job with one
-  window alternate.
-- Windows of similar length from all jobs are added, one per job and round, up to the token budget.
-- A job that has waited for half of its deadline is urgent and goes first, in the order of deadlines, but only with
+- The next request in round-robin order provides the first window. So a request with hundreds of windows and one with a
+  single window alternate.
+- Windows of similar length from all requests are added, one per request and round, up to the token budget.
+- A request that has waited for half of its deadline is urgent and goes first, in the order of deadlines, but only with
   windows within its fair share.
 
 Backpressure: the capacity of the queue is what the engine can process in a quarter of a deadline at its recent speed,
-counting fair shares only. So an accepted job within its fair share meets its deadline, even with many later jobs or a
-slower machine. Other jobs are rejected at once.
+counting fair shares only. So an accepted request within its fair share meets its deadline, even with many later ones or
+a slower machine. Other requests are rejected at once.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from itertools import chain, count, repeat
 
 from quoth.engines import Engine
 from quoth.reading import WholeWindow, Window, WindowBatch, padded_length, unbatch_whole
-from quoth.serve.queue.jobs import Job, OverloadedError, Share, counted
+from quoth.serve.queue.requests import OverloadedError, QueuedRequest, Share, counted
 
 # Minimum ratio of lengths for windows in the same batch; the rest is padding.
 _LIKE = 0.75
@@ -38,17 +39,17 @@ _NEWEST = 0.2
 _QUEUED = 0.25
 # The second lane rests while more than this share of the capacity waits for the first.
 _BEHIND = 0.25
-# A job of any size is accepted while no more than this share of the capacity is in its way beyond fair shares.
+# A request of any size is accepted while no more than this share of the capacity is in its way beyond fair shares.
 _LITTLE = 0.25
 # Number of full batches for the first estimate of the speed.
 _WARM_UP = 3
 
 Observer = Callable[[int, int, float], None]
-Batch = list[tuple[Job, int]]
+Batch = list[tuple[QueuedRequest, int]]
 
 
 class Batcher:
-    """Batches the windows of many jobs for one engine, or two that compute the same.
+    """Batches the windows of many requests for one engine, or two that compute the same.
 
     Attributes:
         rate: Tokens per second in the last batches.
@@ -67,7 +68,7 @@ class Batcher:
             longest: Maximum length of a window, for :meth:`WindowBatch.of`.
             batch_tokens: Maximum tokens per batch, padding included; a longer window has its own batch.
             queue_tokens: Maximum tokens in the queue.
-            deadline_s: Deadline of a job, in seconds.
+            deadline_s: Deadline of a request, in seconds.
             observe: Called for each batch with the number of windows, tokens without padding, and seconds.
             second: Loads an engine for the second lane when it is first needed, where one engine does not compute two
                 batches at the same time. ``None``: both lanes share the engine.
@@ -76,7 +77,7 @@ class Batcher:
         self._queue_tokens = queue_tokens
         self._batch_tokens = batch_tokens
         self._deadline_s = deadline_s
-        self._jobs: list[Job] = []
+        self._requests: list[QueuedRequest] = []
         self._turns = count()
         # The second lane has small batches, which soon give way.
         first = _Lane(engine, pad_id, longest, batch_tokens, observe)
@@ -88,8 +89,8 @@ class Batcher:
         for _ in range(_WARM_UP):
             self.rate = await self._lanes[0].speed(window)
 
-    def submit(self, windows: Sequence[Window], deadline: float) -> Job:
-        """Queue a job.
+    def submit(self, windows: Sequence[Window], deadline: float) -> QueuedRequest:
+        """Queue a request.
 
         Args:
             windows: Its windows, at least one.
@@ -102,14 +103,14 @@ class Batcher:
         self.check_capacity(sum(map(len, windows)))
         urgent = deadline - self._deadline_s / 2
         turn, done = next(self._turns), loop.create_future()
-        job = Job(windows, deadline, urgent, turn, done, time.perf_counter(), loop.time())
-        self._jobs.append(job)
+        request = QueuedRequest(windows, deadline, urgent, turn, done, time.perf_counter(), loop.time())
+        self._requests.append(request)
         for lane in self._lanes:
             lane.arrival.set()
-        return job
+        return request
 
     def check_capacity(self, tokens: int) -> None:
-        """Raise if the queue has no capacity for a job of this many tokens. An empty queue accepts any number.
+        """Raise if the queue has no capacity for a request of this many tokens. An empty queue accepts any number.
 
         Raises:
             OverloadedError: If the queue is full.
@@ -117,7 +118,7 @@ class Batcher:
         now = asyncio.get_running_loop().time()
         self._drop(now)
         share = self.share
-        fair, beyond = counted(self._jobs, tokens, share, now)
+        fair, beyond = counted(self._requests, tokens, share, now)
         if fair and fair + min(tokens, share.free) > self.capacity:
             raise OverloadedError(fair / self.rate)
         if beyond > _LITTLE * self.capacity and beyond + tokens - share.free > self.capacity:
@@ -125,7 +126,7 @@ class Batcher:
 
     @property
     def share(self) -> Share:
-        """The fair share of each job at present."""
+        """The fair share of each request at present."""
         return Share.of(self._batch_tokens, self.rate)
 
     @property
@@ -136,18 +137,18 @@ class Batcher:
     @property
     def tokens(self) -> int:
         """Number of tokens in the queue."""
-        return sum(job.tokens for job in self._jobs)
+        return sum(request.tokens for request in self._requests)
 
     @property
     def tokens_beyond(self) -> float:
-        """Number of tokens in the queue that are beyond the fair share of their jobs."""
+        """Number of tokens in the queue that are beyond the fair share of their requests."""
         now, share = asyncio.get_running_loop().time(), self.share
-        return sum(job.tokens - job.fair(share, now) for job in self._jobs)
+        return sum(request.tokens - request.fair(share, now) for request in self._requests)
 
     @property
-    def jobs(self) -> int:
-        """Number of jobs in the queue."""
-        return len(self._jobs)
+    def requests(self) -> int:
+        """Number of requests in the queue."""
+        return len(self._requests)
 
     async def run(self) -> None:
         """Run batches until cancelled."""
@@ -167,7 +168,7 @@ class Batcher:
             # The speed of the second lane counts if it is the only one that runs.
             if tokens and (lane is self._lanes[0] or not self._lanes[0].is_running):
                 self.rate += _NEWEST * (tokens / max(seconds, 1e-6) - self.rate)
-            # What a job may have at once has changed, and so has what is behind.
+            # What a request may have at once has changed, and so has what is behind.
             for each in self._lanes:
                 each.arrival.set()
 
@@ -177,54 +178,54 @@ class Batcher:
             lane.close()
 
     def next_batch(self, now: float, *, beyond: bool = False) -> Batch:
-        """Remove the windows of the next batch from the queue: jobs, and indices of their windows.
+        """Remove the windows of the next batch from the queue: requests, and indices of their windows.
 
         Args:
             now: The time of the event loop.
-            beyond: Take windows beyond the fair share of their jobs, instead of within it.
+            beyond: Take windows beyond the fair share of their requests, instead of within it.
         """
         self._drop(now)
         share = self.share
-        behind = sum(job.fair(share, now) for job in self._jobs) if beyond else 0.0
+        behind = sum(request.fair(share, now) for request in self._requests) if beyond else 0.0
         if behind > _BEHIND * self.capacity:
             return []
 
-        def may_go(job: Job) -> bool:
-            return bool(job.waiting) and (job.fair(share, now) > 0) is not beyond
+        def may_go(request: QueuedRequest) -> bool:
+            return bool(request.waiting) and (request.fair(share, now) > 0) is not beyond
 
-        ready = list(filter(may_go, self._jobs))
+        ready = list(filter(may_go, self._requests))
         if not ready:
             return []
-        # False sorts before True: urgent jobs first, by deadline; beyond fair shares nothing is urgent.
+        # False sorts before True: urgent requests first, by deadline; beyond fair shares nothing is urgent.
         line = sorted(
             ready,
-            key=lambda job: (True, job.turn) if beyond or now < job.urgent else (False, job.deadline),
+            key=lambda request: (True, request.turn) if beyond or now < request.urgent else (False, request.deadline),
         )
         batch = self._lanes[beyond].draft()
         batch.take(line[0])
         first = batch.longest
-        # Each round takes one window per job; in the first round, the first job has already provided one.
-        for jobs in chain([line[1:]], repeat(line)):
-            some = sorted(filter(may_go, jobs), key=lambda job: abs(job.next_length - first))
-            if not sum(map(batch.take, some)) and jobs is line:
+        # Each round takes one window per request; in the first round, the first request has already provided one.
+        for requests in chain([line[1:]], repeat(line)):
+            some = sorted(filter(may_go, requests), key=lambda request: abs(request.next_length - first))
+            if not sum(map(batch.take, some)) and requests is line:
                 break
-        for job in {id(job): job for job, _ in batch.rows}.values():
-            job.turn = next(self._turns)
-            job.started = job.started or time.perf_counter()
-        self._jobs = [job for job in self._jobs if job.waiting]
+        for request in {id(request): request for request, _ in batch.rows}.values():
+            request.turn = next(self._turns)
+            request.started = request.started or time.perf_counter()
+        self._requests = [request for request in self._requests if request.waiting]
         return batch.rows
 
     def _drop(self, now: float) -> None:
-        """Remove cancelled jobs, and jobs whose deadline is exceeded."""
+        """Remove cancelled requests, and requests whose deadline is exceeded."""
         kept = []
-        for job in self._jobs:
-            if job.done.done() or job.deadline <= now:
+        for request in self._requests:
+            if request.done.done() or request.deadline <= now:
                 # Raise TimeoutError for the caller; a cancellation would look like an internal error.
-                if not job.done.done():
-                    job.done.set_exception(TimeoutError())
+                if not request.done.done():
+                    request.done.set_exception(TimeoutError())
             else:
-                kept.append(job)
-        self._jobs = kept
+                kept.append(request)
+        self._requests = kept
 
 
 class _Lane:
@@ -267,28 +268,28 @@ class _Lane:
         self._ended = None
 
     async def run(self, batch: Batch) -> tuple[int, float]:
-        """Run a batch, and give its logits to the jobs; return its tokens and seconds; no tokens if it failed.
+        """Run a batch, and give its logits to the requests; return its tokens and seconds; no tokens if it failed.
 
         The time since the last batch counts, unless the lane has rested in between.
         """
         before = time.perf_counter()
         since = before if self._ended is None else self._ended
-        windows = [job.windows[index] for job, index in batch]
+        windows = [request.windows[index] for request, index in batch]
         self.is_running = True
         running = asyncio.get_running_loop().run_in_executor(self._thread, self._compute, windows)
         await asyncio.wait([running])
         self.is_running = False
         error = running.exception()
         if error is not None:
-            for job, _ in batch:
-                if not job.done.done():
-                    job.done.set_exception(error)
+            for request, _ in batch:
+                if not request.done.done():
+                    request.done.set_exception(error)
             return 0, 0.0
         now = self._ended = time.perf_counter()
         tokens = sum(map(len, windows))
         self._observe(len(batch), tokens, now - before)
-        for (job, index), logits in zip(batch, running.result(), strict=True):
-            job.finish(index, logits, now)
+        for (request, index), logits in zip(batch, running.result(), strict=True):
+            request.finish(index, logits, now)
         return tokens, now - since
 
     def _compute(self, windows: list[Window]) -> list[WholeWindow]:
@@ -308,14 +309,14 @@ class _Draft:
         self._budget = budget
         self._limit = limit
 
-    def take(self, job: Job) -> bool:
-        """Add the next window of a job, if it fits and has a similar length."""
-        length = job.next_length
+    def take(self, request: QueuedRequest) -> bool:
+        """Add the next window of a request, if it fits and has a similar length."""
+        length = request.next_length
         shortest, longest = min(self.shortest or length, length), max(self.longest, length)
         padded = padded_length(longest, self._limit)
         fits = (len(self.rows) + 1) * padded <= self._budget and shortest >= _LIKE * longest
         if self.rows and not fits:
             return False
-        self.rows.append((job, job.take()))
+        self.rows.append((request, request.take()))
         self.shortest, self.longest = shortest, longest
         return True

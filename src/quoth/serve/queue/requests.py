@@ -1,4 +1,4 @@
-"""Jobs in the queue, and their fair share of the engine."""
+"""Requests in the queue, and their fair share of the engine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from quoth.reading import WholeWindow, Window
 
-# A job's fair share is some batches, and from its arrival on this part of the engine's speed. So under full load a job
-# with a few pages is still answered within its deadline; whatever is beyond that waits for idle time.
+# A request's fair share is some batches, and from its arrival on this part of the engine's speed. So under full load
+# one with a few pages is still answered within its deadline; whatever is beyond that waits for idle time.
 _BATCHES = 2
 _PART = 1 / 16
 
@@ -32,8 +32,8 @@ class Share:
     """What is a fair share of the engine at present.
 
     Attributes:
-        free: Tokens that each job may have at once.
-        rate: Tokens per second that each job may have besides, from its arrival on.
+        free: Tokens that each request may have at once.
+        rate: Tokens per second that each request may have besides, from its arrival on.
     """
 
     free: int
@@ -46,17 +46,17 @@ class Share:
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class QueuedRequest:
     """The windows of one request in the queue.
 
     Attributes:
         windows: The windows.
         deadline: The deadline, in the time of the event loop.
-        urgent: The time from which the job is urgent.
+        urgent: The time from which the request is urgent.
         turn: Position in the round-robin order; the lowest is next.
         done: Resolved with all logits, in the order of the windows, or with ``TimeoutError`` after the deadline.
-            Cancelling it removes the job.
-        arrived, started, finished: When the job was queued, when its first window started, and when its last one
+            Cancelling it removes the request.
+        arrived, started, finished: When the request was queued, when its first window started, and when its last one
             finished; in seconds of ``time.perf_counter``.
         came: When it was queued, in the time of the event loop.
         tokens: Tokens that wait.
@@ -100,29 +100,29 @@ class Job:
         return min(float(self.tokens), max(0.0, left))
 
     def finish(self, index: int, logits: WholeWindow, now: float) -> None:
-        """Keep the logits of a window; after the last one the job is done."""
+        """Keep the logits of a window; after the last one the request is done."""
         self.logits[index] = logits
         if len(self.logits) == len(self.windows) and not self.done.done():
             self.finished = now
             self.done.set_result([self.logits[number] for number in range(len(self.windows))])
 
 
-def counted(jobs: Iterable[Job], tokens: int, share: Share, now: float) -> tuple[float, float]:
-    """Return the tokens that stand in the way of a new job: within fair shares, and beyond them.
+def counted(requests: Iterable[QueuedRequest], tokens: int, share: Share, now: float) -> tuple[float, float]:
+    """Return the tokens that stand in the way of a new request: within fair shares, and beyond them.
 
-    Beyond its fair share each job stands in the way with as many tokens at most as the new one has beyond its own,
+    Beyond its fair share each request stands in the way with as many tokens at most as the new one has beyond its own,
     because they take turns.
 
     Args:
-        jobs: The jobs in the queue.
-        tokens: Tokens of the new job.
+        requests: The requests in the queue.
+        tokens: Tokens of the new request.
         share: The fair share.
         now: The time of the event loop.
     """
     fair = beyond = 0.0
     excess = max(0, tokens - share.free)
-    for job in jobs:
-        mine = job.fair(share, now)
+    for request in requests:
+        mine = request.fair(share, now)
         fair += mine
-        beyond += min(job.tokens - mine, excess)
+        beyond += min(request.tokens - mine, excess)
     return fair, beyond
