@@ -49,11 +49,21 @@ MARKS = ("<!-- layers: written by tools/layers.py -->\n", "<!-- end of layers --
 
 @dataclass
 class Module:
-    """A module, its imports, and the origin of each name that it re-exports."""
+    """A module, its imports and calls, and the origin of each name that it re-exports."""
 
     path: str
     tree: ast.Module
-    hands_on: dict[str, tuple[str, str]] = field(default_factory=dict)
+    nodes: list[ast.Import | ast.ImportFrom | ast.Call]
+    hands_on: dict[str, tuple[str, str]]
+
+    @classmethod
+    def read(cls, file: Path, path: str) -> "Module":
+        """Read a module from its file; ``path`` is its path below the package."""
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom, ast.Call))]
+        named = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+        origins = {name.asname or name.name: (node.module or "", name.name) for node in named for name in node.names}
+        return cls(path, tree, nodes, origins)
 
 
 @dataclass
@@ -75,11 +85,7 @@ def read_graph(source: Path, package: str = "quoth") -> Graph:
     modules = {}
     for file in sorted(source.rglob("*.py")):
         path = file.relative_to(source).as_posix()
-        module = Module(path, ast.parse(file.read_text(encoding="utf-8")))
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                module.hands_on |= {name.asname or name.name: (node.module, name.name) for name in node.names}
-        modules[dotted(path, package)] = module
+        modules[dotted(path, package)] = Module.read(file, path)
     graph = Graph(modules)
     for module in modules.values():
         for name, member in imports(module, graph):
@@ -103,7 +109,7 @@ def dotted(path: str, package: str) -> str:
 
 def imports(module: Module, graph: Graph) -> Iterator[tuple[str, str]]:
     """Yield the imports of a module: a module's name, and the name that is imported from it or ``""``."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             yield from ((name.name, "") for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -111,7 +117,7 @@ def imports(module: Module, graph: Graph) -> Iterator[tuple[str, str]]:
                 graph.unknown.append(f"{module.path}: imports must be absolute")
             else:
                 yield from ((node.module or "", name.name) for name in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
+        elif ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
             first = node.args[0] if node.args else None
             if isinstance(first, ast.Constant):
                 yield str(first.value), ""
