@@ -56,6 +56,7 @@ def ran(code, *warn):
     return done.stdout, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_export_and_calibrate_are_functions_whatever_was_imported():
     code = (
@@ -81,6 +82,7 @@ def test_export_of_the_module_that_it_was_still_works():
     assert err.startswith("<string>:1: DeprecationWarning: the module quoth.export is deprecated: use `from quoth")
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_train_shows_its_settings():
     config = get_type_hints(TrainConfig)

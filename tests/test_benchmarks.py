@@ -26,6 +26,7 @@ RUN = "import subprocess; subprocess.run([sys.executable, '-c', sys.argv[2]])"
 PAGE = "# Benchmarks\n\nWords.\n\n## One\n\nold\n\n## Two\n\nstays\n"
 
 
+@pytest.mark.long
 @pytest.mark.torch
 @pytest.mark.parametrize("file", COMMANDS, ids=lambda file: file.stem)
 def test_every_benchmark_has_a_docstring_and_help(file):

@@ -54,6 +54,7 @@ def test_examples_run_that_need_torch():
     assert (failed, tried > 0) == (0, True)
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_training_has_an_example():
     assert ">>>" in inspect.getdoc(quoth.train)

@@ -258,6 +258,7 @@ for source in sys.argv[1:]:
 """
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_hub_reads_a_data_set_folder(tmp_path):
     pa = pytest.importorskip("pyarrow")
@@ -769,6 +770,7 @@ def test_titles_are_read_line_by_line(tmp_path):
 # The full data sets
 
 
+@pytest.mark.long
 @pytest.mark.data
 def test_squad_train(squad_folder):
     examples = read_examples(squad_folder / "squad-v1.1-train.json")

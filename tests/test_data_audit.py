@@ -127,6 +127,7 @@ def test_the_page_is_self_contained_without_scripts():
     assert 'aria-label="same context: 1,' in page
 
 
+@pytest.mark.long
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning")
 def test_folds_train_a_reader_each_and_say_first_how_long(tmp_path, quoth):

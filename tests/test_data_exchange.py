@@ -53,6 +53,7 @@ def data_sets(draw):
     return found
 
 
+@pytest.mark.long
 @few
 @given(data_sets(), st.sampled_from([name for name in FORMATS if name != "datasets"]))
 def test_a_round_trip_gives_the_same_questions(tmp_path_factory, examples, name):

@@ -246,6 +246,7 @@ def test_a_zip_bomb_is_not_unpacked():
         read_document(bomb, "a.docx", DocumentLimits(unpacked_bytes=50_000_000))
 
 
+@pytest.mark.long
 def test_a_pdf_bomb_only_crashes_the_parser_process():
     def packed(shown):
         stream = zlib.compress(b"BT /F1 12 Tf (a key) Tj ET " + shown, 9)

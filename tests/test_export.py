@@ -67,6 +67,7 @@ def small(trained, tmp_path_factory):
     )
 
 
+@pytest.mark.long
 def test_onnx_and_torch_have_the_same_logits(trained, whole):
     assert 0 < whole.difference < 1e-3
     content = (whole.folder / "model.onnx").read_bytes()
@@ -168,11 +169,11 @@ def test_a_gate_on_training_data_causes_a_warning(trained, tmp_path):
     assert roles[-1] == ("gating", 64)
 
 
-def test_the_int8_gate_needs_enough_questions(trained, tmp_path):
+def test_the_int8_gate_needs_enough_questions(tmp_path):
     from quoth import export
 
     with pytest.raises(ConfigError, match=r"at least 2,000 labelled questions, but has 64: .* Gate on another set"):
-        export(trained, tmp_path / "out", int8=True, gate_data=towns.examples(64))
+        export(TINY / "albert", tmp_path / "out", int8=True, gate_data=towns.examples(64))
 
 
 @pytest.mark.long
@@ -214,18 +215,18 @@ def test_the_gate_uses_the_upper_bound_of_the_drop():
 
 
 @pytest.mark.parametrize("points", [float("nan"), -0.1])
-def test_an_invalid_gate_is_wrong_use(trained, tmp_path, points):
+def test_an_invalid_gate_is_wrong_use(tmp_path, points):
     from quoth import export
 
     with pytest.raises(ConfigError, match=f"--max-f1-drop must be a number of F1 points, 0 or more, but is {points:g}"):
-        export(trained, tmp_path / "out", gate_data=towns.examples(8), max_f1_drop=points, **INT8)
+        export(TINY / "albert", tmp_path / "out", gate_data=towns.examples(8), max_f1_drop=points, **INT8)
 
 
-def test_gate_data_without_int8_is_wrong_use(trained, tmp_path):
+def test_gate_data_without_int8_is_wrong_use(tmp_path):
     from quoth import export
 
     with pytest.raises(ConfigError, match="--gate-data is only used with --int8"):
-        export(trained, tmp_path / "out", gate_data=towns.examples(8))
+        export(TINY / "albert", tmp_path / "out", gate_data=towns.examples(8))
 
 
 @pytest.mark.long
@@ -244,11 +245,11 @@ def test_another_network_fails_the_parity_check(trained, tmp_path):
     assert largest_difference(one, other, **sizes) > PARITY
 
 
-def test_the_parity_check_sees_every_token_of_the_vocabulary(trained):
+def test_the_parity_check_sees_every_token_of_the_vocabulary():
     from quoth.engines.torch import TorchEngine
     from quoth.exporting.graph import PARITY, largest_difference
 
-    one, other = TorchEngine.load(trained), TorchEngine.load(trained)
+    one, other = TorchEngine.load(TINY / "albert"), TorchEngine.load(TINY / "albert")
     other.model.get_input_embeddings().weight.data[1:] = 0.0
     sizes = {"vocabulary": one.model.config.vocab_size, "max_tokens": 64}
     assert largest_difference(one, other, **sizes) > PARITY
@@ -266,15 +267,15 @@ def test_logits_that_differ_too_much_fail_the_export(trained, tmp_path):
         _write_float(engine, ReaderFolder.open(trained).settings(), tmp_path / "model.onnx")
 
 
-def test_wrong_use_is_reported(trained, tmp_path):
+def test_wrong_use_is_reported(tmp_path):
     from quoth import export
 
     with pytest.raises(ConfigError, match="int8 needs labelled data for the F1 gate"):
-        export(trained, tmp_path / "out", int8=True)
+        export(TINY / "albert", tmp_path / "out", int8=True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigError, match="must be a new or empty folder"):
-        export(trained, tmp_path / "full")
+        export(TINY / "albert", tmp_path / "full")
     with pytest.raises(ReaderError, match="no such folder"):
         export(tmp_path / "none", tmp_path / "out")
     bare = tmp_path / "bare"  # what a reader without torch needs, and no more

@@ -211,6 +211,7 @@ def test_shipped_reader_on_squad_dev(squad_folder):
         assert report.f1 == pytest.approx(float(said[2]), abs=0.3)
 
 
+@pytest.mark.long
 def test_a_reader_is_thread_safe():
     # Fewer remembered than there are, so that some are forgotten while others are looked up; threads that often change.
     class Forgetful(Windower):

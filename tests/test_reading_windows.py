@@ -324,6 +324,7 @@ def test_the_notre_dame_context_has_the_tutorials_windows(squad_folder):
     assert [text_of(window, window.target) for window in windows[:2]] == [gold.text, gold.text]
 
 
+@pytest.mark.long
 @pytest.mark.data
 def test_squad_dev_has_the_tutorials_number_of_windows(squad_folder):
     counted = survey(squad(squad_folder, "dev"), cased(squad_folder, 384, 128))

@@ -98,6 +98,7 @@ def test_a_public_host_needs_a_token_or_names():
         assert server.get("/v1/reader", Host="10.0.0.9:8000")[0] == 421
 
 
+@pytest.mark.long
 def test_probes_by_the_ip_of_a_pod_work():
     (address,) = {info[4][0] for info in socket.getaddrinfo("127.0.0.2", 0, socket.AF_INET)}
     with process("--host", "0.0.0.0", "--allowed-host", "qa.example.org", QUOTH_TOKEN="s3cret") as server:
@@ -110,6 +111,7 @@ def test_probes_by_the_ip_of_a_pod_work():
         assert server.get("/v1/reader", Host="10.1.2.3:8000", Authorization="Bearer s3cret")[0] == 421
 
 
+@pytest.mark.long
 def test_with_a_token_a_public_host_has_any_name():
     with process("--host", "0.0.0.0", QUOTH_TOKEN="s3cret") as server:
         assert server.get("/v1/reader", Host="any.example", Authorization="Bearer s3cret")[0] == 200
@@ -157,6 +159,7 @@ def test_a_file_without_tokens_is_refused(tmp_path):
     assert "must have a token in each line" in refused("--token-file", str(tmp_path / "empty"))
 
 
+@pytest.mark.long
 def test_metrics_may_have_a_token_of_their_own():
     with process(QUOTH_TOKEN="s3cret", QUOTH_METRICS_TOKEN="scrape") as server:
         for token in ("s3cret", "scrape"):

@@ -136,6 +136,7 @@ def unpacked(png):
     return [data[row * (3 * width + 1) + 1 : (row + 1) * (3 * width + 1)] for row in range(height)], width
 
 
+@pytest.mark.long
 def test_a_file_is_added_unless_the_corpus_is_read_only(folder):
     with Corpus.open(folder / "new.quoth") as corpus:
         corpus.add(str(folder / "rent.md"))

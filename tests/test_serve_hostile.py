@@ -14,7 +14,7 @@ import pytest
 
 from support.serving import QUESTION, TEXT, TINY, SlowEngine, form, process, read, request, thread
 
-pytestmark = pytest.mark.serve
+pytestmark = [pytest.mark.long, pytest.mark.serve]
 
 ANSWER = {"question": QUESTION, "context": TEXT}
 CHUNKED = (

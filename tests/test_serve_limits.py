@@ -407,6 +407,7 @@ def test_no_texts_are_logged():
     assert secret.encode() not in b"".join(server.log)
 
 
+@pytest.mark.long
 def test_a_broken_engine_is_an_error_without_text_in_the_log(capfd):
     class Broken(SlowEngine):
         broken = False

@@ -54,6 +54,7 @@ def test_a_request_has_an_id_in_the_response_and_in_the_log_without_texts():
     assert (other["endpoint"], other["status"]) == ("other", "404")
 
 
+@pytest.mark.long
 def test_the_client_behind_a_trusted_proxy_is_logged():
     for flags, client in ((("--trusted-proxies", "127.0.0.1"), "192.0.2.7"), ((), "127.0.0.1")):
         with process("--access-log", "--log-format", "json", *flags) as server:
@@ -64,6 +65,7 @@ def test_the_client_behind_a_trusted_proxy_is_logged():
         assert [line["client"] for line in lines if line.get("request_id") == "mine"] == [client]
 
 
+@pytest.mark.long
 def test_metrics_tell_of_the_process_the_queue_and_answers():
     with process() as server:
         server.post("/v1/answer", {**ANSWER, "null_threshold": -1e9})
@@ -151,6 +153,7 @@ def ended(running):
     return running.returncode
 
 
+@pytest.mark.long
 def test_a_unix_socket():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/quoth.sock"
@@ -168,6 +171,7 @@ def test_a_unix_socket():
         assert not Path(path).exists()
 
 
+@pytest.mark.long
 def test_tls(tmp_path):
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
     made += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]

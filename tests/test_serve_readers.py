@@ -17,6 +17,7 @@ ANSWER = {"question": QUESTION, "context": TEXT}
 TOKEN = {"Authorization": "Bearer s3cret"}
 
 
+@pytest.mark.long
 def test_a_request_may_name_its_reader():
     other = TINY.replace("wordpiece", "bpe")
     with process("--also", f"second={other}", "--also", f"third={TINY}") as server:
@@ -112,6 +113,7 @@ def test_without_a_token_nobody_loads_a_reader_over_http():
         assert (code, found["error"]["code"]) == (403, "needs_token")
 
 
+@pytest.mark.long
 def test_on_sighup_a_server_loads_its_reader_again(folder):
     with process(reader=str(folder)) as server:
         before = server.get("/v1/reader")[2]["hash"]

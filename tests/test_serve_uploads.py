@@ -15,7 +15,7 @@ from quoth.errors import DocumentTooLargeError
 from support.files import pdf
 from support.serving import QUESTION, TEXT, form, process
 
-pytestmark = pytest.mark.serve
+pytestmark = [pytest.mark.long, pytest.mark.serve]
 
 MIB = 1 << 20
 PAGE = b"<html><body>" + b"<p>A gull flew over the tower.</p>\n" * 100

@@ -31,7 +31,8 @@ FETCHED = re.compile(
     r"|url\([\"']?([^\"')]+)|@import\s+[\"']([^\"']+)"
 )
 
-pytestmark = pytest.mark.torch  # the group docs is not in the environment of make test-base
+# The group docs is not in the environment of make test-base.
+pytestmark = [pytest.mark.long, pytest.mark.torch]
 
 
 def fetched(text):

@@ -110,6 +110,7 @@ def test_the_command_line_reports_problems_before_loading_anything(tmp_path, cap
     assert "vary: seeed is unknown; did you mean seed?" in told
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_a_sweep_tries_values_and_returns_the_best_trial(swept):
     assert [row.state for row in swept.rows] == ["finished"] * 3

@@ -72,6 +72,7 @@ def vars_of(span):
     return span.start, span.end
 
 
+@pytest.mark.long
 def test_a_row_that_cannot_be_read_has_an_error_and_affects_no_other(reader):
     settings = {"max_context_chars": 5000}
     # Bad rows first, last, side by side, and more than one block of the stream holds.

@@ -46,7 +46,7 @@ def run(base, out, data=None, **settings):
 def learned(base, tmp_path_factory):
     """A run that is long enough to memorize the data, with several evaluations."""
     out = tmp_path_factory.mktemp("learned") / "reader"
-    return run(base, out, epochs=40.0, learning_rate=2e-3, dev=towns.examples(64), eval_steps=100)
+    return run(base, out, epochs=20.0, learning_rate=3e-3, dev=towns.examples(64), eval_steps=50)
 
 
 def weights(folder):
@@ -359,6 +359,7 @@ def test_a_kill_while_the_configuration_is_written_does_not_block_a_new_run(base
     assert run(base, tmp_path / "out", max_steps=1, resume=True).step == 1
 
 
+@pytest.mark.long
 def test_the_moving_average_becomes_the_reader(base, tmp_path):
     import quoth
 
@@ -382,6 +383,7 @@ def mixed_towns(count):
     ]
 
 
+@pytest.mark.long
 def test_a_reader_trained_on_unanswerable_questions_abstains(base, tmp_path):
     import quoth
 
@@ -399,6 +401,7 @@ def test_a_reader_trained_on_unanswerable_questions_abstains(base, tmp_path):
     assert scores == dict(result.scores)
 
 
+@pytest.mark.long
 def test_train_ends_with_the_report_of_evaluate_and_the_learning_curve(base, tmp_path, quoth):
     from quoth.data import write_squad
 
@@ -431,6 +434,7 @@ def test_a_report_that_cannot_be_written_is_rejected_before_training(quoth, tmp_
     assert (status, sentence in err) == (2, True), err
 
 
+@pytest.mark.long
 def test_training_with_the_teacher_loss_only(learned, base, tmp_path):
     # All targets are "no answer", and have no weight.
     taught = run(
@@ -551,6 +555,7 @@ def test_lost_golds_are_counted(base, tmp_path):
     assert result.lost == ("long",)
 
 
+@pytest.mark.long
 def test_a_source_tree_that_is_not_installed_has_no_version():
     """Such a tree has no version, which used to fail at the first checkpoint."""
     import subprocess
