@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given
 
+from quoth.data import read_examples
 from quoth.data.provenance import DataSet, Overlap, Seen, from_bytes, to_bytes
 from quoth.errors import ReaderError
 from quoth.records import Example
-from quoth.store import ReaderFolder, ReaderSettings
+from quoth.store import ReaderFolder, ReaderSettings, shipped_folder
 from quoth.store.provenance import Used, warnings_of
 from support.readers import tiny_folder
 from support.texts import few, texts
@@ -73,3 +74,18 @@ def test_a_damaged_file_is_named(tmp_path):
         _ = ReaderFolder.open(folder).used
     (opened.path / "seen.npz").unlink()
     assert ReaderFolder.open(folder).used[0].data.seen is None
+
+
+@pytest.mark.data
+def test_the_shipped_reader_recognizes_its_own_data_but_not_dev(squad_folder):
+    used = shipped_folder().used
+    train, dev = (list(read_examples(squad_folder / f"squad-v1.1-{part}.json")) for part in ("train", "dev"))
+    titles = set((squad_folder / "held-out-titles.txt").read_text(encoding="utf-8").splitlines())
+    trained, held_out = ([each for each in train if (each.title in titles) == inside] for inside in (False, True))
+    roles = {each.role for each in used if each.data.seen and each.data.seen.overlap(trained).questions == len(trained)}
+    assert roles == {"training"}
+    roles = {
+        each.role for each in used if each.data.seen and each.data.seen.overlap(held_out).questions == len(held_out)
+    }
+    assert roles == {"choosing", "gating", "calibrating"}
+    assert warnings_of(used, dev, "dev.json", purpose="scores on them are higher") == []
