@@ -1,19 +1,31 @@
 """Jobs: many rows that take longer than a request may."""
 
+import http.client
+import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
-from quoth.serve.jobs import Jobs
-from support.serving import QUESTION, TEXT, SlowEngine, process, thread
+from quoth.serve.jobs import Jobs, OwnedJob
+from support.readers import change_weights, changeable_reader
+from support.serving import QUESTION, TEXT, SlowEngine, process, thread, workers_of
 
 pytestmark = pytest.mark.serve
 
 
-def ended(server, id, seconds=60):
+@pytest.fixture
+def folder(tmp_path):
+    """A reader whose weights can be changed."""
+    return changeable_reader(tmp_path / "reader")
+
+
+def ended(server, id, seconds=60, **headers):
     """Wait until a job does not run any more; return its progress."""
     until = time.monotonic() + seconds
-    while (found := server.get(f"/v1/jobs/{id}")[2])["status"] == "running":
+    while (found := tried(lambda: server.get(f"/v1/jobs/{id}", **headers))[2])["status"] == "running":
         assert time.monotonic() < until, found
         time.sleep(0.05)
     return found
@@ -81,22 +93,190 @@ def test_jobs_are_bounded_in_number_rows_and_size():
         server.wait_for('quoth_overloaded_total{reason="jobs"}', 1)
 
 
-def test_a_job_whose_worker_has_ended_is_lost_and_old_ones_expire(tmp_path):
+def test_a_text_that_a_job_asks_about_may_be_deleted_before_it_ends():
+    engine = SlowEngine()
+    with thread(engine, deadline_s=60.0) as server:
+        handle = server.post("/v1/texts", {"text": TEXT})[2]["handle"]
+        engine.free.clear()
+        job = server.post("/v1/jobs", {"questions": [QUESTION] * 40, "text": handle})[2]
+        assert server.call("DELETE", f"/v1/texts/{handle}")[0] == 204
+        engine.free.set()
+        assert ended(server, job["id"])["status"] == "done"
+        assert all(item["error"] is None for item in results(server, job["id"]))
+
+
+def test_stored_texts_of_rows_do_not_expire_before_their_turn():
+    with thread(SlowEngine(0.02), text_s=2.0, batch_tokens=64) as server:
+        handle = server.post("/v1/texts", {"text": TEXT})[2]["handle"]
+        rows = [{"question": QUESTION, "context": TEXT}] * 240 + [{"question": QUESTION, "text": handle}]
+        job = server.post("/v1/jobs", {"rows": rows})[2]
+        before = time.monotonic()
+        assert ended(server, job["id"])["status"] == "done"
+        assert time.monotonic() - before > 2.0
+        assert server.get(f"/v1/jobs/{job['id']}/results?offset=240")[2]["results"][0]["error"] is None
+
+
+def two_workers(tmp_path, bytes=1_000, seconds=5_000.0, now=(1_000.0,)):
+    return [Jobs(tmp_path / "jobs.sqlite", bytes, seconds, lambda: now[0]) for _ in range(2)]
+
+
+def test_ended_jobs_make_room_and_expire(tmp_path):
     now = [1_000.0]
-    jobs = Jobs(tmp_path / "jobs.sqlite", 100, 5_000.0, lambda: now[0])
-    first = jobs.start(3, "{}")
+    jobs, other = two_workers(tmp_path, 100, now=now)
+    first = jobs.start(3, "{}", b"?" * 50).id
     assert jobs.add(first, 0, [b"1" * 40])
-    now[0] += 700
-    assert jobs.get(first).state == "lost"
+    assert jobs.start(1, "{}", b"?" * 20) is None
     assert jobs.end(first, "done")
     assert not jobs.end(first, "failed")
-    second = jobs.start(2, "{}")
+    second = jobs.start(2, "{}", b"?" * 20).id
     # The first one has ended, so it makes room.
     assert jobs.add(second, 0, [b"2" * 70])
     assert jobs.get(first) is None
     assert not jobs.add(second, 1, [b"2" * 70])
     now[0] += 6_000
+    jobs.expire()
+    assert jobs.get(second).state == "running"
+    assert jobs.end(second, "done")
+    now[0] += 6_000
     assert jobs.get(second) is None
     jobs.expire()
     assert jobs.results(second, 0, 10) == []
     jobs.close()
+    other.close()
+
+
+def test_a_job_has_one_owner_and_only_that_adds_results(tmp_path):
+    one, other = two_workers(tmp_path)
+    job = one.start(3, "{}", b"asked")
+    assert other.take_over() is None
+    assert one.take_over() is None
+    assert not other.add(job.id, 0, [b"0"])
+    assert not other.end(job.id, "done")
+    assert one.add(job.id, 0, [b"0"])
+    assert not one.add(job.id, 0, [b"0"])
+    assert not one.add(job.id, 2, [b"2"])
+    one.close()
+    # Released, not dead.
+    assert other.take_over() == OwnedJob(job.id, 1, 3, "{}", b"asked", 0)
+    assert other.add(job.id, 1, [b"1", b"2"])
+    assert other.end(job.id, "done")
+    assert other.results(job.id, 0, 10) == [b"0", b"1", b"2"]
+    assert other.take_over() is None
+    other.close()
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from quoth.serve.jobs import Jobs
+jobs = Jobs(Path(sys.argv[1]), 1_000, 5_000.0)
+job = jobs.start(3, "{}", b"asked") if sys.argv[2] == "start" else jobs.take_over()
+if sys.argv[3] == "add":
+    jobs.add(job.id, job.first, [b"result"])
+print(job.id, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_job_of_a_killed_process_is_taken_over_and_deaths_at_the_same_row_are_counted(tmp_path):
+    file = tmp_path / "jobs.sqlite"
+
+    def dies(*words):
+        command = [sys.executable, "-c", DYING, str(file), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        return done.stdout.strip()
+
+    id = dies("start", "add")
+    assert dies("continue", "") == dies("continue", "") == id
+    jobs = Jobs(file, 1_000, 5_000.0)
+    job = jobs.take_over()
+    assert (job.id, job.first, job.deaths) == (id, 1, 3)
+    assert jobs.add(id, 1, [b"more"])
+    jobs.close()
+    assert dies("continue", "add") == id
+    jobs = Jobs(file, 1_000, 5_000.0)
+    assert (job := jobs.take_over()).first == 3
+    assert job.deaths == 1
+    assert jobs.results(id, 0, 10) == [b"result", b"more", b"result"]
+    jobs.close()
+    assert [path.name for path in tmp_path.glob("alive-*")] == []
+
+
+def tried(call, *args):
+    """Call a server one of whose workers may be killed meanwhile."""
+    for _ in range(200):
+        try:
+            return call(*args)
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+    raise AssertionError
+
+
+def progress_beyond(server, id, rows):
+    until = time.monotonic() + 60
+    while (found := tried(server.get, f"/v1/jobs/{id}")[2])["done"] <= rows:
+        assert found["status"] == "running", found
+        assert time.monotonic() < until, (found, server.log)
+        time.sleep(0.02)
+    return found["done"]
+
+
+@pytest.mark.long
+def test_a_job_survives_the_kill_of_each_of_its_workers():
+    questions = [f"{QUESTION} {number}" for number in range(700)]
+    asked = {"questions": questions, "context": TEXT * 40}
+    with process("--workers", "2") as server:
+        # Text and job are known to each worker.
+        job = server.post("/v1/jobs", asked)[2]
+        for worker in workers_of(server.process.pid):
+            done = progress_beyond(server, job["id"], 0)
+            os.kill(worker, signal.SIGKILL)
+            progress_beyond(server, job["id"], done + 20)
+        done = ended(server, job["id"])
+        assert (done["status"], done["done"]) == ("done", 700)
+        assert any(f"job {job['id']}: continues at row".encode() in line for line in server.log)
+        found = results(server, job["id"])
+        assert [item["index"] for item in found] == list(range(700))
+        assert [item["result"]["question"] for item in found] == questions
+        direct = server.post("/v1/answers", {**asked, "questions": questions[:200]})[2]["results"]
+        assert [item["result"]["best"] for item in found[:200]] == [item["result"]["best"] for item in direct]
+
+
+def test_a_job_ends_if_its_reader_is_replaced_by_another(folder):
+    asked = {"questions": [QUESTION] * 3_000, "context": TEXT * 20}
+    token = {"Authorization": "Bearer s3cret"}
+    with process(reader=str(folder), QUOTH_TOKEN="s3cret") as server:
+        job = server.post("/v1/jobs", asked, **token)[2]
+        # The same reader again: the job goes on.
+        assert server.post("/v1/reader/reload", {}, **token)[0] == 200
+        time.sleep(0.5)
+        assert server.get(f"/v1/jobs/{job['id']}", **token)[2]["status"] == "running"
+        change_weights(folder)
+        after = server.post("/v1/reader/reload", {}, **token)[2]["hash"]
+        done = ended(server, job["id"], **token)
+        assert (done["status"], done["error"]["code"]) == ("failed", "reader_changed")
+        assert after != job["reader"]["hash"] == done["reader"]["hash"]
+        assert after in done["error"]["message"]
+        assert 0 < done["done"] < 3_000
+        last = server.get(f"/v1/jobs/{job['id']}/results?offset={done['done'] - 1}", **token)[2]
+        assert (len(last["results"]), last["next"]) == (1, None)
+        assert server.post("/v1/jobs", {**asked, "questions": [QUESTION]}, **token)[2]["reader"]["hash"] == after
+
+
+@pytest.mark.long
+def test_a_job_of_workers_that_are_replaced_goes_on_with_the_same_reader_only(folder):
+    asked = {"questions": [QUESTION] * 4_000, "context": TEXT * 20}
+    with process("--workers", "2", reader=str(folder)) as server:
+        job = server.post("/v1/jobs", asked)[2]
+        before = workers_of(server.process.pid)
+        server.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 60
+        while set(before) & set(workers_of(server.process.pid)):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        progress_beyond(server, job["id"], tried(server.get, f"/v1/jobs/{job['id']}")[2]["done"])
+        change_weights(folder)
+        server.process.send_signal(signal.SIGHUP)
+        done = ended(server, job["id"])
+        assert (done["status"], done["error"]["code"]) == ("failed", "reader_changed")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.files import pdf
-from support.serving import QUESTION, TEXT, SlowEngine, everything, form, process, read, request, thread
+from support.serving import QUESTION, TEXT, SlowEngine, children_of, everything, form, process, read, request, thread
 
 pytestmark = pytest.mark.serve
 
@@ -369,7 +369,7 @@ def test_a_signal_stops_the_server_after_pending_requests(number):
 @pytest.mark.long
 def test_workers_share_a_port_and_stop_together():
     with process("--workers", "2") as server:
-        children = [int(word) for word in children_of(server.process.pid)]
+        children = children_of(server.process.pid)
         assert len(children) >= 2
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             codes = list(pool.map(lambda _: server.post("/v1/answer", ANSWER)[0], range(40)))
@@ -380,12 +380,6 @@ def test_workers_share_a_port_and_stop_together():
         while any(Path(f"/proc/{child}").exists() for child in children):
             assert time.monotonic() < until
             time.sleep(0.05)
-
-
-def children_of(process_id):
-    """Return the processes that any thread of a process has started."""
-    found = Path(f"/proc/{process_id}/task").glob("*/children")
-    return [word for file in found for word in file.read_text(encoding="ascii").split()]
 
 
 def test_no_texts_are_logged():

@@ -21,7 +21,18 @@ import pytest
 
 from quoth.serve.settings import ServeSettings
 from quoth.serve.worker import leave_out_of_collections
-from support.serving import QUESTION, TEXT, TINY, SlowEngine, form, process, read, thread
+from support.serving import (
+    QUESTION,
+    TEXT,
+    TINY,
+    SlowEngine,
+    command_of,
+    form,
+    process,
+    read,
+    thread,
+    workers_of,
+)
 
 pytestmark = pytest.mark.serve
 
@@ -202,31 +213,14 @@ def test_a_stored_text_is_deleted_or_expires_and_says_so():
         assert "has expired" in found["error"]["message"]
 
 
-def children_of(process_id):
-    files = Path(f"/proc/{process_id}/task").glob("*/children")
-    return [int(word) for file in files for word in file.read_text(encoding="ascii").split()]
-
-
 def memory_of(process_id):
     text = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
     return int(text.split("VmRSS:")[1].split()[0]) * 1_024
 
 
-def serving(process_id):
-    """Return the children that listen: not the one that tracks resources."""
-    return [child for child in children_of(process_id) if b"resource_tracker" not in _line(child)]
-
-
-def _line(process_id):
-    try:
-        return Path(f"/proc/{process_id}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
 def gone(processes, seconds=30):
     until = time.monotonic() + seconds
-    while any(_line(each) for each in processes):
+    while any(command_of(each) for each in processes):
         assert time.monotonic() < until, processes
         time.sleep(0.1)
 
@@ -235,7 +229,7 @@ def gone(processes, seconds=30):
 def test_workers_share_texts_and_are_replaced_and_end_with_their_supervisor(tmp_path):
     with process("--workers", "2", TMPDIR=str(tmp_path)) as server:
         assert memory_of(server.process.pid) < 60_000_000
-        workers = serving(server.process.pid)
+        workers = workers_of(server.process.pid)
         assert len(workers) == 2
         # A text that one worker keeps is known to the other.
         handles = [server.post("/v1/texts", {"text": f"{TEXT} {number}"})[2]["handle"] for number in range(20)]
@@ -250,7 +244,7 @@ def test_workers_share_texts_and_are_replaced_and_end_with_their_supervisor(tmp_
         while not any(f"worker {workers[0]} was ended by signal 9".encode() in line for line in server.log):
             assert time.monotonic() < until, server.log
             time.sleep(0.1)
-        now = serving(server.process.pid)
+        now = workers_of(server.process.pid)
         assert server.post("/v1/answer", {"question": QUESTION, "text": handles[0]})[0] == 200
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
@@ -272,10 +266,10 @@ def test_texts_are_deleted_at_shutdown(tmp_path):
 @pytest.mark.long
 def test_on_sighup_workers_are_replaced_without_a_lost_request():
     with process("--workers", "2") as server:
-        before = serving(server.process.pid)
+        before = workers_of(server.process.pid)
         codes, end = [], time.monotonic() + 60
         server.process.send_signal(signal.SIGHUP)
-        while set(serving(server.process.pid)) & set(before) or len(serving(server.process.pid)) != 2:
+        while set(workers_of(server.process.pid)) & set(before) or len(workers_of(server.process.pid)) != 2:
             codes.append(server.post("/v1/answer", ANSWER)[0])
             assert time.monotonic() < end
         assert set(codes) == {200}

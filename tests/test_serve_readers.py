@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from support.readers import LAYOUTS, tiny_layout
+from support.readers import change_weights, changeable_reader
 from support.serving import QUESTION, TEXT, TINY, process
 
 pytestmark = pytest.mark.serve
@@ -42,17 +42,7 @@ def test_a_request_may_name_its_reader():
 @pytest.fixture
 def folder(tmp_path):
     """A reader whose weights can be changed."""
-    return tiny_layout(next(iter(LAYOUTS)), tmp_path / "reader")
-
-
-def change(folder):
-    """Put other weights into the folder, at once."""
-    weights = folder / LAYOUTS[next(iter(LAYOUTS))][-1]
-    content = bytearray(weights.read_bytes())
-    content[len(content) // 2] ^= 1
-    fresh = weights.with_name("fresh")
-    fresh.write_bytes(content)
-    fresh.replace(weights)
+    return changeable_reader(tmp_path / "reader")
 
 
 class Crowd:
@@ -81,7 +71,7 @@ def test_a_reader_is_loaded_again_without_a_lost_request(folder):
     with process(reader=str(folder), QUOTH_TOKEN="s3cret") as server:
         before = server.get("/v1/reader", **TOKEN)[2]["hash"]
         crowd = Crowd(server, TOKEN)
-        change(folder)
+        change_weights(folder)
         code, _, found = server.post("/v1/reader/reload", {}, **TOKEN)
         time.sleep(0.3)
         crowd.stop()
@@ -118,7 +108,7 @@ def test_on_sighup_a_server_loads_its_reader_again(folder):
     with process(reader=str(folder)) as server:
         before = server.get("/v1/reader")[2]["hash"]
         crowd = Crowd(server, {})
-        change(folder)
+        change_weights(folder)
         server.process.send_signal(signal.SIGHUP)
         until = time.monotonic() + 30
         while server.get("/v1/reader")[2]["hash"] == before:

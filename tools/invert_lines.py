@@ -267,7 +267,7 @@ ROWS = (
     ),
     Row("tables/job/run.py", "if inside:", "if not locations:", "test_tables_job.py"),
     Row("tables/job/folder.py", 'OWN = "_quoth"', 'OWN = "quoth"', "test_tables_job.py -k duckdb"),
-    Row("tables/job/lock.py", "LOCK_EX | fcntl", "LOCK_SH | fcntl", "test_tables_job.py -k two_concurrent"),
+    Row("files.py", "LOCK_EX | fcntl", "LOCK_SH | fcntl", "test_tables_job.py -k two_concurrent"),
     Row("tables/job/manifest.py", "    if found:", "    if False:", "test_tables_job.py -k other_versions"),
     Row("tables/job/plan.py", "if counts.rows == stop - start else None", "", "test_tables_job.py -k depend_only"),
     Row("tables/rows.py", "leading(piece, PIECE_BYTES)", "leading(piece, 1 << 40)", "test_tables.py -k pieces"),

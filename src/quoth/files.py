@@ -1,4 +1,4 @@
-"""Atomic writes of files and folders."""
+"""Atomic writes of files and folders, and locks that end with their process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,23 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import IO, Any, BinaryIO, TextIO
 
-__all__ = ["is_unfinished", "recover_folders", "sha256", "whole_bytes", "whole_file", "whole_folder", "write_json"]
+__all__ = [
+    "is_unfinished",
+    "recover_folders",
+    "sha256",
+    "try_lock",
+    "whole_bytes",
+    "whole_file",
+    "whole_folder",
+    "write_json",
+]
 
 
 @contextmanager
@@ -109,6 +119,26 @@ def sha256(content: Path | bytes) -> str:
         return hashlib.sha256(content).hexdigest()
     with content.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def try_lock(file: IO[Any]) -> bool:
+    """Lock an open file, and return True; return False if it is locked already, by this process or another.
+
+    The operating system releases the lock when the file is closed, or the process ends for any reason.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(1 << 20)  # Windows does not allow reading a locked file
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _part(target: Path) -> Path:

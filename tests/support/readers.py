@@ -89,6 +89,21 @@ def tiny_layout(layout, folder):
     return folder
 
 
+def changeable_reader(folder):
+    """Create a reader for :func:`change_weights`."""
+    return tiny_layout(next(iter(LAYOUTS)), folder)
+
+
+def change_weights(folder):
+    """Put other weights into the folder of a reader, at once."""
+    weights = folder / LAYOUTS[next(iter(LAYOUTS))][-1]
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    fresh = weights.with_name("fresh")
+    fresh.write_bytes(content)
+    fresh.replace(weights)
+
+
 def tokenizer_document(kind):
     """Return the content of a ``tokenizer.json``, which the caller may change."""
     return json.loads((TINY / kind / "tokenizer.json").read_text(encoding="utf-8"))

@@ -108,6 +108,25 @@ def everything(connection):
     return found
 
 
+def children_of(process_id):
+    """Return the processes that any thread of a process has started."""
+    files = Path(f"/proc/{process_id}/task").glob("*/children")
+    return [int(word) for file in files for word in file.read_text(encoding="ascii").split()]
+
+
+def command_of(process_id):
+    """Return the command line of a process; empty after it has ended."""
+    try:
+        return Path(f"/proc/{process_id}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def workers_of(process_id):
+    """Return the children that serve: not the one that tracks resources."""
+    return [child for child in children_of(process_id) if b"resource_tracker" not in command_of(child)]
+
+
 @contextmanager
 def process(*flags, reader=TINY, python=(sys.executable,), **environment):
     """Run ``quoth serve`` in a separate process, on a free port."""

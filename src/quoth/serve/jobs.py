@@ -1,6 +1,8 @@
-"""Jobs of many rows that take longer than a request may: their progress and results, in a file that workers share.
+"""Jobs of many rows that take longer than a request may: what was asked, progress and results, in a file.
 
-The rows of a job are answered by the worker that accepted it. Any worker tells its progress and its results.
+All workers share the file. A job has one owner, the worker that answers its rows from the first to the last. If the
+owner ends, another worker takes the job over, and continues after the last row with a result. Results are added with
+the progress in one transaction, by the owner only, so no row is lost, and none has two results.
 """
 
 from __future__ import annotations
@@ -12,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from quoth.serve.presence import Presence
 from quoth.serve.store import Database
 
-# A job whose worker has not written for this long is lost, in seconds: a row waits for a deadline at most, then writes.
-_LOST_S = 600.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, state TEXT NOT NULL, rows INTEGER NOT NULL, done INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    reader TEXT NOT NULL, problem TEXT, touched REAL NOT NULL
+    reader TEXT NOT NULL, problem TEXT, touched REAL NOT NULL, asked BLOB, owner TEXT, deaths INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS results (
     job TEXT NOT NULL, number INTEGER NOT NULL, result BLOB NOT NULL, PRIMARY KEY (job, number)
@@ -33,7 +34,7 @@ class JobState:
 
     Attributes:
         id: Its id, 32 hex digits.
-        state: "running", "done", "failed", "cancelled", or "lost": its worker has ended.
+        state: "running", "done", or "failed".
         rows: Number of its rows.
         done: Number of rows with a result.
         reader: The reader's name and hash, as JSON.
@@ -48,51 +49,115 @@ class JobState:
     problem: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class OwnedJob:
+    """A job that this worker has to answer.
+
+    Attributes:
+        id: Its id.
+        first: The first row without a result.
+        rows: Number of its rows.
+        reader: The reader's name and hash, as JSON.
+        asked: What was asked, as it was given to :meth:`Jobs.start`.
+        deaths: How many workers have ended, one after another, since the last result.
+    """
+
+    id: str
+    first: int
+    rows: int
+    reader: str
+    asked: bytes
+    deaths: int = 0
+
+
 class Jobs:
     """Stores jobs. Thread-safe; all functions may block for some milliseconds.
 
     Args:
-        file: The database, which is created if it is missing.
-        max_bytes: Maximum size of all results together, in bytes; those of the jobs that ended first are removed.
-        seconds: How long a job is kept after its last change.
+        file: The database, which is created if it is missing; its folder is shared with the other workers only.
+        max_bytes: Maximum size of all jobs with their results, in bytes; those that ended first are removed.
+        seconds: How long a job is kept after its end.
         clock: The time of day, in seconds: processes share the file.
     """
 
     def __init__(self, file: Path, max_bytes: int, seconds: float, clock: Callable[[], float] = time.time) -> None:
         self._database = Database(file, _TABLES)
+        self._presence = Presence(file.parent)
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._clock = clock
 
-    def start(self, rows: int, reader: str) -> str:
-        """Add a job of some rows; return its id."""
+    def start(self, rows: int, reader: str, asked: bytes) -> OwnedJob | None:
+        """Add a job of this worker.
+
+        Args:
+            rows: Number of its rows.
+            reader: The reader's name and hash, as JSON.
+            asked: All that another worker needs to continue it.
+
+        Returns:
+            The job; ``None`` if there is no room for it.
+        """
         id = uuid4().hex
         with self._database.writing() as database:
-            row = (id, "running", rows, 0, 0, reader, None, self._clock())
-            database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        return id
+            if not self._make_room(id, len(asked)):
+                return None
+            row = (id, "running", rows, 0, len(asked), reader, None, self._clock(), asked, self._presence.id, 0)
+            database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return OwnedJob(id, 0, rows, reader, asked)
+
+    def take_over(self) -> OwnedJob | None:
+        """Take over a job whose owner has ended, or has released it; ``None`` if there is none."""
+        database, mine = self._database.connection(), self._presence.id
+        running = database.execute("SELECT id, owner FROM jobs WHERE state = 'running' ORDER BY touched").fetchall()
+        for id, owner in running:
+            if owner is not None and self._presence.is_alive(owner):
+                continue
+            with self._database.writing() as database:
+                # Unless another worker was faster.
+                row = database.execute(
+                    "UPDATE jobs SET owner = ?, deaths = deaths + ? WHERE id = ? AND owner IS ? AND state = 'running' "
+                    "RETURNING id, done, rows, reader, asked, deaths",
+                    (mine, int(owner is not None), id, owner),
+                ).fetchone()
+            if row is not None:
+                return OwnedJob(row[0], row[1], row[2], row[3], bytes(row[4]), row[5])
+        return None
 
     def add(self, id: str, first: int, results: Sequence[bytes]) -> bool:
-        """Add the results of some rows in order; return False if the job does not run any more, or there is no room."""
+        """Add the results of some rows in order.
+
+        Args:
+            id: The job.
+            first: The number of the first of these rows, which must be the first row without a result.
+            results: The results.
+
+        Returns:
+            False if this worker's job does not run any more at this row, or there is no room.
+        """
         size = sum(map(len, results))
         with self._database.writing() as database:
-            found = database.execute("SELECT 1 FROM jobs WHERE id = ? AND state = 'running'", (id,)).fetchone()
+            found = database.execute(
+                "SELECT 1 FROM jobs WHERE id = ? AND state = 'running' AND owner = ? AND done = ?",
+                (id, self._presence.id, first),
+            ).fetchone()
             if found is None or not self._make_room(id, size):
                 return False
             rows = [(id, number, result) for number, result in enumerate(results, first)]
-            database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", rows)
+            database.executemany("INSERT INTO results VALUES (?, ?, ?)", rows)
             database.execute(
-                "UPDATE jobs SET done = done + ?, bytes = bytes + ?, touched = ? WHERE id = ?",
+                "UPDATE jobs SET done = done + ?, bytes = bytes + ?, touched = ?, deaths = 0 WHERE id = ?",
                 (len(results), size, self._clock(), id),
             )
         return True
 
     def end(self, id: str, state: str, problem: str | None = None) -> bool:
-        """Set the state of a running job; return False if it does not run."""
+        """Set the state of a running job of this worker; return False if it is none. What was asked is removed."""
         with self._database.writing() as database:
             done = database.execute(
-                "UPDATE jobs SET state = ?, problem = ?, touched = ? WHERE id = ? AND state = 'running'",
-                (state, problem, self._clock(), id),
+                "UPDATE jobs SET state = ?, problem = ?, touched = ?, bytes = bytes - length(asked), asked = NULL, "
+                "owner = NULL WHERE id = ? AND state = 'running' AND owner = ?",
+                (state, problem, self._clock(), id, self._presence.id),
             )
             return done.rowcount > 0
 
@@ -100,10 +165,9 @@ class Jobs:
         """Return the progress of a job; ``None`` if it is unknown or has expired."""
         query = "SELECT id, state, rows, done, reader, problem, touched FROM jobs WHERE id = ?"
         row = self._database.connection().execute(query, (id,)).fetchone()
-        if row is None or row[-1] < self._clock() - self._seconds:
+        if row is None or (row[1] != "running" and row[-1] < self._clock() - self._seconds):
             return None
-        is_lost = row[1] == "running" and row[-1] < self._clock() - _LOST_S
-        return JobState(row[0], "lost" if is_lost else row[1], *row[2:-1])
+        return JobState(*row[:-1])
 
     def results(self, id: str, first: int, most: int) -> list[bytes]:
         """Return the results of some rows, in order, as far as they are there."""
@@ -117,18 +181,21 @@ class Jobs:
             return database.execute("DELETE FROM jobs WHERE id = ?", (id,)).rowcount > 0
 
     def expire(self) -> None:
-        """Remove expired jobs."""
+        """Remove jobs that ended too long ago."""
         oldest = self._clock() - self._seconds
-        found = self._database.connection().execute("SELECT id FROM jobs WHERE touched < ?", (oldest,)).fetchall()
-        for (id,) in found:
+        query = "SELECT id FROM jobs WHERE state != 'running' AND touched < ?"
+        for (id,) in self._database.connection().execute(query, (oldest,)).fetchall():
             self.delete(id)
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Release the jobs of this worker, so that another one continues them; close the connections of all threads."""
+        with self._database.writing() as database:
+            database.execute("UPDATE jobs SET owner = NULL WHERE owner = ?", (self._presence.id,))
+        self._presence.close()
         self._database.close()
 
     def _make_room(self, id: str, size: int) -> bool:
-        """Remove the results of jobs that have ended, the oldest first, until there is room."""
+        """Remove jobs that have ended, the oldest first, until there is room; not the job with this id."""
         database = self._database.connection()
         held = database.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0]
         ended = database.execute(

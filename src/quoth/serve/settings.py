@@ -59,7 +59,7 @@ class ServeSettings:
     batch_tokens: Annotated[int, "Maximum tokens per batch, padding included.", COUNT] = 1_024
     jobs: Annotated[int, "Maximum number of jobs at a time in each worker.", COUNT] = 4
     job_rows: Annotated[int, "Maximum number of rows per job.", COUNT] = 10_000
-    job_bytes: Annotated[int, "Disk space for the results of all jobs, which all workers share.", COUNT] = 64 * _MIB
+    job_bytes: Annotated[int, "Disk space for all jobs with their results, which all workers share.", COUNT] = 64 * _MIB
     text_bytes: Annotated[int, "Disk space for stored texts, which all workers share.", COUNT] = 64 * _MIB
     text_s: Annotated[
         float, "Seconds that a text is stored after its last use, and a job after its end.", ABOVE_ZERO

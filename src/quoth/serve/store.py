@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -140,6 +140,13 @@ class Texts:
                 database.execute("UPDATE texts SET used = ? WHERE handle = ?", (now, handle))
         pages = None if row[1] is None else tuple(Span(start, end) for start, end in json.loads(row[1]))
         return Text(handle, bytes(row[0]).decode("utf-8", "surrogatepass"), pages)
+
+    def renew(self, handles: Iterable[str]) -> None:
+        """Renew the lifetime of texts that have not expired."""
+        now = self._clock()
+        with self._database.writing() as database:
+            rows = [(now, handle, now - self.seconds) for handle in handles]
+            database.executemany("UPDATE texts SET used = ? WHERE handle = ? AND used >= ?", rows)
 
     def has_expired(self, handle: str) -> bool:
         """Return True if a text with this handle was stored, and is not any more."""

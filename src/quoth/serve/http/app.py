@@ -32,7 +32,8 @@ from quoth.serve.http.description import ASKING, describe, errors
 from quoth.serve.http.errors import checked, failed, refuse
 from quoth.serve.http.exchange import App
 from quoth.serve.http.identity import ServedReader
-from quoth.serve.http.jobs import Runner, job_routes
+from quoth.serve.http.job_runner import Runner
+from quoth.serve.http.jobs import job_routes
 from quoth.serve.http.json_routes import JsonRoute, StrictRoute, must_be_json
 from quoth.serve.http.middleware import Guard
 from quoth.serve.http.readers import QueuedReader, Readers
@@ -119,7 +120,7 @@ def _with_cors(settings: ServeSettings, app: App) -> App:
 @asynccontextmanager
 async def _running(service: Service, runner: Runner, tracing: Tracing, app: FastAPI) -> AsyncIterator[None]:
     """Run the queues and warm the readers up; on shutdown, stop after all requests are answered."""
-    tasks = [asyncio.create_task(work) for work in (_expire(service, runner), _warm_up(service, app))]
+    tasks = [asyncio.create_task(work) for work in (_expire(service, runner), _begin(service, runner, app))]
     _reload_on_hangup(service)
     try:
         yield
@@ -135,10 +136,11 @@ async def _running(service: Service, runner: Runner, tracing: Tracing, app: Fast
         await asyncio.to_thread(tracing.close)
 
 
-async def _warm_up(service: Service, app: FastAPI) -> None:
+async def _begin(service: Service, runner: Runner, app: FastAPI) -> None:
     app.state.status = "starting"
     await service.readers.open()
     app.state.status = "ok"
+    await runner.watch()
 
 
 def _reload_on_hangup(service: Service) -> None:

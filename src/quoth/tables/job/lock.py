@@ -9,16 +9,15 @@ are identical.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from quoth.errors import ConfigError
+from quoth.files import try_lock
 from quoth.tables.job.folder import OWN, Folder
 
 LOCK = f"{OWN}/lock"
@@ -40,7 +39,7 @@ def locked(folder: Folder) -> Iterator[None]:
 @contextmanager
 def _locked_path(folder: Folder, path: Path) -> Iterator[None]:
     with path.open("a+", encoding="ascii") as file:
-        if not _take(file):
+        if not try_lock(file):
             file.seek(0)
             raise _taken(folder, f"process {file.read()}")
         file.truncate(0)
@@ -53,22 +52,6 @@ def _taken(folder: Folder, who: str) -> ConfigError:
     return ConfigError(
         f"{folder}: must be used by one job at a time, but another one uses it ({who}). Wait for it, or stop it."
     )
-
-
-def _take(file: IO[str]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(1 << 20)  # Windows does not allow reading a locked file
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 @contextmanager

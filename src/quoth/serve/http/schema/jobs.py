@@ -16,13 +16,15 @@ class JobResponse(BaseModel):
     """A job and its progress."""
 
     id: str = Field(examples=[JOB])
-    status: Literal["running", "done", "failed", "cancelled", "lost"] = Field(
-        description="lost: the process that worked on it has ended; send it again."
+    status: Literal["running", "done", "failed"] = Field(
+        description="A failed job has the results of its rows up to the one that could not be answered."
     )
     rows: int = Field(description="Number of its rows.")
     done: int = Field(description="Number of rows with a result.")
-    error: Problem | None = Field(default=None, description="Why it failed.")
-    reader: ReaderName
+    error: Problem | None = Field(
+        default=None, description="Why it failed: reader_changed, job_bytes_limit, worker_ended or internal_error."
+    )
+    reader: ReaderName = Field(description="The reader of all its results.")
 
 
 class JobResults(BaseModel):
