@@ -163,7 +163,7 @@ CYCLES = {
     ),
     "the queue refuses as the endpoints do": (
         {
-            "serve/http/app.py": "from quoth.serve.queue.asking import Desk",
+            "serve/http/app.py": "from quoth.serve.queue.asking import Answerer",
             "serve/http/errors.py": "class ApiError: pass",
             "serve/queue/asking.py": "from quoth.serve.http.errors import ApiError",
         },

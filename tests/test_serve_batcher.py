@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from quoth.reading import DecodeSettings, WindowBatch, Windower, unbatch
 from quoth.records import Example
 from quoth.serve.errors import ApiError
-from quoth.serve.queue.asking import Desk
+from quoth.serve.queue.asking import Answerer
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.queue.queries import Query
 from quoth.serve.queue.requests import OverloadedError
@@ -161,8 +161,8 @@ def test_a_deadline_detected_by_the_batcher_is_a_timeout():
             while not engine.batches:
                 await asyncio.sleep(0.01)
             query = Query("Where?", (Text.of("A cat."),))
-            desk = Desk(slow_reader(engine), made, ServeSettings(deadline_s=0.2))
-            asked = asyncio.create_task(desk.ask(lambda: [query], DecodeSettings(), lambda replies, times: replies))
+            answerer = Answerer(slow_reader(engine), made, ServeSettings(deadline_s=0.2))
+            asked = asyncio.create_task(answerer.ask(lambda: [query], DecodeSettings(), lambda replies, times: replies))
             while not made.requests:
                 await asyncio.sleep(0.01)
             time.sleep(0.3)
@@ -171,7 +171,7 @@ def test_a_deadline_detected_by_the_batcher_is_a_timeout():
                 await asked
             assert (refused.value.status_code, refused.value.problem.code) == (504, "deadline_s_limit")
             engine.free.set()
-            desk.close()
+            answerer.close()
 
     run(scene())
 
@@ -254,7 +254,7 @@ def test_a_short_request_does_not_wait_for_a_batch_beyond_the_share_of_another()
     async def scene():
         second = SlowEngine()
         second.free.clear()
-        made = batcher(SlowEngine(0.05), second=lambda: second)
+        made = batcher(SlowEngine(0.05), load_second=lambda: second)
         made.rate = 80.0 * LENGTH  # as fast as the engine is
         async with running(made):
             long = made.submit(windows(80), later(30))

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from quoth.serve.settings import ServeSettings
-from quoth.serve.worker import leave_out_of_collections
+from quoth.serve.worker import freeze_garbage_collector
 from support.serving import (
     QUESTION,
     TEXT,
@@ -325,7 +325,7 @@ def test_nothing_holds_the_event_loop_for_50_ms(path, document):
 
     with thread(SlowEngine(), around, queue_tokens=5_000_000, deadline_s=300, batch_tokens=16_384) as server:
         server.post("/v1/answer", ANSWER)
-        leave_out_of_collections()
+        freeze_garbage_collector()
         probe[0].longest = 0.0
         code = server.call("POST", path, json.dumps(document), None, 300)[0]
         assert code == 200

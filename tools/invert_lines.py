@@ -182,7 +182,7 @@ ROWS = (
     ),
     Row(
         "serve/http/exchange.py",
-        "if self.received > self._rules.most:",
+        "if self.received > self._rules.max_bytes:",
         "if False:",
         "test_serve_limits.py -k body",
     ),
@@ -201,16 +201,14 @@ ROWS = (
     ),
     Row(
         "serve/queue/batcher.py",
-        "shortest >= _LIKE * longest",
+        "shortest >= _MIN_LENGTH_RATIO * longest",
         "shortest <= longest",
         "test_serve_batcher.py -k similar",
     ),
     Row(
         "serve/queue/batcher.py", "or request.deadline <= now:", "or False:", "test_serve_batcher.py -k never_computed"
     ),
-    Row(
-        "serve/queue/queries.py", "if tokens > most_tokens:", "if tokens < 0:", "test_serve_limits.py -k maximum_queue"
-    ),
+    Row("serve/queue/queries.py", "if tokens > max_tokens:", "if tokens < 0:", "test_serve_limits.py -k maximum_queue"),
     Row(
         "serve/page/decide.js",
         "(best.probability ?? 0) < least",

@@ -19,10 +19,10 @@ def mcp(
         typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
     ] = None,
 ) -> None:
-    """Serve tools for agents by the Model Context Protocol: ask, search and verify.
+    """Serve tools for agents with the Model Context Protocol: ask, search and verify.
 
-    An agent starts this command, and talks to it on standard input and output.
-    Without a corpus, each call brings its own texts, and there is no search.
+    An agent starts this command, and communicates with it on standard input and output.
+    Without a corpus, each call must contain its texts, and there is no search tool.
 
     Example: [cyan]quoth mcp --corpus contracts.quoth[/cyan]
     """

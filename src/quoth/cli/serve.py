@@ -21,7 +21,7 @@ app = typer.Typer(add_completion=False)
 _NEEDED = ("fastapi", "uvicorn", "httptools", "prometheus_client", "multipart", "fastapi_offline")
 
 
-# Prefix of the variables that stand for flags. Not QUOTH_, which Kubernetes uses for a service of that name.
+# Prefix of the environment variables for flags. Not QUOTH_, which Kubernetes uses for a service named quoth.
 _ENVIRONMENT = "QUOTH_SERVE_"
 
 
@@ -29,8 +29,8 @@ def serve(**flags: Any) -> None:
     """Serve an HTTP API, and a web page that highlights answers in the text.
 
     Open the printed URL; /docs describes the API. If the environment variable QUOTH_TOKEN is set, requests need this
-    token; --token-file names several. Each flag may also be a variable: QUOTH_SERVE_PORT stands for --port. On SIGTERM
-    and Ctrl-C, the server rejects new requests, answers accepted ones, and exits.
+    token; --token-file allows several tokens. Each flag can also be set by an environment variable, such as
+    QUOTH_SERVE_PORT for --port. On SIGTERM or Ctrl-C, the server rejects new requests, answers accepted ones, and ends.
 
     Example: [cyan]quoth serve --reader runs/1 --port 8000[/cyan]
     """
@@ -52,7 +52,7 @@ def serve(**flags: Any) -> None:
         token=token_of(os.environ, "QUOTH_TOKEN"),
         metrics_token=token_of(os.environ, "QUOTH_METRICS_TOKEN"),
     )
-    settings.check_reach()
+    settings.check_exposure()
     if not settings.is_local and not settings.has_token:
         note(f"{settings.host} accepts requests without a token or encryption. Set QUOTH_TOKEN, and use TLS.")
     # The server shuts down by itself, and raises the signal again after all accepted requests are answered.
@@ -68,7 +68,7 @@ def _named(given: list[str]) -> tuple[tuple[str, str], ...]:
     pairs = [tuple(item.split("=", 1)) for item in given]
     for item, pair in zip(given, pairs, strict=True):
         if len(pair) != 2 or not all(pair) or [other[0] for other in pairs].count(pair[0]) > 1:
-            raise ConfigError(f"--also must be NAME=READER with a name of its own, but is {item}")
+            raise ConfigError(f"--also must be NAME=READER with a unique name, but is {item}")
     return tuple((name, source) for name, source in pairs)
 
 
@@ -79,11 +79,11 @@ def _parameters() -> list[inspect.Parameter]:
         envvar=f"{_ENVIRONMENT}READER", show_envvar=False,
     )  # fmt: skip
     also = typer.Option(
-        metavar="NAME=READER", help="Serve another reader, which requests name. May be given again.",
+        metavar="NAME=READER", help="Serve another reader, which requests select by name. May be given again.",
         envvar=f"{_ENVIRONMENT}ALSO", show_envvar=False,
     )  # fmt: skip
     host = typer.Option(
-        metavar="NAME", help="A name by which requests may come, or *.NAME for all below it. May be given again.",
+        metavar="NAME", help="A host name that requests may use, or *.NAME for all subdomains. May be given again.",
         envvar=f"{_ENVIRONMENT}ALLOWED_HOST", show_envvar=False,
     )  # fmt: skip
     cors = typer.Option(

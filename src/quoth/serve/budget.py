@@ -1,31 +1,31 @@
-"""A budget of bytes that many requests share."""
+"""A limit on bytes that many requests share."""
 
 from __future__ import annotations
 
 
 class Budget:
-    """Counts bytes that are held, up to a maximum. Used on the event loop only.
+    """Counts reserved bytes up to a limit. Used on the event loop only.
 
     Attributes:
-        held: Bytes that are held now.
-        most: The maximum.
+        held: Bytes that are reserved now.
+        limit: Maximum number of reserved bytes.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limit: int) -> None:
         self.held = 0
-        self.most = most
+        self.limit = limit
 
-    def has_room(self, size: int) -> bool:
-        """Return True if this many bytes more may be held."""
-        return self.held + size <= self.most
+    def fits(self, size: int) -> bool:
+        """Return True if this many more bytes are within the limit."""
+        return self.held + size <= self.limit
 
-    def take(self, size: int) -> bool:
-        """Hold more bytes; return False if there is no room for them."""
-        if not self.has_room(size):
+    def reserve(self, size: int) -> bool:
+        """Reserve bytes; return False if that would exceed the limit."""
+        if not self.fits(size):
             return False
         self.held += size
         return True
 
-    def give_back(self, size: int) -> None:
-        """Stop holding bytes."""
+    def release(self, size: int) -> None:
+        """Release reserved bytes."""
         self.held -= size

@@ -43,7 +43,7 @@ class ApiError(HTTPException):
 
     Attributes:
         problem: The error that the client receives.
-        reason: What was full, for the metrics; "" unless something was.
+        reason: What is full, as a label of the metrics; "" if the server is not overloaded.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ def too_large(what: str, limit: int, found: int | None, flag: str, where: str | 
 
 
 def overloaded(message: str, retry_s: float, reason: str) -> ApiError:
-    """Return the error for a full queue, too many requests, or no room for a body.
+    """Return the error for a full queue, too many requests, or too many bytes in request bodies.
 
     Args:
         message: What is full.
         retry_s: When the client may try again, in seconds.
-        reason: The same as ``message`` in one word, for the metrics.
+        reason: What is full in one word, as a label of the metrics.
     """
     return ApiError(
         503, "overloaded", message, "Retry after the number of seconds in the Retry-After header.", retry_s=retry_s,
@@ -84,7 +84,7 @@ def overloaded(message: str, retry_s: float, reason: str) -> ApiError:
     )  # fmt: skip
 
 
-def of_quoth(error: QuothError, where: str | None = None) -> ApiError:
+def api_error(error: QuothError, where: str | None = None) -> ApiError:
     """Return the API error for an exception of the library. Details of server errors are not exposed."""
     if isinstance(error, QuestionTooLongError):
         return ApiError(

@@ -1,4 +1,4 @@
-"""The corpus of a server: each thread has its own connection, and documents have ids that tell no path."""
+"""The corpus of a server: a connection per thread, and document ids that do not reveal paths."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def id_of(key: str) -> str:
 
 
 class Library:
-    """A corpus that several threads read. Other processes may index into it meanwhile."""
+    """A corpus for several threads. Other processes may add documents at the same time."""
 
     def __init__(self, path: str) -> None:
-        """Open it once, so that a bad one is refused at the start.
+        """Open the corpus once, so that a damaged or missing one is an error at start-up.
 
         Raises:
-            CorpusError: If it is no corpus.
+            CorpusError: If it cannot be opened as a corpus.
         """
         self._path = path
         self._local = threading.local()
@@ -38,7 +38,7 @@ class Library:
 
     @property
     def name(self) -> str:
-        """Its name, without folders or the host of a database."""
+        """The name of the corpus, without folders or the host of a database."""
         return self._name
 
     def corpus(self) -> Corpus:
@@ -49,11 +49,11 @@ class Library:
         return found
 
     def search(self, question: str, k: int) -> list[Hit]:
-        """Return the best passages."""
+        """Return the ``k`` best passages for a question, best first."""
         return self.corpus().search(question, k)
 
     def entries(self, wanted: str = "") -> list[Entry]:
-        """Return the documents whose name or title contains a text, by name; case does not count."""
+        """Return the documents whose name or title contains a text, ignoring case, sorted by name."""
         wanted = wanted.casefold()
         return [
             entry
@@ -61,11 +61,11 @@ class Library:
             if wanted in entry.name.casefold() or wanted in entry.title.casefold()
         ]
 
-    def shown(self, id: str) -> tuple[Document, bool]:
-        """Return a document by its id, and whether its pages can be drawn.
+    def document(self, id: str) -> tuple[Document, bool]:
+        """Return a document by its id, and whether its pages can be rendered.
 
         Raises:
-            ApiError: If there is none.
+            ApiError: If no document has this id.
         """
         key = self._key(id)
         document = self.corpus().document(key)
@@ -75,18 +75,18 @@ class Library:
         """Return the content of a document's file.
 
         Raises:
-            ApiError: If there is none.
+            ApiError: If no document has this id, or its file was not stored.
         """
         data = self.corpus().original(self._key(id))
         if data is None:
             raise ApiError(
-                404, "not_drawn", "the pages of this document cannot be drawn: it is no PDF, or was indexed before "
-                "files were kept", "Show its text, or index its file again.", "path.id",
+                404, "not_drawn", "the pages of this document cannot be rendered: it is not a PDF, or its file was not "
+                "stored when it was indexed", "Show its text, or index its file again.", "path.id",
             )  # fmt: skip
         return data
 
     def add(self, data: bytes, name: str, limits: DocumentLimits) -> Entry:
-        """Add a file, and return how it is listed.
+        """Add a file, and return its entry in the list of documents.
 
         Raises:
             DocumentError: If it cannot be read.
@@ -100,14 +100,14 @@ class Library:
             if id_of(key) == id:
                 return key
         raise ApiError(
-            404, "document_not_found", "no document has this id, or it was removed",
+            404, "document_not_found", "no document has this id; it may have been removed",
             "List the documents with GET /v1/corpus/documents.", "path.id",
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[Document]:
-        """Yield all documents, by name, in the thread that asks for them."""
+        """Yield all documents, sorted by name, with the connection of the calling thread."""
         yield from self.corpus().documents()
 
     def run(self, work: Callable[[Corpus], T]) -> Callable[[], T]:
-        """Return a function that does some work with the corpus of the thread that calls it."""
+        """Return a function that runs ``work`` with the corpus of the thread in which it is called."""
         return lambda: work(self.corpus())

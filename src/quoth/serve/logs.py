@@ -1,4 +1,4 @@
-"""The log of the server: lines of text or JSON, with the id of the request, and never a text or a question."""
+"""The log of the server: lines of text or JSON with the id of the request, without texts and questions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 # The id of the request that is being served.
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 ACCESS = logging.getLogger("quoth.access")
-# What a record of the access log has besides its message.
+# Fields of a record of the access log besides its message.
 _FIELDS = ("method", "endpoint", "status", "seconds", "received", "sent", "client")
 
 
@@ -33,7 +33,7 @@ class NoText(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line of text a record."""
+    """One line of text per record."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -43,7 +43,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line and record."""
+    """One JSON object per record, each on a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -64,7 +64,7 @@ def log_config(level: str, form: str) -> dict[str, Any]:
     """Return the configuration of logging.
 
     Args:
-        level: The least level of what is logged; of uvicorn only warnings and errors.
+        level: Minimum level of Quoth's records; uvicorn logs only warnings and errors, except at "debug".
         form: "text" or "json".
     """
     formatter = {"text": TextFormatter, "json": JsonFormatter}[form]

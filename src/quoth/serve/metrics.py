@@ -25,7 +25,7 @@ class Metrics:
             buckets=_SECONDS, registry=self.registry,
         )  # fmt: skip
         self._refused = Counter(
-            "quoth_overloaded", "Requests that got 503, by what was full.", ["reason"], registry=self.registry
+            "quoth_overloaded", "Requests with status 503, by what was full.", ["reason"], registry=self.registry
         )
         self._questions = Counter("quoth_questions", "Answered questions.", registry=self.registry)
         self._no_answer = Counter("quoth_no_answer", "Questions to which the reader abstained.", registry=self.registry)
@@ -39,7 +39,7 @@ class Metrics:
             "quoth_queue_seconds", "Time of a request in the queue.", buckets=_SECONDS, registry=self.registry
         )
         self._parsing = Histogram(
-            "quoth_parsing_seconds", "Time until a file is read, with the wait for a parser.",
+            "quoth_parsing_seconds", "Time to read an uploaded file, including the wait for a parser.",
             buckets=_SECONDS, registry=self.registry,
         )  # fmt: skip
         ProcessCollector(registry=self.registry)
@@ -47,7 +47,7 @@ class Metrics:
         self._build: Callable[[], Mapping[str, str]] = dict
 
     def watch_build(self, facts: Callable[[], Mapping[str, str]]) -> None:
-        """Set what returns the version and the reader when the metrics are read."""
+        """Set the function that returns the version and the reader when the metrics are read."""
         self._build = facts
 
     def watch(self, name: str, what: str, value: Callable[[], float]) -> None:
@@ -60,7 +60,7 @@ class Metrics:
         self._seconds.labels(endpoint).observe(seconds)
 
     def refused(self, reason: str) -> None:
-        """Count a request that got 503."""
+        """Count a request with status 503."""
         self._refused.labels(reason).inc()
 
     def answered(self, no_answer: bool) -> None:
@@ -74,7 +74,7 @@ class Metrics:
         self._waited.observe(seconds)
 
     def parsing(self) -> AbstractContextManager[object]:
-        """Measure the time within a block, until a file is read."""
+        """Return a context manager that measures the time to read a file."""
         return self._parsing.time()
 
     def batch(self, windows: int, tokens: int, seconds: float) -> None:

@@ -40,33 +40,33 @@ _SOCKET_MODE = 0o660
 
 
 def serve(
-    source: str | None, settings: ServeSettings, say: Callable[[str], None], also: tuple[tuple[str, str], ...] = ()
+    source: str | None, settings: ServeSettings, notify: Callable[[str], None], also: tuple[tuple[str, str], ...] = ()
 ) -> None:
     """Serve until a signal stops the server.
 
     Args:
         source: The reader; the shipped one if ``None``.
         settings: The address and the limits.
-        say: Called with warnings, and with the URL when connections are accepted.
+        notify: Called with warnings, and with the URL when connections are accepted.
         also: Names and sources of further readers.
 
     Raises:
         ConfigError: If the address cannot be used.
         ReaderError: If the reader cannot be loaded.
     """
-    settings = fitted(settings, say)
+    settings = fit_to_file_limit(settings, notify)
     with store_folder() as store:
-        make = Application(source, settings, store, also)
+        application = Application(source, settings, store, also)
         if settings.workers > 1:
-            _check(make)
-            config = server_config(make, settings)
+            _check_loading(application)
+            config = server_config(application, settings)
             with _listening(settings) as listener:
-                say(f"Listening on {_url(settings, listener)}")
+                notify(f"Listening on {_url(settings, listener)}")
                 _Supervisor(config, [listener]).run()
         else:
-            config = server_config(make(), settings)
+            config = server_config(application(), settings)
             with _listening(settings) as listener:
-                say(f"Listening on {_url(settings, listener)}")
+                notify(f"Listening on {_url(settings, listener)}")
                 uvicorn.Server(config).run([listener])
 
 
@@ -93,50 +93,53 @@ def server_config(app: Any, settings: ServeSettings) -> uvicorn.Config:
 
 
 class _Supervisor(Multiprocess):
-    """Starts workers, and replaces one that ended. On SIGHUP each is replaced, after its successor serves."""
+    """Starts workers, and replaces ended ones. On SIGHUP, replaces each worker once its successor is ready."""
 
     def keep_subprocess_alive(self) -> None:
-        """Replace workers that ended, and log it."""
+        """Replace workers that have ended, and log it."""
         before = list(self.processes)
         super().keep_subprocess_alive()
         for old, new in zip(before, self.processes, strict=True):
             if new is not old:
                 code = old.exitcode
                 how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
-                _LOG.error("worker %s %s; worker %s takes its place", old.pid, how, new.pid)
+                _LOG.error("worker %s %s and was replaced by worker %s", old.pid, how, new.pid)
 
 
-def _check(make: Application) -> None:
-    """Load the reader once in a process of its own, so that its errors are told here and not in the logs of workers."""
+def _check_loading(application: Application) -> None:
+    """Load the readers once in another process, so that errors are raised here instead of logged by each worker."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_try, args=(make, theirs))
+    process = context.Process(target=_try_loading, args=(application, theirs))
     process.start()
     theirs.close()
     try:
         error = ours.recv()
     except EOFError:
-        error = ConfigError("the reader cannot be loaded: the process that tried ended (out of memory?)")
+        error = ConfigError("the reader cannot be loaded: the loading process ended without an error (out of memory?)")
     process.join()
     if error is not None:
         raise error
 
 
-def _try(make: Application, pipe: Connection) -> None:
+def _try_loading(application: Application, pipe: Connection) -> None:
     try:
-        make()
+        application()
     except QuothError as error:
         pipe.send(error)
     else:
         pipe.send(None)
 
 
-def fitted(settings: ServeSettings, say: Callable[[str], None]) -> ServeSettings:
-    """Return the settings with as many connections as this process may open files, and raise that limit if possible.
+def fit_to_file_limit(settings: ServeSettings, notify: Callable[[str], None]) -> ServeSettings:
+    """Raise this process's limit on open files if possible, and reduce the number of connections to it if necessary.
 
     Args:
         settings: The settings.
-        say: Called with a warning if there are fewer connections than the settings ask for.
+        notify: Called with a warning if the number of connections is reduced.
+
+    Raises:
+        ConfigError: If the limit leaves no file for a connection.
     """
     try:
         import resource
@@ -155,7 +158,7 @@ def fitted(settings: ServeSettings, say: Callable[[str], None]) -> ServeSettings
             f"this process may open {soft} files, but needs {_FILES} and one for each connection. Raise the limit: "
             "ulimit -n 4096"
         )
-    say(
+    notify(
         f"at most {fewer:,} connections instead of {settings.connections:,}, because this process may open only "
         f"{soft:,} files. Raise the limit (ulimit -n {wanted}), or lower --connections"
     )
@@ -164,7 +167,7 @@ def fitted(settings: ServeSettings, say: Callable[[str], None]) -> ServeSettings
 
 @contextmanager
 def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
-    """Listen on the address or the Unix socket, and remove that at the end."""
+    """Listen on the address or the Unix socket; remove the Unix socket at the end."""
     with _unix_socket(Path(settings.unix_socket)) if settings.unix_socket else _tcp_socket(settings) as listener:
         listener.listen(_BACKLOG)
         listener.set_inheritable(True)
@@ -192,7 +195,7 @@ def _tcp_socket(settings: ServeSettings) -> socket.socket:
 
 
 def _unix_socket(path: Path) -> socket.socket:
-    """Return a bound Unix socket; one that nobody listens on any more is replaced."""
+    """Return a bound Unix socket. An existing one on which no process listens is replaced."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
@@ -203,7 +206,7 @@ def _unix_socket(path: Path) -> socket.socket:
         listener.close()
         what = str(error.strerror or error).lower()
         raise ConfigError(
-            f"--unix-socket {path}: must be a free path in a folder of yours, but: {what}. Choose another"
+            f"--unix-socket {path}: must be a free path in a writable folder, but: {what}. Choose another"
         ) from error
     return listener
 

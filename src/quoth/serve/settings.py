@@ -18,9 +18,9 @@ LEVELS = ("debug", "info", "warning", "error")
 class ServeSettings:
     """Settings of the server. The text of each field is the help of its flag.
 
-    ``token`` is a bearer token that requests must bear, and ``metrics_token`` one that only ``/metrics`` accepts;
-    ``None``: none. They are no flags, because other users can read command lines. ``allowed_host`` are the names by
-    which requests may come, and ``cors`` the origins whose web pages may send requests.
+    ``token`` is the bearer token of all requests, and ``metrics_token`` one that only ``/metrics`` accepts; ``None``:
+    no token is needed. They have no flags, because other users can read command lines. ``allowed_host`` has the host
+    names that requests may use, and ``cors`` the origins whose web pages may send requests.
 
     Raises:
         ConfigError: If a number is out of its range.
@@ -31,15 +31,19 @@ class ServeSettings:
     corpus: Annotated[str | None, "A corpus (quoth index) whose documents can be asked, searched and listed."] = None
     read_only: Annotated[bool, "Refuse files that users add to the corpus on the page."] = False
     workers: Annotated[int, "Worker processes; each loads the reader, and they share only the port.", COUNT] = 1
-    engine: Annotated[str, "What runs the network: auto, openvino, onnxruntime or torch."] = "auto"
-    precision: Annotated[str | None, "What it computes in: float32, bfloat16 or float16; what measured best."] = None
-    threads: Annotated[int | None, "Threads of each engine; the usable cores, shared among the workers.", COUNT] = None
+    engine: Annotated[str, "Runtime of the network: auto, openvino, onnxruntime or torch."] = "auto"
+    precision: Annotated[
+        str | None, "Number format of the engine: float32, bfloat16 or float16; by default the fastest on this CPU."
+    ] = None
+    threads: Annotated[
+        int | None, "Threads of each engine; by default the usable cores, divided among the workers.", COUNT
+    ] = None
     deadline_s: Annotated[
         float, "Deadline of a request, from the complete body to the answer, in seconds.", ABOVE_ZERO
     ] = 30.0
     read_s: Annotated[float, "Timeout for the headers, and again for the body, in seconds.", ABOVE_ZERO] = 20.0
     send_s: Annotated[
-        float, "Time in which a client must read what is buffered of its response (64 KiB), in seconds.", ABOVE_ZERO
+        float, "Timeout for a client to read the buffered part of its response (64 KiB), in seconds.", ABOVE_ZERO
     ] = 20.0
     body_bytes: Annotated[int, "Maximum size of a JSON body.", COUNT] = 4 * _MIB
     file_bytes: Annotated[int, "Maximum size of an uploaded file.", COUNT] = 32 * _MIB
@@ -47,7 +51,7 @@ class ServeSettings:
     uploads_bytes: Annotated[int, "Disk space for all uploaded files that wait for a parser.", COUNT] = 128 * _MIB
     parser_bytes: Annotated[int, "Memory of each of the two parsers of files (address space).", COUNT] = 1_024 * _MIB
     context_characters: Annotated[int, "Maximum length of all contexts of a question together.", COUNT] = 500_000
-    question_characters: Annotated[int, "Longest question.", COUNT] = 2_000
+    question_characters: Annotated[int, "Maximum length of a question.", COUNT] = 2_000
     explain_characters: Annotated[
         int, "Maximum length of a text to explain; each of its tokens is returned.", COUNT
     ] = 50_000
@@ -64,20 +68,18 @@ class ServeSettings:
     text_s: Annotated[
         float, "Seconds that a text is stored after its last use, and a job after its end.", ABOVE_ZERO
     ] = 3_600.0
-    token_file: Annotated[str | None, "A file of bearer tokens, one a line, which is read again when it changes."] = (
-        None
-    )
-    metrics_token_file: Annotated[str | None, "The same for /metrics, which accepts the other tokens too."] = None
+    token_file: Annotated[str | None, "A file with a bearer token per line; it is read again when it changes."] = None
+    metrics_token_file: Annotated[str | None, "The same for /metrics, which also accepts the other tokens."] = None
     unix_socket: Annotated[str | None, "Path of a Unix socket to listen on, instead of a host and a port."] = None
-    tls_certificate: Annotated[str | None, "A file with the server's certificate chain: serve HTTPS."] = None
-    tls_key: Annotated[str | None, "A file with the private key of the certificate, unless that file has it."] = None
+    tls_certificate: Annotated[str | None, "A file with the server's certificate chain, to serve HTTPS."] = None
+    tls_key: Annotated[str | None, "A file with the private key, unless the certificate file contains it."] = None
     trusted_proxies: Annotated[
-        str | None, "Addresses of proxies, by commas, whose X-Forwarded headers are believed, or *."
+        str | None, "Addresses of proxies whose X-Forwarded headers are trusted, separated by commas, or *."
     ] = None
     gzip: Annotated[bool, "Compress large responses for clients that accept it."] = True
     log_level: Annotated[str, "What to log: debug, info, warning or error.", OneOf(LEVELS)] = "info"
     log_format: Annotated[str, "How to log: text or json.", OneOf(("text", "json"))] = "text"
-    access_log: Annotated[bool, "Log each request: its id, endpoint, status, time and sizes, and never a text."] = False
+    access_log: Annotated[bool, "Log the id, endpoint, status, time and sizes of each request, without texts."] = False
     root_path: Annotated[str, "Prefix of all paths, which a proxy removes, such as /qa."] = ""
     token: str | None = field(default=None, repr=False)
     metrics_token: str | None = field(default=None, repr=False)
@@ -93,11 +95,11 @@ class ServeSettings:
             problems.append(f"--root-path must start with / and not end with it, but is {self.root_path!r}")
         if self.tls_key and not self.tls_certificate:
             problems.append("--tls-key needs --tls-certificate")
-        for whole, part in (("bodies_bytes", "body_bytes"), ("uploads_bytes", "file_bytes")):
-            least, most = getattr(self, part), getattr(self, whole)
-            if isinstance(least, int) and isinstance(most, int) and most < least:
-                flags = f"--{whole.replace('_', '-')} must be at least --{part.replace('_', '-')}"
-                problems.append(f"{flags} ({least:,}), but is {most:,}")
+        for total, single in (("bodies_bytes", "body_bytes"), ("uploads_bytes", "file_bytes")):
+            needed, given = getattr(self, single), getattr(self, total)
+            if isinstance(needed, int) and isinstance(given, int) and given < needed:
+                flags = f"--{total.replace('_', '-')} must be at least --{single.replace('_', '-')}"
+                problems.append(f"{flags} ({needed:,}), but is {given:,}")
         if problems:
             raise ConfigError("; ".join(problems))
 
@@ -113,18 +115,18 @@ class ServeSettings:
 
     @property
     def has_token(self) -> bool:
-        """Whether requests must bear a token."""
+        """Whether requests must have a token."""
         return self.token is not None or self.token_file is not None
 
-    def check_reach(self) -> None:
-        """Check that only those can ask who are meant to.
+    def check_exposure(self) -> None:
+        """Check that a server that other machines can reach is protected.
 
         Raises:
-            ConfigError: If others than this machine can reach the server, and neither a token nor a host name is
-                required. Then any web page that they open could ask, by DNS rebinding.
+            ConfigError: If other machines can reach the server, and neither a token nor a host name is required. Any
+                web page that their users open could then send requests, by DNS rebinding.
         """
         if not (self.is_local or self.has_token or self.allowed_host):
             raise ConfigError(
-                f"--host {self.host}: others can reach the server, so it must require a token or know the names by "
-                "which it is reached. Set QUOTH_TOKEN or --token-file, or give --allowed-host NAME"
+                f"--host {self.host}: other machines can reach the server, so it must require a token or certain host "
+                "names. Set QUOTH_TOKEN or --token-file, or give --allowed-host NAME"
             )

@@ -1,4 +1,4 @@
-"""A text that is asked about, with its handle and its pages."""
+"""A text to answer questions from, with its handle and its pages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from quoth.records import Span
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One stored text.
+    """A text of a request, or a stored text.
 
     Attributes:
-        handle: SHA-256 of the text and its pages; 64 hex digits.
+        handle: SHA-256 of the text and its pages, 64 hex digits; "" for a text that is not stored.
         text: The text.
         pages: Span of each page in code points, in order; ``None`` for a text without pages.
     """

@@ -9,62 +9,62 @@ from pathlib import Path
 
 from quoth.errors import ConfigError
 
-# A file is looked at again after this many seconds.
-_LOOK_S = 1.0
+# A file is checked for changes at most once in this time, in seconds.
+_CHECK_S = 1.0
 _LOG = logging.getLogger("quoth.serve")
 
 
 def token_of(environment: Mapping[str, str], name: str) -> str | None:
-    """Return a token of the environment; ``None`` if the variable is not set.
+    """Return a token from the environment; ``None`` if the variable is not set.
 
     Raises:
-        ConfigError: If it is set but empty, as by a secret that is missing.
+        ConfigError: If the variable is set but empty, which can be caused by a missing secret.
     """
     token = environment.get(name)
     if token is not None and not token.strip():
-        raise ConfigError(f"{name}: must be a token, but is empty. Set one, or unset the variable to need none")
+        raise ConfigError(f"{name}: must be a token, but is empty. Set it, or unset the variable to require none")
     return token
 
 
 class Tokens:
-    """The valid tokens. A file of them may change while the server runs.
+    """The valid tokens. The file of tokens may change while the server runs.
 
     Args:
-        token: A token; ``None``: only those of the file.
-        file: A file with a token a line; empty lines and lines that start with ``#`` are skipped.
+        token: A token in addition to those of the file, if any.
+        file: A file with a token per line; empty lines and lines that start with ``#`` are skipped.
 
     Raises:
         ConfigError: If the file cannot be read, or has no token.
     """
 
     def __init__(self, token: str | None, file: str | None) -> None:
-        self._own = (token,) if token is not None else ()
+        self._fixed = (token,) if token is not None else ()
         self._file = Path(file) if file else None
         self._state = None if self._file is None else _state(self._file)
-        self._said = ""
-        self._look_after = 0.0
-        self._valid = (*self._own, *read_tokens(self._file)) if self._file else self._own
+        self._last_error = ""
+        self._next_check = 0.0
+        self._valid = (*self._fixed, *read_tokens(self._file)) if self._file else self._fixed
 
     def __call__(self) -> tuple[str, ...]:
-        """Return the tokens that are valid now; none of them: no token is needed."""
-        if self._file is not None and time.monotonic() >= self._look_after:
-            self._look_after = time.monotonic() + _LOOK_S
-            self._look(self._file)
+        """Return the tokens that are valid now; if there are none, no token is needed."""
+        if self._file is not None and time.monotonic() >= self._next_check:
+            self._next_check = time.monotonic() + _CHECK_S
+            self._read_if_changed(self._file)
         return self._valid
 
-    def _look(self, file: Path) -> None:
-        """Read the file again if it has changed; a bad one changes nothing, and is logged."""
+    def _read_if_changed(self, file: Path) -> None:
+        """Read the file again if it has changed. If it is invalid, log the error and keep the old tokens."""
         try:
             state = _state(file)
             if state == self._state:
                 return
-            self._valid = (*self._own, *read_tokens(file))
+            self._valid = (*self._fixed, *read_tokens(file))
             self._state = state
             _LOG.info("read the tokens again")
         except ConfigError as error:
-            if self._said != str(error):
+            if self._last_error != str(error):
                 _LOG.error("kept the old tokens: %s", error)
-            self._said = str(error)
+            self._last_error = str(error)
 
 
 def read_tokens(file: Path) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def read_tokens(file: Path) -> tuple[str, ...]:
     if not tokens or not all(is_token(token) for token in tokens):
         raise ConfigError(
             f"{file}: must have a token in each line, of printable ASCII, but has "
-            f"{'an invalid one' if tokens else 'none'}. Make one with: openssl rand -hex 32"
+            f"{'an invalid one' if tokens else 'none'}. Create one with: openssl rand -hex 32"
         )
     return tokens
 
@@ -93,7 +93,10 @@ def is_token(text: str) -> bool:
 
 
 def _state(file: Path) -> tuple[int, int, int]:
-    """Return what changes with a file. Kubernetes replaces mounted secrets by a link to another file."""
+    """Return the time, size and inode of a file, by which a change is detected.
+
+    The inode is needed because Kubernetes replaces mounted secrets with a link to another file.
+    """
     try:
         found = file.stat()
     except OSError as error:

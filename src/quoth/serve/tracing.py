@@ -1,7 +1,7 @@
-"""Traces of requests for OpenTelemetry, without texts. Off unless an endpoint is configured by its variables.
+"""Traces of requests for OpenTelemetry, without texts.
 
-The standard variables are used: ``OTEL_EXPORTER_OTLP_ENDPOINT`` or ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` turns traces
-on; ``OTEL_SERVICE_NAME``, ``OTEL_TRACES_SAMPLER`` and so on work as documented by OpenTelemetry.
+Tracing is off unless ``OTEL_EXPORTER_OTLP_ENDPOINT`` or ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` is set. The other
+variables of OpenTelemetry, such as ``OTEL_SERVICE_NAME`` and ``OTEL_TRACES_SAMPLER``, work as documented there.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _NAME = "quoth.serve"
 
 
 class Tracing:
-    """Records spans, or nothing where it is off.
+    """Records spans if tracing is on, else nothing.
 
     Attributes:
-        is_on: Whether it is configured and installed.
+        is_on: Whether tracing is configured, and OpenTelemetry is installed.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
@@ -40,15 +40,16 @@ class Tracing:
         except ImportError:
             _LOG.warning("traces need the extra [otel], which is not installed: pip install 'quoth[otel]'")
             return
-        named = Resource.create() if environment.get("OTEL_SERVICE_NAME") else Resource.create({SERVICE_NAME: "quoth"})
-        self._provider = TracerProvider(resource=named)
+        has_name = bool(environment.get("OTEL_SERVICE_NAME"))
+        resource = Resource.create() if has_name else Resource.create({SERVICE_NAME: "quoth"})
+        self._provider = TracerProvider(resource=resource)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer(_NAME)
         self.is_on = True
 
     @contextmanager
     def request(self, name: str, headers: Mapping[str, str]) -> Iterator[Any]:
-        """Record a request, as a part of the trace that its headers name; yield its span, or ``None`` if off."""
+        """Record a request as a part of the trace in its headers; yield its span, or ``None`` if tracing is off."""
         if not self.is_on:
             yield None
             return
@@ -71,6 +72,6 @@ class Tracing:
             yield
 
     def close(self) -> None:
-        """Send what is recorded. May block for some seconds."""
+        """Send the recorded spans. May block for some seconds."""
         if self._provider is not None:
             self._provider.shutdown()

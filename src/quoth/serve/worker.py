@@ -1,4 +1,4 @@
-"""A process that serves: it loads the reader and creates the application."""
+"""A serving process: loads the readers and creates the application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """Creates the application in the process that serves. Can be pickled, and imports nothing before it is called."""
+    """Creates the application in the serving process. Can be pickled; imports the heavy modules only when called.
+
+    Attributes:
+        source: The default reader; the shipped one if ``None``.
+        settings: The settings.
+        store: The database of stored texts.
+        also: Names and sources of further readers.
+    """
 
     source: str | None
     settings: ServeSettings
@@ -47,16 +54,14 @@ class Application:
         also = {name: load(source) for name, source in self.also}
         first = load(self.source)
         if first.name in also:
-            raise ConfigError(
-                f"--also {first.name}=...: must have a name of its own, but the first reader has it already"
-            )
+            raise ConfigError(f"--also {first.name}=...: must have a unique name, but the default reader has the same")
         app = create_app(first, self.settings, self.store, also)
-        leave_out_of_collections()
+        freeze_garbage_collector()
         return app
 
 
 class Protocols:
-    """Creates the protocol of each connection, with the bounds that all connections of a process share."""
+    """Creates the protocol of each connection, with the limits that all connections of a process share."""
 
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
@@ -71,17 +76,17 @@ class Protocols:
         return BoundedProtocol(**named, limits=self._limits)
 
 
-def leave_out_of_collections() -> None:
-    """Let the garbage collector ignore what exists now: modules and readers.
+def freeze_garbage_collector() -> None:
+    """Let the garbage collector ignore all current objects, which are modules and readers.
 
-    Otherwise a full collection would visit all of it, on whichever thread it begins, and hold the event loop meanwhile.
+    Otherwise each full collection would visit them and block the event loop, because it holds the interpreter lock.
     """
     gc.collect()
     gc.freeze()
 
 
 def end_with_parent() -> None:
-    """In a worker, shut down when the supervisor has ended, even if it was killed."""
+    """In a worker, shut down when the supervisor ends, even if it was killed."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

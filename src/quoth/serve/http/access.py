@@ -1,4 +1,4 @@
-"""Who may ask: checks of the host, the origin and the token of a request, from its headers alone."""
+"""Access control: checks the Host header, the origin and the token of a request, from its headers alone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from quoth.serve.settings import ServeSettings
 
 Scope = MutableMapping[str, Any]
 
-# Whether the server lives and is ready: for probes, which come by any address and bear no token.
+# Liveness and readiness probes, which use any address and send no token.
 HEALTH = ("/healthz", "/readyz")
-# Paths without a token. Their responses contain nothing about requests of others.
+# Paths that need no token. Their responses contain no data of requests.
 _OPEN = (*HEALTH, "/docs", "/openapi.json", "/page", "/library")
 
 
@@ -41,7 +41,7 @@ class Access:
 
     Args:
         settings: The settings.
-        tokens: Returns the tokens that are valid now; none of them: no token is needed.
+        tokens: Returns the tokens that are valid now; if it returns none, no token is needed.
         metrics_tokens: The same, for tokens that only ``/metrics`` accepts.
     """
 
@@ -61,17 +61,17 @@ class Access:
 
     @property
     def needs_token(self) -> bool:
-        """Whether requests must bear a token."""
+        """Whether requests must have a token."""
         return bool(self._tokens())
 
     def problem(self, scope: Scope) -> ApiError | None:
-        """Return why a request is refused; ``None`` if it may be served."""
+        """Return why a request is rejected; ``None`` if it is allowed."""
         path = local_path(scope)
         if path in HEALTH:
             return None
         headers = Headers(scope=scope)
         has_token = self._has_token(path, headers)
-        # Prometheus asks by any name of this server; no page of another origin knows the token.
+        # Prometheus may use any host name; pages of other origins do not have the token.
         if not (path == "/metrics" and has_token) and (wrong := self._wrong_host(headers)):
             return wrong
         if wrong := self._wrong_origin(scope, headers):
@@ -93,21 +93,21 @@ class Access:
             return None
         scheme, _, given = headers.get("authorization", "").partition(" ")
         sent = given.strip().encode("latin-1")
-        # All are compared, so that the time tells nothing.
+        # Compare with all tokens, so that the response time reveals nothing.
         matches = [hmac.compare_digest(sent, token.encode()) for token in valid]
         return scheme.lower() == "bearer" and any(matches)
 
     def _wrong_host(self, headers: Headers) -> ApiError | None:
-        """Return an error unless the host is one of ours: else any web page could ask by DNS rebinding."""
-        named = headers.getlist("host")
-        if len(named) > 1 or (not named and not self._any_host):
+        """Return an error unless the host is allowed; otherwise any web page could send requests by DNS rebinding."""
+        hosts = headers.getlist("host")
+        if len(hosts) > 1 or (not hosts and not self._any_host):
             return ApiError(
-                400, "bad_request", f"a request must have one Host header, but has {len(named)}", "Send one.",
+                400, "bad_request", f"a request must have one Host header, but has {len(hosts)}", "Send one.",
             )  # fmt: skip
-        if self._any_host or self._is_allowed(host_of(named[0])):
+        if self._any_host or self._is_allowed(host_of(hosts[0])):
             return None
         return ApiError(
-            421, "host_not_allowed", f"the Host header must be a name of this server, but is {named[0][:100]}",
+            421, "host_not_allowed", f"the Host header must be a name of this server, but is {hosts[0][:100]}",
             "Use http://127.0.0.1, or ask the operator of this server to allow the name (allowed_host).",
         )  # fmt: skip
 
@@ -117,24 +117,24 @@ class Access:
         return self._settings.is_local and (is_loopback(host) or host == self._settings.host.lower())
 
     def _wrong_origin(self, scope: Scope, headers: Headers) -> ApiError | None:
-        """Return an error for requests that the page of another origin made a browser send."""
+        """Return an error for cross-origin requests that are not allowed."""
         origin = headers.get("origin")
         if origin is not None:
             allowed = origin in self._settings.cors or "*" in self._settings.cors
             if allowed or urlsplit(origin).netloc.lower() == _with_port(headers.get("host", ""), origin):
                 return None
             if scope["method"] == "OPTIONS":
-                return None  # answered without leave (CORSMiddleware), or not at all
-        elif not self._is_foreign_fetch(scope, headers):
+                return None  # a preflight request: CORSMiddleware does not allow it, or its path does not exist
+        elif not self._is_cross_site(scope, headers):
             return None
         whose = (origin or "another origin")[:100]
         return ApiError(
-            403, "origin_not_allowed", f"the page that asks must be of this server, but is of {whose}",
+            403, "origin_not_allowed", f"the page that sends the request must be of this server, but is of {whose}",
             "Ask the operator of this server to allow the origin (cors).",
         )  # fmt: skip
 
-    def _is_foreign_fetch(self, scope: Scope, headers: Headers) -> bool:
-        """Return True for requests without Origin that a foreign page made, unless a user only follows a link here."""
+    def _is_cross_site(self, scope: Scope, headers: Headers) -> bool:
+        """Return True for requests without Origin from another site, unless a user followed a link to this one."""
         if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
             return False
         follows_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] in ("GET", "HEAD")
@@ -150,7 +150,7 @@ def host_of(header: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return True for names and addresses that only this machine reaches."""
+    """Return True for names and addresses that are reachable from this machine only."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -158,6 +158,6 @@ def is_loopback(host: str) -> bool:
 
 
 def _with_port(host: str, origin: str) -> str:
-    """Return a Host header as an origin would have it: without the default port of its scheme."""
+    """Return a Host header in the form of an origin: without the default port of the scheme."""
     default = {"http": ":80", "https": ":443"}.get(urlsplit(origin).scheme, "")
     return host.strip().lower().removesuffix(default) if default else host.strip().lower()

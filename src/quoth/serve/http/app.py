@@ -1,4 +1,4 @@
-"""The ASGI application: routes, their documentation, and background tasks."""
+"""The ASGI application: routes and background tasks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from quoth.serve.http.assets import asset_routes
 from quoth.serve.http.corpus import corpus_routes
 from quoth.serve.http.corpus_files import file_routes
 from quoth.serve.http.description import ASKING, describe, errors
-from quoth.serve.http.errors import checked, failed, refuse
+from quoth.serve.http.errors import handle_expected, handle_unexpected, validated
 from quoth.serve.http.exchange import App
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.job_runner import Runner
@@ -52,12 +52,12 @@ DESCRIPTION = (
     "Answers questions by quoting. Offsets count code points, half-open, unless marked as UTF-16. Every error says "
     "what must be, what is, and what to do. `POST /` implements Hugging Face's hosted question-answering task."
 )
-# Responses are compressed from this size on, in bytes, and how much.
-_COMPRESSED = 4_096
-_LEVEL = 5
+# Responses of at least this size, in bytes, are compressed at this level.
+_GZIP_BYTES = 4_096
+_GZIP_LEVEL = 5
 # Interval for removing expired texts, in seconds.
 _EXPIRE_S = 60.0
-_NOT_KEPT = errors(404)
+_TEXT_NOT_FOUND = errors(404)
 _Reader = Annotated[str | None, Query(max_length=100, description="The name of a reader; null: the default one.")]
 _Handle = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=[schema.HANDLE])]
 
@@ -93,14 +93,14 @@ def create_app(
             app.include_router(router)
         app.include_router(file_routes(library, service, metrics))
     for kind in (HTTPException, RequestValidationError, QuothError):
-        app.add_exception_handler(kind, refuse)
-    app.add_exception_handler(Exception, failed)
+        app.add_exception_handler(kind, handle_expected)
+    app.add_exception_handler(Exception, handle_unexpected)
     describe(app, token=settings.has_token)
     tokens = Tokens(settings.token, settings.token_file)
     access = Access(settings, tokens, Tokens(settings.metrics_token, settings.metrics_token_file))
-    around = partial(_with_cors, settings)
-    compressed = GZipMiddleware(app, _COMPRESSED, compresslevel=_LEVEL) if settings.gzip else app
-    return Guard(around(compressed), settings, access, metrics, lambda: _headers(service), tracing, around)
+    wrap = partial(_with_cors, settings)
+    compressed = GZipMiddleware(app, _GZIP_BYTES, compresslevel=_GZIP_LEVEL) if settings.gzip else app
+    return Guard(wrap(compressed), settings, access, metrics, lambda: _headers(service), tracing, wrap)
 
 
 def _headers(service: Service) -> dict[str, str]:
@@ -108,7 +108,7 @@ def _headers(service: Service) -> dict[str, str]:
 
 
 def _with_cors(settings: ServeSettings, app: App) -> App:
-    """Let pages of the allowed origins read responses, errors too, and the headers that matter to them."""
+    """Let pages of the allowed origins read responses, including errors, and their headers."""
     if not settings.cors:
         return app
     exposed = ("Retry-After", "X-Request-ID", "Quoth-Version", "Quoth-Reader")
@@ -144,7 +144,7 @@ async def _begin(service: Service, runner: Runner, app: FastAPI) -> None:
 
 
 def _reload_on_hangup(service: Service) -> None:
-    """On SIGHUP, load the readers again. Workers leave the signal to their supervisor, which replaces them."""
+    """Reload the readers on SIGHUP. Workers ignore the signal, because their supervisor replaces them."""
     if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
         return
     loop = asyncio.get_running_loop()
@@ -184,24 +184,28 @@ def _routers(app: FastAPI, service: Service, metrics: Metrics) -> tuple[APIRoute
 def _questions(service: Service) -> APIRouter:
     router = APIRouter(route_class=JsonRoute, tags=["ask"], responses=ASKING)
 
-    @router.post("/v1/answer", summary="Answer one question", responses=_NOT_KEPT, response_model=schema.AnswerResponse)
+    @router.post(
+        "/v1/answer", summary="Answer one question", responses=_TEXT_NOT_FOUND, response_model=schema.AnswerResponse
+    )
     async def answer(asked: schema.AnswerRequest) -> Response:
         """One question about one text (`context`), several texts (`contexts`), or a stored text (`text`)."""
         return _json(*await service.answer(asked))
 
     @router.post(
-        "/v1/answers", summary="Answer many questions", responses=_NOT_KEPT, response_model=schema.AnswersResponse
+        "/v1/answers", summary="Answer many questions", responses=_TEXT_NOT_FOUND, response_model=schema.AnswersResponse
     )
     async def answers(asked: schema.AnswersRequest) -> Response:
         """Many rows, or many questions about one source. Results are in order; an invalid row has its own error."""
         return _json(*await service.answers(asked))
 
-    @router.post("/v1/explain", summary="Explain an answer", responses=_NOT_KEPT, response_model=schema.ExplainResponse)
+    @router.post(
+        "/v1/explain", summary="Explain an answer", responses=_TEXT_NOT_FOUND, response_model=schema.ExplainResponse
+    )
     async def explain(asked: schema.ExplainRequest) -> Response:
         """The windows, their tokens with offsets and logits, and why other spans were rejected."""
         return _json(*await service.explain(asked))
 
-    @router.post("/v1/verify", summary="Check quotes", responses=_NOT_KEPT, response_model=schema.VerifyResponse)
+    @router.post("/v1/verify", summary="Check quotes", responses=_TEXT_NOT_FOUND, response_model=schema.VerifyResponse)
     async def verify(asked: schema.VerifyRequest) -> Response:
         """Check whether texts contain claimed quotes: exact, near with its difference, or absent. Needs no model."""
         return _json(await service.verify(asked))
@@ -246,22 +250,22 @@ def _texts(service: Service, metrics: Metrics) -> APIRouter:
         """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text is returned. Questions use its handle."""
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             must_be_json(request, "application/json or multipart/form-data")
-            asked = checked(schema.TextRequest, await request.json())
-            return _json(await service.keep(asked.text, is_file=False))
+            asked = validated(schema.TextRequest, await request.json())
+            return _json(await service.store_text(asked.text, is_file=False))
         async with uploaded(request) as (file, name):
             with metrics.parsing():
-                document = await service.desk.parse(file, name, limits)
-        return _json(await service.keep(document.text, document.pages or None, is_file=True))
+                document = await service.answerer.parse(file, name, limits)
+        return _json(await service.store_text(document.text, document.pages or None, is_file=True))
 
-    @router.get("/{handle}", summary="Get a stored text", responses=_NOT_KEPT, response_model=schema.StoredText)
+    @router.get("/{handle}", summary="Get a stored text", responses=_TEXT_NOT_FOUND, response_model=schema.StoredText)
     async def kept(handle: _Handle) -> Response:
         """The text, its pages, and how long it is stored."""
-        return _json(await service.kept(handle))
+        return _json(await service.stored_text(handle))
 
-    @router.delete("/{handle}", summary="Delete a stored text", responses=_NOT_KEPT, status_code=204)
+    @router.delete("/{handle}", summary="Delete a stored text", responses=_TEXT_NOT_FOUND, status_code=204)
     async def forget(handle: _Handle) -> None:
-        """At once and for good, instead of when it expires."""
-        await service.forget(handle)
+        """Permanently and immediately, instead of when it expires."""
+        await service.delete_text(handle)
 
     return router
 
@@ -276,10 +280,10 @@ def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
 
     @router.post("/v1/reader/reload", summary="Load a reader again", responses=errors(404, 409, 422))
     async def reload(reader: _Reader = None) -> schema.ReaderResponse:
-        """From where it came, without a lost request. Needs a token, so not on a server without one."""
+        """From its source, without losing requests. Only on a server that requires a token."""
         if not service.settings.has_token:
             raise ApiError(
-                403, "needs_token", "this must be asked with a token, but the server has none",
+                403, "needs_token", "this endpoint needs a token, but the server has none",
                 "Start it with QUOTH_TOKEN or --token-file, or send it SIGHUP.",
             )  # fmt: skip
         await service.readers.reload(reader)
@@ -296,7 +300,7 @@ def _state(app: FastAPI, service: Service, metrics: Metrics) -> APIRouter:
         status = app.state.status
         return JSONResponse({"status": status}, 200 if status == "ok" else 503)
 
-    @router.get("/metrics", summary="For Prometheus", response_class=Response)
+    @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     async def read_metrics() -> Response:
         """Requests, latency, queue, batches and tokens, separately for each worker."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")

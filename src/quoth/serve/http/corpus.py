@@ -18,7 +18,7 @@ from quoth.serve.http import corpus_schema, schema
 from quoth.serve.http.service import Service
 from quoth.serve.http.service import timing as timing_of
 from quoth.serve.library import Library, id_of
-from quoth.serve.queue.asking import Desk
+from quoth.serve.queue.asking import Answerer
 from quoth.serve.queue.queries import Query as Asked
 from quoth.serve.texts import Text
 
@@ -33,7 +33,7 @@ def corpus_routes(
 
     Args:
         library: The corpus.
-        service: Checks questions and quotes, counts them, and has the reader.
+        service: Checks and counts questions and quotes, and has the reader.
         json_route: The class of routes that accept only JSON.
         errors: The documented errors.
     """
@@ -43,13 +43,13 @@ def corpus_routes(
     @posts.post("/answer", summary="Ask all documents")
     async def answer(asked: corpus_schema.CorpusAnswerRequest) -> corpus_schema.CorpusAnswerResponse:
         """Search, read the best passages, and answer: each answer with its document, page and boxes."""
-        desk = service.desk
+        answerer = service.answerer
         service.check_asked(asked.question, asked.null_threshold, asked.min_probability)
-        decode = corpus_decode(desk.reader, asked.top_k, asked.null_threshold, asked.min_probability)
-        hits = await desk.apart(partial(library.search, asked.question, asked.passages))
+        decode = corpus_decode(answerer.reader, asked.top_k, asked.null_threshold, asked.min_probability)
+        hits = await answerer.in_thread(partial(library.search, asked.question, asked.passages))
         query = Asked(asked.question, tuple(Text("", hit.text) for hit in hits))
-        prediction, times = await desk.decoded(query, partial(_chosen, desk, hits, decode))
-        found = await desk.apart(library.run(lambda corpus: corpus.found(prediction, hits)))
+        prediction, times = await answerer.ask_with(query, partial(_chosen, answerer, hits, decode))
+        found = await answerer.in_thread(library.run(lambda corpus: corpus.found(prediction, hits)))
         service.count(prediction)
         return corpus_schema.CorpusAnswerResponse(
             answers=[_quote(each, hits) for each in found.answers],
@@ -63,7 +63,7 @@ def corpus_routes(
 
     @posts.post("/verify", summary="Check quotes against all documents", response_model=schema.VerifyResponse)
     async def verify(asked: corpus_schema.CorpusVerifyRequest) -> Response:
-        """Whether claimed quotes stand in the documents: exact, near with its difference, or absent."""
+        """Whether the documents contain claimed quotes: exact, near with its difference, or absent."""
         content = await service.verdicts(asked.quotes, lambda: library)
         return Response(content, media_type="application/json")
 
@@ -72,7 +72,7 @@ def corpus_routes(
         question: Annotated[str, Query(min_length=1, max_length=2_000)], k: Annotated[int, Query(ge=1, le=100)] = 10
     ) -> corpus_schema.SearchResponse:
         """The passages that contain most of the question's words, best first."""
-        hits = await service.desk.apart(partial(library.search, question, k))
+        hits = await service.answerer.in_thread(partial(library.search, question, k))
         return corpus_schema.SearchResponse(passages=[_passage(hit) for hit in hits])
 
     @router.get("/documents", summary="List the documents")
@@ -81,8 +81,8 @@ def corpus_routes(
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> corpus_schema.DocumentsResponse:
-        """The documents by name, a page of them at a time."""
-        entries = await service.desk.apart(partial(library.entries, text))
+        """The documents, sorted by name, one page of the list at a time."""
+        entries = await service.answerer.in_thread(partial(library.entries, text))
         listed = [listed_document(entry) for entry in entries[offset : offset + limit]]
         return corpus_schema.DocumentsResponse(corpus=library.name, total=len(entries), documents=listed)
 
@@ -90,8 +90,8 @@ def corpus_routes(
     async def document(
         id: Id, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int | None, Query(ge=0)] = None
     ) -> corpus_schema.DocumentResponse:
-        """The text, or its code points from start to end; at most as many as a request may have."""
-        found, is_drawn = await service.desk.apart(partial(library.shown, id))
+        """The text, or its code points from start to end, up to the maximum length of a request's texts."""
+        found, can_render = await service.answerer.in_thread(partial(library.document, id))
         most = start + service.settings.context_characters
         return corpus_schema.DocumentResponse(
             id=id,
@@ -102,7 +102,7 @@ def corpus_routes(
             text=found.text[start : most if end is None else min(end, most)],
             pages=[schema.Place(start=page.start, end=page.end) for page in found.pages] or None,
             page_sizes=[corpus_schema.PageSize(width=width, height=height) for width, height in found.page_sizes]
-            if is_drawn
+            if can_render
             else None,
         )
 
@@ -117,13 +117,13 @@ def listed_document(entry: Entry) -> corpus_schema.ListedDocument:
 
 
 def _chosen(
-    desk: Desk, hits: Sequence[Hit], decode: DecodeSettings, example: Example, windows: Sequence[WindowLogits]
+    answerer: Answerer, hits: Sequence[Hit], decode: DecodeSettings, example: Example, windows: Sequence[WindowLogits]
 ) -> Prediction:
     """Choose among the answers of the passages."""
     most = max(PER_PASSAGE, decode.top_k)
     searched = search_windows(windows, decode)
     answers = passage_answers(example, searched, [hit.score for hit in hits], decode, most)
-    return choose(example, answers, len(windows), decode, corpus_settings(desk.reader))
+    return choose(example, answers, len(windows), decode, corpus_settings(answerer.reader))
 
 
 def _quote(answer: CorpusAnswer, hits: Sequence[Hit]) -> corpus_schema.CorpusQuote:

@@ -1,4 +1,4 @@
-"""The endpoints for the files of a corpus: add one, draw a page of one."""
+"""The endpoints for the files of a corpus: add a file, and render a page of a PDF."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def file_routes(library: Library, service: Service, metrics: Metrics) -> APIRout
 
     Args:
         library: The corpus.
-        service: Has the limits, and runs parsers, few at a time.
+        service: Has the limits, and runs a limited number of parsers at a time.
         metrics: Counts the files that are parsed.
     """
     router = APIRouter(prefix="/v1/corpus/documents", tags=["corpus"], responses=ASKING)
@@ -39,26 +39,26 @@ def file_routes(library: Library, service: Service, metrics: Metrics) -> APIRout
 
     @router.post("", summary="Add a file", openapi_extra=_BODY, status_code=201, responses=errors(files=True))
     async def add(request: Request) -> corpus_schema.ListedDocument:
-        """Add a file (.txt, .md, .html, .docx, .pdf, .epub); one of the same name is replaced, if it was added here."""
+        """Add a file (.txt, .md, .html, .docx, .pdf, .epub). It replaces an uploaded file with the same name."""
         if settings.read_only:
             raise ApiError(
                 403, "read_only", "the corpus of this server is read-only", "Ask the administrator to add the file."
             )
         async with uploaded(request) as (file, name):
-            plain = PurePosixPath(name.replace("\\", "/")).name
+            base_name = PurePosixPath(name.replace("\\", "/")).name
             with metrics.parsing():
-                entry = await service.desk.within_deadline(lambda: library.add(file.read(), plain, limits))
+                entry = await service.answerer.within_deadline(lambda: library.add(file.read(), base_name, limits))
         return listed_document(entry)
 
-    @router.get("/{id}/pages/{number}", summary="Draw a page", response_class=Response)
+    @router.get("/{id}/pages/{number}", summary="Render a page", response_class=Response)
     async def page(
         id: Id,
         number: Annotated[int, Path(ge=1, le=100_000)],
         width: Annotated[int, Query(ge=50, le=2_400, description="In pixels.")] = _WIDTH,
     ) -> Response:
-        """A page of a PDF as PNG. Boxes of answers are in points from its upper left corner."""
-        data = await service.desk.apart(partial(library.original, id))
-        drawn = await service.desk.within_deadline(lambda: draw_page(data, number, width, limits))
+        """A page of a PDF as PNG. The boxes of answers are in points from the upper left corner of the page."""
+        data = await service.answerer.in_thread(partial(library.original, id))
+        drawn = await service.answerer.within_deadline(lambda: draw_page(data, number, width, limits))
         return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
     return router

@@ -1,12 +1,12 @@
 """Request and response schemas of the endpoints for a corpus.
 
 POST /v1/corpus/answer          CorpusAnswerRequest -> CorpusAnswerResponse   ask all documents
-POST /v1/corpus/verify          CorpusVerifyRequest -> VerifyResponse         are these quotes in the documents
+POST /v1/corpus/verify          CorpusVerifyRequest -> VerifyResponse         check whether the documents contain quotes
 GET  /v1/corpus/search          ?question, k        -> SearchResponse         the best passages
-GET  /v1/corpus/documents       ?text, offset, limit -> DocumentsResponse     what is in it
+GET  /v1/corpus/documents       ?text, offset, limit -> DocumentsResponse     list the documents
 GET  /v1/corpus/documents/{id}  ?start, end         -> DocumentResponse       a document's text, or a part of it
-POST /v1/corpus/documents       a form with a file  -> ListedDocument         add it, unless --read-only
-GET  /v1/corpus/documents/{id}/pages/{number}  ?width -> PNG                  a page of a PDF, as drawn
+POST /v1/corpus/documents       a form with a file  -> ListedDocument         add a file, unless --read-only
+GET  /v1/corpus/documents/{id}/pages/{number}  ?width -> PNG                  a page of a PDF as an image
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class CorpusAnswerRequest(schema.Strict):
     passages: int = Field(default=10, ge=1, le=100, description="Number of passages to read.")
     null_threshold: schema.NullThreshold = None
     min_probability: float | None = Field(
-        default=None, ge=0, le=1, description="Answer only where the probability is at least this."
+        default=None, ge=0, le=1, description="Abstain if the probability of the best answer is lower."
     )
 
 
 class CorpusVerifyRequest(schema.Strict):
-    """Claimed quotes, to look for in all documents."""
+    """Claimed quotes, to be searched in all documents."""
 
     quotes: str | list[Any] = Field(description="As in /v1/verify.", examples=['It says "a gull flew".'])
 
@@ -45,12 +45,14 @@ class CorpusQuote(BaseModel):
 
     text: str
     document: str = Field(description="The id of the document.", examples=[DOCUMENT_ID])
-    name: str = Field(description="Its path as it was indexed.")
+    name: str = Field(description="The path under which it was indexed.")
     title: str
     span: schema.Place = Field(description="In code points of the document.")
     utf16: schema.Place = Field(description="In UTF-16 code units.")
     page: int | None
-    boxes: list[schema.PageBox] = Field(description="Of a PDF, in points from the upper left corner of the page.")
+    boxes: list[schema.PageBox] = Field(
+        description="Rectangles on the pages of a PDF, in points from the upper left corner of the page."
+    )
     sentence: str = Field(description="The sentence that contains it.")
     probability: float
     passage: int = Field(description="Rank of its passage in the search, from 1.")
@@ -62,7 +64,7 @@ class CorpusAnswerResponse(BaseModel):
     answers: list[CorpusQuote] = Field(description="Best first; also the candidates if there is no answer.")
     no_answer: bool
     reason: str | None
-    null_probability: float | None = Field(description="Probability that no passage answers.")
+    null_probability: float | None = Field(description="Probability that no passage answers the question.")
     passages_read: int
     timing: schema.Timing
     reader: schema.ReaderName
@@ -97,10 +99,10 @@ class ListedDocument(BaseModel):
 
 
 class DocumentsResponse(BaseModel):
-    """A part of the list of documents, by name."""
+    """A page of the list of documents, sorted by name."""
 
     corpus: str
-    total: int = Field(description="Number of all documents that match.")
+    total: int = Field(description="Number of matching documents, on all pages of the list.")
     documents: list[ListedDocument]
 
 
@@ -117,10 +119,10 @@ class DocumentResponse(BaseModel):
     id: str
     name: str
     title: str
-    characters: int = Field(description="Of the whole text, in code points.")
+    characters: int = Field(description="Length of the whole text, in code points.")
     start: int
     text: str
     pages: list[schema.Place] | None = Field(description="Spans of all pages; null without pages.")
     page_sizes: list[PageSize] | None = Field(
-        description="Sizes of all pages if they can be drawn (a PDF whose file the corpus holds); else null."
+        description="Sizes of all pages if they can be rendered (a PDF whose file is in the corpus); else null."
     )

@@ -1,4 +1,4 @@
-"""What the description of the API (OpenAPI) says beyond the schemas: the errors with examples, rows, and the token."""
+"""Additions to the OpenAPI description: errors with examples, the schema of rows, and the token."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from quoth.serve.http import schema
 Responses = dict[int | str, dict[str, Any]]
 
 _STATUSES = {
-    400: "No JSON, or no valid request of HTTP.",
+    400: "The body is not JSON, or the HTTP request is invalid.",
     401: "The token is missing or wrong.",
-    403: "A page of another origin asks, or a server without a token may not do this.",
+    403: "The request is from a page of another origin, or the endpoint needs a token that the server does not have.",
     404: "The text is unknown or has expired: send it again; or no reader has this name.",
-    409: "A reader is being loaded already.",
+    409: "A reader is already being loaded.",
     408: "The body was not received in time.",
     413: "A limit is exceeded; the code says which one.",
     415: "Content-Type is not JSON, or a file has an unknown format.",
     421: "The Host header names another server.",
     422: "A field is invalid, or a file cannot be read.",
     500: "The server failed.",
-    501: "What reads this kind of file is not installed.",
-    503: "Too much is asked at once; see Retry-After.",
+    501: "The package that reads this kind of file is not installed.",
+    503: "The server is overloaded; see Retry-After.",
     504: "The deadline was exceeded.",
 }
 # An example of each error.
@@ -44,7 +44,7 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
     )),
     (403, Problem(
         code="origin_not_allowed",
-        message="the page that asks must be of this server, but is of https://other.example",
+        message="the page that sends the request must be of this server, but is of https://other.example",
         hint="Ask the operator of this server to allow the origin (cors).",
     )),
     (404, Problem(
@@ -67,7 +67,7 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
         code="too_slow", message="the body was not received within 20 seconds", hint="Send it faster, or send less.",
     )),
     (409, Problem(
-        code="cannot_reload", message="a reader can be loaded again once it is loaded, but is being loaded",
+        code="cannot_reload", message="only one reader can be reloaded at a time, but another is being loaded",
         hint="Retry in some seconds.",
     )),
     (413, Problem(
@@ -153,7 +153,7 @@ def errors(*more: int, files: bool = False) -> Responses:
     }
 
 
-# The errors of endpoints that take JSON and ask the reader.
+# The errors of endpoints that take JSON and use the reader.
 ASKING = errors(408, 413, 415, 422, 503, 504)
 
 
@@ -162,16 +162,16 @@ def describe(app: FastAPI, *, token: bool) -> None:
 
     Args:
         app: The application.
-        token: Whether requests must bear a token, so that /docs can ask for it.
+        token: Whether requests must have a token, so that /docs has a field for it.
     """
-    plain = app.openapi
+    original = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = plain()
+        document = original()
         rows = schema.Row.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas = document["components"]["schemas"]
         schemas.setdefault("Row", rows)
-        # Put in here, because FastAPI leaves out what is null.
+        # Added here, because FastAPI omits fields that are null.
         schemas["AnswerResponse"]["examples"] = [schema.answer_example()]
         if token:
             schemes = document["components"].setdefault("securitySchemes", {})

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from quoth.errors import QuothError
-from quoth.serve.errors import ApiError, of_quoth
+from quoth.serve.errors import ApiError, api_error
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -20,23 +20,23 @@ M = TypeVar("M", bound=BaseModel)
 _SHOWN = 10
 
 
-async def refuse(request: Request, error: Exception) -> JSONResponse:
-    """Return the response for an expected error."""
+async def handle_expected(request: Request, error: Exception) -> JSONResponse:
+    """Return the response for an expected error: of this API, of the library, of validation or of HTTP."""
     if isinstance(error, ApiError):
         request.scope["quoth.reason"] = error.reason
         return error.response()
     if isinstance(error, QuothError):
-        return of_quoth(error).response()
+        return api_error(error).response()
     if isinstance(error, RequestValidationError):
-        return of_fields(error.errors()).response()
+        return field_error(error.errors()).response()
     assert isinstance(error, HTTPException)
-    code, hint = _PLAIN.get(error.status_code, ("refused", "See /docs for valid requests."))
-    refused = ApiError(error.status_code, code, str(error.detail), hint)
-    refused.headers = error.headers
-    return refused.response()
+    code, hint = _HTTP_ERRORS.get(error.status_code, ("refused", "See /docs for valid requests."))
+    rejection = ApiError(error.status_code, code, str(error.detail), hint)
+    rejection.headers = error.headers
+    return rejection.response()
 
 
-async def failed(request: Request, error: Exception) -> JSONResponse:
+async def handle_unexpected(request: Request, error: Exception) -> JSONResponse:
     """Return the response for an unexpected exception."""
     return ApiError(
         500,
@@ -46,14 +46,15 @@ async def failed(request: Request, error: Exception) -> JSONResponse:
     ).response()
 
 
-_PLAIN = {
+# The codes and hints of HTTP errors that the framework raises.
+_HTTP_ERRORS = {
     400: ("bad_request", "See /docs for valid requests."),
     404: ("not_found", "See /docs for the available paths."),
     405: ("method_not_allowed", "See /docs for the available methods."),
 }
 
 
-def checked(model: type[M], document: Any, where: str = "body") -> M:
+def validated(model: type[M], document: Any, where: str = "body") -> M:
     """Validate a part of a request.
 
     Raises:
@@ -62,11 +63,11 @@ def checked(model: type[M], document: Any, where: str = "body") -> M:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise of_fields([{**item, "loc": (where, *item["loc"])} for item in error.errors()]) from None
+        raise field_error([{**item, "loc": (where, *item["loc"])} for item in error.errors()]) from None
 
 
-def of_fields(errors: Sequence[Mapping[str, Any]]) -> ApiError:
-    """Return an error that lists all invalid fields, from pydantic's errors, without their values."""
+def field_error(errors: Sequence[Mapping[str, Any]]) -> ApiError:
+    """Return an error that lists the invalid fields, from pydantic's errors, without the values."""
     found = [(".".join(map(str, item["loc"])), str(item["msg"]).removeprefix("Value error, ")) for item in errors]
     message = "; ".join(f"{where}: {what}" for where, what in found[:_SHOWN])
     if len(found) > _SHOWN:

@@ -1,4 +1,4 @@
-"""One request and its response: bounds on the body, common headers, and the end of the work when a client leaves."""
+"""One request and its response: limits for the body, common headers, and cancellation when a client disconnects."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # After a rejection, the rest of the body is read for this long, so that the client receives the error response.
 _LINGER_S = 5.0
-# A response is sent in pieces of at most this size, in bytes, each after the client has read most of the one before.
+# A response is sent in pieces of at most this size, in bytes, each after the client has read most of the previous one.
 _PIECE = 65_536
-# When a client may try again whose body had no room, in seconds.
+# Retry-After for a client whose body exceeded the budget of all bodies, in seconds.
 _RETRY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class BodyRules:
-    """The bounds of one request's body.
+    """The limits for one request's body.
 
     Attributes:
-        most: Maximum size, in bytes.
-        flag: The flag that sets it.
-        budget: Shared with the bodies of other requests.
-        reason: What is full if the budget is.
+        max_bytes: Maximum size, in bytes.
+        flag: The flag that sets ``max_bytes``.
+        budget: The limit for the bodies of all requests together.
+        reason: Label of the metrics if the budget is exceeded.
         read_s: Time limit for the whole body, in seconds.
     """
 
-    most: int
+    max_bytes: int
     flag: str
     budget: Budget
     reason: str
@@ -47,33 +47,33 @@ class BodyRules:
 
     def too_large(self) -> ApiError:
         """Return the error for a body that is larger than the maximum."""
-        return too_large("bytes of the body", self.most, None, self.flag, "body")
+        return too_large("bytes of the body", self.max_bytes, None, self.flag, "body")
 
-    def no_room(self) -> ApiError:
-        """Return the error for a body without room in the budget."""
+    def over_budget(self) -> ApiError:
+        """Return the error for a body that exceeds the budget of all bodies."""
         return overloaded(
-            f"the bodies of all requests may have at most {self.budget.most:,} bytes together", _RETRY_S, self.reason
+            f"the bodies of all requests may have at most {self.budget.limit:,} bytes together", _RETRY_S, self.reason
         )
 
-    def refusal(self, length: str) -> ApiError | None:
-        """Return the error for a Content-Length, if any."""
+    def length_error(self, length: str) -> ApiError | None:
+        """Return the error for a Content-Length; ``None`` if it is allowed."""
         if not length.isdecimal():
             return None
-        if int(length) > self.most:
+        if int(length) > self.max_bytes:
             return self.too_large()
-        return None if self.budget.has_room(int(length)) else self.no_room()
+        return None if self.budget.fits(int(length)) else self.over_budget()
 
 
 class Exchange:
     """One request and its response.
 
     Attributes:
-        status: The status of the response; "gone" if the client left before.
+        status: The status of the response; "gone" if the client disconnected before it.
         received: Size of the request's body so far, in bytes.
         sent: Size of the response's body so far, in bytes.
         has_body: Whether the request has a body.
-        complete: Called once, when the body is complete; may raise an ApiError to refuse the request.
-        answered: Called once, when the response is sent but for its last byte, or the client has left.
+        on_complete: Called once, when the body is complete; may raise an ApiError to reject the request.
+        on_answered: Called once, when the response was sent except for its last byte, or the client has disconnected.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class Exchange:
     ) -> None:
         self.status = "gone"
         self.sent = 0
-        self.complete: Callable[[], None] = _nothing
-        self.answered: Callable[[], None] = _nothing
+        self.on_complete: Callable[[], None] = _nothing
+        self.on_answered: Callable[[], None] = _nothing
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -90,15 +90,15 @@ class Exchange:
         self._headers = headers
         self.received = 0
         self._held = 0
-        given = Headers(scope=scope)
-        self._is_unread = self.has_body = given.get("content-length", "0") != "0" or "transfer-encoding" in given
+        request = Headers(scope=scope)
+        self._is_unread = self.has_body = request.get("content-length", "0") != "0" or "transfer-encoding" in request
         self._read_by = asyncio.get_running_loop().time() + rules.read_s
-        self._whole = asyncio.Event()
+        self._body_complete = asyncio.Event()
 
     async def run(self, app: App) -> None:
         """Run the application until it has responded or the client has disconnected."""
-        work = asyncio.ensure_future(app(self._scope, self._bounded_receive, self._marking_send))
-        leaving = asyncio.ensure_future(self._departure())
+        work = asyncio.ensure_future(app(self._scope, self._bounded_receive, self._send_response))
+        leaving = asyncio.ensure_future(self._wait_for_disconnect())
         try:
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -110,16 +110,20 @@ class Exchange:
             self._end_work()
 
     def _end_work(self) -> None:
-        """Give everything back that only the work on the response needed."""
-        self._rules.budget.give_back(self._held)
+        """Release what only the work on the response needed."""
+        self._rules.budget.release(self._held)
         self._held = 0
-        answered, self.answered = self.answered, _nothing
-        answered()
+        on_answered, self.on_answered = self.on_answered, _nothing
+        on_answered()
 
     async def _bounded_receive(self) -> Message:
-        """Receive the body; raise if it is too large or too slow, or if there is no room for it."""
-        if self._whole.is_set():
-            # The body is complete. _departure ends this wait if the client disconnects.
+        """Receive a part of the body.
+
+        Raises:
+            ApiError: If the body is too large or too slow, or exceeds the budget of all bodies.
+        """
+        if self._body_complete.is_set():
+            # The body is complete. _wait_for_disconnect ends this wait if the client disconnects.
             await asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout_at(self._read_by):
@@ -130,28 +134,28 @@ class Exchange:
                 "Send it faster, or send less.",
             ) from None  # fmt: skip
         if message["type"] == "http.disconnect":
-            self._whole.set()
+            self._body_complete.set()
             return message
         size = len(message.get("body", b""))
         self.received += size
-        if self.received > self._rules.most:
+        if self.received > self._rules.max_bytes:
             raise self._rules.too_large()
-        if not self._rules.budget.take(size):
-            raise self._rules.no_room()
+        if not self._rules.budget.reserve(size):
+            raise self._rules.over_budget()
         self._held += size
         if not message.get("more_body"):
             self._is_unread = False
-            self._whole.set()
-            self.complete()
+            self._body_complete.set()
+            self.on_complete()
         return message
 
-    async def _departure(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         """Return when the client has disconnected."""
-        await self._whole.wait()
+        await self._body_complete.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def _marking_send(self, message: Message) -> None:
+    async def _send_response(self, message: Message) -> None:
         """Send the response with the common headers, a large body in pieces."""
         if message["type"] == "http.response.start":
             self.status = str(message["status"])
@@ -168,7 +172,7 @@ class Exchange:
             await self._send({"type": "http.response.body", "body": body[start : start + _PIECE], "more_body": True})
         rest = body[max(0, (len(body) - 1) // _PIECE * _PIECE) :]
         if self._is_unread and not more:
-            # If the connection were closed now, a client that is still sending would not receive the response.
+            # If the connection was closed now, a client that is still sending would not receive the response.
             await self._send({"type": "http.response.body", "body": rest, "more_body": True})
             self._end_work()
             await self._linger()

@@ -1,4 +1,4 @@
-"""Hugging Face's hosted question-answering task: converts its requests and our answers.
+"""Hugging Face's hosted question-answering task: converts its requests, and our answers to its responses.
 
 Source: the specification of the task in huggingface.js, ``packages/tasks/src/tasks/question-answering``; for the
 defaults, the pipeline that served it.
@@ -17,8 +17,8 @@ from quoth.serve.http.schema import HostedAnswer, HostedParameters, HostedReques
 
 _MAX_SEQ_LEN = 384
 _DOC_STRIDE = 128
-# With a larger overlap, there would be very many windows.
-_MOST_SHARED = 0.75
+# Maximum overlap, as a share of a window. A larger overlap would create very many windows.
+_MAX_OVERLAP = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +50,34 @@ class HostedTask:
         threshold: NullThreshold = reader.settings.threshold_when_asked if asked.handle_impossible_answer else NEVER
         settings = reader.decode_settings(asked.top_k or 1, threshold, asked.max_answer_len or 15)
         return cls(
-            _shortened(request.inputs.question.strip(), asked.max_question_len or 64, reader.tokenizer),
+            _truncated(request.inputs.question.strip(), asked.max_question_len or 64, reader.tokenizer),
             replace(settings, whole_words=asked.align_to_words is not False, overlapping=True),
             _windower(asked, reader),
             bool(asked.handle_impossible_answer),
         )
 
     def answers(self, prediction: Prediction) -> list[HostedAnswer]:
-        """Return the answers as the task has them, best first; ``""`` is the first where the reader abstains."""
+        """Return the answers in the format of the task, best first; the first one is ``""`` if the reader abstains."""
         answers = [
             HostedAnswer(answer=answer.text, score=answer.probability, start=answer.span.start, end=answer.span.end)
             for answer in prediction.answers
         ]
         if self.may_be_empty or not answers:
-            share = prediction.null_probability
-            nothing = HostedAnswer(answer="", score=1.0 if share is None else share, start=0, end=0)
+            probability = prediction.null_probability
+            empty = HostedAnswer(answer="", score=1.0 if probability is None else probability, start=0, end=0)
             if prediction.no_answer or not answers:
-                answers.insert(0, nothing)
+                answers.insert(0, empty)
             else:
-                answers[1:] = sorted([*answers[1:], nothing], key=lambda answer: -answer.score)
+                answers[1:] = sorted([*answers[1:], empty], key=lambda answer: -answer.score)
         return answers[: self.settings.top_k]
 
 
 def _windower(asked: HostedParameters, reader: Reader) -> Windower:
-    """Return a windower with these sizes; the reader's own if they are equal."""
+    """Return a windower with the requested sizes; the reader's own one if it has them.
+
+    Raises:
+        ApiError: If the reader does not support the sizes.
+    """
     longest = reader.settings.max_tokens
     max_tokens = min(_MAX_SEQ_LEN, longest) if asked.max_seq_len is None else asked.max_seq_len
     overlap = min(_DOC_STRIDE, max_tokens // 2) if asked.doc_stride is None else asked.doc_stride
@@ -82,9 +86,9 @@ def _windower(asked: HostedParameters, reader: Reader) -> Windower:
             f"max_seq_len must be at most {longest} for this reader, but is {max_tokens}", "Omit it.",
             "parameters.max_seq_len",
         )  # fmt: skip
-    if overlap > _MOST_SHARED * max_tokens:
+    if overlap > _MAX_OVERLAP * max_tokens:
         raise _refused(
-            f"doc_stride must be at most {_MOST_SHARED} of max_seq_len ({max_tokens}), but is {overlap}",
+            f"doc_stride must be at most {_MAX_OVERLAP} of max_seq_len ({max_tokens}), but is {overlap}",
             "It is the overlap of neighbouring windows: omit it.", "parameters.doc_stride",
         )  # fmt: skip
     if (max_tokens, overlap) == (reader.windower.max_tokens, reader.windower.overlap):
@@ -95,7 +99,7 @@ def _windower(asked: HostedParameters, reader: Reader) -> Windower:
         raise _refused(f"max_seq_len: {error}", "Omit it.", "parameters.max_seq_len") from None
 
 
-def _shortened(question: str, most: int, tokenizer: Tokenizer) -> str:
+def _truncated(question: str, most: int, tokenizer: Tokenizer) -> str:
     """Truncate a question to a number of tokens, as the task does."""
     (tokens,) = tokenizer.encode([question])
     return question if len(tokens) <= most else question[: int(tokens.offsets[most - 1, 1])]

@@ -17,8 +17,8 @@ from quoth.store.hub import hub_folder, is_hub_name
 from quoth.store.layout import reader_files
 
 _HASH_DIGITS = 16
-# Engines that compute one batch after another, whoever asks.
-_ONE_AT_A_TIME = ("openvino",)
+# Engines that compute only one batch at a time, also when several threads call them.
+_ONE_BATCH_AT_A_TIME = ("openvino",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,17 @@ class ServedReader:
         name: The name of its folder, or the last part of its hub name; never a path.
         hash: Hash of its files, settings and engine; it changes whenever answers may change.
         scores: The scores in its ``quoth.json``.
-        second: Loads its engine once more, for batches beside those of the first; ``None`` if one engine computes
-            several batches at the same time.
-        again: Loads it once more from where it came; ``None`` if it came from nowhere.
+        load_second_engine: Loads a second engine, to compute two batches at the same time; ``None`` if one engine can
+            do that.
+        reload: Loads the reader again from its source; ``None`` if it was not loaded from one.
     """
 
     reader: Reader
     name: str
     hash: str
     scores: Mapping[str, Any]
-    second: Callable[[], Engine] | None = None
-    again: Callable[[], ServedReader] | None = None
+    load_second_engine: Callable[[], Engine] | None = None
+    reload: Callable[[], ServedReader] | None = None
 
     @classmethod
     def load(
@@ -58,7 +58,7 @@ class ServedReader:
             ConfigError: If the engine or precision is unknown.
             MissingExtraError: If the engine is not installed.
         """
-        again = partial(cls.load, source, engine=engine, precision=precision, threads=threads)
+        reload = partial(cls.load, source, engine=engine, precision=precision, threads=threads)
         source = None if source == SHIPPED else source
         name = SHIPPED if source is None else Path(source).resolve().name
         if is_hub_name(source):
@@ -73,5 +73,6 @@ class ServedReader:
         }
         digest = sha256(json.dumps(content, sort_keys=True).encode())
         scores = folder.manifest.get("scores")
-        second = (lambda: load().engine) if reader.engine.name in _ONE_AT_A_TIME else None
-        return cls(reader, name, digest[:_HASH_DIGITS], scores if isinstance(scores, dict) else {}, second, again)
+        load_second = (lambda: load().engine) if reader.engine.name in _ONE_BATCH_AT_A_TIME else None
+        scores = scores if isinstance(scores, dict) else {}
+        return cls(reader, name, digest[:_HASH_DIGITS], scores, load_second, reload)

@@ -1,4 +1,4 @@
-"""Routes that accept JSON: strictly, and nothing else unless they say so."""
+"""Routes that parse JSON strictly, and routes that accept only JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """Reads JSON strictly."""
+    """A route that parses JSON strictly."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of requests."""
@@ -44,7 +44,7 @@ class StrictRoute(APIRoute):
 
 
 class JsonRoute(StrictRoute):
-    """Accepts only JSON. Without a Content-Type header, ``curl -d`` sends form data, which is rejected with a hint."""
+    """A route that accepts only JSON. By default, ``curl -d`` sends form data, which is rejected with a hint."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of requests."""
@@ -59,15 +59,15 @@ class JsonRoute(StrictRoute):
 
 
 def must_be_json(request: Request, kinds: str, *, may_be_missing: bool = False) -> None:
-    """Raise if a body is not JSON.
+    """Raise if the Content-Type of a request is not JSON.
 
     Args:
         request: The request.
-        kinds: What the body may be, for the error.
+        kinds: The accepted content types, for the error message.
         may_be_missing: Whether a request without Content-Type is accepted.
 
     Raises:
-        ApiError: If it is something else.
+        ApiError: If it is another type.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))

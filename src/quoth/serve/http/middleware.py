@@ -1,6 +1,6 @@
-"""Middleware of every endpoint: who may ask, how many at once, and what is counted and logged of each request.
+"""Middleware of every endpoint: access control, the limit of concurrent requests, metrics, traces and the access log.
 
-It is pure ASGI, so that requests can be rejected before or while their body is read.
+It is pure ASGI, so that requests can be rejected before their body is read, or during it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from quoth.serve.tracing import Tracing
 
 # Browsers must not run or load anything from an API response.
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-# The ids that clients may give to their requests.
+# Request ids that are accepted from clients.
 _ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
-# Metrics have one label for each of these paths, and one for all others, so that clients cannot create labels.
+# Metrics have a label for each of these paths, and one for all others, so that clients cannot create labels.
 _ENDPOINTS = frozenset(
     (
         *("/", "/v1/answer", "/v1/answers", "/v1/texts", "/v1/explain", "/v1/verify", "/v1/reader"),
@@ -43,31 +43,32 @@ _UPLOADS = ("/v1/texts", "/v1/corpus/documents")
 class Guard:
     """ASGI middleware around the application.
 
-    A request gets a slot when its body is complete, if it is allowed and needs the reader or a stored text. Refusals,
-    the page, the documentation, health checks and metrics need none, so they are answered in any case.
+    The number of slots limits concurrent requests. A request takes a slot when its body is complete, if it is allowed
+    and needs the reader or a stored text. Rejections, the page, the documentation, health checks and metrics need no
+    slot, so they are always answered.
     """
 
     def __init__(
         self, app: App, settings: ServeSettings, access: Access, metrics: Metrics,
         headers: Callable[[], dict[str, str]],
-        tracing: Tracing, around: Callable[[App], App] = lambda app: app,
+        tracing: Tracing, wrap: Callable[[App], App] = lambda app: app,
     ) -> None:  # fmt: skip
         """Wrap an application.
 
         Args:
             app: The application.
             settings: The limits.
-            access: Who may ask.
+            access: Checks whether a request is allowed.
             metrics: The metrics that count requests.
             headers: Returns headers of every response.
             tracing: Records each request.
-            around: Wraps refusals, as the application is wrapped already: with the headers of CORS.
+            wrap: Adds CORS headers to rejections. The application must have been wrapped with it already.
         """
         self.app = app
         self._settings = settings
         self._access = access
         self._metrics = metrics
-        self._around = around
+        self._wrap = wrap
         self._tracing = tracing
         self._headers = {
             "X-Content-Type-Options": "nosniff",
@@ -76,9 +77,9 @@ class Guard:
             "Content-Security-Policy": _API_POLICY,
         }
         self._more_headers = headers
-        self._held = 0
+        self._slots_taken = 0
         self._bodies, self._uploads = Budget(settings.bodies_bytes), Budget(settings.uploads_bytes)
-        metrics.watch("quoth_requests_held", "Concurrent requests.", lambda: self._held)
+        metrics.watch("quoth_requests_held", "Concurrent requests.", lambda: self._slots_taken)
         metrics.watch("quoth_bodies_bytes", "Size of all JSON bodies that are held.", lambda: self._bodies.held)
         metrics.watch("quoth_uploads_bytes", "Size of all uploaded files that are held.", lambda: self._uploads.held)
 
@@ -97,13 +98,13 @@ class Guard:
         refused = self._access.problem(scope)
         needs_slot = refused is None and not is_open(scope) and local_path(scope) != "/metrics"
         if needs_slot:
-            refused = self._no_slot() or rules.refusal(Headers(scope=scope).get("content-length", ""))
+            refused = self._no_slot() or rules.length_error(Headers(scope=scope).get("content-length", ""))
         endpoint, method = _endpoint(local_path(scope)), _method(scope)
         with self._tracing.request(f"{method} {endpoint}", Headers(scope=scope)) as span:
             try:
                 if refused is not None:
                     scope["quoth.reason"] = refused.reason
-                    await exchange.run(self._around(refused.response()))
+                    await exchange.run(self._wrap(refused.response()))
                 elif needs_slot:
                     await self._with_slot(exchange, scope)
                 else:
@@ -121,32 +122,32 @@ class Guard:
         connection = scope.get("quoth.connection")
 
         def release() -> None:
-            self._held -= 1
+            self._slots_taken -= 1
             if connection is not None:
                 connection.release()
 
         def take() -> None:
             if refused := self._no_slot():
                 raise refused
-            self._held += 1
+            self._slots_taken += 1
             if connection is not None:
                 connection.hold()
-            exchange.answered = release
+            exchange.on_answered = release
 
-        # A body that is on its way needs none, so that slow clients cannot take all of them.
+        # A request takes its slot after its body was received, so that slow clients cannot occupy all slots.
         if exchange.has_body:
-            exchange.complete = take
+            exchange.on_complete = take
         else:
             take()
         await exchange.run(self.app)
 
     def _no_slot(self) -> ApiError | None:
-        if self._held < self._settings.requests:
+        if self._slots_taken < self._settings.requests:
             return None
         return overloaded(f"too many concurrent requests (limit {self._settings.requests:,})", 1.0, "requests")
 
     def _rules(self, scope: Scope) -> BodyRules:
-        """Return the bounds of a request's body."""
+        """Return the limits for a request's body."""
         settings = self._settings
         kind = Headers(scope=scope).get("content-type", "")
         if local_path(scope) in _UPLOADS and kind.startswith("multipart/form-data"):
@@ -168,7 +169,7 @@ class Guard:
 
 
 def _request_id(given: str) -> str:
-    """Return the id that a client gave to its request, or a new one if that may not go into a log."""
+    """Return the id that a client gave to its request, or a new one if that is unsafe for a log."""
     return given if _ID.fullmatch(given) else uuid4().hex
 
 

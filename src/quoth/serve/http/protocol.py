@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with bounds on everything that a client sends or does not read.
+"""uvicorn's HTTP protocol with limits for slow and abusive clients.
 
-uvicorn bounds neither the time for headers, nor the size of headers and trailers, nor the time that a client takes to
-read a response; and it refuses new connections where old ones idle.
+uvicorn limits neither the time for headers, nor the size of headers and trailers, nor the time that a client takes to
+read a response. It also rejects new connections while old ones are idle.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from quoth import __version__
 from quoth.serve.errors import ErrorResponse, Problem
 
-# Maximum size of the request line and all headers, and of whatever else is no body (chunk sizes, trailers), in bytes.
+# Maximum size of the request line and all headers, and of chunk sizes and trailers, in bytes.
 _HEAD_BYTES = 32_768
-# Maximum number of requests that one connection sends ahead of its responses.
+# Maximum number of pipelined requests of one connection.
 _PIPELINED = 16
 _SEE = "See /docs for valid requests."
 
 
 class Connections:
-    """The open connections of one server: which may be closed to make room for another.
+    """The open connections of one server. If there are too many, idle ones are closed.
 
     A connection whose request has a slot (see :class:`quoth.serve.http.middleware.Guard`) is never closed for another.
-    All others idle, send headers, or get a response that needs no slot.
+    The others are idle, send headers, or receive a response that needs no slot.
 
     Args:
-        most: Maximum number of connections.
+        limit: Maximum number of connections.
         read_s: Time limit for headers, in seconds.
         send_s: Time limit for a client to read what is buffered for it, in seconds.
     """
 
-    def __init__(self, most: int, read_s: float, send_s: float) -> None:
+    def __init__(self, limit: int, read_s: float, send_s: float) -> None:
         self.read_s = read_s
         self.send_s = send_s
-        self._most = most
+        self._limit = limit
         # Least recently used first; a dict keeps the order.
         self._closable: dict[BoundedProtocol, None] = {}
         self._open = 0
@@ -45,7 +45,7 @@ class Connections:
         """Add a connection; if there are too many now, close the one that has been idle for longest."""
         self._open += 1
         self._closable[connection] = None
-        if self._open > self._most:
+        if self._open > self._limit:
             oldest = next(iter(self._closable))
             del self._closable[oldest]
             oldest.end()
@@ -56,25 +56,25 @@ class Connections:
         self._closable.pop(connection, None)
 
     def hold(self, connection: BoundedProtocol) -> None:
-        """Keep a connection open, because its request has a slot."""
+        """Keep a connection open while its request has a slot."""
         self._closable.pop(connection, None)
 
     def release(self, connection: BoundedProtocol) -> None:
-        """Undo :meth:`hold`; the connection is the most recently used now."""
+        """Undo :meth:`hold`. The connection is the most recently used one now."""
         if not connection.is_lost:
             self._closable[connection] = None
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. Refuses heads and trailers that are too large or slow, and clients that do not read."""
+    """One connection. Rejects headers and trailers that are too large or slow, and clients that do not read."""
 
     def __init__(self, *arguments: Any, limits: Connections, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._limits = limits
         self._head: asyncio.TimerHandle | None = None
         self._sending: asyncio.TimerHandle | None = None
-        # Bytes that are no body, since the last body or the last complete head.
-        self._plain_bytes = 0
+        # Bytes outside of bodies since the last body or the last complete headers.
+        self._non_body_bytes = 0
         self._header_bytes = 0
         self._is_head = True
         self.is_lost = False
@@ -90,31 +90,31 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.is_lost:
             self.is_lost = True
             self._limits.closed(self)
-        self._head_is_here()
-        self._sent()
+        self._end_head_timeout()
+        self._end_send_timeout()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Receive data; refuse headers, chunk sizes or trailers that are too large."""
+        """Receive data; reject headers, chunk sizes or trailers that are too large."""
         if self._head is None and self.cycle is not None and self.cycle.response_complete:
             self._await_head()
-        self._plain_bytes += len(data)
-        if self._is_head and self._plain_bytes > _HEAD_BYTES and b"\r\n\r\n" not in data:
+        self._non_body_bytes += len(data)
+        if self._is_head and self._non_body_bytes > _HEAD_BYTES and b"\r\n\r\n" not in data:
             self._refuse(431, "head_too_large", f"the headers of a request must be at most {_HEAD_BYTES} bytes")
             return
         super().data_received(data)
-        if not self._is_head and self._plain_bytes > _HEAD_BYTES and not self.transport.is_closing():
+        if not self._is_head and self._non_body_bytes > _HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431, "head_too_large", f"trailers and chunk sizes must be at most {_HEAD_BYTES} bytes")
 
     def on_message_begin(self) -> None:
         """Start a request."""
         super().on_message_begin()
         self._is_head, self._header_bytes = True, 0
-        # For Guard, which knows which requests have a slot.
+        # Guard uses the connection to hold it while its request has a slot.
         self.scope["quoth.connection"] = self  # type: ignore[typeddict-unknown-key]
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; trailers, which nothing here reads, are dropped."""
+        """Keep a header; ignore trailers, which are not used."""
         if self._is_head:
             self._header_bytes += len(name) + len(value)
             if self._header_bytes <= _HEAD_BYTES:
@@ -122,8 +122,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Continue with the body, which has its own timeout."""
-        self._head_is_here()
-        self._is_head, self._plain_bytes = False, 0
+        self._end_head_timeout()
+        self._is_head, self._non_body_bytes = False, 0
         if self.transport.is_closing():
             return
         if self._header_bytes > _HEAD_BYTES:
@@ -135,7 +135,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Receive a part of the body."""
-        self._plain_bytes = 0
+        self._non_body_bytes = 0
         if not self.transport.is_closing():
             super().on_body(body)
 
@@ -148,20 +148,20 @@ class BoundedProtocol(HttpToolsProtocol):
         """Give the client time to read the rest of the response."""
         super().on_response_complete()
         if self.transport.get_write_buffer_size():
-            self._must_be_read()
+            self._start_send_timeout()
 
     def pause_writing(self) -> None:
         """Give the client time to read what is buffered."""
         super().pause_writing()
-        self._must_be_read()
+        self._start_send_timeout()
 
     def resume_writing(self) -> None:
         """Continue to send."""
-        self._sent()
+        self._end_send_timeout()
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
+        """Reject what is not HTTP."""
         self._refuse(400, "bad_request", "the request must be HTTP/1.1, but cannot be read")
 
     def hold(self) -> None:
@@ -169,22 +169,22 @@ class BoundedProtocol(HttpToolsProtocol):
         self._limits.hold(self)
 
     def release(self) -> None:
-        """Let this connection be closed to make room for another."""
+        """Allow this connection to be closed for another."""
         self._limits.release(self)
 
     def end(self) -> None:
-        """Close the connection; what a client has not read by now is lost."""
+        """Close the connection; data that the client has not read yet is lost."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             self.transport.close()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection that waited for too long."""
+        """Close a connection that was idle, or sent headers, for too long."""
         self.end()
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        """Answer with an error and close the connection. Amid another response, only close it."""
+        """Respond with an error and close the connection; during another response, only close it."""
         if self.transport.is_closing():
             return
         idle = self.cycle is None or self.cycle.response_complete
@@ -198,18 +198,18 @@ class BoundedProtocol(HttpToolsProtocol):
             )
             self.transport.write(STATUS_LINE[status] + head.encode("ascii") + body.encode())
         self.transport.close()
-        self._must_be_read()
+        self._start_send_timeout()
 
     def _await_head(self) -> None:
-        self._plain_bytes, self._is_head = 0, True
+        self._non_body_bytes, self._is_head = 0, True
         self._head = self.loop.call_later(self._limits.read_s, self.timeout_keep_alive_handler)
 
-    def _head_is_here(self) -> None:
+    def _end_head_timeout(self) -> None:
         if self._head is not None:
             self._head.cancel()
             self._head = None
 
-    def _must_be_read(self) -> None:
+    def _start_send_timeout(self) -> None:
         if self._sending is None and not self.is_lost:
             self._sending = self.loop.call_later(self._limits.send_s, self._give_up)
 
@@ -218,7 +218,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 
-    def _sent(self) -> None:
+    def _end_send_timeout(self) -> None:
         if self._sending is not None:
             self._sending.cancel()
             self._sending = None

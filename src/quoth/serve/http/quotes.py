@@ -1,4 +1,4 @@
-"""The claimed quotes of a request, and its texts as their sources."""
+"""The claimed quotes of a request, and the texts in which they are searched."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NamedText:
         return self.stored.page(position)
 
     def boxes_of(self, span: Span) -> tuple[()]:
-        """Return nothing: texts of requests have no boxes."""
+        """Return no boxes: texts of requests have none."""
         return ()
 
 

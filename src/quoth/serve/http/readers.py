@@ -1,4 +1,4 @@
-"""The readers of a server by name, each with its queue; one can be loaded again while it is asked."""
+"""The readers of a server by name, each with its queue. A reader can be reloaded while it serves requests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from quoth.errors import QuothError
 from quoth.serve.errors import ApiError
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.metrics import Metrics
-from quoth.serve.queue.asking import Desk
+from quoth.serve.queue.asking import Answerer
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.settings import ServeSettings
 from quoth.serve.tracing import Tracing
 
 _LOG = logging.getLogger("quoth.serve")
-# How often a reader that was replaced looks whether its last requests are answered, in seconds.
-_LOOK_S = 0.05
+# How often a replaced reader checks whether its last requests are answered, in seconds.
+_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,28 @@ class QueuedReader:
     Attributes:
         served: The reader.
         batcher: Batches its windows.
-        desk: Answers questions with it.
+        answerer: Answers questions with it.
     """
 
     served: ServedReader
     batcher: Batcher
-    desk: Desk
+    answerer: Answerer
 
     @classmethod
     def of(cls, served: ServedReader, settings: ServeSettings, metrics: Metrics, tracing: Tracing) -> QueuedReader:
-        """Return a reader with its queue; it answers after :meth:`open`."""
+        """Return a reader with its queue. It answers questions after :meth:`open`."""
         batcher = Batcher(
             served.reader.engine, served.reader.tokenizer.pad_id,
             longest=served.reader.settings.max_tokens, batch_tokens=settings.batch_tokens,
             queue_tokens=settings.queue_tokens, deadline_s=settings.deadline_s, observe=metrics.batch,
-            second=served.second,
+            load_second=served.load_second_engine,
         )  # fmt: skip
-        return cls(served, batcher, Desk(served.reader, batcher, settings, metrics.waited, tracing.span))
+        return cls(served, batcher, Answerer(served.reader, batcher, settings, metrics.waited, tracing.span))
+
+    @property
+    def desk(self) -> Answerer:
+        """The former name of :attr:`answerer`."""
+        return self.answerer
 
     @cached_property
     def _running(self) -> asyncio.Task[None]:
@@ -55,16 +60,16 @@ class QueuedReader:
     async def open(self) -> None:
         """Run the queue, and answer one question to warm up."""
         assert self._running
-        await self.desk.warm_up()
+        await self.answerer.warm_up()
 
     async def close(self) -> None:
-        """Answer the requests that are here, and stop."""
-        while self.desk.asking:
-            await asyncio.sleep(_LOOK_S)
+        """Answer the accepted requests, and stop."""
+        while self.answerer.active:
+            await asyncio.sleep(_POLL_S)
         self._running.cancel()
         with suppress(asyncio.CancelledError):
             await self._running
-        self.desk.close()
+        self.answerer.close()
         self.batcher.close()
 
 
@@ -72,13 +77,13 @@ class Readers:
     """The readers of a server. Used on the event loop.
 
     Args:
-        readers: The readers by name; the first one is asked unless a request names another.
-        make: Gives a reader its queue.
+        readers: The readers by name; the first one answers unless a request names another.
+        add_queue: Returns a reader with its queue.
     """
 
-    def __init__(self, readers: Mapping[str, ServedReader], make: Callable[[ServedReader], QueuedReader]) -> None:
-        self._make = make
-        self._readers = {name: make(served) for name, served in readers.items()}
+    def __init__(self, readers: Mapping[str, ServedReader], add_queue: Callable[[ServedReader], QueuedReader]) -> None:
+        self._add_queue = add_queue
+        self._readers = {name: add_queue(served) for name, served in readers.items()}
         self._loading = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -101,7 +106,7 @@ class Readers:
         """Return a reader; the default one if ``None``.
 
         Raises:
-            ApiError: If there is none of this name.
+            ApiError: If no reader has this name.
         """
         if name is None:
             return self.first
@@ -119,36 +124,36 @@ class Readers:
             await each.open()
 
     async def close(self) -> None:
-        """Answer what is asked, and stop."""
+        """Answer the accepted requests, and stop."""
         await asyncio.gather(*(each.close() for each in self.all), *self._closing)
 
     async def reload(self, name: str | None) -> QueuedReader:
-        """Load a reader again from where it came; requests are answered by the old one until the new one is warm.
+        """Reload a reader from its source. The old one answers requests until the new one is warmed up.
 
         Raises:
-            ApiError: If there is none of this name, it cannot be loaded, or a reader is being loaded already. Then the
-                old one stays.
+            ApiError: If no reader has this name, it cannot be loaded, or a reader is already being loaded. The old
+                reader stays in use then.
         """
         old = self.get(name, "query.reader")
         key = name or self.names[0]
-        if old.served.again is None or self._loading.locked():
+        if old.served.reload is None or self._loading.locked():
             raise ApiError(
-                409, "cannot_reload", "a reader can be loaded again once it is loaded, but is being loaded",
+                409, "cannot_reload", "only one reader can be reloaded at a time, but another is being loaded",
                 "Retry in some seconds.", retry_s=5.0,
             )  # fmt: skip
         async with self._loading:
             try:
-                new = self._make(await asyncio.to_thread(old.served.again))
+                new = self._add_queue(await asyncio.to_thread(old.served.reload))
                 await new.open()
             except QuothError as error:
                 _LOG.error("kept the old reader %s: %s", key, error)
                 raise ApiError(
-                    500, "reader_failed", f"the reader {key} cannot be loaded again; the log of the server says why",
-                    "Repair its folder; the old one still answers.",
+                    500, "reader_failed", f"the reader {key} cannot be reloaded; see the log of the server",
+                    "Repair its folder; the old reader is still in use.",
                 ) from None  # fmt: skip
             self._readers[key] = new
             closing = asyncio.get_running_loop().create_task(old.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
-            _LOG.info("loaded the reader %s again: %s", key, new.served.hash)
+            _LOG.info("reloaded the reader %s: %s", key, new.served.hash)
             return new

@@ -13,13 +13,13 @@ from quoth.reading import DecodeSettings, Explanation
 from quoth.records import Prediction, Span
 from quoth.serve.errors import ApiError, too_large
 from quoth.serve.http import schema
-from quoth.serve.http.errors import checked
+from quoth.serve.http.errors import validated
 from quoth.serve.http.hosted import HostedTask
 from quoth.serve.http.quotes import NamedText, claims_of
 from quoth.serve.http.readers import QueuedReader, Readers
 from quoth.serve.http.wire import explained, result, rows_json, to_json
 from quoth.serve.metrics import Metrics
-from quoth.serve.queue.asking import Desk, Reply, Times
+from quoth.serve.queue.asking import Answerer, Reply, Times
 from quoth.serve.queue.queries import Query
 from quoth.serve.settings import ServeSettings
 from quoth.serve.store import Texts
@@ -27,8 +27,8 @@ from quoth.serve.texts import Text
 from quoth.verification import Source, verify
 
 
-class Said(NamedTuple):
-    """A response as JSON, and the hash of the reader that gave it."""
+class JsonResult(NamedTuple):
+    """A response as JSON, and the hash of the reader that answered."""
 
     content: bytes
     reader: str
@@ -58,7 +58,7 @@ class Service:
         self.readers = readers
         self._metrics = metrics
 
-    async def answer(self, asked: schema.AnswerRequest) -> Said:
+    async def answer(self, asked: schema.AnswerRequest) -> JsonResult:
         """Answer one question."""
         chosen = self.readers.get(asked.reader)
 
@@ -68,9 +68,9 @@ class Service:
             return to_json(schema.AnswerResponse(**dict(found), timing=timing(times), reader=name_of(chosen)))
 
         build = partial(self._queries_of, asked)
-        return Said(await chosen.desk.ask(build, self.choice(asked, chosen), render), chosen.served.hash)
+        return JsonResult(await chosen.answerer.ask(build, self.choice(asked, chosen), render), chosen.served.hash)
 
-    async def answers(self, asked: schema.AnswersRequest) -> Said:
+    async def answers(self, asked: schema.AnswersRequest) -> JsonResult:
         """Answer many questions; each result has answers or an error."""
         chosen = self.readers.get(asked.reader)
         given = self.given(asked, self.settings.rows, "rows")
@@ -83,7 +83,7 @@ class Service:
             self.count_all(replies)
             return rows_json(replies, timing(times), name_of(chosen))
 
-        return Said(await chosen.desk.ask(build, self.choice(asked, chosen), render), chosen.served.hash)
+        return JsonResult(await chosen.answerer.ask(build, self.choice(asked, chosen), render), chosen.served.hash)
 
     def given(self, asked: schema.AnswersRequest, most: int, flag: str) -> list[Any]:
         """Return the rows or questions of a request.
@@ -98,10 +98,14 @@ class Service:
         return given
 
     def shared(self, asked: schema.AnswersRequest) -> tuple[Text, ...] | None:
-        """Return the source of all questions, whose error is one of the whole request; ``None`` for rows."""
+        """Return the source that all questions share; ``None`` for rows.
+
+        Raises:
+            ApiError: If the source is invalid. The whole request fails then.
+        """
         return self._source(asked, "body") if asked.rows is None else None
 
-    async def explain(self, asked: schema.ExplainRequest) -> Said:
+    async def explain(self, asked: schema.ExplainRequest) -> JsonResult:
         """Answer one question, and explain its answers."""
         chosen = self.readers.get(asked.reader)
         self._check_question(asked.question, "body")
@@ -118,12 +122,12 @@ class Service:
             self.count(explanation.prediction)
             return to_json(explained(explanation, query.texts[0], timing(times), name_of(chosen)))
 
-        return Said(await chosen.desk.explain(build, self.choice(asked, chosen), render), chosen.served.hash)
+        return JsonResult(await chosen.answerer.explain(build, self.choice(asked, chosen), render), chosen.served.hash)
 
     @property
-    def desk(self) -> Desk:
-        """The desk of the default reader."""
-        return self.readers.first.desk
+    def answerer(self) -> Answerer:
+        """The answerer of the default reader."""
+        return self.readers.first.answerer
 
     @property
     def reader_name(self) -> schema.ReaderName:
@@ -131,7 +135,11 @@ class Service:
         return name_of(self.readers.first)
 
     def check_asked(self, question: str, null_threshold: object, min_probability: object) -> None:
-        """Check a question, and that it says in one way only when to abstain."""
+        """Check the length of a question, and that at most one rule for abstaining is given.
+
+        Raises:
+            ApiError: If the question is too long, or both a null threshold and a minimum probability are given.
+        """
         self._check_question(question, "body")
         if null_threshold is not None and min_probability is not None:
             raise _both_given()
@@ -147,7 +155,11 @@ class Service:
                 self.count(reply.found)
 
     def _only(self, replies: list[Reply]) -> Answered:
-        """Return the only reply, counted; raise its error, if it is one."""
+        """Count and return the only reply.
+
+        Raises:
+            ApiError: If the reply is an error.
+        """
         (reply,) = replies
         if isinstance(reply.found, ApiError):
             raise reply.found
@@ -174,25 +186,25 @@ class Service:
             return to_json(schema.VerifyResponse.model_validate({"quotes": [verdict.to_dict() for verdict in found]}))
 
         try:
-            return await self.desk.within_deadline(work)
+            return await self.answerer.within_deadline(work)
         except InputError as error:
             raise ApiError(422, "bad_quote", str(error), "Name a source that was sent.", "body.quotes") from None
 
     async def hosted(self, asked: schema.HostedRequest) -> bytes:
         """Answer like Hugging Face's hosted task: one object for one answer, else a list."""
         self._check_question(asked.inputs.question, "body.inputs")
-        text = Text("", self._checked(asked.inputs.context, "body.inputs.context"))
-        desk = self.desk
-        task = await desk.apart(lambda: HostedTask.of(asked, desk.reader))
+        text = Text("", self._within_limit(asked.inputs.context, "body.inputs.context"))
+        answerer = self.answerer
+        task = await answerer.in_thread(lambda: HostedTask.of(asked, answerer.reader))
 
         def render(replies: list[Reply], times: Times) -> bytes:
             answers = task.answers(self._only(replies).found)
             return to_json(answers[0]) if task.settings.top_k == 1 else _list_json(answers)
 
         query = Query(task.question, (text,), "body.inputs")
-        return await desk.ask(lambda: [query], task.settings, render, task.windower)
+        return await answerer.ask(lambda: [query], task.settings, render, task.windower)
 
-    async def keep(self, content: str, pages: tuple[Span, ...] | None = None, *, is_file: bool) -> bytes:
+    async def store_text(self, content: str, pages: tuple[Span, ...] | None = None, *, is_file: bool) -> bytes:
         """Store a text.
 
         Args:
@@ -200,7 +212,7 @@ class Service:
             pages: The span of each page.
             is_file: Whether the text was extracted from a file, so that it must be returned.
         """
-        self._checked(content, "body")
+        self._within_limit(content, "body")
 
         def work() -> bytes:
             text = Text.of(content, pages)
@@ -208,30 +220,30 @@ class Service:
                 raise too_large("bytes of a stored text", self.settings.text_bytes, None, "text_bytes", "body")
             return to_json(schema.TextResponse(**self._facts(text), text=content if is_file else None))
 
-        return await self.desk.apart(work)
+        return await self.answerer.in_thread(work)
 
-    async def kept(self, handle: str) -> bytes:
+    async def stored_text(self, handle: str) -> bytes:
         """Return a stored text."""
 
         def work() -> bytes:
             text = self._text(handle, "path.handle")
             return to_json(schema.StoredText(**self._facts(text), text=text.text))
 
-        return await self.desk.apart(work)
+        return await self.answerer.in_thread(work)
 
-    async def forget(self, handle: str) -> None:
+    async def delete_text(self, handle: str) -> None:
         """Delete a stored text.
 
         Raises:
             ApiError: If there is none.
         """
-        if not await self.desk.apart(lambda: self.texts.delete(handle)):
-            raise _not_kept("no text with this handle is stored", "path.handle")
+        if not await self.answerer.in_thread(lambda: self.texts.delete(handle)):
+            raise _text_not_found("no text with this handle is stored", "path.handle")
 
     def describe(self, name: str | None = None) -> schema.ReaderResponse:
         """Return a reader's identity and settings, and the limits."""
         chosen = self.readers.get(name, "query.reader")
-        reader, decode, limits = chosen.desk.reader, chosen.desk.reader.settings.decode, self.settings
+        reader, decode, limits = chosen.answerer.reader, chosen.answerer.reader.settings.decode, self.settings
         return schema.ReaderResponse(
             **dict(name_of(chosen)),
             readers=self.readers.names,
@@ -266,7 +278,7 @@ class Service:
         """Return the decoding settings of a request."""
         if asked.min_probability is not None and asked.null_threshold is not None:
             raise _both_given()
-        return chosen.desk.reader.decode_settings(
+        return chosen.answerer.reader.decode_settings(
             asked.top_k,
             asked.null_threshold,
             asked.max_answer_tokens,
@@ -279,9 +291,9 @@ class Service:
         where = f"body.rows.{index}" if shared is None else f"body.questions.{index}"
         try:
             if shared is None:
-                found = checked(schema.Row, row, where)
+                found = validated(schema.Row, row, where)
                 return replace(self._query(found, found.question, where), id=_id(row))
-            question = checked(schema.OneQuestion, {"question": row}, where).question
+            question = validated(schema.OneQuestion, {"question": row}, where).question
             self._check_question(question, where)
             return Query(question, shared, where)
         except ApiError as error:
@@ -299,7 +311,7 @@ class Service:
         if source.text is not None:
             return (self._text(source.text, f"{where}.text"),)
         if source.context is not None:
-            return (Text("", self._checked(source.context, f"{where}.context")),)
+            return (Text("", self._within_limit(source.context, f"{where}.context")),)
         contexts, most = source.contexts or [], self.settings.contexts
         if len(contexts) > most:
             raise too_large("contexts of a question", most, len(contexts), "contexts", f"{where}.contexts")
@@ -311,8 +323,8 @@ class Service:
         if text is not None:
             return text
         if self.texts.has_expired(handle):
-            raise _not_kept("the text with this handle has expired", where)
-        raise _not_kept("no text with this handle is stored", where)
+            raise _text_not_found("the text with this handle has expired", where)
+        raise _text_not_found("no text with this handle is stored", where)
 
     def _check_question(self, question: str, where: str) -> None:
         limit = self.settings.question_characters
@@ -321,7 +333,8 @@ class Service:
                 "characters of the question", limit, len(question), "question_characters", f"{where}.question"
             )
 
-    def _checked(self, text: str, where: str) -> str:
+    def _within_limit(self, text: str, where: str) -> str:
+        """Return a text; raise if it is too long."""
         self._check_length(len(text), where)
         return text
 
@@ -331,7 +344,7 @@ class Service:
             raise too_large("characters of all texts", limit, characters, "context_characters", where)
 
 
-def _not_kept(message: str, where: str) -> ApiError:
+def _text_not_found(message: str, where: str) -> ApiError:
     code = "text_expired" if "expired" in message else "text_not_found"
     return ApiError(404, code, message, "Send it again with POST /v1/texts.", where)
 
@@ -344,7 +357,7 @@ def _both_given() -> ApiError:
 
 
 def _id(row: Any) -> str | None:
-    """Return the id of a row, even if other fields are invalid."""
+    """Return the id of a row, even if its other fields are invalid."""
     found = row.get("id") if isinstance(row, dict) else None
     return found if isinstance(found, str) else None
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from quoth.serve.errors import ApiError, overloaded
 
-# When a client may try again whose file found the disk full, in seconds.
+# Retry-After if the disk is full, in seconds.
 _RETRY_S = 10.0
 # For OpenAPI: a form with one file.
 FORM: dict[str, Any] = {

@@ -15,12 +15,12 @@ from quoth.serve.texts import Text
 
 
 def to_json(model: BaseModel) -> bytes:
-    """Return a response as JSON. Large ones are made in threads, off the event loop."""
+    """Return a response as JSON. Call it in a thread for large responses, to keep the event loop free."""
     return model.model_dump_json().encode()
 
 
 def rows_json(replies: Sequence[Reply], timing: schema.Timing, reader: schema.ReaderName) -> bytes:
-    """Return an AnswersResponse as JSON, row by row: in one piece it would keep other threads waiting."""
+    """Return an AnswersResponse as JSON, serialized row by row, so that other threads can run in between."""
     rows = b",".join(row_json(index, reply) for index, reply in enumerate(replies))
     return b'{"results":[%s],"timing":%s,"reader":%s}' % (rows, to_json(timing), to_json(reader))
 

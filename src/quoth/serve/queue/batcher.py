@@ -3,8 +3,8 @@
 Everything runs on the event loop without locks, except for the engines, which run in a thread each, one batch at a
 time. There are two lanes, each with an engine: one for windows within the fair share of their requests
 (:class:`Share`), and one for windows beyond it, such as those of a very long text. So a short question never waits for
-the batch of a long text; the operating system divides the processor between both. The second lane rests while the first
-is behind.
+the batch of a long text; the operating system divides the processor between both. The second lane pauses while the
+first one has a long queue.
 
 A batch is created when the engine of its lane is idle:
 
@@ -31,16 +31,16 @@ from quoth.engines import Engine
 from quoth.reading import WholeWindow, Window, WindowBatch, padded_length, unbatch_whole
 from quoth.serve.queue.requests import OverloadedError, QueuedRequest, Share, counted
 
-# Minimum ratio of lengths for windows in the same batch; the rest is padding.
-_LIKE = 0.75
+# Minimum ratio of the shortest to the longest window of a batch; the rest is padding.
+_MIN_LENGTH_RATIO = 0.75
 # Weight of the newest batch in the moving average of the speed.
-_NEWEST = 0.2
+_NEWEST_WEIGHT = 0.2
 # Capacity of the queue, as a share of the deadline.
-_QUEUED = 0.25
-# The second lane rests while more than this share of the capacity waits for the first.
-_BEHIND = 0.25
-# A request of any size is accepted while no more than this share of the capacity is in its way beyond fair shares.
-_LITTLE = 0.25
+_QUEUE_SHARE = 0.25
+# The second lane pauses while more than this share of the capacity waits for the first one.
+_PAUSE_SHARE = 0.25
+# A request of any size is accepted while at most this share of the capacity waits before it beyond fair shares.
+_ACCEPT_SHARE = 0.25
 # Number of full batches for the first estimate of the speed.
 _WARM_UP = 3
 
@@ -58,7 +58,7 @@ class Batcher:
     def __init__(
         self, engine: Engine, pad_id: int, *, batch_tokens: int, queue_tokens: int, deadline_s: float,
         longest: int | None = None, observe: Observer = lambda windows, tokens, seconds: None,
-        second: Callable[[], Engine] | None = None,
+        load_second: Callable[[], Engine] | None = None,
     ) -> None:  # fmt: skip
         """Create a batcher.
 
@@ -70,8 +70,8 @@ class Batcher:
             queue_tokens: Maximum tokens in the queue.
             deadline_s: Deadline of a request, in seconds.
             observe: Called for each batch with the number of windows, tokens without padding, and seconds.
-            second: Loads an engine for the second lane when it is first needed, where one engine does not compute two
-                batches at the same time. ``None``: both lanes share the engine.
+            load_second: Loads an engine for the second lane when it is first needed. For engines that do not compute
+                two batches at the same time; with ``None``, both lanes share the engine.
         """
         self.rate = float(batch_tokens)
         self._queue_tokens = queue_tokens
@@ -79,22 +79,23 @@ class Batcher:
         self._deadline_s = deadline_s
         self._requests: list[QueuedRequest] = []
         self._turns = count()
-        # The second lane has small batches, which soon give way.
+        # The second lane has small batches, so that it pauses soon if the first one needs the processor.
         first = _Lane(engine, pad_id, longest, batch_tokens, observe)
-        extra = _Lane(None if second else engine, pad_id, longest, max(1, batch_tokens // 2), observe, second)
-        self._lanes = first, extra
+        second_engine = None if load_second else engine
+        second = _Lane(second_engine, pad_id, longest, max(1, batch_tokens // 2), observe, load_second)
+        self._lanes = first, second
 
     async def warm_up(self, window: Window) -> None:
-        """Run some batches of one window, to warm the engine up and to measure its speed."""
+        """Run some batches of one window, to warm the engine up and measure its speed."""
         for _ in range(_WARM_UP):
-            self.rate = await self._lanes[0].speed(window)
+            self.rate = await self._lanes[0].measure_speed(window)
 
     def submit(self, windows: Sequence[Window], deadline: float) -> QueuedRequest:
         """Queue a request.
 
         Args:
             windows: Its windows, at least one.
-            deadline: The deadline, in the time of the event loop.
+            deadline: The deadline, in event-loop time.
 
         Raises:
             OverloadedError: If the queue is full.
@@ -121,7 +122,7 @@ class Batcher:
         fair, beyond = counted(self._requests, tokens, share, now)
         if fair and fair + min(tokens, share.free) > self.capacity:
             raise OverloadedError(fair / self.rate)
-        if beyond > _LITTLE * self.capacity and beyond + tokens - share.free > self.capacity:
+        if beyond > _ACCEPT_SHARE * self.capacity and beyond + tokens - share.free > self.capacity:
             raise OverloadedError(beyond / self.rate)
 
     @property
@@ -132,7 +133,7 @@ class Batcher:
     @property
     def capacity(self) -> float:
         """Current capacity of the queue, in tokens: what the engine can process in time, at most ``queue_tokens``."""
-        return min(self._queue_tokens, self.rate * self._deadline_s * _QUEUED)
+        return min(self._queue_tokens, self.rate * self._deadline_s * _QUEUE_SHARE)
 
     @property
     def tokens(self) -> int:
@@ -162,13 +163,13 @@ class Batcher:
             await lane.arrival.wait()
             batch = self.next_batch(loop.time(), beyond=lane is self._lanes[1])
             if not batch:
-                lane.rest()
+                lane.pause()
                 continue
             tokens, seconds = await lane.run(batch)
             # The speed of the second lane counts if it is the only one that runs.
             if tokens and (lane is self._lanes[0] or not self._lanes[0].is_running):
-                self.rate += _NEWEST * (tokens / max(seconds, 1e-6) - self.rate)
-            # What a request may have at once has changed, and so has what is behind.
+                self.rate += _NEWEST_WEIGHT * (tokens / max(seconds, 1e-6) - self.rate)
+            # The speed has changed, and with it the fair shares and which requests are ready.
             for each in self._lanes:
                 each.arrival.set()
 
@@ -181,33 +182,33 @@ class Batcher:
         """Remove the windows of the next batch from the queue: requests, and indices of their windows.
 
         Args:
-            now: The time of the event loop.
+            now: The event-loop time, in seconds.
             beyond: Take windows beyond the fair share of their requests, instead of within it.
         """
         self._drop(now)
         share = self.share
-        behind = sum(request.fair(share, now) for request in self._requests) if beyond else 0.0
-        if behind > _BEHIND * self.capacity:
+        waiting_for_first = sum(request.fair(share, now) for request in self._requests) if beyond else 0.0
+        if waiting_for_first > _PAUSE_SHARE * self.capacity:
             return []
 
-        def may_go(request: QueuedRequest) -> bool:
+        def is_ready(request: QueuedRequest) -> bool:
             return bool(request.waiting) and (request.fair(share, now) > 0) is not beyond
 
-        ready = list(filter(may_go, self._requests))
+        ready = list(filter(is_ready, self._requests))
         if not ready:
             return []
-        # False sorts before True: urgent requests first, by deadline; beyond fair shares nothing is urgent.
-        line = sorted(
+        # Urgent requests first, by deadline (False sorts before True). Beyond fair shares, no request is urgent.
+        ordered = sorted(
             ready,
             key=lambda request: (True, request.turn) if beyond or now < request.urgent else (False, request.deadline),
         )
-        batch = self._lanes[beyond].draft()
-        batch.take(line[0])
+        batch = self._lanes[beyond].new_batch()
+        batch.add(ordered[0])
         first = batch.longest
         # Each round takes one window per request; in the first round, the first request has already provided one.
-        for requests in chain([line[1:]], repeat(line)):
-            some = sorted(filter(may_go, requests), key=lambda request: abs(request.next_length - first))
-            if not sum(map(batch.take, some)) and requests is line:
+        for requests in chain([ordered[1:]], repeat(ordered)):
+            candidates = sorted(filter(is_ready, requests), key=lambda request: abs(request.next_length - first))
+            if not sum(map(batch.add, candidates)) and requests is ordered:
                 break
         for request in {id(request): request for request, _ in batch.rows}.values():
             request.turn = next(self._turns)
@@ -220,7 +221,7 @@ class Batcher:
         kept = []
         for request in self._requests:
             if request.done.done() or request.deadline <= now:
-                # Raise TimeoutError for the caller; a cancellation would look like an internal error.
+                # The caller must get TimeoutError, because it would take a cancellation for an internal error.
                 if not request.done.done():
                     request.done.set_exception(TimeoutError())
             else:
@@ -243,34 +244,36 @@ class _Lane:
         self._budget = budget
         self._observe = observe
         self._load = load
-        # When the last batch finished; None if nothing was left for another one then.
+        # When the last batch finished; None if no windows were waiting then.
         self._ended: float | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
 
-    def draft(self) -> _Draft:
+    def new_batch(self) -> _BatchBuilder:
         """Return an empty batch."""
-        return _Draft(self._budget, self._longest)
+        return _BatchBuilder(self._budget, self._longest)
 
     def close(self) -> None:
         """Stop the thread."""
         self._thread.shutdown()
 
-    async def speed(self, window: Window) -> float:
-        """Run a batch of one window; return the tokens per second."""
+    async def measure_speed(self, window: Window) -> float:
+        """Run a batch of copies of one window; return the tokens per second."""
         rows = max(1, self._budget // padded_length(len(window), self._longest))
         before = time.perf_counter()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._compute, [window] * rows)
         return rows * len(window) / (time.perf_counter() - before)
 
-    def rest(self) -> None:
-        """Wait for windows."""
+    def pause(self) -> None:
+        """Wait for the next arrival of windows."""
         self.arrival.clear()
         self._ended = None
 
     async def run(self, batch: Batch) -> tuple[int, float]:
-        """Run a batch, and give its logits to the requests; return its tokens and seconds; no tokens if it failed.
+        """Run a batch, and give its logits to the requests.
 
-        The time since the last batch counts, unless the lane has rested in between.
+        Returns:
+            The number of tokens, 0 if the batch failed, and the seconds since the lane's last batch finished, or since
+            this one started if the lane had paused.
         """
         before = time.perf_counter()
         since = before if self._ended is None else self._ended
@@ -300,7 +303,7 @@ class _Lane:
         return unbatch_whole(batch, self._engine.run(batch))
 
 
-class _Draft:
+class _BatchBuilder:
     """A batch under construction."""
 
     def __init__(self, budget: int, limit: int | None) -> None:
@@ -309,12 +312,12 @@ class _Draft:
         self._budget = budget
         self._limit = limit
 
-    def take(self, request: QueuedRequest) -> bool:
+    def add(self, request: QueuedRequest) -> bool:
         """Add the next window of a request, if it fits and has a similar length."""
         length = request.next_length
         shortest, longest = min(self.shortest or length, length), max(self.longest, length)
         padded = padded_length(longest, self._limit)
-        fits = (len(self.rows) + 1) * padded <= self._budget and shortest >= _LIKE * longest
+        fits = (len(self.rows) + 1) * padded <= self._budget and shortest >= _MIN_LENGTH_RATIO * longest
         if self.rows and not fits:
             return False
         self.rows.append((request, request.take()))

@@ -10,7 +10,7 @@ from quoth.errors import QuothError
 from quoth.inputs import wrong_question
 from quoth.reading import Window, Windower
 from quoth.records import Example
-from quoth.serve.errors import ApiError, of_quoth
+from quoth.serve.errors import ApiError, api_error
 from quoth.serve.texts import Text
 
 
@@ -22,8 +22,8 @@ class Query:
         question: The question.
         texts: The texts.
         where: Path of the question in the request, for errors.
-        id: What the client calls it, if anything.
-        error: What is wrong with it already; then it is not asked.
+        id: The id that the client gave to it, if any.
+        error: The error of an invalid query, which is not read.
     """
 
     question: str
@@ -33,19 +33,19 @@ class Query:
     error: ApiError | None = None
 
 
-# Returns the queries of a request. It runs in a thread, because a request may have hundreds.
-Build = Callable[[], Sequence[Query]]
+# Returns the queries of a request. Called in a thread, because a request may have hundreds of queries.
+BuildQueries = Callable[[], Sequence[Query]]
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class SplitQuery:
     """A query and its windows.
 
     Attributes:
         query: The query.
         example: Its question and contexts.
-        windows: All its windows, in their order.
-        error: The error, if windows could not be created; then there are none.
+        windows: All its windows, in order.
+        error: The error if the query is invalid or could not be split; there are no windows then.
     """
 
     query: Query
@@ -54,38 +54,44 @@ class Cut:
     error: ApiError | None = None
 
 
-def cut_one(windower: Windower, query: Query) -> Cut:
-    """Create the windows of one query, or its error."""
+def split_query(windower: Windower, query: Query) -> SplitQuery:
+    """Return one query with its windows, or with its error."""
     example = Example(query.id or "", query.question, [text.text for text in query.texts])
     where = f"{query.where}.question"
     if query.error:
-        return Cut(query, example, error=query.error)
+        return SplitQuery(query, example, error=query.error)
     if wrong := wrong_question(query.question):
         error = ApiError(422, "question_empty", f"the question {wrong}", "Ask a question.", where)
-        return Cut(query, example, error=error)
+        return SplitQuery(query, example, error=error)
     try:
-        return Cut(query, example, tuple(windower.windows(example)))
+        return SplitQuery(query, example, tuple(windower.windows(example)))
     except QuothError as problem:
-        return Cut(query, example, error=of_quoth(problem, where))
+        return SplitQuery(query, example, error=api_error(problem, where))
 
 
-def cut_all(windower: Windower, queries: Sequence[Query], most_tokens: int, left: Event) -> list[Cut]:
-    """Create the windows of queries; stop if the request was cancelled.
+def split_queries(windower: Windower, queries: Sequence[Query], max_tokens: int, cancelled: Event) -> list[SplitQuery]:
+    """Return queries with their windows.
+
+    Args:
+        windower: Creates the windows.
+        queries: The queries.
+        max_tokens: Maximum number of tokens of all windows together: the maximum capacity of the queue.
+        cancelled: Set if the request was cancelled. The remaining queries are skipped then.
 
     Raises:
-        ApiError: If they have more tokens than the maximum capacity of the queue.
+        ApiError: If the windows have more tokens.
     """
-    cuts: list[Cut] = []
+    splits: list[SplitQuery] = []
     tokens = 0
     for query in queries:
-        if left.is_set():
+        if cancelled.is_set():
             break
-        cuts.append(cut_one(windower, query))
-        tokens += sum(map(len, cuts[-1].windows))
-        if tokens > most_tokens:
+        splits.append(split_query(windower, query))
+        tokens += sum(map(len, splits[-1].windows))
+        if tokens > max_tokens:
             raise ApiError(
                 413, "queue_tokens_limit",
-                f"the windows of a request must have at most {most_tokens:,} tokens in total, but have more",
+                f"the windows of a request must have at most {max_tokens:,} tokens in total, but have more",
                 "Send less text or fewer questions at once.", query.where,
             )  # fmt: skip
-    return cuts
+    return splits

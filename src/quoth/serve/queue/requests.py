@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from quoth.reading import WholeWindow, Window
 
-# A request's fair share is some batches, and from its arrival on this part of the engine's speed. So under full load
-# one with a few pages is still answered within its deadline; whatever is beyond that waits for idle time.
+# The fair share of a request: some batches at once, and this part of the engine's speed from its arrival on. So under
+# full load, a request with a few pages is still answered within its deadline; what exceeds that waits for idle time.
 _BATCHES = 2
-_PART = 1 / 16
+_SPEED_SHARE = 1 / 16
 
 
 class OverloadedError(Exception):
@@ -29,11 +29,11 @@ class OverloadedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What is a fair share of the engine at present.
+    """The current fair share of the engine.
 
     Attributes:
-        free: Tokens that each request may have at once.
-        rate: Tokens per second that each request may have besides, from its arrival on.
+        free: Tokens that each request may use at once.
+        rate: Tokens per second that each request may use in addition, from its arrival on.
     """
 
     free: int
@@ -41,8 +41,8 @@ class Share:
 
     @classmethod
     def of(cls, batch_tokens: int, rate: float) -> Share:
-        """Return the share for an engine that reads so many tokens at once, and so many in a second."""
-        return cls(_BATCHES * batch_tokens, rate * _PART)
+        """Return the share for an engine that reads ``batch_tokens`` at once, and ``rate`` tokens per second."""
+        return cls(_BATCHES * batch_tokens, rate * _SPEED_SHARE)
 
 
 @dataclass(slots=True, eq=False)

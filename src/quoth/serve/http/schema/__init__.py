@@ -2,12 +2,12 @@
 
     POST /v1/answer          AnswerRequest  -> AnswerResponse    one question about one or several texts
     POST /v1/answers         AnswersRequest -> AnswersResponse   many rows, or many questions about one text; in order
-    POST /v1/texts           TextRequest or a file -> TextResponse   store a text, to use its handle in questions
+    POST /v1/texts           TextRequest or a file -> TextResponse   store a text; questions refer to it by its handle
     GET  /v1/texts/{handle}                 -> StoredText        a stored text; after a 404, send it again
     POST /v1/explain         ExplainRequest -> ExplainResponse   windows, tokens, offsets and logits of one question
     POST /v1/jobs            AnswersRequest -> JobResponse       the same for more rows than a request may have
     GET  /v1/jobs/{id}, /v1/jobs/{id}/results -> JobResponse, JobResults   its progress; its results
-    POST /v1/verify          VerifyRequest  -> VerifyResponse    are these quotes in the texts, word for word
+    POST /v1/verify          VerifyRequest  -> VerifyResponse    check whether the texts contain quotes
     GET  /v1/reader                         -> ReaderResponse    the reader, its settings, and the limits of this server
     GET  /healthz, /readyz                  -> Health            liveness; readiness
     GET  /metrics                                                Prometheus

@@ -20,7 +20,7 @@ class Place(BaseModel):
 
 
 class Spelling(BaseModel):
-    """A span that may be quoted, with the keys that `quoth ask --json` and the MLflow model use."""
+    """A predicted span, with the keys that `quoth ask --json` and the MLflow model use."""
 
     text: str = Field(description="Exactly the characters of the context from start to end.")
     start: int = Field(description="Its start in code points, as in Python.")
@@ -36,8 +36,8 @@ class Spelling(BaseModel):
 class Quote(Spelling):
     """One answer."""
 
-    variants: list[Spelling] = Field(description="Other spellings of it: spans that overlap it, best first.")
-    places: list[Spelling] = Field(description="Where else the same words stand, best first.")
+    variants: list[Spelling] = Field(description="Other forms of the answer: spans that overlap it, best first.")
+    places: list[Spelling] = Field(description="Other places with the same words, best first.")
     span: Place = Field(description="start and end.")
     utf16: Place = Field(description="start_utf16 and end_utf16.")
     window: int = Field(description="Same as window_index.")
@@ -69,7 +69,9 @@ class Result(BaseModel):
     no_answer: bool = Field(description="Whether the reader abstains.")
     reason: str | None = Field(description="The reason for no answer, as a sentence.")
     null_score: float | None = Field(description='Score of "no answer"; null if there was no text to read.')
-    null_probability: float | None = Field(description="Probability that the text does not answer; 0 to 1.")
+    null_probability: float | None = Field(
+        description="Probability that the text does not answer the question; 0 to 1."
+    )
     windows: int = Field(description="Number of windows that were read.")
     skipped: int = Field(description="Number of windows that were not read.")
     warning: str | None = Field(
@@ -79,7 +81,7 @@ class Result(BaseModel):
 
 
 def answer_example() -> JsonDict:
-    """Return the example of an answer: what the shipped reader says to the example of AnswerRequest."""
+    """Return the example of an answer: the response of the shipped reader to the example of AnswerRequest."""
     found: JsonDict = json.loads(files(__package__).joinpath("answer.json").read_text(encoding="utf-8"))
     return found
 
@@ -115,7 +117,7 @@ class TextFacts(BaseModel):
     characters: int = Field(description="Its length in code points.")
     pages: list[Place] | None = Field(default=None, description="Span of each page in code points; null without pages.")
     expires_in_s: float = Field(
-        description="Removed after this many seconds without a question, or earlier if memory is full."
+        description="Removed after this many seconds without a question, or earlier if the space for texts is full."
     )
 
 
@@ -132,7 +134,7 @@ class StoredText(TextFacts):
 
 
 class ExplainedQuote(Quote):
-    """An answer, and its tokens in its window."""
+    """An answer, with its first and last token."""
 
     first_token: int = Field(
         description="Index of its first token in its window, whose start logit is part of the score."
@@ -172,7 +174,7 @@ class ExplainResponse(BaseModel):
     no_answer: bool
     reason: str | None
     null_score: float | None
-    null_probability: float | None = Field(description="Probability that the text does not answer.")
+    null_probability: float | None = Field(description="Probability that the text does not answer the question.")
     rejected: list[RejectedQuote] = Field(description="The rejected candidates with the highest scores, best first.")
     windows: list[ExplainedWindow]
     timing: Timing

@@ -44,9 +44,9 @@ class Choice(Strict):
         default=None,
         ge=0,
         le=1,
-        description="Answer only where the probability of the best answer is at least this; instead of null_threshold.",
+        description="Abstain if the probability of the best answer is lower; instead of null_threshold.",
     )
-    overlapping: bool = Field(default=False, description="Also return spellings of one answer as answers.")
+    overlapping: bool = Field(default=False, description="Also return the variants of an answer as answers.")
 
 
 class Source(Strict):

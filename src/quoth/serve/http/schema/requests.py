@@ -1,4 +1,4 @@
-"""Requests that ask: about one text or several, about many rows, and for an explanation."""
+"""Requests with questions: about one text or several, about many rows, and for an explanation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
 from quoth.serve.http.schema.common import QUESTION, TEXT, Choice, Handle, Question, Source, Strict
 
-# Where the description of the API has the schema of Row: rows are validated one by one, so pydantic would not name it.
+# The schema of Row in the OpenAPI description. Rows are validated one by one, so pydantic does not add it.
 ROW_SCHEMA = "#/components/schemas/Row"
 
 

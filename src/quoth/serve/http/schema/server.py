@@ -1,4 +1,4 @@
-"""What the server says of itself."""
+"""Descriptions of the server and its readers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ class ReaderResponse(ReaderName):
     """The reader and its settings."""
 
     readers: list[str] = Field(description="The names of all readers; the first one answers unless another is named.")
-    version: str = Field(description="Of Quoth.")
+    version: str = Field(description="Version of Quoth.")
     engine: str
     precision: str
     max_tokens: int = Field(description="Maximum length of a window, in tokens.")
     overlap: int = Field(description="Tokens of the context that neighbouring windows share.")
     max_answer_tokens: int
-    null_threshold: float | Literal["never"] = Field(description='Stored threshold, or "never": it never abstains.')
+    null_threshold: float | Literal["never"] = Field(
+        description='The stored threshold; "never": the reader never abstains.'
+    )
     null_bias: float = Field(description="Null odds at which no answer and the best answer are equally probable.")
     temperature: float
     null_temperature: float = Field(description="Divides null odds above the null bias.")

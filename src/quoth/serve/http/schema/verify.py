@@ -1,4 +1,4 @@
-"""Requests that verify quotes, and what is found of them."""
+"""Requests to verify quotes, and their verdicts."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from quoth.serve.http.schema.common import TEXT, Source
 
 
 class VerifyRequest(Source):
-    """Claimed quotes, and the texts to look in."""
+    """Claimed quotes, and the texts in which they are searched."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"quotes": ["a gull flew"], "context": TEXT}]})
 
     quotes: str | list[Any] = Field(
-        description="A text, of which everything in quotation marks is checked (all of it without any); or a list of "
-        'texts, of {"quote", "source"}, or of citation objects of hosted models.',
+        description="A text whose quotes in quotation marks are checked (the whole text if it has none); or a "
+        'list of texts, of {"quote", "source"}, or of citation objects of hosted models.',
         examples=[f'It says "{TEXT[:6]} flew".'],
     )
     names: list[str] | None = Field(
-        default=None, description="What each of contexts is called, so that quotes may name their source."
+        default=None, description="The name of each context, to which the source of a quote may refer."
     )
 
     @model_validator(mode="after")
@@ -53,11 +53,11 @@ class QuotePlace(BaseModel):
     page: int | None
     boxes: list[PageBox]
     text: str = Field(description="Exactly the text at the place.")
-    whole_words: bool = Field(description="Whether it splits no word and no number.")
+    whole_words: bool = Field(description="Whether it starts and ends at the boundary of a word or number.")
 
 
 class ClosestPlace(QuotePlace):
-    """The most similar passage to an absent quote."""
+    """The passage that is most similar to an absent quote."""
 
     similarity: float
 
