@@ -1,6 +1,7 @@
 """Many, large, slow and dangerous files at once: bounded in memory, on disk and in time."""
 
 import concurrent.futures
+import os
 import re
 import subprocess
 import sys
@@ -9,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from quoth.documents import DocumentLimits, read_document
+from quoth.documents import DocumentLimits, Stop, read_document
 from quoth.documents.pool import Pool
-from quoth.errors import DocumentTooLargeError
+from quoth.errors import DocumentError, DocumentTooLargeError
 from support.files import pdf
-from support.serving import QUESTION, TEXT, form, process
+from support.serving import QUESTION, TEXT, children_of, form, process
 
 pytestmark = [pytest.mark.long, pytest.mark.serve]
 
@@ -29,6 +30,15 @@ def upload(server, name, data, **headers):
 def memory(server):
     facts = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
     return int(re.search(r"VmHWM:\s+(\d+)", facts)[1]) * 1024
+
+
+def cpu_seconds(process_id):
+    """Return the CPU time of a process, in seconds; 0 after its end."""
+    try:
+        fields = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_many_large_files_are_held_on_disk_within_a_budget():
@@ -96,6 +106,44 @@ def test_a_file_waits_for_a_parser_no_longer_than_the_deadline():
         before = time.monotonic()
         assert upload(server, "a.html", PAGE)[0] == 200
         assert time.monotonic() - before < 3
+
+
+def test_a_parser_stops_when_its_client_leaves():
+    slow = pdf(["a key is here"] * 80_000)
+    body, kind = form("slow.pdf", slow)
+    lines = ("POST /v1/texts HTTP/1.1", "Host: localhost", f"Content-Type: {kind}", f"Content-Length: {len(body)}")
+    head = "\r\n".join([*lines, "", ""])
+    with process("--deadline-s", "120") as server:
+        # Both parsers are started, and as many files wait as are read.
+        assert upload(server, "a.html", PAGE)[0] == 200
+        clients = [server.raw(head.encode() + body) for _ in range(4)]
+        until = time.monotonic() + 60
+        while len(busy := [child for child in children_of(server.process.pid) if cpu_seconds(child) > 1.5]) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        for client in clients:
+            client.close()
+        left = time.monotonic()
+        while set(busy) & set(children_of(server.process.pid)):
+            assert time.monotonic() < left + 5
+            time.sleep(0.02)
+        # The files that waited are not read either.
+        assert upload(server, "a.html", PAGE)[0] == 200
+        assert time.monotonic() - left < 8
+        server.wait_for("quoth_uploads_bytes", 0)
+        assert server.metric("quoth_parsing_seconds_count") <= 6
+
+
+def test_a_file_that_was_given_up_is_not_read():
+    stop = Stop()
+    stop.set()
+    pool = Pool(400 * MIB, 1)
+    try:
+        with stop.applies(), pytest.raises(DocumentError, match="nobody waits"):
+            read_document(PAGE, "a.html", pool=pool)
+        assert read_document(PAGE, "a.html", pool=pool).text.startswith("A gull")
+    finally:
+        pool.close()
 
 
 def test_a_full_disk_is_no_error_of_the_server(tmp_path):

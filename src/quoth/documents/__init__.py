@@ -3,6 +3,7 @@
 from quoth.documents.files import Unread, find_files, read_documents
 from quoth.documents.read import KINDS, PARSED, draw_page, read_document
 from quoth.documents.records import EXTRACTION_VERSION, Box, Document, DocumentLimits
+from quoth.documents.stopping import Stop
 
 __all__ = [
     "EXTRACTION_VERSION",
@@ -11,6 +12,7 @@ __all__ = [
     "Box",
     "Document",
     "DocumentLimits",
+    "Stop",
     "Unread",
     "draw_page",
     "find_files",

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 
 from quoth.documents.parsing import MOST_USED, RSS_UNIT, memory_exceeded, receive, send
 from quoth.documents.records import DocumentLimits
+from quoth.documents.stopping import current_stop
 from quoth.errors import DocumentError, DocumentTooLargeError
 
 # A process is replaced after this many files, because parsers may leak memory, and after a file that took this share of
@@ -54,11 +55,15 @@ class Pool:
         Raises:
             DocumentTooLargeError: If a limit is exceeded.
             DocumentError: If it is damaged, encrypted, or does not have the format of its extension, or the library for
-                its kind is not installed.
+                its kind is not installed; and if it was stopped (:class:`quoth.documents.Stop`).
         """
+        stop = current_stop()
         with self._worker() as worker:
-            answer = worker.ask(data, kind, limits, page)
+            with stop.ends(worker.kill):
+                answer = worker.ask(data, kind, limits, page)
             is_starved = answer is None and worker.died_of_memory()
+        if stop.is_set:
+            raise DocumentError("the file was not read to its end, because nobody waits for it any more")
         if answer is None:
             if is_starved:
                 raise DocumentTooLargeError(memory_exceeded(kind, self._memory_bytes))
@@ -182,7 +187,7 @@ class _Worker:
 
         def end() -> None:
             late.append(True)
-            self._process.kill()
+            self.kill()
 
         timer = Timer(seconds, end)
         timer.start()
@@ -195,9 +200,13 @@ class _Worker:
             return "late"
         return None if message is None else message[0]
 
+    def kill(self) -> None:
+        """Kill the process; whoever waits for its answer gets none."""
+        self._process.kill()
+
     def stop(self) -> None:
         """Kill the process, and wait until it has exited."""
-        self._process.kill()
+        self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             try:

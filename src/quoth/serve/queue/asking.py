@@ -16,7 +16,7 @@ from functools import partial
 from threading import Event
 from typing import BinaryIO, TypeVar
 
-from quoth.documents import Document, DocumentLimits, read_document
+from quoth.documents import Document, DocumentLimits, Stop, read_document
 from quoth.reader import Reader
 from quoth.reading import (
     DecodeSettings,
@@ -44,8 +44,8 @@ R = TypeVar("R")
 _THREADS = 4
 _LONG_THREADS = 2
 _LONG_CHARACTERS = 50_000
-# Threads that wait for parser processes, each of which may use a gigabyte. A thread is occupied until its parser ends,
-# even if the client has disconnected. This limits the number of parsers, and leaves the other threads free.
+# Threads that wait for parser processes, each of which may use a gigabyte. This limits the number of parsers, and leaves
+# the other threads free.
 _PARSER_THREADS = 2
 # Number of words in the window with which the engine is warmed up.
 _WARM_UP_WORDS = 100
@@ -214,11 +214,22 @@ class Answerer:
     async def within_deadline(self, work: Callable[[], T]) -> T:
         """Run a long function in one of the threads for parsers, within the deadline.
 
+        If it takes too long, or the client leaves, the parser process for which the thread waits is stopped.
+
         Raises:
-            ApiError: If the deadline is exceeded. The thread is not interrupted.
+            ApiError: If the deadline is exceeded.
         """
+        stop = Stop()
+
+        def stoppable() -> T:
+            with stop.applies():
+                return work()
+
         async with self._with_deadline():
-            return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._parsers, stoppable)
+            finally:
+                stop.set()
 
     async def parse(self, file: BinaryIO, name: str, limits: DocumentLimits) -> Document:
         """Read an uploaded file within the deadline. A limited number of files is read, and in memory, at a time.

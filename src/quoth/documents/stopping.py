@@ -1,0 +1,66 @@
+"""Stops the parsing of files whose result nobody waits for any more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_OF_THREAD = threading.local()
+
+
+class Stop:
+    """Lets one thread stop the parsers for which another one waits.
+
+    Example:
+        >>> from quoth import read_document
+        >>> stop = Stop()
+        >>> with stop.applies():  # another thread may call stop.set() meanwhile
+        ...     read_document(b"It has 3 keys.", "piano.txt").text
+        'It has 3 keys.'
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_set = False
+        self._end: Callable[[], None] | None = None
+
+    def set(self) -> None:
+        """Stop the parser that runs now, if any, and any later one; each raises ``DocumentError`` in its thread."""
+        with self._lock:
+            self._is_set = True
+            if self._end is not None:
+                self._end()
+
+    @contextmanager
+    def applies(self) -> Iterator[None]:
+        """Apply to all files that this thread reads until the end of the block."""
+        _OF_THREAD.stop = self
+        try:
+            yield
+        finally:
+            _OF_THREAD.stop = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it was stopped."""
+        return self._is_set
+
+    @contextmanager
+    def ends(self, end: Callable[[], None]) -> Iterator[None]:
+        """Call a function on a stop during the block, or at its start if it was stopped before."""
+        with self._lock:
+            self._end = end
+            if self._is_set:
+                end()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end = None
+
+
+def current_stop() -> Stop:
+    """Return what may stop the parsers of this thread; one that nobody sets, unless :meth:`Stop.applies`."""
+    found: Stop | None = getattr(_OF_THREAD, "stop", None)
+    return found or Stop()
