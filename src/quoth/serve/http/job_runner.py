@@ -236,7 +236,7 @@ class Runner:
         def build() -> list[Query]:
             return [service.row(asked.shared, index, asked.given[index]) for index in range(first, last)]
 
-        return await chosen.desk.ask(build, service.choice(request, chosen), partial(_rendered, service, first))
+        return await chosen.answerer.ask(build, service.choice(request, chosen), partial(_rendered, service, first))
 
     def _reader_of(self, job: OwnedJob, request: schema.AnswersRequest) -> QueuedReader:
         """Return the reader with which the job began; one of the same name may have taken its place."""

@@ -48,11 +48,6 @@ class QueuedReader:
         )  # fmt: skip
         return cls(served, batcher, Answerer(served.reader, batcher, settings, metrics.waited, tracing.span))
 
-    @property
-    def desk(self) -> Answerer:
-        """The former name of :attr:`answerer`."""
-        return self.answerer
-
     @cached_property
     def _running(self) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(self.batcher.run())

@@ -44,8 +44,8 @@ R = TypeVar("R")
 _THREADS = 4
 _LONG_THREADS = 2
 _LONG_CHARACTERS = 50_000
-# Threads that wait for parser processes, each of which may use a gigabyte. This limits the number of parsers, and leaves
-# the other threads free.
+# Threads that wait for parser processes, each of which may use a gigabyte. This limits the number of parsers, and
+# leaves the other threads free.
 _PARSER_THREADS = 2
 # Number of words in the window with which the engine is warmed up.
 _WARM_UP_WORDS = 100
