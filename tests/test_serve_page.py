@@ -449,7 +449,7 @@ def test_the_slider_works_without_requests(page, server):
     probability = answer_of(server, question=QUESTION, context=TEXT)["answers"][0]["probability"]
     here = round(100 * probability)
     assert page.text_of("#least output").startswith(
-        "The reader answers where an answer is more likely right than none."
+        "The reader answers if an answer is more likely right than “no answer”."
     )
     assert not page.shows("#reset")
     for least, kind in [(here + 2, "none"), (here - 2, "found"), (100, "none"), (0, "found")]:
@@ -619,7 +619,7 @@ def test_the_explanation_is_shown(page):
     assert [t.text for t in page.all("#view-found .token.quoted")] == ["tam", "ferris"]
     decided = page.text_of("#view-found .sum")
     assert "\u201cTam Ferris\u201d has the highest sum" in decided
-    assert "It is given as the answer." in decided
+    assert "It is the answer." in decided
     text = "\n\n".join(["Nothing of note happened on that day, and the sea was calm."] * 60 + [TEXT])
     first = text.index("Tam Ferris") + 1
     assert f"characters {first:,}\u2013{first + 9:,} of {len(text):,}" in decided
@@ -639,7 +639,7 @@ def test_how_it_was_found_agrees_with_no_answer(page):
     assert "There is no answer, because the text does not seem to answer" in page.text_of("#view-found .sum")
     assert page.all("#view-found .rejected li"), "and why others were rejected"
     page.slide(0)
-    assert "You ask for at least 0%: it is given as the answer." in page.text_of("#view-found .sum")
+    assert "You require at least 0%: it is the answer." in page.text_of("#view-found .sum")
 
 
 def test_markup_in_texts_stays_text(page, tmp_path):
@@ -818,7 +818,7 @@ def test_a_busy_server_is_retried(driver):
         held = [busy.raw(request("/v1/answer", {"question": QUESTION, "context": TEXT})) for _ in range(3)]
         busy.wait_for("quoth_requests_held", 3)
         page.find("#question").send_keys(QUESTION, Keys.ENTER)
-        page.until(lambda: "Asking again in" in page.text_of("#notice"), "the notice")
+        page.until(lambda: "Trying again in" in page.text_of("#notice"), "the notice")
         assert page.run("return document.querySelector('#notice').dataset.kind") == "wait"
         engine.free.set()
         page.answered()

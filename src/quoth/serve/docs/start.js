@@ -1,5 +1,5 @@
-// Draws the description of the API; everything it needs comes from this server, at paths that are relative to this page, so
-// that it works below any prefix.
+// Renders the OpenAPI description. All files are from this server, at paths relative to this page, so that it works below
+// any path prefix.
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#docs",

@@ -6,7 +6,7 @@ import { abstains } from "./decide.js";
 import { byId, h, narrow, percent, vary } from "./dom.js";
 import { around } from "./sentence.js";
 
-// A list of other answers that are all less probable than this is closed at first.
+// The list of other answers is closed at first if all of them are less probable than this.
 const UNLIKELY = 0.01;
 
 /** @typedef {import("./types.js").Asked} Asked */
@@ -16,7 +16,7 @@ const UNLIKELY = 0.01;
 /**
  * @typedef {object} AnswerActions
  * @property {(rank: number) => void} reveal  Show a candidate in the text.
- * @property {(rank: number | null) => void} point  Point out a candidate's mark; null: none.
+ * @property {(rank: number | null) => void} point  Emphasise the mark of a candidate; null: of none.
  * @property {() => void} correct  Start to correct the answer.
  * @property {(text: string) => void} say  Announce a text to screen readers.
  */
@@ -28,14 +28,14 @@ const UNLIKELY = 0.01;
  */
 export function showAnswer(asked, least, actions) {
   const { result } = asked;
-  const silent = abstains(result, least);
+  const noAnswer = abstains(result, least);
   const box = byId("answer");
-  box.replaceChildren(...(silent ? silence(asked, actions) : found(asked, actions)).filter((part) => part !== null));
+  box.replaceChildren(...(noAnswer ? noAnswerParts(asked, actions) : answerParts(asked, actions)).filter((part) => part !== null));
   box.hidden = false;
-  box.dataset.kind = silent ? "none" : "found";
-  // Shown while another question is typed.
+  box.dataset.kind = noAnswer ? "none" : "found";
+  // The style sheet shows the question while another one is typed.
   box.dataset.question = asked.question;
-  showOthers(result.answers, silent ? 0 : 1, actions);
+  showOthers(result.answers, noAnswer ? 0 : 1, actions);
 }
 
 /**
@@ -61,20 +61,20 @@ function likely({ probability }) {
  * @param {Asked} asked
  * @param {AnswerActions} actions
  */
-function found(asked, actions) {
+function answerParts(asked, actions) {
   const best = asked.result.answers[0];
   const meaning = h("p", { id: "likely-meaning", class: "muted", hidden: true }, ...meaningOf(best));
-  const chance = h("button", { type: "button", class: "quiet probability", "aria-expanded": "false", "aria-controls": "likely-meaning" }, likely(best));
-  chance.addEventListener("click", () => {
+  const probability = h("button", { type: "button", class: "quiet probability", "aria-expanded": "false", "aria-controls": "likely-meaning" }, likely(best));
+  probability.addEventListener("click", () => {
     meaning.hidden = !meaning.hidden;
-    chance.setAttribute("aria-expanded", String(!meaning.hidden));
+    probability.setAttribute("aria-expanded", String(!meaning.hidden));
   });
   return [
-    h("div", { class: "answer-head" }, h("h2", { id: "answer-title" }, "Answer"), chance),
+    h("div", { class: "answer-head" }, h("h2", { id: "answer-title" }, "Answer"), probability),
     meaning,
     h("p", { class: "quote", dir: "auto" }, h("mark", {}, best.text)),
     passage(asked.text, best),
-    spellings(best),
+    variantsOf(best),
     warningOf(asked),
     h(
       "div",
@@ -90,8 +90,8 @@ function found(asked, actions) {
 function meaningOf(best) {
   const right = Math.min(99, Math.max(1, Math.round(100 * (best.probability ?? 0))));
   return [
-    `Of 100 answers given with this probability, about ${right} were right when the reader was calibrated, `,
-    "on questions that it had not been trained on. On texts of another kind it can be off.",
+    `Of 100 answers with this probability, about ${right} were right when the reader was calibrated, `,
+    "on questions that were not in its training data. On other kinds of text, the probability can be wrong.",
   ];
 }
 
@@ -108,11 +108,11 @@ function passage(text, quote) {
 }
 
 /**
- * Other spellings of an answer, which are folded into it.
+ * The variants of an answer: spans that overlap it.
  *
  * @param {Quote} quote
  */
-function spellings({ variants = [] }) {
+function variantsOf({ variants = [] }) {
   if (!variants.length) return null;
   const words = variants.slice(0, 3).flatMap(({ text }, index) => [index ? ", " : "", h("q", { dir: "auto" }, short(text))]);
   return h("p", { class: "muted spellings" }, "Also as ", ...words);
@@ -127,7 +127,7 @@ function warningOf({ result }) {
  * @param {Asked} asked
  * @param {AnswerActions} actions
  */
-function silence(asked, actions) {
+function noAnswerParts(asked, actions) {
   const { result } = asked;
   const best = result.answers[0];
   const closest = best ? [h("p", { class: "place" }, "Its best guess: ", h("q", { dir: "auto" }, short(best.text)), `, ${likely(best)}`)] : [];

@@ -78,7 +78,7 @@ class App {
     const open = () => openLink((text, question) => this.#take(text, question));
     addEventListener("hashchange", open);
     this.corrections.show();
-    await this.attempts.run((signal) => this.#learn(signal));
+    await this.attempts.run((signal) => this.#fetchReader(signal));
     await open();
     if (!this.text) this.#restoreText();
   }
@@ -88,13 +88,13 @@ class App {
    *
    * @param {AbortSignal} signal
    */
-  async #learn(signal) {
+  async #fetchReader(signal) {
     this.reader = /** @type {ReaderFacts} */ (await call("v1/reader", { signal }));
     byId("reader").textContent = `Reader: ${this.reader.name}`;
     byId("library-link").hidden = !this.reader.corpus;
   }
 
-  /** After a reload, show the text that this tab had, without asking again. */
+  /** After a reload, show the previous text of this tab, without sending the question again. */
   #restoreText() {
     const kept = keptText();
     if (!kept) return;
@@ -108,7 +108,7 @@ class App {
    * @param {string} [question]
    */
   #take(text, question) {
-    // What is on its way belongs to the earlier text.
+    // Running requests belong to the previous text.
     this.attempts.stop();
     // A text that was opened for editing and not changed keeps its name, pages and answer.
     const same = this.text?.content === text.content && (this.text.title === text.title || !text.handle);
@@ -181,7 +181,7 @@ class App {
     if (location.hash) history.replaceState(null, "", location.pathname + location.search);
     keepText(text, question);
     this.attempts.run(async (signal) => {
-      if (!this.reader) await this.#learn(signal);
+      if (!this.reader) await this.#fetchReader(signal);
       const began = performance.now();
       const result = await askAbout("v1/answer", text, { question, top_k: TOP_K }, signal);
       if (text === this.text) this.#answered({ text, question, result, took: performance.now() - began });
@@ -189,7 +189,7 @@ class App {
     this.#compareQuestion();
   }
 
-  /** Where another question is typed than was answered, say whose answer is shown. */
+  /** If the typed question differs from the answered one, show to which question the answer belongs. */
   #compareQuestion() {
     byId("answer").toggleAttribute("data-stale", this.asked !== null && this.asked.question !== this.question.value.trim());
   }
@@ -236,7 +236,7 @@ class App {
     else if (asked.result.answers.length) this.view.reveal(0);
   }
 
-  /** Apply the least probability to the current result. */
+  /** Apply the minimum probability to the current result. */
   #decide() {
     this.history.show(this.least.value);
     if (!this.asked) return;
@@ -270,7 +270,7 @@ class App {
   }
 
   /**
-   * Point out a candidate, in the text and in the list.
+   * Emphasise a candidate in the text and in the list.
    *
    * @param {number | null} rank
    */
@@ -285,10 +285,10 @@ class App {
   #mark(picked) {
     if (!this.asked) return;
     const { result } = this.asked;
-    const silent = abstains(result, this.least.value);
+    const noAnswer = abstains(result, this.least.value);
     const marks = result.answers.map(({ utf16, probability }, rank) => {
       const other = (probability ?? 0) < UNLIKELY ? "unlikely" : "other";
-      return { ...utf16, rank, kind: /** @type {"best" | "other" | "unlikely"} */ (rank === 0 && !silent ? "best" : other) };
+      return { ...utf16, rank, kind: /** @type {"best" | "other" | "unlikely"} */ (rank === 0 && !noAnswer ? "best" : other) };
     });
     this.view.mark(picked ? [{ ...picked, rank: -1, kind: "pick" }, ...marks] : marks);
   }

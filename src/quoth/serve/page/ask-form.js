@@ -1,10 +1,10 @@
 // @ts-check
-/** The form with the question, on every page. */
+/** The form with the question, which all pages have. */
 
 import { byId } from "./dom.js";
 
 /**
- * Call a function when the question is asked: by the button, or by Enter without Shift.
+ * Call a function when the question is submitted: by the button, or by Enter without Shift.
  *
  * @param {HTMLTextAreaElement} question
  * @param {() => void} ask

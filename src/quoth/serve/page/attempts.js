@@ -6,10 +6,10 @@ import { byId } from "./dom.js";
 import { clearNotice, inWords, notice } from "./notice.js";
 
 /** @typedef {(signal: AbortSignal) => Promise<void>} Work */
-/** @typedef {[label: string, act: () => void]} Otherwise  What to offer where trying again is of no use. */
+/** @typedef {[label: string, act: () => void]} Otherwise  The action to offer if a retry cannot succeed. */
 
-// An operation that takes longer shows its time, and can be stopped.
-const SOON = 1000;
+// An operation that takes longer than this, in milliseconds, shows its time, and can be stopped.
+const PROGRESS_AFTER = 1000;
 
 /**
  * Announce a text to screen readers.
@@ -23,7 +23,8 @@ export function say(text) {
 export class Attempts {
   constructor() {
     this.running = new AbortController();
-    this.again = () => {};
+    /** Repeats the operation that needed a token. */
+    this.retry = () => {};
     byId("token-dialog").addEventListener("close", () => this.#tokenGiven());
     byId("stop").addEventListener("click", () => this.stop());
   }
@@ -33,7 +34,7 @@ export class Attempts {
    *
    * @param {Work} work  Aborted when the next one starts.
    * @param {string} [label]  Label of the button while it runs.
-   * @param {Otherwise} [otherwise]  Offered if the server refuses the input.
+   * @param {Otherwise} [otherwise]  Offered if the server rejects the input.
    */
   async run(work, label = "Asking \u2026", otherwise) {
     this.running.abort();
@@ -70,30 +71,30 @@ export class Attempts {
       if (signal.aborted) return;
       byId("progress").hidden = false;
       byId("progress-time").textContent = `${Math.round((performance.now() - began) / 1000)} s`;
-    }, SOON);
+    }, PROGRESS_AFTER);
   }
 
   /** @param {number} seconds */
   #waiting(seconds) {
-    const message = `The server has more questions than it can answer at once. Asking again in ${seconds} s.`;
+    const message = `The server has more questions than it can answer at once. Trying again in ${seconds} s.`;
     notice({ kind: "wait", title: "Too many questions at once", message, actions: [["Do not wait", () => this.stop()]] });
-    // Announced once, not each second.
-    const once = "The server is busy; asking again soon.";
+    // Announced once, not every second.
+    const once = "The server is busy; trying again soon.";
     if (byId("say").textContent !== once) say(once);
   }
 
   /**
    * @param {unknown} error
-   * @param {() => void} again
+   * @param {() => void} retry
    * @param {Otherwise} [otherwise]
    */
-  #failed(error, again, otherwise) {
-    const said = inWords(error);
-    const refused = error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 401;
-    notice({ ...said, actions: [refused && otherwise ? otherwise : ["Try again", again]] });
-    say(`${said.title}. ${said.message}`);
+  #failed(error, retry, otherwise) {
+    const texts = inWords(error);
+    const rejected = error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 401;
+    notice({ ...texts, actions: [rejected && otherwise ? otherwise : ["Try again", retry]] });
+    say(`${texts.title}. ${texts.message}`);
     if (!(error instanceof ApiError) || error.status !== 401) return;
-    this.again = again;
+    this.retry = retry;
     const dialog = /** @type {HTMLDialogElement} */ (byId("token-dialog"));
     dialog.returnValue = "";
     if (!dialog.open) dialog.showModal();
@@ -104,7 +105,7 @@ export class Attempts {
     if (/** @type {HTMLDialogElement} */ (byId("token-dialog")).returnValue !== "use") return;
     useToken(field.value);
     field.value = "";
-    this.again();
+    this.retry();
   }
 }
 

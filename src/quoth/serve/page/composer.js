@@ -1,5 +1,5 @@
 // @ts-check
-/** Text input: pasted, dropped, chosen from a disk, or a sample. */
+/** Text input: pasted, dropped, from a file, or a sample. */
 
 import { readFile } from "./api.js";
 import { byId } from "./dom.js";
@@ -14,7 +14,7 @@ export class Composer {
    * @param {object} actions
    * @param {(text: Text, question?: string) => void} actions.take  Called with a new text; with a question, ask it.
    * @param {(work: (signal: AbortSignal) => Promise<void>, otherwise: [string, () => void]) => void} actions.attempt
-   *   Run an operation that may fail, and what to offer if the file is refused.
+   *   Run an operation that may fail; second: the action to offer if the file is rejected.
    * @param {() => void} actions.keep  Return to the previous text.
    */
   constructor({ take, attempt, keep }) {
@@ -74,19 +74,19 @@ export class Composer {
   }
 
   #takeDrops() {
-    const veil = byId("drop");
+    const overlay = byId("drop");
     const holdsFile = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
     addEventListener("dragenter", (event) => {
-      if (holdsFile(event)) veil.hidden = false;
+      if (holdsFile(event)) overlay.hidden = false;
     });
     addEventListener("dragover", (event) => {
       if (holdsFile(event)) event.preventDefault();
     });
     addEventListener("dragleave", (event) => {
-      if (event.relatedTarget === null) veil.hidden = true;
+      if (event.relatedTarget === null) overlay.hidden = true;
     });
     addEventListener("drop", (event) => {
-      veil.hidden = true;
+      overlay.hidden = true;
       const file = event.dataTransfer?.files[0];
       if (!file) return;
       event.preventDefault();

@@ -1,5 +1,5 @@
 // @ts-check
-/** Copying to the clipboard, including a fallback for pages without TLS. */
+/** Copying to the clipboard, with a fallback for pages without TLS. */
 
 /**
  * @param {string} text
@@ -10,12 +10,12 @@ export async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copyOldWay(text);
+    return copyBySelection(text);
   }
 }
 
 /** @param {string} text */
-function copyOldWay(text) {
+function copyBySelection(text) {
   const field = document.createElement("textarea");
   field.value = text;
   field.className = "unseen";

@@ -1,5 +1,5 @@
 // @ts-check
-/** Corrections: the right answer is selected or typed, or marked as missing. */
+/** Corrections: users select or type the right answer, or state that there is none. */
 
 import { short } from "./answer.js";
 import { byId, count, h } from "./dom.js";
@@ -25,7 +25,7 @@ export class CorrectionForm {
     this.field = h("input", { type: "text", id: "right-words", autocomplete: "off", spellcheck: "false", dir: "auto" });
     this.where = h("span", { role: "status" });
     this.next = h("button", { type: "button", onclick: () => this.#show(this.at + 1) }, "Next place");
-    this.use = h("button", { type: "submit", class: "primary" }, "Keep");
+    this.use = h("button", { type: "submit", class: "primary" }, "Save");
     this.field.addEventListener("input", () => this.#typed());
     const form = h(
       "form",
@@ -72,7 +72,7 @@ export class CorrectionForm {
   choose(place) {
     const words = this.content.slice(place.start, place.end);
     this.field.value = words;
-    // The field has one line, but the span of words with line feeds is kept.
+    // The field removes line feeds, so a selection with line feeds is not searched but used as it is.
     this.places = this.field.value === words ? placesOf(this.content, words) : [place];
     this.#show(Math.max(0, this.places.findIndex(({ start }) => start === place.start)));
   }
@@ -139,7 +139,7 @@ export class Corrections {
       ),
     );
     return [
-      h("p", {}, "Your corrections, as a training file. Train on with them: ", h("code", {}, "quoth train corrections.json --base shipped --out corrected"), "."),
+      h("p", {}, "Your corrections, as a training file. To train the reader with them: ", h("code", {}, "quoth train corrections.json --base shipped --out corrected"), "."),
       h("div", { class: "actions" }, h("button", { type: "button", class: "primary", id: "download", onclick: () => this.#download() }, "Download as SQuAD JSON")),
       h("ul", {}, ...items),
     ];
@@ -153,8 +153,8 @@ export class Corrections {
   }
 
   #download() {
-    const made = JSON.stringify(toSquad(this.entries, `correction-${Date.now().toString(36)}`), null, 1);
-    const url = URL.createObjectURL(new Blob([made], { type: "application/json" }));
+    const content = JSON.stringify(toSquad(this.entries, `correction-${Date.now().toString(36)}`), null, 1);
+    const url = URL.createObjectURL(new Blob([content], { type: "application/json" }));
     h("a", { href: url, download: "corrections.json" }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
     this.saved = true;

@@ -1,5 +1,5 @@
 // @ts-check
-/** Creates elements without parsing markup: input of users and files is only used as text. */
+/** Creates elements without parsing markup, so that input of users and files is only used as text. */
 
 /**
  * Return the element with an id, which must exist.
@@ -20,7 +20,7 @@ export function byId(id) {
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Record<string, string | number | boolean | EventListener | undefined>} [properties]  Attributes; `onclick` and
- *   the like take a function; true is an attribute without a value, false and undefined none.
+ *   the like take a function; true: an attribute without a value; false and undefined: no attribute.
  * @param {...(Node | string | null | undefined)} children
  * @returns {HTMLElementTagNameMap[K]}
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** Files that are dropped on the page, or chosen from a disk. */
+/** Files that are dropped on the page, or chosen in the file dialog. */
 
 import { byId } from "./dom.js";
 
@@ -7,7 +7,7 @@ export class DropZone {
   /** @param {(files: File[]) => void} take */
   constructor(take) {
     const field = /** @type {HTMLInputElement} */ (byId("files"));
-    const veil = byId("drop");
+    const overlay = byId("drop");
     let depth = 0;
     const has = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
     byId("choose").addEventListener("click", () => field.click());
@@ -19,19 +19,19 @@ export class DropZone {
     addEventListener("dragenter", (event) => {
       if (!has(event)) return;
       depth += 1;
-      veil.hidden = false;
+      overlay.hidden = false;
     });
     addEventListener("dragleave", (event) => {
       if (!has(event)) return;
       depth -= 1;
-      if (depth <= 0) veil.hidden = true;
+      if (depth <= 0) overlay.hidden = true;
     });
     addEventListener("dragover", (event) => has(event) && event.preventDefault());
     addEventListener("drop", (event) => {
       if (!has(event)) return;
       event.preventDefault();
       depth = 0;
-      veil.hidden = true;
+      overlay.hidden = true;
       take([...(event.dataTransfer?.files ?? [])]);
     });
   }

@@ -38,10 +38,10 @@ export function showExplanation(container, asked, found, reader, length, least) 
  */
 function windows(found, reader, length, choose) {
   const many = found.windows.length;
-  const said =
+  const description =
     many === 1
       ? "The reader reads the question and the text as one sequence of tokens. This text fits into one window."
-      : `The reader reads at most ${count(reader.max_tokens)} tokens at a time, so the text is read in ${many} windows. Neighbouring windows overlap by ${reader.overlap} tokens, so that no answer is cut in two.`;
+      : `The reader reads at most ${count(reader.max_tokens)} tokens at a time, so the text is read in ${many} windows. Neighbouring windows overlap by ${reader.overlap} tokens, so that an answer at the end of one window is complete in the next.`;
   const won = found.answers[0]?.window;
   const row = h("div", { class: "windows", role: "radiogroup", "aria-label": "Windows" });
   const buttons = found.windows.map((window, index) => windowButton(window, length, index === won ? found.answers[0] : undefined));
@@ -69,7 +69,7 @@ function windows(found, reader, length, choose) {
     "section",
     { "aria-labelledby": "windows-title" },
     h("h3", { id: "windows-title" }, many === 1 ? "One window" : `${many} windows`),
-    h("p", {}, said),
+    h("p", {}, description),
     h(
       "figure",
       {},
@@ -85,7 +85,7 @@ function windows(found, reader, length, choose) {
  * @param {Quote | undefined} answer  The best answer, if it is from this window.
  */
 function windowButton({ index, span, tokens, null_score }, length, answer) {
-  const label = `Window ${index + 1}, characters ${count(span.start + 1)} to ${count(span.end)}, ${tokens.length} tokens, no answer scores ${signed(null_score)}${answer ? ", holds the answer" : ""}`;
+  const label = `Window ${index + 1}, characters ${count(span.start + 1)} to ${count(span.end)}, ${tokens.length} tokens, no answer scores ${signed(null_score)}${answer ? ", contains the best answer" : ""}`;
   const made = h(
     "button",
     { type: "button", role: "radio", "aria-checked": "false", "aria-label": label, title: label, class: answer ? "won" : "" },
@@ -111,7 +111,7 @@ function showTokens(section, window, best) {
     h(
       "p",
       {},
-      "For each token the network computes two logits: for an answer that starts here, and for one that ends here. The first token stands for \u201cno answer\u201d.",
+      "For each token the network computes two logits: for an answer that starts here, and for one that ends here. The logits of the first token are those of \u201cno answer\u201d.",
     ),
     map.legend(),
     map.element,
@@ -122,7 +122,7 @@ function showTokens(section, window, best) {
 }
 
 /**
- * What won, and why the others did not.
+ * The result, and why other spans were rejected.
  *
  * @param {Asked} asked
  * @param {Explanation} found
@@ -148,17 +148,17 @@ function decision(asked, found, length, least) {
  */
 function reasons(found, best, least) {
   const quote = `\u201c${short(best.text)}\u201d`;
-  const silent = abstains(found, least);
+  const noAnswer = abstains(found, least);
   const scores = `${quote} has the highest sum of start and end logit of all spans in all windows: ${signed(best.score)}. \u201cNo answer\u201d scores ${signed(found.null_score)}, the lowest of all windows.`;
-  const chances = `The probability that ${quote} is right is ${percent(best.probability)}, and that the text does not answer, ${percent(found.null_probability)}.`;
+  const probabilities = `The probability that ${quote} is right is ${percent(best.probability)}, and that the text does not answer, ${percent(found.null_probability)}.`;
   if (least !== null) {
-    return [scores, chances, `You ask for at least ${percent(least)}: ${silent ? "no answer" : "it is given as the answer"}.`];
+    return [scores, probabilities, `You require at least ${percent(least)}: ${noAnswer ? "there is no answer" : "it is the answer"}.`];
   }
-  return [scores, chances, silent ? sentence(`There is no answer, because ${found.reason ?? "nothing is likely enough"}`) : "It is given as the answer."];
+  return [scores, probabilities, noAnswer ? sentence(`There is no answer, because ${found.reason ?? "nothing is likely enough"}`) : "It is the answer."];
 }
 
 /**
- * The position of a quote for people: characters from 1, the last one included.
+ * The position of a quote for users: characters are counted from 1, and the last one is included.
  *
  * @param {Quote} quote
  * @param {number} length  Of the text, in code points.
@@ -178,11 +178,11 @@ function rejected({ rejected: candidates }) {
 
 /** @param {Asked} asked */
 function took({ result, took: seen }) {
-  return `It took ${inTime(seen)}, ${inTime(result.timing.compute_ms)} of it in the model.`;
+  return `It took ${duration(seen)}, ${duration(result.timing.compute_ms)} of it in the model.`;
 }
 
 /** @param {number} milliseconds */
-function inTime(milliseconds) {
+function duration(milliseconds) {
   return milliseconds < 1000 ? `${Math.max(1, Math.round(milliseconds))} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 

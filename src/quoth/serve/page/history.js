@@ -7,7 +7,7 @@ import { byId, h, narrow } from "./dom.js";
 
 /** @typedef {import("./types.js").Asked} Asked */
 
-const MOST = 50;
+const LIMIT = 50;
 
 export class History {
   /** @param {(asked: Asked) => void} restore */
@@ -20,7 +20,7 @@ export class History {
   /** @param {Asked} asked */
   add(asked) {
     const same = (/** @type {Asked} */ old) => old.question === asked.question && old.text.content === asked.text.content;
-    this.entries = [asked, ...this.entries.filter((old) => !same(old))].slice(0, MOST);
+    this.entries = [asked, ...this.entries.filter((old) => !same(old))].slice(0, LIMIT);
   }
 
   /** @param {number | null} least  See decide.js. */

@@ -1,17 +1,17 @@
 // @ts-check
 /**
- * A link with question and text in its fragment, which browsers never send to a server.
+ * Links with the question and the text in the fragment, which browsers never send to a server.
  *
- * `#q=…&t=…&n=…` while short; `#z=…`, the same deflated, in base64url, when long.
+ * Short ones are `#q=…&t=…&n=…`; long ones are `#z=…`, the same fields deflated, in base64url.
  */
 
 /** @typedef {{ question: string, content: string, title: string }} Shared */
 
-// Mail and chat programs cut links that are longer.
+// Mail and chat programs truncate longer links.
 export const LONGEST = 16000;
 const SHORT = 500;
 // Maximum decompressed size of a link, in bytes, against decompression bombs.
-const UNPACKED = 8_000_000;
+const MAX_UNPACKED = 8_000_000;
 
 /** The text does not fit into a link. */
 export class LinkTooLongError extends Error {
@@ -49,7 +49,7 @@ export async function fromFragment(fragment) {
   let fields = new URLSearchParams(fragment.slice(1));
   const packed = fields.get("z");
   if (packed) {
-    const plain = await through(fromBase64Url(packed), new DecompressionStream("deflate-raw"), UNPACKED);
+    const plain = await through(fromBase64Url(packed), new DecompressionStream("deflate-raw"), MAX_UNPACKED);
     fields = new URLSearchParams(new TextDecoder().decode(plain));
   }
   const content = fields.get("t");

@@ -8,7 +8,7 @@
 export class Offsets {
   /** @param {string} text */
   constructor(text) {
-    /** @type {number[]} Where the characters of two units start, in units. */
+    /** @type {number[]} Starts of the characters with two UTF-16 units, in units. */
     this.pairs = [];
     for (const found of text.matchAll(/[\u{10000}-\u{10ffff}]/gu)) this.pairs.push(found.index);
     this.length = text.length - this.pairs.length;

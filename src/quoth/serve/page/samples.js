@@ -1,5 +1,5 @@
 // @ts-check
-/** Texts to try, one click away; written for Quoth. */
+/** Sample texts, written for Quoth. */
 
 import { byId, h } from "./dom.js";
 

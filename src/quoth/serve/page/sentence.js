@@ -7,11 +7,11 @@ const LONGEST = 320;
 const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 
 /**
- * Return the sentence, or sentences, that hold a span, cut with ellipses if they are long.
+ * Return the sentence, or sentences, around a span, shortened with ellipses if they are long.
  *
  * @param {string} content
  * @param {Place} place  In UTF-16 units.
- * @returns {[string, string, string]} What is before the span, the span, and what is after it.
+ * @returns {[string, string, string]} The text before the span, the span, and the text after it.
  */
 export function around(content, { start, end }) {
   const before = content.lastIndexOf("\n\n", start);
@@ -27,8 +27,8 @@ export function around(content, { start, end }) {
       break;
     }
   }
-  const room = Math.max(40, (LONGEST - (end - start)) / 2);
-  const first = start - left > room ? `\u2026${content.slice(start - room, start).toWellFormed().replace(/^\S*/, "")}` : content.slice(left, start).trimStart();
-  const last = right - end > room ? `${content.slice(end, end + room).toWellFormed().replace(/\S*$/, "")}\u2026` : content.slice(end, right).trimEnd();
+  const most = Math.max(40, (LONGEST - (end - start)) / 2);
+  const first = start - left > most ? `\u2026${content.slice(start - most, start).toWellFormed().replace(/^\S*/, "")}` : content.slice(left, start).trimStart();
+  const last = right - end > most ? `${content.slice(end, end + most).toWellFormed().replace(/\S*$/, "")}\u2026` : content.slice(end, right).trimEnd();
   return [first, content.slice(start, end), last];
 }

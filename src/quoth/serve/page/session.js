@@ -1,5 +1,5 @@
 // @ts-check
-/** The text and question of this tab, so that a reload keeps them. They never leave the browser. */
+/** Stores the text and question of this tab, so that they survive a reload. They never leave the browser. */
 
 import { remember, remembered } from "./storage.js";
 
@@ -12,7 +12,7 @@ const KEY = "quoth-text";
  * @param {string} question
  */
 export function keepText({ title, content, pages, questions }, question) {
-  // A text that is too long for the storage is not kept, and no earlier one in its place.
+  // If the text is too long for the storage, remove the previous one, so that a reload does not show it.
   if (!remember("sessionStorage", KEY, JSON.stringify({ title, content, pages, questions, question }))) remember("sessionStorage", KEY, null);
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** Storage of the browser, which privacy settings may forbid: then nothing is remembered, and nothing fails. */
+/** Storage of the browser. If privacy settings forbid it, nothing is stored, and nothing fails. */
 
 /** @typedef {"localStorage" | "sessionStorage"} Area */
 
@@ -19,7 +19,7 @@ export function remembered(area, key) {
 /**
  * @param {Area} area
  * @param {string} key
- * @param {string | null} value  Null: forget it.
+ * @param {string | null} value  Null: remove it.
  * @returns {boolean} Whether it is stored; not if storage is forbidden or full.
  */
 export function remember(area, key, value) {

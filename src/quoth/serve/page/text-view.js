@@ -2,8 +2,8 @@
 /**
  * The text with its marks.
  *
- * The concatenated text nodes of the container are exactly the text, independent of the marks, so selections can be
- * converted to spans of the text and back.
+ * The concatenated text nodes of the container are always exactly the text, so selections can be converted to spans of
+ * the text and back.
  */
 
 import { h } from "./dom.js";
@@ -13,7 +13,7 @@ import { h } from "./dom.js";
 /** @typedef {(rank: number) => void} Chosen */
 
 const GAP = /\n[ \t]*\n(?:[ \t]*\n)*/g;
-// With more paragraphs than this, only visible ones are laid out.
+// If there are more paragraphs than this, only visible ones are laid out.
 const LONG = 300;
 // Paragraphs that come into view for the first time change their height, so scrolling is repeated until a mark has stayed
 // in view for some frames.
@@ -91,7 +91,7 @@ export class TextView {
       const gap = from >= words;
       const covering = gap ? [] : marks.filter((mark) => mark.start <= from && mark.end > from);
       const [top] = covering;
-      // Of a piece that several candidates cover, all ranks are kept, so that each of them can be shown.
+      // A piece that several candidates cover has the ranks of all of them, so that each can be highlighted.
       const ranks = covering.map(({ rank }) => rank).join(" ");
       const last = pieces.at(-1);
       if (last && last.top === top && last.gap === gap && last.ranks === ranks) last.text += text;
@@ -120,7 +120,7 @@ export class TextView {
   }
 
   /**
-   * Point out the mark of a candidate.
+   * Emphasise the mark of a candidate.
    *
    * @param {number | null} rank  Null: none.
    */
@@ -157,7 +157,7 @@ export class TextView {
 }
 
 /**
- * Scroll to an element. Smooth scrolling would end somewhere else, where paragraphs on the way change their height.
+ * Scroll to an element. Smooth scrolling would end at a wrong place, because paragraphs on the way change their height.
  *
  * @param {HTMLElement} element
  * @param {number} [left]  Frames in which the layout may still change.

@@ -1,5 +1,5 @@
 // @ts-check
-/** Light or dark theme: as in the system, unless the user changes it. Loaded first, to avoid flashes. */
+/** Light or dark theme: that of the system, unless the user changes it. Loaded first, to avoid flashes. */
 
 import { remember, remembered } from "./storage.js";
 

@@ -1,19 +1,19 @@
 // @ts-check
-/** The tokens of one window as a heat map: two bars below each, how well an answer starts and ends there. */
+/** The tokens of one window as a heat map, with a bar for the start logit and one for the end logit of each token. */
 
 import { h, signed } from "./dom.js";
 
 /** @typedef {import("./types.js").Window} Window */
 /** @typedef {import("./types.js").Quote} Quote */
 
-// Steps of heat; page.css has a colour for each.
+// Number of colours of the heat map; page.css has a rule for each.
 const STEPS = 9;
 const TOP = 5;
 
 export class TokenMap {
   /**
    * @param {Window} window
-   * @param {Quote} [answer]  If the window holds it.
+   * @param {Quote} [answer]  The best answer, if it is in this window.
    */
   constructor(window, answer) {
     this.window = window;
@@ -91,10 +91,10 @@ export class TokenMap {
     this.element.setAttribute("aria-activedescendant", token.id);
     if (scroll) token.scrollIntoView({ block: "nearest" });
     const { tokens, start_logits: starts, end_logits: ends, in_context: inside } = this.window;
-    const whose = inside[index] ? "" : index === 0 ? ", stands for no answer" : ", not of the text";
+    const part = inside[index] ? "" : index === 0 ? ", logits of \u201cno answer\u201d" : ", not part of the text";
     this.detail.replaceChildren(
       h("b", {}, tokens[index]),
-      ` start ${signed(starts[index])}, end ${signed(ends[index])}${whose}`,
+      ` start ${signed(starts[index])}, end ${signed(ends[index])}${part}`,
     );
   }
 
@@ -129,10 +129,10 @@ export class TokenMap {
     );
   }
 
-  /** The likeliest starts and ends of the text, as two tables. */
+  /** The tokens with the highest start and end logits, as two tables. */
   tops() {
     const { start_logits: starts, end_logits: ends } = this.window;
-    return h("div", { class: "tops" }, this.#top("Likeliest starts", starts), this.#top("Likeliest ends", ends));
+    return h("div", { class: "tops" }, this.#top("Most likely starts", starts), this.#top("Most likely ends", ends));
   }
 
   /**

@@ -1,20 +1,20 @@
 // @ts-check
 /**
- * What travels between the modules. Only types: nothing here runs.
+ * Types that several modules use. This module has no code.
  *
  * @typedef {{ start: number, end: number }} Place  Half-open.
  *
- * @typedef {object} Quote  One answer, as /v1/answer has it.
+ * @typedef {object} Quote  One answer of /v1/answer.
  * @property {string} text
  * @property {Place} span  In code points.
- * @property {Place} utf16  In UTF-16 units, as strings count here.
+ * @property {Place} utf16  In UTF-16 units, like offsets of JavaScript strings.
  * @property {number | null} score
  * @property {number | null} probability
  * @property {number} window
  * @property {number | null} [page]
- * @property {Quote[]} [variants]  Other spellings, best first.
+ * @property {Quote[]} [variants]  Spans that overlap it, best first.
  *
- * @typedef {object} Result  What is said about one question.
+ * @typedef {object} Result  The result for one question.
  * @property {Quote[]} answers  Best first.
  * @property {number | null} null_score
  * @property {boolean} no_answer
@@ -48,25 +48,25 @@
  * @property {{ context_characters: number, explain_characters: number }} limits
  * @property {"open" | "read-only" | null} corpus
  *
- * @typedef {object} Text  The text that is asked.
+ * @typedef {object} Text  A text to answer questions from.
  * @property {string} title
  * @property {string} content
  * @property {Place[]} pages  In code points; empty without pages.
- * @property {string | null} handle  What the server knows it by; null until it was sent.
- * @property {string[]} [questions]  To try, of a sample.
+ * @property {string | null} handle  Its handle on the server; null before it is sent.
+ * @property {string[]} [questions]  Suggested questions about a sample.
  *
- * @typedef {object} Asked  One question with what came of it.
+ * @typedef {object} Asked  One question with its result.
  * @property {Text} text
  * @property {string} question
  * @property {Result} result
- * @property {number} took  Milliseconds, seen from here.
+ * @property {number} took  Time until the response, in milliseconds, measured in the browser.
  *
  * @typedef {object} Correction
  * @property {Text} text
  * @property {string} question
  * @property {Place | null} place  In UTF-16 units; null: the text does not answer.
  *
- * @typedef {object} QuotePlace  Where a quote stands.
+ * @typedef {object} QuotePlace  The place of a quote in a source.
  * @property {string} source
  * @property {number} source_index
  * @property {number} start_utf16
@@ -76,7 +76,7 @@
  *
  * @typedef {{ kind: "same" | "form" | "changed" | "added" | "missing", quote: string, text: string }} Step
  *
- * @typedef {object} Verdict  What is true of one claimed quote, as /v1/verify has it.
+ * @typedef {object} Verdict  The verdict of /v1/verify on one claimed quote.
  * @property {string} quote
  * @property {"exact" | "near" | "absent"} status
  * @property {QuotePlace[]} places

@@ -8,10 +8,10 @@ import { byId, count, h } from "./dom.js";
 /** @typedef {import("./types.js").Step} Step */
 
 const WORDS = {
-  exact: "Stands there word for word",
-  near: "Stands there in another form",
-  changed: "Words were changed",
-  absent: "Does not stand there",
+  exact: "In the text, word for word",
+  near: "In the text, in another form",
+  changed: "In the text, with changed words",
+  absent: "Not in the text",
 };
 
 /**
@@ -56,15 +56,15 @@ function item(verdict, show) {
 
 /** @param {Step[]} list */
 function steps(list) {
-  const drawn = h("span");
+  const line = h("span");
   list.forEach((step, index) => {
-    if (index) drawn.append(" ");
-    if (step.kind === "same") drawn.append(step.text);
+    if (index) line.append(" ");
+    if (step.kind === "same") line.append(step.text);
     else {
-      if (step.quote) drawn.append(h("del", {}, step.quote));
-      if (step.quote && step.text) drawn.append(" ");
-      if (step.text) drawn.append(h("ins", {}, step.text));
+      if (step.quote) line.append(h("del", {}, step.quote));
+      if (step.quote && step.text) line.append(" ");
+      if (step.text) line.append(h("ins", {}, step.text));
     }
   });
-  return drawn;
+  return line;
 }
