@@ -125,6 +125,16 @@ def test_the_commands_index_list_search_ask_and_remove(quoth):
     assert quoth("index", "--remove", "files/pump.pdf", "-o", "c.quoth")[:2] == (1, "0 removed\n")
 
 
+def test_skipped_files_of_a_folder_are_no_error(quoth, folder):
+    """The exit status is 1 only for files that should have been read."""
+    (folder / "files" / "photo.xyz").write_text("?")
+    status, out, err = quoth("index", "files", "-o", "c.quoth")
+    assert (status, out) == (0, "4 added, 0 changed, 0 unchanged\n")
+    assert "1 files of other kinds are skipped, such as photo.xyz" in err
+    (folder / "files" / "broken.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    assert quoth("index", "files", "-o", "c.quoth")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "status", "sentence"),
     [

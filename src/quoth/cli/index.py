@@ -25,13 +25,13 @@ def index(
         str | None,
         typer.Option(
             metavar="ENGINE",
-            help="Search engine of the file: fts5, or tantivy for more than about 50,000 passages; replaces the index.",
+            help="Search engine of the file: fts5, or tantivy for more than about 50,000 passages. Rebuilds the index.",
             show_default="as stored",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Index files in a corpus, to search it and ask questions; only changed files are read again.
+    """Add files to a corpus, to search it and ask questions. Unchanged files are not read again.
 
     Documents whose files are no longer in a given folder are removed.
     A corpus is one file, or a PostgreSQL database that several machines share (postgresql://…).
@@ -74,7 +74,7 @@ def index(
             print_json({**counts, "problems": problems})
         else:
             typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
-        if any("are left out" not in problem for problem in problems):
+        if any(problem.is_error for problem in result.problems):
             raise typer.Exit(1)
 
 

@@ -14,31 +14,33 @@ from quoth.errors import DocumentError
 
 _ENDINGS = (*KINDS, ".text", ".markdown", ".htm", ".xhtml")
 _AHEAD = 8
-# Time limit for a file of one's own, in seconds; a manual of 150 pages may take 20 on a busy machine.
+# Time limit for a local file, in seconds. A manual of 150 pages can take 20 seconds on a busy machine.
 _SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that could not be read.
+    """A file that could not be read, or the files of a folder that were skipped.
 
     Attributes:
         name: Its path.
         problem: The reason, as a sentence.
+        is_error: Whether the file should have been read; False for skipped files.
     """
 
     name: str
     problem: str
+    is_error: bool = True
 
     def __str__(self) -> str:
         return f"{self.name}: {self.problem}"
 
 
 def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
-    """Yield the files of some paths: files as they are, folders with all below them, patterns such as ``*.pdf``.
+    """Yield the files for some paths: files, all files below folders, and the matches of patterns such as ``*.pdf``.
 
-    In a folder, hidden files (whose name begins with a dot) and files of other kinds are skipped; an ``Unread`` item
-    counts those of other kinds. Each file is yielded once.
+    In a folder, hidden files (whose name begins with a dot) and files of other kinds are skipped. An ``Unread`` item
+    has the number of those of other kinds. Each file is yielded once.
     """
     seen: set[Path] = set()
     for path in map(Path, paths):
@@ -47,9 +49,8 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
             known = [file for file in found if file.name.lower().endswith(_ENDINGS)]
             if len(known) < len(found):
                 other = next(file for file in found if file not in known)
-                yield Unread(
-                    str(path), f"{len(found) - len(known)} files of other kinds are skipped, such as {other.name}"
-                )
+                skipped = f"{len(found) - len(known)} files of other kinds are skipped, such as {other.name}"
+                yield Unread(str(path), skipped, is_error=False)
         elif path.exists():
             known = [path]
         else:
