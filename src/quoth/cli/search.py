@@ -1,4 +1,4 @@
-"""``quoth search``: searches a corpus; and the output of ``quoth ask --corpus``."""
+"""``quoth search``, which searches a corpus, and the output of ``quoth ask --corpus``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-# Maximum length of a passage that is shown, in code points.
+# Passages are shortened to this length, in code points.
 _SHOWN = 240
 
 

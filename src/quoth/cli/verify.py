@@ -54,7 +54,7 @@ def verify(
     quotes, of {"quote", "source"}, or of citation objects ("cited_text" with its offsets).
 
     exact: a text contains the quote. near: a text contains it in another form (case, spaces, hyphens at line ends,
-    parts with … between them), or with words changed; the difference is shown. absent: neither; the closest passage is
+    parts separated by …), or with changed words; the difference is shown. absent: neither; the closest passage is
     shown.
 
     The exit status is 0 if every quote is exact, 1 if not, or 2 for wrong use.
@@ -133,9 +133,9 @@ def _print(verdicts: tuple[Verdict, ...], source: Callable[[int], Named]) -> Non
         if verdict.closest is not None:
             _put(console, Text.assemble("closest: ", (one_line(verdict.closest.text), "italic")))
             _put(console, _where(verdict.closest, source))
-        for said in (verdict.note, verdict.offsets and f"its offsets are {verdict.offsets}"):
-            if said:
-                _put(console, Text(one_line(said), "dim"))
+        for remark in (verdict.note, verdict.offsets and f"its offsets are {verdict.offsets}"):
+            if remark:
+                _put(console, Text(one_line(remark), "dim"))
     counts = Counter(str(verdict.status) for verdict in verdicts)
     console.print(Text("\n" + ", ".join(f"{counts[status]} {status}" for status in _STYLES)))
 
@@ -151,8 +151,8 @@ def _where(place: Place, source: Callable[[int], Named]) -> Text:
 
     from quoth.cli.draw import place as place_of
 
-    said = place_of(source(place.source_index).text, place.span, place.source)
-    return Text(said if place.page is None else f"{said} · page {place.page}", "dim")
+    line = place_of(source(place.source_index).text, place.span, place.source)
+    return Text(line if place.page is None else f"{line} · page {place.page}", "dim")
 
 
 def _difference(steps: tuple[Change, ...]) -> Text:
@@ -161,15 +161,15 @@ def _difference(steps: tuple[Change, ...]) -> Text:
 
     from quoth.display import one_line
 
-    drawn = Text()
+    line = Text()
     for step in steps:
-        if drawn:
-            drawn.append(" ")
+        if line:
+            line.append(" ")
         if step.kind == "same":
-            drawn.append(one_line(step.text))
+            line.append(one_line(step.text))
             continue
         if step.quote:
-            drawn.append(f"[-{one_line(step.quote)}-]", "red")
+            line.append(f"[-{one_line(step.quote)}-]", "red")
         if step.text:
-            drawn.append(f"{{+{one_line(step.text)}+}}", "green")
-    return drawn
+            line.append(f"{{+{one_line(step.text)}+}}", "green")
+    return line

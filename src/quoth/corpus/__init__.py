@@ -1,4 +1,4 @@
-"""A corpus: documents that are split into passages, indexed in a file or database, searched and read."""
+"""A corpus: documents, split into passages and indexed in a file or database, for search and question answering."""
 
 from quoth.corpus.backend import SEARCH_ENGINES, SearchEngine
 from quoth.corpus.corpus import PASSAGES, Corpus

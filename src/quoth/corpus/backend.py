@@ -17,13 +17,13 @@ SEARCH_ENGINES: tuple[SearchEngine, ...] = ("fts5", "tantivy")
 class Backend(Protocol):
     """Documents with their passages, and a search over them.
 
-    All changes within :meth:`writing` are one transaction. Other processes can read meanwhile. Every method raises
-    ``CorpusError`` if the store fails, such as a full disk or a server that does not respond.
+    All changes within :meth:`writing` are one transaction. Other processes can read at the same time. Every method
+    raises ``CorpusError`` if the store fails, for example if the disk is full or the database does not respond.
     """
 
     @property
     def name(self) -> str:
-        """Its name for users, without a password."""
+        """The name of the store for users, without a password."""
 
     def close(self) -> None:
         """Close it."""
@@ -38,7 +38,7 @@ class Backend(Protocol):
             key: Its identifier.
             stamp: The stamp of its file.
             document: The document.
-            original: The content of its file, if its pages are to be drawn.
+            original: The content of its file, to render its pages; ``None`` if the format has no pages to render.
         """
 
     def restamp(self, key: str, stamp: str) -> None:
@@ -48,13 +48,13 @@ class Backend(Protocol):
         """Remove a document, and return whether it existed; call within :meth:`writing`."""
 
     def flush(self) -> None:
-        """Make all that was written searchable now. Without it, the next search of any process does so."""
+        """Make all documents searchable now. Without it, the next search of any process does so."""
 
     def entries(self) -> list[Entry]:
         """Return all documents, sorted by name."""
 
     def known(self) -> Mapping[str, Known]:
-        """Map the key of each document to what is known of its file."""
+        """Return the stored facts about the file of each document, by its key."""
 
     def document(self, key: str) -> Document:
         """Return a document with its text.
@@ -70,32 +70,35 @@ class Backend(Protocol):
         """Return True if the content of a document's file was stored."""
 
     def passages(self) -> Iterator[tuple[str, int, str]]:
-        """Yield the key of its document, the start and the text of each passage, document by document."""
+        """Yield each passage, document by document: the key of its document, its start in code points, and its text."""
 
     def search(self, question: str, k: int) -> list[Hit]:
-        """Return the best passages, best first; ties in the order in which they were added."""
+        """Return at most the best ``k`` passages, best first; ties in the order in which they were added."""
 
 
 class SearchIndex(Protocol):
-    """The search of a corpus file: scores for the ids of passages, which it learns within the file's transactions."""
+    """The search index of a corpus file: returns scores for the ids of passages.
+
+    Passages are added and removed within the transactions of the file.
+    """
 
     def create(self) -> None:
-        """Create the tables that it needs in the file; call within a transaction."""
+        """Create the tables of the index in the file; call within a transaction."""
 
     def delete(self) -> None:
-        """Delete all that it has created; call within a transaction."""
+        """Delete the tables and files of the index; call within a transaction."""
 
     def add(self, rows: Sequence[tuple[int, str, str]]) -> None:
         """Add passages: id, text and title; call within a transaction."""
 
     def remove(self, rows: Sequence[tuple[int, str, str]]) -> None:
-        """Remove passages, given as they were added; call within a transaction."""
+        """Remove passages: the same rows as were added; call within a transaction."""
 
     def committed(self) -> None:
         """Called after a transaction."""
 
     def flush(self) -> None:
-        """Make all that was committed searchable."""
+        """Make all committed passages searchable."""
 
     def search(self, question: str, k: int) -> dict[int, float]:
-        """Return the scores of the best passages by id: at least the best ``k``, if there are so many."""
+        """Return the scores of the best passages by id: at least the best ``k``, if that many match."""

@@ -1,11 +1,11 @@
 """Ranks the answers of several passages by reader score, search score and null score.
 
-A reader's scores are comparable within a passage, but not between passages, because a passage about another subject
-also has a best span. So the evidence for an answer is the sum of three terms:
+A reader's scores are comparable within a passage, but not between passages, because every passage has a best span, also
+one about another subject. So the evidence for an answer is the sum of three terms:
 
     evidence = score of the span - null_weight * null score of its passage + search_weight * search evidence
 
-The search evidence is the passage's search score divided by the best one of the search: in [0, 1], so it does not
+The search evidence is the passage's search score divided by the best score of the search. It is in [0, 1], and does not
 depend on the scale of a search engine's scores. All distinct answers of all passages are then treated like the spans
 of one text: an answer's share in a softmax over the evidence gives its probability, and the difference from the
 evidence at which "no answer" is equally probable gives the probability that no passage answers. The formulas are those
@@ -51,7 +51,7 @@ def passage_answers(
     windows: Sequence[SearchedWindow],
     scores: Sequence[float],
     settings: DecodeSettings,
-    most: int = PER_PASSAGE,
+    per_passage: int = PER_PASSAGE,
 ) -> list[PassageAnswer]:
     """Return the best answers of each passage.
 
@@ -60,13 +60,16 @@ def passage_answers(
         windows: All its windows, searched.
         scores: The search score of each passage.
         settings: The reader's decoding settings.
-        most: Maximum number of answers per passage.
+        per_passage: Maximum number of answers per passage.
+
+    Returns:
+        The answers, passage by passage, best first within a passage.
     """
     by_passage: dict[int, list[SearchedWindow]] = {}
     for item in windows:
         by_passage.setdefault(item.window.context_index, []).append(item)
     best_score = max(scores, default=0.0)
-    each = settings.with_(top_k=most, null_threshold=NEVER, min_probability=None, overlapping=False)
+    each = settings.with_(top_k=per_passage, null_threshold=NEVER, min_probability=None, overlapping=False)
     found = []
     for index, items in by_passage.items():
         prediction = decide(example, items, each)
@@ -100,8 +103,7 @@ def choose(
         example: The question; its contexts are the passages.
         found: The answers of the passages.
         windows: Number of windows that were read.
-        decode: ``top_k``, ``null_threshold`` and ``min_probability`` determine the number of answers, and whether there
-            is one.
+        decode: The decoding settings, of which ``top_k``, ``null_threshold`` and ``min_probability`` are used.
         settings: The weights and parameters.
 
     Returns:
@@ -115,32 +117,33 @@ def choose(
     log_sum = logs[0] + math.log(sum(math.exp(each - logs[0]) for each in logs))
     right = [right_of(each - log_sum, settings.odds_scale) for each in logs]
     odds = -ranked[0][1]
-    silence = no_answer_of(right[0], (odds - settings.null_bias) / settings.null_temperature)
-    answered = 1.0 if decode.never_abstains else 1.0 - silence
-    probabilities = _at_most([each * answered for each in right[: decode.top_k]], answered)
+    null_probability = no_answer_of(right[0], (odds - settings.null_bias) / settings.null_temperature)
+    answered = 1.0 if decode.never_abstains else 1.0 - null_probability
+    probabilities = _limited([each * answered for each in right[: decode.top_k]], answered)
     answers = tuple(
         replace(item.answer, probability=probability)
         for (item, _), probability in zip(ranked, probabilities, strict=False)
     )
     reason = _reason(odds, answers[0].probability, decode)
     null_score = answers[0].score + odds
-    return Prediction(example, answers, null_score, reason is not None, reason, windows, silence)
+    return Prediction(example, answers, null_score, reason is not None, reason, windows, null_probability)
 
 
-def _at_most(probabilities: list[float], whole: float) -> list[float]:
-    """Scale all probabilities except the first one down if their sum exceeds the limit."""
+def _limited(probabilities: list[float], limit: float) -> list[float]:
+    """Limit the sum of probabilities by scaling down all except the first one."""
     first, rest = probabilities[0], probabilities[1:]
-    together, left = sum(rest), max(0.0, whole - first)
-    if together <= left:
+    total, remaining = sum(rest), max(0.0, limit - first)
+    if total <= remaining:
         return probabilities
-    return [first, *(each * left / together for each in rest)]
+    return [first, *(each * remaining / total for each in rest)]
 
 
 def _reason(odds: float, probability: float, decode: DecodeSettings) -> str | None:
     """Return why there is no answer; ``None`` if there is one."""
-    threshold, least = decode.null_threshold, decode.min_probability
-    if least is not None:
-        return None if probability >= least else f"the best answer's probability is {probability:.3f}, below {least:g}"
+    threshold, minimum = decode.null_threshold, decode.min_probability
+    if minimum is not None:
+        below = f"the best answer's probability is {probability:.3f}, below {minimum:g}"
+        return None if probability >= minimum else below
     if threshold == NEVER or odds <= threshold:
         return None
     return (

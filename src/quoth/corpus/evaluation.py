@@ -25,8 +25,8 @@ class CorpusReport:
 
     Attributes:
         report: Scores of the answers: exact match, F1, calibration.
-        ranks: For each answerable question whose context is in the corpus: the rank, from 1, of the first passage
-            that contains a gold; ``None`` if it is not among the first 20.
+        ranks: For each answerable question whose context is in the corpus, the rank, from 1, of the first passage
+            that contains a gold; ``None`` if it is below the first 20.
         lost: Number of answerable questions whose contexts are not in the corpus; they count as not found.
         passages: Number of passages that were read for each question.
     """
@@ -37,10 +37,10 @@ class CorpusReport:
     passages: int
 
     def recall(self, depth: int) -> float:
-        """Return the percentage of answerable questions with a gold passage among the first ones, in [0, 100].
+        """Return the percentage of answerable questions with a gold passage among the first ``depth``, in [0, 100].
 
         Args:
-            depth: Number of passages that count, at most 20.
+            depth: Number of passages, at most 20.
         """
         total = len(self.ranks) + self.lost
         return 100.0 * sum(rank is not None and rank <= depth for rank in self.ranks) / total if total else 0.0
@@ -88,17 +88,17 @@ def evaluate_corpus(
         DataError: If no example is labelled.
     """
     labelled = [example for example in examples if example.golds]
-    asked = _Asked(corpus, reader, decode, passages, find_contexts(corpus, _contexts(labelled)))
-    report = evaluate(asked, examples, progress=progress)
-    return CorpusReport(report, tuple(asked.ranks), asked.lost, passages)
+    corpus_reader = _CorpusReader(corpus, reader, decode, passages, find_contexts(corpus, _contexts(labelled)))
+    report = evaluate(corpus_reader, examples, progress=progress)
+    return CorpusReport(report, tuple(corpus_reader.ranks), corpus_reader.lost, passages)
 
 
 def _contexts(examples: Iterable[Example]) -> Iterator[str]:
     return (example.contexts[gold.context_index] for example in examples for gold in example.golds or ())
 
 
-class _Asked:
-    """A corpus and a reader as one reader, which searches for its contexts.
+class _CorpusReader:
+    """A reader that answers from the passages of a corpus instead of from the contexts of the examples.
 
     Attributes:
         ranks: As in the report, for the questions so far.
@@ -122,14 +122,19 @@ class _Asked:
         """Yield one prediction for each example, in order."""
         waiting: list[Example] = []
 
-        def noted() -> Iterator[Example]:
+        def recorded() -> Iterator[Example]:
             for example in examples:
                 waiting.append(example)
                 yield example
 
-        least = max(self._passages, *DEPTHS)
-        asked = self._corpus.predict_all(self._reader, noted(), self._decode, passages=self._passages, search=least)
-        for prediction, hits in asked:
+        results = self._corpus.predict_all(
+            self._reader,
+            recorded(),
+            self._decode,
+            passages=self._passages,
+            search=max(self._passages, *DEPTHS),
+        )
+        for prediction, hits in results:
             example = waiting.pop(0)
             if example.golds:
                 golds = gold_spans(example, self._places)

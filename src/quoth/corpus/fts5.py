@@ -1,4 +1,4 @@
-"""The search index of SQLite itself: FTS5 over words with stemming, and over trigrams for scripts without spaces."""
+"""The search index of SQLite: FTS5 for stemmed words, and for trigrams of scripts without spaces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SCHEMA = (
 
 
 class Fts5Index:
-    """The index, in the same file as the passages; so it needs no steps of its own to stay consistent with them."""
+    """The index. It is in the same file as the passages, so the transactions of the file keep it consistent."""
 
     def __init__(self, base: sqlite3.Connection) -> None:
         self._base = base
@@ -36,7 +36,7 @@ class Fts5Index:
             self._base.executemany(f"INSERT INTO {index} (rowid, text, title) VALUES (?, ?, ?)", chosen)
 
     def remove(self, rows: Sequence[tuple[int, str, str]]) -> None:
-        """Remove passages. An FTS5 index that does not store its texts needs them to delete an entry."""
+        """Remove passages. FTS5 needs their texts to delete them, because this index does not store texts."""
         for index, chosen in (("words", rows), ("trigrams", list(filter(_is_unspaced, rows)))):
             delete = f"INSERT INTO {index} ({index}, rowid, text, title) VALUES ('delete', ?, ?, ?)"
             self._base.executemany(delete, chosen)

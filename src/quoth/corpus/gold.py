@@ -10,12 +10,12 @@ from quoth.corpus.records import Hit
 from quoth.documents import Document
 from quoth.records import Example, Span
 
-# Length of the prefix by which a context is looked up, in code points; the rest is then compared.
+# Length of the prefix by which a context is looked up, in code points. The rest is compared afterwards.
 _PREFIX = 64
 
 
 class Texts(Protocol):
-    """Anything that yields passages and documents, such as a store."""
+    """A source of passages and documents, such as a store."""
 
     def passages(self) -> Iterator[tuple[str, int, str]]:
         """Yield the document key, the start and the text of each passage."""
@@ -47,15 +47,15 @@ def find_contexts(texts: Texts, contexts: Iterable[str]) -> dict[str, tuple[Occu
         wanted.setdefault(context[:_PREFIX], []).append(context)
     sizes = sorted({len(prefix) for prefix in wanted})
     found: dict[str, dict[Occurrence, None]] = {}
-    held = ("", "")  # the last document that was loaded, for contexts that extend beyond their passage
+    loaded = ("", "")  # key and text of the last document that was loaded, for contexts longer than their passage
     for key, start, text in texts.passages():
         for offset in _line_starts(text):
             for context in (each for size in sizes for each in wanted.get(text[offset : offset + size], ())):
-                if not (is_there := text.startswith(context, offset)) and len(context) > len(text) - offset:
-                    if held[0] != key:
-                        held = (key, texts.document(key).text)
-                    is_there = held[1].startswith(context, start + offset)
-                if is_there:
+                if not (matches := text.startswith(context, offset)) and len(context) > len(text) - offset:
+                    if loaded[0] != key:
+                        loaded = (key, texts.document(key).text)
+                    matches = loaded[1].startswith(context, start + offset)
+                if matches:
                     found.setdefault(context, {})[Occurrence(key, start + offset)] = None
     return {context: tuple(places) for context, places in found.items()}
 
@@ -86,7 +86,7 @@ def gold_spans(example: Example, places: Mapping[str, Sequence[Occurrence]]) -> 
 
 
 def first_gold(hits: Sequence[Hit], golds: Sequence[tuple[str, Span]]) -> int | None:
-    """Return the rank, from 1, of the first passage that contains a gold; ``None`` if there is none."""
+    """Return the rank, from 1, of the first passage that contains a gold; ``None`` if no passage does."""
     for rank, hit in enumerate(hits, 1):
         if any(key == hit.key and hit.span.start <= span.start and span.end <= hit.span.end for key, span in golds):
             return rank

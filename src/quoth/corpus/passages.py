@@ -10,7 +10,8 @@ from quoth.records import Span
 # Maximum length of a passage, and maximum overlap of neighbouring passages of one paragraph, in code points.
 LONGEST = 2_000
 OVERLAP = 300
-# A shorter paragraph that does not end a sentence is a heading, and belongs to the next passage. In code points.
+# A paragraph that is shorter than this, in code points, and does not end a sentence, is a heading, and is part of the
+# next passage.
 _HEADING = 80
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
@@ -32,9 +33,9 @@ def passages_of(text: str) -> list[Span]:
         is_heading = len(content) < _HEADING and content[-1].isalnum() and paragraph.end < len(text.rstrip())
         if is_heading and paragraph.end - start < LONGEST // 4:
             continue
-        found += _cut(text, Span(start, paragraph.end))
+        found += _split(text, Span(start, paragraph.end))
         start = None
-    return found if start is None else [*found, *_cut(text, Span(start, len(text.rstrip())))]
+    return found if start is None else [*found, *_split(text, Span(start, len(text.rstrip())))]
 
 
 def sentence_around(text: str, span: Span) -> Span:
@@ -58,7 +59,7 @@ def _paragraphs(text: str) -> Iterator[Span]:
         start = match.end() if match else end
 
 
-def _cut(text: str, paragraph: Span) -> Iterator[Span]:
+def _split(text: str, paragraph: Span) -> Iterator[Span]:
     if len(paragraph) <= LONGEST:
         yield paragraph
         return

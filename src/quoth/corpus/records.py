@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a corpus knows of the file of a document.
+    """The stored facts about the file of a document, by which changes are detected.
 
     Attributes:
         stamp: Size and modification time of the file when it was read.
@@ -98,8 +98,8 @@ class CorpusAnswer:
         page: Page number, from 1; ``None`` without pages.
         boxes: Rectangles on the pages; empty if the format has none.
         sentence: The sentence that contains it.
-        probability: Probability that it is right, in [0, 1], with "no passage answers" as one outcome; with
-            ``null_threshold`` "never", given that one does.
+        probability: Probability that it is right, in [0, 1]. With ``null_threshold`` "never", it is conditional on the
+            assumption that a passage answers the question.
         score: The reader's score.
         passage: Rank of its passage in the search, from 1.
         offsets: What :meth:`to_citation` returns.
@@ -118,7 +118,7 @@ class CorpusAnswer:
     offsets: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_citation(self) -> dict[str, Any]:
-        """Return it as a citation object of its document; see :func:`quoth.records.citation`."""
+        """Return the answer as a citation object; see :func:`quoth.records.citation`."""
         return dict(self.offsets)
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class Found:
 
     Attributes:
         question: The question.
-        answers: Best first, with distinct words. If there is no answer, these are the candidates.
+        answers: The answers, best first; all have different words. If there is no answer, these are the candidates.
         hits: The passages that were read, best first.
         no_answer: Whether no passage seems to answer.
         reason: Why there is no answer, in a sentence; ``None`` if there is one.

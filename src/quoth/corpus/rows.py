@@ -1,4 +1,4 @@
-"""How stores write a document as one row, and read it again."""
+"""Converts documents to rows of a store, and rows to documents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from quoth.errors import InputError
 from quoth.records import Span
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# The columns of a document, in the order of `document_row`.
+# The columns of a document, in the order of the values of `document_row`.
 COLUMNS = (
     *("key", "name", "title", "file_hash", "text_hash", "stamp", "extraction"),
     *("text", "pages", "sizes", "boxes", "passages"),

@@ -31,14 +31,14 @@ _SCHEMA = (
     "start INTEGER NOT NULL, stop INTEGER NOT NULL, text TEXT NOT NULL, title TEXT NOT NULL)",
     "CREATE INDEX passages_document ON passages(document)",
 )
-# What format 2 added: the content of files whose pages can be drawn, and settings.
+# The tables that format 2 added: the content of files whose pages can be rendered, and settings.
 _ADDED = (
     "CREATE TABLE originals (document INTEGER PRIMARY KEY REFERENCES documents(id), content BLOB NOT NULL)",
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
 )
 _MIGRATION = (
     "ALTER TABLE documents ADD COLUMN sizes TEXT NOT NULL DEFAULT '[]'",
-    # The version 0 of the extraction makes the next run read the files again: PDFs need their content and page sizes.
+    # With extraction version 0, the next run reads the files again, because PDFs need their content and page sizes.
     "ALTER TABLE documents ADD COLUMN extraction INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE documents ADD COLUMN passages INTEGER NOT NULL DEFAULT 0",
     "UPDATE documents SET passages = (SELECT count(*) FROM passages WHERE document = documents.id)",
@@ -51,9 +51,9 @@ class SqliteStore:
     """An open corpus file.
 
     Args:
-        path: The file; ``:memory:`` for a corpus that is not kept.
+        path: The file; ``:memory:`` for a corpus in memory.
         create: Whether to create it if it does not exist.
-        search: Its search engine; as stored if ``None``. If it has another one, its index is built again.
+        search: The search engine; the stored one if ``None``. If it differs from the stored one, the index is rebuilt.
 
     Raises:
         CorpusError: If the file is not a corpus, or has an unsupported format version.
@@ -82,7 +82,7 @@ class SqliteStore:
 
     @property
     def name(self) -> str:
-        """Its path."""
+        """The path of the file."""
         return str(self._path)
 
     def _prepare(self, search: SearchEngine | None) -> None:
@@ -91,7 +91,7 @@ class SqliteStore:
         self._base.execute("PRAGMA synchronous = NORMAL")
         if version != FORMAT:
             with self._transaction():
-                # Another process may have done it meanwhile.
+                # Another process may have created or migrated the file in the meantime.
                 if (version := self._version()) == 0:
                     self._create(search or "fts5")
                 elif version == 1:
@@ -145,8 +145,8 @@ class SqliteStore:
             new.create()
             self._base.execute("UPDATE settings SET value = ? WHERE name = 'search'", (search,))
             rows = self._base.execute("SELECT id, text, title FROM passages")
-            while some := rows.fetchmany(_STEP):
-                new.add(some)
+            while batch := rows.fetchmany(_STEP):
+                new.add(batch)
         self._index = new
         new.flush()
 
@@ -155,14 +155,15 @@ class SqliteStore:
         self._base.close()
 
     @contextmanager
-    def _reported(self) -> Iterator[None]:
+    def _converting_errors(self) -> Iterator[None]:
+        """Raise errors of SQLite as ``CorpusError``."""
         try:
             yield
         except sqlite3.Error as error:
             raise CorpusError(f"{self._path}: {error}") from error
 
     def _run(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        with self._reported():
+        with self._converting_errors():
             return self._base.execute(statement, values)
 
     @contextmanager
@@ -178,14 +179,14 @@ class SqliteStore:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Run the block in one transaction."""
-        with self._reported():
+        with self._converting_errors():
             with self._transaction():
                 yield
             self._index.committed()
 
     def flush(self) -> None:
-        """Make all that was written searchable."""
-        with self._reported():
+        """Make all documents searchable."""
+        with self._converting_errors():
             self._index.flush()
 
     def put(self, key: str, stamp: str, document: Document, original: bytes | None = None) -> None:
@@ -209,7 +210,7 @@ class SqliteStore:
         self._index.add([(number, each.text, title) for number, each in enumerate(passages, first)])
 
     def _next_passage(self, count: int) -> int:
-        """Return the first of some new ids of passages, which are never used again: an index may lag behind."""
+        """Reserve ids for new passages; return the first. Ids are never reused, because an index may lag behind."""
         [last] = self._run(
             "SELECT max(coalesce((SELECT max(id) FROM passages), 0), "
             "coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'last_passage'), 0))"
@@ -237,7 +238,7 @@ class SqliteStore:
         return [Entry(*row) for row in rows]
 
     def known(self) -> Mapping[str, Known]:
-        """Map the key of each document to what is known of its file."""
+        """Return the stored facts about the file of each document, by its key."""
         rows = self._run("SELECT key, stamp, file_hash, extraction FROM documents")
         return {key: Known(*values) for key, *values in rows}
 
@@ -263,7 +264,7 @@ class SqliteStore:
         return row is not None
 
     def passages(self) -> Iterator[tuple[str, int, str]]:
-        """Yield the key of its document, the start and the text of each passage, document by document."""
+        """Yield each passage, document by document: the key of its document, its start in code points, and its text."""
         yield from self._run(
             "SELECT key, start, passages.text FROM passages JOIN documents ON documents.id = document "
             "ORDER BY passages.id"
@@ -271,14 +272,14 @@ class SqliteStore:
 
     def search(self, question: str, k: int) -> list[Hit]:
         """Return the best passages, best first."""
-        with self._reported():
+        with self._converting_errors():
             best = self._index.search(question, k)
         ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))
         hits = (self._hit(id, score) for id, score in ranked)
         return [hit for hit in hits if hit is not None][:k]
 
     def _hit(self, id: int, score: float) -> Hit | None:
-        """Return a passage; ``None`` if it was removed, and the index does not know that yet."""
+        """Return a passage; ``None`` if it was removed, but is still in the index."""
         row = self._run(
             "SELECT name, key, documents.title, start, stop, passages.text, pages FROM passages "
             "JOIN documents ON documents.id = document WHERE passages.id = ?",

@@ -14,7 +14,7 @@ def open_backend(path: str | Path, *, create: bool, search: SearchEngine | None 
     Args:
         path: Its name.
         create: Whether to create it if it does not exist.
-        search: The search engine of a file; as stored if ``None``. Another one than stored replaces the index.
+        search: The search engine of a file; the stored one if ``None``. A different one replaces the index.
 
     Raises:
         CorpusError: If it is not a corpus, or has an unsupported format version.
@@ -24,7 +24,7 @@ def open_backend(path: str | Path, *, create: bool, search: SearchEngine | None 
         raise CorpusError(f"search must be {' or '.join(SEARCH_ENGINES)}, but is {search}")
     if str(path).startswith(("postgresql://", "postgres://")):
         if search is not None:
-            raise CorpusError(f"search must not be given for PostgreSQL, which searches by itself, but is {search}")
+            raise CorpusError(f"search must not be given for PostgreSQL, which has its own search, but is {search}")
         from quoth.corpus.postgres import PostgresStore
 
         return PostgresStore(str(path), create=create)

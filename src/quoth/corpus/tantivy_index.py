@@ -1,9 +1,9 @@
-"""The search index of tantivy: a folder beside the corpus file, for corpora beyond some ten thousand passages.
+"""The search index of tantivy: a folder next to the corpus file, for corpora with more than some ten thousand passages.
 
 The file is authoritative. Within its transactions, the ids of passages that are added or removed are written to the
-table ``changed``; then they are applied to the index in batches, and deleted from the table. If the process is killed
-in between, the next flush or search applies them again, which changes nothing twice. If the folder is missing or
-belongs to another corpus, it is built again from the passages.
+table ``changed``. Later they are applied to the index in batches, and deleted from the table. If the process is killed
+in between, the next flush or search applies them again, which is idempotent. If the folder is missing or belongs to
+another corpus, the index is rebuilt from the passages.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ except ImportError as error:
 _TABLE = "CREATE TABLE changed (number INTEGER PRIMARY KEY AUTOINCREMENT, passage INTEGER NOT NULL)"
 # Memory of a writer, in bytes, and number of changes that are applied at once.
 _HEAP, _BATCH = 100_000_000, 20_000
-# The file in the folder that holds the id of the index, which the corpus file has as a setting.
+# The file in the folder with the id of the index. The corpus file has the same id as a setting.
 _ID = "index-id"
-# So many more passages are searched for, because some may have been removed since the last flush.
+# Number of additional passages to search for, because some may have been removed since the last flush.
 _SPARE = 20
 
 
@@ -68,19 +68,19 @@ class TantivyIndex:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, rows: Sequence[tuple[int, str, str]]) -> None:
-        """Note that passages were added or removed."""
+        """Record that passages were added or removed."""
         self._base.executemany("INSERT INTO changed (passage) VALUES (?)", [(id,) for id, _, _ in rows])
         self._waiting += len(rows)
 
     remove = add
 
     def committed(self) -> None:
-        """Apply the changes if there are many, so that no flush takes long."""
+        """Apply the changes if there are many, so that the next flush is short."""
         if self._waiting >= _BATCH:
             self.flush()
 
     def flush(self) -> None:
-        """Apply all changes, unless another process is applying some now: then it does so, or the next search."""
+        """Apply all changes. If another process is applying changes now, leave it to that one or the next search."""
         self._waiting = 0
         index = self._index()
         if not self._has_changes() or (writer := _writer(index)) is None:
@@ -96,7 +96,7 @@ class TantivyIndex:
             writer.wait_merging_threads()
 
     def _apply(self, writer: tantivy.IndexWriter, ids: Sequence[int]) -> None:
-        """Replace passages in the index by what the file has: a text, or none."""
+        """Update passages in the index from the file; remove those that the file does not have."""
         for id in ids:
             writer.delete_documents_by_term("id", id)
             row = self._base.execute("SELECT text, title FROM passages WHERE id = ?", (id,)).fetchone()
@@ -129,10 +129,10 @@ class TantivyIndex:
         return self._base.execute("SELECT 1 FROM changed LIMIT 1").fetchone() is not None
 
     def _index(self) -> tantivy.Index:
-        """Return the index, and build it again from the passages if it does not belong to this corpus."""
+        """Return the index; rebuild it from the passages if it does not belong to this corpus."""
         if self._opened is None:
             if not self._is_own():
-                self._start_again()
+                self._reset()
             self._opened = tantivy.Index(self._schema, str(self._folder), reuse=True)
             self._opened.register_tokenizer("quoth", self._analyzer)
         return self._opened
@@ -142,8 +142,8 @@ class TantivyIndex:
         id = self._folder / _ID
         return id.is_file() and id.read_text(encoding="utf-8") == stored
 
-    def _start_again(self) -> None:
-        """Empty the folder, and note that all passages were added; only one process does so at a time."""
+    def _reset(self) -> None:
+        """Empty the folder, and record all passages as changed. Only one process does so at a time."""
         self._base.execute("BEGIN IMMEDIATE")
         try:
             if not self._is_own():
@@ -154,7 +154,7 @@ class TantivyIndex:
                 self._base.execute("INSERT INTO changed (passage) SELECT id FROM passages")
                 self._base.execute("UPDATE settings SET value = ? WHERE name = 'index'", (id,))
                 tantivy.Index(self._schema, str(self._folder), reuse=True)
-                # If the process is killed before the commit, the file keeps another id, and all of it starts again.
+                # If the process is killed before the commit, the file has another id, and the index is reset again.
                 (self._folder / _ID).write_text(id, encoding="utf-8")
         except BaseException:
             self._base.execute("ROLLBACK")
@@ -163,7 +163,7 @@ class TantivyIndex:
 
 
 def _writer(index: tantivy.Index) -> tantivy.IndexWriter | None:
-    """Return a writer; ``None`` if another process has one."""
+    """Return a writer; ``None`` if another process is writing."""
     try:
         return index.writer(_HEAP, 1)
     except ValueError as error:

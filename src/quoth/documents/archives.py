@@ -12,25 +12,33 @@ from quoth.errors import DocumentError, DocumentTooLargeError
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-# Elements of a Word paragraph that stand for a character.
+# Elements of a Word paragraph that represent a character.
 _CHARACTERS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "\u2011"}
 
 
 def read_docx(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
-    """Return the title and the text of a Word file."""
+    """Return the title and the text of a Word file.
+
+    Raises:
+        DocumentTooLargeError: If its unpacked content is too large.
+    """
     from docx import Document
 
-    with _opened(data, "docx", limits):
+    with _open_archive(data, "docx", limits):
         pass
     file = Document(io.BytesIO(data))
     body = file.element.body
-    text = "".join(_paragraph(paragraph) for paragraph in body.iter(f"{_W}p") if not _repeated(paragraph))
+    text = "".join(_paragraph(paragraph) for paragraph in body.iter(f"{_W}p") if not _is_repeated(paragraph))
     headings = (each.text for each in file.paragraphs if each.style and each.style.name in ("Title", "Heading 1"))
     return file.core_properties.title or next(filter(None, headings), ""), text
 
 
 def read_epub(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
     """Return the title and the text of an e-book, its chapters in reading order.
+
+    Raises:
+        DocumentTooLargeError: If its unpacked content is too large.
+        DocumentError: If it is encrypted.
 
     Source: EPUB 3.3, sections 4.2.6 (container) and 5 (package document).
     """
@@ -41,7 +49,7 @@ def read_epub(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
     def tree(name: str) -> Any:
         return etree.fromstring(archive.read(name), etree.XMLParser(resolve_entities=False, no_network=True))
 
-    with _opened(data, "epub", limits) as archive:
+    with _open_archive(data, "epub", limits) as archive:
         if "META-INF/encryption.xml" in archive.namelist() and "META-INF/rights.xml" in archive.namelist():
             raise DocumentError("the .epub file is encrypted (DRM); save it without encryption")
         [root, *_] = tree("META-INF/container.xml").xpath("//*[local-name()='rootfile']/@full-path")
@@ -58,7 +66,7 @@ def read_epub(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
     return (title or "").strip(), "\n\n".join(texts)
 
 
-def _opened(data: bytes, kind: str, limits: dict[str, Any]) -> zipfile.ZipFile:
+def _open_archive(data: bytes, kind: str, limits: dict[str, Any]) -> zipfile.ZipFile:
     # zipfile never unpacks more of a member than its header states, so the sum is an upper bound.
     archive = zipfile.ZipFile(io.BytesIO(data))
     unpacked, most = sum(member.file_size for member in archive.infolist()), limits["unpacked_bytes"]
@@ -69,18 +77,18 @@ def _opened(data: bytes, kind: str, limits: dict[str, Any]) -> zipfile.ZipFile:
     return archive
 
 
-def _repeated(element: Any) -> bool:
-    """Return True for content that is repeated elsewhere: a fallback of the element before it, or moved text."""
+def _is_repeated(element: Any) -> bool:
+    """Return True for content that is repeated elsewhere: an alternative form of an element, or moved text."""
     return any(above.tag in (_FALLBACK, f"{_W}moveFrom") for above in element.iterancestors())
 
 
 def _paragraph(paragraph: Any) -> str:
-    """Return a paragraph's text, including insertions, and the separator after it."""
+    """Return a paragraph's text, including insertions, with the separator after it."""
     text = "".join(
         (node.text or "") if node.tag == f"{_W}t" else _CHARACTERS[node.tag]
         for node in paragraph.iter(f"{_W}t", *_CHARACTERS)
         if next(node.iterancestors(f"{_W}p")) is paragraph
-        and not _repeated(node)
+        and not _is_repeated(node)
         and node.getparent().tag != f"{_W}tabs"
     )
     cell = next(paragraph.iterancestors(f"{_W}tc"), None)

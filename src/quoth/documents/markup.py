@@ -1,4 +1,4 @@
-"""Extracts the text of an HTML file as a browser lays it out, without elements that are not displayed."""
+"""Extracts the text of an HTML file with the line breaks of a browser, without elements that are not displayed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def html_text(data: bytes) -> tuple[str, str]:
     """Return the title and the text of an HTML file. White space is as displayed; blocks are on separate lines.
 
     Raises:
-        DocumentError: If it is nested more deeply than the parser supports, so that text would be lost.
+        DocumentError: If its elements are nested so deeply that the parser would lose text.
     """
     parser = etree.HTMLParser(
         encoding=_encoding(data), remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
@@ -60,11 +60,12 @@ def _encoding(data: bytes) -> str | None:
     except UnicodeDecodeError:
         declared = _DECLARED.search(data[:4096])
         name = declared.group(1).decode("ascii").lower() if declared else "windows-1252"
-        return name if _known(name) else "windows-1252"
+        return name if _is_supported(name) else "windows-1252"
     return "utf-8"
 
 
-def _known(name: str) -> bool:
+def _is_supported(name: str) -> bool:
+    """Return True if an encoding is known, and is not one of the UTF family, which was already ruled out."""
     try:
         etree.HTMLParser(encoding=name)
     except LookupError:
@@ -73,7 +74,7 @@ def _known(name: str) -> bool:
 
 
 def _walk(root: Any) -> str:
-    flow = _Flow()
+    layout = _Layout()
     hidden = preformatted = 0
     for event, element in etree.iterwalk(root, events=("start", "end")):
         step = 1 if event == "start" else -1
@@ -83,17 +84,17 @@ def _walk(root: Any) -> str:
         # The tail is the text after an element, so it belongs to the parent.
         text = element.text if event == "start" else element.tail
         if not hidden:
-            flow.paragraph(2 if tag in _BLOCKS else int(tag in _LINES))
+            layout.paragraph(2 if tag in _BLOCKS else int(tag in _LINES))
             if event == "start" and tag == "br":
-                flow.line()
+                layout.line()
             elif event == "start" and tag in ("td", "th") and element.getprevious() is not None:
-                flow.cell()
-            flow.add(text or "", bool(preformatted))
-    return flow.text
+                layout.cell()
+            layout.add(text or "", bool(preformatted))
+    return layout.text
 
 
-class _Flow:
-    """Text as it is laid out: white space is collapsed to one space, and removed at the ends of lines."""
+class _Layout:
+    """Collects displayed text: white space is collapsed to one space, and removed at line ends."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []

@@ -24,10 +24,10 @@ from quoth.text import replace_surrogates
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # A message starts with the lengths of its JSON header and of its data, in bytes.
 LENGTHS = struct.Struct("<QQ")
-# Unit of the peak memory that the system tells: KiB on Linux, bytes on macOS.
+# Unit of the peak memory from getrusage, in bytes: KiB on Linux, bytes on macOS.
 RSS_UNIT = 1 if sys.platform == "darwin" else 1_024
-# A process that fails after it used this share of its memory limit had too little memory: what it asked for last is not
-# counted.
+# If a process fails after using this share of its memory limit, it is assumed to have run out of memory. The peak does
+# not include the allocation that failed.
 MOST_USED = 0.5
 
 
@@ -53,7 +53,7 @@ def send(file: BinaryIO, head: Any, data: bytes = b"") -> None:
 
 
 def receive(file: BinaryIO) -> tuple[Any, bytes] | None:
-    """Read one message; ``None`` at the end."""
+    """Read one message; ``None`` at the end of the file."""
     lengths = file.read(LENGTHS.size)
     if len(lengths) < LENGTHS.size:
         return None
@@ -62,13 +62,13 @@ def receive(file: BinaryIO) -> tuple[Any, bytes] | None:
     return (json.loads(packed), file.read(data)) if len(packed) == head else None
 
 
-def _limit_memory(most: int) -> None:
+def _limit_memory(memory_bytes: int) -> None:
     try:
         import resource
-    except ImportError:  # Windows has no such limit; there, only the time limit applies.
+    except ImportError:  # Windows has no such limit. Only the time limit applies there.
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = math.ceil(most)
+    wanted = math.ceil(memory_bytes)
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
@@ -81,7 +81,7 @@ def memory_exceeded(kind: str, memory_bytes: int) -> str:
 
 
 def _started_bytes() -> int:
-    """Return what the system counts as this process's peak memory already at its start: that of its parent."""
+    """Return the peak memory of this process at its start, in bytes: on Linux, it includes that of its parent."""
     try:
         import resource
     except ImportError:
@@ -90,9 +90,9 @@ def _started_bytes() -> int:
 
 
 def _peak_bytes() -> int:
-    """Return the most memory that this process has used, in bytes; 0 where that is unknown.
+    """Return the peak memory of this process, in bytes; 0 on systems where it is unknown.
 
-    ``getrusage`` would count the memory of the process that started this one.
+    ``getrusage`` cannot be used, because it includes the memory of the parent process.
     """
     try:
         facts = Path("/proc/self/status").read_text(encoding="ascii")
@@ -118,7 +118,7 @@ def _answer(kind: str, data: bytes, limits: dict[str, Any], page: list[int] | No
     except ImportError as error:
         return {"missing": str(error)}
     except Exception as error:  # noqa: BLE001 - a parser may raise anything on a damaged file
-        # Parsers in C report too little memory as a syntax error.
+        # Parsers in C report a lack of memory as a syntax error.
         if _peak_bytes() > MOST_USED * limits["memory_bytes"]:
             return {"too_large": memory_exceeded(kind, limits["memory_bytes"])}
         return {"damaged": f"{type(error).__name__}: {error}"[:200]}

@@ -16,10 +16,11 @@ from quoth.errors import DocumentError, DocumentTooLargeError
 
 LOCKED = "the .pdf file needs a password; save it without one"
 _WORD = re.compile(r"\S+")
-# What PDFium returns for a hyphen at the end of a line.
+# The codes that PDFium returns for a hyphen at the end of a line.
 _HYPHENS = (0x02, 0xFFFE)
+# PDFium returns device coordinates as integers. This is their number per point.
 _SCALE = 100
-# Distance of the points by which the transformation of a page is measured; so far that rounding does not matter.
+# Distance of the points by which the transformation of a page is measured, large enough to make rounding irrelevant.
 _FAR = 10_000.0
 
 
@@ -156,7 +157,7 @@ class _Display:
 
     @classmethod
     def of(cls, page: Any, size: tuple[float, float]) -> _Display:
-        """Ask PDFium where three points are, because a page may be rotated and its boxes may begin anywhere."""
+        """Measure the transformation of a page with three points, because pages can be rotated and cropped."""
         import pypdfium2.raw as pdfium
 
         width, height = (round(side * _SCALE) for side in size)

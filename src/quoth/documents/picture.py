@@ -1,4 +1,4 @@
-"""Draws a page of a PDF as a PNG picture. Runs in the parser process."""
+"""Renders a page of a PDF as a PNG image. Runs in the parser process."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Any
 
 from quoth.errors import DocumentError
 
-# Maximum width and number of pixels of a picture.
-WIDEST, _PIXELS = 2_400, 12_000_000
+# Maximum width, and maximum number of pixels, of an image.
+MAX_WIDTH, _MAX_PIXELS = 2_400, 12_000_000
 
 
 def draw_page(data: bytes, number: int, width: int) -> bytes:
-    """Return a page as PNG, as wide as asked, or narrower if it would have too many pixels.
+    """Return a page as a PNG image of the given width, or narrower if it would have too many pixels.
 
     Args:
         data: The file.
         number: The page, from 1.
-        width: In pixels.
+        width: The width, in pixels.
 
     Raises:
-        DocumentError: If there is no such page, or the file cannot be drawn.
+        DocumentError: If there is no such page, or it cannot be rendered.
     """
     import pypdfium2
 
     try:
         file = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        raise DocumentError(f"the pages of the .pdf file cannot be drawn: {error}") from None
+        raise DocumentError(f"the pages of the .pdf file cannot be rendered: {error}") from None
     if not 1 <= number <= len(file):
         raise DocumentError(f"the page must be from 1 to {len(file)}, but is {number}")
     page = file[number - 1]
     across, down = page.get_size()
     if across <= 0 or down <= 0:
         raise DocumentError(f"page {number} has no area")
-    scale = min(width / across, (_PIXELS / (across * down)) ** 0.5)
+    scale = min(width / across, (_MAX_PIXELS / (across * down)) ** 0.5)
     bitmap = page.render(scale=scale, rev_byteorder=True)
     return _png(bitmap)
 
 
 def _png(bitmap: Any) -> bytes:
-    """Encode a bitmap with 8 bits a channel.
+    """Encode a bitmap with 8 bits per channel as PNG.
 
     Source: PNG specification (third edition), sections 11.2.2 (IHDR) and 9.2 (filter type 0).
     """

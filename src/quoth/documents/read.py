@@ -1,8 +1,8 @@
 """Reads one file from its bytes.
 
 Text and Markdown are decoded here. All other formats are parsed in a separate process with limited time and memory, so
-a malicious file can only crash that process, and the caller gets an error. The name only determines the format, by its
-extension; no file is opened by name.
+a malicious file can only crash that process, and the caller gets an error. The name is used only for its extension,
+which determines the format; no file is opened by name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from base64 import b64decode
 from pathlib import PurePosixPath
 
-from quoth.documents.picture import WIDEST
+from quoth.documents.picture import MAX_WIDTH
 from quoth.documents.pool import Pool, shared_pool
 from quoth.documents.records import Box, Document, DocumentLimits
 from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
@@ -22,7 +22,7 @@ from quoth.records import Span
 _PLAIN = {".txt": "text", ".text": "text", ".md": "Markdown", ".markdown": "Markdown"}
 PARSED = {".html": "html", ".htm": "html", ".xhtml": "html", ".docx": "docx", ".pdf": "pdf", ".epub": "epub"}
 KINDS = (".txt", ".md", ".html", ".docx", ".pdf", ".epub")
-# Longest first, because the byte order mark of UTF-32 begins with that of UTF-16.
+# Byte order marks. Those of UTF-32 come first, because they begin with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -36,7 +36,7 @@ _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*?)[ \t#]*$|^(\S.*)\n(?:={3,}|-{3,})[ \
 def read_document(
     data: bytes, name: str, limits: DocumentLimits | None = None, *, pool: Pool | None = None
 ) -> Document:
-    r"""Read a file. Blocks until it is parsed.
+    r"""Read a file from its content. Blocks until it is parsed.
 
     Args:
         data: The content of the file.
@@ -75,21 +75,21 @@ def read_document(
 
 
 def draw_page(data: bytes, page: int, width: int = 1_000, limits: DocumentLimits | None = None) -> bytes:
-    """Draw a page of a PDF, in a limited process, and return it as PNG.
+    """Render a page of a PDF, in a limited process, and return it as PNG.
 
     Args:
         data: The content of the file.
         page: The page, from 1.
-        width: Width of the picture, in pixels, up to 2,400; it is narrower if it would have too many pixels.
+        width: Width of the image, in pixels, up to 2,400; it is narrower if it would have too many pixels.
         limits: Limits on time and memory.
 
     Raises:
         DocumentTooLargeError: If a limit is exceeded.
-        DocumentError: If there is no such page, or it cannot be drawn.
+        DocumentError: If there is no such page, or it cannot be rendered.
     """
     limits = limits or DocumentLimits()
-    if not 1 <= width <= WIDEST:
-        raise DocumentError(f"the width must be from 1 to {WIDEST}, but is {width}")
+    if not 1 <= width <= MAX_WIDTH:
+        raise DocumentError(f"the width must be from 1 to {MAX_WIDTH}, but is {width}")
     answer = shared_pool(limits.memory_bytes).parse(data, "pdf", limits, (page, width))
     return b64decode(answer["picture"])
 
@@ -123,10 +123,10 @@ def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
 
 
 def decode(data: bytes) -> str:
-    """Decode a text file as :func:`decode_any`, but refuse NUL characters.
+    """Decode a text file as :func:`decode_any` does, but reject NUL characters.
 
     Raises:
-        DocumentError: If it has another encoding, or NUL characters; the message names the line.
+        DocumentError: If it has another encoding (the message has the line number), or NUL characters.
     """
     text = decode_any(data)
     if "\0" in text:
@@ -138,7 +138,7 @@ def decode_any(data: bytes) -> str:
     """Decode text: by its byte order mark, else as UTF-8, or as UTF-16 if its NUL bytes suggest that.
 
     Raises:
-        DocumentError: If it has another encoding; the message names the line.
+        DocumentError: If it has another encoding; the message has the line number.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _unmarked(data)
     try:
@@ -152,7 +152,7 @@ def decode_any(data: bytes) -> str:
 
 
 def _unmarked(data: bytes) -> str:
-    """Return UTF-16 if almost every second byte is NUL, as in English text; else UTF-8."""
+    """Return UTF-16 if almost every second byte of the start is NUL, as in English text; else UTF-8."""
     if len(data) % 2 == 0 and data.count(0, 0, 4_096) * 3 > len(data[:4_096]):
         odd, even = data[1:4_096:2].count(0), data[:4_096:2].count(0)
         if min(odd, even) * 20 < max(odd, even):

@@ -1,4 +1,4 @@
-"""The records of this package: documents with pages and boxes, and limits on files."""
+"""Documents with pages and boxes, and limits for files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import cached_property
 
 from quoth.records import Span
 
-# Increased whenever the same bytes give a different text.
+# Must be increased when a change of the parsers makes the same file give a different text.
 EXTRACTION_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    """Limits on one file.
+    """Limits for one file.
 
     Attributes:
         file_bytes: Maximum size of the file.
@@ -41,7 +41,7 @@ class Box:
     Attributes:
         span: The span, in code points of the document's text.
         page: Page number, from 1.
-        left, top, right, bottom: In points, ``left <= right`` and ``top <= bottom``.
+        left, top, right, bottom: The sides, in points; ``left <= right`` and ``top <= bottom``.
     """
 
     span: Span
@@ -108,7 +108,7 @@ class Document:
 
 
 def _same_line(one: Box, other: Box) -> bool:
-    """Return True if two boxes are on the same line, the second one to the right of the first."""
+    """Return True if two boxes are on the same line, and the second one is to the right of the first."""
     overlap = min(one.bottom, other.bottom) - max(one.top, other.top)
     height = min(one.bottom - one.top, other.bottom - other.top)
     return one.page == other.page and overlap > 0.5 * height and other.left >= one.left

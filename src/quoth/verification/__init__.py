@@ -1,4 +1,4 @@
-"""Checks claimed quotes against texts: each is exact, near with its difference, or absent. No model is needed."""
+"""Checks whether texts contain claimed quotes: exact, near with its difference, or absent. Needs no model."""
 
 from quoth.verification.claims import Claim, claim_of, quoted, read_claims
 from quoth.verification.records import Change, Place, Source, TextSource, Verdict

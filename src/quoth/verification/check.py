@@ -21,7 +21,7 @@ class Near:
         is_near: Whether it is similar enough for the status ``near``.
         similarity: The similarity, in [0, 1].
         difference: The difference, word by word.
-        forms: Kinds of differences that are not differences of words.
+        forms: Kinds of differences besides changed words, such as "case".
     """
 
     places: tuple[Place, ...]
@@ -91,10 +91,10 @@ class Check:
     def _order(self, place: Place) -> tuple[int, bool, int, int]:
         """Sort key: the distance from the claimed place, then whole words first, then the order of the sources."""
         claim = self.claim
-        far = 0 if claim.start is None else abs(place.span.start - claim.start)
+        distance = 0 if claim.start is None else abs(place.span.start - claim.start)
         if claim.start is None and claim.pages is not None:
-            far = int(not self._is_claimed(place))
-        return far, not place.whole_words, place.source_index, place.span.start
+            distance = int(not self._is_claimed(place))
+        return distance, not place.whole_words, place.source_index, place.span.start
 
     def _is_claimed(self, place: Place) -> bool:
         claim = self.claim

@@ -49,7 +49,7 @@ class Claim:
         return self.start is not None or self.pages is not None
 
     def may_be_in(self, index: int, name: str, title: str) -> bool:
-        """Return True if its ``source`` is this one: by name, end of the path, title or index; or if it has none."""
+        """Return True if ``source`` is ``None``, or is this source by its name, end of its path, title or index."""
         wanted = self.source
         if wanted is None or wanted in (index, name):
             return True
@@ -117,6 +117,9 @@ def _items(data: Any) -> Iterator[Any]:
 def claim_of(item: Any) -> Claim:
     """Read one claim.
 
+    Args:
+        item: A quote, a claim, an object ``{"quote", "source"}``, or a citation object; see :func:`read_claims`.
+
     Raises:
         InputError: If it is not a claim.
     """
@@ -129,18 +132,17 @@ def claim_of(item: Any) -> Claim:
     quote = next((item[key] for key in _QUOTE_KEYS if key in item), None)
     if not isinstance(quote, str) or not quote:
         raise InputError(f'must have a text under "quote" or "cited_text", but has the keys: {", ".join(item)}')
-    source = next(
-        (item[key] for key in ("source", "document_title", "document_index") if item.get(key) is not None), None
-    )
+    source = next((item[key] for key in _SOURCE_KEYS if item.get(key) is not None), None)
     if not isinstance(source, str | int | None):
         raise InputError(f"source must be a name or an index, but is {source!r}")
-    start, end = (_whole(item, key, other) for key, other in (("start_char_index", "start"), ("end_char_index", "end")))
-    first, last = _whole(item, "start_page_number"), _whole(item, "end_page_number")
+    start, end = _number(item, "start_char_index", "start"), _number(item, "end_char_index", "end")
+    first, last = _number(item, "start_page_number"), _number(item, "end_page_number")
     pages = None if first is None else (first, last if last is not None else first + 1)
     return Claim(quote, source, start, end, pages)
 
 
-def _whole(item: Mapping[str, Any], *keys: str) -> int | None:
+def _number(item: Mapping[str, Any], *keys: str) -> int | None:
+    """Return the value of the first key that is given; ``None`` if none is."""
     for key in keys:
         if item.get(key) is not None:
             if not isinstance(item[key], int) or isinstance(item[key], bool) or item[key] < 0:

@@ -14,8 +14,8 @@ from quoth.records import Span
 from quoth.verification.fold import FORMS, fold_text
 from quoth.verification.records import Change
 
-# Words (also hyphenated at a line end), numbers with their separators, and single other characters; in scripts without
-# spaces, each character.
+# Words (also those hyphenated at a line end), numbers with their separators, and single other characters. In scripts
+# without spaces, each character is a token.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}\p{{Cf}}]--[{_UNSPACED}]]"
 _TOKEN = regex.compile(
@@ -80,24 +80,25 @@ def align(quote: Sequence[Token], text: Sequence[Token]) -> list[Step]:
     return steps
 
 
-def best_part(quote: Sequence[Token], text: Sequence[Token]) -> tuple[int, int] | None:
+def best_match(quote: Sequence[Token], text: Sequence[Token]) -> tuple[int, int] | None:
     """Return the range of the text's tokens, half-open, that best matches the quote; ``None`` if no token is equal.
 
-    It is the run of alignment steps with the most common tokens, minus one for each other token of the text between
-    them; extended by the tokens that correspond to the rest of the quote before and after the run.
+    The range covers the run of alignment steps with the highest gain: the number of common tokens minus the number of
+    other tokens of the text between them. It is extended by the tokens that correspond to the rest of the quote before
+    and after the run.
     """
     steps = align(quote, text)
     low, high = _best_run(steps)
     if low == high:
         return None
     first, last = steps[low].t0, steps[high - 1].t1
-    first -= _outside(steps[low - 1] if low else None, quote[: steps[low].q0][::-1], text[:first][::-1])
+    first -= _extension(steps[low - 1] if low else None, quote[: steps[low].q0][::-1], text[:first][::-1])
     q1, after = steps[high - 1].q1, steps[high] if high < len(steps) else None
-    return first, last + _outside(after, quote[q1:], text[last:])
+    return first, last + _extension(after, quote[q1:], text[last:])
 
 
 def _best_run(steps: Sequence[Step]) -> tuple[int, int]:
-    """Return the run of steps, half-open, with the largest number of common tokens minus other tokens between them."""
+    """Return the run of steps with the highest gain, half-open; see :func:`best_match`."""
     best, run = (0, 0, 0), (0, 0)  # gain, first, end; gain so far, first
     for index, step in enumerate(steps):
         if step.kind == "same":
@@ -105,7 +106,7 @@ def _best_run(steps: Sequence[Step]) -> tuple[int, int]:
             if run[0] > best[0]:
                 best = (*run, index + 1)
             continue
-        # Replaced words only count as extra if the text has more of them than the quote.
+        # Replaced words count only if the text has more of them than the quote.
         extra = (step.t1 - step.t0) - (step.q1 - step.q0 if step.kind == "changed" else 0)
         run = (run[0] - max(0, extra), run[1])
         if run[0] <= 0:
@@ -113,11 +114,17 @@ def _best_run(steps: Sequence[Step]) -> tuple[int, int]:
     return best[1], best[2]
 
 
-def _outside(step: Step | None, quote: Sequence[Token], text: Sequence[Token]) -> int:
-    """Return the number of tokens next to a run that correspond to the rest of the quote; both start at the run."""
-    beside = text[: len(quote)]
+def _extension(step: Step | None, quote: Sequence[Token], text: Sequence[Token]) -> int:
+    """Return the number of tokens next to a run that correspond to the rest of the quote.
+
+    Args:
+        step: The alignment step next to the run.
+        quote: The rest of the quote, starting at the run.
+        text: The rest of the text, starting at the run.
+    """
+    neighbours = text[: len(quote)]
     keys = [token.key for token in quote]
-    shared = [number for number, token in enumerate(beside, 1) if token.key in keys]
+    shared = [number for number, token in enumerate(neighbours, 1) if token.key in keys]
     changed = min(step.t1 - step.t0, step.q1 - step.q0) if step is not None and step.kind == "changed" else 0
     return max([changed, *shared])
 
@@ -130,7 +137,7 @@ def changes(quote: str, text: str) -> tuple[Change, ...]:
         if step.kind == "same":
             found.extend(_same(quote, ours[step.q0 : step.q1], text, theirs[step.t0 : step.t1]))
             continue
-        in_quote, in_text = _cut(quote, ours[step.q0 : step.q1]), _cut(text, theirs[step.t0 : step.t1])
+        in_quote, in_text = _covered(quote, ours[step.q0 : step.q1]), _covered(text, theirs[step.t0 : step.t1])
         same = step.kind == "changed" and folded_text(in_quote) == folded_text(in_text)
         found.append(Change("form" if same else step.kind, in_quote, in_text))
     return tuple(found)
@@ -139,18 +146,19 @@ def changes(quote: str, text: str) -> tuple[Change, ...]:
 def _same(quote: str, ours: Sequence[Token], text: str, theirs: Sequence[Token]) -> Iterator[Change]:
     """Yield runs of words that are identical, and runs of words that differ only in form."""
     pairs = zip(ours, theirs, strict=True)
-    for alike, run in groupby(pairs, lambda pair: pair[0].span.of(quote) == pair[1].span.of(text)):
+    for identical, run in groupby(pairs, lambda pair: pair[0].span.of(quote) == pair[1].span.of(text)):
         one, other = zip(*run, strict=True)
-        in_quote, in_text = _cut(quote, one), _cut(text, other)
-        yield Change("same" if alike and in_quote == in_text else "form", in_quote, in_text)
+        in_quote, in_text = _covered(quote, one), _covered(text, other)
+        yield Change("same" if identical and in_quote == in_text else "form", in_quote, in_text)
 
 
-def _cut(text: str, tokens: Sequence[Token]) -> str:
+def _covered(text: str, tokens: Sequence[Token]) -> str:
+    """Return the text from the first to the last token."""
     return text[tokens[0].span.start : tokens[-1].span.end] if tokens else ""
 
 
 @lru_cache(maxsize=4_096)
-def likeness(quote: str, text: str) -> tuple[float, float]:
+def similarities(quote: str, text: str) -> tuple[float, float]:
     """Return the share of words, and of folded characters, that two texts have in common in order, each in [0, 1]."""
     from rapidfuzz.distance import Indel
 

@@ -20,7 +20,9 @@ Bools = NDArray[np.bool_]
 
 # Separates sources that are searched together. It is not a code point, so no quote can contain it.
 SEPARATOR = 0x110000
+# Length from which distinct code points are found by counting instead of sorting, which is faster for long texts.
 _LONG = 200_000
+# Kinds of differences that folding removes.
 FORMS = ("case", "spaces", "quotation marks", "hyphens", "ligatures", "invisible characters", "Unicode form")
 
 _SPACES, _HYPHEN = re.compile(" +"), re.compile("-")
@@ -35,7 +37,7 @@ class Folded:
 
     Attributes:
         codes: Its code points, shape ``(n,)``.
-        origin: For each, the index of its original code point in the text, int32, shape ``(n,)``.
+        origin: For each of ``codes``, the index of its original code point in the text, int32, shape ``(n,)``.
     """
 
     codes: Codes
@@ -70,7 +72,7 @@ def fold(codes: Codes, skip: str = "") -> Folded:
 
 
 def fold_text(text: str, skip: str = "") -> str:
-    """Return the folded form of a short text, as :func:`fold` does: for a long one, that function is faster.
+    """Return the folded form of a short text. For a long text, :func:`fold` is faster.
 
     Args:
         text: The text.
@@ -100,7 +102,7 @@ def _fold_character(character: str, skip: str) -> str:
 
 
 def _fold_each(codes: Codes, skip: str) -> tuple[Codes, NDArray[np.int32]]:
-    """Fold each code point separately; one may become several, or none."""
+    """Fold each code point separately. A code point can become several code points, or none."""
     known, which = _distinct(codes)
     folded = [_fold_one(code, skip) for code in known.tolist()]
     lengths = np.array([len(each) for each in folded], np.int32)
@@ -140,16 +142,16 @@ def _needed_spaces(codes: Codes) -> Bools:
     """Return True for characters that are not spaces, and for one space of each run between two digits."""
     kept: Bools = codes != 32
     places = np.flatnonzero(kept)
-    digits = _are(codes, str.isdigit)[places]
-    parted = np.flatnonzero(digits[:-1] & digits[1:] & (np.diff(places) > 1))
-    kept[places[parted] + 1] = True
+    digits = _test_each(codes, str.isdigit)[places]
+    separated = np.flatnonzero(digits[:-1] & digits[1:] & (np.diff(places) > 1))
+    kept[places[separated] + 1] = True
     return kept
 
 
 def _inner_hyphens(codes: Codes) -> Bools:
     """Return True for hyphens between two letters, such as those at the end of a line."""
     found = np.zeros(len(codes), np.bool_)
-    letters = _are(codes, str.isalpha)
+    letters = _test_each(codes, str.isalpha)
     found[1:-1] = (codes[1:-1] == ord("-")) & letters[:-2] & letters[2:]
     return found
 
@@ -159,14 +161,14 @@ def _distinct(codes: Codes) -> tuple[Codes, NDArray[np.int32]]:
     if len(codes) < _LONG:
         known, which = np.unique(codes, return_inverse=True)
         return known, which.astype(np.int32)
-    # Counting is faster than sorting for a long text, which has few distinct code points.
+    # Counting is faster than sorting for a long text with few distinct code points.
     known = np.flatnonzero(np.bincount(codes, minlength=SEPARATOR + 1)).astype(np.uint32)
     table = np.empty(SEPARATOR + 1, np.int32)
     table[known] = np.arange(len(known), dtype=np.int32)
     return known, table[codes]
 
 
-def _are(codes: Codes, test: Callable[[str], bool]) -> Bools:
+def _test_each(codes: Codes, test: Callable[[str], bool]) -> Bools:
     """Apply a test to each code point."""
     known, which = _distinct(codes)
     return np.array([code != SEPARATOR and test(chr(code)) for code in known.tolist()], np.bool_)[which]

@@ -1,7 +1,7 @@
-"""Finds many short texts in a long one at once, in time linear in its length, by hashes of their n-grams.
+"""Finds many short texts in a long one at once, in time linear in the length of the long one, by hashes of n-grams.
 
-A gram is a run of ``k`` code points. A first pass over the long text counts the grams of all short texts. A second pass
-finds the places of each text's rarest grams, and only these places are compared.
+A gram is a sequence of ``k`` code points. A first pass over the long text counts the grams of all short texts. A second
+pass finds the places of each text's rarest grams. Only these places are compared.
 
 Source: Karp and Rabin, "Efficient randomized pattern-matching algorithms", 1987.
 """
@@ -20,11 +20,11 @@ Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 _GRAM = 8
-# Small enough that the arrays of a chunk stay in the cache.
+# Code points per chunk, few enough that the arrays of a chunk fit into the processor's cache.
 _CHUNK = 1 << 16
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SLOTS = 1 << 21
-# Up to this many places are compared one by one; more of them are compared in parallel, one code point at a time.
+# Up to this many places are compared one by one. More places are compared together, one code point after another.
 _FEW = 16
 
 
@@ -67,8 +67,8 @@ class Grams:
         """Choose grams of one wanted text that occur in the long text, rarest first.
 
         Returns:
-            Their offsets in the wanted text: at least one if any gram occurs, and more as long as all of them together
-            have at most ``budget`` places.
+            Their offsets in the wanted text: at least one if any gram occurs, and more as long as all of them
+            together have at most ``budget`` places.
         """
         counts = self._counts[self._own[index]]
         order = np.argsort(counts, kind="stable")
@@ -77,7 +77,7 @@ class Grams:
         return order[: max(1, enough)].astype(np.int64)
 
     def places(self, chosen: Sequence[Ints]) -> list[tuple[Ints, Ints]]:
-        """Return for each wanted text its possible starts, and for each start the offset of the gram that gave it."""
+        """Return the possible starts of each wanted text, and for each start the offset of the gram that was found."""
         ids = [np.unique(own[offsets]) for own, offsets in zip(self._own, chosen, strict=True)]
         needed = np.unique(np.concatenate(ids)) if ids else np.empty(0, np.int64)
         found = list(self._found(self._known[needed]))
@@ -111,7 +111,7 @@ class Grams:
 
 
 def _hashes(codes: Codes, size: int) -> Hashes:
-    """Return a hash of each run of ``size`` code points, uint64."""
+    """Return a hash of each sequence of ``size`` code points, uint64, shape ``(len(codes) - size + 1,)``."""
     count = max(0, len(codes) - size + 1)
     wide = codes.astype(np.uint64)
     total = np.zeros(count, np.uint64)

@@ -1,4 +1,4 @@
-"""The sources of a check, concatenated to one array of code points, with the mapping back to each source."""
+"""The sources of a check, concatenated to one array of code points, and the mapping from it to the sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Haystack:
 
     Args:
         sources: The sources.
-        first: Index of the first one among all sources of the check.
+        first: Index of the first of these sources among all sources of the check.
 
     Attributes:
         codes: Their code points, with a separator after each source.
@@ -63,10 +63,10 @@ class Haystack:
         if (start and origin[start - 1] == first) or (end < len(origin) and origin[end] == last):
             return None
         span = Span(first, last + 1)
-        return span if self.is_whole(span) else None
+        return span if self.is_whole_words(span) else None
 
-    def is_whole(self, span: Span) -> bool:
-        """Return True if a span splits no grapheme, word or number."""
+    def is_whole_words(self, span: Span) -> bool:
+        """Return True if a span does not start or end inside a grapheme, word or number."""
         text, own = self._own(span)
         if _NUMBER_BEFORE.search(text, max(0, own.start - 3), own.start) and text[own.start : own.start + 1].isdigit():
             return False
@@ -92,7 +92,7 @@ class Haystack:
             source_index=index,
             span=own,
             text=own.of(text),
-            whole_words=self.is_whole(span),
+            whole_words=self.is_whole_words(span),
             line=int(lines[1] - lines[0]) + 1,
             page=source.page_at(own.start),
             boxes=tuple(source.boxes_of(own)),

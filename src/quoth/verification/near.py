@@ -1,4 +1,4 @@
-"""Finds near matches: the same words in another form, parts with ellipses between them, or with words changed."""
+"""Finds near matches: the same words in another form, parts separated by ellipses, or texts with changed words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quoth.records import Span
 from quoth.text import widen_to_words
 from quoth.verification.check import Near
 from quoth.verification.claims import Claim
-from quoth.verification.difference import best_part, changes, folded_text, forms_of, likeness, tokens_of
+from quoth.verification.difference import best_match, changes, folded_text, forms_of, similarities, tokens_of
 from quoth.verification.fold import Codes, codes_of, fold_text
 from quoth.verification.grams import Grams, Ints, find_all
 from quoth.verification.haystack import Haystack
@@ -20,7 +20,7 @@ from quoth.verification.records import Change
 
 # Minimum share of common words, or of common folded characters, in order, for a near match.
 NEAR_WORDS, NEAR_CHARACTERS = 0.6, 0.8
-# Minimum length of a folded part in code points -> gram size; then the sizes to try if nothing was found.
+# Pairs of the minimum length of a folded part and its gram size, in code points; and sizes to try if nothing is found.
 _GRAM_SIZES = ((30, 6), (12, 4), (6, 3), (3, 2))
 _SMALL_GRAMS = (3, 2)
 # Maximum numbers of exact places of a folded part, of places of its grams, and of passages that are aligned.
@@ -44,9 +44,9 @@ def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names) -> l
         _whole_spans(claim, starts, len(each), haystack, names)
         for (claim, _), starts, each in zip(parts, found, codes, strict=True)
     ]
-    unlike = [index for index, each in enumerate(spans) if not each]
-    for index, span in _aligned([(*parts[index], codes[index]) for index in unlike], haystack, names):
-        spans[unlike[index]] = [span]
+    unmatched = [index for index, each in enumerate(spans) if not each]
+    for index, span in _aligned([(*parts[index], codes[index]) for index in unmatched], haystack, names):
+        spans[unmatched[index]] = [span]
     result: list[Near | None] = []
     first = 0
     for claim in claims:
@@ -78,8 +78,8 @@ def _near(claim: Claim, spans: Sequence[Sequence[Span]], haystack: Haystack) -> 
     chain = _tightest(spans, haystack) if all(spans) else None
     if chain is None:
         # Show the place of the longest part that was found.
-        some = [(part, each[0]) for part, each in zip(claim.parts, spans, strict=True) if each]
-        part, span = max(some, key=lambda pair: len(pair[0]))
+        matched = [(part, each[0]) for part, each in zip(claim.parts, spans, strict=True) if each]
+        part, span = max(matched, key=lambda pair: len(pair[0]))
         _, similarity, _, _ = _compared([part], [span], haystack)
         return Near((haystack.place(span),), False, similarity / len(claim.parts), (), ())
     is_near, similarity, difference, forms = _compared(claim.parts, chain, haystack)
@@ -89,7 +89,7 @@ def _near(claim: Claim, spans: Sequence[Sequence[Span]], haystack: Haystack) -> 
 
 
 def _tightest(spans: Sequence[Sequence[Span]], haystack: Haystack) -> list[Span] | None:
-    """Return one place for each part, in order, in one source, and as close together as possible; else ``None``."""
+    """Return the closest places of all parts, in order and in one source; ``None`` if there are none."""
     best: list[Span] | None = None
     for first in spans[0]:
         _, end = haystack.bounds(haystack.source_at(first.start))
@@ -107,7 +107,12 @@ def _tightest(spans: Sequence[Sequence[Span]], haystack: Haystack) -> list[Span]
 def _compared(
     parts: Sequence[str], spans: Sequence[Span], haystack: Haystack
 ) -> tuple[bool, float, tuple[Change, ...], tuple[str, ...]]:
-    """Compare parts with the text at their places."""
+    """Compare parts with the text at their places.
+
+    Returns:
+        Whether they are similar enough for a near match, the similarity in [0, 1], the difference, and the kinds of
+        differences besides changed words.
+    """
     steps: list[Change] = []
     forms: dict[str, None] = {}
     words, characters = 1.0, 1.0
@@ -116,7 +121,7 @@ def _compared(
         if folded_text(part) == folded_text(text):
             forms.update(dict.fromkeys(forms_of(part, text)))
         else:
-            both = likeness(part, text)
+            both = similarities(part, text)
             words, characters = min(words, both[0]), min(characters, both[1])
         if steps:
             steps.append(Change("form", "…", ""))
@@ -126,7 +131,7 @@ def _compared(
 
 
 def _aligned(parts: Sequence[tuple[Claim, str, Codes]], haystack: Haystack, names: Names) -> list[tuple[int, Span]]:
-    """Find the most similar passage for each part, among those that share a gram with it."""
+    """Return the most similar passage for each part, among those that share a gram with it; parts are indices."""
     by_size: defaultdict[int, list[int]] = defaultdict(list)
     for index, (_, _, codes) in enumerate(parts):
         if len(codes) > 2:
@@ -135,8 +140,8 @@ def _aligned(parts: Sequence[tuple[Claim, str, Codes]], haystack: Haystack, name
     for size, indices in by_size.items():
         found.update(_aligned_by(size, parts, indices, haystack, names))
     for size in _SMALL_GRAMS:
-        left = [index for index, (_, _, codes) in enumerate(parts) if index not in found and len(codes) >= size]
-        found.update(_aligned_by(size, parts, left, haystack, names))
+        rest = [index for index, (_, _, codes) in enumerate(parts) if index not in found and len(codes) >= size]
+        found.update(_aligned_by(size, parts, rest, haystack, names))
     return sorted(found.items())
 
 
@@ -153,7 +158,7 @@ def _aligned_by(
         regions = _regions(claim, starts, len(codes), haystack, names)
         spans = [span for region in regions if (span := _best_in(part, region, haystack)) is not None]
         if spans:
-            yield index, max(spans, key=lambda span: sum(likeness(part, haystack.text_of(span))))
+            yield index, max(spans, key=lambda span: sum(similarities(part, haystack.text_of(span))))
 
 
 def _regions(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
@@ -188,7 +193,7 @@ def _best_in(part: str, region: Span, haystack: Haystack) -> Span | None:
     quote, tokens = tokens_of(part), tokens_of(text)
     if not quote or not tokens:
         return None
-    chosen = best_part(quote, tokens)
+    chosen = best_match(quote, tokens)
     if chosen is None:
         return _by_characters(part, text, region.start)
     first, last = chosen

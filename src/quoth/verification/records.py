@@ -42,7 +42,7 @@ class TextSource:
         return None
 
     def boxes_of(self, span: Span) -> tuple[()]:
-        """Return nothing: a plain text has no boxes."""
+        """Return no boxes: a plain text has none."""
         return ()
 
 
@@ -55,7 +55,8 @@ class Place:
         source_index: Its index among the sources.
         span: Its span in the source's text, in code points.
         text: Exactly the source's text at the span.
-        whole_words: Whether it splits no word or number: "3 months" is in "13 months", but splits the number.
+        whole_words: Whether it starts and ends at word boundaries. "13 months" contains "3 months", but the place
+            starts inside the number.
         line: Line number, from 1.
         page: Page number, from 1; ``None`` without pages.
         boxes: Rectangles on the pages, each with a ``to_dict`` method; empty if the source has none.
@@ -115,17 +116,17 @@ class Verdict:
 
     Attributes:
         quote: The quote, as claimed.
-        status: ``exact``: a source contains it, code point by code point. ``near``: a source contains it in another
-            form, in parts with an ellipsis between them, or with words changed. ``absent``: neither.
+        status: ``exact``: a source contains the quote, code point by code point. ``near``: a source contains it in
+            another form, in parts separated by an ellipsis, or with changed words. ``absent``: neither.
         places: If exact, all places (at most ``MAX_PLACES``, whole words first); if near, one for each part.
         difference: If near, the difference word by word; else ``None``.
         forms: If near, the kinds of differences besides words, such as ``("case", "spaces")``.
         closest: If absent, the most similar passage; ``None`` if nothing is similar.
         similarity: Similarity of the quote and the text at its place, in [0, 1]: 1 if exact, 0 if nothing is similar.
         place_count: Total number of places.
-        offsets: For a citation with offsets: ``right``; ``repaired``: the first place has the correct offsets; or
-            ``wrong``: no exact match. ``None`` if no offsets were claimed.
-        note: A further remark as a sentence, or ``None``.
+        offsets: The check of the offsets of a citation: ``right``; ``repaired``: the first place has the correct
+            offsets; ``wrong``: there is no exact match. ``None`` if no offsets were claimed.
+        note: An additional remark as a sentence, or ``None``.
     """
 
     quote: str

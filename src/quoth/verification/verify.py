@@ -30,9 +30,9 @@ def verify(
     """Check whether texts contain claimed quotes.
 
     Args:
-        quotes: A text, whose parts in quotation marks are checked (all of it if there are none); or several quotes,
+        quotes: A text whose parts in quotation marks are checked (the whole text if there are none); or several quotes,
             each a string, a :class:`Claim`, or a mapping (``quote`` and ``source``, or a citation object).
-        texts: A text or several, documents, or texts by name.
+        texts: One or several texts or documents, or a mapping of names to texts.
 
     Returns:
         One verdict for each quote, in order.
@@ -48,7 +48,7 @@ def verify(
     claims = [claim_of(quote) for quote in (quoted(quotes) if isinstance(quotes, str) else quotes)]
     for number, claim in enumerate(claims, 1):
         if not claim.quote:
-            raise InputError(f"quote {number} must hold text, but is empty")
+            raise InputError(f"quote {number} must have text, but is empty")
     checks = [Check(claim) for claim in claims]
     names: list[tuple[str, str]] = []
     for batch in _batches(_sources(texts)):
