@@ -385,7 +385,8 @@ def test_problems_of_mrqa_are_reported(problems):
     assert problems(lines([MRQA[0], {**MRQA[1], "qas": wrong}, {"context": CAT, "qas": {}}]), "cats.jsonl") == [
         'line 2, question 1, id m1: the text at answer_start 10 must be "dog", but is "cat"; '
         "the context does not contain the text",
-        'line 2, question 2, id m2: answers must be a list or an object of lists, but is "cat"',
+        'line 2, question 2, id m2: answers must be a list or an object of lists, but is "cat"; '
+        "a plain text belongs in answer_text",
         'line 2, question 3, id m3: answer_start must be a whole number, but is "ten"',
         'line 2, question 4: must be an object, but is "Who?"',
         "line 3: qas must be a list, but is an object",
@@ -442,7 +443,11 @@ def test_a_lone_surrogate_is_kept(read):
             {"answers": None, "answer": []},
             'row 1, id q: key "answer" looks like an answer, but is not read; rename it to answers or remove it',
         ),
-        ({"answers": "cat"}, 'row 1, id q: answers must be a list or an object of lists, but is "cat"'),
+        (
+            {"answers": "cat"},
+            'row 1, id q: answers must be a list or an object of lists, but is "cat"; '
+            "a plain text belongs in answer_text",
+        ),
         ({"answers": {"text": "cat", "answer_start": [3]}}, 'row 1, id q: answers: text must be a list, but is "cat"'),
         (
             {"answers": {"text": ["cat"], "answer_start": []}},
@@ -465,7 +470,7 @@ def test_a_lone_surrogate_is_kept(read):
         ({"answers": answers((5, 3))}, "row 1, id q: the answer's text must be text, but is 5"),
         ({"answers": answers(("cat", "3"))}, 'row 1, id q: answer_start must be a whole number, but is "3"'),
         ({"answers": answers(("cat", True))}, "row 1, id q: answer_start must be a whole number, but is true"),
-        ({"answers": answers(("cat", float("nan")))}, "row 1, id q: answer_start must be a whole number, but is NaN"),
+        ({"answers": answers(("cat", float("nan")))}, "row 1, id q: answer_start must be a whole number, but is null"),
         (
             {"answers": answers(("cat", float("inf")))},
             "row 1, id q: answer_start must be a whole number, but is Infinity",

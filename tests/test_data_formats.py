@@ -93,6 +93,53 @@ def test_columns_of_json_are_rows(file):
     assert read_examples(file(pandas)) == wanted
 
 
+def test_json_of_pandas_in_other_orientations_is_read(file):
+    cells = {name: value for name, value in ROW.items() if name != "id"}
+    assert read_examples(file({"1": cells})) == [WHO]
+    assert read_examples(file({"columns": list(ROW), "index": [0], "data": [list(ROW.values())]})) == [WHO]
+
+
+def test_missing_values_of_pandas_are_null_in_json(file):
+    text = json.dumps([{**ROW, "title": float("nan"), "is_impossible": float("nan")}])
+    assert "NaN" in text
+    for content, name in ((text, "a.json"), (text[1:-1], "a.jsonl")):
+        assert read_examples(file(content, name)) == [WHO]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("True", "nan"), ("1.0", "0.0"), ("yes", "no"), ("WAHR", "FALSCH"), ("VRAI", "FAUX"), ("TRUE", "")]
+)
+def test_truth_values_of_tables_are_read(file, yes, no):
+    table = (
+        f"id,question,context,answer_text,answer_start,is_impossible\n1,Who?,{ANA},Ana,0,{no}\n2,Who?,{ANA},,,{yes}\n"
+    )
+    assert read_examples(file(table, "data.csv")) == [WHO, Example("2", "Who?", ANA, ())]
+
+
+def test_records_with_blank_cells_only_are_skipped(file):
+    table = f"id,question,context,answer_text,answer_start\n,,,,\n1,Who?,{ANA},Ana,0\n, ,,,\n"
+    assert read_examples(file(table, "data.csv")) == [WHO]
+
+
+def test_a_plain_text_in_the_column_answers_is_reported_and_repaired(quoth, file, tmp_path):
+    path = file(f"id,question,context,answers\n1,Who?,{ANA},Ana\n2,When?,{ANA},1903\n3,Why?,{ANA},\n", "data.csv")
+    first, _ = inspect(path).problems.lines()
+    assert 'is "Ana"; a plain text belongs in answer_text' in first
+    assert quoth("data", "repair", path, "-o", tmp_path / "o.json", "--log", tmp_path / "l")[0] == 0
+    assert [each.golds for each in read_examples(tmp_path / "o.json")] == [WHO.golds, (Gold("1903", 33),), ()]
+
+
+def test_an_empty_context_is_a_warning(lines):
+    for context, said in (("", "empty"), (" \u200b", "only white space")):
+        (line,) = lines([{**ROW, "context": context, "answers": []}], level="warning")
+        assert f"the context is {said}" in line
+
+
+def test_a_list_of_questions_under_another_name_is_reported(lines):
+    (line,) = lines({"data": [{"text": ANA, "questions": [{"q": "Who?"}]}]})
+    assert 'must have the key qas, but has "questions"; rename it' in line
+
+
 @pytest.mark.parametrize("sep", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("name", ["data.csv", "data.tsv"])
 def test_the_delimiter_is_inferred_from_the_header(file, sep, name):
@@ -181,6 +228,8 @@ def test_a_second_title_is_reported(lines):
         ("label", "Ana", "rename it to answer_text (a plain text"),
         ("goldAnswer", [{"text": "Ana", "answer_start": 0}], "rename it to answers or"),
         ("unanswerable", True, "rename it to is_impossible"),
+        ("has_answer", "true", "rename it to is_impossible"),
+        ("is_answer_absent", "0.0", "rename it to is_impossible"),
     ],
 )
 def test_a_key_that_looks_like_an_answer_but_is_not_read_is_an_error(lines, key, value, meant):
@@ -192,7 +241,7 @@ def test_a_key_that_looks_like_an_answer_but_is_not_read_is_an_error(lines, key,
     assert f'key "{key}"' in line
     if isinstance(value, str):
         (line,) = lines(f"id,question,context,{key}\n1,Who?,{ANA},{value}\n", "data.csv")
-        assert f'line 2, id 1: key "{key}" looks like an answer, but is not read; {meant}' in line
+        assert f' "{key}" looks like an answer, but is not read; {meant}' in line
 
 
 def test_names_of_columns_are_read_in_any_case(lines, tmp_path):
@@ -301,6 +350,13 @@ def test_an_export_of_a_labelling_tool_is_recognised(lines, record, tool, option
 )
 def test_a_difference_is_shown(wanted, there, said):
     assert said in compared(wanted, there)
+
+
+@pytest.mark.parametrize(("text", "said"), [("Fa\u0308hre", "NFD and NFC"), ("rope is", "ZERO WIDTH SPACE")])
+def test_a_difference_in_length_is_shown(lines, text, said):
+    context = "Fähre" if text != "rope is" else "rope\u200b is long"
+    line = lines([{**ROW, "context": context, "answers": {"text": [text], "answer_start": [0]}}])[0]
+    assert said in line
 
 
 @given(st.text(), st.text(min_size=1))

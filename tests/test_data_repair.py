@@ -163,6 +163,22 @@ def test_a_spreadsheet_with_names_of_its_own_is_repaired(quoth, tmp_path):
     assert golds == [["Ana Ribeiro"], [], ["1903"]]
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [{"answer": "the", "start": 24}],
+        {"text": "the", "start": 24, "end": 27},
+        {"span": ["the"], "answer_starts": [24]},
+    ],
+)
+def test_parts_of_an_answer_under_other_names_are_renamed(answers):
+    context = "Ana kept the boat, then the light."
+    fields, rules = repaired(row(context, answers=answers))
+    assert "names" in rules
+    (example,) = check([Row("row 1", fields)], Problems("f"))
+    assert example.golds == (Gold("the", 24),)
+
+
 def test_numbered_columns_are_several_answers(quoth, tmp_path):
     table = f"question,context,Answer 1,Answer 2\nWho?,{ANA},Ana Ribeiro,Ana\nWhen?,{ANA},1903,\nWhy?,{ANA},,\n"
     (tmp_path / "mine.csv").write_text(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from quoth.data.lookalikes import compared
+from quoth.data.lookalikes import alike_at, compared
 from quoth.data.rows import ACCEPTED, Problems, Row, answer_like, missing, near_miss, not_read, shown
 from quoth.inputs import EMPTY_QUESTION
 from quoth.records import Example, Gold
@@ -146,7 +146,8 @@ def _listed(answers: object, wrong: Wrong) -> list[object] | None:
     if isinstance(answers, list):
         return answers
     if not isinstance(answers, dict):
-        wrong.add(f"answers must be a list or an object of lists, but is {shown(answers)}", "answers are no list")
+        hint = "; a plain text belongs in answer_text" if isinstance(answers, str) else ""
+        wrong.add(f"answers must be a list or an object of lists, but is {shown(answers)}{hint}", "answers are no list")
         return None
     lists = []
     for key in ("text", "answer_start"):
@@ -200,7 +201,7 @@ def _misplaced(gold: Gold, context: str | None) -> tuple[str, str]:
         message = f"answer_start must be below the context's length ({len(context)}), but is {shown(start)}"
         cause = "answer_start beyond the context"
     else:
-        there = (context or "")[start : start + len(text)]
+        there = alike_at(context or "", start, text) or (context or "")[start : start + len(text)]
         message, cause = f"the text at answer_start {start} {compared(text, there)}", "misplaced answer"
     return (message if context is None else f"{message}; {_places(text, context)}"), cause
 

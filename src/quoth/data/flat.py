@@ -28,7 +28,13 @@ _LONGEST_CELL = 2**31 - 1  # the limit of the csv module is 131,072 characters b
 _HEADER = 10_000  # maximum length of the header, in characters
 _DELIMITERS = (",", ";", "\t", "|")
 TITLE_LINES = 6  # maximum number of lines among which the header is looked for
-TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
+# Truth values as text: of Python, pandas (0.0 and nan where a column has missing values), people, and Excel, which
+# writes them in the language of its user.
+TRUTHS: dict[str, bool | None] = {
+    **dict.fromkeys(("true", "1", "1.0", "yes", "y", "t", "wahr", "vrai", "vero", "verdadero", "verdadeiro"), True),
+    **dict.fromkeys(("false", "0", "0.0", "no", "n", "f", "falsch", "faux", "falso"), False),
+    **dict.fromkeys(("", "nan", "null", "none", "<na>"), None),
+}
 
 
 def read_jsonl(data: bytes, problems: Problems) -> Iterator[Row]:
@@ -135,14 +141,14 @@ def _known_names(names: Sequence[str]) -> list[str]:
 
 
 def _lines_and_cells(text: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with its first line. Blank lines are skipped."""
+    """Yield each record with its first line. Blank lines, and records with blank cells only, are skipped."""
     # newline="" keeps line ends in cells unchanged; strict detects quotes that are never closed.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     limit = csv.field_size_limit(_LONGEST_CELL)
     start = 1
     try:
         for cells in reader:
-            if cells:
+            if any(map(str.strip, cells)):
                 yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:
@@ -158,7 +164,7 @@ def _fields(cells: dict[str, str], where: str, problems: Problems) -> dict[str, 
         fields["is_impossible"] = TRUTHS.get(cells["is_impossible"].strip().lower(), cells["is_impossible"])
     if "answers" in cells:
         try:
-            fields["answers"] = parse_cell(cells["answers"]) if cells["answers"].strip() else []
+            fields["answers"] = _answers(cells["answers"])
         except ValueError as error:
             place = f"{where}, id {cells['id']}" if cells.get("id") else where
             problems.add(
@@ -166,3 +172,11 @@ def _fields(cells: dict[str, str], where: str, problems: Problems) -> dict[str, 
             )
             return None
     return fields
+
+
+def _answers(cell: str) -> object:
+    """Parse a cell with answers. A plain text is unchanged, so that the check reports it, and the repair reads it."""
+    stripped = cell.strip()
+    if not stripped:
+        return []
+    return parse_cell(cell) if stripped.startswith(("{", "[", "array(")) or stripped in ("null", "None") else cell

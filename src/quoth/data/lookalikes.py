@@ -14,6 +14,7 @@ _SINGLE = {
     **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
     "…": "...",
 }
+_LONGER = 10  # with twice its length, how many code points longer a text that looks alike may be
 _AROUND = 20  # number of code points shown on either side of a difference
 
 
@@ -56,6 +57,13 @@ def fold(text: str, *, case: bool = False) -> Folded:
         places.extend([place] * len(plain))
     places.append(len(text))
     return Folded("".join(pieces), places)
+
+
+def alike_at(context: str, start: int, text: str, *, case: bool = False) -> str | None:
+    """Return the text at a place of a context if it is the given text but for what folding ignores, else ``None``."""
+    there = context[start : start + 2 * len(text) + _LONGER]
+    found = fold(there, case=case).find_all(fold(text, case=case).text.strip())
+    return next((there[:end] for first, end in found if first == 0), None)
 
 
 @lru_cache(maxsize=4096)

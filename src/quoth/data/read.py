@@ -22,6 +22,7 @@ from quoth.data.texts import as_utf8, decode
 from quoth.errors import DataError
 from quoth.names import suggests_names
 from quoth.records import Example
+from quoth.text import is_blank
 
 _READERS: dict[str, Callable[[bytes, Problems], Iterator[Row]]] = {
     ".json": read_json,
@@ -111,6 +112,12 @@ def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding:
     rows = list(read_rows(name, problems, sep=sep, encoding=encoding))
     examples = check(rows, problems)
     _not_empty(examples, problems)
+    for row in rows:
+        if isinstance(context := row.fields.get("context"), str) and is_blank(context):
+            message = (
+                f"the context is {'empty' if not context else 'only white space'}, so that no question has an answer"
+            )
+            problems.warn(row.where, message, "empty context")
     unlabelled = [
         row.where for row in rows if row.fields.get("answers") is None and not row.fields.get("is_impossible")
     ]

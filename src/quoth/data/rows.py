@@ -20,7 +20,10 @@ ACCEPTED = "accepted answers"
 _MEANS = {
     "id": ("questionid", "qid", "queryid", "uid", "uuid", "guid", "exampleid"),
     "question": ("query", "querytext", "questiontext", "q"),
-    "context": ("passage", "paragraph", "text", "document", "article", "contexttext", "content", "body", "story"),
+    "context": (
+        *("passage", "paragraph", "text", "document", "article", "contexttext", "content", "body", "story"),
+        "storytext",
+    ),
     "answers": ("answer",),
     "data": ("examples", "rows", "questions", "items", "records"),
     "answer_start": ("start", "answerstarts", "offset", "begin", "startchar", "charstart"),
@@ -41,6 +44,8 @@ _ASIDE = frozenset(
     )
 )
 
+# Letters in names of fields that say whether there is an answer.
+_ABOUT_NONE = re.compile("answerable|impossible|noanswer|hasanswer|hasans$|absent")
 _WHOLE = re.compile(r"-?[0-9]{1,18}(\.0+)?")  # pandas writes integers as 12.0 if a column has missing values
 _SHOWN = 60
 _ALIKE = 3  # up to this many problems with the same cause have a line each
@@ -162,6 +167,8 @@ def _single_answer(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     if all(value is None or value == "" or value != value for value in answer.values()):
         return []
     start = whole(answer.get("answer_start"))
+    if str(start).lower() in ("nan", "<na>"):
+        start = None
     # An empty cell is no offset, like a missing column.
     return [{**answer, "answer_start": start} if start not in (None, "") else {"text": answer.get("text")}]
 
@@ -240,7 +247,7 @@ def other_names(names: Iterable[object]) -> dict[str, str]:
     if {"answers", "answer_text", "answer_start"} & set(given):
         return found
     starts = [other for other, letters in plain.items() if letters in ("answerstart", *_MEANS["answer_start"])]
-    words = {other for other, letters in plain.items() if re.search("answerable|impossible|noanswer", letters)}
+    words = {other for other, letters in plain.items() if _ABOUT_NONE.search(letters)}
     answers = [name for name in plain if answer_like(name) and name not in words and name not in starts]
     if len(answers) == 1 and len(starts) <= 1 and not words:
         found |= {answers[0]: "answers", **dict.fromkeys(starts, "answer_start")}
@@ -272,7 +279,7 @@ def answer_like(name: object) -> bool:
 def not_read(kind: str, name: str, value: object) -> str:
     """Return a message that a key or column that looks like an answer is not read, and the name to use instead."""
     words = re.sub(r"[^a-z]", "", str(name).lower())
-    if isinstance(value, bool) or "answerable" in words or "impossible" in words:
+    if isinstance(value, bool) or _ABOUT_NONE.search(words):
         meant = "is_impossible (true where the context does not answer)"
     elif isinstance(value, list | dict) or (isinstance(value, str) and value.lstrip()[:1] in ("{", "[")):
         meant = "answers"

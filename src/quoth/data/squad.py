@@ -56,7 +56,7 @@ def _is_lines(text: str, error: json.JSONDecodeError) -> bool:
 
 def _parts(document: object, problems: Problems) -> Iterator[Row]:
     if isinstance(document, dict):
-        if (rows := _columns(document)) is not None:
+        if (rows := _columns(document) or _of_pandas(document)) is not None:
             document = rows
         elif "data" in document and "annotations" not in document:
             document = document["data"]
@@ -77,6 +77,8 @@ def _parts(document: object, problems: Problems) -> Iterator[Row]:
             problems.add(f"row {number}", format_of)
         elif "qas" in part and "paragraphs" not in part:
             yield from spread([Row(f"row {number}", part)], problems)
+        elif "question" not in part and isinstance(part.get("questions"), list):
+            problems.add(f"row {number}", missing("key", "qas", part), "questions, not qas")
         elif "paragraphs" not in part and (_ROW_KEYS & part.keys() or near_miss("question", part)):
             yield Row(f"row {number}", part)
         else:
@@ -100,6 +102,20 @@ def _columns(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     if not all(isinstance(column, list) for column in columns) or len({*map(len, columns)}) != 1:
         return None
     return [dict(zip(document, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _of_pandas(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of JSON as pandas writes it with ``orient="split"`` or ``"index"``, an object for each id.
+
+    An id that is a key is the id of its row, unless the row has one.
+    """
+    columns, listed = document.get("columns"), document.get("data")
+    if isinstance(columns, list) and isinstance(listed, list) and all(isinstance(cells, list) for cells in listed):
+        return [dict(zip(columns, cells, strict=False)) for cells in listed]
+    rows = list(document.values())
+    if rows and all(isinstance(row, dict) and {"question", "context"} <= row.keys() for row in rows):
+        return [{"id": name, **row} for name, row in document.items()]
+    return None
 
 
 def _article(article: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Row]:

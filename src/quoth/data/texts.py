@@ -76,13 +76,13 @@ def _encoding(data: bytes) -> str | None:
 
 
 def parse_json(text: str) -> object:
-    """Parse a JSON text.
+    """Parse a JSON text. NaN, which pandas writes for a missing value, is ``None``.
 
     Raises:
         ValueError: If it is not JSON; a ``json.JSONDecodeError`` if the position is known.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=lambda name: None if name == "NaN" else float(name))
     except RecursionError:
         raise ValueError("is nested too deeply") from None
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from quoth.data.lookalikes import fold
+from quoth.data.lookalikes import alike_at, fold
 
 _FEW = 10  # maximum error of a start, in code points
 _CASED = ("LATIN", "GREEK", "CYRILLIC")
@@ -48,14 +48,12 @@ def places_of(context: str, text: str, start: int | None) -> Iterator[Place]:
 
 def _in_place(context: str, text: str, start: int) -> Iterator[Place]:
     """Yield the text at the start itself, if it is the answer but for its letters; then no other place is meant."""
-    there = context[start : start + 2 * len(text) + _FEW]
     for rule, case in (("look-alikes", False), ("case", True)):
-        for first, last in fold(there, case=case).find_all(fold(text, case=case).text.strip()):
-            if first == 0:
-                yield Place(rule, there[:last], start)
-                return
+        if (there := alike_at(context, start, text, case=case)) is not None:
+            yield Place(rule, there, start)
+            return
     for spelling in _spellings(text):
-        if there.startswith(spelling):
+        if context.startswith(spelling, start):
             yield Place("entities", spelling, start)
             return
 

@@ -12,11 +12,14 @@ from quoth.data.check import check
 from quoth.data.flat import TRUTHS
 from quoth.data.repair.places import places_of, whole_words
 from quoth.data.repair.rules import RULES, Change
-from quoth.data.rows import Problems, Row, numbered_answers, other_names, whole
+from quoth.data.rows import Problems, Row, near_miss, numbered_answers, other_names, whole
 
 # Texts that people write where there is no answer.
 _NO_ANSWER = frozenset(
-    ("", "n/a", "na", "none", "null", "nil", "no answer", "no_answer", "noanswer", "not answerable", "unanswerable")
+    (
+        *("", "n/a", "na", "none", "null", "nil", "nan", "no answer", "no_answer", "noanswer", "not answerable"),
+        "unanswerable",
+    )
 )
 _ID_NAMES = ("question_id", "qid", "questionId", "query_id")
 
@@ -127,7 +130,7 @@ class _RowRepair:
         if "values" not in self._rules:
             return
         impossible = self._fields.get("is_impossible")
-        if isinstance(impossible, str) or (type(impossible) is int and impossible in (0, 1)):
+        if isinstance(impossible, str) or (type(impossible) in (int, float) and impossible in (0, 1)):
             truth = TRUTHS.get(str(impossible).strip().lower(), impossible)
             if truth is not impossible:
                 self._note("values", "is_impossible", impossible, truth)
@@ -138,11 +141,12 @@ class _RowRepair:
             self._fields["title"] = str(title)
 
     def _repair_golds(self) -> None:
-        given = self._fields.get("answers")
+        before = len(self._changes)
+        given = self._named_parts(self._fields.get("answers"))
         golds = _listed(given)
         if golds is None or (_is_scalar(given) and "scalars" not in self._rules):
+            self._fields |= {"answers": given} if len(self._changes) > before else {}
             return
-        before = len(self._changes)
         if _is_scalar(given):
             self._note("scalars", "answers", given, golds)
         repaired: list[dict[str, Any]] = []
@@ -188,6 +192,21 @@ class _RowRepair:
             if (first, last) != (start, start + len(text)):
                 gold = self._placed(gold, field, "words", context[first:last], first)
         return gold
+
+    def _named_parts(self, answers: Any) -> Any:
+        """Return answers with text and start under their own names; they may be ``{"answer": ..., "start": ...}``."""
+        if "names" not in self._rules or not isinstance(answers, dict | list):
+            return answers
+        if isinstance(answers, list):
+            return [self._named_parts(each) if isinstance(each, dict) else each for each in answers]
+        names = {
+            near: name
+            for name in ("text", "answer_start")
+            if name not in answers and (near := near_miss(name, answers))
+        }
+        for other, name in names.items():
+            self._note("names", f"answers: {name}", other, name)
+        return {names.get(key, key): value for key, value in answers.items()}
 
     def _gold_values(self, gold: dict[str, Any], field: str, context: str) -> None:
         text, start = gold.get("text"), gold.get("answer_start")
