@@ -141,6 +141,78 @@ def test_doccano_has_its_question_beside_the_text_or_as_the_label(tmp_path):
     ]
 
 
+def label_studio_other(kind, value):
+    task = label_studio(0, 3, "Ana", ANA)
+    task["annotations"][0]["result"] = [{"type": kind, "value": value}]
+    return task
+
+
+def test_label_studio_hypertext_and_json_min_are_read(tmp_path):
+    paths = {"start": "/p[1]/text()[1]", "end": "/p[1]/text()[1]", "startOffset": 0, "endOffset": 3}
+    value = {**paths, "text": "Ana", "hypertextlabels": ["Answer"], "globalOffsets": {"start": 0, "end": 3}}
+    (example,) = examples_of([label_studio_other("hypertextlabels", value)], tmp_path)
+    assert example.golds == (Gold("Ana", 0),)
+    minimal = {"id": 4, "text": ANA, "question": "Who?", "annotation_id": 1, "lead_time": 1.5}
+    spans = [{"start": 0, "end": 3, "text": "Ana", "labels": ["Answer"]}]
+    records = [{**minimal, "answer": spans, "annotator": 1}, {**minimal, "annotator": 2}, {**minimal, "annotator": 3}]
+    (task,) = tasks_of(records, tmp_path)[0]
+    assert (task.id, task.labels) == ("4", (("1", (Gold("Ana", 0),)), ("2", ()), ("3", ())))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        ("hypertextlabels", {"start": "/p[1]", "text": "Ana"}, "must have start and end"),
+        ("textarea", {"text": ["Ana"]}, "an answer must be marked in the text, but there is a textarea"),
+    ],
+)
+def test_label_studio_answers_that_are_not_read_are_not_unanswerable(tmp_path, kind, value, said):
+    _, problems = tasks_of([label_studio_other(kind, value)], tmp_path)
+    assert said in problems.sentences()[0]
+
+
+def test_argilla_has_a_span_question_of_any_name(tmp_path):
+    record = {"id": "a", "fields": {"passage": ANA, "query": "Who?"}, "suggestions": {}}
+    spans = {"span": [{"value": [{"start": 0, "end": 3, "label": "x"}], "user_id": "u"}]}
+    rating = {"quality": [{"value": 5, "user_id": "u"}]}
+    (example,) = examples_of([{**record, "responses": spans | rating}], tmp_path)
+    assert (example.question, example.golds) == ("Who?", (Gold("Ana", 0),))
+    _, problems = tasks_of([{**record, "responses": rating}], tmp_path)
+    assert 'must have responses to a span question "answer", but has those to "quality"' in problems.sentences()[0]
+
+
+@pytest.mark.parametrize(
+    ("other", "golds", "said"),
+    [
+        ("Evidence", (Gold("Ana", 0),), 'only spans with the label "Answer" are read'),
+        ("Answer", (Gold("Ana", 0), Gold("1903", 33)), None),
+    ],
+)
+def test_spans_of_other_labels_are_not_answers(tmp_path, other, golds, said):
+    record = {"id": 1, "text": ANA, "question": "Who?", "label": [[0, 3, "Answer"], [33, 37, other]]}
+    tasks, problems = tasks_of([record], tmp_path)
+    assert tasks[0].labels[0][1] == golds
+    assert [said in line for line in problems.lines("warning")] == [True] * (said is not None)
+
+
+def test_old_exports_of_doccano_are_read(tmp_path):
+    mark = {"label": 3, "start_offset": 22, "end_offset": 27, "user": 1}
+    (example,) = examples_of([{"id": 1, "text": ANA, "annotations": [mark], "meta": {"question": "Where?"}}], tmp_path)
+    assert example.golds == (Gold("Natal", 22),)
+
+
+def test_annotators_with_ids_of_their_own_are_joined(quoth, tmp_path):
+    for name, number, end in (("ana", 1, 3), ("ben", 91, 11)):
+        records = [
+            {"id": number, "text": ANA, "question": "Who?", "label": [[0, end, "ANSWER"]]},
+            {"id": number + 1, "text": ANA, "question": "Where?", "label": [[22, 27, "ANSWER"]]},
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, records)))
+    status, printed, _ = quoth(tmp_path / "ana.jsonl", tmp_path / "ben.jsonl", "-o", tmp_path / "out.json")
+    assert (status, "agreement on 2 questions" in printed) == (0, True)
+    assert [example.id for example in read_examples(tmp_path / "out.json")] == ["1", "2"]
+
+
 def test_argilla_has_responses_in_records_and_in_columns(tmp_path):
     span = {"start": 0, "end": 3, "label": "answer"}
     fields = {"context": ANA, "question": "Who?"}

@@ -18,7 +18,9 @@ def format_of(fields: Mapping[str, Any]) -> Name | None:
         return "label-studio"
     if "fields" in keys and keys & {"responses", "suggestions"}:
         return "argilla"
-    if "text" in keys and "context" not in keys and keys & {"label", "labels", "entities"}:
+    if {"annotator", "annotation_id"} <= keys:  # JSON-MIN
+        return "label-studio"
+    if "text" in keys and "context" not in keys and keys & {"label", "labels", "entities", "annotations"}:
         return "doccano"
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -82,6 +82,8 @@ class Merged:
 def join_files(files: Sequence[Sequence[Task]], names: Sequence[str], problems: Problems) -> list[Task]:
     """Join the files of several annotators by question id; each file has the labels of one annotator.
 
+    Tools give ids of their own: a question with another id is the one with the same text and context, if there is one.
+
     Args:
         files: The tasks of each file.
         names: The names of the annotators, one for each file.
@@ -91,15 +93,22 @@ def join_files(files: Sequence[Sequence[Task]], names: Sequence[str], problems: 
         return list(files[0])
     joined: dict[str, Task] = {}
     for name, tasks in zip(names, files, strict=True):
+        of_texts = {(task.question, task.context): key for key, task in joined.items()}
         for task in tasks:
             labels = tuple((f"{name}: {who}" if who else name, golds) for who, golds in task.labels)
+            texts = (task.question, task.context)
             first = joined.get(task.id)
-            if first and (first.question, first.context) != (task.question, task.context):
-                message = f"must have the same question and context as {first.where} in the first file, but has others"
-                problems.add(f"{name}: {task.where}, id {task.id}", message, "another question of the same id")
-                continue
-            earlier = first.labels if first else ()
-            joined[task.id] = Task(task.where, task.id, task.question, task.context, task.title, earlier + labels)
+            if first is None or (first.question, first.context) != texts:
+                same = joined.get(of_texts.get(texts, ""))
+                if first and not same:
+                    message = f"must have the same question and context as {first.where}, but has others"
+                    problems.add(f"{name}: {task.where}, id {task.id}", message, "another question of the same id")
+                    continue
+                first = same
+            if first:
+                joined[first.id] = replace(first, labels=first.labels + labels)
+            else:
+                joined[task.id] = replace(task, labels=labels)
     return list(joined.values())
 
 

@@ -27,26 +27,45 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
         found = texts(fields, where, problems)
         if found is None:
             continue
-        labels = [(who, list(_marks(value, where, problems))) for who, value in _responses(record)]
+        labels = [(who, list(_marks(value, where, problems))) for who, value in _responses(record, where, problems)]
         yield Raw(where, identifier(fields, record), *found, labels)
 
 
-def _responses(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+def _responses(record: Mapping[str, Any], where: str, problems: Problems) -> Iterator[tuple[str, object]]:
+    """Yield user and spans of each response to the span question: ``answer``, else the only one with lists."""
     responses = record.get("responses")
     if isinstance(responses, dict):
-        for response in responses.get(QUESTION) or []:
-            if response.get("status", "submitted") == "submitted":
-                yield str(response.get("user_id", "")), response.get("value")
+        asked = {
+            name: [
+                (str(each.get("user_id", "")), each.get("value"))
+                for each in given or []
+                if each.get("status", "submitted") == "submitted"
+            ]
+            for name, given in responses.items()
+        }
+    else:
+        asked = {}
+        for column in record:
+            if (name := str(column).removesuffix(".responses")) != column:
+                values = record[column] or []
+                users = record.get(f"{column}.users") or [""] * len(values)
+                asked[name] = list(zip(map(str, users), values, strict=False))
+    if QUESTION in asked:
+        yield from asked[QUESTION]
         return
-    values = record.get(f"{QUESTION}.responses") or []
-    users = record.get(f"{QUESTION}.responses.users") or [""] * len(values)
-    yield from zip(map(str, users), values, strict=False)
+    spans = [name for name, given in asked.items() if given and all(isinstance(value, list) for _, value in given)]
+    if len(spans) == 1:
+        yield from asked[spans[0]]
+    elif any(asked.values()):
+        names = ", ".join(map(shown, asked))
+        message = f"must have responses to a span question {shown(QUESTION)}, but has those to {names}"
+        problems.add(where, message, "no span question")
 
 
 def _marks(value: object, where: str, problems: Problems) -> Iterator[Marked]:
     for span in value if isinstance(value, list) else []:
         if isinstance(span, dict) and type(span.get("start")) is int and type(span.get("end")) is int:
-            yield Marked(span["start"], span["end"], span.get("text"))
+            yield Marked(span["start"], span["end"], span.get("text"), str(span.get("label") or ""))
         else:
             problems.add(where, f"a span must have start and end, but is {shown(span)}", "no span")
 

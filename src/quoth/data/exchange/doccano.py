@@ -1,7 +1,8 @@
 """doccano: JSON lines of sequence labelling, with the question as metadata or as the label; code points.
 
 Source: doccano's documentation, "Export dataset": ``{"text", "label": [[start, end, name]]}``, or with relations
-``{"text", "entities": [{"start_offset", "end_offset", "label"}]}``.
+``{"text", "entities": [{"start_offset", "end_offset", "label"}]}``. Old versions call
+``entities`` ``annotations``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
         marks = _marks(record, where, problems)
         if "question" in fields:
             if (found := texts(fields, where, problems)) is not None:
-                spans = None if marks is None else [mark for mark, _ in marks]
+                spans = None if marks is None else [mark._replace(label=label) for mark, label in marks]
                 yield Raw(where, identifier(fields), *found, [] if spans is None else [(_who(fields), spans)])
             continue
         asked: dict[str, list[Marked]] = {}
@@ -47,7 +48,9 @@ def _who(fields: Mapping[str, Any]) -> str:
 
 
 def _marks(record: Mapping[str, Any], where: str, problems: Problems) -> list[tuple[Marked, str]] | None:
-    listed = next((record[name] for name in ("label", "labels", "entities") if record.get(name) is not None), None)
+    listed = next(
+        (record[name] for name in ("label", "labels", "entities", "annotations") if record.get(name) is not None), None
+    )
     if listed is None:
         return None
     marks: list[tuple[Marked, str]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from quoth.data.rows import Problems, shown
+from quoth.data.rows import Problems, other_names, shown
 
 _CONTEXTS = ("text", "context", "passage", "document")
 
@@ -21,8 +21,10 @@ def objects(records: Iterable[object], problems: Problems) -> Iterator[tuple[str
 
 def texts(fields: Mapping[str, Any], where: str, problems: Problems) -> tuple[str, str, str] | None:
     """Return question, context and title; ``None`` if question or context is missing, which is reported."""
-    question = fields.get("question")
-    context = next((fields[name] for name in _CONTEXTS if isinstance(fields.get(name), str)), None)
+    known = other_names(fields)
+    question = fields.get("question", next((fields[name] for name in known if known[name] == "question"), None))
+    contexts = (*_CONTEXTS, *(name for name in known if known[name] == "context"))
+    context = next((fields[name] for name in contexts if isinstance(fields.get(name), str)), None)
     title = fields.get("title")
     if isinstance(question, str) and context is not None:
         return question, context, title if isinstance(title, str) else ""

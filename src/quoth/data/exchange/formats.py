@@ -74,6 +74,8 @@ def read_tasks(source: str, problems: Problems, format_name: str | None = None) 
         if name in _READERS:
             return []
     examples = check(read_rows(source, problems), problems)
+    if problems.errors:
+        problems.warn("", "first repair what is unambiguous with: quoth data repair FILE -o OUT.json")
     return [
         Task(f"question {number}", each.id, each.question, each.context, each.title, _labels(each))
         for number, each in enumerate(examples, 1)

@@ -2,11 +2,12 @@
 
 Source: labelstud.io, "Export annotations" and "Import data"; a labelling configuration with ``<Labels name="answer"
 toName="text">``. An annotation without results means "no answer". Old versions count UTF-16 code units.
+JSON-MIN, with a record for each annotation, is read as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from quoth.data.exchange.fields import identifier, objects, texts
@@ -17,7 +18,7 @@ from quoth.records import Example
 
 def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
     """Yield a task for each record. Cancelled annotations and predictions are ignored."""
-    for where, task in objects(records, problems):
+    for where, task in _tasks(objects(records, problems)):
         data = task.get("data")
         if not isinstance(data, dict):
             problems.add(where, "must have data with a text and a question, but has none")
@@ -33,6 +34,30 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
         yield Raw(where, number, *found, labels)
 
 
+def _tasks(records: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield tasks, with the records of JSON-MIN as such: their spans are columns, and each annotation has a record."""
+    minimal: dict[str, dict[str, Any]] = {}
+    for where, record in records:
+        if "data" in record or "annotation_id" not in record:
+            yield where, record
+            continue
+        columns = {name: value for name, value in record.items() if _has_spans(value)}
+        result = [{"type": "labels", "value": span} for spans in columns.values() for span in spans]
+        annotation = {"completed_by": record.get("annotator", ""), "result": result}
+        data = {name: value for name, value in record.items() if name not in columns}
+        key = str(record.get("id", where))
+        if key in minimal:
+            minimal[key]["annotations"].append(annotation)
+        else:
+            minimal[key] = {"where": where, "data": data, "annotations": [annotation]}
+    for task in minimal.values():
+        yield task["where"], task
+
+
+def _has_spans(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) and "start" in each for each in value)
+
+
 def _annotator(annotation: Mapping[str, Any]) -> str:
     who = annotation.get("completed_by", "")
     return str(who.get("email", who.get("id", "")) if isinstance(who, dict) else who)
@@ -41,12 +66,20 @@ def _annotator(annotation: Mapping[str, Any]) -> str:
 def _marks(annotation: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Marked]:
     for result in annotation.get("result") or []:
         value = result.get("value") or {}
-        if type(value.get("start")) is int and type(value.get("end")) is int:
-            yield Marked(value["start"], value["end"], value.get("text"))
-        elif result.get("type") == "labels":
-            problems.add(where, "a labels result must have start and end in its value, but has not", "no start and end")
+        place = value.get("globalOffsets") or value  # hypertext has paths as start and end
+        kind = str(result.get("type"))
+        if type(place.get("start")) is int and type(place.get("end")) is int:
+            names = value.get(kind) or value.get("labels") or []
+            yield Marked(place["start"], place["end"], value.get("text"), str(names[0]) if len(names) == 1 else "")
+        elif kind.endswith("labels"):
+            message = f"a {kind} result must have start and end in its value, but has not"
+            problems.add(where, message, "no start and end")
+        elif kind == "textarea":
+            message = (
+                "an answer must be marked in the text, but there is a textarea; mark it, or export without textareas"
+            )
+            problems.add(where, message, "a textarea")
         else:
-            kind = result.get("type")
             problems.warn(where, f"a result of the type {kind} is not read: only labels on the text are", "not labels")
 
 

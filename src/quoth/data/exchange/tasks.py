@@ -21,11 +21,13 @@ class Marked(NamedTuple):
         start: Start, in the tool's unit.
         end: End, in the same unit, exclusive.
         text: The text of the span; ``None`` if the tool does not export it.
+        label: The name of its label; ``""`` if it has none.
     """
 
     start: int
     end: int
     text: str | None
+    label: str = ""
 
 
 class Raw(NamedTuple):
@@ -66,7 +68,7 @@ def placed(tasks: Iterable[Raw], problems: Problems) -> list[Task]:
     The unit that fits most spans of a file (code points, UTF-8 bytes, UTF-16 code units, other line ends) is tried
     first. A span that fits no unit is reported, and its task is skipped. Without a text, offsets are code points.
     """
-    raws = list(tasks)
+    raws = _answers_only(list(tasks), problems)
     units = Counter(
         unit for raw in raws for _, marks in raw.labels for mark in marks for unit, _ in _fitting(raw.context, mark)
     )
@@ -92,6 +94,24 @@ def placed(tasks: Iterable[Raw], problems: Problems) -> list[Task]:
         if not wrong:
             found.append(Task(*raw[:5], tuple(labels)))
     return found
+
+
+def _answers_only(raws: list[Raw], problems: Problems) -> list[Raw]:
+    """Return the tasks without the spans of other labels than "answer", if there are several; both is reported."""
+    names = sorted({mark.label for raw in raws for _, marks in raw.labels for mark in marks} - {""})
+    if len(names) < 2:
+        return raws
+    answers = [name for name in names if name.strip().lower() in ("answer", "answers", "ans")]
+    if len(answers) != 1:
+        problems.warn("", f"spans have the labels {', '.join(map(shown, names))}; all of them are read as answers")
+        return raws
+    others = ", ".join(shown(name) for name in names if name != answers[0])
+    problems.warn("", f"only spans with the label {shown(answers[0])} are read as answers, not those with {others}")
+
+    def kept(marks: Sequence[Marked]) -> list[Marked]:
+        return [mark for mark in marks if mark.label in ("", answers[0])]
+
+    return [raw._replace(labels=[(who, kept(marks)) for who, marks in raw.labels]) for raw in raws]
 
 
 def _fitting(context: str, mark: Marked) -> Iterator[tuple[str, Gold]]:
