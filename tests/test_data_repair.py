@@ -370,6 +370,21 @@ def test_written_rows_are_read_back(tmp_path_factory, given, suffix):
     assert read_examples(path) == given
 
 
+def test_version_2_has_is_impossible_for_every_question(tmp_path):
+    given = [Example("1", "Who?", ANA, (Gold("Ana", 0),)), Example("2", "Why?", ANA, ()), Example("3", "?", ANA)]
+    write_rows([row_of(example) for example in given], tmp_path / "a.json")
+    document = json.loads((tmp_path / "a.json").read_text())
+    (paragraph,) = document["data"][0]["paragraphs"]
+    assert document["version"] == "v2.0"
+    assert [asked.get("is_impossible") for asked in paragraph["qas"]] == [False, True, None]
+
+
+def test_names_of_columns_can_be_made_safe_for_spreadsheets(tmp_path):
+    row = row_of(Example("1", "Who?", ANA, ()))
+    write_rows([Row("row 1", {**row.fields, "=1+1": "x"})], tmp_path / "a.csv", excel_safe=True)
+    assert (tmp_path / "a.csv").read_text().splitlines()[0].endswith(",'=1+1")
+
+
 def test_tables_can_be_made_safe_for_spreadsheets(tmp_path):
     example = Example("=1", "-Who?", "+Ana@", (Gold("Ana", 1),), "@T")
     write_rows([row_of(example)], tmp_path / "a.csv", excel_safe=True)

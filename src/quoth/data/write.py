@@ -97,25 +97,28 @@ _ANSWER = {"text", "answer_start"}
 
 
 def _nested(rows: Sequence[Row]) -> str:
+    is_second = any(row.fields.get("is_impossible") or _golds(row.fields) == [] for row in rows)
     articles = [
-        {"title": title or "", "paragraphs": _paragraphs(list(group))}
+        {"title": title or "", "paragraphs": _paragraphs(list(group), is_second)}
         for title, group in groupby(rows, key=lambda row: row.fields.get("title"))
     ]
-    is_second = any(row.fields.get("is_impossible") or _golds(row.fields) == [] for row in rows)
     return json.dumps({"data": articles, "version": "v2.0" if is_second else "1.1"})
 
 
-def _paragraphs(rows: list[Row]) -> list[dict[str, Any]]:
+def _paragraphs(rows: list[Row], is_second: bool) -> list[dict[str, Any]]:
     return [
-        {"context": context, "qas": [_question(row.fields) for row in group]}
+        {"context": context, "qas": [_question(row.fields, is_second) for row in group]}
         for context, group in groupby(rows, key=lambda row: row.fields.get("context"))
     ]
 
 
-def _question(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _question(fields: Mapping[str, Any], is_second: bool) -> dict[str, Any]:
+    """Return a question; in version 2.0 always with ``is_impossible``, which other programs rely on."""
     question = {key: value for key, value in _visible(fields).items() if key not in ("context", "title", *NOT_MOVED)}
     if (golds := _golds(fields)) is not None:
         question["answers"] = golds
+        if is_second and question.get("is_impossible") is None and isinstance(golds, list):
+            question["is_impossible"] = not golds
     return question
 
 
@@ -143,7 +146,7 @@ def _table(rows: Sequence[Row], delimiter: str, excel_safe: bool) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
     safe = _safe if excel_safe else str
-    writer.writerow([*first, *last, *others])
+    writer.writerow([safe(name) for name in (*first, *last, *others)])
     for row, each in zip(rows, golds, strict=True):
         start, end = [[_cell(row.fields.get(key)) for key in keys] for keys in (first, others)]
         if last == ["answers"]:
