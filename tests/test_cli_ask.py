@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -538,3 +539,33 @@ def test_a_very_long_text_is_searched_first_and_the_command_says_so(quoth):
     assert (json.loads(out)["skipped"], err) == (0, "")
     for wrong in ("0", "some", "-1"):
         assert "--passages must be an integer of at least 1, or all" in quoth(*words, "--passages", wrong)[2]
+
+
+def test_long_reading_is_announced_with_its_cost_and_the_way_to_read_less(capsys):
+    from quoth.cli.progress import announced
+
+    for total, said in ((20, ""), (20_000, "; --passages 20 reads less\n")):
+        with announced("--passages 20 reads less") as progress:
+            time.sleep(0.01)
+            for done in (10, total):
+                progress(done, total)
+        err = capsys.readouterr().err
+        assert err.endswith(said)
+        assert bool(re.fullmatch(r"Reading 20,000 passages takes about \d+ seconds; .*\n", err)) == bool(said)
+
+
+def test_the_progress_of_one_answer_may_stop_it():
+    from support.readers import tiny_reader
+
+    reader, text = tiny_reader("wordpiece"), "The keeper was Ana. " * 2_000
+    seen = []
+    prediction = reader.answer("Who was it?", text, progress=lambda done, total: seen.append((done, total)))
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert len(seen) > 2
+    assert seen[-1] == (prediction.windows, prediction.windows)
+
+    def stop(done, total):
+        raise InterruptedError(f"{done} of {total}")
+
+    with pytest.raises(InterruptedError, match=f"{seen[0][0]} of {prediction.windows}"):
+        reader.answer("Who was it?", text, progress=stop)

@@ -96,6 +96,21 @@ def test_long_question():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_long_question_is_read_in_longer_windows(kind):
+    reader = tiny_reader(kind)
+    narrow = reader.with_settings(replace(reader.settings, widens=False))
+    question = " ".join(["keeper"] * (18 if kind == "wordpiece" else 12)) + " " + QUESTION
+    wide, usual = (each.answer(question, CONTEXT * 4) for each in (reader, narrow))
+    assert wide.windows < usual.windows / 2
+    long = [len(window) for window in reader.windower.windows(wide.example)]
+    assert reader.settings.max_tokens < max(long) <= 2 * reader.settings.max_tokens
+    together = [Example(str(n), question, CONTEXT * n) for n in (1, 4, 2)]
+    mixed = [*together, Example("short", QUESTION, CONTEXT)]
+    for example, prediction in zip(mixed, reader.answer_all(mixed), strict=True):
+        assert prediction.answers == reader.answer(example.question, example.contexts).answers
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_best_among_several_contexts(kind):
     reader = tiny_reader(kind)
     contexts = [CONTEXT[:40], "", CONTEXT, "Ana Ribeiro", "  "]

@@ -150,6 +150,34 @@ def test_a_long_question_is_rejected_with_its_id():
         cutter.windows(example("the " * 29, "the", id="q9"))
 
 
+@pytest.mark.parametrize(("positions", "length"), [(512, 48), (47, 32), (40, 32), (31, 32)])
+def test_the_windows_of_a_long_question_are_longer_if_the_network_allows_it(positions, length):
+    tried = []
+
+    def longest(tokens):
+        tried.append(tokens)
+        return min(tokens, positions)
+
+    usual = windower(max_tokens=32, overlap=8)
+    wide = Windower(usual.tokenizer, max_tokens=32, overlap=8, longest=longest)
+    short, long = example("the " * 13), example("the " * 26)
+    assert [window.ids.tolist() for window in wide.windows(short)] == [w.ids.tolist() for w in usual.windows(short)]
+    assert not tried, "the network need not be asked"
+    windows = wide.windows(long)
+    assert max(map(len, windows)) == length
+    assert tried == [48], "26 tokens, 3 special ones and half of 32, in whole registers"
+    assert len(windows) == (7 if length == 48 else 73)
+    read = sorted({index for w in windows for index in range(w.first_token, w.first_token + len(w.context_tokens))})
+    assert read == list(range(len(windows[0].context)))
+
+
+def test_the_windows_of_a_very_long_question_have_a_limit():
+    cutter = Windower(tiny_tokenizer("wordpiece"), max_tokens=32, overlap=8, longest=lambda tokens: tokens)
+    assert max(map(len, cutter.windows(example("the " * 60)))) == 64
+    with pytest.raises(QuestionTooLongError, match="in a window of 64 tokens, but has 61 tokens and 3 special ones"):
+        cutter.windows(example("the " * 61))
+
+
 def test_the_overlap_is_reduced_for_a_long_question():
     cutter = windower(max_tokens=32, overlap=24)
     windows = cutter.windows(example("the " * 19))  # leaves 10 tokens for the context

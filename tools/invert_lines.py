@@ -296,7 +296,7 @@ ROWS = (
     Row("dropin/legacy.py", 'same["score"] += score', 'same["score"] = score', "test_dropin.py -k compat"),
     Row("dropin/legacy.py", "if allowed[first] and allowed[last]:", "if allowed[first]:", "test_dropin.py -k compat"),
     Row("dropin/legacy.py", "null = min(null,", "null = max(null,", "test_dropin.py -k compat"),
-    Row("dropin/lengths.py", "tokens <= positions", "tokens >= positions", "test_dropin.py -k positions"),
+    Row("lengths.py", "self._fits < tried < self._fails", "tried < self._fits", "test_dropin.py -k positions"),
     Row(
         "calibrating/operating_points.py",
         "hits >= precision * given",

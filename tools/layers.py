@@ -34,6 +34,7 @@ LAYERS = (
     ("data", "documents", "evaluation", "reading", "verification"),
     ("engines",),
     ("asked", "store", "stream"),
+    ("lengths",),
     ("reader",),
     ("calibrating", "corpus", "drawing", "dropin", "engine_benchmark", "tables"),
     ("adapters", "export", "exporting", "tracking", "training"),

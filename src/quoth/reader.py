@@ -13,6 +13,7 @@ from quoth.asked import Asked, as_example, as_examples, is_live
 from quoth.engines import Engine
 from quoth.engines.select import ENGINES, no_such_engine
 from quoth.errors import ConfigError, QuothError
+from quoth.lengths import WindowLengths
 from quoth.names import suggests_names
 from quoth.reading import (
     DecodeSettings,
@@ -53,7 +54,7 @@ class Reader:
         """Create a reader from its parts. It can be neither pickled nor saved; most callers should use :meth:`load`."""
         self.settings = settings
         self.engine = engine
-        self.windower = Windower(tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
+        self.windower = self._windower(tokenizer)
 
     @cached_property
     def engine(self) -> Engine:
@@ -63,8 +64,17 @@ class Reader:
     @cached_property
     def windower(self) -> Windower:
         """The windower of this reader."""
-        tokenizer = self._loaded_from().load_once().tokenizer
-        return Windower(tokenizer, max_tokens=self.settings.max_tokens, overlap=self.settings.overlap)
+        return self._windower(self._loaded_from().load_once().tokenizer)
+
+    def _windower(self, tokenizer: Tokenizer) -> Windower:
+        settings = self.settings
+        lengths = WindowLengths(tokenizer, self.engine, settings.max_tokens) if settings.widens else None
+        return Windower(
+            tokenizer,
+            max_tokens=settings.max_tokens,
+            overlap=settings.overlap,
+            longest=lengths.longest if lengths else None,
+        )
 
     @classmethod
     @suggests_names
@@ -177,6 +187,7 @@ class Reader:
         min_probability: float | None = None,
         overlapping: bool = False,
         passages: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Prediction:
         """Answer one question from one or more contexts, with the best answers over all of them.
 
@@ -192,6 +203,8 @@ class Reader:
                 distinct, and each has the other spans of the same answer as ``variants`` and ``places``.
             passages: Maximum number of windows to read, selected by a full-text search for the question's words; all
                 windows if ``None``. ``prediction.skipped`` is the number of windows that were not read.
+            progress: Called after each batch with the number of windows read so far, and of all that will be read. It
+                may raise an exception to stop.
 
         Returns:
             A prediction with its answers, best first; ``context_index`` is the index of the context that an answer
@@ -219,7 +232,7 @@ class Reader:
         if passages is not None and passages < 1:
             raise ConfigError(f"passages must be at least 1, but is {passages}")
         chosen = windows if passages is None else best_windows(windows, passages)
-        prediction = decode(example, Stream(self.windower, self.engine, unbatch).run(chosen), settings)
+        prediction = decode(example, Stream(self.windower, self.engine, unbatch).run(chosen, progress), settings)
         return replace(prediction, skipped=skipped) if (skipped := len(windows) - len(chosen)) else prediction
 
     @suggests_names

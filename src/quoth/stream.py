@@ -83,11 +83,18 @@ class Stream(Generic[T]):
     reduce: Callable[[WindowBatch, SpanLogits], Sequence[T]]
     block_characters: int = BLOCK_CHARACTERS
 
-    def run(self, windows: Sequence[Window]) -> list[T]:
-        """Run some windows without threads, and return their reduced logits."""
+    def run(self, windows: Sequence[Window], progress: Callable[[int, int], None] | None = None) -> list[T]:
+        """Run some windows without threads, and return their reduced logits.
+
+        Args:
+            windows: The windows.
+            progress: Called after each batch with the number of windows that were run, and of all.
+        """
         found: dict[Window, T] = {}
         for batch in self._batches(windows):
             found.update((item.window, item) for item in self.reduce(batch, self.engine.run(batch)))
+            if progress is not None:
+                progress(len(found), len(windows))
         return [found[window] for window in windows]
 
     def read(

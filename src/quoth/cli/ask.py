@@ -108,6 +108,7 @@ def ask(
         raise ConfigError("--corpus and --context or --text must not be given together")
     most = _passages(passages)
     sources = read_sources(context or [], text or []) if corpus is None else []
+    from quoth.cli.progress import announced
     from quoth.reader import Reader
 
     loaded = Reader.load(reader, engine=engine, precision=precision)
@@ -127,17 +128,19 @@ def ask(
         )
         return
     texts = [source.text for source in sources]
-    prediction = loaded.answer(
-        question,
-        texts,
-        passages=_worth_reading(loaded, question, texts) if passages is None else most,
-        top_k=top_k,
-        overlapping=overlapping,
-        min_probability=min_probability,
-        null_threshold=options.null_threshold(null_threshold),
-        # No span is longer than a window.
-        max_answer_tokens=max_answer_tokens and min(max_answer_tokens, loaded.settings.max_tokens),
-    )
+    with announced(f"--passages {_BEST_WINDOWS} reads only the best {_BEST_WINDOWS}") as progress:
+        prediction = loaded.answer(
+            question,
+            texts,
+            passages=_worth_reading(loaded, question, texts) if passages is None else most,
+            top_k=top_k,
+            overlapping=overlapping,
+            min_probability=min_probability,
+            null_threshold=options.null_threshold(null_threshold),
+            # No span is longer than a window.
+            max_answer_tokens=max_answer_tokens and min(max_answer_tokens, loaded.settings.max_tokens),
+            progress=progress,
+        )
     if prediction.skipped:
         total = prediction.windows + prediction.skipped
         note(f"read {prediction.windows:,} of {total:,} passages; to read all of them, use --passages all")

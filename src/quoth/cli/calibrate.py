@@ -73,7 +73,7 @@ def calibrate(
     Example: [cyan]quoth calibrate reader --data held-out.json --unanswerable pairs.json --max-cost 0.3[/cyan]
     """
     from quoth.calibrating import calibrate as run
-    from quoth.cli.evaluate import reading_bar
+    from quoth.cli.progress import reading_bar
     from quoth.errors import ConfigError
     from quoth.evaluation.plots import check_plot, plot_bins
 
@@ -113,7 +113,7 @@ def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: 
     """Fit and store the settings for a corpus, on every n-th question, with a minimum F1 of correct answers."""
     from quoth.calibrating.corpus_fit import fit_corpus
     from quoth.calibrating.run import opened_for
-    from quoth.cli.evaluate import reading_bar
+    from quoth.cli.progress import reading_bar
     from quoth.corpus import Corpus
     from quoth.data import read_examples
     from quoth.data.provenance import DataSet

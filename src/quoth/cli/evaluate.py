@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quoth.cli import options
-from quoth.cli.console import note, stderr
+from quoth.cli.console import note
 
 if TYPE_CHECKING:
     from quoth.drawing.report import Mistakes
@@ -87,6 +86,7 @@ def evaluate(
     Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1 --slices --errors wrong.jsonl[/cyan]
     """
     from quoth.cli.outputs import check_different
+    from quoth.cli.progress import reading_bar
     from quoth.cli.score import print_report
     from quoth.data import read_examples
     from quoth.data.labels import read_labels
@@ -151,6 +151,7 @@ def _against(name: str | None, examples: Sequence[Example], report: Report, unit
     """Compare a report with that of another reader."""
     if name is None:
         return None
+    from quoth.cli.progress import reading_bar
     from quoth.evaluation import compare
     from quoth.evaluation import evaluate as evaluate_reader
     from quoth.reader import Reader
@@ -203,6 +204,7 @@ def _over_corpus(
 ) -> Report:
     """Evaluate a reader with a corpus, and print the scores."""
     from quoth.cli.console import print_json
+    from quoth.cli.progress import reading_bar
     from quoth.cli.score import print_report
     from quoth.corpus import Corpus
     from quoth.corpus.corpus import corpus_decode
@@ -253,18 +255,6 @@ def _plot(report: Report, plot: str, into_folder: bool) -> None:
     else:
         plot_reliability(report.calibration, plot)
         note(f"Reliability diagram: {plot}")
-
-
-@contextmanager
-def reading_bar(total: int | None = None) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on a terminal; yield a function of the number of examples so far, and the total number."""
-    from rich.progress import Progress
-
-    # Answers arrive in batches, so the remaining time is estimated from many of them.
-    bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
-    with bar:
-        task = bar.add_task("Reading", total=total)
-        yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

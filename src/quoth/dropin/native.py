@@ -54,7 +54,7 @@ class ExactReader:
     def _changed(self, max_tokens: int, overlap: int, whole_words: bool) -> Reader:
         stored = self._reader.settings
         decode = replace(stored.decode, whole_words=whole_words)
-        settings = replace(stored, max_tokens=max_tokens, overlap=overlap, decode=decode)
+        settings = replace(stored, max_tokens=max_tokens, overlap=overlap, decode=decode, widens=False)
         return self._reader.with_settings(settings)
 
 

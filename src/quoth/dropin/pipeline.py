@@ -10,10 +10,10 @@ from typing import Any
 
 from quoth.dropin.calls import Parameters, create_sample, read_call
 from quoth.dropin.legacy import OldReader
-from quoth.dropin.lengths import WindowLengths
 from quoth.dropin.native import ExactReader, Result
 from quoth.engines.precisions import PRECISIONS, wrong_precision
 from quoth.errors import ConfigError
+from quoth.lengths import WindowLengths
 from quoth.reader import Reader
 from quoth.reading import Tokenizer
 from quoth.records import Example
@@ -88,7 +88,8 @@ class QuestionAnsweringPipeline:
 
     @cached_property
     def _lengths(self) -> WindowLengths:
-        return WindowLengths(self._reader)
+        reader = self._reader
+        return WindowLengths(reader.tokenizer, reader.engine, reader.settings.max_tokens)
 
     @cached_property
     def _exact(self) -> ExactReader:

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quoth.errors import ReaderError
-from quoth.reading.windows import Window
-
-# Number of float32 values in the widest vector register.
-_REGISTER = 16
+from quoth.reading.windows import REGISTER, Window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,7 +174,9 @@ def padded_length(longest: int, limit: int | None) -> int:
     """
     if limit is None:
         return longest
-    return max(longest, min(limit, -(-longest // _REGISTER) * _REGISTER))
+    padded = -(-longest // REGISTER) * REGISTER
+    # The windows of a long question may be longer than the limit.
+    return padded if longest > limit else min(limit, padded)
 
 
 def by_token_budget(windows: Sequence[Window], budget: int, *, limit: int | None = None) -> Iterator[list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
@@ -16,6 +16,11 @@ from quoth.notebook import Drawn
 from quoth.reading.align import covering_tokens
 from quoth.reading.tokenizer import Ints, Template, Tokenizer, Tokens
 from quoth.records import Example
+
+# Number of float32 values in the widest vector register; rows of a batch are padded to a multiple of it.
+REGISTER = 16
+# The windows of a long question have at most this many times the usual maximum of tokens.
+_WIDER = 2
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -105,7 +110,8 @@ class Windower:
 
     Attributes:
         tokenizer: The tokenizer.
-        max_tokens: Maximum length of a window, special tokens included.
+        max_tokens: Maximum length of a window, special tokens included. The windows of a question that leaves less than
+            half of it for the context may be longer.
         overlap: Tokens of the context that neighbouring windows share; less if the question is long.
     """
 
@@ -114,8 +120,22 @@ class Windower:
     remembered_contexts = 64
     remembered_tokens = 1_000_000
 
-    def __init__(self, tokenizer: Tokenizer, *, max_tokens: int = 384, overlap: int = 128) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        max_tokens: int = 384,
+        overlap: int = 128,
+        longest: Callable[[int], int] | None = None,
+    ) -> None:
         """Create a windower.
+
+        Args:
+            tokenizer: The tokenizer.
+            max_tokens: Maximum length of a window.
+            overlap: Tokens of the context that neighbouring windows share.
+            longest: Returns the maximum length of a window, up to a given one, that the network supports. ``None``: no
+                window is longer than ``max_tokens``.
 
         Raises:
             ConfigError: If the sizes are invalid, or not supported by the tokenizer's model.
@@ -130,7 +150,8 @@ class Windower:
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.overlap = overlap
-        self._frame = _Frame(tokenizer.template, max_tokens)
+        self._longest = longest
+        self._frame = _Frame(tokenizer.template, _WIDER * max_tokens)
         self._contexts: OrderedDict[str, Tokens] = OrderedDict()
         self._lock = Lock()
 
@@ -222,12 +243,26 @@ class Windower:
         if not question:
             raise InputError(f"{example.name}: must have at least one token, but is {example.question!r}")
         special = len(self.tokenizer.template)
-        if question + special >= self.max_tokens:
+        length = self._length(question + special)
+        if question + special >= length:
             raise QuestionTooLongError(
-                f"{example.name}: must leave room for its context in a window of {self.max_tokens} tokens, but "
+                f"{example.name}: must leave room for its context in a window of {length} tokens, but "
                 f"has {question} tokens and {special} special ones. Ask it in fewer words."
             )
-        return self.max_tokens - special - question
+        return length - special - question
+
+    def _length(self, asked: int) -> int:
+        """Return the maximum length of the windows of a question, given its tokens and the special ones.
+
+        A long question would need very many windows, each with little context. So its windows are longer, if the
+        network allows it: half of ``max_tokens`` is for the context. Their length is then a multiple of a register, to
+        which batches are padded.
+        """
+        wanted = asked + self.max_tokens // 2
+        if self._longest is None or wanted <= self.max_tokens:
+            return self.max_tokens
+        wanted = min(-(-wanted // REGISTER) * REGISTER, _WIDER * self.max_tokens)
+        return max(self.max_tokens, self._longest(wanted) // REGISTER * REGISTER)
 
 
 class _Frame:

@@ -77,6 +77,8 @@ class ReaderSettings(NamedToJson):
         corpus: How answers from several passages of a corpus are compared; ``None``: the settings of the shipped
             reader.
         stored: Whether the settings come from ``quoth.json``; false for a plain transformers model, which has none.
+        widens: Whether the windows of a long question may be longer than ``max_tokens``, if the network allows it; not
+            stored.
 
     Raises:
         ConfigError: If the sizes are invalid.
@@ -87,6 +89,7 @@ class ReaderSettings(NamedToJson):
     decode: DecodeSettings = field(default_factory=DecodeSettings)
     corpus: CorpusSettings | None = None
     stored: bool = field(default=True, compare=False, repr=False)
+    widens: bool = field(default=True, repr=False)
 
     @property
     def threshold_when_asked(self) -> NullThreshold:

@@ -51,8 +51,8 @@ def select(
 
     Example: [cyan]quoth data select questions.csv -o tasks.json --number 200 --reader runs/1[/cyan]
     """
-    from quoth.cli.evaluate import reading_bar
     from quoth.cli.outputs import check_different
+    from quoth.cli.progress import reading_bar
     from quoth.data import read_examples
     from quoth.data.exchange import write_document
     from quoth.data.exchange.suggest import tasks_of
