@@ -395,7 +395,8 @@ def test_problems_of_mrqa_are_reported(problems):
 
 def test_squad_articles_in_json_lines_are_reported_once(problems):
     assert problems(lines(NESTED["data"]), "data.jsonl") == [
-        'line 1: must hold a question, but holds an article of SQuAD; put all of them into one JSON {"data": [...]}'
+        "line 1: must contain a question, but contains an article of SQuAD; "
+        'put all of them into one JSON {"data": [...]}'
     ]
 
 
@@ -565,21 +566,21 @@ def test_the_error_shows_ten_problems_and_counts_the_rest(read):
 @pytest.mark.parametrize(
     ("content", "name", "problem"),
     [
-        ("", "a.json", "must hold at least one question, but is empty"),
-        (" \n", "a.jsonl", "must hold at least one question, but is empty"),
-        ("[]", "a.json", "must hold at least one question, but holds none"),
-        ({"data": []}, "a.json", "must hold at least one question, but holds none"),
-        ("id,question,context\n", "a.csv", "must hold at least one question, but holds none"),
+        ("", "a.json", "must contain at least one question, but is empty"),
+        (" \n", "a.jsonl", "must contain at least one question, but is empty"),
+        ("[]", "a.json", "must contain at least one question, but contains none"),
+        ({"data": []}, "a.json", "must contain at least one question, but contains none"),
+        ("id,question,context\n", "a.csv", "must contain at least one question, but contains none"),
         ({"Data": []}, "a.json", 'must have the key data, but has "Data"; rename it'),
-        ({"data": {"id": {"0": 1}}}, "a.json", "must hold a list of articles or of rows, but holds an object"),
-        ("5", "a.json", "must hold a list of articles or of rows, but holds 5"),
+        ({"data": {"id": {"0": 1}}}, "a.json", "must contain a list of articles or of rows, but contains an object"),
+        ("5", "a.json", "must contain a list of articles or of rows, but contains 5"),
         ('{"data": [\n  {"title" "x"}\n]}', "a.json", "line 2, column 12: must be JSON, but: expecting ':' delimiter"),
         ('{"data": []} x', "a.json", "line 1, column 14: must be JSON, but: extra data"),
         ('{"data": []}\n{"data": []}', "a.json", "line 2, column 1: must be JSON, but: extra data"),
         ("[" * 200_000, "a.json", "must be JSON, but: is nested too deeply"),
         ("1" * 5000, "a.json", "must be JSON, but: exceeds the limit"),
         ("[" * 200_000, "a.jsonl", "line 1: must be JSON, but: is nested too deeply"),
-        ("7\n", "a.jsonl", "line 1: must hold an object, but holds 7"),
+        ("7\n", "a.jsonl", "line 1: must contain an object, but contains 7"),
         ("\n\n{\n", "a.jsonl", "line 3, column 2: must be JSON, but: expecting property name"),
         (b'{"data":\n "caf\xe9"}', "a.json", "line 2, byte 6: must be UTF-8, but contains the byte 0xe9; save"),
         (codecs.BOM_UTF16_LE + b"[\0]\0\0", "a.json", "must be utf-16, but byte 7 is not: truncated data"),

@@ -110,9 +110,11 @@ def test_a_span_at_the_end_of_the_text_is_converted(tmp_path, context, end):
 def test_a_span_that_matches_nowhere_is_reported(tmp_path):
     _, problems = tasks_of([label_studio(0, 3, "Ben")], tmp_path)
     (sentence,) = problems.sentences()
-    assert sentence.startswith('export.json: record 1, id 1: the span from 0 to 3 must hold "Ben", but holds "The"')
+    assert sentence.startswith(
+        'export.json: record 1, id 1: the span from 0 to 3 must contain "Ben", but contains "The"'
+    )
     _, problems = tasks_of([{"text": "Ana", "question": "Who?", "id": 1, "label": [[0, 9, "A"]]}], tmp_path)
-    assert "a span must lie within the context's 3 code points, but is 0 to 9" in problems.sentences()[0]
+    assert "a span must be within the context's 3 code points, but is from 0 to 9" in problems.sentences()[0]
 
 
 def test_label_studio_distinguishes_no_answer_unlabelled_and_cancelled(tmp_path):
@@ -303,7 +305,7 @@ def test_the_command_converts_and_compares_two_files(quoth, tmp_path):
     [
         (["--to", "labelstudio"], "did you mean label-studio"),
         (["--annotators", "both"], "must be golds or conflict"),
-        (["--to", "flat"], "must be called .jsonl, .csv or .tsv"),
+        (["--to", "flat"], "must end in .jsonl, .csv or .tsv"),
     ],
 )
 def test_the_command_rejects_wrong_use(quoth, tmp_path, words, sentence):

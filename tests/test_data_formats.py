@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from quoth.cli import main
 from quoth.data import inspect, read_examples
-from quoth.data.lookalikes import compared, fold
+from quoth.data.lookalikes import difference_message, fold
 from quoth.errors import ConfigError, DataError
 from quoth.evaluation.error_analysis import mistake
 from quoth.records import Answer, Example, Gold, Prediction, Span
@@ -201,7 +201,7 @@ def test_a_folder_of_save_to_disk_is_read(tmp_path):
     data.save_to_disk(tmp_path / "saved")
     assert read_examples(tmp_path / "saved") == [WHO]
     datasets.DatasetDict({"train": data, "dev": data}).save_to_disk(tmp_path / "parts")
-    with pytest.raises(DataError, match=r"holds several; read one of .*train, .*dev"):
+    with pytest.raises(DataError, match=r"contains several; read one of .*train, .*dev"):
         read_examples(tmp_path / "parts")
 
 
@@ -217,15 +217,15 @@ def test_a_title_is_read_at_any_level(file, level):
 def test_a_second_title_is_reported(lines):
     document = {"data": [{"title": "Log", "paragraphs": [{**qas(ASKED), "title": "Part 1"}]}]}
     (line,) = lines(document, level="warning")
-    assert 'has the titles "Log" and "Part 1"; the first is read' in line
+    assert 'has the titles "Log" and "Part 1"; the first one is used' in line
 
 
 @pytest.mark.parametrize(
     ("key", "value", "meant"),
     [
         ("gold_answers", {"text": ["Ana"], "answer_start": [0]}, "rename it to answers or"),
-        ("answer", "Ana", "rename it to answer_text (a plain text"),
-        ("label", "Ana", "rename it to answer_text (a plain text"),
+        ("answer", "Ana", "rename it to answer_text (plain text"),
+        ("label", "Ana", "rename it to answer_text (plain text"),
         ("goldAnswer", [{"text": "Ana", "answer_start": 0}], "rename it to answers or"),
         ("unanswerable", True, "rename it to is_impossible"),
         ("has_answer", "true", "rename it to is_impossible"),
@@ -349,7 +349,7 @@ def test_an_export_of_a_labelling_tool_is_recognised(lines, record, tool, option
     ],
 )
 def test_a_difference_is_shown(wanted, there, said):
-    assert said in compared(wanted, there)
+    assert said in difference_message(wanted, there)
 
 
 @pytest.mark.parametrize(("text", "said"), [("Fa\u0308hre", "NFD and NFC"), ("rope is", "ZERO WIDTH SPACE")])
@@ -361,7 +361,7 @@ def test_a_difference_in_length_is_shown(lines, text, said):
 
 @given(st.text(), st.text(min_size=1))
 def test_a_difference_between_two_texts_is_always_visible(before, other):
-    first, second = compared(before + other, before).removeprefix("must be ").rsplit(", but is ", 1)
+    first, second = difference_message(before + other, before).removeprefix("must be ").rsplit(", but is ", 1)
     assert first != second
 
 
@@ -401,7 +401,7 @@ def test_sentences_end_in_every_script(context, gold, said, cause):
 def test_a_file_without_ids_suggests_repair(lines):
     (line,) = lines(f"question,context\nWho?,{ANA}\n", "noid.csv")
     assert "must have the key id" in line
-    assert line.endswith("quoth data repair makes one for each question")
+    assert line.endswith("quoth data repair creates one for each question")
     (line,) = lines([{**{k: v for k, v in ROW.items() if k != "id"}, "question_id": "1"}])
     assert 'must have the key id, but has "question_id"; rename it' in line
 

@@ -283,8 +283,8 @@ def test_valid_golds_are_unchanged_and_no_row_gets_worse(rows):
     check(rows, before)
     result = repair(rows, RULES.keys() - {"rows"})
     check(result.rows, after)
-    assert {problem.where.partition(",")[0] for problem in after.noted} <= {
-        problem.where.partition(",")[0] for problem in before.noted
+    assert {problem.where.partition(",")[0] for problem in after.entries} <= {
+        problem.where.partition(",")[0] for problem in before.entries
     }
     kept = {change.where for change in result.changes}
     assert [a for a in result.rows if a.where not in kept] == [b for b in rows if b.where not in kept]

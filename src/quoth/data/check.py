@@ -5,28 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from quoth.data.lookalikes import alike_at, compared
-from quoth.data.rows import ACCEPTED, Problems, Row, answer_like, missing, near_miss, not_read, shown
+from quoth.data.lookalikes import alike_at, difference_message
+from quoth.data.rows import ACCEPTED, Problems, Row, looks_like_answer, missing, shown, similar_name, unread_message
 from quoth.inputs import EMPTY_QUESTION
 from quoth.records import Example, Gold
 from quoth.text import is_blank
 
 Golds: TypeAlias = tuple[Gold, ...] | None
 
-_PLACES = 3  # maximum number of places of an answer that a message lists
+_MAX_PLACES = 3  # maximum number of places of an answer that a message lists
 
 
 def check(rows: Iterable[Row], problems: Problems, *, places: bool = True) -> list[Example]:
     """Return the examples of the valid rows, in order, and report the problems of the others.
 
-    Without ``places``, only the texts of golds are checked, as in the official scorers, and not their positions.
+    Args:
+        rows: The rows.
+        problems: Receives the problems.
+        places: Whether to check the positions of golds. If ``False``, only their texts are checked, as in the official
+            scorers.
     """
     golds_of = _golds if places else _gold_texts
     examples: list[Example] = []
     seen: dict[str, str] = {}
     contexts: dict[str, str] = {}  # flat files repeat a context for each question; it is stored once
     for row in rows:
-        wrong = Wrong()
+        wrong = RowProblems()
         example = _example(row.fields, contexts, wrong, golds_of)
         where = row.where
         if example.id:
@@ -43,7 +47,7 @@ def check(rows: Iterable[Row], problems: Problems, *, places: bool = True) -> li
     return examples
 
 
-class Wrong(list[tuple[str, str]]):
+class RowProblems(list[tuple[str, str]]):
     """The problems of one row: a sentence for each, and its cause."""
 
     def add(self, message: str, cause: str = "") -> None:
@@ -52,7 +56,7 @@ class Wrong(list[tuple[str, str]]):
 
 
 def _example(
-    fields: Mapping[str, Any], contexts: dict[str, str], wrong: Wrong, golds_of: Callable[..., Golds]
+    fields: Mapping[str, Any], contexts: dict[str, str], wrong: RowProblems, golds_of: Callable[..., Golds]
 ) -> Example:
     identifier = _identifier(fields, wrong)
     question = _text(fields, "question", wrong)
@@ -68,23 +72,23 @@ def _example(
     return Example(identifier, question or "", context or "", golds, title or "")
 
 
-def _no_unread_answers(fields: Mapping[str, Any], golds: Golds, wrong: Wrong) -> None:
-    """Report keys that look like answers if none were read: the question would seem unanswerable or unlabelled."""
+def _no_unread_answers(fields: Mapping[str, Any], golds: Golds, wrong: RowProblems) -> None:
+    """Report keys that look like answers if no answers were read, because the question would seem to have none."""
     for name, value in fields.items():
-        if answer_like(name) and (golds is None or value not in (None, "", [], {}, False)):
-            wrong.add(not_read("key", name, value))
+        if looks_like_answer(name) and (golds is None or value not in (None, "", [], {}, False)):
+            wrong.add(unread_message("key", name, value))
 
 
 def _nothing(text: str) -> str:
     return "white space" if text.isspace() else "invisible characters"
 
 
-def _identifier(fields: Mapping[str, Any], wrong: Wrong) -> str:
+def _identifier(fields: Mapping[str, Any], wrong: RowProblems) -> str:
     value = fields.get("id")
     if type(value) is int:
         return str(value)
     if value is None:
-        hint = "; quoth data repair makes one for each question" if near_miss("id", fields) is None else ""
+        hint = "; quoth data repair creates one for each question" if similar_name("id", fields) is None else ""
         wrong.add((f"id must be text, but is {shown(None)}" if "id" in fields else missing("key", "id", fields)) + hint)
         return ""
     text = _text(fields, "id", wrong)
@@ -93,7 +97,7 @@ def _identifier(fields: Mapping[str, Any], wrong: Wrong) -> str:
     return text or ""
 
 
-def _text(fields: Mapping[str, Any], key: str, wrong: Wrong) -> str | None:
+def _text(fields: Mapping[str, Any], key: str, wrong: RowProblems) -> str | None:
     value = fields.get(key)
     if isinstance(value, str):
         return value
@@ -101,7 +105,7 @@ def _text(fields: Mapping[str, Any], key: str, wrong: Wrong) -> str | None:
     return None
 
 
-def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Golds:
+def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: RowProblems) -> Golds:
     """Return the golds without checking their positions; without a list of ``answers``, like ``_golds``."""
     answers = fields.get(ACCEPTED, fields.get("answers"))
     texts = answers.get("text") if isinstance(answers, dict) else answers
@@ -115,7 +119,7 @@ def _gold_texts(fields: Mapping[str, Any], context: str | None, wrong: Wrong) ->
     return tuple(Gold(text, 0) for text in texts if isinstance(text, str))
 
 
-def _golds(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Golds:
+def _golds(fields: Mapping[str, Any], context: str | None, wrong: RowProblems) -> Golds:
     """Return the golds: ``None`` without ``answers``, ``()`` if they are empty or the question is impossible."""
     impossible = fields.get("is_impossible")
     if impossible is not None and not isinstance(impossible, bool):
@@ -123,7 +127,7 @@ def _golds(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Gold
     answers = fields.get("answers")
     if answers is None:
         return () if impossible is True else None
-    listed = _listed(answers, wrong)
+    listed = _as_list(answers, wrong)
     if listed is None:
         return None
     if impossible is True and listed:
@@ -132,7 +136,7 @@ def _golds(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Gold
         wrong.add("is_impossible must be true where answers are empty, but is false")
     golds = []
     for number, answer in enumerate(listed, 1):
-        found = Wrong()
+        found = RowProblems()
         gold = _gold(answer, context, found)
         for message, cause in found:
             wrong.add(f"answer {number}: {message}" if len(listed) > 1 else message, cause)
@@ -141,7 +145,7 @@ def _golds(fields: Mapping[str, Any], context: str | None, wrong: Wrong) -> Gold
     return tuple(golds)
 
 
-def _listed(answers: object, wrong: Wrong) -> list[object] | None:
+def _as_list(answers: object, wrong: RowProblems) -> list[object] | None:
     """Return the answers as a list of objects, as in SQuAD; data sets of the hub have an object of lists."""
     if isinstance(answers, list):
         return answers
@@ -168,7 +172,7 @@ def _listed(answers: object, wrong: Wrong) -> list[object] | None:
     return [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
 
 
-def _gold(answer: object, context: str | None, wrong: Wrong) -> Gold | None:
+def _gold(answer: object, context: str | None, wrong: RowProblems) -> Gold | None:
     if not isinstance(answer, dict):
         message = f"an answer must be an object with text and answer_start, but is {shown(answer)}"
         wrong.add(message, "an answer is no object")
@@ -178,7 +182,7 @@ def _gold(answer: object, context: str | None, wrong: Wrong) -> Gold | None:
         gold = Gold(text, start)
         if text and not text.isspace() and start >= 0 and (context is None or context.startswith(text, start)):
             return gold
-        wrong.add(*_misplaced(gold, context))
+        wrong.add(*_misplaced_message(gold, context))
         return None
     for key in ("text", "answer_start"):
         if key not in answer:
@@ -190,8 +194,8 @@ def _gold(answer: object, context: str | None, wrong: Wrong) -> Gold | None:
     return None
 
 
-def _misplaced(gold: Gold, context: str | None) -> tuple[str, str]:
-    """Return the problem of a gold's text or position, with the correct positions of the text; and the cause."""
+def _misplaced_message(gold: Gold, context: str | None) -> tuple[str, str]:
+    """Return the problem of a gold's text or position, with the correct positions of the text, and the cause."""
     text, start = gold.text, gold.start
     if not text or text.isspace():
         return "the answer's text must not be empty" + (", but is only white space" if text else ""), "empty answer"
@@ -202,17 +206,17 @@ def _misplaced(gold: Gold, context: str | None) -> tuple[str, str]:
         cause = "answer_start beyond the context"
     else:
         there = alike_at(context or "", start, text) or (context or "")[start : start + len(text)]
-        message, cause = f"the text at answer_start {start} {compared(text, there)}", "misplaced answer"
+        message, cause = f"the text at answer_start {start} {difference_message(text, there)}", "misplaced answer"
     return (message if context is None else f"{message}; {_places(text, context)}"), cause
 
 
 def _places(text: str, context: str) -> str:
     places: list[str] = []
     place = context.find(text)
-    while place >= 0 and len(places) <= _PLACES:
+    while place >= 0 and len(places) <= _MAX_PLACES:
         places.append(str(place))
         place = context.find(text, place + 1)
     if not places:
         return "the context does not contain the text"
-    more = " and more" if len(places) > _PLACES else ""
-    return f"the text is at {', '.join(places[:_PLACES])}{more}"
+    more = " and more" if len(places) > _MAX_PLACES else ""
+    return f"the text is at {', '.join(places[:_MAX_PLACES])}{more}"

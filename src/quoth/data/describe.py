@@ -19,7 +19,7 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Lengths of texts: minimum, mean, four percentiles and maximum; all 0 if there are no texts."""
+    """Lengths of texts: minimum, mean, four percentiles and maximum. All are 0 if there are no texts."""
 
     least: int
     mean: float

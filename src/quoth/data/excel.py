@@ -10,12 +10,12 @@ from itertools import chain, islice
 from typing import Any
 
 from quoth.data.flat import TITLE_LINES, table_rows
-from quoth.data.rows import Problems, Row, merge_answers
+from quoth.data.rows import Problems, Row, merge_answer_rows
 from quoth.errors import MissingExtraError
 
 
 def read_xlsx(data: bytes, problems: Problems) -> Iterator[Row]:
-    """Yield a row for each non-empty row of the first sheet; numbers are read as the displayed text.
+    """Yield a row for each non-empty row of the first non-empty sheet. Numbers are read as their displayed text.
 
     Raises:
         MissingExtraError: Without openpyxl.
@@ -35,7 +35,7 @@ def read_xlsx(data: bytes, problems: Problems) -> Iterator[Row]:
         others = ", ".join(title for title, _ in filled[1:])
         problems.warn("", f"only the sheet {filled[0][0]} is read, not {others}; save each sheet as a separate file")
     if filled:
-        yield from merge_answers(table_rows(iter(filled[0][1]), problems))
+        yield from merge_answer_rows(table_rows(iter(filled[0][1]), problems))
 
 
 def _records(sheet: Any, problems: Problems) -> list[tuple[int, list[str]]]:

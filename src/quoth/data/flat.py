@@ -2,9 +2,9 @@
 
     id, title, context, question, answers {text: [...], answer_start: [...]}
 
-A CSV file has its answers as JSON in a cell, or in the columns ``answer_text`` and ``answer_start``; then a question
-with several answers has several rows with the same id. Without answers, a question is unlabelled; with an empty list
-of answers, it is unanswerable.
+A CSV file has the answers as JSON in one cell, or in the columns ``answer_text`` and ``answer_start``. In the second
+case, a question with several answers has several rows with the same id. Without answers, a question is unlabelled; with
+an empty list of answers, it is unanswerable.
 
 Source: https://huggingface.co/datasets/rajpurkar/squad (data set card, "Data Fields").
 """
@@ -19,17 +19,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from quoth.data.formats import guessed
-from quoth.data.mrqa import spread
-from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answers, other_names, shown
-from quoth.data.texts import decode, decode_line, parse_cell, parse_json, why_not_json
+from quoth.data.formats import conversion_hint
+from quoth.data.mrqa import split_questions
+from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answer_rows, other_names, shown
+from quoth.data.texts import decode, decode_line, json_problem, parse_cell, parse_json
 
 _LONGEST_CELL = 2**31 - 1  # the limit of the csv module is 131,072 characters by default, which some contexts exceed
-_HEADER = 10_000  # maximum length of the header, in characters
+_HEADER_LENGTH = 10_000  # maximum length of the header, in characters
 _DELIMITERS = (",", ";", "\t", "|")
-TITLE_LINES = 6  # maximum number of lines among which the header is looked for
-# Truth values as text: of Python, pandas (0.0 and nan where a column has missing values), people, and Excel, which
-# writes them in the language of its user.
+TITLE_LINES = 6  # number of lines at the start among which the header is searched
+# Truth values as text, as Python, pandas (0.0 and nan if a column has missing values), users and Excel (in the language
+# of the user) write them.
 TRUTHS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "1", "1.0", "yes", "y", "t", "wahr", "vrai", "vero", "verdadero", "verdadeiro"), True),
     **dict.fromkeys(("false", "0", "0.0", "no", "n", "f", "falsch", "faux", "falso"), False),
@@ -39,11 +39,11 @@ TRUTHS: dict[str, bool | None] = {
 
 def read_jsonl(data: bytes, problems: Problems) -> Iterator[Row]:
     """Yield a row for each line with an object, or for each question of an MRQA line. Blank lines are skipped."""
-    yield from merge_answers(spread(_json_lines(data, problems), problems))
+    yield from merge_answer_rows(split_questions(_json_lines(data, problems), problems))
 
 
 def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
-    # Split at line feeds only: text in JSON may contain all other line ends of Unicode.
+    # Split at line feeds only, because text in JSON may contain all other line ends of Unicode.
     for number, line in enumerate(io.BytesIO(data), 1):
         line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         text = decode_line(line.rstrip(b"\r\n"), number, problems)
@@ -53,25 +53,25 @@ def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
             row = parse_json(text)
         except ValueError as error:
             column = getattr(error, "colno", None)
-            problems.add(f"line {number}" + (f", column {column}" if column else ""), why_not_json(error))
+            problems.add(f"line {number}" + (f", column {column}" if column else ""), json_problem(error))
             continue
-        if isinstance(row, dict) and (format_of := guessed(row)):
+        if isinstance(row, dict) and (format_of := conversion_hint(row)):
             problems.add(f"line {number}", format_of)
         elif isinstance(row, dict):
             yield Row(f"line {number}", row)
         else:
-            problems.add(f"line {number}", f"must hold an object, but holds {shown(row)}")
+            problems.add(f"line {number}", f"must contain an object, but contains {shown(row)}")
 
 
 def read_csv(data: bytes, problems: Problems, sep: str | None = None) -> Iterator[Row]:
-    """Yield a row for each record of a CSV file; the place of a record is its first line.
+    """Yield a row for each record of a CSV file. The place of a row is the first line of its record.
 
     Args:
         data: The file, in UTF-8.
         problems: Receives the problems.
-        sep: The delimiter. If ``None``, the one (of , ; tab |) that gives the most known columns in the header.
+        sep: The delimiter. If ``None``, the one of ``, ; tab |`` that gives the most known columns in the header.
     """
-    yield from merge_answers(_records(data, sep, problems))
+    yield from merge_answer_rows(_records(data, sep, problems))
 
 
 def _records(data: bytes, delimiter: str | None, problems: Problems) -> Iterator[Row]:
@@ -82,14 +82,14 @@ def _records(data: bytes, delimiter: str | None, problems: Problems) -> Iterator
 
 
 def _delimiter(text: str) -> str:
-    header = text.lstrip("\r\n")[:_HEADER].splitlines()[:1]
+    header = text.lstrip("\r\n")[:_HEADER_LENGTH].splitlines()[:1]
 
     def known(delimiter: str) -> int:
         cells = next(csv.reader(header, delimiter=delimiter), [])
         names = _known_names([cell.strip() for cell in cells])
         return len({*names} & {*COLUMNS}) + len(other_names(names))
 
-    return max(_DELIMITERS, key=known)  # the first of equals
+    return max(_DELIMITERS, key=known)  # the first one if several give as many
 
 
 def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems) -> Iterator[Row]:
@@ -120,19 +120,19 @@ def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems)
 def _from_header(
     records: Iterator[tuple[int, Sequence[str]]], problems: Problems
 ) -> Iterator[tuple[int, Sequence[str]]]:
-    """Yield the records from the header on: the first one, or of the next few the first with question and context."""
+    """Yield the records from the header on: the first of a few records with question and context, else the first."""
     first = list(islice(records, TITLE_LINES))
     for place, (number, cells) in enumerate(first):
         names = _known_names([cell.strip() for cell in cells])
         if {"question", "context"} <= {*names, *other_names(names).values()}:
             if place:
-                problems.warn("", f"the names of the columns are in line {number}; what is before it is not read")
+                problems.warn("", f"the names of the columns are in line {number}; the lines before it are not read")
             return chain(first[place:], records)
     return chain(first, records)
 
 
 def _known_names(names: Sequence[str]) -> list[str]:
-    """Return the names of columns; a known one in another case, or with blanks or hyphens, as it is known."""
+    """Return the names of columns, with known ones corrected that differ in case, spaces or hyphens."""
     plain = [re.sub(r"[\s-]+", "_", name.lower()) for name in names]
     return [
         other if name not in COLUMNS and other in COLUMNS and other not in names and plain.count(other) == 1 else name
@@ -168,14 +168,14 @@ def _fields(cells: dict[str, str], where: str, problems: Problems) -> dict[str, 
         except ValueError as error:
             place = f"{where}, id {cells['id']}" if cells.get("id") else where
             problems.add(
-                place, f"answers {why_not_json(error)}; write the cell with json.dumps", "answers are not JSON"
+                place, f"answers {json_problem(error)}; write the cell with json.dumps", "answers are not JSON"
             )
             return None
     return fields
 
 
 def _answers(cell: str) -> object:
-    """Parse a cell with answers. A plain text is unchanged, so that the check reports it, and the repair reads it."""
+    """Parse a cell with answers. Plain text is returned unchanged; the check reports it, and the repair converts it."""
     stripped = cell.strip()
     if not stripped:
         return []

@@ -12,7 +12,7 @@ _NAMES = {"label-studio": "Label Studio", "doccano": "doccano", "argilla": "Argi
 
 
 def format_of(fields: Mapping[str, Any]) -> Name | None:
-    """Return the labelling tool of a record, as ``--from`` names it, from its keys; ``None`` if it is unknown."""
+    """Infer the labelling tool of a record from its keys; return its name for ``--from``, or ``None`` if unknown."""
     keys = fields.keys()
     if isinstance(fields.get("data"), dict) and keys & {"annotations", "predictions", "completions"}:
         return "label-studio"
@@ -25,7 +25,7 @@ def format_of(fields: Mapping[str, Any]) -> Name | None:
     return None
 
 
-def guessed(fields: Mapping[str, Any]) -> str | None:
-    """Return a sentence about the labelling tool of a record and how to convert it; ``None`` if it is unknown."""
+def conversion_hint(fields: Mapping[str, Any]) -> str | None:
+    """Return a message with the labelling tool of a record and how to convert the file; ``None`` if it is unknown."""
     found = format_of(fields)
     return _CONVERT.format(name=_NAMES[found], option=found) if found else None

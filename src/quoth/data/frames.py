@@ -1,11 +1,11 @@
-"""Reads rows from memory: frames of pandas and polars, Arrow tables, data sets of ``datasets``, lists of mappings."""
+"""Reads rows from memory: pandas and polars frames, Arrow tables, data sets of ``datasets``, lists of mappings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from quoth.data.rows import Problems, Row, check_columns, merge_answers, shown
+from quoth.data.rows import Problems, Row, check_columns, merge_answer_rows, shown
 from quoth.errors import ConfigError
 
 _WANTED = "source must be a path, hub:NAME:SPLIT, a frame, a data set, or rows (mappings)"
@@ -15,16 +15,16 @@ def frame_rows(source: Any, problems: Problems) -> Iterator[Row]:
     """Yield the rows of a frame, table, data set or list.
 
     Raises:
-        ConfigError: If the type is not supported; the message names the supported types.
+        ConfigError: If the type is not supported; the message lists the supported types.
     """
     records = _records(source)
     if (names := _column_names(source)) is not None and not check_columns(names, problems):
         return
-    yield from merge_answers(_rows(records, problems))
+    yield from merge_answer_rows(_rows(records, problems))
 
 
 def frame_records(source: Any) -> Iterable[object]:
-    """Return the rows of a frame as mappings, lazily where its library can; anything else as it is."""
+    """Return the rows of a frame as mappings, lazily if its library supports that; other objects unchanged."""
     if callable(getattr(source, "to_batches", None)):  # pyarrow
         return (row for batch in source.to_batches() for row in batch.to_pylist())
     if callable(getattr(source, "iter_rows", None)):  # polars

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from quoth.data.rows import COLUMNS, Problems, Row, answer_like, check_columns, merge_answers
+from quoth.data.rows import COLUMNS, Problems, Row, check_columns, looks_like_answer, merge_answer_rows
 from quoth.errors import ConfigError, MissingExtraError
 
 PREFIX = "hub:"
@@ -40,7 +40,7 @@ def read_parquet(data: bytes, problems: Problems) -> Iterator[Row]:
     except (pa.ArrowException, OSError) as error:
         problems.add("", f"must be Parquet that pyarrow {pa.__version__} reads, but: {_one_line(error)}")
         return
-    yield from merge_answers(_rows(table.to_batches(_ROWS)))
+    yield from merge_answer_rows(_rows(table.to_batches(_ROWS)))
 
 
 def read_saved(folder: Path, problems: Problems) -> Iterator[Row]:
@@ -61,17 +61,17 @@ def read_saved(folder: Path, problems: Problems) -> Iterator[Row]:
         return
     if isinstance(dataset, dict):
         parts = ", ".join(str(folder / name) for name in dataset)
-        problems.add("", f"must be one data set, but holds several; read one of {parts}")
+        problems.add("", f"must be one data set, but contains several; read one of {parts}")
         return
     names = dataset.column_names
     if check_columns(names, problems, first=dataset[0] if len(dataset) else None):
         dataset = dataset.select_columns(_read_of(names)).with_format("arrow")
-        yield from merge_answers(_rows(dataset.iter(_ROWS)))
+        yield from merge_answer_rows(_rows(dataset.iter(_ROWS)))
 
 
 def _read_of(names: Sequence[str]) -> list[str]:
-    """Return the columns to read: the known ones, and those that look like answers, so that the check reports them."""
-    return [name for name in names if name in COLUMNS or answer_like(name)]
+    """Return the columns to read: known ones, and those that look like answers, which the check reports."""
+    return [name for name in names if name in COLUMNS or looks_like_answer(name)]
 
 
 def read_hub(source: str, problems: Problems) -> Iterator[Row]:
@@ -95,7 +95,7 @@ def read_hub(source: str, problems: Problems) -> Iterator[Row]:
     names = dataset.column_names
     if check_columns(names, problems):
         dataset = dataset.select_columns(_read_of(names)).with_format("arrow")
-        yield from merge_answers(_rows(dataset.iter(_ROWS)))
+        yield from merge_answer_rows(_rows(dataset.iter(_ROWS)))
 
 
 def parse_source(source: str) -> tuple[str, str | None, str]:

@@ -1,4 +1,4 @@
-"""Reads labels of questions, to slice a report by them: from a file of ids and labels, or a column of the data."""
+"""Reads labels of questions, for the slices of a report, from a file of ids and labels or from a column of the data."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def read_labels(source: str, data: str | Path) -> dict[str, str]:
 
     Args:
         source: A file with an id and a label in each row (``.tsv``, ``.csv``, ``.json``, ``.jsonl``, each also with
-            ``.gz``): the columns ``id`` and ``label``, or else the first two; JSON may also be an object from ids to
-            labels. Or the name of a column of the data (in SQuAD JSON: a key of the question).
+            ``.gz``), in the columns ``id`` and ``label``, or else in the first two. JSON may also be an object that
+            maps ids to labels. Or the name of a column of the data (in SQuAD JSON, a key of the question).
         data: The file of the questions.
 
     Returns:

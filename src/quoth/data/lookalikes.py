@@ -1,4 +1,4 @@
-"""Finds texts that look alike (other spaces, quotes, dashes or Unicode forms), and shows their differences."""
+"""Finds texts that look the same but differ in spaces, quotes, dashes or Unicode form, and shows the differences."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _SINGLE = {
     **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
     "…": "...",
 }
-_LONGER = 10  # with twice its length, how many code points longer a text that looks alike may be
-_AROUND = 20  # number of code points shown on either side of a difference
+# A text that looks the same as another one has at most twice its length and this many more code points.
+_EXTRA = 10
+_EXCERPT = 20  # number of code points shown on either side of a difference
 
 
 class Folded(NamedTuple):
@@ -23,7 +24,7 @@ class Folded(NamedTuple):
 
     Attributes:
         text: The text with white space as one space, quotes and dashes as ASCII, and in the Unicode form NFKD.
-        places: For each of its characters, the index of its original; at the end, the length of the original.
+        places: The index of each character in the original text, and at the end the length of the original text.
     """
 
     text: str
@@ -37,8 +38,8 @@ class Folded(NamedTuple):
             end = start + len(needle)
             first, last = self.places[start], self.places[end - 1]
             # Ignore matches that start or end in the middle of a character's decomposition.
-            whole = (start == 0 or self.places[start - 1] != first) and self.places[end] != last
-            if whole and not unicodedata.combining(self.text[end : end + 1] or " "):
+            is_complete = (start == 0 or self.places[start - 1] != first) and self.places[end] != last
+            if is_complete and not unicodedata.combining(self.text[end : end + 1] or " "):
                 found.append((first, last + 1))
             start = self.text.find(needle, start + 1)
         return found
@@ -46,7 +47,7 @@ class Folded(NamedTuple):
 
 @lru_cache(maxsize=64)
 def fold(text: str, *, case: bool = False) -> Folded:
-    """Fold a text; with ``case``, also fold upper and lower case."""
+    """Fold a text; with ``case``, fold upper and lower case, too."""
     pieces: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text):
@@ -60,8 +61,8 @@ def fold(text: str, *, case: bool = False) -> Folded:
 
 
 def alike_at(context: str, start: int, text: str, *, case: bool = False) -> str | None:
-    """Return the text at a place of a context if it is the given text but for what folding ignores, else ``None``."""
-    there = context[start : start + 2 * len(text) + _LONGER]
+    """Return the text at a place of a context if it has the same folded form as a given text; else ``None``."""
+    there = context[start : start + 2 * len(text) + _EXTRA]
     found = fold(there, case=case).find_all(fold(text, case=case).text.strip())
     return next((there[:end] for first, end in found if first == 0), None)
 
@@ -77,30 +78,30 @@ def _fold_character(character: str, case: bool) -> str:
     return plain.casefold() if case else plain
 
 
-def compared(wanted: str, there: str) -> str:
-    r"""Return a message that one text is expected and another was found, with the parts around their first difference.
+def difference_message(wanted: str, there: str) -> str:
+    r"""Return a message that one text is expected and another was found, with excerpts around the first difference.
 
     Example:
-        >>> compared("640 metres", "640\xa0metres")
+        >>> difference_message("640 metres", "640\xa0metres")
         'must be "640 metres", but is "640\\u00a0metres" (SPACE where the context has NO-BREAK SPACE)'
     """
     place = next((n for n, (a, b) in enumerate(zip(wanted, there, strict=False)) if a != b), None)
     if place is None:
         place = min(len(wanted), len(there))
-    alike = fold(wanted).text == fold(there).text
-    show = _escaped if alike else shown
-    message = f"must be {show(_cut(wanted, place))}, but is {show(_cut(there, place))}"
-    if not alike or wanted == there:
+    looks_same = fold(wanted).text == fold(there).text
+    show = _escaped if looks_same else shown
+    message = f"must be {show(_excerpt(wanted, place))}, but is {show(_excerpt(there, place))}"
+    if not looks_same or wanted == there:
         return message
     if unicodedata.normalize("NFC", wanted) == unicodedata.normalize("NFC", there):
         return f"{message} (the same letters in another Unicode form: {_form(wanted)} and {_form(there)})"
     return f"{message} ({_name(wanted, place)} where the context has {_name(there, place)})"
 
 
-def _cut(text: str, place: int) -> str:
-    if len(text) <= 3 * _AROUND:
+def _excerpt(text: str, place: int) -> str:
+    if len(text) <= 3 * _EXCERPT:
         return text
-    start, end = max(0, place - _AROUND), place + _AROUND
+    start, end = max(0, place - _EXCERPT), place + _EXCERPT
     return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
 
 

@@ -20,16 +20,14 @@ from quoth.data.rows import ACCEPTED, Problems, Row, shown
 NOT_SHARED = frozenset(("qas", "id", "question", "answers", "is_impossible", "context_tokens"))
 
 
-def spread(rows: Iterable[Row], problems: Problems) -> Iterator[Row]:
+def split_questions(rows: Iterable[Row], problems: Problems) -> Iterator[Row]:
     """Yield a row for each question of an MRQA line, and other rows unchanged."""
     for number, row in enumerate(rows):
         if number == 0 and row.fields.keys() == {"header"}:
             continue
         if "paragraphs" in row.fields:
-            message = (
-                'must hold a question, but holds an article of SQuAD; put all of them into one JSON {"data": [...]}'
-            )
-            problems.add(row.where, message)
+            message = "must contain a question, but contains an article of SQuAD"
+            problems.add(row.where, f'{message}; put all of them into one JSON {{"data": [...]}}')
             return
         if "qas" not in row.fields:
             yield row
@@ -45,7 +43,7 @@ def _questions(row: Row, questions: list[object], problems: Problems) -> Iterato
         if not isinstance(asked, dict):
             problems.add(where, f"must be an object, but is {shown(asked)}")
             continue
-        fields = with_shared(asked, row.fields)
+        fields = with_shared_fields(asked, row.fields)
         if "qid" in asked and "id" not in asked:
             fields["id"] = fields.pop("qid")
         if "detected_answers" in asked:
@@ -55,7 +53,7 @@ def _questions(row: Row, questions: list[object], problems: Problems) -> Iterato
         yield Row(where, fields)
 
 
-def with_shared(asked: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+def with_shared_fields(asked: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a question, with the common fields of its context."""
     kept = {name: value for name, value in shared.items() if name not in NOT_SHARED}
     context = {"context": shared["context"]} if "context" in shared else {}

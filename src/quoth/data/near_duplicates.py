@@ -21,7 +21,7 @@ from quoth.data.terms import terms
 from quoth.errors import MissingExtraError
 
 _SKETCH = 8  # hashes per text; two texts that share half of their shingles have a common hash in 99.6 % of cases
-_BUCKET = 30  # up to this many texts with the same hash are all compared; of more, each only with the previous one
+_BUCKET = 30  # if more texts have the same hash, each is compared only with the previous one, instead of with all
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 

@@ -19,11 +19,11 @@ from quoth.records import Example, Prediction
 from quoth.text import normalize_answer
 
 _NEAREST = 3  # maximum number of most similar paragraphs from which a pair is drawn
-_AS_CLOSE = 0.75  # minimum score of the others, relative to the most similar one
+_MIN_RELATIVE_SCORE = 0.75  # minimum score of the other paragraphs, relative to the most similar one
 _SATURATION, _LENGTH_SHARE = 1.2, 0.75  # k1 and b of BM25, as recommended by Robertson and Zaragoza
-_SURE = 0.5  # minimum probability with which a reader answers a pair for it to be left out
-# Words that are frequent in questions and rare in contexts: BM25 would give them too much weight.
-_ASKING = frozenset(
+_CONFIDENT = 0.5  # pairs that a reader answers with at least this probability are left out
+# Words that are frequent in questions and rare in contexts, so that BM25 would give them too much weight.
+_QUESTION_WORDS = frozenset(
     (
         "what",
         "which",
@@ -51,8 +51,8 @@ class Pairs:
     Attributes:
         examples: The pairs, grouped by article and context.
         wanted: Requested number of pairs.
-        repeated: Ids of questions that are left out because they occur with several contexts of their article, as in a
-            form: any other context may answer them, too.
+        repeated: Ids of questions that are left out because they occur with several contexts of their article, like the
+            questions of a form, so that any other context may answer them, too.
         answered: Ids of questions that are left out because a reader answers their pair with a high probability.
     """
 
@@ -120,14 +120,16 @@ def draw_pairs(
     answerable = [example for example in examples if example.golds and example.title]
     articles = _articles(answerable)
     if all(len(article) < 2 for article in articles.values()):
-        raise DataError("data", ["data must hold an article (title) of several contexts with golds, but hold none"])
+        raise DataError(
+            "data", ["data must contain an article (title) of several contexts with golds, but contain none"]
+        )
     repeated = {example.id for example in answerable if articles[example.title].is_repeated(example)}
     askable = [example for example in answerable if example.id not in repeated]
     wanted = max(1, round(share * len(answerable)))
     drawn = _drawn(askable, articles, {(_asked(each), each.context) for each in examples}, random.Random(seed))
     chosen, answered = _unanswered(drawn, wanted, answer)
     if not chosen:
-        raise DataError("data", [_why_none(len(answerable), len(repeated), len(answered))])
+        raise DataError("data", [_no_pairs_message(len(answerable), len(repeated), len(answered))])
     places = {context: place for place, context in enumerate(dict.fromkeys(each.context for each in answerable))}
     titles = {title: place for place, title in enumerate(articles)}
     chosen.sort(key=lambda pair: (titles[pair.title], places[pair.context], pair.id))
@@ -135,17 +137,18 @@ def draw_pairs(
     return Pairs(chosen, wanted, tuple(order), tuple(answered))
 
 
-def _why_none(answerable: int, repeated: int, answered: int) -> str:
-    must = "data must hold a question that some other context of its article leaves open, but hold none"
+def _no_pairs_message(answerable: int, repeated: int, answered: int) -> str:
+    must = "data must contain a question that another context of its article does not answer, but contain none"
     why = []
     if repeated:
-        why.append(f"{repeated:,} of {answerable:,} are asked of several contexts of their article, as in a form")
+        why.append(f"{repeated:,} of {answerable:,} occur with several contexts of their article, as in a form")
     if answered:
-        why.append(f"the reader answers {answered:,} surely")
+        why.append(f"the reader answers {answered:,} with a high probability")
     return "; ".join([must, *why])
 
 
 def _asked(example: Example) -> str:
+    """Return the normalized question."""
     return normalize_answer(example.question)
 
 
@@ -155,27 +158,27 @@ def _drawn(
     """Yield pairs in random order: first those that share a word with their paragraph, then the others."""
     order = list(range(len(examples)))
     draw.shuffle(order)
-    apart: list[int] = []
+    without_similar: list[int] = []
     for index in order:
         pair = _pair(examples[index], articles[examples[index].title], taken, draw)
         if pair is None:
-            apart.append(index)
+            without_similar.append(index)
         else:
             yield pair
-    for index in apart:
+    for index in without_similar:
         example = examples[index]
-        open_contexts = articles[example.title].without_a_word_of(example)
-        free = [context for context in open_contexts if (_asked(example), context) not in taken]
+        contexts = articles[example.title].without_common_words(example)
+        free = [context for context in contexts if (_asked(example), context) not in taken]
         if free:
             yield _as_pair(example, draw.choice(free), taken)
 
 
 def _pair(example: Example, article: _Article, taken: set[tuple[str, str]], draw: random.Random) -> Example | None:
-    silent = (each for each in article.silent_about(example) if (_asked(example), each[1]) not in taken)
-    near = list(islice(silent, _NEAREST))
+    free = (each for each in article.not_answering(example) if (_asked(example), each[1]) not in taken)
+    near = list(islice(free, _NEAREST))
     if not near:
         return None
-    close = [context for score, context in near if score >= _AS_CLOSE * near[0][0]]
+    close = [context for score, context in near if score >= _MIN_RELATIVE_SCORE * near[0][0]]
     return _as_pair(example, draw.choice(close), taken)
 
 
@@ -196,7 +199,7 @@ def _unanswered(
             break
         for prediction in answer(batch):
             pair, best = prediction.example, prediction.best
-            if best is not None and best.probability >= _SURE:
+            if best is not None and best.probability >= _CONFIDENT:
                 answered.append(pair.id.removesuffix("-unanswerable"))
             else:
                 chosen.append(pair)
@@ -213,8 +216,8 @@ class _Paragraph:
         self.words = frozenset(self.normalized.split())
         self.terms = Counter(terms(context))
 
-    def holds(self, gold: str) -> bool:
-        """Return True if it contains a gold, also within a word, or all words of a gold."""
+    def contains(self, gold: str) -> bool:
+        """Return True if it contains a gold, also inside a word, or all words of a gold."""
         normalized = normalize_answer(gold).casefold()
         return (
             normalized in self.normalized or gold.casefold() in self.folded or self.words.issuperset(normalized.split())
@@ -248,29 +251,29 @@ class _Article:
     def _golds(self, example: Example) -> set[str]:
         return {gold.text for same in self._asked[_asked(example)] for gold in same.golds or ()}
 
-    def without_a_word_of(self, example: Example) -> list[str]:
+    def without_common_words(self, example: Example) -> list[str]:
         """Return the other contexts that share no word with a question and contain none of its golds."""
-        asked, golds = {*terms(example.question)} - _ASKING, self._golds(example)
+        asked, golds = {*terms(example.question)} - _QUESTION_WORDS, self._golds(example)
         return [
             paragraph.context
             for paragraph in self._paragraphs
             if paragraph.context != example.context
             and not asked & paragraph.terms.keys()
-            and not any(map(paragraph.holds, golds))
+            and not any(map(paragraph.contains, golds))
         ]
 
-    def silent_about(self, example: Example) -> Iterator[tuple[float, str]]:
-        """Yield score and text of the contexts that share words with a question and do not answer it, best first."""
+    def not_answering(self, example: Example) -> Iterator[tuple[float, str]]:
+        """Yield contexts that share words with a question but do not answer it, best first, with their BM25 scores."""
         # The contexts with the same question are among those that contain its golds.
         golds = self._golds(example)
         scores: defaultdict[int, float] = defaultdict(float)
         # Sorted, because the order of a set of strings differs between processes, and sums of floats depend on it.
-        for term in sorted({*terms(example.question)} - _ASKING):
+        for term in sorted({*terms(example.question)} - _QUESTION_WORDS):
             for index, weight in self._postings.get(term, ()):
                 scores[index] += weight
         for index in sorted(scores, key=lambda index: (-scores[index], index)):
             paragraph = self._paragraphs[index]
-            if not any(map(paragraph.holds, golds)):
+            if not any(map(paragraph.contains, golds)):
                 yield scores[index], paragraph.context
 
 

@@ -23,12 +23,12 @@ from quoth.records import Example
 
 Fingerprints = NDArray[np.uint64]
 
-_BYTES = 5  # of a fingerprint
+_BYTES = 5  # size of a fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How much of a data set was seen in training.
+    """The part of a data set that was seen in training.
 
     Attributes:
         questions: Number of questions that were seen with the same context.
@@ -54,8 +54,8 @@ class Seen:
     """The questions and contexts of some data sets, as fingerprints.
 
     Attributes:
-        questions: One for each distinct question with one of its contexts, sorted, ``(n,)`` uint64.
-        contexts: One for each distinct context, sorted, ``(m,)`` uint64.
+        questions: Fingerprints of the distinct questions, each with one of its contexts; sorted uint64, shape ``(n,)``.
+        contexts: Fingerprints of the distinct contexts; sorted uint64, shape ``(m,)``.
     """
 
     questions: Fingerprints
@@ -197,7 +197,7 @@ def _unique(values: Iterable[int]) -> Fingerprints:
 
 
 def _packed(values: Fingerprints) -> NDArray[np.uint8]:
-    """Return the differences of sorted values, first all low bytes, and so on: ``(5, n)``."""
+    """Return the differences of sorted values as bytes, uint8, shape ``(5, n)``; the lowest bytes are the first row."""
     differences = np.diff(values, prepend=np.uint64(0)).astype("<u8")
     return np.ascontiguousarray(differences.view(np.uint8).reshape(-1, 8)[:, :_BYTES].T)
 
@@ -205,6 +205,6 @@ def _packed(values: Fingerprints) -> NDArray[np.uint8]:
 def _unpacked(packed: NDArray[np.uint8]) -> Fingerprints:
     if packed.ndim != 2 or packed.shape[0] != _BYTES or packed.dtype != np.uint8:
         raise ValueError(f"fingerprints must be {_BYTES} rows of bytes, but are {packed.dtype} of shape {packed.shape}")
-    whole = np.zeros((packed.shape[1], 8), dtype=np.uint8)
-    whole[:, :_BYTES] = packed.T
-    return np.cumsum(whole.view("<u8").reshape(-1), dtype=np.uint64)
+    padded = np.zeros((packed.shape[1], 8), dtype=np.uint8)
+    padded[:, :_BYTES] = packed.T
+    return np.cumsum(padded.view("<u8").reshape(-1), dtype=np.uint64)

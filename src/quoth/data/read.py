@@ -34,7 +34,7 @@ _READERS: dict[str, Callable[[bytes, Problems], Iterator[Row]]] = {
     ".xlsx": read_xlsx,
 }
 _BINARY = (".parquet", ".xlsx")
-_MANY = 5  # maximum number of unlabelled questions that a message lists
+_SHOWN = 5  # maximum number of unlabelled questions that a message lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,10 @@ def read_examples(
 
     Args:
         source: A path, or ``hub:name:split`` or ``hub:name:config:split``, where the name may be a local folder; or
-            rows in memory: a frame of pandas or polars, an Arrow table, a data set of ``datasets``, a list of mappings.
-        places: Whether the context must contain each gold at its ``answer_start``. ``False`` for scoring, where only
-            the texts count: then the start of every gold is 0, and all data that the official scorers accept is valid.
+            rows in memory: a pandas or polars frame, an Arrow table, a data set of ``datasets``, a list of mappings.
+        places: Whether the context must contain each gold at its ``answer_start``. Use ``False`` for scoring, which
+            needs only the texts: the start of every gold is 0 then, and all data that the official scorers accept is
+            valid.
         sep: Delimiter of a CSV file. If ``None``, it is inferred from the header: comma, semicolon, tab or bar.
         encoding: Encoding of a text file. If ``None``, UTF-8, or UTF-16 if it is recognised.
 
@@ -114,15 +115,13 @@ def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding:
     _not_empty(examples, problems)
     for row in rows:
         if isinstance(context := row.fields.get("context"), str) and is_blank(context):
-            message = (
-                f"the context is {'empty' if not context else 'only white space'}, so that no question has an answer"
-            )
+            message = f"the context is {'empty' if not context else 'only white space'}, so no question has an answer"
             problems.warn(row.where, message, "empty context")
     unlabelled = [
         row.where for row in rows if row.fields.get("answers") is None and not row.fields.get("is_impossible")
     ]
     if 0 < len(unlabelled) < len(rows):
-        where = ", ".join(unlabelled[:_MANY]) + (", ..." if len(unlabelled) > _MANY else "")
+        where = ", ".join(unlabelled[:_SHOWN]) + (", ..." if len(unlabelled) > _SHOWN else "")
         share = f"{len(unlabelled):,} of {len(rows):,} questions are unlabelled"
         problems.warn("", f"{share} ({where}): training and scoring reject them; add answers or remove them")
     return Inspected(rows, examples, problems)
@@ -130,11 +129,11 @@ def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding:
 
 def _not_empty(examples: list[Example], problems: Problems) -> None:
     if not examples and not problems.errors:
-        problems.add("", "must hold at least one question, but holds none")
+        problems.add("", "must contain at least one question, but contains none")
 
 
 def read_rows(source: str, problems: Problems, *, sep: str | None = None, encoding: str | None = None) -> Iterator[Row]:
-    """Yield the rows of a file, a folder or the hub without checking them; what cannot be read is reported."""
+    """Yield the rows of a file, a folder or the hub without checking them; parts that cannot be read are reported."""
     if source.startswith(PREFIX):
         yield from read_hub(source, problems)
         return
@@ -152,7 +151,7 @@ def read_rows(source: str, problems: Problems, *, sep: str | None = None, encodi
     if data is None:
         return
     if not data.strip():
-        problems.add("", "must hold at least one question, but is empty")
+        problems.add("", "must contain at least one question, but is empty")
     elif kind == ".csv" or kind == ".tsv":
         yield from read_csv(data, problems, sep)
     elif kind:

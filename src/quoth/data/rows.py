@@ -17,7 +17,7 @@ COLUMNS = ("id", "title", "context", "question", "answers", "is_impossible", "an
 ACCEPTED = "accepted answers"
 
 # Other names of a key or column, letters only, which error messages suggest.
-_MEANS = {
+_SYNONYMS = {
     "id": ("questionid", "qid", "queryid", "uid", "uuid", "guid", "exampleid"),
     "question": ("query", "querytext", "questiontext", "q"),
     "context": (
@@ -30,25 +30,25 @@ _MEANS = {
     "text": ("answer", "answertext", "span"),
     "qas": ("questions", "qa"),
 }
-_ANSWERS = frozenset(
+_ANSWER_NAMES = frozenset(
     (
         *("gold", "golds", "goldtext", "label", "labels", "target", "targets", "output", "outputs", "response"),
         *("responses", "solution", "groundtruth", "reference", "references", "span", "spans", "impossible", "noanswer"),
     )
 )
-# Words in names of fields about answers that are not answers.
-_ASIDE = frozenset(
+# Words in the names of fields about answers, which are not answers themselves.
+_NOT_ANSWERS = frozenset(
     (
         *("id", "ids", "type", "types", "category", "count", "length", "len", "number", "num", "token", "tokens"),
         *("plausible", "confidence", "score", "worker", "annotator", "time", "url", "lang", "language", "end"),
     )
 )
 
-# Letters in names of fields that say whether there is an answer.
-_ABOUT_NONE = re.compile("answerable|impossible|noanswer|hasanswer|hasans$|absent")
-_WHOLE = re.compile(r"-?[0-9]{1,18}(\.0+)?")  # pandas writes integers as 12.0 if a column has missing values
+# Parts of the names of fields that state whether there is an answer.
+_ANSWERABILITY = re.compile("answerable|impossible|noanswer|hasanswer|hasans$|absent")
+_INTEGER = re.compile(r"-?[0-9]{1,18}(\.0+)?")  # pandas writes integers as 12.0 if a column has missing values
 _SHOWN = 60
-_ALIKE = 3  # up to this many problems with the same cause have a line each
+_MAX_LINES = 3  # up to this many problems with the same cause have a line each
 
 
 class Row(NamedTuple):
@@ -87,22 +87,22 @@ class Problems:
 
     Attributes:
         source: The file or hub name, as given by the user.
-        noted: Errors and warnings, in the order of discovery.
+        entries: Errors and warnings, in the order of discovery.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.noted: list[Problem] = []
+        self.entries: list[Problem] = []
         self._errors = 0
 
     def add(self, where: str, message: str, cause: str = "") -> None:
         """Add an error at a place; ``""`` for the whole file."""
         self._errors += 1
-        self.noted.append(Problem("error", where, message, cause or message))
+        self.entries.append(Problem("error", where, message, cause or message))
 
     def warn(self, where: str, message: str, cause: str = "") -> None:
         """Add a warning."""
-        self.noted.append(Problem("warning", where, message, cause or message))
+        self.entries.append(Problem("warning", where, message, cause or message))
 
     @property
     def errors(self) -> int:
@@ -111,20 +111,20 @@ class Problems:
 
     def sentences(self, level: Level = "error") -> list[str]:
         """Return a sentence for each problem of a level."""
-        return [self._sentence(problem) for problem in self.noted if problem.level == level]
+        return [self._sentence(problem) for problem in self.entries if problem.level == level]
 
     def lines(self, level: Level = "error") -> list[str]:
         """Return a sentence for each problem, or for all problems of the same cause if there are more than three."""
         causes: dict[str, list[Problem]] = {}
-        for problem in self.noted:
+        for problem in self.entries:
             if problem.level == level:
                 causes.setdefault(problem.cause, []).append(problem)
         lines: list[str] = []
         for problems in causes.values():
-            if len(problems) <= _ALIKE:
+            if len(problems) <= _MAX_LINES:
                 lines.extend(map(self._sentence, problems))
             else:
-                others = ", ".join(problem.where.partition(",")[0] for problem in problems[1 : _ALIKE + 1])
+                others = ", ".join(problem.where.partition(",")[0] for problem in problems[1 : _MAX_LINES + 1])
                 more = f" (and {len(problems) - 1:,} more of this kind: {others}, ...)"
                 lines.append(self._sentence(problems[0]) + replace_surrogates(more))
         return lines
@@ -134,7 +134,7 @@ class Problems:
         return replace_surrogates(f"{place}: {problem.message}")
 
 
-def merge_answers(rows: Iterable[Row]) -> Iterator[Row]:
+def merge_answer_rows(rows: Iterable[Row]) -> Iterator[Row]:
     """Merge rows with one answer each (``answer_text`` and ``answer_start``) to one row per question.
 
     The merged row has the position of the first one. Rows with the same id are one question if question, context, title
@@ -166,16 +166,16 @@ def _single_answer(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     answer = {key: fields[cell] for key, cell in cells.items() if cell in fields}
     if all(value is None or value == "" or value != value for value in answer.values()):
         return []
-    start = whole(answer.get("answer_start"))
+    start = to_integer(answer.get("answer_start"))
     if str(start).lower() in ("nan", "<na>"):
         start = None
     # An empty cell is no offset, like a missing column.
     return [{**answer, "answer_start": start} if start not in (None, "") else {"text": answer.get("text")}]
 
 
-def whole(value: object) -> object:
+def to_integer(value: object) -> object:
     """Convert a text or float such as "12.0" to an integer; return other values unchanged."""
-    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value.strip().split(".")[0])
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         return int(value)
@@ -185,13 +185,13 @@ def whole(value: object) -> object:
 def check_columns(
     names: Collection[str], problems: Problems, where: str = "", first: Mapping[str, Any] | None = None
 ) -> bool:
-    """Report missing and repeated columns of a table; return True if its rows can be read.
+    """Report missing and repeated columns of a table. Return True if its rows can be read.
 
     Args:
         names: The names of the columns.
         problems: Receives the problems.
         where: The place of the header.
-        first: The first row, whose values show the content of columns with other names.
+        first: The first row, from whose values the meaning of unknown columns is inferred.
     """
     before = problems.errors
     # The check of the rows reports these, and they can be repaired.
@@ -200,8 +200,8 @@ def check_columns(
         if name not in names and name not in known.values():
             problems.add(where, missing("column", name, names))
     if not {"answers", "answer_text", "answer_start"} & set(names):
-        for unread in (name for name in names if answer_like(name) and name not in known):
-            problems.add(where, not_read("column", unread, (first or {}).get(unread)))
+        for unread in (name for name in names if looks_like_answer(name) and name not in known):
+            problems.add(where, unread_message("column", unread, (first or {}).get(unread)))
     counted = list(names)
     for name in COLUMNS:
         if counted.count(name) > 1:
@@ -211,18 +211,18 @@ def check_columns(
 
 def missing(kind: str, name: str, names: Collection[str]) -> str:
     """Return a message that a key or column is missing, with a suggestion or a list of the existing ones."""
-    near = near_miss(name, names)
+    near = similar_name(name, names)
     if near is not None:
         return f"must have the {kind} {name}, but has {shown(near)}; rename it"
     there = ", ".join(str(other) for other in list(names)[:12]) or "none"
     return f"must have the {kind} {name}, but has only {there}"
 
 
-def near_miss(name: str, names: Collection[str]) -> str | None:
+def similar_name(name: str, names: Collection[str]) -> str | None:
     """Return the key that is most similar to a missing one, by spelling or meaning; ``None`` if there is none."""
     others = {str(other).strip().lower(): str(other) for other in names if other not in COLUMNS}
     plain = {re.sub(r"[^a-z]", "", other): given for other, given in others.items()}
-    for meaning in (name.replace("_", ""), *_MEANS.get(name, ())):
+    for meaning in (name.replace("_", ""), *_SYNONYMS.get(name, ())):
         if meaning in plain:
             return plain[meaning]
     if name != "id":  # context_id is not a context
@@ -232,23 +232,23 @@ def near_miss(name: str, names: Collection[str]) -> str | None:
 
 
 def other_names(names: Iterable[object]) -> dict[str, str]:
-    """Return the keys or columns that are known under another name, without a doubt: other name -> name.
+    """Return the keys or columns that unambiguously are a known field under another name: other name -> name.
 
-    A name is known if the field is missing and exactly one key means it, such as ``query`` or ``Question``. The answer
-    may be under ``answers``, whatever its shape, and its offset under ``answer_start``.
+    This is the case if the field is missing and exactly one key means it, such as ``query`` or ``Question``. The answer
+    is renamed to ``answers``, in any form, and its offset to ``answer_start``.
     """
     given = [str(name) for name in names]
     plain = {name: re.sub(r"[^a-z]", "", name.lower()) for name in given if name not in COLUMNS}
     found: dict[str, str] = {}
     for name in ("question", "context"):
-        meant = [other for other, letters in plain.items() if letters in (name, *_MEANS[name])]
+        meant = [other for other, letters in plain.items() if letters in (name, *_SYNONYMS[name])]
         if name not in given and len(meant) == 1:
             found[meant[0]] = name
     if {"answers", "answer_text", "answer_start"} & set(given):
         return found
-    starts = [other for other, letters in plain.items() if letters in ("answerstart", *_MEANS["answer_start"])]
-    words = {other for other, letters in plain.items() if _ABOUT_NONE.search(letters)}
-    answers = [name for name in plain if answer_like(name) and name not in words and name not in starts]
+    starts = [other for other, letters in plain.items() if letters in ("answerstart", *_SYNONYMS["answer_start"])]
+    words = {other for other, letters in plain.items() if _ANSWERABILITY.search(letters)}
+    answers = [name for name in plain if looks_like_answer(name) and name not in words and name not in starts]
     if len(answers) == 1 and len(starts) <= 1 and not words:
         found |= {answers[0]: "answers", **dict.fromkeys(starts, "answer_start")}
     return found
@@ -257,7 +257,7 @@ def other_names(names: Iterable[object]) -> dict[str, str]:
 def numbered_answers(names: Iterable[object]) -> list[str]:
     """Return the keys or columns with the texts of several answers, such as ``answer 1`` and ``answer 2``, in order.
 
-    Empty if there are fewer than two, or if the answers are under their own name.
+    The list is empty if there are fewer than two, or if the answers have one of the known names.
     """
     given = [str(name) for name in names]
     if {"answers", "answer_text", "answer_start"} & set(given):
@@ -266,29 +266,31 @@ def numbered_answers(names: Iterable[object]) -> list[str]:
     return found if len(found) > 1 else []
 
 
-def answer_like(name: object) -> bool:
-    """Return True if an unknown key or column may contain answers, by its name, such as ``gold_answers``, ``label``."""
+def looks_like_answer(name: object) -> bool:
+    """Return True if the name of an unknown key or column, such as ``gold_answers`` or ``label``, suggests answers."""
     if name in COLUMNS or name in (ACCEPTED, "plausible_answers", "detected_answers"):
         return False
     words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)).lower())
-    if _ASIDE & set(words):
+    if _NOT_ANSWERS & set(words):
         return False
-    return bool({"answer", "answers", "ans", "unanswerable", "answerable"} & set(words)) or "".join(words) in _ANSWERS
+    return (
+        bool({"answer", "answers", "ans", "unanswerable", "answerable"} & set(words)) or "".join(words) in _ANSWER_NAMES
+    )
 
 
-def not_read(kind: str, name: str, value: object) -> str:
+def unread_message(kind: str, name: str, value: object) -> str:
     """Return a message that a key or column that looks like an answer is not read, and the name to use instead."""
     words = re.sub(r"[^a-z]", "", str(name).lower())
-    if isinstance(value, bool) or _ABOUT_NONE.search(words):
+    if isinstance(value, bool) or _ANSWERABILITY.search(words):
         meant = "is_impossible (true where the context does not answer)"
     elif isinstance(value, list | dict) or (isinstance(value, str) and value.lstrip()[:1] in ("{", "[")):
         meant = "answers"
     elif "start" in words:
         meant = "answer_start"
     elif isinstance(value, str):
-        meant = "answer_text (a plain text; its place goes to answer_start)"
+        meant = "answer_text (plain text, with its position in answer_start)"
     else:
-        meant = "answers, or answer_text if it holds a plain text,"
+        meant = "answers, or answer_text if it is plain text,"
     return f"{kind} {shown(str(name))} looks like an answer, but is not read; rename it to {meant} or remove it"
 
 

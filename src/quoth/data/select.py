@@ -1,6 +1,6 @@
-"""Which unlabelled questions to label next: those that readers doubt, spread over articles, and some at random.
+"""Selects the unlabelled questions to label next: uncertain ones, spread over articles, and some at random.
 
-The readers' predictions are passed in.
+The caller passes the readers' predictions.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from quoth.data.near_duplicates import Groups, near_pairs
 from quoth.errors import ConfigError
 from quoth.records import Example, Prediction
 
-# Questions of one article count less and less: by this factor for each that is selected already.
+# The uncertainty of a question is multiplied by this factor for each selected question of the same article.
 _SPREAD = 0.7
-# Least similarity of two questions of which one is enough, 0 to 100.
-_ALIKE = 90
+# Minimum similarity of questions of which only one is selected, 0 to 100.
+_NEAR_DUPLICATE = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Selected:
 
     Attributes:
         example: The question with its context.
-        why: "random", or "doubt".
-        chance: Probability with which it was drawn: of a random one, in (0, 1]; 1 for a doubtful one, which is no draw.
-            What is measured on the random ones alone holds for all questions.
-        doubt: In [0, 2]: mean probability that the readers' decisions are wrong, and the share of pairs of readers that
-            differ.
-        suggestion: What the first reader would say; ``None`` if it is hidden, so that the label is not led by it.
+        why: The reason: "random", or "doubt" for an uncertain prediction.
+        chance: The probability with which a random question was drawn, in (0, 1]; 1 for an uncertain one, which was not
+            drawn. Metrics on the random questions alone are valid for all questions.
+        doubt: The uncertainty, in [0, 2]: the mean probability that the readers' decisions are wrong, plus the share of
+            pairs of readers whose answers differ.
+        suggestion: The first reader's prediction; ``None`` if it is hidden, so that it does not bias the label.
     """
 
     example: Example
@@ -55,14 +55,15 @@ def select(
 
     Args:
         predictions: For each reader, its predictions on the same examples, in the same order.
-        number: How many to select.
-        random_share: Share of them that is drawn at random from all, in [0, 1].
-        hidden_share: Share of them whose suggestion is hidden, in [0, 1].
-        seed: Seed of the draws.
+        number: Number of questions to select.
+        random_share: Share of the selected questions that is drawn at random from all, in [0, 1].
+        hidden_share: Share of the selected questions whose suggestion is hidden, in [0, 1].
+        seed: Random seed.
 
     Returns:
-        The selected ones, in random order, so that a labeller cannot tell them apart. Fewer than ``number`` if there
-        are fewer; of nearly equal questions on one article, one at most is selected for its doubt.
+        The selected questions, in random order, so that annotators cannot tell random and uncertain ones apart. Fewer
+        than ``number`` if there are not enough; of nearly equal questions about one article, at most one is selected
+        for its uncertainty.
 
     Raises:
         ConfigError: If a number is out of its range.
@@ -71,7 +72,7 @@ def select(
     Source: Lewis and Gale 1994 (uncertainty sampling); Seung et al. 1992 (query by committee).
     """
     if number < 1:
-        raise ConfigError(f"at least one question must be selected, but {number} are asked for")
+        raise ConfigError(f"number must be at least 1, but is {number}")
     for name, share in (("random", random_share), ("hidden", hidden_share)):
         if not 0 <= share <= 1:
             raise ConfigError(f"the {name} share must be from 0 to 1, but is {share}")
@@ -93,22 +94,23 @@ def select(
 
 
 def _doubt(predictions: Sequence[Prediction]) -> float:
-    """Return the mean probability of error, plus the share of pairs of readers that differ."""
-    wrong = sum(1.0 - _sure(each) for each in predictions) / len(predictions)
+    """Return the mean probability of error, plus the share of pairs of readers whose answers differ."""
+    wrong = sum(1.0 - _confidence(each) for each in predictions) / len(predictions)
     pairs = list(combinations([each.text.casefold() for each in predictions], 2))
     return wrong + (sum(one != other for one, other in pairs) / len(pairs) if pairs else 0.0)
 
 
-def _sure(prediction: Prediction) -> float:
+def _confidence(prediction: Prediction) -> float:
+    """Return the probability that the decision of a prediction is right."""
     best = prediction.best
     return best.probability if best else prediction.null_probability or 1.0
 
 
 def _most_doubtful(examples: Sequence[Example], doubts: Sequence[float], taken: set[int], number: int) -> list[int]:
-    """Return the indices of the most doubtful examples, spread over articles, and none that is nearly another."""
+    """Return the indices of the most uncertain examples, spread over articles, without near-duplicates."""
     groups = Groups(len(examples))
     articles = [example.title or example.context for example in examples]
-    for pair in near_pairs([example.question for example in examples], at_least=_ALIKE, shingle=2):
+    for pair in near_pairs([example.question for example in examples], at_least=_NEAR_DUPLICATE, shingle=2):
         if articles[pair.first] == articles[pair.second]:
             groups.join(pair.first, pair.second)
     done = {groups.find(index) for index in taken}

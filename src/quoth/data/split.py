@@ -13,7 +13,7 @@ from quoth.names import did_you_mean
 from quoth.records import Example
 
 # Maximum number of unknown titles in a message, and maximum length of each.
-_SHOWN, _WIDEST = 10, 100
+_SHOWN, _MAX_TITLE = 10, 100
 
 
 def read_titles(path: str | os.PathLike[str]) -> list[str]:
@@ -50,8 +50,8 @@ def split(examples: Sequence[Example], titles: Collection[str]) -> tuple[list[Ex
     """
     wanted = set(titles)
     there = {example.title for example in examples}
-    if unknown := [_unknown(title[:_WIDEST], there) for title in dict.fromkeys(titles) if title not in there]:
-        # Another file, such as one of questions, would fill the screen.
+    if unknown := [_unknown(title[:_MAX_TITLE], there) for title in dict.fromkeys(titles) if title not in there]:
+        # If the file contains something else than titles, all lines are unknown.
         more = [f"and {len(unknown) - _SHOWN:,} more"] if len(unknown) > _SHOWN else []
         raise ConfigError("\n".join([*unknown[:_SHOWN], *more]))
     inside = [example for example in examples if example.title in wanted]
@@ -94,10 +94,10 @@ def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, see
     wanted = [len(examples) * share / sum(shares) for share in shares]
     filled = [0] * len(shares)
     part_of: dict[int, int] = {}
-    for left, group in zip(range(len(order), 0, -1), order, strict=True):
+    for remaining, group in zip(range(len(order), 0, -1), order, strict=True):
         empty = [part for part, size in enumerate(filled) if not size]
-        # Each part gets at least one group; otherwise the part that lacks the largest share of its size is next.
-        parts = empty if left <= len(empty) else range(len(shares))
+        # Each part gets at least one group. Apart from that, the part that lacks the largest share of its size is next.
+        parts = empty if remaining <= len(empty) else range(len(shares))
         part = max(parts, key=lambda part: ((wanted[part] - filled[part]) / wanted[part], -part))
         if filled[part] + sizes[group] > wanted[part]:
             part = max(parts, key=lambda part: (wanted[part] - filled[part], -part))

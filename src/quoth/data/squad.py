@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from quoth.data.flat import read_jsonl
-from quoth.data.formats import guessed
-from quoth.data.mrqa import spread, with_shared
-from quoth.data.rows import Problems, Row, merge_answers, missing, near_miss, shown
-from quoth.data.texts import decode, parse_json, why_not_json
+from quoth.data.formats import conversion_hint
+from quoth.data.mrqa import split_questions, with_shared_fields
+from quoth.data.rows import Problems, Row, merge_answer_rows, missing, shown, similar_name
+from quoth.data.texts import decode, json_problem, parse_json
 from quoth.errors import DataError
 from quoth.files import whole_bytes
 from quoth.records import Example
@@ -39,11 +39,11 @@ def read_json(data: bytes, problems: Problems) -> Iterator[Row]:
         if _is_lines(text, error):
             yield from read_jsonl(data, problems)
         else:
-            problems.add(f"line {error.lineno}, column {error.colno}", why_not_json(error))
+            problems.add(f"line {error.lineno}, column {error.colno}", json_problem(error))
     except ValueError as error:
-        problems.add("", why_not_json(error))
+        problems.add("", json_problem(error))
     else:
-        yield from merge_answers(_parts(document, problems))
+        yield from merge_answer_rows(_parts(document, problems))
 
 
 def _is_lines(text: str, error: json.JSONDecodeError) -> bool:
@@ -56,30 +56,30 @@ def _is_lines(text: str, error: json.JSONDecodeError) -> bool:
 
 def _parts(document: object, problems: Problems) -> Iterator[Row]:
     if isinstance(document, dict):
-        if (rows := _columns(document) or _of_pandas(document)) is not None:
+        if (rows := _columns(document) or _pandas_rows(document)) is not None:
             document = rows
         elif "data" in document and "annotations" not in document:
             document = document["data"]
         elif "paragraphs" in document or "question" in document or "qas" in document:
             document = [document]
         else:
-            problems.add("", guessed(document) or _no_data(document))
+            problems.add("", conversion_hint(document) or _no_data(document))
             return
     if isinstance(document, dict):
         document = _columns(document) or document
     if not isinstance(document, list):
-        problems.add("", f"must hold a list of articles or of rows, but holds {shown(document)}")
+        problems.add("", f"must contain a list of articles or of rows, but contains {shown(document)}")
         return
     for number, part in enumerate(document, 1):
         if not isinstance(part, dict):
             problems.add(f"row {number}", f"must be an object, but is {shown(part)}", "no object")
-        elif format_of := guessed(part):
+        elif format_of := conversion_hint(part):
             problems.add(f"row {number}", format_of)
         elif "qas" in part and "paragraphs" not in part:
-            yield from spread([Row(f"row {number}", part)], problems)
+            yield from split_questions([Row(f"row {number}", part)], problems)
         elif "question" not in part and isinstance(part.get("questions"), list):
             problems.add(f"row {number}", missing("key", "qas", part), "questions, not qas")
-        elif "paragraphs" not in part and (_ROW_KEYS & part.keys() or near_miss("question", part)):
+        elif "paragraphs" not in part and (_ROW_KEYS & part.keys() or similar_name("question", part)):
             yield Row(f"row {number}", part)
         else:
             yield from _article(part, f"article {number}", problems)
@@ -88,7 +88,7 @@ def _parts(document: object, problems: Problems) -> Iterator[Row]:
 def _no_data(document: Mapping[str, Any]) -> str:
     parts = [name for name, part in document.items() if isinstance(part, list | dict)]
     if parts and {*parts} <= {"train", "validation", "dev", "test", "valid", "eval"}:
-        return f"must hold one data set, but holds the parts {', '.join(parts)}; write each to a separate file"
+        return f"must contain one data set, but contains the parts {', '.join(parts)}; write each to a separate file"
     return missing("key", "data", document)
 
 
@@ -104,10 +104,10 @@ def _columns(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     return [dict(zip(document, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
-def _of_pandas(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of JSON as pandas writes it with ``orient="split"`` or ``"index"``, an object for each id.
+def _pandas_rows(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of JSON that pandas wrote with ``orient="split"`` or ``"index"``; else ``None``.
 
-    An id that is a key is the id of its row, unless the row has one.
+    With ``"index"``, there is an object for each id. This id is that of the row, unless the row has an ``id``.
     """
     columns, listed = document.get("columns"), document.get("data")
     if isinstance(columns, list) and isinstance(listed, list) and all(isinstance(cells, list) for cells in listed):
@@ -119,19 +119,19 @@ def _of_pandas(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _article(article: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Row]:
-    aside = {key: value for key, value in article.items() if key not in ("paragraphs", "title", "id")}
+    other_fields = {key: value for key, value in article.items() if key not in ("paragraphs", "title", "id")}
     for number, paragraph in _objects(article, "paragraphs", where, problems):
         place = f"{where}, paragraph {number}"
         # Each question gets all fields of its paragraph, so that misspelt keys are reported.
-        shared = {**aside, **paragraph}
+        shared = {**other_fields, **paragraph}
         for order, question in _objects(paragraph, "qas", place, problems):
             titles = [part.get("title") for part in (article, paragraph, question)]
             given = [title for title in titles if title not in (None, "")]
             at = f"{place}, question {order}"
             if any(title != given[0] for title in given):
-                message = f"has the titles {' and '.join(map(shown, given))}; the first is read, as the article's"
+                message = f"has the titles {' and '.join(map(shown, given))}; the first one is used"
                 problems.warn(at, message, "several titles")
-            yield Row(at, {**with_shared(question, shared), "title": given[0] if given else None})
+            yield Row(at, {**with_shared_fields(question, shared), "title": given[0] if given else None})
 
 
 def _objects(
@@ -156,8 +156,8 @@ def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> No
 
     Consecutive examples with the same title are in one article, and consecutive examples with the same context in one
     paragraph. The format is SQuAD v2.0, with ``is_impossible``, if any example is unanswerable, else v1.1. Unlabelled
-    examples have no ``answers``. ``read_examples`` returns the same examples. The file is written atomically, at the
-    target of a link; pipes and devices are written directly.
+    examples have no ``answers``. ``read_examples`` returns the same examples. The file is written atomically; if it is
+    a link, its target is replaced. Pipes and devices are written directly.
 
     Raises:
         DataError: If an example does not have exactly one context, like a SQuAD paragraph.

@@ -6,13 +6,12 @@ import regex
 
 from quoth.text import UNSPACED
 
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
 _RUN = regex.compile(rf"[[\p{{L}}\p{{M}}\p{{N}}_]&&[{UNSPACED}]]+|[[\p{{L}}\p{{M}}\p{{N}}_]--[{UNSPACED}]]+", regex.V1)
 _WITHOUT_SPACES = regex.compile(rf"[{UNSPACED}]", regex.V1)
 
 
 def terms(text: str) -> list[str]:
-    """Return the case-folded words of a text; in scripts without spaces, the character bigrams.
+    """Return the case-folded words of a text, and the character bigrams of scripts without spaces.
 
     Source: search engines use character bigrams for Chinese, Japanese and Thai, such as Lucene's ``CJKAnalyzer``.
 
@@ -33,5 +32,5 @@ def terms(text: str) -> list[str]:
 
 
 def has_blanks(text: str) -> bool:
-    """Return True if most letters of a text are of scripts with spaces between words."""
+    """Return True if most letters of a text belong to scripts with spaces between words."""
     return 2 * len(_WITHOUT_SPACES.findall(text)) < sum(map(str.isalnum, text)) or not text

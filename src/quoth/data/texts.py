@@ -16,7 +16,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_HEAD, _FEWEST = 4096, 8  # number of bytes that are examined, and the minimum number
+_HEAD, _MIN_BYTES = 4096, 8  # number of bytes from which UTF-16 is inferred, and the minimum number
 
 
 def decode(data: bytes, problems: Problems) -> str | None:
@@ -38,7 +38,7 @@ def decode_line(line: bytes, number: int, problems: Problems) -> str | None:
         place = f"line {number}, byte {error.start + 1}"
         message = f"must be UTF-8, but contains the byte 0x{line[error.start]:02x}; save the file as UTF-8"
         problems.add(
-            place, message + ", or name its encoding (--encoding cp1252 for Windows in Western Europe)", "utf-8"
+            place, message + ", or state its encoding (--encoding cp1252 for Windows in Western Europe)", "utf-8"
         )
         return None
 
@@ -46,7 +46,7 @@ def decode_line(line: bytes, number: int, problems: Problems) -> str | None:
 def as_utf8(data: bytes, encoding: str | None, problems: Problems) -> bytes | None:
     """Convert text to UTF-8; ``None`` if it does not have the given encoding, which is reported.
 
-    UTF-16 and UTF-32 are recognised by their byte order mark, and UTF-16 also by the zero bytes of its Latin letters.
+    UTF-16 and UTF-32 are recognised by their byte order mark, and UTF-16 also by the zero bytes of Latin letters.
 
     Raises:
         ConfigError: If there is no such encoding.
@@ -70,7 +70,7 @@ def _encoding(data: bytes) -> str | None:
     head = data[:_HEAD]
     for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         zeros, others = head[first::2], head[1 - first :: 2]
-        if len(head) >= _FEWEST and zeros.count(0) > len(zeros) // 3 and others.count(0) <= len(others) // 20:
+        if len(head) >= _MIN_BYTES and zeros.count(0) > len(zeros) // 3 and others.count(0) <= len(others) // 20:
             return name
     return None
 
@@ -88,7 +88,7 @@ def parse_json(text: str) -> object:
 
 
 def parse_cell(text: str) -> object:
-    """Parse JSON, or Python's notation of plain values, as pandas writes it to a cell; ``array([...])`` is a list.
+    """Parse a cell with JSON, or with Python literals as pandas writes them; ``array([...])`` is read as a list.
 
     Raises:
         ValueError: If it is neither; the error is that of JSON.
@@ -97,12 +97,12 @@ def parse_cell(text: str) -> object:
         return parse_json(text)
     except ValueError as error:
         try:
-            return ast.literal_eval(_Lists().visit(ast.parse(text.strip(), mode="eval")))
+            return ast.literal_eval(_ArrayToList().visit(ast.parse(text.strip(), mode="eval")))
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             raise error from None
 
 
-class _Lists(ast.NodeTransformer):
+class _ArrayToList(ast.NodeTransformer):
     """Replaces ``array(x)`` by ``x``."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -111,7 +111,7 @@ class _Lists(ast.NodeTransformer):
         return node
 
 
-def why_not_json(error: ValueError) -> str:
-    """Return the end of a message about invalid JSON."""
+def json_problem(error: ValueError) -> str:
+    """Return a message about invalid JSON, without its place."""
     reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
     return f"must be JSON, but: {reason[:1].lower()}{reason[1:]}"

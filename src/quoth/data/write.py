@@ -54,14 +54,15 @@ def write_rows(rows: Sequence[Row], path: Path, *, excel_safe: bool = False) -> 
     """Write rows in the format of the file's name; gzipped if it ends in ``.gz``.
 
     JSON is nested as in SQuAD: consecutive rows with the same title are in one article, and consecutive rows with the
-    same context in one paragraph. JSON lines have one row per question. CSV and TSV have one row per answer, or the
-    answers as JSON in a cell if some rows are unlabelled. ``read_examples`` returns the same examples.
+    same context in one paragraph. JSON lines have one row per question. CSV and TSV have one row per answer; if some
+    rows are unlabelled, they have one row per question, with the answers as JSON in a cell. ``read_examples`` returns
+    the same examples.
 
     Args:
         rows: Rows with ``id``, ``question`` and ``context``. Other keys are written unchanged.
         path: The file, written atomically.
-        excel_safe: Put an apostrophe before cells of CSV and TSV files that spreadsheets would treat as formulas. Such
-            cells are not read back unchanged.
+        excel_safe: Put an apostrophe before cells of CSV and TSV files that spreadsheets would treat as formulas.
+            ``read_examples`` does not remove it.
 
     Raises:
         ConfigError: If the format cannot be written, or cannot represent a text.
@@ -114,7 +115,9 @@ def _paragraphs(rows: list[Row], is_second: bool) -> list[dict[str, Any]]:
 
 def _question(fields: Mapping[str, Any], is_second: bool) -> dict[str, Any]:
     """Return a question; in version 2.0 always with ``is_impossible``, which other programs rely on."""
-    question = {key: value for key, value in _visible(fields).items() if key not in ("context", "title", *NOT_MOVED)}
+    question = {
+        key: value for key, value in _visible(fields).items() if key not in ("context", "title", *_EXTRA_FIELDS)
+    }
     if (golds := _golds(fields)) is not None:
         question["answers"] = golds
         if is_second and question.get("is_impossible") is None and isinstance(golds, list):
@@ -122,7 +125,7 @@ def _question(fields: Mapping[str, Any], is_second: bool) -> dict[str, Any]:
     return question
 
 
-NOT_MOVED = NOT_SHARED - {"id", "question", "answers", "is_impossible"}
+_EXTRA_FIELDS = NOT_SHARED - {"id", "question", "answers", "is_impossible"}
 
 
 def _golds(fields: Mapping[str, Any]) -> Any:

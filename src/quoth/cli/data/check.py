@@ -14,9 +14,9 @@ def check(
 ) -> None:
     """Print every problem of a data set. The exit status is 1 if there is an error.
 
-    Each line names the place (file, line or article, id), what is expected, and what was found; more than three
-    problems with the same cause share a line. Warnings do not prevent reading. The last line shows what quoth data
-    repair would change.
+    Each line has the place (file, line or article, id), what is expected, and what was found. More than three problems
+    with the same cause share a line. Data with warnings can be read. The last line shows what quoth data repair would
+    change.
 
     Example: [cyan]quoth data check train.json[/cyan]
     """

@@ -41,15 +41,15 @@ def convert(
         ),
     ] = "golds",
     disagreements: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the questions on which they differ: JSON lines.")
+        Path | None, typer.Option(metavar="FILE", help="Write the questions on which annotators disagree: JSON lines.")
     ] = None,
     json: options.Json = False,
     excel_safe: options.ExcelSafe = False,
 ) -> None:
     """Convert labelled data between tools; no SDK is needed.
 
-    Offsets are checked against the text: code points, bytes, UTF-16 units or other line ends. Answers that are not in
-    the text are errors. With several annotators (in one file, or one file each) their agreement is printed.
+    The unit of offsets (code points, bytes, UTF-16 units, other line ends) is inferred from the text. Answers that are
+    not in the text are errors. With several annotators, in one file or in one file each, their agreement is printed.
 
     Example: [cyan]quoth data convert export.json -o mine.json[/cyan]
     """
@@ -113,7 +113,7 @@ def _print(out: Path, merged: Merged) -> None:
         parts = ", ".join(f"{name} {value:.1f}" for name, value in shown if value is not None)
         typer.echo(f"agreement on {count(agreement.questions, 'question')} of several annotators: {parts}")
     for each in merged.disagreements[:_SHOWN]:
-        answers = " | ".join(f"{who or '?'}: {_said(golds)}" for who, golds in each.task.labels)
+        answers = " | ".join(f"{who or '?'}: {_as_text(golds)}" for who, golds in each.task.labels)
         left = ", dropped" if each.is_left_out else ""
         typer.echo(visible(f"disagree about the {each.kind}{left}: id {each.task.id}: {each.task.question} {answers}"))
     if (more := len(merged.disagreements) - _SHOWN) > 0:
@@ -121,5 +121,5 @@ def _print(out: Path, merged: Merged) -> None:
     typer.echo(f"{out}: {count(len(merged.examples), 'question')}")
 
 
-def _said(golds: tuple[object, ...]) -> str:
+def _as_text(golds: tuple[object, ...]) -> str:
     return ", ".join(str(getattr(gold, "text", gold)) for gold in golds) or "no answer"

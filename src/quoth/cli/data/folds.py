@@ -1,4 +1,4 @@
-"""Readers for ``quoth data audit --folds``: each is trained on the other folds, and asked about its own."""
+"""Trains readers for ``quoth data audit --folds``, each on all folds but one, to predict the answers of that one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from quoth.records import Example
 if TYPE_CHECKING:
     from quoth.data.audit import Suspect
 
-# Questions by which the duration is estimated, and the passes over the data of each reader.
-_PROBED, _EPOCHS = 48, 2
+# Number of questions with which the duration is estimated, and number of epochs of each reader.
+_PROBES, _EPOCHS = 48, 2
 
 
 def by_folds(
@@ -31,7 +31,7 @@ def by_folds(
         f1: Compares a text with golds, in [0, 1].
 
     Returns:
-        The name of the data set of each labelled question, and what its reader says.
+        The name of the data set of each labelled question, and the prediction of the reader of its fold.
     """
     from quoth.data.audit import suspects
     from quoth.data.split import split_by_shares
@@ -42,7 +42,7 @@ def by_folds(
     parts = [part for part in split_by_shares(every, [1.0] * folds) if part]
     found: list[tuple[str, Suspect]] = []
     with tempfile.TemporaryDirectory(prefix="quoth-folds-") as folder:
-        _say_how_long(every, parts, base, Path(folder) / "probe")
+        _print_duration(every, parts, base, Path(folder) / "probe")
         for number, part in enumerate(parts, 1):
             others = [example for other in parts if other is not part for example in other]
             _train(others, base, Path(folder) / str(number))
@@ -52,24 +52,24 @@ def by_folds(
     return found
 
 
-def _say_how_long(every: Sequence[Example], parts: Sequence[Sequence[Example]], base: str, folder: Path) -> None:
-    """Train on a few questions, spread over all, and say how long the readers take."""
-    probed = every[:: max(1, len(every) // _PROBED)][:_PROBED]
+def _print_duration(every: Sequence[Example], parts: Sequence[Sequence[Example]], base: str, folder: Path) -> None:
+    """Train on a few questions, and print how long the training of all readers will take."""
+    probed = every[:: max(1, len(every) // _PROBES)][:_PROBES]
     seconds = _train(probed, base, folder, epochs=1.0) / len(probed)
     passes = _EPOCHS * len(every) * (len(parts) - 1)
     minutes = seconds * passes / 60
     long = f"about {minutes:,.0f} minutes" if minutes >= 2 else f"about {60 * minutes:.0f} seconds"
     note(
         f"Training {len(parts)} readers on {len(every):,} questions: {passes:,} training questions in total, {long}; "
-        "answering comes on top."
+        "answering takes additional time."
     )
 
 
 def _train(examples: Sequence[Example], base: str, out: Path, epochs: float = _EPOCHS) -> float:
-    """Train a reader, without tracking; return the seconds. Examples get ids of their own: sets may share them."""
+    """Train a reader without tracking, and return the seconds. Examples get new ids, because sets may share ids."""
     from quoth.training import train
 
     named = [replace(example, id=str(number)) for number, example in enumerate(examples)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the null threshold of a reader that is thrown away
+        warnings.simplefilter("ignore")  # about the null threshold, which this temporary reader does not need
         return train(named, out=out, base=base, epochs=epochs, tracking=False).seconds

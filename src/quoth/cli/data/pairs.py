@@ -28,7 +28,7 @@ def pairs(
     sep: options.Sep = None,
     encoding: options.Encoding = None,
 ) -> None:
-    """Create unanswerable questions: each with another paragraph of its article that shares words but has no gold.
+    """Create unanswerable questions: pair questions with a similar paragraph of their article that has no gold.
 
     Use them to train a reader to abstain, or to measure whether it does. The file is SQuAD v2.0 JSON with only the
     pairs. Questions that occur with several contexts of one article, as in a form, are skipped, because the other
@@ -50,12 +50,12 @@ def pairs(
     drawn = draw_pairs(examples, share=share, seed=seed, answer=answer)
     write_part(drawn.examples, out)
     for ids, why in (
-        (drawn.repeated, "asked of several contexts of one article, as in a form"),
-        (drawn.answered, "answered by the reader"),
+        (drawn.repeated, "because they occur with several contexts of one article, as in a form"),
+        (drawn.answered, "because the reader answers them"),
     ):
         if ids:
             more = ", ..." if len(ids) > _SHOWN else ""
-            note(f"{count(len(ids), 'question')} left out, {why}: {', '.join(ids[:_SHOWN])}{more}")
+            note(f"{count(len(ids), 'question')} skipped, {why}: {', '.join(ids[:_SHOWN])}{more}")
     if len(drawn.examples) < drawn.wanted:
         asked = f"requested {drawn.wanted:,} pairs, but created only {len(drawn.examples):,}"
         note(f"{asked}: the other questions have no paragraph in their article that does not answer them.")

@@ -36,9 +36,9 @@ def repair(
 ) -> None:
     """Repair unambiguous problems of a data set. The exit status is 1 if problems are left, else 0.
 
-    The rules are question-id, values, scalars, empty, edges, starts, bytes, utf-16, line-ends, near, elsewhere,
-    look-alikes, entities, case, words, golds, rows and ids; see the guide. Nothing else is changed, and running it
-    again changes nothing.
+    The rules are names, question-id, values, scalars, empty, edges, starts, bytes, utf-16, line-ends, near, elsewhere,
+    look-alikes, entities, case, words, golds, rows and ids; see the guide. Nothing else is changed, and repairing the
+    output again changes nothing.
 
     Example: [cyan]quoth data repair mine.csv -o repaired.json --log changes.jsonl --drop[/cyan]
     """
@@ -58,17 +58,17 @@ def repair(
     if not inspected.rows:
         raise DataError(file, inspected.problems.sentences(), inspected.problems.lines())
     repaired = repair_rows(inspected.rows, rules)
-    # Rules apply to rows, so problems that occur before rows are parsed, such as a line that is not JSON, remain.
+    # Rules apply to rows, so problems that occur before, such as a line that is not JSON, cannot be repaired.
     checked = Problems(file)
     check(inspected.rows, checked)
-    unread = [problem for problem in inspected.problems.noted if problem.level == "error"]
+    unread = [problem for problem in inspected.problems.entries if problem.level == "error"]
     unread = unread[: len(unread) - checked.errors]
     dropped = Problems("dropped")
     if drop:
         check(repaired.rows, dropped)
         repaired = drop_unrepaired(repaired, inspected.problems)
     left = Problems(file)
-    left.noted.extend(unread)
+    left.entries.extend(unread)
     check(repaired.rows, left)
     if not repaired.rows:
         raise DataError(file, [f"{file}: must have at least one question without problems for --drop, but has none"])
@@ -82,7 +82,7 @@ def repair(
         note(visible(line))
     for line in left.lines():
         note(visible(line) + (" (not in the output)" if drop else ""))
-    remaining = 0 if drop else len(left.noted)
+    remaining = 0 if drop else len(left.entries)
     typer.echo(f"{out}: {count(len(repaired.rows), 'question')}, {count(remaining, 'problem')} left")
     if remaining:
         raise typer.Exit(1)

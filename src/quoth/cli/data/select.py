@@ -25,12 +25,16 @@ def select(
     ] = "label-studio",
     marks: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write id, selected, chance and doubt of each here: CSV, for --slices-by."),
+        typer.Option(
+            metavar="FILE", help="Write id, selected, chance and doubt of each question: CSV, for --slices-by."
+        ),
     ] = None,
     number: Annotated[int, typer.Option("--number", "-n", metavar="N", min=1, help="Number of questions.")] = 100,
     reader: Annotated[
         list[str] | None,
-        typer.Option(metavar="READER", help="Reader whose uncertainty counts; of several, also their disagreement."),
+        typer.Option(
+            metavar="READER", help="Reader that predicts the answers. May be given again, to use disagreement."
+        ),
     ] = None,
     random_share: Annotated[
         float, typer.Option(metavar="X", min=0, max=1, help="Share of random questions, from 0 to 1.")
@@ -92,10 +96,10 @@ def _write_marks(file: Path, selected: Sequence[Selected]) -> None:
     """Write a table of the selected questions, whose second column is a label for ``evaluate --slices-by``."""
     import csv
 
-    from quoth.data.exchange.suggest import marks
+    from quoth.data.exchange.suggest import selection_fields
     from quoth.evaluation.answer_files import text_file
 
     with text_file(file) as opened:
         writer = csv.writer(opened)
         writer.writerow(["id", "selected", "chance", "doubt"])
-        writer.writerows([each.example.id, *marks(each).values()] for each in selected)
+        writer.writerows([each.example.id, *selection_fields(each).values()] for each in selected)

@@ -1,4 +1,4 @@
-"""Helpers of ``quoth data``: print counts and tables, write parts."""
+"""Helpers of the ``quoth data`` commands: print counts and tables, and write parts of a data set."""
 
 from __future__ import annotations
 

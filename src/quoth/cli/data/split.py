@@ -63,7 +63,7 @@ def split(
     if titles:
         found: dict[str, list[Example]] = dict(zip(sides, split_examples(every, wanted), strict=True))
         if empty := [side for side, examples in found.items() if not examples]:
-            raise ConfigError(f"{titles}: must name some but not all articles of {file}, but no article is {empty[0]}")
+            raise ConfigError(f"{titles}: must have some but not all articles of {file}, but no article is {empty[0]}")
     else:
         found = dict(zip(sides, split_by_shares(every, shares, seed=seed), strict=True))
     out.mkdir(parents=True, exist_ok=True)

@@ -14,11 +14,11 @@ KINDS = {
     "same context": "two sets have a context in common: scores on one are too high after training on the other",
     "near context": "two sets have contexts that are nearly the same",
     "same question": "two sets have the same question about contexts that are the same or nearly the same",
-    "contradiction": "the same question and context have answers without a common word, or an answer and none",
+    "contradiction": "the same question and context have answers without a common word, or an answer and no answer",
     "repeats its sentence": "the sentence of the answer contains nearly all words of the question: too easy",
     "odd length": "the answer is much longer than the others, or the whole context",
-    "likely label error": "a reader is confident of another answer, or that there is none",
-    "answerable unanswerable": "a reader is confident of an answer to a question that is labelled unanswerable",
+    "likely label error": "a reader predicts another answer, or none, with a high probability",
+    "answerable unanswerable": "a reader predicts an answer with a high probability, but the label is unanswerable",
 }
 
 
@@ -55,7 +55,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A reader's prediction for one example, as far as the audit needs it.
+    """A reader's prediction for one example, compared with its label.
 
     Attributes:
         example: The example.
@@ -86,7 +86,7 @@ class Audit:
         sources: Name -> counts of questions, contexts, articles, unanswerable and unlabelled questions.
         findings: By kind in the order of ``KINDS``, the worst of each kind first.
         lengths: Name -> number of answers with 1, 2, 3-4, 5-8, 9-16, 17-32 and more terms.
-        notes: Sentences about checks that were not made.
+        notes: Sentences about skipped checks.
     """
 
     sources: dict[str, dict[str, int]]

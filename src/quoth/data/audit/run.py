@@ -16,9 +16,9 @@ from quoth.text import normalize_answer
 
 LENGTHS = (1, 2, 4, 8, 16, 32)  # upper bounds of the bins of answer lengths; one more bin is for longer answers
 _LONG = 32  # minimum length of an unusually long answer, in terms
-_REPEATED, _FEWEST = 0.9, 4  # minimum share of a question's terms in one sentence, and minimum number of terms
+_REPEATED, _MIN_TERMS = 0.9, 4  # minimum share of a question's terms in one sentence, and minimum number of terms
 _END = regex.compile(r"[.!?](?=\s)|[\p{Sentence_Terminal}--[.!?]]|\n", regex.V1)
-_ASKING = frozenset(
+_QUESTION_WORDS = frozenset(
     (
         *("what", "which", "who", "whom", "whose", "when", "where", "why", "how", "many", "much", "did", "do", "does"),
         *("is", "are", "was", "were", "the", "a", "an", "of", "in", "to"),
@@ -46,7 +46,7 @@ def audit(sets: Mapping[str, Sequence[Example]], suspected: Sequence[tuple[str, 
         groups.join(pair.first, pair.second)
     group_of = {context: groups.find(number) for context, number in numbers.items()}
     findings = [
-        *_shared_contexts(located, [(contexts[a], contexts[b], likeness) for a, b, likeness in pairs]),
+        *_shared_contexts(located, [(contexts[a], contexts[b], similarity) for a, b, similarity in pairs]),
         *_same_questions(located, group_of),
         *_labels(located),
         *reader_findings(suspected),
@@ -82,17 +82,17 @@ def _lengths(examples: Sequence[Example]) -> tuple[int, ...]:
 
 def _shared_contexts(located: Sequence[Located], pairs: Sequence[tuple[str, str, float]]) -> Iterator[Finding]:
     """Yield contexts that two sets have in common, once for each pair of sets."""
-    holders: defaultdict[str, dict[str, Located]] = defaultdict(dict)
+    by_context: defaultdict[str, dict[str, Located]] = defaultdict(dict)
     for each in located:
-        holders[each.example.context].setdefault(each.source, each)
-    for by_source in holders.values():
+        by_context[each.example.context].setdefault(each.source, each)
+    for by_source in by_context.values():
         first, *others = by_source.values()
         yield from (Finding("same context", other, first, "the same text", 100) for other in others)
     for one, two, similarity in pairs:
-        for first in holders[one].values():
-            for second in holders[two].values():
-                if first.source != second.source and second.source not in holders[one]:
-                    yield Finding("near context", second, first, f"{similarity:.0f} % alike", similarity)
+        for first in by_context[one].values():
+            for second in by_context[two].values():
+                if first.source != second.source and second.source not in by_context[one]:
+                    yield Finding("near context", second, first, f"{similarity:.0f} % similar", similarity)
 
 
 def _same_questions(located: Sequence[Located], group_of: Mapping[str, int]) -> Iterator[Finding]:
@@ -118,13 +118,13 @@ def _contradict(first: tuple[Gold, ...] | None, second: tuple[Gold, ...] | None)
         return bool(first) != bool(second)
     words = [{word for gold in golds for word in normalize_answer(gold.text).split()} for golds in (first, second)]
     texts = ["".join(normalize_answer(gold.text).split()) for golds in (first, second) for gold in golds]
-    held = any(a in b or b in a for a in texts[: len(first)] for b in texts[len(first) :])
-    return not (words[0] & words[1] or held)
+    is_contained = any(a in b or b in a for a in texts[: len(first)] for b in texts[len(first) :])
+    return not (words[0] & words[1] or is_contained)
 
 
 def _both(first: Example, second: Example) -> str:
-    said = (example.golds[0].text if example.golds else "no answer" for example in (first, second))
-    return " against ".join(said)
+    answers = (example.golds[0].text if example.golds else "no answer" for example in (first, second))
+    return " against ".join(answers)
 
 
 def _labels(located: Sequence[Located]) -> Iterator[Finding]:
@@ -132,9 +132,9 @@ def _labels(located: Sequence[Located]) -> Iterator[Finding]:
         example = each.example
         for gold in (example.golds or ())[:1]:
             length = len(terms(gold.text))
-            whole = gold.text.strip() == example.context.strip()
-            if length > _LONG or (whole and length > 1):
-                note = "the whole context" if whole else f"{length} words"
+            is_context = gold.text.strip() == example.context.strip()
+            if length > _LONG or (is_context and length > 1):
+                note = "the whole context" if is_context else f"{length} words"
                 yield Finding("odd length", each, None, note, length)
             share = _repeated(example, gold)
             if share >= _REPEATED:
@@ -143,10 +143,10 @@ def _labels(located: Sequence[Located]) -> Iterator[Finding]:
 
 def _repeated(example: Example, gold: Gold) -> float:
     """Return the share of the question's terms that the answer's sentence contains; 0 for very short questions."""
-    asked = [term for term in terms(example.question) if term not in _ASKING]
-    if len(asked) < _FEWEST:
+    asked = [term for term in terms(example.question) if term not in _QUESTION_WORDS]
+    if len(asked) < _MIN_TERMS:
         return 0.0
     start = max((end.end() for end in _END.finditer(example.context, 0, gold.start)), default=0)
     found = _END.search(example.context, gold.span.end)
-    said = set(terms(example.context[start : found.start() if found else None]))
-    return sum(term in said for term in asked) / len(asked)
+    sentence = set(terms(example.context[start : found.start() if found else None]))
+    return sum(term in sentence for term in asked) / len(asked)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from quoth.data.audit.records import Finding, Located, Suspect
 from quoth.records import Example, Prediction
 
-_SURE = 0.8  # minimum probability of a prediction that contradicts a label
+_CONFIDENT = 0.8  # minimum probability of a prediction that contradicts a label
 
 
 def suspects(
@@ -38,8 +38,8 @@ def suspects(
 def reader_findings(suspected: Iterable[tuple[str, Suspect]]) -> Iterator[Finding]:
     """Yield the labels that a reader contradicts with a high probability."""
     for source, each in suspected:
-        if each.is_right or each.probability < _SURE:
+        if each.is_right or each.probability < _CONFIDENT:
             continue
         kind = "likely label error" if each.example.golds else "answerable unanswerable"
-        said = f'the reader predicts "{each.text}"' if each.text else "the reader predicts no answer"
-        yield Finding(kind, Located(source, each.example), None, f"{said} ({each.probability:.0%})", each.probability)
+        what = f'the reader predicts "{each.text}"' if each.text else "the reader predicts no answer"
+        yield Finding(kind, Located(source, each.example), None, f"{what} ({each.probability:.0%})", each.probability)

@@ -1,6 +1,6 @@
 """Reads files of labelling tools and other libraries as tasks, and writes examples in their formats.
 
-file ─▶ Marked spans ─▶ Task (a label for each annotator) ─▶ merge: Examples, agreement ─▶ file
+file ─▶ RawTask (spans of each annotator) ─▶ Task (golds of each annotator) ─▶ merge: Examples, agreement ─▶ file
 """
 
 from quoth.data.exchange.annotators import Agreement, Disagreement, Merged, merge

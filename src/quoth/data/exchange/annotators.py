@@ -87,7 +87,7 @@ def join_files(files: Sequence[Sequence[Task]], names: Sequence[str], problems: 
     Args:
         files: The tasks of each file.
         names: The names of the annotators, one for each file.
-        problems: Receives questions with the same id but a different question or context.
+        problems: Receives the problems: tasks with the same id but another question or context.
     """
     if len(files) == 1:
         return list(files[0])
@@ -102,7 +102,7 @@ def join_files(files: Sequence[Sequence[Task]], names: Sequence[str], problems: 
                 same = joined.get(of_texts.get(texts, ""))
                 if first and not same:
                     message = f"must have the same question and context as {first.where}, but has others"
-                    problems.add(f"{name}: {task.where}, id {task.id}", message, "another question of the same id")
+                    problems.add(f"{name}: {task.where}, id {task.id}", message, "another question with the same id")
                     continue
                 first = same
             if first:
@@ -154,7 +154,7 @@ def _percent(values: Sequence[float]) -> float | None:
 
 
 def _agreement(first: Sequence[Gold], second: Sequence[Gold], score: Score) -> tuple[bool, float]:
-    """Compare the golds of two annotators; the best pair counts."""
+    """Return exact match and F1 of the golds of two annotators, each of the best pair."""
     texts = [gold.text for gold in second]
     scores = [score(gold.text, texts) for gold in first]
     return any(exact for exact, _ in scores), max(f1 for _, f1 in scores)

@@ -1,4 +1,4 @@
-"""Argilla 2: records with a span question ``answer`` on the field ``context``; code points.
+"""Argilla 2: records with a span question ``answer`` on the field ``context``. Offsets are code points.
 
 Source: docs.argilla.io, ``Record.to_dict`` and ``SpanQuestion``. Records of ``to_datasets`` have flat columns
 (``answer.responses``, ``answer.responses.users``), and are read as well.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from quoth.data.exchange.fields import identifier, objects, texts
-from quoth.data.exchange.tasks import Marked, Raw
+from quoth.data.exchange.tasks import MarkedSpan, RawTask
 from quoth.data.rows import Problems, shown
 from quoth.records import Example
 
@@ -18,7 +18,7 @@ QUESTION = "answer"
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
-def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
+def read(records: Sequence[object], problems: Problems) -> Iterator[RawTask]:
     """Yield a task for each record. Suggestions, drafts and discarded responses are ignored."""
     for where, record in objects(records, problems):
         inner = record.get("fields")
@@ -28,7 +28,7 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
         if found is None:
             continue
         labels = [(who, list(_marks(value, where, problems))) for who, value in _responses(record, where, problems)]
-        yield Raw(where, identifier(fields, record), *found, labels)
+        yield RawTask(where, identifier(fields, record), *found, labels)
 
 
 def _responses(record: Mapping[str, Any], where: str, problems: Problems) -> Iterator[tuple[str, object]]:
@@ -62,10 +62,10 @@ def _responses(record: Mapping[str, Any], where: str, problems: Problems) -> Ite
         problems.add(where, message, "no span question")
 
 
-def _marks(value: object, where: str, problems: Problems) -> Iterator[Marked]:
+def _marks(value: object, where: str, problems: Problems) -> Iterator[MarkedSpan]:
     for span in value if isinstance(value, list) else []:
         if isinstance(span, dict) and type(span.get("start")) is int and type(span.get("end")) is int:
-            yield Marked(span["start"], span["end"], span.get("text"), str(span.get("label") or ""))
+            yield MarkedSpan(span["start"], span["end"], span.get("text"), str(span.get("label") or ""))
         else:
             problems.add(where, f"a span must have start and end, but is {shown(span)}", "no span")
 

@@ -1,4 +1,4 @@
-"""doccano: JSON lines of sequence labelling, with the question as metadata or as the label; code points.
+"""doccano: JSON lines of sequence labelling, with the question as metadata or as the label. Offsets are code points.
 
 Source: doccano's documentation, "Export dataset": ``{"text", "label": [[start, end, name]]}``, or with relations
 ``{"text", "entities": [{"start_offset", "end_offset", "label"}]}``. Old versions call
@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from quoth.data.exchange.fields import identifier, objects, texts
-from quoth.data.exchange.tasks import Marked, Raw
+from quoth.data.exchange.tasks import MarkedSpan, RawTask
 from quoth.data.rows import Problems, shown
 from quoth.records import Example
 
 
-def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
+def read(records: Sequence[object], problems: Problems) -> Iterator[RawTask]:
     """Yield a task for each record, or for each label of a record that has no question.
 
     A record without ``label`` and ``entities`` is unlabelled; one with an empty list has no answer.
@@ -27,16 +27,16 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
         if "question" in fields:
             if (found := texts(fields, where, problems)) is not None:
                 spans = None if marks is None else [mark._replace(label=label) for mark, label in marks]
-                yield Raw(where, identifier(fields), *found, [] if spans is None else [(_who(fields), spans)])
+                yield RawTask(where, identifier(fields), *found, [] if spans is None else [(_who(fields), spans)])
             continue
-        asked: dict[str, list[Marked]] = {}
+        asked: dict[str, list[MarkedSpan]] = {}
         for mark, label in marks or []:
             asked.setdefault(label, []).append(mark)
         if not asked:
             problems.add(where, "must have a question, or questions as labels, but has neither", "no question")
         for number, (question, spans) in enumerate(asked.items(), 1):
             if (found := texts({**fields, "question": question}, where, problems)) is not None:
-                yield Raw(where, f"{identifier(fields) or where}-{number}", *found, [(_who(fields), spans)])
+                yield RawTask(where, f"{identifier(fields) or where}-{number}", *found, [(_who(fields), spans)])
 
 
 def _object(value: object) -> Mapping[str, Any]:
@@ -47,13 +47,13 @@ def _who(fields: Mapping[str, Any]) -> str:
     return str(fields.get("annotator") or fields.get("username") or "")
 
 
-def _marks(record: Mapping[str, Any], where: str, problems: Problems) -> list[tuple[Marked, str]] | None:
+def _marks(record: Mapping[str, Any], where: str, problems: Problems) -> list[tuple[MarkedSpan, str]] | None:
     listed = next(
         (record[name] for name in ("label", "labels", "entities", "annotations") if record.get(name) is not None), None
     )
     if listed is None:
         return None
-    marks: list[tuple[Marked, str]] = []
+    marks: list[tuple[MarkedSpan, str]] = []
     for each in listed if isinstance(listed, list) else [listed]:
         if isinstance(each, dict):
             start, end, label = (each.get(name) for name in ("start_offset", "end_offset", "label"))
@@ -62,7 +62,7 @@ def _marks(record: Mapping[str, Any], where: str, problems: Problems) -> list[tu
         else:
             start = end = label = None
         if type(start) is int and type(end) is int:
-            marks.append((Marked(start, end, None), str(label)))
+            marks.append((MarkedSpan(start, end, None), str(label)))
         else:
             problems.add(where, f"a label must be [start, end, name], but is {shown(each)}", "no label")
     return marks

@@ -10,11 +10,11 @@ from typing import Any
 
 from quoth.data.check import check
 from quoth.data.exchange import argilla, doccano, label_studio, nested
-from quoth.data.exchange.tasks import Raw, Task, placed
+from quoth.data.exchange.tasks import RawTask, Task, convert_spans
 from quoth.data.formats import format_of
 from quoth.data.read import file_text, read_rows
 from quoth.data.rows import Problems
-from quoth.data.texts import parse_json, why_not_json
+from quoth.data.texts import json_problem, parse_json
 from quoth.data.write import row_of, write_rows
 from quoth.errors import ConfigError, MissingExtraError
 from quoth.files import whole_bytes
@@ -32,7 +32,7 @@ FORMATS = {
     "simpletransformers": "a JSON list of contexts with their questions",
     "datasets": "a folder, as Dataset.save_to_disk writes it (extra [hub])",
 }
-_READERS: dict[str, Callable[[Sequence[object], Problems], Iterator[Raw]]] = {
+_READERS: dict[str, Callable[[Sequence[object], Problems], Iterator[RawTask]]] = {
     "label-studio": label_studio.read,
     "doccano": doccano.read,
     "argilla": argilla.read,
@@ -46,7 +46,8 @@ _DOCUMENTS: dict[str, Callable[[Sequence[Example]], Any]] = {
 }
 
 
-def _known(name: str) -> str:
+def _check_format(name: str) -> str:
+    """Return the name of a format; raise if it is unknown."""
     if name not in FORMATS:
         meant = did_you_mean(name, FORMATS)
         raise ConfigError(f"a format must be one of {', '.join(FORMATS)}, but is {name!r}{meant}")
@@ -65,12 +66,12 @@ def read_tasks(source: str, problems: Problems, format_name: str | None = None) 
         ConfigError: If there is no such format.
         MissingExtraError: If the format needs an extra.
     """
-    name = _known(format_name) if format_name else None
+    name = _check_format(format_name) if format_name else None
     if name is None or name in _READERS:
         records = _records(source, problems if name else Problems(source))
         first = next((record for record in records or [] if isinstance(record, dict)), {})
         if (name := name or format_of(first)) in _READERS and name and records is not None:
-            return placed(_READERS[name](records, problems), problems)
+            return convert_spans(_READERS[name](records, problems), problems)
         if name in _READERS:
             return []
     examples = check(read_rows(source, problems), problems)
@@ -105,7 +106,7 @@ def _records(source: str, problems: Problems) -> list[object] | None:
             try:
                 records.append(parse_json(line))
             except ValueError as error:
-                problems.add(f"line {number}", why_not_json(error), "no JSON")
+                problems.add(f"line {number}", json_problem(error), "no JSON")
     return records
 
 
@@ -116,13 +117,13 @@ def write_format(examples: Sequence[Example], path: Path, format_name: str, *, e
         ConfigError: If there is no such format, or the file's name has the wrong extension.
         MissingExtraError: If it is ``datasets``, without the extra [hub].
     """
-    name = _known(format_name)
+    name = _check_format(format_name)
     if name == "datasets":
         _save(examples, path)
     elif name in ("squad", "flat"):
         if (name == "squad") != (".json" in path.suffixes):
             wanted = ".json" if name == "squad" else ".jsonl, .csv or .tsv"
-            raise ConfigError(f"{path}: {FORMATS[name]} must be called {wanted}, each also with .gz")
+            raise ConfigError(f"{path}: the name of {FORMATS[name]} must end in {wanted}, each also with .gz")
         write_rows([row_of(example) for example in examples], path, excel_safe=excel_safe)
     else:
         write_document(_DOCUMENTS[name](examples), path, name)

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from quoth.data.exchange.fields import identifier, objects, texts
-from quoth.data.exchange.tasks import Marked, Raw
+from quoth.data.exchange.tasks import MarkedSpan, RawTask
 from quoth.data.rows import Problems
 from quoth.records import Example
 
 
-def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
+def read(records: Sequence[object], problems: Problems) -> Iterator[RawTask]:
     """Yield a task for each record. Cancelled annotations and predictions are ignored."""
     for where, task in _tasks(objects(records, problems)):
         data = task.get("data")
@@ -31,7 +31,7 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[Raw]:
             if not annotation.get("was_cancelled"):
                 labels.append((_annotator(annotation), list(_marks(annotation, where, problems))))
         number = identifier(data, task)
-        yield Raw(where, number, *found, labels)
+        yield RawTask(where, number, *found, labels)
 
 
 def _tasks(records: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -63,14 +63,14 @@ def _annotator(annotation: Mapping[str, Any]) -> str:
     return str(who.get("email", who.get("id", "")) if isinstance(who, dict) else who)
 
 
-def _marks(annotation: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Marked]:
+def _marks(annotation: Mapping[str, Any], where: str, problems: Problems) -> Iterator[MarkedSpan]:
     for result in annotation.get("result") or []:
         value = result.get("value") or {}
         place = value.get("globalOffsets") or value  # hypertext has paths as start and end
         kind = str(result.get("type"))
         if type(place.get("start")) is int and type(place.get("end")) is int:
             names = value.get(kind) or value.get("labels") or []
-            yield Marked(place["start"], place["end"], value.get("text"), str(names[0]) if len(names) == 1 else "")
+            yield MarkedSpan(place["start"], place["end"], value.get("text"), str(names[0]) if len(names) == 1 else "")
         elif kind.endswith("labels"):
             message = f"a {kind} result must have start and end in its value, but has not"
             problems.add(where, message, "no start and end")
@@ -80,7 +80,7 @@ def _marks(annotation: Mapping[str, Any], where: str, problems: Problems) -> Ite
             )
             problems.add(where, message, "a textarea")
         else:
-            problems.warn(where, f"a result of the type {kind} is not read: only labels on the text are", "not labels")
+            problems.warn(where, f"a result of type {kind} is ignored; only labels are read", "not labels")
 
 
 def write(examples: Sequence[Example]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""Selected questions as tasks of a labelling tool, with a reader's answers as suggestions where the tool has some.
+"""Converts selected questions to tasks of a labelling tool, with a reader's answers as suggestions if it supports them.
 
-In doccano and in Haystack's tool a suggestion would be a label, and would pass for one if nobody looked at it: their
-tasks have none.
+doccano and Haystack's tool have no suggestions. A predicted answer would be an ordinary label there, even if no
+annotator checked it, so their tasks have none.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Task = dict[str, Any]
 def tasks_of(selected: Sequence[Selected], reader: str, format_name: str) -> Any:
     """Return the tasks as a document for :func:`quoth.data.exchange.write_document`.
 
-    Each has ``selected`` ("random" or "doubt"), ``chance`` and ``doubt``, where the tool keeps data of a task.
+    If the tool stores metadata of tasks, each task has ``selected`` ("random" or "doubt"), ``chance`` and ``doubt``.
 
     Args:
         selected: The questions.
-        reader: The name of the reader that suggests.
+        reader: The name of the reader that made the suggestions.
         format_name: A key of ``TOOLS``.
 
     Raises:
@@ -36,13 +36,13 @@ def tasks_of(selected: Sequence[Selected], reader: str, format_name: str) -> Any
     return TOOLS[format_name](selected, reader)
 
 
-def marks(selected: Selected) -> Task:
-    """Return why a question was selected, and with what chance."""
+def selection_fields(selected: Selected) -> Task:
+    """Return the metadata of a selected question: the reason, the probability of being drawn, and the uncertainty."""
     return {"selected": selected.why, "chance": selected.chance, "doubt": round(selected.doubt, 4)}
 
 
 def _spans(selected: Selected) -> tuple[list[tuple[int, int, str]], float] | None:
-    """Return the spans that a reader suggests, none for "no answer", and its probability; ``None`` if it is hidden."""
+    """Return the suggested spans (none for "no answer") and their probability; ``None`` if the suggestion is hidden."""
     if selected.suggestion is None:
         return None
     best = selected.suggestion.best
@@ -55,7 +55,7 @@ def _label_studio(selected: Sequence[Selected], reader: str) -> list[Task]:
     """Source: labelstud.io, "Import pre-annotated data"; offsets are code points."""
     tasks = label_studio.write([each.example for each in selected])
     for each, task in zip(selected, tasks, strict=True):
-        task["data"] |= marks(each)
+        task["data"] |= selection_fields(each)
         if (found := _spans(each)) is not None:
             names = {"id": "suggested", "from_name": "answer", "to_name": "text", "type": "labels"}
             values = [{"start": start, "end": end, "text": text, "labels": ["Answer"]} for start, end, text in found[0]]
@@ -68,7 +68,7 @@ def _argilla(selected: Sequence[Selected], reader: str) -> list[Task]:
     """Source: docs.argilla.io, ``Suggestion`` and ``Record.to_dict``."""
     records = argilla.write([each.example for each in selected])
     for each, record in zip(selected, records, strict=True):
-        record["metadata"] |= marks(each)
+        record["metadata"] |= selection_fields(each)
         if (found := _spans(each)) is not None:
             value = [{"start": start, "end": end, "label": "answer"} for start, end, _ in found[0]]
             record["suggestions"] = {argilla.QUESTION: {"value": value, "score": found[1], "agent": reader}}
@@ -77,7 +77,7 @@ def _argilla(selected: Sequence[Selected], reader: str) -> list[Task]:
 
 def _doccano(selected: Sequence[Selected], reader: str) -> list[Task]:
     records = doccano.write([each.example for each in selected])
-    return [{**record, **marks(each)} for each, record in zip(selected, records, strict=True)]
+    return [{**record, **selection_fields(each)} for each, record in zip(selected, records, strict=True)]
 
 
 def _haystack(selected: Sequence[Selected], reader: str) -> Task:

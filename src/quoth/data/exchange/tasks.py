@@ -14,7 +14,7 @@ from quoth.records import Gold
 Labels: TypeAlias = tuple[str, tuple[Gold, ...]]
 
 
-class Marked(NamedTuple):
+class MarkedSpan(NamedTuple):
     """A span, as exported by a tool.
 
     Attributes:
@@ -30,15 +30,15 @@ class Marked(NamedTuple):
     label: str = ""
 
 
-class Raw(NamedTuple):
-    """A task before its spans are converted; ``labels`` has the spans of each annotator, by name."""
+class RawTask(NamedTuple):
+    """A task before its spans are converted; ``labels`` has the name and the spans of each annotator."""
 
     where: str
     id: str
     question: str
     context: str
     title: str
-    labels: Sequence[tuple[str, Sequence[Marked]]]
+    labels: Sequence[tuple[str, Sequence[MarkedSpan]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Task:
     labels: tuple[Labels, ...]
 
 
-def placed(tasks: Iterable[Raw], problems: Problems) -> list[Task]:
+def convert_spans(tasks: Iterable[RawTask], problems: Problems) -> list[Task]:
     """Convert the spans of tasks to golds, using the texts of the spans to determine the unit of the offsets.
 
     The unit that fits most spans of a file (code points, UTF-8 bytes, UTF-16 code units, other line ends) is tried
@@ -76,7 +76,7 @@ def placed(tasks: Iterable[Raw], problems: Problems) -> list[Task]:
     found: list[Task] = []
     for raw in raws:
         labels: list[Labels] = []
-        wrong = False
+        has_errors = False
         for annotator, marks in raw.labels:
             golds: dict[Gold, None] = {}
             for mark in marks:
@@ -84,19 +84,19 @@ def placed(tasks: Iterable[Raw], problems: Problems) -> list[Task]:
                 if fitting:
                     golds[fitting[0][1]] = None
                 else:
-                    wrong = True
+                    has_errors = True
                     problems.add(
                         f"{raw.where}, id {raw.id}",
-                        _misplaced(raw.context, mark),
+                        _misplaced_message(raw.context, mark),
                         "a span that does not match its text",
                     )
             labels.append((annotator, tuple(golds)))
-        if not wrong:
+        if not has_errors:
             found.append(Task(*raw[:5], tuple(labels)))
     return found
 
 
-def _answers_only(raws: list[Raw], problems: Problems) -> list[Raw]:
+def _answers_only(raws: list[RawTask], problems: Problems) -> list[RawTask]:
     """Return the tasks without the spans of other labels than "answer", if there are several; both is reported."""
     names = sorted({mark.label for raw in raws for _, marks in raw.labels for mark in marks} - {""})
     if len(names) < 2:
@@ -108,13 +108,13 @@ def _answers_only(raws: list[Raw], problems: Problems) -> list[Raw]:
     others = ", ".join(shown(name) for name in names if name != answers[0])
     problems.warn("", f"only spans with the label {shown(answers[0])} are read as answers, not those with {others}")
 
-    def kept(marks: Sequence[Marked]) -> list[Marked]:
+    def kept(marks: Sequence[MarkedSpan]) -> list[MarkedSpan]:
         return [mark for mark in marks if mark.label in ("", answers[0])]
 
     return [raw._replace(labels=[(who, kept(marks)) for who, marks in raw.labels]) for raw in raws]
 
 
-def _fitting(context: str, mark: Marked) -> Iterator[tuple[str, Gold]]:
+def _fitting(context: str, mark: MarkedSpan) -> Iterator[tuple[str, Gold]]:
     starts = {"code points": mark.start}
     ends = {"code points": mark.end}
     if mark.text is not None:
@@ -132,10 +132,10 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _misplaced(context: str, mark: Marked) -> str:
+def _misplaced_message(context: str, mark: MarkedSpan) -> str:
     there = context[max(0, mark.start) : max(0, mark.end)]
     if mark.text is None:
         length = len(context)
-        return f"a span must lie within the context's {length:,} code points, but is {mark.start} to {mark.end}"
-    message = f"the span from {mark.start} to {mark.end} must hold {shown(mark.text)}, but holds {shown(there)}"
-    return f"{message}, in code points, bytes and UTF-16 code units"
+        return f"a span must be within the context's {length:,} code points, but is from {mark.start} to {mark.end}"
+    message = f"the span from {mark.start} to {mark.end} must contain {shown(mark.text)}, but contains {shown(there)}"
+    return f"{message}, whether offsets are code points, bytes or UTF-16 code units"

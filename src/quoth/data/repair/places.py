@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from quoth.data.lookalikes import alike_at, fold
 
-_FEW = 10  # maximum error of a start, in code points
+_MAX_SHIFT = 10  # maximum error of a start, in code points
 _CASED = ("LATIN", "GREEK", "CYRILLIC")
 
 
@@ -47,7 +47,7 @@ def places_of(context: str, text: str, start: int | None) -> Iterator[Place]:
 
 
 def _in_place(context: str, text: str, start: int) -> Iterator[Place]:
-    """Yield the text at the start itself, if it is the answer but for its letters; then no other place is meant."""
+    """Yield the text at the start itself, if it differs from the answer only in form."""
     for rule, case in (("look-alikes", False), ("case", True)):
         if (there := alike_at(context, start, text, case=case)) is not None:
             yield Place(rule, there, start)
@@ -59,7 +59,7 @@ def _in_place(context: str, text: str, start: int) -> Iterator[Place]:
 
 
 def in_other_units(context: str, start: int) -> Iterator[tuple[str, int]]:
-    """Yield the code points of a start that was counted in other units."""
+    """Yield the start in code points for each other unit in which it may have been counted, with the unit's name."""
     if not context.isascii():
         yield from _decoded("bytes", context.encode("utf-8", "surrogatepass")[:start], "utf-8")
         yield from _decoded("utf-16", context.encode("utf-16-le", "surrogatepass")[: 2 * start], "utf-16-le")
@@ -95,17 +95,17 @@ def find_all(context: str, text: str) -> Iterator[int]:
 
 
 def _nearest(found: list[int], start: int) -> int | None:
-    close = [place for place in found if abs(place - start) <= _FEW]
+    close = [place for place in found if abs(place - start) <= _MAX_SHIFT]
     return close[0] if len(close) == 1 else None
 
 
 def _in_other_letters(context: str, text: str, start: int | None) -> Iterator[Place]:
-    """Yield the place of a text that looks like the answer: the one at its start, else the only one."""
+    """Yield the place of a text that looks like the answer: the one near its start, else the only one."""
     for rule, case in (("look-alikes", False), ("case", True)):
         if rule == "case":
             yield from _with_entities(context, text)
         spans = fold(context, case=case).find_all(fold(text, case=case).text.strip())
-        close = [span for span in spans if start is not None and abs(span[0] - start) <= _FEW]
+        close = [span for span in spans if start is not None and abs(span[0] - start) <= _MAX_SHIFT]
         if len(close) == 1 or len(spans) == 1:
             first, last = (close if len(close) == 1 else spans)[0]
             yield Place(rule, context[first:last], first)
@@ -122,7 +122,7 @@ def _spellings(text: str) -> list[str]:
 
 
 def whole_words(context: str, start: int, end: int) -> tuple[int, int]:
-    """Return a span that splits no word of Latin, Greek or Cyrillic letters if it is unambiguous, else the same span.
+    """Return a span of whole words of Latin, Greek or Cyrillic letters if it is unambiguous, else the same span.
 
     "ten" in "contenders" is moved to the separate word "ten" if it occurs exactly once; "Rober" in "Roberson" is
     extended to the whole word, because it is more than half of it. This applies only between two letters: "1990" in

@@ -1,4 +1,4 @@
-"""A preview of the changes of a repair, for the check."""
+"""A preview of a repair, which ``quoth data check`` prints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Preview:
     left: int
 
     def __str__(self) -> str:
-        """Return a sentence."""
+        """Return the preview as a sentence."""
         if not self.rows:
             return f"quoth data repair can repair none of {self.left:,} with problems; --drop removes them"
         rules = ", ".join(f"{rule} {number:,}" for rule, number in self.rules.items())
@@ -42,28 +42,28 @@ class Preview:
 
 
 def preview(inspected: Inspected) -> Preview:
-    """Repair the rows of a data set, and discard the result; changes of rows without errors are added as warnings.
+    """Repair the rows of a data set, and discard the result. Changes of rows without errors are added as warnings.
 
-    For an answer that is moved, the warning names both places, because its text is the same.
+    If an answer is moved, the warning has both places, because the text is the same.
     """
     repaired = repair(inspected.rows)
     problems = inspected.problems
-    wrong = {problem.where.partition(", id ")[0] for problem in problems.noted if problem.level == "error"}
+    wrong = {problem.where.partition(", id ")[0] for problem in problems.entries if problem.level == "error"}
     for change in repaired.changes:
         # The same answer twice is normal if annotators agree.
         if change.where not in wrong and change.rule != "golds":
             where = f"{change.where}, id {change.id}" if change.id.isprintable() else change.where
-            problems.warn(where, f"{RULES[change.rule]}: {_said(change)}", change.rule)
+            problems.warn(where, f"{RULES[change.rule]}: {_as_text(change)}", change.rule)
     left = Problems(problems.source)
     check(repaired.rows, left)
     return Preview(
         len({change.where for change in repaired.changes}),
         dict(Counter(change.rule for change in repaired.changes)),
-        len({problem.where for problem in left.noted}),
+        len({problem.where for problem in left.entries}),
     )
 
 
-def _said(change: Change) -> str:
+def _as_text(change: Change) -> str:
     before, after = (
         shown(value["text"]) if isinstance(value, dict) and "text" in value else shown(value)
         for value in (change.before, change.after)

@@ -12,9 +12,9 @@ from quoth.data.check import check
 from quoth.data.flat import TRUTHS
 from quoth.data.repair.places import places_of, whole_words
 from quoth.data.repair.rules import RULES, Change
-from quoth.data.rows import Problems, Row, near_miss, numbered_answers, other_names, whole
+from quoth.data.rows import Problems, Row, numbered_answers, other_names, similar_name, to_integer
 
-# Texts that people write where there is no answer.
+# Texts that people write if there is no answer.
 _NO_ANSWER = frozenset(
     (
         *("", "n/a", "na", "none", "null", "nil", "nan", "no answer", "no_answer", "noanswer", "not answerable"),
@@ -50,18 +50,18 @@ def repair(rows: Iterable[Row], rules: Collection[str] = RULES.keys()) -> Repair
     changes: list[Change] = []
     repaired = [_RowRepair(row, rules, changes).run() for row in rows]
     if "rows" in rules:
-        repaired = list(_once(repaired, changes))
+        repaired = list(_without_duplicates(repaired, changes))
     if "ids" in rules:
         repaired = list(_with_ids(repaired, changes))
     return Repaired(repaired, changes)
 
 
 def drop_unrepaired(repaired: Repaired, problems: Problems) -> Repaired:
-    """Remove the rows in which the check finds errors; they are logged as changes of the rule ``drop``."""
+    """Remove the rows with errors, and log them as changes of the rule ``drop``."""
     wrong = Problems(problems.source)
     check(repaired.rows, wrong)
     why: dict[str, list[str]] = {}
-    for problem in wrong.noted:
+    for problem in wrong.entries:
         why.setdefault(problem.where.partition(", id ")[0], []).append(problem.message)
     drops = [
         Change(row.where, _id(row.fields), "drop", "row", "; ".join(why[row.where]), None)
@@ -113,7 +113,7 @@ class _RowRepair:
             if answers is None or answers == "":
                 self._fields["answers"] = []
             elif isinstance(answers, str) and start not in (None, ""):
-                self._fields["answers"] = [{"text": answers, "answer_start": whole(start)}]
+                self._fields["answers"] = [{"text": answers, "answer_start": to_integer(start)}]
 
     def _rename_id(self) -> None:
         if "question-id" not in self._rules or self._fields.get("id") not in (None, ""):
@@ -143,7 +143,7 @@ class _RowRepair:
     def _repair_golds(self) -> None:
         before = len(self._changes)
         given = self._named_parts(self._fields.get("answers"))
-        golds = _listed(given)
+        golds = _as_list(given)
         if golds is None or (_is_scalar(given) and "scalars" not in self._rules):
             self._fields |= {"answers": given} if len(self._changes) > before else {}
             return
@@ -168,7 +168,7 @@ class _RowRepair:
         if "values" in self._rules:
             self._gold_values(gold, field, context)
         text, start = gold.get("text"), gold.get("answer_start")
-        if (text is None and "text" in gold) or (isinstance(text, str) and _says_nothing(text, start, context)):
+        if (text is None and "text" in gold) or (isinstance(text, str) and _means_no_answer(text, start, context)):
             if "empty" in self._rules and self._fields.get("is_impossible") is not False:
                 self._note("empty", field, gold, None)
                 return None
@@ -194,7 +194,7 @@ class _RowRepair:
         return gold
 
     def _named_parts(self, answers: Any) -> Any:
-        """Return answers with text and start under their own names; they may be ``{"answer": ..., "start": ...}``."""
+        """Return answers with the keys ``text`` and ``answer_start`` instead of similar ones such as ``start``."""
         if "names" not in self._rules or not isinstance(answers, dict | list):
             return answers
         if isinstance(answers, list):
@@ -202,7 +202,7 @@ class _RowRepair:
         names = {
             near: name
             for name in ("text", "answer_start")
-            if name not in answers and (near := near_miss(name, answers))
+            if name not in answers and (near := similar_name(name, answers))
         }
         for other, name in names.items():
             self._note("names", f"answers: {name}", other, name)
@@ -213,7 +213,7 @@ class _RowRepair:
         if type(text) in (int, float) and str(text) in context:
             self._note("values", f"{field}: text", text, str(text))
             gold["text"] = str(text)
-        number = whole(start)
+        number = to_integer(start)
         if type(start) is not int and type(number) is int:
             self._note("values", f"{field}: answer_start", start, number)
             gold["answer_start"] = number
@@ -224,8 +224,8 @@ class _RowRepair:
         return after
 
 
-def _says_nothing(text: str, start: object, context: str) -> bool:
-    """Return True for an empty answer, and for words such as "N/A" that have no place in the context."""
+def _means_no_answer(text: str, start: object, context: str) -> bool:
+    """Return True for an empty answer, and for texts such as "N/A" that are not in the context and have no place."""
     if not text.strip():
         return True
     placeless = start in (None, "", -1, "-1") and text not in context
@@ -240,7 +240,7 @@ def _is_scalar(answers: object) -> bool:
     return isinstance(answers, str) or (isinstance(answers, list) and any(isinstance(each, str) for each in answers))
 
 
-def _listed(answers: object) -> list[dict[str, Any]] | None:
+def _as_list(answers: object) -> list[dict[str, Any]] | None:
     """Return answers of any shape as a list of objects; ``None`` if this is impossible, or there are none."""
     if isinstance(answers, str):
         return [{"text": answers, "answer_start": None}] if answers.strip() else None
@@ -263,7 +263,7 @@ def _shaped_as(given: object, golds: list[dict[str, Any]]) -> object:
     return golds
 
 
-def _once(rows: Iterable[Row], changes: list[Change]) -> Iterator[Row]:
+def _without_duplicates(rows: Iterable[Row], changes: list[Change]) -> Iterator[Row]:
     """Yield each distinct row once."""
     seen: dict[str, str] = {}
     for row in rows:
