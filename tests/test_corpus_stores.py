@@ -201,6 +201,33 @@ def test_others_read_while_one_writes(place, folder):
         assert names(writer.search("zebra")) == ["x"]
 
 
+def test_documents_of_one_transaction_replace_each_other(place):
+    with place.open() as corpus:
+        corpus.add_documents([Document("A crane.", name="old")])
+        with corpus._store.writing():
+            for text in ("A zebra.", "A heron."):
+                corpus._store.put("x", "", Document(text, name="x"), text.encode())
+            corpus._store.put("y", "", Document("A gull.", name="y"))
+            assert corpus._store.drop("y")
+            corpus._store.put("old", "", Document("A stork.", name="old"), b"file")
+            for number in range(1_200):
+                corpus._store.put(f"{number}", "", Document(f"word{number}\n\nEnd.", name=f"{number}"))
+            corpus._store.restamp("x", "new")
+            corpus._store.put("old", "", Document("A stork.", name="old"))
+        assert [names(corpus.search(word)) for word in ("zebra", "gull", "crane")] == [[], [], []]
+        assert [names(corpus.search(word)) for word in ("heron", "stork", "word1199")] == [["x"], ["old"], ["1199"]]
+        assert (corpus.original("x"), corpus.original("old")) == (b"A heron.", None)
+        stamps = {entry.key: entry.stamp for entry in corpus.entries()}
+        assert (len(stamps), stamps["x"]) == (1_202, "new")
+
+
+def test_a_file_that_is_reported_is_stored(place, folder):
+    stored = []
+    with place.open() as corpus, place.open() as other:
+        corpus.add("files", progress=lambda name: stored.append(name in [entry.name for entry in other.entries()]))
+    assert stored == [True] * 4
+
+
 def test_several_threads_add_at_once(place):
     def add(number):
         with place.open() as corpus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from quoth.errors import InputError
 from quoth.files import sha256
 
 
+# Files are written together in one transaction until so many wait, so many bytes of them, or for so many seconds.
+_FILES, _BYTES, _SECONDS = 64, 8_000_000, 0.25
+
+
 def index_files(
     store: Backend, paths: Sequence[str | Path], limits: DocumentLimits | None, progress: Callable[[str], None] | None
 ) -> Indexed:
@@ -22,48 +27,85 @@ def index_files(
         store: The store.
         paths: Files, folders and patterns.
         limits: Limits on each file.
-        progress: Called with the name of each file that was read.
+        progress: Called with the name of each file that was read, as soon as it is in the store.
     """
-    known, result = store.known(), Indexed()
+    indexing = _Indexing(store, limits, progress or (lambda name: None))
     for file in find_files(paths):
         if isinstance(file, Unread):
-            result.problems.append(file)
-            continue
-        _add(store, file, known.get(key_of(file)), limits, result)
-        if progress:
-            progress(str(file))
+            indexing.result.problems.append(file)
+        else:
+            indexing.add(file)
+    indexing.write()
     folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
-    gone = [key for key in known if _is_below(key, folders) and not Path(key).exists()]
+    gone = [key for key in indexing.known if _is_below(key, folders) and not Path(key).exists()]
     if gone:
         with store.writing():
-            result.removed = sum(store.drop(key) for key in gone)
+            indexing.result.removed = sum(store.drop(key) for key in gone)
     store.flush()
-    return result
+    return indexing.result
 
 
-def _add(store: Backend, file: Path, known: Known | None, limits: DocumentLimits | None, result: Indexed) -> None:
-    try:
-        stamp = _stamp(file)
-        if known and known.extraction == EXTRACTION_VERSION and _is_unchanged(store, file, stamp, known):
-            result.unchanged += 1
+class _Indexing:
+    """Files that are read, some of which wait to be written.
+
+    Attributes:
+        known: What the store knew before, by key.
+        result: The numbers so far.
+    """
+
+    def __init__(self, store: Backend, limits: DocumentLimits | None, progress: Callable[[str], None]) -> None:
+        self.known, self.result = store.known(), Indexed()
+        self._store, self._limits, self._progress = store, limits, progress
+        # File, stamp, document and content.
+        self._waiting: list[tuple[Path, str, Document, bytes]] = []
+        self._size, self._since = 0, 0.0
+
+    def add(self, file: Path) -> None:
+        """Read a file if it has changed."""
+        known = self.known.get(key_of(file))
+        try:
+            stamp = _stamp(file)
+            if known and known.extraction == EXTRACTION_VERSION and _is_unchanged(self._store, file, stamp, known):
+                self.result.unchanged += 1
+                self._progress(str(file))
+                return
+        except OSError as error:
+            self.result.problems.append(Unread(str(file), (error.strerror or str(error)).lower()))
+            self._progress(str(file))
             return
-    except OSError as error:
-        result.problems.append(Unread(str(file), (error.strerror or str(error)).lower()))
-        return
-    loaded = load_file(file, limits)
-    if isinstance(loaded, Unread):
-        result.problems.append(loaded)
-        return
-    try:
-        with store.writing():
-            store.put(key_of(file), stamp, loaded[0], original_of(*loaded))
-    except InputError as error:
-        result.problems.append(Unread(str(file), str(error)))
-        return
-    if known:
-        result.changed += 1
-    else:
-        result.added += 1
+        loaded = load_file(file, self._limits)
+        if isinstance(loaded, Unread):
+            self.result.problems.append(loaded)
+            self._progress(str(file))
+            return
+        if not self._waiting:
+            self._size, self._since = 0, time.monotonic()
+        self._waiting.append((file, stamp, *loaded))
+        self._size += len(loaded[1]) + len(loaded[0].text)
+        is_late = time.monotonic() > self._since + _SECONDS
+        if is_late or len(self._waiting) >= _FILES or self._size >= _BYTES:
+            self.write()
+
+    def write(self) -> None:
+        """Write the files that wait."""
+        if not self._waiting:
+            return
+        written = []
+        with self._store.writing():
+            for file, stamp, document, data in self._waiting:
+                try:
+                    self._store.put(key_of(file), stamp, document, original_of(document, data))
+                    written.append(key_of(file))
+                except InputError as error:
+                    self.result.problems.append(Unread(str(file), str(error)))
+        for key in written:
+            if key in self.known:
+                self.result.changed += 1
+            else:
+                self.result.added += 1
+        for file, *_ in self._waiting:
+            self._progress(str(file))
+        self._waiting.clear()
 
 
 def _is_unchanged(store: Backend, file: Path, stamp: str, known: Known) -> bool:
