@@ -13,7 +13,6 @@ from quoth.documents.files import load_file
 from quoth.errors import InputError
 from quoth.files import sha256
 
-
 # Files are written together in one transaction until so many wait, so many bytes of them, or for so many seconds.
 _FILES, _BYTES, _SECONDS = 64, 8_000_000, 0.25
 

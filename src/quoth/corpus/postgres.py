@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from quoth.corpus.postgres_batch import PUT, Batch
 from quoth.corpus.records import Entry, Hit, Known, page_of
-from quoth.corpus.rows import COLUMNS, READ, document_of, document_row, pages_of, passage_rows
+from quoth.corpus.rows import READ, document_of, document_row, pages_of, passage_rows
 from quoth.documents import Document
 from quoth.errors import CorpusError, MissingExtraError
-from quoth.reading.queries import query_words, trigrams_of, words_of
+from quoth.reading.queries import query_words, trigrams_of
 from quoth.records import Span
 
 try:
@@ -54,6 +55,8 @@ _LOCK = 0x51544331
 # Statistics are read again after so many seconds. So many passages are ranked at most, as far as statistics tell; and
 # so many words of a question are searched for, the rarest ones.
 _STATISTICS_SECONDS, _RANKED, _WORDS = 60.0, 10_000, 32
+# Statistics are taken again when this share of the passages is new, as PostgreSQL does by itself after some time.
+_MUCH = 0.1
 _STEP = 1_000
 _BEST = """
 SELECT found.id, score, name, key, title, start, stop, found.text, pages FROM (
@@ -77,6 +80,7 @@ class PostgresStore:
     def __init__(self, url: str, *, create: bool) -> None:
         self._url = url
         self._statistics: tuple[float, float, dict[str, float]] | None = None
+        self._batch, self._changed = Batch(), 0
         self._base = self._connect()
         try:
             self._prepare(create)
@@ -155,57 +159,49 @@ class PostgresStore:
         try:
             with self._base.transaction():
                 yield
+                self._write_batch()
         except psycopg.Error as error:
             raise self._error("failed", error) from None
+        finally:
+            self._batch.clear()
 
     def put(self, key: str, stamp: str, document: Document, original: bytes | None = None) -> None:
         """Add a document, or replace the one with the same key; call within :meth:`writing`."""
         passages = passage_rows(document)
         row = document_row(key, stamp, document, len(passages))
-        columns, marks = ", ".join(COLUMNS), ", ".join(["%s"] * len(COLUMNS))
-        changes = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS)
-        contents = [f"{document.title}\n{each.text}" for each in passages]
-        # One statement, because each takes a round trip. It locks the document's row, so that two machines do not write
-        # the passages of one document at once.
-        self._run(
-            f"WITH written AS (INSERT INTO quoth.documents ({columns}) VALUES ({marks}) "
-            f"ON CONFLICT (key) DO UPDATE SET {changes} RETURNING id), "
-            "old_passages AS (DELETE FROM quoth.passages WHERE document = (SELECT id FROM written)), "
-            "old_original AS (DELETE FROM quoth.originals WHERE document = (SELECT id FROM written) AND %s) "
-            "INSERT INTO quoth.passages (document, start, stop, text, words) "
-            "SELECT written.id, start, stop, text, to_tsvector('quoth.words', words) || "
-            "array_to_tsvector(string_to_array(trigrams, ' ')) "
-            "FROM written, unnest(%s::int[], %s::int[], %s::text[], %s::text[], %s::text[]) AS "
-            "row(start, stop, text, words, trigrams)",
-            (
-                *row,
-                original is None,
-                [each.span.start for each in passages],
-                [each.span.end for each in passages],
-                [each.text for each in passages],
-                [" ".join(words_of(content)) for content in contents],
-                [" ".join(trigrams_of(content)) for content in contents],
-            ),
-        )
-        if original is not None:
+        self._batch.put(key, row, document.title, passages, original)
+        if self._batch.is_full:
+            self._write_batch()
+
+    def _write_batch(self) -> None:
+        if not self._batch:
+            return
+        self._run(PUT, self._batch.values())
+        for key, content in self._batch.originals():
             self._run(
                 "INSERT INTO quoth.originals (document, content) SELECT id, %s FROM quoth.documents WHERE key = %s "
                 "ON CONFLICT (document) DO UPDATE SET content = excluded.content",
-                (original, key),
+                (content, key),
             )
+        self._changed += self._batch.passages
+        self._batch.clear()
 
     def restamp(self, key: str, stamp: str) -> None:
         """Update the stamp of a file whose content did not change; call within :meth:`writing`."""
+        self._write_batch()
         self._run("UPDATE quoth.documents SET stamp = %s WHERE key = %s", (stamp, key))
 
     def drop(self, key: str) -> bool:
         """Remove a document, and return whether it existed; call within :meth:`writing`."""
+        self._write_batch()
         return self._run("DELETE FROM quoth.documents WHERE key = %s", (key,)).rowcount > 0
 
     def flush(self) -> None:
-        """Take statistics for the ranks; all that was written is searchable already."""
-        self._run("ANALYZE quoth.passages")
-        self._statistics = None
+        """Take statistics for the ranks if much has changed; all that was written is searchable already."""
+        [total] = self._one("SELECT reltuples FROM pg_class WHERE oid = 'quoth.passages'::regclass")
+        if self._changed > _MUCH * total:
+            self._run("ANALYZE quoth.passages")
+            self._statistics, self._changed = None, 0
 
     def entries(self) -> list[Entry]:
         """Return all documents, sorted by name."""
