@@ -154,3 +154,23 @@ def test_a_file_is_added_unless_the_corpus_is_read_only(folder):
         assert running.get("/v1/reader")[2]["corpus"] == "read-only"
         status, _, refused = running.call("POST", "/v1/corpus/documents", body, {"content-type": kind})
         assert (status, refused["error"]["code"]) == (403, "read_only")
+
+
+def test_a_document_is_removed_unless_the_corpus_is_read_only(folder):
+    with Corpus.open(folder / "old.quoth") as corpus:
+        corpus.add([str(folder / "rent.md"), str(folder / "pump.pdf")])
+    with process("--corpus", folder / "old.quoth", "--read-only", reader=KNOWN) as running:
+        [pump, rent] = running.get("/v1/corpus/documents")[2]["documents"]
+        status, _, refused = running.call("DELETE", f"/v1/corpus/documents/{rent['id']}")
+        assert (status, refused["error"]["code"]) == (403, "read_only")
+    with process("--corpus", folder / "old.quoth", reader=KNOWN, QUOTH_TOKEN="key") as running:
+        path, token = f"/v1/corpus/documents/{rent['id']}", {"Authorization": "Bearer key"}
+        assert running.call("DELETE", path)[0] == 401
+        assert running.call("DELETE", path, None, {**token, "Origin": "https://other.example"})[0] == 403
+        assert running.get("/v1/corpus/documents", **token)[2]["total"] == 2
+        assert running.call("DELETE", path, None, token)[0] == 204
+        assert running.get("/v1/corpus/documents", **token)[2]["documents"] == [pump]
+        assert running.get("/v1/corpus/search?question=rent", **token)[2]["passages"] == []
+        status, _, refused = running.call("DELETE", path, None, token)
+        assert (status, refused["error"]["code"]) == (404, "document_not_found")
+    assert (folder / "rent.md").is_file()

@@ -176,8 +176,77 @@ def test_it_works_by_keyboard_and_has_no_barriers(page):
     press_keys(page.driver, Keys.ENTER)
     page.until(lambda: page.run("return document.activeElement.id") == "shown-title", "the focus on the document")
     press_keys(page.driver, Keys.TAB, Keys.ENTER)
-    page.until(lambda: page.run("return document.activeElement.id") == "list-title", "the focus on the list")
+    page.until(lambda: page.run("return document.activeElement.textContent").startswith("pump"), "the focus on the document")
     assert axe_findings(page.driver) == []
+
+
+@pytest.mark.parametrize("motion", [False, True])
+def test_a_link_leads_to_the_same_place_and_back_to_the_one_before(page, server, motion):
+    looks_like(page.driver, 1360, 900, motion=motion)
+    page.find("#filter").send_keys("pump")
+    page.until(lambda: page.texts("#list-facts") == ["1 in c.quoth"], "the filtered list")
+    page.ask(QUESTION)
+    page.until(lambda: page.texts("#leaf-place") == ["Page 2 of 2"], "the page of the answer")
+    page.find("#leaf-earlier").click()
+    page.until(lambda: page.texts("#leaf-place") == ["Page 1 of 2"], "the page before")
+    page.until(lambda: "page=1" in page.driver.current_url, "the page in the address")
+    assert "question=After+how+many" in page.driver.current_url
+    page.driver.refresh()
+    page.until(lambda: page.texts("#leaf-place") == ["Page 1 of 2"], "the same page")
+    assert page.run("return document.querySelector('#question').value") == QUESTION
+    assert page.texts("#answers [aria-current=true] .where") == page.texts("#answers li:first-child .where")
+    page.find("#answers button").click()
+    page.until(lambda: page.texts("#leaf-place") == ["Page 2 of 2"], "the answer again")
+    page.driver.back()
+    page.until(lambda: page.texts("#leaf-place") == ["Page 1 of 2"], "the page before")
+    page.driver.back()
+    page.until(lambda: page.find("#list").is_displayed(), "the list")
+    assert page.texts("#list-facts") == ["1 in c.quoth"]
+    assert not page.find("#found").is_displayed()
+    page.driver.forward()
+    page.until(lambda: page.find("#leaf-place").is_displayed(), "the document again")
+    assert page.texts("#leaf-place") == ["Page 1 of 2"]
+    page.find("#back").click()
+    page.until(lambda: page.find("#list").is_displayed(), "the list")
+    assert page.find("#found").is_displayed()
+    looks_like(page.driver, 1360, 900)
+
+
+def test_a_link_to_a_document_that_was_removed_says_so(page, server):
+    page.driver.get(f"{server.url}/library#document={'0' * 32}&page=2")
+    page.driver.refresh()
+    page.until(lambda: page.texts("#notice-title") == ["This document is not here"], "the notice")
+    assert page.find("#list").is_displayed()
+    assert len(page.texts("#documents .title")) == 50
+    page.driver.get_log("browser")  # the refusal, as Chromium logs it
+    page.driver.get(f"{server.url}/library#document=nonsense&from=9999&answer=x")
+    page.driver.refresh()
+    page.until(lambda: page.find("#list-earlier").is_displayed(), "the list beyond its end")
+    page.find("#list-earlier").click()
+    page.until(lambda: "from=" in page.driver.current_url, "the address")
+
+
+def test_a_document_is_removed_if_that_is_confirmed(page, folder):
+    with Corpus.open(folder / "c.quoth") as corpus:
+        corpus.add_documents([Document("A walrus sings in the harbour.", name="walrus.txt", title="Walrus")])
+    page.ask("Who sings in the harbour?")
+    page.until(lambda: page.texts("#shown-title") == ["Walrus"], "the document")
+    page.find("#remove").click()
+    page.until(lambda: page.find("#remove-dialog").is_displayed(), "the question")
+    assert page.texts("#remove-name") == ["Walrus"]
+    assert axe_findings(page.driver) == []
+    press_keys(page.driver, Keys.ENTER)  # keeps it
+    assert not page.find("#remove-dialog").is_displayed()
+    assert page.texts("#shown-title") == ["Walrus"]
+    page.find("#remove").click()
+    page.find("#remove-dialog [value=remove]").click()
+    page.until(lambda: page.find("#list").is_displayed(), "the list")
+    page.until(lambda: "Walrus" not in page.texts("#documents .title"), "the document gone")
+    assert not any("Walrus" in each for each in page.texts("#answers .where"))
+    page.find("#filter").send_keys("walrus")
+    page.until(lambda: page.texts("#list-facts") == ["No document of c.quoth has this in its name or title"], "none")
+    with Corpus.open(folder / "c.quoth") as corpus:
+        assert corpus.search("walrus") == []
 
 
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(page):
@@ -199,6 +268,9 @@ def test_a_corpus_that_is_read_only_takes_no_files(driver, folder):
     with serving("--corpus", str(folder / "c.quoth"), "--read-only", reader=KNOWN) as server:
         page = Page(driver, f"{server.url}/library")
         assert not page.find("#choose").is_displayed()
+        page.find("#documents button").click()
+        page.until(lambda: page.find("#back").is_displayed(), "a document")
+        assert not page.find("#remove").is_displayed()
         assert page.complaints() == []
 
 

@@ -138,12 +138,15 @@ class Corpus:
 
     def remove(self, names: Iterable[str | Path]) -> int:
         """Remove documents by name or path, and return how many were removed."""
-        keys = {entry.name: entry.key for entry in self._store.entries()}
-        count = 0
+        entries = self._store.entries()
+        by_name, keys = {entry.name: entry.key for entry in entries}, {entry.key for entry in entries}
+        given = (by_name.get(str(name), str(name)) for name in names)
+        return self.remove_keys(key if key in keys else key_of(Path(key)) for key in given)
+
+    def remove_keys(self, keys: Iterable[str]) -> int:
+        """Remove documents by their keys, and return how many were removed."""
         with self._store.writing():
-            for name in names:
-                key = keys.get(str(name), str(name))
-                count += self._store.drop(key) or self._store.drop(key_of(Path(name)))
+            count = sum(self._store.drop(key) for key in keys)
         self._store.flush()
         return count
 

@@ -95,6 +95,14 @@ class Library:
         [entry] = [entry for entry in self.corpus().entries() if entry.key == name]
         return entry
 
+    def remove(self, id: str) -> None:
+        """Remove a document.
+
+        Raises:
+            ApiError: If there is none.
+        """
+        self.corpus().remove_keys([self._key(id)])
+
     def _key(self, id: str) -> str:
         for key in self.corpus().document_keys():
             if id_of(key) == id:

@@ -1,4 +1,4 @@
-"""The endpoints for the files of a corpus: add a file, and render a page of a PDF."""
+"""The endpoints for the files of a corpus: add a file, remove a document, and render a page of a PDF."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from quoth.serve.http.service import Service
 from quoth.serve.http.uploads import FORM, uploaded
 from quoth.serve.library import Library
 from quoth.serve.metrics import Metrics
+from quoth.serve.settings import ServeSettings
 
 _BODY = {"requestBody": {"required": True, "content": FORM}}
 _WIDTH = 1_200
@@ -40,15 +41,18 @@ def file_routes(library: Library, service: Service, metrics: Metrics) -> APIRout
     @router.post("", summary="Add a file", openapi_extra=_BODY, status_code=201, responses=errors(files=True))
     async def add(request: Request) -> corpus_schema.ListedDocument:
         """Add a file (.txt, .md, .html, .docx, .pdf, .epub). It replaces an uploaded file with the same name."""
-        if settings.read_only:
-            raise ApiError(
-                403, "read_only", "the corpus of this server is read-only", "Ask the administrator to add the file."
-            )
+        _raise_if_read_only(settings, "add the file")
         async with uploaded(request) as (file, name):
             base_name = PurePosixPath(name.replace("\\", "/")).name
             with metrics.parsing():
                 entry = await service.answerer.within_deadline(lambda: library.add(file.read(), base_name, limits))
         return listed_document(entry)
+
+    @router.delete("/{id}", summary="Remove a document", status_code=204, responses=errors(404))
+    async def remove(id: Id) -> None:
+        """Remove a document from the corpus. Its file, if it is one of this server, is not deleted."""
+        _raise_if_read_only(settings, "remove the document")
+        await service.answerer.apart(partial(library.remove, id))
 
     @router.get("/{id}/pages/{number}", summary="Render a page", response_class=Response)
     async def page(
@@ -62,3 +66,8 @@ def file_routes(library: Library, service: Service, metrics: Metrics) -> APIRout
         return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
     return router
+
+
+def _raise_if_read_only(settings: ServeSettings, what: str) -> None:
+    if settings.read_only:
+        raise ApiError(403, "read_only", "the corpus of this server is read-only", f"Ask the administrator to {what}.")

@@ -6,6 +6,7 @@ GET  /v1/corpus/search          ?question, k        -> SearchResponse         th
 GET  /v1/corpus/documents       ?text, offset, limit -> DocumentsResponse     list the documents
 GET  /v1/corpus/documents/{id}  ?start, end         -> DocumentResponse       a document's text, or a part of it
 POST /v1/corpus/documents       a form with a file  -> ListedDocument         add a file, unless --read-only
+DELETE /v1/corpus/documents/{id}                    -> 204                    remove it, unless --read-only
 GET  /v1/corpus/documents/{id}/pages/{number}  ?width -> PNG                  a page of a PDF as an image
 """
 

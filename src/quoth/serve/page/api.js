@@ -58,10 +58,20 @@ export async function picture(path, signal) {
 }
 
 /**
+ * Remove something from the server.
+ *
  * @param {string} path
- * @param {{ body?: BodyInit | object, signal?: AbortSignal }} options
+ * @param {AbortSignal} signal
  */
-async function fetched(path, { body, signal }) {
+export async function remove(path, signal) {
+  await fetched(path, { method: "DELETE", signal });
+}
+
+/**
+ * @param {string} path
+ * @param {{ body?: BodyInit | object, method?: string, signal?: AbortSignal }} options  Without a method: POST with a body, else GET.
+ */
+async function fetched(path, { body, method, signal }) {
   /** @type {Record<string, string>} */
   const headers = { accept: "application/json" };
   if (given) headers.authorization = `Bearer ${given}`;
@@ -70,7 +80,7 @@ async function fetched(path, { body, signal }) {
   const sent = /** @type {BodyInit | undefined} */ (form || !body ? body : JSON.stringify(body));
   let response;
   try {
-    response = await fetch(path, { method: body ? "POST" : "GET", headers, body: sent, signal });
+    response = await fetch(path, { method: method ?? (body ? "POST" : "GET"), headers, body: sent, signal });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError({

@@ -32,7 +32,9 @@ const PART = 20_000;
 const WIDTH = 1400;
 
 export class Leaves {
-  constructor() {
+  /** @param {(page: number) => void} turned  Called with the page or part, from 1, when the user has turned to it. */
+  constructor(turned) {
+    this.turned = turned;
     /** @type {Opened | null} */
     this.opened = null;
     /** @type {Found | null} */
@@ -44,23 +46,26 @@ export class Leaves {
   }
 
   /**
-   * Show a document, where its answer is or at its beginning.
+   * Show a document: a page or part of it, else where its answer is, else its beginning.
    *
    * @param {string} id
    * @param {Found | null} answer
+   * @param {number} page  From 1; 0: where the answer is. Beyond the end: the last one.
    * @param {AbortSignal} signal
+   * @returns {Promise<number>} The page or part that is shown, from 1.
    */
-  async show(id, answer, signal) {
+  async show(id, answer, page, signal) {
     this.moving.abort();
     const opened = /** @type {Opened} */ (await call(`v1/corpus/documents/${id}?start=0&end=1`, { signal }));
-    const at = opened.page_sizes ? (answer?.page ?? 1) - 1 : Math.floor((answer?.span.start ?? 0) / PART);
+    const found = opened.page_sizes ? (answer?.page ?? 1) - 1 : Math.floor((answer?.span.start ?? 0) / PART);
+    const at = page ? Math.min(page, leavesOf(opened)) - 1 : found;
     const leaf = await this.#leaf(opened, answer, at, signal);
     this.opened = opened;
     this.answer = answer;
     byId("shown-title").textContent = opened.title || opened.name;
     byId("shown-facts").textContent = `${opened.name}, ${count(opened.characters)} characters`;
     this.#put(leaf, at);
-    this.reveal();
+    return at + 1;
   }
 
   /** Scroll to the answer. */
@@ -77,6 +82,7 @@ export class Leaves {
     const at = this.index + step;
     try {
       this.#put(await this.#leaf(this.opened, this.answer, at, signal), at);
+      this.turned(at + 1);
     } catch (error) {
       if (!signal.aborted) byId("leaf-place").textContent = error instanceof Error ? error.message : String(error);
     }
@@ -88,11 +94,10 @@ export class Leaves {
    */
   #put(leaf, at) {
     if (!this.opened) return;
-    const { page_sizes, characters } = this.opened;
-    const all = page_sizes?.length ?? Math.max(1, Math.ceil(characters / PART));
+    const all = leavesOf(this.opened);
     this.index = at;
     byId("leafing").hidden = all <= 1;
-    byId("leaf-place").textContent = `${page_sizes ? "Page" : "Part"} ${count(at + 1)} of ${count(all)}`;
+    byId("leaf-place").textContent = `${this.opened.page_sizes ? "Page" : "Part"} ${count(at + 1)} of ${count(all)}`;
     /** @type {HTMLButtonElement} */ (byId("leaf-earlier")).disabled = at === 0;
     /** @type {HTMLButtonElement} */ (byId("leaf-later")).disabled = at + 1 >= all;
     byId("leaf").replaceChildren(...leaf);
@@ -113,6 +118,15 @@ export class Leaves {
     const { text } = await call(`v1/corpus/documents/${opened.id}?start=${start}&end=${end}`, { signal });
     return [marked(text, start, answer)];
   }
+}
+
+/**
+ * Return the number of pages or parts.
+ *
+ * @param {Opened} opened
+ */
+function leavesOf({ page_sizes, characters }) {
+  return page_sizes?.length ?? Math.max(1, Math.ceil(characters / PART));
 }
 
 /**

@@ -1,31 +1,33 @@
 // @ts-check
 /** The library: lists the documents of the corpus, asks all of them, and shows where an answer stands. */
 
-import { call } from "./api.js";
+import { ApiError, call, remove } from "./api.js";
 import { onAsk } from "./ask-form.js";
 import { Attempts, say } from "./attempts.js";
-import { byId, count, h, percent } from "./dom.js";
+import { byId, count } from "./dom.js";
 import { DropZone } from "./drop.js";
+import { Answers } from "./library-answers.js";
+import { List, PER_PAGE } from "./library-list.js";
+import { fromFragment, toFragment } from "./library-place.js";
 import { Leaves } from "./leaves.js";
 import { inWords, notice } from "./notice.js";
 import { themeSwitch } from "./theme.js";
 
-/** @typedef {import("./leaves.js").Found} Found */
+/** @typedef {import("./library-place.js").Shown} Shown */
 
-const PER_PAGE = 50;
-const TOP_K = 5;
-// Other answers below this probability are not shown beside an answer.
-const UNLIKELY = 0.01;
 // A filter is sent when nothing was typed for so long, in milliseconds.
 const PAUSE = 200;
+const TITLE = document.title;
 
 class Library {
   constructor() {
     this.question = /** @type {HTMLTextAreaElement} */ (byId("question"));
     this.filter = /** @type {HTMLInputElement} */ (byId("filter"));
     this.attempts = new Attempts();
-    this.leaves = new Leaves();
-    this.offset = 0;
+    this.list = new List((id) => this.#go({ document: id, answer: 0, page: 0 }, "Ask"));
+    this.answers = new Answers((rank, id) => this.#go({ document: id, answer: rank, page: 0 }, "Ask"));
+    this.leaves = new Leaves((page) => this.#note({ page }, true));
+    this.shown = fromFragment("");
     this.typed = 0;
     /** @type {DropZone | null} */
     this.drop = null;
@@ -36,11 +38,14 @@ class Library {
     onAsk(this.question, () => this.#ask());
     this.filter.addEventListener("input", () => {
       clearTimeout(this.typed);
-      this.typed = setTimeout(() => this.#list(0), PAUSE);
+      this.typed = setTimeout(() => this.#go({ filter: this.filter.value.trim(), from: 1 }, "Ask", true), PAUSE);
     });
-    byId("list-earlier").addEventListener("click", () => this.#list(this.offset - PER_PAGE));
-    byId("list-later").addEventListener("click", () => this.#list(this.offset + PER_PAGE));
-    byId("back").addEventListener("click", () => this.#closeDocument());
+    byId("list-earlier").addEventListener("click", () => this.#turn(-PER_PAGE));
+    byId("list-later").addEventListener("click", () => this.#turn(PER_PAGE));
+    byId("back").addEventListener("click", () => this.#go({ document: "", answer: 0, page: 0 }, "Ask"));
+    byId("remove").addEventListener("click", () => this.#askWhetherToRemove());
+    byId("remove-dialog").addEventListener("close", () => this.#remove());
+    addEventListener("popstate", () => this.#restore());
     await this.attempts.run((signal) => this.#learn(signal), "Ask");
   }
 
@@ -55,41 +60,12 @@ class Library {
     }
     if (reader.corpus === "open") {
       byId("choose").hidden = false;
+      byId("remove").hidden = false;
       this.drop ??= new DropZone((files) => this.#add(files));
     }
-    await this.#show(0, signal);
-  }
-
-  /** @param {number} offset */
-  #list(offset) {
-    return this.attempts.run((signal) => this.#show(offset, signal), "Ask");
-  }
-
-  /**
-   * Show a page of the list.
-   *
-   * @param {number} offset
-   * @param {AbortSignal} signal
-   */
-  async #show(offset, signal) {
-    const wanted = new URLSearchParams({ text: this.filter.value.trim(), offset: String(Math.max(0, offset)), limit: String(PER_PAGE) });
-    const listed = await call(`v1/corpus/documents?${wanted}`, { signal });
-    this.offset = Math.max(0, offset);
-    const last = Math.min(listed.total, this.offset + PER_PAGE);
-    byId("list-facts").textContent = `${count(listed.total)} in ${listed.corpus}`;
-    byId("list-place").textContent = listed.total ? `${count(this.offset + 1)} to ${count(last)} of ${count(listed.total)}` : "";
-    byId("paging").hidden = listed.total <= PER_PAGE;
-    /** @type {HTMLButtonElement} */ (byId("list-earlier")).disabled = this.offset === 0;
-    /** @type {HTMLButtonElement} */ (byId("list-later")).disabled = last >= listed.total;
-    byId("documents").replaceChildren(
-      ...listed.documents.map((/** @type {{ id: string, title: string, name: string, passages: number }} */ each) =>
-        h("li", {},
-          h("button", { type: "button", onclick: () => this.#open(each.id, null) },
-            h("span", { class: "title", dir: "auto" }, each.title || each.name),
-            h("span", { class: "name" }, each.name),
-            h("span", { class: "size" }, `${count(each.passages)} passages`)))),
-    );
-    say(`${count(listed.total)} documents`);
+    const wanted = fromFragment(location.hash);
+    await this.list.show(wanted, signal);
+    this.#note(await this.#show(wanted, signal), true);
   }
 
   #ask() {
@@ -98,76 +74,121 @@ class Library {
       this.question.focus();
       return;
     }
-    this.attempts.run(async (signal) => {
-      const found = await call("v1/corpus/answer", { body: { question, top_k: TOP_K }, signal });
-      this.#showAnswers(found);
-      if (!found.answers.length) return;
-      await this.leaves.show(found.answers[0].document, found.answers[0], signal);
-      this.#openDocument();
-      this.leaves.reveal();
-    });
+    this.answers.forget();
+    this.#go({ question, answer: 1, document: "", page: 0 }, "Asking \u2026");
   }
 
-  /** @param {{ answers: Found[], no_answer: boolean, reason: string | null }} found */
-  #showAnswers({ answers, no_answer, reason }) {
-    byId("found").hidden = false;
-    const title = no_answer ? "No document seems to answer" : "Answers";
-    byId("found-title").textContent = title;
-    byId("found-reason").textContent = no_answer && reason ? `${reason[0].toUpperCase()}${reason.slice(1)}.${answers.length ? " The closest:" : ""}` : "";
-    const shown = answers.filter(({ probability }, index) => no_answer || index === 0 || probability >= UNLIKELY);
-    byId("answers").replaceChildren(...shown.map((answer, index) => this.#answer(answer, index === 0 && !no_answer)));
-    this.#current(0);
-    say(answers.length && !no_answer ? `${answers[0].text}, in ${answers[0].name}` : title);
+  /** @param {number} step */
+  #turn(step) {
+    this.#go({ from: Math.max(1, this.shown.from + step) }, "Ask");
   }
 
   /**
-   * @param {Found} answer
-   * @param {boolean} best
-   */
-  #answer(answer, best) {
-    const at = answer.sentence.indexOf(answer.text);
-    const words = at < 0
-      ? [h("mark", {}, answer.text)]
-      : [answer.sentence.slice(0, at), h("mark", {}, answer.text), answer.sentence.slice(at + answer.text.length)];
-    const where = [percent(answer.probability), answer.title || answer.name, answer.page ? `page ${answer.page}` : ""];
-    const row = h("li", best ? { class: "best" } : {},
-      h("button", { type: "button", onclick: () => this.#open(answer.document, answer, row) },
-        h("span", { class: "words", dir: "auto" }, ...words),
-        h("span", { class: "where" }, where.filter(Boolean).join(" \u00b7 "))));
-    return row;
-  }
-
-  /** @param {number} index  Of the answer that is shown. */
-  #current(index) {
-    [...byId("answers").children].forEach((row, number) => row.firstElementChild?.setAttribute("aria-current", String(number === index)));
-  }
-
-  /**
-   * Show a document, at an answer if there is one.
+   * Show something else, and add it to the browser's history.
    *
-   * @param {string} id
-   * @param {Found | null} answer
-   * @param {HTMLElement} [row]  The answer in the list.
+   * @param {Partial<Shown>} change
+   * @param {string} label  Of the button meanwhile.
+   * @param {boolean} [replace]  Replace the entry of the history.
    */
-  #open(id, answer, row) {
-    this.attempts.run(async (signal) => {
-      await this.leaves.show(id, answer, signal);
-      this.#openDocument();
-      if (row) this.#current([...byId("answers").children].indexOf(row));
-      byId("shown-title").focus({ preventScroll: true });
-      this.leaves.reveal();
-    }, "Ask");
+  #go(change, label, replace = false) {
+    return this.attempts.run(async (signal) => this.#note(await this.#show({ ...this.shown, ...change }, signal), replace), label);
   }
 
-  #openDocument() {
+  /** Show what the address says, after a way back or forward. */
+  #restore() {
+    const wanted = fromFragment(location.hash);
+    return this.attempts.run(async (signal) => this.#note(await this.#show(wanted, signal), true), wanted.question && wanted.question !== this.shown.question ? "Asking \u2026" : "Ask");
+  }
+
+  /**
+   * Note what is shown in the address.
+   *
+   * @param {Partial<Shown>} change
+   * @param {boolean} replace
+   */
+  #note(change, replace) {
+    this.shown = { ...this.shown, ...change };
+    const address = toFragment(this.shown) || location.pathname;
+    if (replace || address === (location.hash || location.pathname)) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
+  }
+
+  /**
+   * Show answers, and a document or the list.
+   *
+   * @param {Shown} wanted
+   * @param {AbortSignal} signal
+   * @returns {Promise<Shown>} With the document of the answer, if only the answer was given.
+   */
+  async #show(wanted, signal) {
+    if (wanted.question !== this.shown.question || !this.answers.knows(wanted.question)) await this.answers.ask(wanted.question, signal);
+    if (wanted.question !== this.shown.question) this.question.value = wanted.question;
+    const given = wanted.answer ? this.answers.at(wanted.question, wanted.answer) : null;
+    const id = wanted.document || given?.document || "";
+    const answer = given?.document === id ? given : null;
+    const shown = { ...wanted, document: id, answer: answer ? wanted.answer : 0 };
+    try {
+      if (id) shown.page = await this.leaves.show(id, answer, wanted.page, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== "document_not_found") throw error;
+      notice(inWords(error));
+      Object.assign(shown, { document: "", answer: 0, page: 0 });
+    }
+    this.answers.current(shown.answer);
+    if (shown.document) this.#openDocument(wanted);
+    else await this.#openList(shown, signal);
+    return shown;
+  }
+
+  /** @param {Shown} wanted */
+  #openDocument(wanted) {
     byId("list").hidden = true;
     byId("shown").hidden = false;
+    document.title = `${byId("shown-title").textContent} \u2013 Quoth`;
+    // Who asks goes on in the form; who opens a document, in it.
+    if (wanted.document) byId("shown-title").focus({ preventScroll: true });
+    this.leaves.reveal();
   }
 
-  #closeDocument() {
+  /**
+   * @param {Shown} wanted
+   * @param {AbortSignal} signal
+   */
+  async #openList(wanted, signal) {
+    const { document: left, filter, from } = this.shown;
     byId("shown").hidden = true;
     byId("list").hidden = false;
-    byId("list-title").focus();
+    document.title = TITLE;
+    if (this.filter.value.trim() !== wanted.filter) this.filter.value = wanted.filter;
+    if (left || this.list.isOld || wanted.filter !== filter || wanted.from !== from) await this.list.show(wanted, signal);
+    if (wanted.filter !== filter || wanted.from !== from) say(this.list.place);
+    if (left) this.list.focus(left);
+  }
+
+  /** Forget what was read from the corpus, which has changed. */
+  #forget() {
+    this.answers.forget();
+    this.list.isOld = true;
+  }
+
+  #askWhetherToRemove() {
+    const dialog = /** @type {HTMLDialogElement} */ (byId("remove-dialog"));
+    byId("remove-name").textContent = byId("shown-title").textContent;
+    dialog.returnValue = "";
+    dialog.showModal();
+  }
+
+  /** Remove the document that is shown, if that was confirmed. */
+  #remove() {
+    if (/** @type {HTMLDialogElement} */ (byId("remove-dialog")).returnValue !== "remove") return;
+    const id = this.shown.document;
+    return this.attempts.run(async (signal) => {
+      await remove(`v1/corpus/documents/${id}`, signal);
+      this.#forget();
+      this.#note(await this.#show({ ...this.shown, document: "", answer: 0, page: 0 }, signal), true);
+      byId("list-title").focus();
+      say("Removed");
+    }, "Ask");
   }
 
   /**
@@ -179,6 +200,7 @@ class Library {
     return this.attempts.run(async (signal) => {
       /** @type {string[]} */
       const problems = [];
+      this.#forget();
       for (const file of files) {
         const form = new FormData();
         form.append("file", file);
@@ -190,8 +212,7 @@ class Library {
           problems.push(`${file.name}: ${inWords(error).message}`);
         }
       }
-      this.#closeDocument();
-      await this.#show(0, signal);
+      this.#note(await this.#show({ ...this.shown, document: "", answer: 0, page: 0 }, signal), false);
       const added = files.length - problems.length;
       say(`${count(added)} added`);
       if (problems.length) notice({ title: `${count(problems.length)} not added`, message: problems.join(" ") });

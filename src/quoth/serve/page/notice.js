@@ -25,6 +25,8 @@ export function clearNotice() {
   byId("notice").hidden = true;
 }
 
+const CODES = new Map([["document_not_found", "This document is not here"]]);
+
 /**
  * Return the title, message and hint for an error.
  *
@@ -35,7 +37,7 @@ export function inWords(error) {
   if (!(error instanceof ApiError)) {
     return { title: "Something went wrong", message: error instanceof Error ? error.message : String(error), hint: "" };
   }
-  const { status, message, hint } = error;
+  const { status, code, message, hint } = error;
   const titles = new Map([
     [0, "No connection"],
     [401, hasToken() ? "This token is not accepted" : "A token is needed"],
@@ -45,7 +47,7 @@ export function inWords(error) {
     [503, "Too many questions at once"],
     [504, "That took too long"],
   ]);
-  const title = titles.get(status) ?? (status >= 500 ? "Server error" : "The request is invalid");
+  const title = CODES.get(code) ?? titles.get(status) ?? (status >= 500 ? "Server error" : "The request is invalid");
   return { title, message: sentence(message), hint: sentence(hint) };
 }
 
