@@ -52,7 +52,7 @@ def file_routes(library: Library, service: Service, metrics: Metrics) -> APIRout
     async def remove(id: Id) -> None:
         """Remove a document from the corpus. Its file, if it is one of this server, is not deleted."""
         _raise_if_read_only(settings, "remove the document")
-        await service.answerer.apart(partial(library.remove, id))
+        await service.answerer.in_thread(partial(library.remove, id))
 
     @router.get("/{id}/pages/{number}", summary="Render a page", response_class=Response)
     async def page(
