@@ -171,7 +171,7 @@ def test_a_corpus_is_evaluated_by_its_search_and_its_answers(quoth):
     status, out, err = quoth("evaluate", *words, "--json")
     report = json.loads(out)
     assert (status, report["total"], report["passages"], report["null_threshold"]) == (0, 2, 2, "never")
-    # The lease in rent.md comes first; and no passage has a word of the question about the pump.
+    # The lease in rent.md is found first, and no passage has a word of the question about the pump.
     assert [report[f"search_recall_{depth}"] for depth in (1, 5, 10, 20)] == [0.0, 50.0, 50.0, 50.0]
     assert {"exact", "f1", "coverage", "ece"} <= report.keys()
     assert report["exact"] in (0.0, 50.0)
@@ -187,7 +187,7 @@ def passage(words, score, index, *, null=0.0, search=1.0):
     return PassageAnswer(Answer(words, Span(0, len(words)), score, 0.5, 0, index), null, search)
 
 
-def test_the_choice_weighs_reader_search_and_no_answer():
+def test_answers_are_ranked_by_reader_search_and_null_scores():
     example = Example("", "When?", ["a", "b", "c"])
     found = [passage("May", 5.0, 0, null=9.0), passage("the June", 4.0, 1), passage("June", 3.0, 2, search=0.2)]
     settings = CorpusSettings(search_weight=0.0, null_weight=0.0)
@@ -207,7 +207,7 @@ def test_the_choice_weighs_reader_search_and_no_answer():
     assert (none.no_answer, none.answers) == (True, ())
 
 
-def test_the_fit_gives_weight_to_what_tells_right_from_wrong():
+def test_the_fit_gives_weight_to_informative_scores():
     readings = []
     for number in range(60):
         # The reader prefers a passage that the search puts last; the right answer has a low null score.

@@ -1,4 +1,4 @@
-"""What every store of a corpus must do: a file with FTS5, a file with tantivy, a PostgreSQL database."""
+"""Tests of all corpus stores: a file with FTS5, a file with tantivy, and a PostgreSQL database."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ NUMBERS = count()
 
 
 class Place:
-    """Where a test has its corpus: an address, and the search engine to create it with."""
+    """The store of a test's corpus: its path or URL, and the search engine with which it is created."""
 
     def __init__(self, address, engine=None):
         self.address, self.engine = str(address), engine
@@ -37,7 +37,7 @@ class Place:
 
     @property
     def code(self):
-        """The expression that opens it, for another process."""
+        """A Python expression that opens the store, for another process."""
         return f"Corpus.open({self.address!r}, search={self.engine!r})"
 
 
@@ -141,7 +141,7 @@ def test_an_unreadable_file_is_reported_and_the_others_are_indexed(place, folder
     assert "must have no NUL characters and no lone surrogates" in str(result.problems[1])
 
 
-def test_a_document_is_stored_with_all_that_it_has(place, folder):
+def test_all_attributes_of_a_document_are_stored(place, folder):
     with place.open() as corpus:
         corpus.add("files")
         by_name = {Path(document.name).name: document for document in corpus.documents()}
@@ -232,7 +232,7 @@ def test_several_threads_add_at_once(place):
     def add(number):
         with place.open() as corpus:
             for step in range(5):
-                # The same document of all threads, and one of its own.
+                # One document that all threads write, and one that only this thread writes.
                 corpus.add_documents([Document(f"word{number} step{step}", name=f"{number}-{step}")])
                 corpus.add_documents([Document(f"shared heron {number}", name="shared")])
 
@@ -248,7 +248,7 @@ def test_several_threads_add_at_once(place):
         assert all(len(corpus.search(f"word{number}", 9)) == 5 for number in range(3))
 
 
-def test_contexts_are_found_by_their_text_wherever_they_stand(place):
+def test_contexts_are_found_by_their_text_at_any_position(place):
     long = "The lock is new. " * 300 + "The key is old."
     with place.open() as corpus:
         corpus.add_documents(
@@ -297,7 +297,7 @@ def test_a_corpus_is_consistent_after_a_kill_and_can_be_continued(place, tmp_pat
         assert result.added + result.unchanged == len(corpus.entries()) == 400
 
 
-def test_a_corpus_that_does_not_exist_is_refused(place):
+def test_a_corpus_that_does_not_exist_is_rejected(place):
     with pytest.raises(CorpusError, match="must be a corpus, but"):
         place.open(create=False, search=None)
 
@@ -338,7 +338,7 @@ def test_the_search_engine_of_a_file_can_be_changed(folder, quoth):
 
 
 @pytest.mark.torch
-def test_an_index_that_is_missing_or_of_another_corpus_is_built_again(folder):
+def test_an_index_that_is_missing_or_of_another_corpus_is_rebuilt(folder):
     for name, text in (("a", "A zebra."), ("b", "A heron.")):
         with Corpus.open(f"{name}.quoth", search="tantivy") as corpus:
             corpus.add_documents([Document(text, name=name)])

@@ -89,7 +89,7 @@ ROWS = [
 
 
 def row(**changes):
-    """A good flat row with some changes; ``None`` takes a key away."""
+    """A valid flat row with some changes; ``None`` removes a key."""
     good = {
         "id": "q",
         "question": "Who?",
@@ -126,7 +126,7 @@ def read(tmp_path):
 
 @pytest.fixture
 def problems(read, tmp_path):
-    """Write a file that cannot be read, and return its problems, less the path before each."""
+    """Write an invalid file, and return its problems without the path."""
 
     def run(content, name="data.json"):
         with pytest.raises(DataError) as caught:
@@ -304,7 +304,7 @@ def test_hub_source_must_name_a_split(source):
         read_examples(source)
 
 
-# What is read
+# Reading
 
 
 def test_golds_are_none_without_answers_and_empty_if_empty(read):
@@ -423,7 +423,7 @@ def test_a_lone_surrogate_is_kept(read):
     assert example.context == context
 
 
-# What is wrong
+# Problems
 
 
 @pytest.mark.parametrize(
@@ -652,7 +652,7 @@ def test_a_problem_can_be_printed_for_any_data(problems):
 
 # Writing, describing, splitting
 
-# Two surrogate halves side by side are left out: JSON joins their escapes to one character.
+# Without adjacent surrogate halves, because JSON joins their escapes to one character.
 texts = st.text(st.characters(codec=None) | st.sampled_from(list("\r\n\x00 ab\ud800\U0001f415\u2028"))).filter(
     lambda text: not re.search(r"[\ud800-\udbff][\udc00-\udfff]", text)
 )
@@ -672,7 +672,7 @@ def data_sets(draw):
 
 
 @given(data_sets())
-def test_what_is_written_is_read_back(tmp_path_factory, examples):
+def test_written_examples_are_read_back(tmp_path_factory, examples):
     path = tmp_path_factory.getbasetemp() / "written.json"
     write_squad(examples, path)
     assert read_examples(path) == examples
@@ -814,7 +814,7 @@ def test_squad_2_dev(squad_folder, tmp_path):
     ids=["misplaced", "no starts", "hub"],
 )
 def test_for_scoring_only_the_texts_of_golds_count(tmp_path, given):
-    """The official scorers never look at answer_start, so neither does ``quoth score``."""
+    """The official scorers ignore answer_start, and so does ``quoth score``."""
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(row(answers=given)))
     with pytest.raises(DataError, match="answer"):

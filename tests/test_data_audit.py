@@ -215,7 +215,7 @@ def test_the_audit_command_prints_and_writes(quoth, tmp_path):
     assert quoth("audit", *files, "--reader", "x", "--folds", 2)[0] == 2
 
 
-def test_without_the_library_its_extra_is_named(tmp_path):
+def test_a_missing_library_is_reported_with_its_extra(tmp_path):
     import subprocess
     import sys
 

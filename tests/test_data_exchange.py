@@ -66,7 +66,7 @@ def test_a_round_trip_gives_the_same_questions(tmp_path_factory, examples, name)
 
 
 @pytest.mark.torch
-def test_a_folder_of_datasets_comes_back(tmp_path):
+def test_a_folder_of_datasets_is_read_back(tmp_path):
     pytest.importorskip("datasets")
     examples = [Example("1", "Who?", ANA, (Gold("Ana", 0),), "T"), Example("2", "Why?", ANA, None, "T")]
     write_format(examples, tmp_path / "folder", "datasets")
@@ -203,7 +203,7 @@ def test_old_exports_of_doccano_are_read(tmp_path):
     assert example.golds == (Gold("Natal", 22),)
 
 
-def test_annotators_with_ids_of_their_own_are_joined(quoth, tmp_path):
+def test_annotators_with_different_ids_are_joined(quoth, tmp_path):
     for name, number, end in (("ana", 1, 3), ("ben", 91, 11)):
         records = [
             {"id": number, "text": ANA, "question": "Who?", "label": [[0, end, "ANSWER"]]},

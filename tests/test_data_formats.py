@@ -35,7 +35,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def lines(file):
-    """Write a file, inspect it, and return what ``quoth data check`` says, without the file's name."""
+    """Write a file, inspect it, and return the lines of ``quoth data check``, without the file's name."""
 
     def run(content, name="data.json", level="error"):
         path = file(content, name)
@@ -60,7 +60,7 @@ def test_contexts_with_their_questions_are_read_from_a_list_and_from_lines(file)
 
 @pytest.mark.parametrize("name", ["contexts.json", "contexts.jsonl", "nested.json", "flat.jsonl", "flat.csv"])
 def test_is_impossible_counts_in_every_format(file, lines, name):
-    """A question without answers is unanswerable where the file says so; a contradiction is named."""
+    """A question without answers is unanswerable if the file says so; a contradiction is reported."""
     sure = {"id": "2", "question": "Who sank?", "is_impossible": True}
     torn = {"id": "3", "question": "Who swam?", "is_impossible": True, "answers": ASKED["answers"]}
     empty = {"id": "4", "question": "Who ran?", "is_impossible": False, "answers": []}

@@ -152,7 +152,7 @@ def test_the_original_cmrc_is_repaired(quoth, tmp_path):
     assert example == Example("1", "谁看守灯塔？", context, (Gold("安娜", 0),), "T")
 
 
-def test_a_spreadsheet_with_names_of_its_own_is_repaired(quoth, tmp_path):
+def test_a_spreadsheet_with_other_column_names_is_repaired(quoth, tmp_path):
     table = f"Query;Passage;Answer\nWho?;{ANA};Ana Ribeiro\nWhy?;{ANA};\nWhen?;{ANA};1903\n"
     (tmp_path / "mine.csv").write_text(table)
     status, out, _ = quoth("check", tmp_path / "mine.csv")

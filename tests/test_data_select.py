@@ -1,4 +1,4 @@
-"""What to label next: the doubtful, spread, once, and a random share that is marked."""
+"""``quoth data select``: uncertain questions, spread over articles, each once, and a random share that is marked."""
 
 import json
 from collections import Counter
@@ -114,7 +114,7 @@ def test_the_suggestion_of_argilla_is_the_answer():
         assert record["metadata"]["selected"] == each.why
 
 
-def test_the_command_writes_for_other_tools_and_the_marks(tmp_path, quoth):
+def test_the_command_writes_tasks_for_other_tools_and_the_marks(tmp_path, quoth):
     rows = [{"id": str(n), "question": f"Who {n}?", "context": f"Ana Ribeiro kept lamp {n}."} for n in range(8)]
     (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = ["data", "select", tmp_path / "q.jsonl", "-n", 4, "--reader", TINY / "wordpiece"]

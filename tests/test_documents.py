@@ -83,7 +83,7 @@ def test_the_box_of_an_answer_encloses_its_letters():
     for box in (box for each in boxes for box in each):
         picture = 255 - file[box.page - 1].render(scale=4).to_numpy()[..., 0].astype(int)
         inside = picture[int(box.top * 4) : int(box.bottom * 4) + 1, int(box.left * 4) : int(box.right * 4) + 1]
-        # Ink fills the box from end to end, and there is a blank around it.
+        # The dark pixels fill the box from edge to edge, and the pixels around it are white.
         assert (inside.max(axis=0) > 0)[[1, -3]].all() or inside.mean() > 20
         around = picture[int(box.top * 4) : int(box.bottom * 4) + 1, int(box.left * 4) - 8 : int(box.left * 4) - 2]
         assert around.max() < 64
@@ -91,7 +91,7 @@ def test_the_box_of_an_answer_encloses_its_letters():
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_the_box_of_a_word_on_a_rotated_page_is_where_the_drawn_page_has_it(turn):
+def test_the_box_of_a_word_on_a_rotated_page_fits_the_rendered_page(turn):
     pypdfium2 = pytest.importorskip("pypdfium2")
     changed = b"/Rotate %d /MediaBox [50 30 662 822]" % turn
     data = pdf(["Some keys are made of brass."]).replace(b"/MediaBox [0 0 612 792]", changed)
@@ -106,7 +106,7 @@ def test_the_box_of_a_word_on_a_rotated_page_is_where_the_drawn_page_has_it(turn
     assert all(frame[0] - 2 <= x <= frame[2] + 2 and frame[1] - 2 <= y <= frame[3] + 2 for x, y in ink)
 
 
-def test_pages_without_text_are_noted():
+def test_pages_without_text_are_reported():
     assert read_document(pdf(["One."], [], ["Three."]), "a.pdf").notes == ("without text (scanned?): page 2",)
 
 
@@ -124,7 +124,7 @@ def test_a_process_is_reused_and_replaced_after_a_failure():
         with pytest.raises(DocumentError, match="damaged"):
             read_document(b"no zip", "a.docx", pool=pool)
         assert pool.processes() == first != []
-        # As the system does where memory is short.
+        # As the system does if it runs out of memory.
         os.kill(first[0], signal.SIGKILL)
         with pytest.raises(DocumentTooLargeError, match="memory"):
             read_document(b"<p>b", "a.html", pool=pool)
@@ -264,7 +264,7 @@ def test_any_bytes_give_a_document_or_a_document_error(data, name):
     gives_a_document_or_the_error(data, name)
 
 
-# A process each: few here, and more where a test may take its time.
+# Each example starts a process, so only a few are drawn, except in the long tests.
 @pytest.mark.parametrize("kind", ["html", "docx", "pdf"])
 @given(draw=st.data())
 @settings(max_examples=3)
@@ -294,7 +294,7 @@ def gives_a_document_or_the_error(data, name):
 
 
 def broken(kind):
-    """Files of a kind with some bytes changed, in some place; or any bytes."""
+    """Files of a kind with some bytes changed at a random place, or random bytes."""
     sound = {
         "html": b"<table><tr><td>a<td>b</table><pre>x\n y</pre><svg><p>c</svg><meta charset=utf-16>&#0;&#xd800;",
         "docx": docx("a key", table=[("a", "b")]),

@@ -93,7 +93,7 @@ def test_draws_are_deterministic_and_a_larger_share_includes_a_smaller_one(examp
 
 
 def article(question, gold, *others):
-    """One question with its context, and other contexts of its article, each with a question of its own."""
+    """One question with its context, and other contexts of its article, each with another question."""
     context = f"It was {gold}."
     first = Example("asked", question, context, (Gold(gold, 7),), "T")
     return [first, *(Example(f"o{n}", "Zz?", text, (Gold(text[:1], 0),), "T") for n, text in enumerate(others))]

@@ -50,7 +50,7 @@ def test_invalid_bytes_are_rejected(content):
         from_bytes(content)
 
 
-def test_of_an_example_with_several_contexts_each_is_known():
+def test_every_context_of_an_example_is_recognised():
     seen = Seen.of([Example("1", "Who?", ("Ana kept it.", "Ben kept it."))])
     asked = [Example("x", "Who?", "Ben kept it."), Example("y", "When?", ("Nobody.", "Ana kept it."))]
     assert seen.overlap(asked) == Overlap(1, 2, 2)

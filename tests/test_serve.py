@@ -1,4 +1,4 @@
-"""The API of ``quoth serve``, with a real process: answers, texts, errors, and its description."""
+"""The API of ``quoth serve``, with a real process: answers, texts, errors, and the OpenAPI description."""
 
 import concurrent.futures
 import json
@@ -32,7 +32,7 @@ def reader():
 
 
 def answered(prediction, context):
-    """What the server must say of a prediction over one context."""
+    """Return the expected response for a prediction over one context."""
     return [
         {
             **answer.to_dict(context),
@@ -74,7 +74,7 @@ def test_other_weights_have_another_identity_in_any_layout(layout, tmp_path):
 
 
 def _change(weights):
-    """Change one weight, so that the file can still be loaded."""
+    """Change one weight in a file that can still be loaded afterwards."""
     if weights.suffix == ".bin":
         import torch
 
@@ -281,7 +281,7 @@ def test_another_content_type_is_rejected(server, path):
         assert (status, found["error"]["code"]) == (415, "unknown_kind_of_body")
         assert found["error"]["message"].startswith("Content-Type must be application/json")
         assert found["error"]["message"].endswith(f"but is {kind}")
-    # Only the hosted task does without.
+    # Only the hosted task accepts requests without a content type.
     assert server.call("POST", path, body, {})[0] == (422 if path == "/" else 415)
     assert server.call("POST", path, body, {"Content-Type": "application/problem+json"})[0] != 415
 
@@ -361,7 +361,7 @@ print(isinstance(found, list))
 
 
 def hosted(server, context=TEXT, **parameters):
-    """Ask as people ask Hugging Face: with its own client, in a process of its own."""
+    """Send a question with Hugging Face's own client, in a separate process."""
     words = [sys.executable, "-c", HUB_CLIENT, server.url, QUESTION, context, json.dumps(parameters)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env={"HF_HUB_OFFLINE": "0"})
     assert done.returncode == 0, done.stderr
@@ -424,7 +424,7 @@ def test_concurrent_requests_have_the_same_answers_as_single_ones(server, reader
     for text, (status, _, body) in zip(texts, found, strict=True):
         expected = answered(reader.answer(QUESTION, text), text)
         assert status == 200
-        # float32: the last bits depend on the batch; the int8 reader that ships has no such freedom (below).
+        # With float32, the last bits depend on the batch; those of the shipped int8 reader do not (see below).
         assert body["answers"][0]["span"] == expected[0]["span"]
         assert body["answers"][0]["score"] == pytest.approx(expected[0]["score"], abs=1e-4)
 
@@ -527,6 +527,6 @@ def test_quotes_are_checked(server):
         ({"quotes": ["a"], "context": "x", "names": ["b"]}, 422, "one name for each of contexts"),
     ],
 )
-def test_quotes_that_cannot_be_checked_are_refused(server, asked, status, message):
+def test_quotes_that_cannot_be_checked_are_rejected(server, asked, status, message):
     found = server.post("/v1/verify", asked)
     assert (found[0], message in found[2]["error"]["message"]) == (status, True), found[2]

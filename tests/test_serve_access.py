@@ -1,4 +1,4 @@
-"""Who may ask: hosts, origins and tokens, with real processes."""
+"""Access control: hosts, origins and tokens, with real processes."""
 
 import json
 import os
@@ -24,14 +24,14 @@ def server():
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1", "127.1.2.3"])
-def test_names_of_this_machine_are_hosts(server, host):
+def test_names_of_this_machine_are_allowed_hosts(server, host):
     assert server.post("/v1/answer", ANSWER, Host=host)[0] == 200
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1", "[fe80::1]"]
 )
-def test_other_hosts_are_refused_as_by_dns_rebinding(server, host):
+def test_other_hosts_are_rejected_against_dns_rebinding(server, host):
     for path in ("/", "/v1/reader", "/metrics", "/page/app.js", "/openapi.json"):
         code, _, found = server.get(path, Host=host)
         assert (code, found["error"]["code"]) == (421, "host_not_allowed"), path
@@ -40,14 +40,14 @@ def test_other_hosts_are_refused_as_by_dns_rebinding(server, host):
         assert server.get(path, Host=host)[0] == 200
 
 
-def test_two_hosts_or_none_are_refused(server):
+def test_two_host_headers_or_none_are_rejected(server):
     for lines in (b"", b"Host: localhost\r\nHost: evil.example\r\n"):
         with server.raw(b"GET /v1/reader HTTP/1.1\r\n" + lines + b"Connection: close\r\n\r\n") as connection:
             assert b" 400 " in connection.recv(100)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1"])
-def test_pages_of_other_origins_are_refused(server, origin):
+def test_pages_of_other_origins_are_rejected(server, origin):
     body = json.dumps({"inputs": ANSWER})
     code, _, found = server.call("POST", "/", body, {"Origin": origin})
     assert (code, found["error"]["code"]) == (403, "origin_not_allowed")
@@ -56,13 +56,13 @@ def test_pages_of_other_origins_are_refused(server, origin):
     assert server.get("/v1/reader", Origin=origin)[0] == 403
 
 
-def test_the_own_page_may_ask(server):
+def test_the_page_of_the_server_may_send_requests(server):
     origin = server.url
     assert server.post("/v1/answer", ANSWER, Origin=origin, **{"Sec-Fetch-Site": "same-origin"})[0] == 200
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_foreign_fetches_without_an_origin_are_refused_but_links_are_followed(server, site):
+def test_foreign_requests_without_an_origin_are_rejected_but_links_are_followed(server, site):
     assert server.get("/v1/reader", **{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"})[0] == 403
     assert server.get("/page/app.js", **{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"})[0] == 403
     for path in ("/", "/docs"):
@@ -70,7 +70,7 @@ def test_foreign_fetches_without_an_origin_are_refused_but_links_are_followed(se
     assert server.get("/v1/reader", **{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"})[0] == 200
 
 
-def test_allowed_hosts_are_the_only_ones():
+def test_only_allowed_hosts_are_accepted():
     with process("--allowed-host", "qa.example.org", "--allowed-host", "*.example.net") as server:
         for host in ("qa.example.org", "QA.example.org:443", "a.example.net", "localhost"):
             assert server.get("/v1/reader", Host=host)[0] == 200, host
@@ -81,7 +81,7 @@ def test_allowed_hosts_are_the_only_ones():
 
 
 def refused(*flags, **environment):
-    """Start a server that must refuse to start; return what it says."""
+    """Start a server that must fail to start; return its error message."""
     words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--reader", TINY, *flags]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QUOTH_")} | environment
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, env=kept)
@@ -90,7 +90,7 @@ def refused(*flags, **environment):
     return " ".join(done.stderr.split())
 
 
-def test_a_public_host_needs_a_token_or_names():
+def test_a_public_host_needs_a_token_or_host_names():
     assert "Set QUOTH_TOKEN or --token-file, or give --allowed-host NAME" in refused("--host", "0.0.0.0")
     with process("--host", "0.0.0.0", "--allowed-host", "qa.example.org") as server:
         assert any(b"QUOTH_TOKEN" in line for line in server.log)
@@ -105,14 +105,14 @@ def test_probes_by_the_ip_of_a_pod_work():
         server.address = (address, server.address[1])
         for path in ("/healthz", "/readyz"):
             assert server.get(path, Host="10.1.2.3:8000")[0] == 200
-        # Prometheus asks by the name or address of a pod, with a token.
+        # Prometheus uses the name or address of a pod, and a token.
         assert server.get("/metrics", Host="10.1.2.3:8000", Authorization="Bearer s3cret")[0] == 200
         assert server.get("/metrics", Host="10.1.2.3:8000")[0] == 421
         assert server.get("/v1/reader", Host="10.1.2.3:8000", Authorization="Bearer s3cret")[0] == 421
 
 
 @pytest.mark.long
-def test_with_a_token_a_public_host_has_any_name():
+def test_with_a_token_any_host_name_is_accepted():
     with process("--host", "0.0.0.0", QUOTH_TOKEN="s3cret") as server:
         assert server.get("/v1/reader", Host="any.example", Authorization="Bearer s3cret")[0] == 200
         assert server.get("/v1/reader", Host="any.example")[0] == 401
@@ -153,14 +153,14 @@ def test_tokens_of_a_file_are_rotated_without_a_restart(tmp_path):
         assert any(b"kept the old tokens" in line for line in server.log)
 
 
-def test_a_file_without_tokens_is_refused(tmp_path):
+def test_a_file_without_tokens_is_rejected(tmp_path):
     assert "must be a file of tokens, but cannot be read" in refused("--token-file", str(tmp_path / "none"))
     (tmp_path / "empty").write_text("# none\n")
     assert "must have a token in each line" in refused("--token-file", str(tmp_path / "empty"))
 
 
 @pytest.mark.long
-def test_metrics_may_have_a_token_of_their_own():
+def test_metrics_may_have_a_separate_token():
     with process(QUOTH_TOKEN="s3cret", QUOTH_METRICS_TOKEN="scrape") as server:
         for token in ("s3cret", "scrape"):
             assert server.get("/metrics", Authorization=f"Bearer {token}")[0] == 200
@@ -180,7 +180,7 @@ def test_parsers_do_not_inherit_the_token():
         assert not any(b"s3cret" in each or b"scrape" in each or b"aws" in each for each in inherited)
 
 
-def test_refusals_have_the_headers_of_cors():
+def test_rejections_have_the_headers_of_cors():
     origin = "https://pages.example"
     with process("--cors", origin, "--requests", "1", QUOTH_TOKEN="s3cret") as server:
         preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}

@@ -29,7 +29,7 @@ SHORT = 3
 
 
 def windows(count, words=SHORT):
-    """Windows of like length: one of as many words, as often as wanted."""
+    """Return windows of the same length, with a given number of words each."""
     return CUTTER.windows(Example("q", "Where?", "cat " * words))[:1] * count
 
 
@@ -58,7 +58,7 @@ async def running(made):
 
 
 def names(made, requests, now=0.0):
-    """Take all batches; tell of each how many windows it has of which request."""
+    """Take all batches; return each as a string with a letter for the request of each window."""
     found = []
     while batch := made.next_batch(now) or made.next_batch(now, beyond=True):
         found.append("".join("abcdefgh"[requests.index(request)] for request, _ in batch))
@@ -126,7 +126,7 @@ def test_only_windows_of_similar_length_share_a_batch():
     run(scene())
 
 
-def test_urgent_jobs_go_first_by_deadline():
+def test_urgent_requests_go_first_by_deadline():
     async def scene():
         made = batcher(batch_tokens=LENGTH, deadline_s=10)
         requests = [made.submit(windows(2), 1e9 + deadline) for deadline in (1000.0, 4.0, 3.0)]
@@ -136,7 +136,7 @@ def test_urgent_jobs_go_first_by_deadline():
     run(scene())
 
 
-def test_cancelled_jobs_are_never_computed():
+def test_cancelled_requests_are_never_computed():
     async def scene():
         engine = SlowEngine(0.02)
         async with running(batcher(engine)) as made:
@@ -228,7 +228,7 @@ def test_tokens_beyond_the_fair_share_do_not_overtake_others():
     async def scene():
         made = batcher(deadline_s=10)
         requests = [made.submit(windows(20), 1e9 + 1), *(made.submit(windows(1), 1e9 + 9) for _ in range(3))]
-        # The long one is urgent, and goes first with its fair share alone; what is beyond it is in a lane of its own.
+        # The long request is urgent, and goes first, but only with its fair share; the rest is in the second lane.
         assert names(made, requests, now=0.0)[:3] == ["abcd", "aaaa", "aaa"]
         assert made.next_batch(0.0) == []
         made.close()
@@ -236,7 +236,7 @@ def test_tokens_beyond_the_fair_share_do_not_overtake_others():
     run(scene())
 
 
-def test_a_long_request_gets_its_part_of_the_engine_in_time():
+def test_a_long_request_gets_its_share_of_the_engine_over_time():
     async def scene():
         made = batcher(deadline_s=1e9)
         made.rate = 16.0 * LENGTH  # so a sixteenth of it is one window a second

@@ -37,7 +37,7 @@ def server(folder):
         yield running
 
 
-def test_all_documents_are_asked_as_in_python(server, folder):
+def test_answers_from_all_documents_equal_those_in_python(server, folder):
     asked = {"question": QUESTION, "top_k": 3, "null_threshold": "never"}
     status, _, found = server.post("/v1/corpus/answer", asked)
     with Corpus.open(folder / "c.quoth") as corpus:
@@ -91,7 +91,7 @@ def test_passages_are_searched_and_quotes_checked(server):
         ("GET", "documents/x", None, 422),
     ],
 )
-def test_what_is_wrong_is_refused(server, method, path, document, status):
+def test_invalid_requests_are_rejected(server, method, path, document, status):
     found = server.post(f"/v1/corpus/{path}", document) if method == "POST" else server.get(f"/v1/corpus/{path}")
     assert (found[0], "message" in found[2]["error"]) == (status, True)
 
@@ -103,7 +103,7 @@ def test_the_endpoints_need_the_token(folder):
         assert server.get("/v1/corpus/documents", Authorization="Bearer key")[0] == 200
 
 
-def test_a_page_of_a_pdf_is_drawn_where_its_boxes_are(server):
+def test_the_boxes_of_an_answer_fit_the_rendered_page(server):
     found = server.post("/v1/corpus/answer", {"question": QUESTION, "null_threshold": "never"})[2]["answers"][0]
     shown = server.get(f"/v1/corpus/documents/{found['document']}")[2]
     assert shown["page_sizes"] == [{"width": 612.0, "height": 792.0}] * 2
@@ -129,7 +129,7 @@ def test_a_page_of_a_pdf_is_drawn_where_its_boxes_are(server):
 
 
 def unpacked(png):
-    """Return the rows of an RGB picture without filters, and its width."""
+    """Return the rows of an RGB image without filters, and its width."""
     width, height = struct.unpack(">II", png[16:24])
     length = struct.unpack(">I", png[33:37])[0]
     data = zlib.decompress(png[41 : 41 + length])

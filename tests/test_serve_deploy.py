@@ -1,4 +1,4 @@
-"""The files in deploy/: they parse, agree with the server and with each other, and their steps run."""
+"""The files in deploy/: they parse, are consistent with the server and with each other, and their steps run."""
 
 import configparser
 import http.server
@@ -27,12 +27,12 @@ pytestmark = pytest.mark.serve
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
-# What a request that was taken in may take, and the end of the process after it.
+# Maximum time for accepted requests and for the shutdown after them, in seconds.
 GRACE = ServeSettings().deadline_s + 5
 
 
 def flags_of(words):
-    """Return the words after ``quoth serve``, all of which must be its own."""
+    """Return the flags after ``quoth serve``, all of which must exist."""
     start = next(index for index, word in enumerate(words) if Path(word).name == "quoth")
     assert words[start + 1] == "serve"
     command = typer.main.get_command(app).get_command(None, "serve")
@@ -43,7 +43,7 @@ def flags_of(words):
 
 
 def steps():
-    """Return the instructions of the Containerfile, continued lines joined."""
+    """Return the instructions of the Containerfile, with continued lines joined."""
     text = (DEPLOY / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
     return [line.split(None, 1) for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
@@ -112,7 +112,7 @@ def test_the_probes_use_existing_endpoints():
     assert service["spec"]["ports"][0]["targetPort"] == port["name"]
     assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
-    # A busy server has seconds to answer, and a minute until it is replaced.
+    # A busy server has some seconds to answer a probe, and a minute until it is replaced.
     for name in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[name]["timeoutSeconds"] >= 3
     assert container["livenessProbe"]["periodSeconds"] * container["livenessProbe"]["failureThreshold"] >= 60
@@ -121,7 +121,7 @@ def test_the_probes_use_existing_endpoints():
     assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
     assert policy["spec"]["ingress"][0]["ports"] == [{"port": port["name"]}]
-    # Variables that stand for flags are flags, and what they say is mounted.
+    # Environment variables for flags name existing flags, and the paths in them are mounted.
     names = {f"QUOTH_SERVE_{name.upper()}" for name in settings_of(ServeSettings)}
     given = {item["name"]: item["value"] for item in container["env"]}
     assert set(given) <= names
@@ -129,7 +129,7 @@ def test_the_probes_use_existing_endpoints():
     assert all(given[name].startswith(f"{secrets}/") for name in given if name.endswith("_FILE"))
 
 
-def test_the_health_check_survives_a_build_in_the_format_of_oci():
+def test_the_health_check_is_kept_in_an_oci_image():
     document = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
     check = document["services"]["quoth"]["healthcheck"]
     assert "/readyz" in check["test"][-1]
@@ -138,8 +138,8 @@ def test_the_health_check_survives_a_build_in_the_format_of_oci():
 
 
 @pytest.mark.parametrize("status", [200, 503])
-def test_the_health_check_tells_whether_the_server_is_ready(status):
-    """Its command, against a server that is ready or not."""
+def test_the_health_check_reports_whether_the_server_is_ready(status):
+    """Run the command of the health check against a server that is ready or not."""
     check = json.loads(dict(steps())["HEALTHCHECK"].split("CMD", 1)[1])
 
     class Answer(http.server.BaseHTTPRequestHandler):
@@ -159,7 +159,7 @@ def test_the_health_check_tells_whether_the_server_is_ready(status):
 
 @pytest.mark.long
 def test_the_steps_of_the_container_run_in_an_empty_folder(tmp_path):
-    """What a machine without containers can try: each COPY and RUN, with this Python, and then the entry point."""
+    """Without containers: run each COPY and RUN with this Python, and then the entry point."""
     build, opt = tmp_path / "build", tmp_path / "opt"
     build.mkdir()
     here = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}

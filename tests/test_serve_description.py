@@ -1,4 +1,4 @@
-"""The description of the API (OpenAPI): rows have a type, and examples are what the server says."""
+"""The OpenAPI description: rows have a type, and examples equal the responses of the server."""
 
 import json
 
@@ -23,7 +23,7 @@ def description(server):
 
 
 def examples(description, path="/v1/answer", method="post"):
-    """Return the documented errors of an endpoint: (status, code) to the body."""
+    """Return the documented errors of an endpoint: (status, code) -> body."""
     return {
         (int(status), code): example["value"]
         for status, response in description["paths"][path][method]["responses"].items()
@@ -49,7 +49,7 @@ def test_every_error_of_every_endpoint_has_an_example(description):
             assert {400, 401, 403, 421, 500} <= documented
 
 
-def test_errors_are_as_their_examples_say(server, description):
+def test_errors_equal_their_examples(server, description):
     cases = [
         server.call("POST", "/v1/answer", b"{"),
         server.post("/v1/answer", {**ANSWER, "question": "a" * 3_000}),
@@ -73,7 +73,7 @@ def test_errors_are_as_their_examples_say(server, description):
         assert body == files[status, body["error"]["code"]]
 
 
-def test_errors_of_a_full_server_and_a_wrong_token_are_as_their_examples_say(description):
+def test_errors_of_a_full_server_and_a_wrong_token_equal_their_examples(description):
     documented = examples(description)
     engine = SlowEngine()
     with thread(engine, requests=1) as server:
@@ -89,7 +89,7 @@ def test_errors_of_a_full_server_and_a_wrong_token_are_as_their_examples_say(des
 
 
 @pytest.mark.long
-def test_the_example_of_an_answer_is_what_the_shipped_reader_says(description):
+def test_the_example_of_an_answer_is_the_response_of_the_shipped_reader(description):
     schemas = description["components"]["schemas"]
     (asked,), (expected,) = (schemas[name]["examples"] for name in ("AnswerRequest", "AnswerResponse"))
     with process(reader=None) as server:
@@ -101,7 +101,7 @@ def test_the_example_of_an_answer_is_what_the_shipped_reader_says(description):
 
 
 def close(found, expected):
-    """Compare two documents; numbers may differ in their last digits, as from processor to processor."""
+    """Compare two documents; numbers may differ in their last digits, because they do between processors."""
     if isinstance(expected, dict):
         assert set(found) == set(expected)
         for name in expected:

@@ -1,4 +1,4 @@
-"""Clients that fill memory, hold slots, or do not read: what they send is bounded, and others are still served."""
+"""Clients that fill memory, take slots, or do not read: their data is limited, and other clients are still served."""
 
 import http.client
 import json
@@ -45,7 +45,7 @@ def server():
 
 
 def flood(connection, block, seconds):
-    """Send a block again and again; return the bytes that were taken until the connection ended or time was up."""
+    """Send a block repeatedly; return the number of bytes sent before the connection was closed or time was up."""
     sent, end = 0, time.monotonic() + seconds
     try:
         while time.monotonic() < end:
@@ -93,7 +93,7 @@ def test_headers_that_are_too_large_get_an_error_in_json(server):
     assert headers["Connection"] == "close"
 
 
-def test_what_is_no_http_gets_an_error_in_json(server):
+def test_invalid_http_gets_an_error_in_json(server):
     with server.raw(b"BREW /pot\x00 HTTP/1.1\r\n\r\n") as connection:
         code, headers, found = status(connection)
     assert (code, found["error"]["code"]) == (400, "bad_request")

@@ -23,7 +23,7 @@ ANSWER = {"question": QUESTION, "context": TEXT}
 
 @pytest.fixture(scope="module")
 def server():
-    """A server that waits for nobody longer than a second."""
+    """A server with timeouts of one second."""
     with process("--read-s", "1", "--body-bytes", "100000", "--file-bytes", "200000") as running:
         yield running
 
@@ -95,7 +95,7 @@ def test_slow_headers_close_the_connection(server):
 
 
 def cut_off(connection, line, pause=0.0, times=1_000):
-    """Send a line again and again; tell whether the connection ends on the way."""
+    """Send a line repeatedly; return True if the connection is closed meanwhile."""
     for _ in range(times):
         try:
             connection.sendall(line)
@@ -157,7 +157,7 @@ def test_pipelined_requests_are_answered_in_order(server):
 
 
 def one_response(stream):
-    """Read one response off a stream that goes on."""
+    """Read one response from a connection that stays open."""
     code = int(stream.readline().split()[1])
     headers = http.client.parse_headers(stream)
     return code, json.loads(stream.read(int(headers["Content-Length"])))
@@ -286,7 +286,7 @@ def test_a_request_of_hundreds_of_windows_does_not_starve_short_ones():
 
 @pytest.mark.long
 def test_short_questions_beside_a_very_long_text_are_answered_as_on_an_idle_server():
-    """The bar: all of 200, one after another, and 95 % within ten times their time on an idle server."""
+    """All of 200 requests, one after another, are answered, and 95 % within ten times their time on an idle server."""
     short = {"question": "What flew?", "context": "A gull flew."}
     text = ("The keeper wound the clock. " * 11_000)[:300_000]
     with process("--deadline-s", "300", reader=None) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:

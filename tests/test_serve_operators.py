@@ -1,4 +1,4 @@
-"""What operators use: ids and logs of requests, metrics, other addresses, stored texts, and several workers."""
+"""Functions for operators: request ids and logs, metrics, addresses, stored texts, and several workers."""
 
 import asyncio
 import concurrent.futures
@@ -77,7 +77,7 @@ def test_the_client_behind_a_trusted_proxy_is_logged():
 
 
 @pytest.mark.long
-def test_metrics_tell_of_the_process_the_queue_and_answers():
+def test_metrics_include_the_process_the_queue_and_answers():
     with process() as server:
         server.post("/v1/answer", {**ANSWER, "null_threshold": -1e9})
         server.post("/v1/answer", ANSWER)
@@ -106,7 +106,7 @@ def test_large_responses_are_compressed_for_clients_that_accept_it():
         assert "Content-Encoding" not in server.get("/healthz", **{"Accept-Encoding": "gzip"})[1]
 
 
-def test_flags_may_be_variables_of_the_environment():
+def test_flags_can_be_set_by_environment_variables():
     with process(
         QUOTH_SERVE_ROWS="2", QUOTH_SERVE_GZIP="false", QUOTH_SERVE_ALLOWED_HOST="a.example b.example"
     ) as server:
@@ -118,7 +118,7 @@ def test_a_server_below_a_prefix():
     with process("--root-path", "/qa") as server:
         assert server.url.endswith("/qa")
         server.url = server.url.removesuffix("/qa")
-        # As a proxy asks that removes the prefix.
+        # As from a proxy that removes the prefix.
         assert server.get("/v1/reader")[0] == 200
         assert server.get("/openapi.json")[2]["servers"] == [{"url": "/qa"}]
         assert server.post("/v1/answer", ANSWER)[0] == 200
@@ -231,7 +231,7 @@ def test_workers_share_texts_and_are_replaced_and_end_with_their_supervisor(tmp_
         assert memory_of(server.process.pid) < 60_000_000
         workers = workers_of(server.process.pid)
         assert len(workers) == 2
-        # A text that one worker keeps is known to the other.
+        # A text that one worker stored is known to the other.
         handles = [server.post("/v1/texts", {"text": f"{TEXT} {number}"})[2]["handle"] for number in range(20)]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             asked = [{"question": QUESTION, "text": handle} for handle in handles] * 3
@@ -264,7 +264,7 @@ def test_texts_are_deleted_at_shutdown(tmp_path):
 
 
 @pytest.mark.long
-def test_on_sighup_workers_are_replaced_without_a_lost_request():
+def test_workers_are_replaced_on_sighup_without_losing_requests():
     with process("--workers", "2") as server:
         before = workers_of(server.process.pid)
         codes, end = [], time.monotonic() + 60
@@ -285,7 +285,7 @@ def test_a_reader_that_workers_cannot_load_is_reported_once():
 
 
 class Probe:
-    """An application around another, which measures how much processor time the event loop takes between two beats."""
+    """Middleware that measures the longest processor time between two iterations of the event loop."""
 
     def __init__(self, app):
         self.app = app
@@ -332,7 +332,7 @@ def test_nothing_holds_the_event_loop_for_50_ms(path, document):
         assert probe[0].longest < 0.05
 
 
-def test_settings_that_do_not_fit_together_are_refused():
+def test_contradictory_settings_are_rejected():
     for flags, what in (
         ({"body_bytes": 10, "bodies_bytes": 5}, "--bodies-bytes must be at least --body-bytes"),
         ({"tls_key": "k"}, "--tls-key needs --tls-certificate"),

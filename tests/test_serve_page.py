@@ -41,18 +41,18 @@ def driver():
 
 @pytest.fixture
 def page(driver, server):
-    """The page, as somebody sees it who comes for the first time; that nothing was refused or thrown is looked at."""
+    """The page of a new user. After the test, the browser's log must have no errors."""
     yield Page(driver, server)
     complaints = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
     assert complaints == []
 
 
 class Page:
-    """What a person does and sees."""
+    """The actions of a user, and the visible state of the page."""
 
     def __init__(self, driver, server, path="/"):
         self.driver = driver
-        # A tab keeps its text over a reload, but here each page starts empty.
+        # A tab keeps its text after a reload, but each test starts with an empty page.
         driver.get(f"{server.url}/page/icon.svg")
         driver.execute_script("sessionStorage.clear()")
         driver.get("about:blank")
@@ -67,14 +67,14 @@ class Page:
         return self.driver.find_elements("css selector", selector)
 
     def text_of(self, selector):
-        """The text as it is, whether shown or not."""
+        """The text content of an element, visible or not."""
         return self.run("return document.querySelector(arguments[0]).textContent", selector)
 
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
 
     def wait(self, script):
-        """Run a script that ends in a promise, and return what it gives."""
+        """Run an asynchronous script, and return its result."""
         wrapped = f"const done = arguments[0]; (async () => {{ {script} }})().then(done, (e) => done(`failed: ${{e}}`))"
         return self.driver.execute_async_script(wrapped)
 
@@ -94,7 +94,7 @@ class Page:
         return self.run("return !!document.querySelector(arguments[0])?.checkVisibility()", selector)
 
     def paste(self, text):
-        # As a paste does it: chromedriver types no emoji.
+        # Set the value directly, because chromedriver cannot type emoji.
         self.run("document.querySelector('#paste').value = arguments[0]", text)
 
     def ask(self, question):
@@ -105,7 +105,7 @@ class Page:
         self.answered(before)
 
     def answered(self, since=0):
-        """Wait for an answer that came after a moment, and until nothing is on its way."""
+        """Wait for an answer that was requested after a given time, and until no request is running."""
         script = """
             const asked = performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('/v1/answer'));
             return !document.querySelector('#answer').hidden && document.querySelector('#ask').ariaBusy !== 'true' &&
@@ -113,7 +113,7 @@ class Page:
         self.until(lambda: self.run(script, since), "an answer")
 
     def sent(self, path):
-        """How often something was asked of the server."""
+        """The number of requests to a path."""
         script = "return performance.getEntriesByType('resource').filter((e) => e.name.endsWith(arguments[0])).length"
         return self.run(script, path)
 
@@ -131,7 +131,7 @@ class Page:
         self.until(lambda: self.shows("#reading"), "the text of the file")
 
     def select(self, words):
-        """Select some words, as a mouse does, in whatever pieces they are shown."""
+        """Select some words as with the mouse, also if they are in several elements."""
         self.run(
             """
             const text = document.querySelector('#text'), all = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
@@ -147,7 +147,7 @@ class Page:
         )
 
     def marked(self, kind):
-        """The marked words, and where they stand in UTF-16 units, counted in the document; None if there are none."""
+        """The marked words with their start and end in UTF-16 units, computed from the page; None if there are none."""
         return self.run(
             """
             const marks = [...document.querySelectorAll(`#text mark.${arguments[0]}`)], range = document.createRange();
@@ -228,7 +228,7 @@ def test_the_text_is_shown_character_for_character(page, text):
     page.paste(text)
     page.find("#composer button[type=submit]").click()
     assert page.text_of("#text") == text.replace("\r\n", "\n")
-    # What is hidden between paragraphs ends with a line: the indent after it is shown.
+    # The hidden text between paragraphs ends with a line end; the indentation after it is visible.
     hidden = [gap.get_attribute("textContent") for gap in page.all("#text .gap")]
     assert all(gap.endswith("\n") and not gap.strip() for gap in hidden)
 
@@ -239,7 +239,7 @@ def test_an_answer_outside_the_view_is_scrolled_into_view(page, paragraphs, moti
     day = "Nothing of note happened on that day, and the sea was calm. "
     looks_like(page.driver, 1360, 900, motion=motion)
     try:
-        # Of different lengths, so that the height of those that were never shown cannot be guessed.
+        # Of different lengths, so that the height of paragraphs that were never visible cannot be guessed.
         page.paste("\n\n".join([*(day * (1 + number % 9) for number in range(paragraphs)), TEXT]))
         page.ask(QUESTION)
         in_view = """
@@ -302,7 +302,7 @@ def test_marks_and_candidates_point_at_each_other(page):
 
 @contextlib.contextmanager
 def slow_network(driver, milliseconds):
-    """Let each request wait."""
+    """Delay each request."""
     conditions = {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
     driver.execute_cdp_cmd("Network.enable", {})
     driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**conditions, "latency": milliseconds})
@@ -339,7 +339,7 @@ def test_a_slow_file_does_not_replace_a_text_that_was_chosen_later(page, tmp_pat
     assert page.text_of("#text") == "The text that was chosen later."
 
 
-def test_what_takes_long_can_be_stopped(page):
+def test_long_operations_can_be_stopped(page):
     page.paste(TEXT)
     with slow_network(page.driver, 5_000):
         page.find("#question").send_keys(QUESTION, Keys.ENTER)
@@ -379,7 +379,7 @@ def test_a_reload_keeps_the_text_of_the_tab(page):
     assert page.best_mark()[0] == "Tam Ferris"
 
 
-def test_nothing_on_the_page_is_of_an_earlier_question(page):
+def test_nothing_on_the_page_belongs_to_an_earlier_question(page):
     page.find("#ask-button").click()
     assert "no text yet" in page.text_of("#notice")
     page.all("#sample-list button")[0].click()
@@ -434,7 +434,7 @@ def test_a_text_is_sent_once_and_again_after_it_expired(driver):
 
 
 def answer_of(server, **body):
-    """Return what the API says."""
+    """Return the response of the API."""
     request = urllib.request.Request(
         f"{server.url}/v1/answer", json.dumps(body).encode(), {"content-type": "application/json"}
     )
@@ -631,7 +631,7 @@ def test_the_explanation_is_shown(page):
     assert "[SEP]" in page.text_of("#view-found .detail")
 
 
-def test_how_it_was_found_agrees_with_no_answer(page):
+def test_the_explanation_agrees_with_no_answer(page):
     page.paste(TEXT)
     page.ask("What did it cost?")
     page.find("#tab-found").click()
@@ -718,7 +718,7 @@ def test_the_page_works_with_the_keyboard_only(page):
 
 
 def states(page):
-    """Bring the page into each of its states, and name it."""
+    """Bring the page into each of its states, and yield the name of the state."""
     yield "empty"
     page.find("#ask-button").click()
     yield "no text"
@@ -776,7 +776,7 @@ def test_a_link_restores_question_and_text(driver, server, text):
     page = Page(driver, server)
     page.paste(text)
     page.ask(QUESTION)
-    # The answer is scrolled to first, and the tabs then cover the button.
+    # The page is scrolled to the answer first, and then the tabs cover the button.
     page.until(lambda: [page.run("scrollTo(0, 0)"), page.find("#share").click()], "the button")
     page.until(lambda: "#" in driver.current_url, "the fragment")
     link = driver.current_url
@@ -799,7 +799,7 @@ def test_a_link_that_is_too_long_or_damaged_is_reported(driver, server):
     page.until(lambda: "at most 16,000 characters" in page.text_of("#notice"), "the reason")
     damaged = Page(driver, server, "/#z=AAAA")
     damaged.until(lambda: "This link is damaged" in damaged.text_of("#notice"), "the reason")
-    # A little link that unpacks to much.
+    # A short link with a large decompressed content.
     bomb = damaged.wait("""
         const packed = new Blob(['t=' + 'a'.repeat(2e7)]).stream().pipeThrough(new CompressionStream('deflate-raw'));
         const bytes = new Uint8Array(await new Response(packed).arrayBuffer());

@@ -1,4 +1,4 @@
-"""Several readers by name, and loading one again without a lost request."""
+"""Several readers by name, and reloading one without losing requests."""
 
 import concurrent.futures
 import shutil
@@ -18,7 +18,7 @@ TOKEN = {"Authorization": "Bearer s3cret"}
 
 
 @pytest.mark.long
-def test_a_request_may_name_its_reader():
+def test_a_request_can_select_a_reader_by_name():
     other = TINY.replace("wordpiece", "bpe")
     with process("--also", f"second={other}", "--also", f"third={TINY}") as server:
         assert server.get("/v1/reader")[2]["readers"] == ["wordpiece", "second", "third"]
@@ -46,7 +46,7 @@ def folder(tmp_path):
 
 
 class Crowd:
-    """Clients that ask without a pause."""
+    """Clients that send questions continuously."""
 
     def __init__(self, server, headers):
         self.codes, self.hashes, self.stopped = [], [], threading.Event()
@@ -67,7 +67,7 @@ class Crowd:
         self.pool.shutdown()
 
 
-def test_a_reader_is_loaded_again_without_a_lost_request(folder):
+def test_a_reader_is_reloaded_without_losing_requests(folder):
     with process(reader=str(folder), QUOTH_TOKEN="s3cret") as server:
         before = server.get("/v1/reader", **TOKEN)[2]["hash"]
         crowd = Crowd(server, TOKEN)
@@ -84,7 +84,7 @@ def test_a_reader_is_loaded_again_without_a_lost_request(folder):
         assert server.post("/v1/reader/reload", {})[0] == 401
 
 
-def test_a_reader_that_cannot_be_loaded_again_stays(folder):
+def test_a_reader_that_cannot_be_reloaded_stays_in_use(folder):
     with process(reader=str(folder), QUOTH_TOKEN="s3cret") as server:
         shutil.move(folder, folder.with_name("gone"))
         code, _, found = server.post("/v1/reader/reload", {}, **TOKEN)
@@ -97,14 +97,14 @@ def test_a_reader_that_cannot_be_loaded_again_stays(folder):
             time.sleep(0.05)
 
 
-def test_without_a_token_nobody_loads_a_reader_over_http():
+def test_reloading_over_http_needs_a_token():
     with process() as server:
         code, _, found = server.post("/v1/reader/reload", {})
         assert (code, found["error"]["code"]) == (403, "needs_token")
 
 
 @pytest.mark.long
-def test_on_sighup_a_server_loads_its_reader_again(folder):
+def test_a_server_reloads_its_reader_on_sighup(folder):
     with process(reader=str(folder)) as server:
         before = server.get("/v1/reader")[2]["hash"]
         crowd = Crowd(server, {})

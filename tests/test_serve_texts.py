@@ -25,7 +25,7 @@ def store():
 
 
 class Clock:
-    """Seconds that pass when told."""
+    """A clock that the test controls."""
 
     now = 100.0
 
@@ -98,7 +98,7 @@ def test_threads_and_other_connections_share_a_store(tmp_path, store):
         assert list(pool.map(other.get, [text.handle for text in texts])) == texts
 
 
-def test_pages_are_part_of_the_name_and_are_found_again():
+def test_pages_are_part_of_the_handle_and_are_stored():
     plain, paged = Text.of("one\ntwo"), Text.of("one\ntwo", (Span(0, 3), Span(4, 7)))
     assert plain.handle != paged.handle
     assert plain.page(2) is None

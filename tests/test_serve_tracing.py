@@ -1,4 +1,4 @@
-"""Traces of requests: to a real receiver of OpenTelemetry's protocol, without texts."""
+"""Traces of requests, sent to a real OTLP receiver, without texts."""
 
 import gzip
 import http.server

@@ -1,4 +1,4 @@
-"""The types that the page states for the API's responses have the names of the API's fields."""
+"""The page's types for the responses of the API use the field names of the API."""
 
 import re
 from pathlib import Path
@@ -27,11 +27,11 @@ def properties(name):
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_the_page_names_fields_as_the_api_does(name):
+def test_the_page_uses_the_field_names_of_the_api(name):
     assert properties(name)
     assert properties(name) <= set(SCHEMAS[name].model_fields)
 
 
-def test_the_page_names_the_parts_of_an_explanation_as_the_api_does():
+def test_the_page_uses_the_field_names_of_the_api_for_explanations():
     (parts,) = re.findall(r"Result & { (.*) }} Explanation", TYPES.read_text(encoding="utf-8"))
     assert set(re.findall(r"(\w+):", parts)) <= set(schema.ExplainResponse.model_fields)

@@ -62,7 +62,7 @@ def test_places_count_code_points_utf16_units_and_lines(text, data):
 
 @few
 @given(texts | st.text(alphabet="aB1 -\u00ad\n'’ﬁé\u0301٣"), st.sampled_from(["", *FORMS]))
-def test_a_short_text_is_folded_as_a_long_one(text, skip):
+def test_short_and_long_texts_are_folded_in_the_same_way(text, skip):
     assert fold_text(text, skip) == fold(codes_of(text), skip).text
 
 
@@ -83,7 +83,7 @@ def test_three_hundred_generated_cases_have_the_expected_status():
         if verdict.status != case.status and not (case.status is None and verdict.status != "exact")
     ]
     assert wrong == []
-    # A changed word is said to be changed; another form is not.
+    # A changed word is reported as changed; another form of the same word is not.
     for case, verdict in zip(made, verdicts, strict=True):
         if verdict.status == "near":
             assert verdict.words_changed is (case.kind not in ("form", "ellipsis")), case
@@ -144,7 +144,7 @@ def test_a_quote_that_splits_a_number_or_a_word_is_exact_with_a_note():
         verdict = one(quote, text)
         assert (verdict.status, verdict.places[0].whole_words) == ("exact", False)
         assert verdict.note == "the quote begins or ends inside a longer word or number of the text"
-    # In another form it is not the same words: the whole number is shown.
+    # The number is longer than in the quote, so it is a changed word, and is shown completely.
     assert changed(one("3  metres high")) == [("changed", "3", "13")]
 
 
@@ -224,7 +224,7 @@ def test_quotes_are_read_from_quotation_marks_and_from_json():
 
 
 @pytest.mark.parametrize("quote", ["", {"quote": ""}])
-def test_an_empty_quote_is_refused(quote):
+def test_an_empty_quote_is_rejected(quote):
     with pytest.raises(InputError):
         verify([quote], TEXT)
 
@@ -311,7 +311,7 @@ def test_documents_of_any_kind_are_searched_with_their_pages(quoth):
     assert (status, err.startswith("quoth: lease/c.docx: the .docx file is damaged")) == (1, True)
 
 
-def test_quotes_are_looked_for_in_a_corpus(capsys, tmp_path):
+def test_quotes_are_searched_in_a_corpus(capsys, tmp_path):
     (tmp_path / "lease.txt").write_text("Head\n\nThe rent is due monthly.")
     (tmp_path / "b.pdf").write_bytes(pdf(["One."], ["The pump turns slowly."]))
 
@@ -333,7 +333,7 @@ def test_quotes_are_looked_for_in_a_corpus(capsys, tmp_path):
 
 @pytest.mark.parametrize("before", ["", "The rent is due monthly. ", "The is of two months. "])
 @pytest.mark.parametrize("after", ["", " The notice is short.", " It is the notice of three months."])
-def test_a_changed_word_is_found_though_words_of_the_quote_stand_before_and_after(before, after):
+def test_a_changed_word_is_found_between_other_words_of_the_quote(before, after):
     verdict = one("the notice period is three months", f"{before}The notice period is two months.{after}")
     assert (verdict.status, verdict.places[0].text) == ("near", "The notice period is two months")
     assert changed(verdict) == [("changed", "three", "two")]

@@ -1,4 +1,4 @@
-"""A real server and a real Chromium, for the tests of the page and for its pictures."""
+"""A real server and a real Chromium, for the tests of the page and for screenshots."""
 
 import contextlib
 import json
@@ -62,7 +62,7 @@ class Server:
     def stop(self):
         self._process.send_signal(signal.SIGTERM)
         try:
-            # It answers what it holds first, within its deadline.
+            # The server answers accepted requests first, within their deadline.
             self._process.wait(60)
         finally:
             self._process.kill()

@@ -1,4 +1,4 @@
-"""Files with the faults of public data sets and of people's exports, made from one clean set of questions.
+"""Files with the faults of public data sets and of users' exports, created from one valid set of questions.
 
 The kinds are those of COVID-QA, CMRC, SQuAD-it, ARCD, TQuad and AmQA, of labelling tools, and of spreadsheets.
 """
@@ -35,7 +35,7 @@ def _with_a_head(example, number):
 
 
 def gold(text=lambda each, gold: gold.text, start=lambda each, gold: gold.start):
-    """How a gold is written: its text, and its offset; without an offset if that is ``...``."""
+    """How a gold is written: its text and its offset; ``...`` for no offset."""
 
     def write(example, one):
         place = start(example, one)

@@ -21,7 +21,7 @@ def grapheme_boundaries(text):
 
 
 def inside_word(text, position):
-    """Tell whether both sides of a position are letters, of a script that puts blanks between words.
+    """Return True if both sides of a position are letters of a script with spaces between words.
 
     What is not seen, such as a soft hyphen, is passed over.
     """

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server in a temporary folder, for tests. PostgreSQL refuses root, so root starts it as nobody."""
+"""A real PostgreSQL server in a temporary folder. PostgreSQL does not run as root, so root starts it as nobody."""
 
 import os
 import pwd
@@ -20,7 +20,7 @@ def programs():
 @contextmanager
 def server():
     """Start a server, and yield its URL without a database name."""
-    # Not in pytest's own folder, which only its user may enter.
+    # Not in pytest's folder, which only its user can read.
     with TemporaryDirectory(prefix="quoth-postgres-") as folder, _started(Path(folder)) as url:
         yield url
 

@@ -89,7 +89,7 @@ KINDS = {
 
 
 def cases(count, seed=1):
-    """Create equally many cases of each kind; only the quotes that are cut from a text occur in one."""
+    """Create the same number of cases of each kind; only quotes that are copied from a text occur in one."""
     draw = random.Random(seed)
     made = []
     while len(made) < count:
