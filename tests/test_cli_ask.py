@@ -489,6 +489,12 @@ def test_every_help_has_an_example(quoth, command):
     assert command == "data" or f"Example: quoth {command} " in out
 
 
+@pytest.mark.parametrize("command", ["split", "select", "audit"])
+def test_a_help_names_its_extra(quoth, command):
+    _, out, _ = quoth("data", command, "--help")  # in brackets, an extra would be taken for a style and not be shown
+    assert 'extra "audit"' in " ".join(out.split())
+
+
 def test_the_top_level_help_imports_no_command_and_has_their_help_texts():
     code = (
         "import sys; from quoth.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
