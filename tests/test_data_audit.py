@@ -206,9 +206,11 @@ def test_the_audit_command_prints_and_writes(quoth, tmp_path):
     status, out, err = quoth("audit", *files, "--html", tmp_path / "a.html", "-o", tmp_path / "a.json")
     assert status == 0
     assert "same context: 1" in out
-    assert "Label errors need a reader" in err
+    assert "Label errors were not searched for" in err
+    assert "likely label error:" not in out  # no zero for what nobody has looked for
     document = json.loads((tmp_path / "a.json").read_text())
     assert document["counts"]["same context"] == 1
+    assert document["counts"]["likely label error"] is None
     assert document["findings"][0]["other"]["source"] == str(files[0])
     assert (tmp_path / "a.html").read_text().startswith("<!doctype html>")
     assert json.loads(quoth("audit", *files, "--json")[1]) == document

@@ -19,7 +19,7 @@ def audit_page(audit: Audit) -> str:
     """Return the page, which has no scripts and loads no external resources."""
     kinds = dict(audit.by_kind())
     content = ["<h1>Audit of the data</h1>", _sources(audit), _notes(audit)]
-    content += ["<h2>Findings</h2>", _bars([(kind, len(kinds[kind])) for kind in KINDS])]
+    content += ["<h2>Findings</h2>", _bars([(kind, len(findings)) for kind, findings in kinds.items()])]
     content += ["<h2>Lengths of answers, in words</h2>"]
     for name, counts in audit.lengths.items():
         content += [f'<p class="soft">{escaped(name)}</p>', _bars(list(zip(_BINS, counts, strict=True)))]

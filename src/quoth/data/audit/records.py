@@ -20,6 +20,8 @@ KINDS = {
     "likely label error": "a reader predicts another answer, or none, with a high probability",
     "answerable unanswerable": "a reader predicts an answer with a high probability, but the label is unanswerable",
 }
+# Kinds that only a reader's predictions show.
+NEED_READER = ("likely label error", "answerable unanswerable")
 
 
 class Located(NamedTuple):
@@ -87,23 +89,27 @@ class Audit:
         findings: By kind in the order of ``KINDS``, the worst of each kind first.
         lengths: Name -> number of answers with 1, 2, 3-4, 5-8, 9-16, 17-32 and more terms.
         notes: Sentences about skipped checks.
+        has_reader: Whether predictions of a reader were given; without them, the kinds in ``NEED_READER`` are not
+            searched for.
     """
 
     sources: dict[str, dict[str, int]]
     findings: tuple[Finding, ...]
     lengths: dict[str, tuple[int, ...]]
     notes: tuple[str, ...]
+    has_reader: bool
 
     def by_kind(self) -> Iterator[tuple[str, list[Finding]]]:
-        """Yield each kind with its findings, also if it has none."""
-        for kind in KINDS:
+        """Yield each kind that was searched for with its findings, also if there are none."""
+        for kind in (kind for kind in KINDS if self.has_reader or kind not in NEED_READER):
             yield kind, [finding for finding in self.findings if finding.kind == kind]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON. The counts of kinds that were not searched for are ``None``."""
+        counts: dict[str, int | None] = {**dict.fromkeys(KINDS), **{kind: len(each) for kind, each in self.by_kind()}}
         return {
             "sources": self.sources,
-            "counts": {kind: len(findings) for kind, findings in self.by_kind()},
+            "counts": counts,
             "answer_lengths": {name: list(counts) for name, counts in self.lengths.items()},
             "notes": list(self.notes),
             "findings": [finding.to_dict() for finding in self.findings],

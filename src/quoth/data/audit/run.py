@@ -57,7 +57,10 @@ def audit(sets: Mapping[str, Sequence[Example]], suspected: Sequence[tuple[str, 
         {name: _counts(examples) for name, examples in sets.items()},
         tuple(findings),
         {name: _lengths(examples) for name, examples in sets.items()},
-        () if suspected else ("Label errors need a reader (--reader or --folds); none was given.",),
+        ()
+        if suspected
+        else ("Label errors were not searched for, because no reader was given (--reader or --folds).",),
+        has_reader=bool(suspected),
     )
 
 
