@@ -203,6 +203,13 @@ def test_old_exports_of_doccano_are_read(tmp_path):
     assert example.golds == (Gold("Natal", 22),)
 
 
+def test_a_spreadsheet_in_another_encoding_is_converted(quoth, tmp_path):
+    (tmp_path / "a.csv").write_bytes("id:question:context\n1:Où?:Café.\n".encode("cp1252"))
+    words = (tmp_path / "a.csv", "-o", tmp_path / "out.json", "--sep", ":", "--encoding", "cp1252")
+    assert quoth(*words)[0] == 0
+    assert read_examples(tmp_path / "out.json") == [Example("1", "Où?", "Café.")]
+
+
 def test_annotators_with_different_ids_are_joined(quoth, tmp_path):
     for name, number, end in (("ana", 1, 3), ("ben", 91, 11)):
         records = [

@@ -161,10 +161,10 @@ def read_rows(source: str, problems: Problems, *, sep: str | None = None, encodi
         problems.add("", f"cannot infer the format from the name; use one of {kinds}, each also with .gz")
 
 
-def file_text(source: str, problems: Problems) -> str | None:
+def file_text(source: str, problems: Problems, encoding: str | None = None) -> str | None:
     """Return the text of a file, decompressed and decoded; ``None`` if it cannot be read, which is reported."""
     data = _bytes(Path(source), problems)
-    data = None if data is None else as_utf8(data, None, problems)
+    data = None if data is None else as_utf8(data, encoding, problems)
     return None if data is None else decode(data, problems)
 
 

@@ -45,6 +45,8 @@ def convert(
     ] = None,
     json: options.Json = False,
     excel_safe: options.ExcelSafe = False,
+    sep: options.Sep = None,
+    encoding: options.Encoding = None,
 ) -> None:
     """Convert labelled data between tools; no SDK is needed.
 
@@ -69,7 +71,7 @@ def convert(
     tasks = []
     for file in files:
         problems = Problems(file)
-        tasks.append(read_tasks(file, problems, source))
+        tasks.append(read_tasks(file, problems, source, sep=sep, encoding=encoding))
         for line in problems.lines("warning"):
             note(f"warning: {visible(line)}")
         if problems.errors:

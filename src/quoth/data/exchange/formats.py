@@ -54,13 +54,22 @@ def _check_format(name: str) -> str:
     return name
 
 
-def read_tasks(source: str, problems: Problems, format_name: str | None = None) -> list[Task]:
+def read_tasks(
+    source: str,
+    problems: Problems,
+    format_name: str | None = None,
+    *,
+    sep: str | None = None,
+    encoding: str | None = None,
+) -> list[Task]:
     """Read a file of a labelling tool, or of any format that ``read_examples`` reads.
 
     Args:
         source: The file.
         problems: Receives the problems.
         format_name: A key of ``FORMATS``; inferred from the keys of the records if ``None``.
+        sep: Delimiter of a CSV file, as in ``read_examples``.
+        encoding: Encoding of a text file, as in ``read_examples``.
 
     Raises:
         ConfigError: If there is no such format.
@@ -68,13 +77,13 @@ def read_tasks(source: str, problems: Problems, format_name: str | None = None) 
     """
     name = _check_format(format_name) if format_name else None
     if name is None or name in _READERS:
-        records = _records(source, problems if name else Problems(source))
+        records = _records(source, problems if name else Problems(source), encoding)
         first = next((record for record in records or [] if isinstance(record, dict)), {})
         if (name := name or format_of(first)) in _READERS and name and records is not None:
             return convert_spans(_READERS[name](records, problems), problems)
         if name in _READERS:
             return []
-    examples = check(read_rows(source, problems), problems)
+    examples = check(read_rows(source, problems, sep=sep, encoding=encoding), problems)
     if problems.errors:
         problems.warn("", "first repair what is unambiguous with: quoth data repair FILE -o OUT.json")
     return [
@@ -87,9 +96,9 @@ def _labels(example: Example) -> tuple[Any, ...]:
     return () if example.golds is None else (("", example.golds),)
 
 
-def _records(source: str, problems: Problems) -> list[object] | None:
+def _records(source: str, problems: Problems, encoding: str | None) -> list[object] | None:
     """Return the records of a JSON list or of JSON lines; ``None`` if it is neither, which is reported."""
-    text = file_text(source, problems)
+    text = file_text(source, problems, encoding)
     if text is None:
         return None
     try:
