@@ -176,7 +176,9 @@ def test_it_works_by_keyboard_and_has_no_barriers(page):
     press_keys(page.driver, Keys.ENTER)
     page.until(lambda: page.run("return document.activeElement.id") == "shown-title", "the focus on the document")
     press_keys(page.driver, Keys.TAB, Keys.ENTER)
-    page.until(lambda: page.run("return document.activeElement.textContent").startswith("pump"), "the focus on the document")
+    page.until(
+        lambda: page.run("return document.activeElement.textContent").startswith("pump"), "the focus on the document"
+    )
     assert axe_findings(page.driver) == []
 
 
