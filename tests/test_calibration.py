@@ -533,6 +533,14 @@ def test_the_reliability_plot_is_drawn(quoth, files, tmp_path):
     assert "must end in .svg, .png, .pdf" in err
 
 
+def test_a_reader_whose_best_threshold_is_stored_has_the_score_even_if_it_always_abstains():
+    odds, f1, has = [-3.0, -1.0, 2.0], [0.0, 0.0, 0.0], [True, False, False]
+    best = best_threshold(odds, f1, has)
+    assert (best.threshold, str(best)) == (0.0, "66.67 by always abstaining")
+    stored = threshold_at(odds, f1, has, best.usable, unanswerable_share=2 / 3)
+    assert stored.f1 == pytest.approx(best.value)
+
+
 def test_the_best_threshold_without_unanswerable_questions():
     assert best_threshold([1.0, 2.0], [0.0, 0.0], [True, False]).threshold == 0.0
 

@@ -401,6 +401,16 @@ def test_a_reader_trained_on_unanswerable_questions_abstains(base, tmp_path):
     assert scores == dict(result.scores)
 
 
+def test_a_reader_that_should_always_abstain_does(base, tmp_path):
+    import quoth
+
+    examples = [*towns.examples(8), *(replace(each, id=f"{each.id}-not", golds=()) for each in towns.examples(16))]
+    result = run(base, tmp_path / "out", data=examples, dev=examples, max_steps=1)
+    assert result.scores["NoAns_f1"] == 100  # after one step, nothing else is as good
+    report = quoth.evaluate(quoth.Reader.load(result.folder), examples)
+    assert report.f1 == pytest.approx(result.f1, abs=1e-6)
+
+
 @pytest.mark.long
 def test_train_ends_with_the_report_of_evaluate_and_the_learning_curve(base, tmp_path, quoth):
     from quoth.data import write_squad

@@ -78,11 +78,12 @@ def _check_html(html: Path | None, data: list[str], dev: str | None, sweep: Path
 
 def _about_threshold(scores: Mapping[str, float]) -> str:
     """Return a sentence about the null threshold that was chosen on dev."""
+    always = "" if scores["HasAns_f1"] or scores["NoAns_f1"] < 100 else " There, this reader always abstains."
     return (
         f"These are at the best null threshold, {scores['null_threshold']:.2f}: F1 {scores['HasAns_f1']:.2f} on "
         f"answerable and {scores['NoAns_f1']:.2f} on unanswerable questions; without abstaining, "
-        f"{scores['never_f1']:.2f} on all. The threshold is stored in the reader. It was chosen on dev, so fit it on "
-        "other questions with quoth calibrate."
+        f"{scores['never_f1']:.2f} on all.{always} The threshold is stored in the reader. It was chosen on dev, so "
+        "fit it on other questions with quoth calibrate."
     )
 
 

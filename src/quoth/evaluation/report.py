@@ -246,8 +246,7 @@ class Report(Slice, NamedToJson):
     def _confidence_lines(self) -> list[str]:
         lines = []
         if self.best_exact and self.best_f1:
-            exact, f1 = (f"{best.value:.2f} at {best.threshold:.2f}" for best in (self.best_exact, self.best_f1))
-            lines.append(f"best null threshold: exact match {exact}, F1 {f1}")
+            lines.append(f"best null threshold: exact match {self.best_exact}, F1 {self.best_f1}")
         if found := self.calibration:
             lines.append(
                 f"probability: expected calibration error {found.error:.3f}; area under the risk-coverage curve "

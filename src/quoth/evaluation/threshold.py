@@ -22,11 +22,20 @@ class BestThreshold:
 
     Attributes:
         value: The score, in [0, 100].
-        threshold: The threshold of the null odds.
+        threshold: The threshold of the null odds, as the official scorer prints it: 0 if always abstaining is best.
+        usable: A threshold with this score that a reader can use: ``threshold``, or 1 below all null odds if always
+            abstaining is best.
     """
 
     value: float
     threshold: float
+    usable: float
+
+    def __str__(self) -> str:
+        """Return the score and its threshold."""
+        return f"{self.value:.2f} " + (
+            f"at {self.threshold:.2f}" if self.usable == self.threshold else "by always abstaining"
+        )
 
 
 def best_threshold(null_odds: ArrayLike, scores: ArrayLike, answerable: ArrayLike) -> BestThreshold:
@@ -51,7 +60,10 @@ def best_threshold(null_odds: ArrayLike, scores: ArrayLike, answerable: ArrayLik
     nothing = float((~has).sum())
     totals = np.cumsum(np.concatenate([[nothing], gains[order]]))
     best = int(totals.argmax())
-    return BestThreshold(float(100.0 * totals[best] / len(odds)), float(odds[order[best - 1]]) if best else 0.0)
+    threshold = float(odds[order[best - 1]]) if best else 0.0
+    return BestThreshold(
+        float(100.0 * totals[best] / len(odds)), threshold, threshold if best else float(odds[order[0]]) - 1.0
+    )
 
 
 @dataclass(frozen=True, slots=True)

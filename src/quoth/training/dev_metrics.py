@@ -23,7 +23,7 @@ def dev_metrics(report: Report) -> dict[str, float]:
     metrics = {"eval_exact": report.exact, "eval_f1": report.f1, "eval_questions": float(report.total)}
     if not (report.best_f1 and report.best_exact and report.has_answer and report.no_answer):
         return metrics
-    threshold = report.best_f1.threshold
+    threshold = report.best_f1.usable
     answered = {row.id: row.confidence.null_odds <= threshold for row in report.rows if row.confidence}
     answerable = [row.f1_share * answered.get(row.id, False) for row in report.has_answer.rows]
     unanswerable = [float(not answered.get(row.id, False)) for row in report.no_answer.rows]
