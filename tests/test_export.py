@@ -387,6 +387,29 @@ def test_activations_are_quantized_if_the_noise_is_low(tmp_path, largest, rounde
     assert ("QuantizeLinear" in kinds) == rounded
 
 
+def test_the_range_of_activations_is_over_all_batches_without_padding(tmp_path):
+    from onnx import helper
+
+    from quoth.exporting.activations import activations
+
+    random = np.random.default_rng(0)
+    table = random.normal(size=(50, 8)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["embedded"]),
+        *(helper.make_node("ReduceSum", ["embedded", "axes"], [name], keepdims=0) for name in OUTPUTS),
+    ]
+    network(tmp_path / "f.onnx", nodes, {"table": table, "axes": np.array([-1])})
+    ids = random.integers(0, 50, (3, 4, 6))
+    mask = np.ones_like(ids)
+    mask[:, :, 4:] = 0
+    batches = [WindowBatch(some, np.zeros_like(some), real, ()) for some, real in zip(ids, mask, strict=True)]
+    found = activations(tmp_path / "f.onnx", ["embedded"], batches)["embedded"]
+    values = table[ids[mask == 1]]
+    assert np.array_equal(found.least, values.min(axis=0))
+    assert np.array_equal(found.most, values.max(axis=0))
+    assert len(found.rows) == len(values), "a sample of few tokens has all of them"
+
+
 @pytest.mark.parametrize("largest", [3, 100])
 def test_shared_constants_are_quantized_once(tmp_path, largest):
     import onnx

@@ -318,7 +318,7 @@ ROWS = (
     Row("engine_benchmark.py", "if figures.problem is None}", "}", "test_engines.py -k best_available"),
     Row("engine_benchmark.py", "if runs_in(name,", "if not runs_in(name,", "test_engines.py -k measures"),
     Row("engine_benchmark.py", "if all(is_blank(", "if any(is_blank(", "test_engines.py -k blank_text"),
-    Row("exporting/activations.py", "np.min([part.least", "np.max([part.least", "test_export.py -k int8"),
+    Row("exporting/activations.py", "np.min([part.least", "np.max([part.least", "test_export.py -k range_of"),
     Row(
         "exporting/run.py", "if not difference <= PARITY:", "if difference > 9e9:", "test_export.py -k differ_too_much"
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+import quoth
 from quoth.tables import ReaderChoice, TableAnswerer, TableSettings
 from quoth.tables.job import Job, run
 from quoth.tables.job.local import Progress
@@ -70,7 +71,7 @@ def start(*words, **more):
 
 
 def environment():
-    source = str(Path(__file__).parents[2] / "src")
+    source = str(Path(quoth.__file__).parents[1])
     return {**os.environ, "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
 
 
