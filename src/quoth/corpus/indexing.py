@@ -13,7 +13,7 @@ from quoth.documents.files import load_file
 from quoth.errors import InputError
 from quoth.files import sha256
 
-# Files are written together in one transaction until so many wait, so many bytes of them, or for so many seconds.
+# Files are written in one transaction when this many have been read, this many bytes, or after this time, in seconds.
 _FILES, _BYTES, _SECONDS = 64, 8_000_000, 0.25
 
 
@@ -45,17 +45,17 @@ def index_files(
 
 
 class _Indexing:
-    """Files that are read, some of which wait to be written.
+    """Reads files, and writes them to the store in batches.
 
     Attributes:
-        known: What the store knew before, by key.
-        result: The numbers so far.
+        known: The stored facts about files before, by key.
+        result: The result so far.
     """
 
     def __init__(self, store: Backend, limits: DocumentLimits | None, progress: Callable[[str], None]) -> None:
         self.known, self.result = store.known(), Indexed()
         self._store, self._limits, self._progress = store, limits, progress
-        # File, stamp, document and content.
+        # File, stamp, document and content of the files that are not written yet.
         self._waiting: list[tuple[Path, str, Document, bytes]] = []
         self._size, self._since = 0, 0.0
 
@@ -86,7 +86,7 @@ class _Indexing:
             self.write()
 
     def write(self) -> None:
-        """Write the files that wait."""
+        """Write the files that have been read."""
         if not self._waiting:
             return
         written = []
@@ -123,7 +123,7 @@ def key_of(file: Path) -> str:
 
 
 def original_of(document: Document, data: bytes) -> bytes | None:
-    """Return the content of a file to store: of PDFs, whose pages can be drawn."""
+    """Return the content of a file if it must be stored: that of PDFs, to render their pages."""
     return data if document.page_sizes else None
 
 

@@ -1,9 +1,9 @@
-"""A corpus in a PostgreSQL database, in the schema ``quoth``: several machines index, search and read at once.
+"""A corpus in the schema ``quoth`` of a PostgreSQL database, which several machines can use at the same time.
 
-The words of a passage are a ``tsvector`` with a GIN index; those of scripts without spaces are trigrams in the same
-column. PostgreSQL's own ranks do not weigh rare words more than common ones, so a passage's score is the sum of the
-ranks of the single words, each times its inverse document frequency. The frequencies of common words are those of the
-planner's statistics, which ``ANALYZE`` takes; the others are counted.
+The words of a passage are a ``tsvector`` with a GIN index; text in scripts without spaces is split into trigrams in the
+same column. PostgreSQL's own ranks do not give rare words a higher weight, so a passage's score is the sum of the ranks
+of the single words, each multiplied by its inverse document frequency. The frequencies of common words are taken from
+the planner's statistics, which ``ANALYZE`` computes; those of the others are counted.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ INSERT INTO quoth.settings VALUES ('format', '{FORMAT}');
 """
 # Key of the lock under which the schema is created: "QTC1".
 _LOCK = 0x51544331
-# Statistics are read again after so many seconds. So many passages are ranked at most, as far as statistics tell; and
-# so many words of a question are searched for, the rarest ones.
+# Time after which statistics are read again, in seconds; maximum number of passages that are ranked, estimated from the
+# statistics; and maximum number of words of a question that are searched, the rarest ones.
 _STATISTICS_SECONDS, _RANKED, _WORDS = 60.0, 10_000, 32
-# Statistics are taken again when this share of the passages is new, as PostgreSQL does by itself after some time.
-_MUCH = 0.1
+# Statistics are computed again if this share of the passages is new. PostgreSQL also does so, but only after some time.
+_NEW_SHARE = 0.1
 _STEP = 1_000
 _BEST = """
 SELECT found.id, score, name, key, title, start, stop, found.text, pages FROM (
@@ -74,7 +74,7 @@ class PostgresStore:
         create: Whether to create the schema if it does not exist.
 
     Raises:
-        CorpusError: If there is no such database, it has no corpus, or one of another format.
+        CorpusError: If the database does not exist, has no corpus, or has one of another format.
     """
 
     def __init__(self, url: str, *, create: bool) -> None:
@@ -90,7 +90,7 @@ class PostgresStore:
 
     @property
     def name(self) -> str:
-        """Its host and database."""
+        """The URL with only the host, the port and the database."""
         try:
             parts = urlsplit(self._url)
             return f"postgresql://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
@@ -105,8 +105,8 @@ class PostgresStore:
 
     def _error(self, what: str, error: psycopg.Error) -> CorpusError:
         """Return an error without the URL, which may have a password."""
-        said = " ".join(str(error).split()) or type(error).__name__
-        return CorpusError(f"{self.name}: {what}: {said}")
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return CorpusError(f"{self.name}: {what}: {reason}")
 
     def _prepare(self, create: bool) -> None:
         if not self._exists():
@@ -129,7 +129,7 @@ class PostgresStore:
         return bool(self._one("SELECT to_regclass('quoth.settings') IS NOT NULL")[0])
 
     def _run(self, statement: str, values: Sequence[Any] | None = None) -> psycopg.Cursor[Any]:
-        """Execute a statement; connect again if the server was restarted since the last one."""
+        """Execute a statement; reconnect if the server was restarted since the last one."""
         if self._base.closed:
             self._base = self._connect()
         is_alone = self._base.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
@@ -197,9 +197,9 @@ class PostgresStore:
         return self._run("DELETE FROM quoth.documents WHERE key = %s", (key,)).rowcount > 0
 
     def flush(self) -> None:
-        """Take statistics for the ranks if much has changed; all that was written is searchable already."""
+        """Compute statistics for the scores if many passages are new. Documents are searchable without it."""
         [total] = self._one("SELECT reltuples FROM pg_class WHERE oid = 'quoth.passages'::regclass")
-        if self._changed > _MUCH * total:
+        if self._changed > _NEW_SHARE * total:
             self._run("ANALYZE quoth.passages")
             self._statistics, self._changed = None, 0
 
@@ -209,7 +209,7 @@ class PostgresStore:
         return sorted((Entry(*row) for row in rows), key=lambda entry: (entry.name, entry.key))
 
     def known(self) -> Mapping[str, Known]:
-        """Map the key of each document to what is known of its file."""
+        """Return the stored facts about the file of each document, by its key."""
         rows = self._run("SELECT key, stamp, file_hash, extraction FROM quoth.documents")
         return {key: Known(*values) for key, *values in rows}
 
@@ -235,7 +235,7 @@ class PostgresStore:
         return row is not None
 
     def passages(self) -> Iterator[tuple[str, int, str]]:
-        """Yield the key of its document, the start and the text of each passage, document by document."""
+        """Yield each passage, document by document: the key of its document, its start in code points, and its text."""
         after = (0, 0)
         while True:
             rows = self._run(
@@ -265,7 +265,7 @@ class PostgresStore:
         ]
 
     def _weights(self, question: str) -> list[tuple[str, float]]:
-        """Return the lexemes to search for, rarest first, each with its inverse document frequency."""
+        """Return the lexemes to search, the rarest first, each with its inverse document frequency."""
         words = " ".join(query_words(question))
         [lexemes] = self._one("SELECT tsvector_to_array(to_tsvector('quoth.words', %s))", (words,))
         total, frequent = self._frequencies()
@@ -299,7 +299,7 @@ class PostgresStore:
                 "SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats "
                 "WHERE schemaname = 'quoth' AND tablename = 'passages' AND attname = 'words'"
             ).fetchone()
-            # The frequencies end with the smallest, the largest and that of null elements.
+            # The last three frequencies are the minimum, the maximum and that of null elements; zip ignores them.
             frequent = dict(zip(row[0], row[1], strict=False)) if row and row[0] else {}
             self._statistics = (now, float(total), frequent)
         return self._statistics[1:]

@@ -1,4 +1,4 @@
-"""Documents that wait to be written to PostgreSQL in one statement, because each statement takes a round trip."""
+"""Collects documents to write them to PostgreSQL in one statement, because each statement needs a round trip."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from quoth.corpus.rows import COLUMNS, PassageRow
 from quoth.reading.queries import trigrams_of, words_of
 
-# A statement is sent when so many passages, or so many characters and bytes, wait.
+# A batch is full if it has this many passages, or this many characters of text and bytes of files together.
 _PASSAGES, _SIZE = 1_000, 4_000_000
 _TYPES = {"extraction": "int", "boxes": "bytea", "passages": "int"}
 _COLUMNS = ", ".join(COLUMNS)
 _ARRAYS = ", ".join(f"%b::{_TYPES.get(column, 'text')}[]" for column in COLUMNS)
 _CHANGES = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS)
-# The rows of documents are locked in the order of their keys, so that two machines do not wait for each other, and do
-# not write the passages of one document at once.
+# The rows of documents are locked in the order of their keys. This avoids deadlocks between machines, and two machines
+# cannot write the passages of one document at the same time.
 PUT = f"""
 WITH written AS (
   INSERT INTO quoth.documents ({_COLUMNS}) SELECT {_COLUMNS} FROM unnest({_ARRAYS}) AS given({_COLUMNS}) ORDER BY key
@@ -34,7 +34,7 @@ JOIN written USING (key) ORDER BY number
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _PendingDocument:
     row: Sequence[Any]
     title: str
     passages: Sequence[PassageRow]
@@ -42,10 +42,10 @@ class _Waiting:
 
 
 class Batch:
-    """Documents that are not written yet, by key."""
+    """Documents that are not written yet."""
 
     def __init__(self) -> None:
-        self._documents: dict[str, _Waiting] = {}
+        self._documents: dict[str, _PendingDocument] = {}
         self._size = 0
 
     @property
@@ -69,22 +69,22 @@ class Batch:
         Args:
             key: Its key.
             row: The values of :data:`quoth.corpus.rows.COLUMNS`.
-            title: Its title, which is searched with each passage.
+            title: Its title, which is indexed with each passage.
             passages: Its passages.
             original: The content of its file, if it is stored.
         """
-        # Last in the order of writing, also if it replaces one.
+        # A replaced document also moves to the end of the order.
         self._documents.pop(key, None)
-        self._documents[key] = _Waiting(row, title, passages, original)
+        self._documents[key] = _PendingDocument(row, title, passages, original)
         self._size += sum(len(each.text) for each in passages) + len(original or b"")
 
     def clear(self) -> None:
-        """Forget all documents."""
+        """Remove all documents."""
         self._documents.clear()
         self._size = 0
 
     def values(self) -> list[Any]:
-        """Return the arrays that :data:`PUT` takes."""
+        """Return the parameters of :data:`PUT`, which are arrays."""
         rows = [(key, each.title, passage) for key, each in self._documents.items() for passage in each.passages]
         contents = [f"{title}\n{passage.text}" for _, title, passage in rows]
         return [

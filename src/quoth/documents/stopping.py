@@ -1,4 +1,4 @@
-"""Stops the parsing of files whose result nobody waits for any more."""
+"""Stops the parsing of files whose results are no longer needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _OF_THREAD = threading.local()
 
 
 class Stop:
-    """Lets one thread stop the parsers for which another one waits.
+    """Lets one thread stop the parsers of another thread.
 
     Example:
         >>> from quoth import read_document
@@ -26,7 +26,7 @@ class Stop:
         self._end: Callable[[], None] | None = None
 
     def set(self) -> None:
-        """Stop the parser that runs now, if any, and any later one; each raises ``DocumentError`` in its thread."""
+        """Stop the running parser, if any, and all later ones. Each raises ``DocumentError`` in its thread."""
         with self._lock:
             self._is_set = True
             if self._end is not None:
@@ -34,7 +34,7 @@ class Stop:
 
     @contextmanager
     def applies(self) -> Iterator[None]:
-        """Apply to all files that this thread reads until the end of the block."""
+        """Apply to all files that this thread reads within the block."""
         _OF_THREAD.stop = self
         try:
             yield
@@ -43,12 +43,12 @@ class Stop:
 
     @property
     def is_set(self) -> bool:
-        """Whether it was stopped."""
+        """Whether :meth:`set` was called."""
         return self._is_set
 
     @contextmanager
     def ends(self, end: Callable[[], None]) -> Iterator[None]:
-        """Call a function on a stop during the block, or at its start if it was stopped before."""
+        """Call a function when :meth:`set` is called within the block, or at the start if it was called before."""
         with self._lock:
             self._end = end
             if self._is_set:
@@ -61,6 +61,6 @@ class Stop:
 
 
 def current_stop() -> Stop:
-    """Return what may stop the parsers of this thread; one that nobody sets, unless :meth:`Stop.applies`."""
+    """Return the ``Stop`` that applies to this thread; outside of :meth:`Stop.applies`, a new one without effect."""
     found: Stop | None = getattr(_OF_THREAD, "stop", None)
     return found or Stop()

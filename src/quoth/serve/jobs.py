@@ -1,8 +1,8 @@
-"""Jobs of many rows that take longer than a request may: what was asked, progress and results, in a file.
+"""Stores jobs, which have more rows than a request may have: their requests, progress and results, in a file.
 
-All workers share the file. A job has one owner, the worker that answers its rows from the first to the last. If the
-owner ends, another worker takes the job over, and continues after the last row with a result. Results are added with
-the progress in one transaction, by the owner only, so no row is lost, and none has two results.
+All workers share the file. A job has one owner, the worker that answers its rows in order. If the owner ends, another
+worker takes the job over, and continues after the last row with a result. Only the owner adds results, in the same
+transaction as the progress, so every row has exactly one result.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class OwnedJob:
-    """A job that this worker has to answer.
+    """A job that this worker must answer.
 
     Attributes:
         id: Its id.
         first: The first row without a result.
         rows: Number of its rows.
         reader: The reader's name and hash, as JSON.
-        asked: What was asked, as it was given to :meth:`Jobs.start`.
-        deaths: How many workers have ended, one after another, since the last result.
+        asked: The request, as passed to :meth:`Jobs.start`.
+        deaths: Number of workers that have ended since the last result.
     """
 
     id: str
@@ -74,8 +74,8 @@ class Jobs:
     """Stores jobs. Thread-safe; all functions may block for some milliseconds.
 
     Args:
-        file: The database, which is created if it is missing; its folder is shared with the other workers only.
-        max_bytes: Maximum size of all jobs with their results, in bytes; those that ended first are removed.
+        file: The database, which is created if it is missing. Its folder must be used only by the workers.
+        max_bytes: Maximum size of all jobs with their results, in bytes. The jobs that ended first are removed.
         seconds: How long a job is kept after its end.
         clock: The time of day, in seconds: processes share the file.
     """
@@ -88,15 +88,15 @@ class Jobs:
         self._clock = clock
 
     def start(self, rows: int, reader: str, asked: bytes) -> OwnedJob | None:
-        """Add a job of this worker.
+        """Add a job that this worker owns.
 
         Args:
             rows: Number of its rows.
             reader: The reader's name and hash, as JSON.
-            asked: All that another worker needs to continue it.
+            asked: The request, with all that another worker needs to continue it.
 
         Returns:
-            The job; ``None`` if there is no room for it.
+            The job; ``None`` if it would exceed the maximum size.
         """
         id = uuid4().hex
         with self._database.writing() as database:
@@ -107,7 +107,7 @@ class Jobs:
         return OwnedJob(id, 0, rows, reader, asked)
 
     def take_over(self) -> OwnedJob | None:
-        """Take over a job whose owner has ended, or has released it; ``None`` if there is none."""
+        """Take over a job whose owner has ended or released it; return ``None`` if there is none."""
         database, mine = self._database.connection(), self._presence.id
         running = database.execute("SELECT id, owner FROM jobs WHERE state = 'running' ORDER BY touched").fetchall()
         for id, owner in running:
@@ -133,7 +133,7 @@ class Jobs:
             results: The results.
 
         Returns:
-            False if this worker's job does not run any more at this row, or there is no room.
+            False if this worker does not own the job, its next row is another one, or the maximum size is exceeded.
         """
         size = sum(map(len, results))
         with self._database.writing() as database:
@@ -152,7 +152,7 @@ class Jobs:
         return True
 
     def end(self, id: str, state: str, problem: str | None = None) -> bool:
-        """Set the state of a running job of this worker; return False if it is none. What was asked is removed."""
+        """Set the final state of a job, and remove its request; return False if this worker does not own it."""
         with self._database.writing() as database:
             done = database.execute(
                 "UPDATE jobs SET state = ?, problem = ?, touched = ?, bytes = bytes - length(asked), asked = NULL, "
@@ -170,7 +170,7 @@ class Jobs:
         return JobState(*row[:-1])
 
     def results(self, id: str, first: int, most: int) -> list[bytes]:
-        """Return the results of some rows, in order, as far as they are there."""
+        """Return the available results of at most ``most`` rows from ``first`` on, in order."""
         query = "SELECT result FROM results WHERE job = ? AND number >= ? ORDER BY number LIMIT ?"
         return [bytes(row[0]) for row in self._database.connection().execute(query, (id, first, most))]
 
@@ -181,21 +181,21 @@ class Jobs:
             return database.execute("DELETE FROM jobs WHERE id = ?", (id,)).rowcount > 0
 
     def expire(self) -> None:
-        """Remove jobs that ended too long ago."""
+        """Remove jobs that ended longer ago than they are kept."""
         oldest = self._clock() - self._seconds
         query = "SELECT id FROM jobs WHERE state != 'running' AND touched < ?"
         for (id,) in self._database.connection().execute(query, (oldest,)).fetchall():
             self.delete(id)
 
     def close(self) -> None:
-        """Release the jobs of this worker, so that another one continues them; close the connections of all threads."""
+        """Release the jobs of this worker for other workers, and close the connections of all threads."""
         with self._database.writing() as database:
             database.execute("UPDATE jobs SET owner = NULL WHERE owner = ?", (self._presence.id,))
         self._presence.close()
         self._database.close()
 
     def _make_room(self, id: str, size: int) -> bool:
-        """Remove jobs that have ended, the oldest first, until there is room; not the job with this id."""
+        """Remove other jobs that have ended, the oldest first; return True if ``size`` more bytes are allowed then."""
         database = self._database.connection()
         held = database.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0]
         ended = database.execute(

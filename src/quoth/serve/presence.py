@@ -1,4 +1,4 @@
-"""Which processes of a server are alive: each holds the lock of a file, which the system releases when it ends."""
+"""Tells which processes of a server are alive. Each locks a file, and the system releases the lock when it ends."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from quoth.files import try_lock
 
 
 class Presence:
-    """Shows that this process is alive, and tells whether others are.
+    """Marks this process as alive, and checks whether others are.
 
     Attributes:
-        id: The id of this process among those that share the folder; 32 hex digits.
+        id: The id of this process among those that share the folder, 32 hex digits.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Show it from now on, until :meth:`close` or the end of the process."""
+        """Mark this process as alive until :meth:`close` or its end."""
         self.id = uuid4().hex
         self._folder = folder
         self._file = self._path(self.id).open("xb")
         try_lock(self._file)
 
     def is_alive(self, id: str) -> bool:
-        """Return whether a process is alive, this one too; after one has ended, its file is removed."""
+        """Return True if a process (possibly this one) is alive. The file of a process that has ended is removed."""
         if id == self.id:
             return True
         try:
@@ -36,7 +36,7 @@ class Presence:
         return False
 
     def close(self) -> None:
-        """Show it no longer."""
+        """Mark this process as ended."""
         self._file.close()
         self._path(self.id).unlink(missing_ok=True)
 

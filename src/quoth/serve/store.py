@@ -1,7 +1,7 @@
-"""Texts that clients store on the server to ask many questions about them, in a file that all workers share.
+"""Texts that clients store on the server to ask several questions about them, in a file that all workers share.
 
-The file is an SQLite database that only this user can read, in a folder of its own, which is removed at shutdown. It is
-bounded in size and in time. All functions may block for some milliseconds, so they are called in threads.
+The file is an SQLite database in a separate folder that only this user can read, and that is removed at shutdown. The
+size and the lifetime of texts are limited. All functions may block for some milliseconds; call them in threads.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pathlib import Path
 from quoth.records import Span
 from quoth.serve.texts import Text
 
-# How long a connection waits for another one that writes, in seconds.
+# How long a connection waits for the lock of another one, in seconds.
 _BUSY_S = 5.0
-# The time of the last use is written again after this share of a text's lifetime.
+# The time of the last use is updated after this share of a text's lifetime, to avoid a write for each question.
 _RENEWED = 0.02
-# Handles of removed texts that are remembered, so that a client hears that its text has expired.
+# Number of handles of removed texts that are kept, so that clients get an error that their text has expired.
 _REMEMBERED = 10_000
 _TABLES = """
 CREATE TABLE IF NOT EXISTS texts (
@@ -59,7 +59,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Lock the file for this process and thread, and commit at the end."""
+        """Lock the file for writing by this thread, and commit at the end."""
         database = self.connection()
         database.execute("BEGIN IMMEDIATE")
         with database:
@@ -69,9 +69,9 @@ class Database:
         """Return the connection of this thread."""
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if found is None:
-            # Closed by another thread at shutdown.
+            # check_same_thread=False, because another thread closes the connections at shutdown.
             found = sqlite3.connect(self._file, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-            # Freed pages are overwritten and given back: a deleted text is gone.
+            # Freed pages are overwritten and released, so that a deleted text cannot be recovered.
             for pragma in ("auto_vacuum=FULL", "journal_mode=WAL", "synchronous=OFF", "secure_delete=ON"):
                 found.execute(f"PRAGMA {pragma}")
             self._local.connection = found
@@ -110,7 +110,7 @@ class Texts:
         return int(self._database.connection().execute("SELECT count(*) FROM texts").fetchone()[0])
 
     def put(self, text: Text) -> bool:
-        """Store a text, removing others if needed; return False if it is larger than the whole store."""
+        """Store a text, removing others if necessary; return False if it exceeds the maximum size by itself."""
         content = text.text.encode("utf-8", "surrogatepass")
         pages = None if text.pages is None else json.dumps([(page.start, page.end) for page in text.pages])
         size = len(content) + len(pages or "")
@@ -149,7 +149,7 @@ class Texts:
             database.executemany("UPDATE texts SET used = ? WHERE handle = ? AND used >= ?", rows)
 
     def has_expired(self, handle: str) -> bool:
-        """Return True if a text with this handle was stored, and is not any more."""
+        """Return True if a text with this handle was stored and has expired."""
         found = self._database.connection().execute(
             "SELECT 1 FROM removed WHERE handle = ? UNION SELECT 1 FROM texts WHERE handle = ? AND used < ?",
             (handle, handle, self._clock() - self.seconds),
@@ -157,7 +157,7 @@ class Texts:
         return found.fetchone() is not None
 
     def delete(self, handle: str) -> bool:
-        """Remove a text for good; return False if there is none."""
+        """Delete a text permanently; return False if there is none."""
         with self._database.writing() as database:
             return database.execute("DELETE FROM texts WHERE handle = ?", (handle,)).rowcount > 0
 

@@ -23,23 +23,23 @@ from quoth.serve.queue.queries import Query
 from quoth.serve.texts import Text
 
 _LOG = logging.getLogger("quoth.serve")
-# Rows that are asked together.
+# Number of rows that are answered together.
 _TOGETHER = 16
-# After a 503, a job waits for as long as the server says, but not longer, in seconds.
-_MOST_S = 30.0
-# When a client may try again whose job found too many others, in seconds.
+# Maximum time that a job waits after an error with Retry-After, in seconds.
+_MAX_WAIT_S = 30.0
+# Retry-After if too many jobs are running, in seconds.
 _RETRY_S = 30.0
-# How often a worker looks for jobs without an owner, in seconds.
-_LOOK_S = 1.0
-# A job fails if this many workers end at the same rows, one after another; as for the shards of a table.
+# How often a worker searches for jobs without an owner, in seconds.
+_POLL_S = 1.0
+# A job fails if this many workers have ended at the same rows, like a shard of a table.
 _DEATHS = 3
-# Stored texts of rows are renewed after this share of their lifetime.
+# The lifetime of the stored texts of a job's rows is renewed after this share of it.
 _RENEWED = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a job asks.
+    """The request of a job.
 
     Attributes:
         request: The request.
@@ -51,7 +51,7 @@ class _Asked:
 
     @property
     def given(self) -> list[Any]:
-        """Its rows or questions."""
+        """The rows or questions."""
         return self.request.rows or self.request.questions or []
 
     @property
@@ -61,7 +61,7 @@ class _Asked:
         return {text for text in texts if isinstance(text, str)}
 
     def to_json(self) -> bytes:
-        """Return it as JSON, with the shared text, which may be removed from the store before the job ends."""
+        """Return the request as JSON, with the shared text, because the stored one may expire before the job ends."""
         texts = None
         if self.request.text is not None:
             texts = [
@@ -72,7 +72,7 @@ class _Asked:
 
     @classmethod
     def of_json(cls, content: bytes, service: Service) -> _Asked:
-        """Return what :meth:`to_json` has made."""
+        """Create it from the result of :meth:`to_json`."""
         found = json.loads(content)
         request = schema.AnswersRequest.model_validate(found["request"])
         if found["texts"] is None:
@@ -82,14 +82,6 @@ class _Asked:
             for text, pages in found["texts"]
         )
         return cls(request, tuple(texts))
-
-
-def _pairs(pages: tuple[Span, ...] | None) -> list[tuple[int, int]] | None:
-    return None if pages is None else [(page.start, page.end) for page in pages]
-
-
-def _spans(pages: list[tuple[int, int]] | None) -> tuple[Span, ...] | None:
-    return None if pages is None else tuple(Span(start, end) for start, end in pages)
 
 
 class _FailedError(Exception):
@@ -113,7 +105,7 @@ class Runner:
         """Accept a job.
 
         Raises:
-            ApiError: If it is invalid, or too many jobs run.
+            ApiError: If it is invalid, or too many jobs are running.
         """
         service = self._service
         if len(self._running) >= service.settings.jobs:
@@ -131,7 +123,7 @@ class Runner:
 
         job, asked = await asyncio.to_thread(work)
         if job is None:
-            raise overloaded("the jobs that run leave no room for another", _RETRY_S, "jobs")
+            raise overloaded("the running jobs use all the disk space for jobs", _RETRY_S, "jobs")
         self._launch(job, asked)
         return await asyncio.to_thread(self.state, job.id)
 
@@ -139,7 +131,7 @@ class Runner:
         """Return the progress of a job.
 
         Raises:
-            ApiError: If there is none.
+            ApiError: If no job has this id.
         """
         found = self.jobs.get(id)
         if found is None:
@@ -152,20 +144,20 @@ class Runner:
     async def watch(self) -> None:
         """Take over jobs whose workers have ended, until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
             if len(self._running) >= self._service.settings.jobs:
                 continue
             try:
                 job = await asyncio.to_thread(self.jobs.take_over)
             except sqlite3.Error:
-                _LOG.exception("cannot look for jobs of other workers")
+                _LOG.exception("cannot search for jobs of other workers")
                 continue
             if job is not None:
                 _LOG.warning("job %s: continues at row %d of %d in this worker", job.id, job.first, job.rows)
                 self._launch(job)
 
     async def close(self) -> None:
-        """Stop, and leave the jobs to other workers."""
+        """Stop, and release the jobs for other workers."""
         running = list(self._running)
         for task in running:
             task.cancel()
@@ -183,9 +175,9 @@ class Runner:
                 last = min(job.first + _TOGETHER, job.rows) - 1
                 raise _FailedError(problem_json(
                     "worker_ended",
-                    f"rows {job.first} to {last}: a worker must answer them, but {job.deaths} ended at them, one after "
-                    "another (out of memory?)",
-                    "Ask them one by one with POST /v1/answer to find the cause; send the rows after them again.",
+                    f"rows {job.first} to {last}: a worker must answer them, but {job.deaths} workers ended at them "
+                    "(out of memory?)",
+                    "Send these rows one by one with POST /v1/answer to find the cause; send the later rows again.",
                 ))  # fmt: skip
             if asked is None:
                 asked = await asyncio.to_thread(_Asked.of_json, job.asked, self._service)
@@ -193,7 +185,7 @@ class Runner:
             await asyncio.to_thread(self.jobs.end, job.id, "done")
         except _FailedError as failed:
             await asyncio.to_thread(self.jobs.end, job.id, "failed", str(failed))
-        except Exception:  # noqa: BLE001 - whatever it is, the client hears that its job has failed
+        except Exception:  # noqa: BLE001 - after any exception, the client must see that its job has failed
             _LOG.exception("a job failed")
             why = problem_json("internal_error", "an internal error occurred", "Contact the administrator.")
             await asyncio.to_thread(self.jobs.end, job.id, "failed", why)
@@ -211,16 +203,16 @@ class Runner:
                 results = await self._results(job, asked, first, last)
             except ApiError as error:
                 if error.status_code == 503:
-                    await asyncio.sleep(min(_MOST_S, float((error.headers or {}).get("Retry-After", 1))))
+                    await asyncio.sleep(min(_MAX_WAIT_S, float((error.headers or {}).get("Retry-After", 1))))
                     continue
-                if last - first > 1:  # too much at once; then one by one
+                if last - first > 1:  # the rows are too much together; try one by one
                     together = 1
                     continue
                 results = [to_json(schema.RowResult(index=first, error=error.problem))]
             if not await asyncio.to_thread(self.jobs.add, job.id, first, results):
                 raise _FailedError(problem_json(
-                    "job_bytes_limit", "all jobs take more disk space than they may",
-                    "Read and delete the results of others, or ask the operator to raise the limit (job_bytes).",
+                    "job_bytes_limit", "the jobs exceed the disk space for jobs",
+                    "Read and delete other results, or ask the operator to raise the limit (job_bytes).",
                 ))  # fmt: skip
             first, together = last, _TOGETHER
 
@@ -239,14 +231,14 @@ class Runner:
         return await chosen.answerer.ask(build, service.choice(request, chosen), partial(_rendered, service, first))
 
     def _reader_of(self, job: OwnedJob, request: schema.AnswersRequest) -> QueuedReader:
-        """Return the reader with which the job began; one of the same name may have taken its place."""
+        """Return the reader of a job; raise if another reader with the same name has replaced it."""
         chosen, began = self._service.readers.get(request.reader), json.loads(job.reader)
         if chosen.served.hash != began["hash"]:
             raise _FailedError(problem_json(
                 "reader_changed",
                 f"the reader of a job must stay the same, but {began['name']} was {began['hash']} and is now "
-                f"{chosen.served.hash}, because another one was put in its place",
-                "The results so far are of the former reader. Send the job again, or only the rows without a result.",
+                f"{chosen.served.hash}, because the reader was replaced",
+                "The results so far are from the old reader. Send the job again, or only the rows without a result.",
             ))  # fmt: skip
         return chosen
 

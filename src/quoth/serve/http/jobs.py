@@ -1,4 +1,4 @@
-"""The endpoints for jobs: many rows that take longer than a request may."""
+"""The endpoints for jobs, which have more rows than a request may have."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def job_routes(runner: Runner, json_route: type[APIRoute]) -> tuple[APIRouter, A
 
     @posts.post("", summary="Start a job", status_code=202, responses=errors(404))
     async def start(asked: schema.AnswersRequest) -> schema.JobResponse:
-        """As /v1/answers, for more rows, and without its deadline. Answers at once; ask for progress and results."""
+        """Like /v1/answers, for more rows and without a deadline. Returns at once; get progress and results later."""
         return _response(await runner.start(asked))
 
     @router.get("/{id}", summary="The progress of a job")
     async def progress(id: Id) -> schema.JobResponse:
-        """Whether it runs, and how many rows have a result."""
+        """Whether the job is running, and how many rows have a result."""
         return _response(await asyncio.to_thread(runner.state, id))
 
     @router.get("/{id}/results", summary="The results of a job", response_model=schema.JobResults)
     async def results(
         id: Id, offset: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=500)] = 100
     ) -> Response:
-        """Some results from an offset on, in the order of the rows, as far as they are there."""
+        """The available results from an offset on, in the order of the rows."""
 
         def work() -> bytes:
             state = runner.state(id)
@@ -49,7 +49,7 @@ def job_routes(runner: Runner, json_route: type[APIRoute]) -> tuple[APIRouter, A
 
     @router.delete("/{id}", summary="Delete a job", status_code=204)
     async def delete(id: Id) -> None:
-        """Stop it, and delete its results."""
+        """Stop the job, and delete its results."""
         await asyncio.to_thread(runner.state, id)
         await asyncio.to_thread(runner.jobs.delete, id)
 

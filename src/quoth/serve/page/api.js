@@ -6,8 +6,8 @@ import { remember, remembered } from "./storage.js";
 /** @typedef {import("./types.js").Text} Text */
 
 const TOKEN = "quoth-token";
-// Where storage is forbidden, a token is kept until the page is closed.
-let given = remembered("sessionStorage", TOKEN);
+// The token is also kept here, in case the browser forbids storage.
+let storedToken = remembered("sessionStorage", TOKEN);
 
 /** A failed request, with a message for users. */
 export class ApiError extends Error {
@@ -26,12 +26,12 @@ export class ApiError extends Error {
 
 /** @param {string} token */
 export function useToken(token) {
-  given = token;
+  storedToken = token;
   remember("sessionStorage", TOKEN, token);
 }
 
 export function hasToken() {
-  return Boolean(given);
+  return Boolean(storedToken);
 }
 
 /**
@@ -47,18 +47,18 @@ export async function call(path, options = {}) {
 }
 
 /**
- * Return a picture of the server.
+ * Return an image from the server.
  *
  * @param {string} path
  * @param {AbortSignal} signal
  * @returns {Promise<Blob>}
  */
-export async function picture(path, signal) {
+export async function image(path, signal) {
   return (await fetched(path, { signal })).blob();
 }
 
 /**
- * Remove something from the server.
+ * Delete a resource of the server.
  *
  * @param {string} path
  * @param {AbortSignal} signal
@@ -74,7 +74,7 @@ export async function remove(path, signal) {
 async function fetched(path, { body, method, signal }) {
   /** @type {Record<string, string>} */
   const headers = { accept: "application/json" };
-  if (given) headers.authorization = `Bearer ${given}`;
+  if (storedToken) headers.authorization = `Bearer ${storedToken}`;
   const form = body instanceof FormData;
   if (body && !form) headers["content-type"] = "application/json";
   const sent = /** @type {BodyInit | undefined} */ (form || !body ? body : JSON.stringify(body));
@@ -87,7 +87,7 @@ async function fetched(path, { body, method, signal }) {
       status: 0,
       code: "unreachable",
       message: "The server does not answer.",
-      hint: "Is quoth serve still running? The text and the question are kept here.",
+      hint: "Is quoth serve still running? This page keeps the text and the question.",
     });
   }
   if (!response.ok) throw await failure(response);
@@ -107,11 +107,11 @@ async function failure(response) {
 }
 
 /**
- * Ask about a text; the text is sent if the server does not have it.
+ * Send a request about a text. The text is sent before if the server does not have it.
  *
  * @param {string} path  v1/answer or v1/explain.
  * @param {Text} text  Its handle is set.
- * @param {object} request  All but the text.
+ * @param {object} request  The request without the text.
  * @param {AbortSignal} [signal]
  * @returns {Promise<any>}
  */
@@ -159,7 +159,7 @@ export async function readFile(file, signal) {
  * @param {number} [tries]
  * @returns {Promise<T>}
  */
-export async function withPatience(work, signal, waiting, tries = 4) {
+export async function withRetries(work, signal, waiting, tries = 4) {
   for (let left = tries; ; left -= 1) {
     try {
       return await work();

@@ -1,7 +1,7 @@
 // @ts-check
 /** Operations that may take a while or fail: one at a time, with progress and error messages. */
 
-import { ApiError, useToken, withPatience } from "./api.js";
+import { ApiError, useToken, withRetries } from "./api.js";
 import { byId } from "./dom.js";
 import { clearNotice, inWords, notice } from "./notice.js";
 
@@ -44,7 +44,7 @@ export class Attempts {
     busy(label);
     const clock = this.#clock(running.signal);
     try {
-      await withPatience(() => work(running.signal), running.signal, (seconds) => this.#waiting(seconds));
+      await withRetries(() => work(running.signal), running.signal, (seconds) => this.#waiting(seconds));
     } catch (error) {
       if (!running.signal.aborted) this.#failed(error, () => this.run(work, label, otherwise), otherwise);
     } finally {

@@ -1,13 +1,13 @@
 // @ts-check
-/** A document: a PDF page by page, as the server draws it, others part by part as text; with an answer marked. */
+/** A document with an answer marked: the pages of a PDF as images from the server, or parts of a text. A leaf is either. */
 
-import { call, picture } from "./api.js";
+import { call, image } from "./api.js";
 import { byId, count, h, vary } from "./dom.js";
 
 /**
  * @typedef {import("./types.js").Place} Place
  *
- * @typedef {object} Found  An answer, as /v1/corpus/answer has it.
+ * @typedef {object} Found  An answer of /v1/corpus/answer.
  * @property {string} text
  * @property {string} document
  * @property {string} name
@@ -27,12 +27,12 @@ import { byId, count, h, vary } from "./dom.js";
  * @property {{ width: number, height: number }[] | null} page_sizes
  */
 
-// Length of a part of a text, in code points, and width of a drawn page, in pixels.
+// Length of a part of a text, in code points, and width of the image of a page, in pixels.
 const PART = 20_000;
 const WIDTH = 1400;
 
 export class Leaves {
-  /** @param {(page: number) => void} turned  Called with the page or part, from 1, when the user has turned to it. */
+  /** @param {(page: number) => void} turned  Called with the page or part, from 1, to which the user has moved. */
   constructor(turned) {
     this.turned = turned;
     /** @type {Opened | null} */
@@ -46,11 +46,11 @@ export class Leaves {
   }
 
   /**
-   * Show a document: a page or part of it, else where its answer is, else its beginning.
+   * Show a page or part of a document: a given one, the one with the answer, or the first.
    *
    * @param {string} id
    * @param {Found | null} answer
-   * @param {number} page  From 1; 0: where the answer is. Beyond the end: the last one.
+   * @param {number} page  From 1; 0: the one with the answer. If it is beyond the end, the last one is shown.
    * @param {AbortSignal} signal
    * @returns {Promise<number>} The page or part that is shown, from 1.
    */
@@ -139,15 +139,15 @@ async function drawn(opened, answer, at, signal) {
   const size = (opened.page_sizes ?? [])[at];
   const place = (opened.pages ?? [])[at] ?? { start: 0, end: 0 };
   const [blob, { text }] = await Promise.all([
-    picture(`v1/corpus/documents/${opened.id}/pages/${at + 1}?width=${WIDTH}`, signal),
+    image(`v1/corpus/documents/${opened.id}/pages/${at + 1}?width=${WIDTH}`, signal),
     call(`v1/corpus/documents/${opened.id}?start=${place.start}&end=${place.end}`, { signal }),
   ]);
-  const image = await createImageBitmap(blob);
+  const bitmap = await createImageBitmap(blob);
   const boxes = (answer?.boxes ?? []).filter(({ page }) => page === at + 1);
   const label = `Page ${at + 1} of ${opened.name}${boxes.length && answer ? `; marked: ${answer.text}` : ""}`;
-  // Its content is what assistive technology reads.
-  const canvas = h("canvas", { role: "img", "aria-label": label, width: image.width, height: image.height }, text);
-  canvas.getContext("2d")?.drawImage(image, 0, 0);
+  // Assistive technology reads the content of the element.
+  const canvas = h("canvas", { role: "img", "aria-label": label, width: bitmap.width, height: bitmap.height }, text);
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
   const spots = boxes.map(({ left, top, right, bottom }) =>
     vary(h("span", { class: "spot" }), {
       "--left": left / size.width,
@@ -161,14 +161,14 @@ async function drawn(opened, answer, at, signal) {
 
 /**
  * @param {string} text
- * @param {number} start  Of the text in its document, in code points.
+ * @param {number} start  Start of the text in its document, in code points.
  * @param {Found | null} answer
  */
 function marked(text, start, answer) {
-  const signs = [...text];
+  const points = [...text];
   const from = Math.max(0, (answer?.span.start ?? 0) - start);
-  const to = Math.min(signs.length, (answer?.span.end ?? 0) - start);
-  const piece = (/** @type {number} */ low, /** @type {number} */ high) => signs.slice(low, high).join("");
+  const to = Math.min(points.length, (answer?.span.end ?? 0) - start);
+  const piece = (/** @type {number} */ low, /** @type {number} */ high) => points.slice(low, high).join("");
   if (!answer || from >= to) return h("div", { class: "text", dir: "auto" }, text);
-  return h("div", { class: "text", dir: "auto" }, piece(0, from), h("mark", { class: "best" }, piece(from, to)), piece(to, signs.length));
+  return h("div", { class: "text", dir: "auto" }, piece(0, from), h("mark", { class: "best" }, piece(from, to)), piece(to, points.length));
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** The answers from all documents, and those of earlier questions. */
+/** The answers from all documents, with a cache for earlier questions. */
 
 import { call } from "./api.js";
 import { say } from "./attempts.js";
@@ -15,18 +15,18 @@ import { byId, h, percent } from "./dom.js";
  */
 
 const TOP_K = 5;
-// Other answers below this probability are not shown beside an answer.
+// If there is an answer, other answers below this probability are not shown.
 const UNLIKELY = 0.01;
 
 export class Answers {
-  /** @param {(rank: number, document: string) => void} open  Called with the answer that was chosen. */
+  /** @param {(rank: number, document: string) => void} open  Called with the answer that the user has chosen. */
   constructor(open) {
     this.open = open;
-    /** @type {Map<string, Result>} By question, so that the way back needs no new answer. */
+    /** @type {Map<string, Result>} By question, so that going back needs no request. */
     this.known = new Map();
   }
 
-  /** Forget all answers: the documents may have changed, or somebody asks again. */
+  /** Discard all answers, because the documents may have changed, or the user asks again. */
   forget() {
     this.known.clear();
   }
@@ -48,7 +48,7 @@ export class Answers {
   }
 
   /**
-   * Show the answers to a question, asked if they are not known; nothing if it is empty.
+   * Show the answers to a question, from the cache or the server; hide the answers if it is empty.
    *
    * @param {string} question
    * @param {AbortSignal} signal
@@ -91,7 +91,7 @@ export class Answers {
         h("span", { class: "where" }, where.filter(Boolean).join(" \u00b7 "))));
   }
 
-  /** @param {number} rank  Of the answer that is shown in its document; 0: none. */
+  /** @param {number} rank  Rank of the answer that is shown in its document; 0: none. */
   current(rank) {
     for (const button of byId("answers").querySelectorAll("button")) {
       button.setAttribute("aria-current", String(button.dataset.rank === String(rank)));

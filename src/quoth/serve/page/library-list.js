@@ -1,5 +1,5 @@
 // @ts-check
-/** The list of the documents, a page of it at a time. */
+/** The list of documents, page by page. */
 
 import { call } from "./api.js";
 import { byId, count, h } from "./dom.js";
@@ -7,7 +7,7 @@ import { byId, count, h } from "./dom.js";
 export const PER_PAGE = 50;
 
 export class List {
-  /** @param {(id: string) => void} open  Called with the id of the document that was chosen. */
+  /** @param {(id: string) => void} open  Called with the id of the document that the user has chosen. */
   constructor(open) {
     this.open = open;
     // Whether the corpus has changed since it was listed.
@@ -41,7 +41,7 @@ export class List {
     this.isOld = false;
   }
 
-  /** What is shown of the list, in words. */
+  /** The shown part of the list, in words. */
   get place() {
     return byId("list-place").textContent || byId("list-facts").textContent;
   }

@@ -1,22 +1,22 @@
 // @ts-check
 /**
- * What the library shows, in the fragment of its address, which browsers never send to a server.
+ * The state of the library in the fragment of its address, which browsers never send to a server.
  *
- * `#question=…&answer=1&document=…&page=2&filter=…&from=51`, without what is empty.
+ * `#question=…&answer=1&document=…&page=2&filter=…&from=51`, without empty fields.
  */
 
 /**
  * @typedef {object} Shown
- * @property {string} question  That was asked; empty: none.
- * @property {number} answer  Rank of the answer that is shown, from 1; 0: none.
- * @property {string} document  The id of the document that is shown; empty: the list.
- * @property {number} page  Of the document, or its part, from 1; 0: where the answer is.
- * @property {string} filter  Of the list.
- * @property {number} from  The first document of the list that is shown, from 1.
+ * @property {string} question  The answered question; empty: none.
+ * @property {number} answer  Rank of the shown answer, from 1; 0: none.
+ * @property {string} document  The id of the shown document; empty: the list is shown.
+ * @property {number} page  Page or part of the document, from 1; 0: the one with the answer.
+ * @property {string} filter  Filter of the list.
+ * @property {number} from  Number of the first shown document of the list, from 1.
  */
 
 /**
- * @param {string} fragment  With its #. What is wrong in it is left out.
+ * @param {string} fragment  With its #. Invalid fields are ignored.
  * @returns {Shown}
  */
 export function fromFragment(fragment) {

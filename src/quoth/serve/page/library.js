@@ -1,5 +1,5 @@
 // @ts-check
-/** The library: lists the documents of the corpus, asks all of them, and shows where an answer stands. */
+/** The library: lists the documents of the corpus, answers questions from all of them, and shows answers in documents. */
 
 import { ApiError, call, remove } from "./api.js";
 import { onAsk } from "./ask-form.js";
@@ -15,8 +15,8 @@ import { themeSwitch } from "./theme.js";
 
 /** @typedef {import("./library-place.js").Shown} Shown */
 
-// A filter is sent when nothing was typed for so long, in milliseconds.
-const PAUSE = 200;
+// A filter is sent after this time without input, in milliseconds.
+const FILTER_DELAY = 200;
 const TITLE = document.title;
 
 class Library {
@@ -26,7 +26,7 @@ class Library {
     this.attempts = new Attempts();
     this.list = new List((id) => this.#go({ document: id, answer: 0, page: 0 }, "Ask"));
     this.answers = new Answers((rank, id) => this.#go({ document: id, answer: rank, page: 0 }, "Ask"));
-    this.leaves = new Leaves((page) => this.#note({ page }, true));
+    this.leaves = new Leaves((page) => this.#setAddress({ page }, true));
     this.shown = fromFragment("");
     this.typed = 0;
     /** @type {DropZone | null} */
@@ -38,19 +38,19 @@ class Library {
     onAsk(this.question, () => this.#ask());
     this.filter.addEventListener("input", () => {
       clearTimeout(this.typed);
-      this.typed = setTimeout(() => this.#go({ filter: this.filter.value.trim(), from: 1 }, "Ask", true), PAUSE);
+      this.typed = setTimeout(() => this.#go({ filter: this.filter.value.trim(), from: 1 }, "Ask", true), FILTER_DELAY);
     });
     byId("list-earlier").addEventListener("click", () => this.#turn(-PER_PAGE));
     byId("list-later").addEventListener("click", () => this.#turn(PER_PAGE));
     byId("back").addEventListener("click", () => this.#go({ document: "", answer: 0, page: 0 }, "Ask"));
-    byId("remove").addEventListener("click", () => this.#askWhetherToRemove());
+    byId("remove").addEventListener("click", () => this.#confirmRemoval());
     byId("remove-dialog").addEventListener("close", () => this.#remove());
     addEventListener("popstate", () => this.#restore());
-    await this.attempts.run((signal) => this.#learn(signal), "Ask");
+    await this.attempts.run((signal) => this.#load(signal), "Ask");
   }
 
   /** @param {AbortSignal} signal */
-  async #learn(signal) {
+  async #load(signal) {
     const reader = await call("v1/reader", { signal });
     byId("reader").textContent = `Reader: ${reader.name}`;
     if (reader.corpus === null) {
@@ -65,7 +65,7 @@ class Library {
     }
     const wanted = fromFragment(location.hash);
     await this.list.show(wanted, signal);
-    this.#note(await this.#show(wanted, signal), true);
+    this.#setAddress(await this.#show(wanted, signal), true);
   }
 
   #ask() {
@@ -87,26 +87,26 @@ class Library {
    * Show something else, and add it to the browser's history.
    *
    * @param {Partial<Shown>} change
-   * @param {string} label  Of the button meanwhile.
+   * @param {string} label  Label of the button until it is shown.
    * @param {boolean} [replace]  Replace the entry of the history.
    */
   #go(change, label, replace = false) {
-    return this.attempts.run(async (signal) => this.#note(await this.#show({ ...this.shown, ...change }, signal), replace), label);
+    return this.attempts.run(async (signal) => this.#setAddress(await this.#show({ ...this.shown, ...change }, signal), replace), label);
   }
 
-  /** Show what the address says, after a way back or forward. */
+  /** Show what the address describes, after the user went back or forward. */
   #restore() {
     const wanted = fromFragment(location.hash);
-    return this.attempts.run(async (signal) => this.#note(await this.#show(wanted, signal), true), wanted.question && wanted.question !== this.shown.question ? "Asking \u2026" : "Ask");
+    return this.attempts.run(async (signal) => this.#setAddress(await this.#show(wanted, signal), true), wanted.question && wanted.question !== this.shown.question ? "Asking \u2026" : "Ask");
   }
 
   /**
-   * Note what is shown in the address.
+   * Write what is shown to the address.
    *
    * @param {Partial<Shown>} change
    * @param {boolean} replace
    */
-  #note(change, replace) {
+  #setAddress(change, replace) {
     this.shown = { ...this.shown, ...change };
     const address = toFragment(this.shown) || location.pathname;
     if (replace || address === (location.hash || location.pathname)) history.replaceState(null, "", address);
@@ -145,7 +145,7 @@ class Library {
     byId("list").hidden = true;
     byId("shown").hidden = false;
     document.title = `${byId("shown-title").textContent} \u2013 Quoth`;
-    // Who asks goes on in the form; who opens a document, in it.
+    // After a question, the focus stays in the form. If the user opened a document, it moves there.
     if (wanted.document) byId("shown-title").focus({ preventScroll: true });
     this.leaves.reveal();
   }
@@ -165,34 +165,34 @@ class Library {
     if (left) this.list.focus(left);
   }
 
-  /** Forget what was read from the corpus, which has changed. */
+  /** Discard the cached answers and list, because the corpus has changed. */
   #forget() {
     this.answers.forget();
     this.list.isOld = true;
   }
 
-  #askWhetherToRemove() {
+  #confirmRemoval() {
     const dialog = /** @type {HTMLDialogElement} */ (byId("remove-dialog"));
     byId("remove-name").textContent = byId("shown-title").textContent;
     dialog.returnValue = "";
     dialog.showModal();
   }
 
-  /** Remove the document that is shown, if that was confirmed. */
+  /** Remove the shown document, if the user has confirmed it. */
   #remove() {
     if (/** @type {HTMLDialogElement} */ (byId("remove-dialog")).returnValue !== "remove") return;
     const id = this.shown.document;
     return this.attempts.run(async (signal) => {
       await remove(`v1/corpus/documents/${id}`, signal);
       this.#forget();
-      this.#note(await this.#show({ ...this.shown, document: "", answer: 0, page: 0 }, signal), true);
+      this.#setAddress(await this.#show({ ...this.shown, document: "", answer: 0, page: 0 }, signal), true);
       byId("list-title").focus();
       say("Removed");
     }, "Ask");
   }
 
   /**
-   * Add files one after the other; those that cannot be read are told together.
+   * Add files one after the other. Those that cannot be read are reported together at the end.
    *
    * @param {File[]} files
    */
@@ -212,7 +212,7 @@ class Library {
           problems.push(`${file.name}: ${inWords(error).message}`);
         }
       }
-      this.#note(await this.#show({ ...this.shown, document: "", answer: 0, page: 0 }, signal), false);
+      this.#setAddress(await this.#show({ ...this.shown, document: "", answer: 0, page: 0 }, signal), false);
       const added = files.length - problems.length;
       say(`${count(added)} added`);
       if (problems.length) notice({ title: `${count(problems.length)} not added`, message: problems.join(" ") });

@@ -25,7 +25,7 @@ export function clearNotice() {
   byId("notice").hidden = true;
 }
 
-const CODES = new Map([["document_not_found", "This document is not here"]]);
+const CODES = new Map([["document_not_found", "This document does not exist"]]);
 
 /**
  * Return the title, message and hint for an error.

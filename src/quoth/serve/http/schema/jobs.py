@@ -1,4 +1,4 @@
-"""Jobs of many rows: what they answer is read when it is there."""
+"""Jobs of many rows, whose results are requested later."""
 
 from __future__ import annotations
 
