@@ -13,7 +13,7 @@ class Stop:
     """Lets one thread stop the parsers of another thread.
 
     Example:
-        >>> from quoth import read_document
+        >>> from quoth.documents import read_document
         >>> stop = Stop()
         >>> with stop.applies():  # another thread may call stop.set() meanwhile
         ...     read_document(b"It has 3 keys.", "piano.txt").text

@@ -13,19 +13,16 @@ from typing import Any
 import pyarrow as pa
 
 from quoth.errors import ConfigError
-from quoth.names import did_you_mean
+from quoth.names import suggests_names
 from quoth.reader import Reader
+from quoth.records import NullThreshold
 from quoth.tables.answer import answer_rows, as_table, joined
 from quoth.tables.columns import RowError, answer_names, check_columns
 from quoth.tables.rows import Rows, piece_size
 from quoth.tables.settings import TableSettings
 
-_OPTIONS = (
-    *("wide", "columns", "prefix", "top_k", "min_probability", "null_threshold", "max_answer_tokens"),
-    "max_context_chars",
-)
 
-
+@suggests_names
 def answer_table(
     reader: Reader,
     frame: Any,
@@ -33,7 +30,14 @@ def answer_table(
     question: str | None = None,
     context: str = "context",
     questions: Sequence[str] | Mapping[str, str] | None = None,
-    **options: Any,
+    wide: bool = False,
+    columns: Sequence[str] | None = None,
+    prefix: str = "",
+    top_k: int = 1,
+    min_probability: float | None = None,
+    null_threshold: NullThreshold | None = None,
+    max_answer_tokens: int | None = None,
+    max_context_chars: int | None = None,
 ) -> Any:
     """Answer the questions of a table, and return it with the answers as new columns.
 
@@ -45,8 +49,15 @@ def answer_table(
         context: The column of the contexts.
         questions: Questions to ask about every row, instead of a column of questions; a mapping gives them names. Each
             context is encoded once.
-        options: Other fields of :class:`quoth.tables.TableSettings`: ``wide``, ``columns``, ``prefix``, ``top_k``,
-            ``min_probability``, ``null_threshold``, ``max_answer_tokens``, ``max_context_chars``.
+        wide: With ``questions``: whether there is one row per context, with columns for each question; otherwise, there
+            is one row per context and question.
+        columns: The input columns to keep; all if ``None``.
+        prefix: Prefix of the name of each output column.
+        top_k: Maximum number of answers, at least 1; above 1, there is a column ``answers`` with all of them.
+        min_probability: As in :meth:`Reader.answer`.
+        null_threshold: As in :meth:`Reader.answer`.
+        max_answer_tokens: As in :meth:`Reader.answer`.
+        max_context_chars: Maximum length of a context, in code points; a longer one is an error of its row.
 
     Returns:
         A table of the same type (pyarrow's for other types), with the rows in the same order, and the answers as
@@ -65,11 +76,19 @@ def answer_table(
     """
     if question is not None and questions is not None:
         raise ConfigError("question (a column) and questions (the same ones for every row) cannot be used together")
-    for name in options:
-        if name not in _OPTIONS:
-            meant = did_you_mean(name, _OPTIONS, quote="'") or "."
-            raise TypeError(f"answer_table() has no argument {name!r}{meant} It also has: {', '.join(_OPTIONS)}")
-    settings = TableSettings(question=question or "question", context=context, questions=questions or (), **options)
+    settings = TableSettings(
+        question=question or "question",
+        context=context,
+        questions=questions or (),
+        wide=wide,
+        columns=columns,
+        prefix=prefix,
+        top_k=top_k,
+        min_probability=min_probability,
+        null_threshold=null_threshold,
+        max_answer_tokens=max_answer_tokens,
+        max_context_chars=max_context_chars,
+    )
     rows = rows_of(frame, settings)
     # The columns of pandas need not go through Arrow.
     asked = replace(settings, columns=()) if _library(frame) == "pandas" else settings
