@@ -128,6 +128,19 @@ def test_the_page_is_self_contained_without_scripts():
 
 
 @pytest.mark.long
+@pytest.mark.browser
+def test_the_page_fits_a_telephone(tmp_path):
+    from support.browser import chromium
+
+    one = example(1, text(1))
+    names = ["exports/of-the-annotators/train.repaired.json", "exports/of-the-annotators/dev.repaired.json"]
+    (tmp_path / "a.html").write_text(audit_page(audit({name: [one] for name in names})), encoding="utf-8")
+    with chromium(390) as driver:
+        driver.get(f"file://{tmp_path}/a.html")
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.long
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore::quoth.errors.OverlapWarning")
 def test_folds_train_a_reader_each_and_say_first_how_long(tmp_path, quoth):

@@ -221,6 +221,8 @@ def test_a_comparison_as_text():
 def test_a_difference_that_is_not_significant_is_reported_as_such():
     first, second = pair(range(10), [*range(11), 30])
     assert ": not significant." in str(compare(first, second))
+    few = compare(*pair(range(0), range(8), total=8))
+    assert "with only 4 articles, no difference can be significant" in str(few)  # 4 of 4, yet p is 0.12
     same = compare(first, first)
     assert (same.exact.points, same.exact.interval, same.exact.p) == (0.0, (0.0, 0.0), 1.0)
     assert str(same).splitlines()[-1] == "A and B give the same answer to every question."

@@ -28,9 +28,11 @@ def audit_page(audit: Audit) -> str:
 
 
 def _sources(audit: Audit) -> str:
-    heads = ["set", "#questions", "#contexts", "#articles", "#unanswerable", "#unlabelled"]
-    rows = [[escaped(name), *(f"{value:,}" for value in counts.values())] for name, counts in audit.sources.items()]
-    return table(heads, rows)
+    """Return the counts, with a column for each set: names of files may be long."""
+    heads = ["", *(f"#{name}" for name in audit.sources)]
+    sets = list(audit.sources.values())
+    kinds = list(sets[0]) if sets else []
+    return table(heads, [[escaped(kind), *(f"{counts[kind]:,}" for counts in sets)] for kind in kinds])
 
 
 def _notes(audit: Audit) -> str:

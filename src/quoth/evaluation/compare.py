@@ -114,6 +114,10 @@ class Comparison:
         else:
             how = f"{first} is better than {second} by {abs(found.points):.2f} points of {metric}"
         verdict = "not significant" if found.p > _SIGNIFICANCE_LEVEL else f"significant (p < {_SIGNIFICANCE_LEVEL:g})"
+        units = len(set(self._articles.tolist()))
+        if 2.0 ** (1 - units) > _SIGNIFICANCE_LEVEL:  # the smallest p that the test can have
+            texts = "article" if units == 1 else "articles"
+            verdict = f"with only {units} {texts}, no difference can be significant; compare on at least six"
         return f"{how} (95 % confidence interval {low:.2f} to {high:.2f}, p = {found.p:.2g}): {verdict}."
 
 
