@@ -172,6 +172,18 @@ def test_predict_skips_unreadable_questions_and_writes_to_stdout(data, tmp_path)
     assert "1 questions answered: stdout" in done.stderr
 
 
+@pytest.mark.long
+def test_predict_skips_rows_of_a_file_that_are_invalid(tmp_path):
+    rows = [{"id": "1", "question": "Who?", "context": "Ana kept it."}, {"id": "2", "question": "", "context": "x"}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"id": "3"}]))
+    done = quoth("predict", tmp_path / "a.jsonl", "-o", "-", "--on-error", "skip")
+    assert done.returncode == 0
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["1"]
+    assert "skipped: " in done.stderr
+    assert "line 2, id 2: question must not be empty" in done.stderr
+    assert "1 questions answered: stdout" in done.stderr
+
+
 @pytest.mark.parametrize("words", [["-o", "a.txt"], ["-o", "a.json", "--on-error", "ignore"]])
 def test_predict_rejects_wrong_use_before_loading_a_reader(data, words, capsys):
     with pytest.raises(SystemExit) as stopped:

@@ -46,7 +46,10 @@ def predict(
         int, typer.Option(metavar="N", min=1, help="Maximum number of answers per question in the n-best file.")
     ] = 20,
     on_error: Annotated[
-        str, typer.Option(metavar="WHAT", help="For a question that cannot be read: raise stops, skip continues.")
+        str,
+        typer.Option(
+            metavar="WHAT", help="For a question that cannot be read or is invalid: raise stops, skip continues."
+        ),
     ] = "raise",
     excel_safe: Annotated[
         bool,
@@ -64,6 +67,7 @@ def predict(
 
     from quoth.cli.outputs import check_different
     from quoth.data import read_examples
+    from quoth.data.read import read_valid
     from quoth.errors import ConfigError
     from quoth.evaluation import prediction_files
     from quoth.evaluation.answer_files import format_of, print_line
@@ -77,9 +81,13 @@ def predict(
     )
     if not to_stdout:
         format_of(output)
-    examples = read_examples(data, places=False)  # golds are not used
-    loaded = Reader.load(reader, engine=engine, precision=precision)
     skipped: list[str] = []
+    if on_error == "skip":
+        examples, skipped = read_valid(data)
+    else:
+        examples = read_examples(data, places=False)  # golds are not used
+    invalid = len(skipped)
+    loaded = Reader.load(reader, engine=engine, precision=precision)
     decision: dict[str, Any] = options.deciding(null_threshold, min_probability)
     if on_error == "skip":
         decision["on_error"] = lambda error: skipped.append(str(error))
@@ -94,4 +102,4 @@ def predict(
                 print_line(sys.stdout, prediction)
     for sentence in skipped:
         note(f"skipped: {visible(sentence)}")
-    note(f"{len(examples) - len(skipped):,} questions answered: {'stdout' if to_stdout else output}")
+    note(f"{len(examples) - len(skipped) + invalid:,} questions answered: {'stdout' if to_stdout else output}")

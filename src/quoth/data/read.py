@@ -127,6 +127,23 @@ def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding:
     return Inspected(rows, examples, problems)
 
 
+def read_valid(source: str) -> tuple[list[Example], list[str]]:
+    """Read the questions of a data set without their golds' places, also if some are invalid.
+
+    Returns:
+        The examples of the valid rows, and a sentence for each problem of the others.
+
+    Raises:
+        DataError: If no row is valid.
+    """
+    problems = Problems(source)
+    examples = check(read_rows(source, problems), problems, places=False)
+    _not_empty(examples, problems)
+    if not examples:
+        raise DataError(source, problems.sentences(), problems.lines())
+    return examples, problems.sentences()
+
+
 def _not_empty(examples: list[Example], problems: Problems) -> None:
     if not examples and not problems.errors:
         problems.add("", "must contain at least one question, but contains none")
