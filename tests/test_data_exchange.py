@@ -203,6 +203,13 @@ def test_old_exports_of_doccano_are_read(tmp_path):
     assert example.golds == (Gold("Natal", 22),)
 
 
+def test_repair_is_suggested_for_rows_and_not_for_missing_files(quoth, tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": "1", "question": "Who?", "context": ANA, "answers": "Ana"}))
+    for name, suggested in (("a.jsonl", True), ("b.jsonl", False)):
+        status, _, err = quoth(tmp_path / name, "-o", tmp_path / "out.json")
+        assert (status, "quoth data repair" in err) == (1, suggested)
+
+
 def test_a_spreadsheet_in_another_encoding_is_converted(quoth, tmp_path):
     (tmp_path / "a.csv").write_bytes("id:question:context\n1:Où?:Café.\n".encode("cp1252"))
     words = (tmp_path / "a.csv", "-o", tmp_path / "out.json", "--sep", ":", "--encoding", "cp1252")
