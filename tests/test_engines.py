@@ -429,3 +429,56 @@ def test_an_engine_whose_process_is_killed_is_reported(tmp_path):
     rows = list(measure_engines(folder, ASKED, threads=Deadly()))
     assert len(rows) >= 2
     assert {row.problem for row in rows} == {"its process exited without an error message (out of memory?)"}
+
+
+@pytest.mark.torch
+def test_operations_are_counted_in_products_with_weights_and_of_activations(tmp_path):
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    from quoth.engines.counters import Operations
+
+    weights = {"table": np.ones((50, 16)), "weights": np.ones((16, 8))}
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["embedded"]),
+        helper.make_node("MatMul", ["embedded", "weights"], ["smaller"]),
+        helper.make_node("Transpose", ["smaller"], ["turned"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["smaller", "turned"], ["pairs"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "products",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])],
+        [helper.make_tensor_value_info("pairs", TensorProto.FLOAT, ["batch", "tokens", "tokens"])],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "model.onnx"
+    )
+    assert Operations.of(tmp_path / "model.onnx") == (2 * 16 * 8, 2 * 8)
+
+
+@pytest.mark.long
+def test_a_profile_shows_where_the_time_goes(quoth):
+    words = ("engines", "--profile", "--reader", TINY / "wordpiece", "--limit", 20, "--threads", 1)
+    status, out, err = quoth(*words, "--json")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found["questions"] == 20
+    assert found["windows"] >= 20
+    assert 0 <= found["padding"] < 0.5
+    assert sum(layer["share"] for layer in found["layers"]) == pytest.approx(1)
+    assert "FullyConnected" in {layer["kind"].removesuffix("Compressed") for layer in found["layers"]}
+    assert 0 < sum(layer["seconds"] for layer in found["layers"]) < 2 * found["engine_seconds"]
+    assert {"int8", "float32"} <= found["peaks"].keys()
+    assert 0 < found["products_per_second"] < 2 * max(found["peaks"].values())
+    status, out, _ = quoth(*words)
+    assert status == 0
+    assert "matrix products: " in out
+    assert f"20 questions, {found['windows']} windows" in out
+
+
+def test_a_reader_without_an_onnx_file_cannot_be_profiled(quoth, tmp_path):
+    folder = tiny_folder("wordpiece", tmp_path / "reader", "tokenizer.json", "config.json", "model.safetensors")
+    status, _, err = quoth("engines", "--profile", "--reader", folder)
+    assert (status, "must have a model.onnx to be profiled. Create it with: quoth export" in err) == (1, True)

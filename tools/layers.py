@@ -36,7 +36,7 @@ LAYERS = (
     ("asked", "store", "stream"),
     ("lengths",),
     ("reader",),
-    ("calibrating", "corpus", "drawing", "dropin", "engine_benchmark", "tables"),
+    ("calibrating", "corpus", "drawing", "dropin", "engine_benchmark", "engine_profile", "tables"),
     ("adapters", "export", "exporting", "tracking", "training"),
     ("__init__",),
     ("__main__", "cli", "serve"),

@@ -10,9 +10,15 @@ import typer
 from quoth.cli.console import note, print_json, stdout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from quoth.engine_benchmark import EngineFigures
+    from quoth.engine_profile import EngineProfile
 
 app = typer.Typer(add_completion=False)
+
+# Kinds of layers that a profile lists; the others are summed up.
+_LAYERS = 8
 
 
 @app.command()
@@ -30,6 +36,9 @@ def engines(
         int | None,
         typer.Option(metavar="N", min=1, help="Number of threads of an engine.", show_default="all usable cores"),
     ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Instead, show where the time goes, by OpenVINO's counters.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Benchmark every engine that can run a reader on this machine, each in its own process.
@@ -43,6 +52,15 @@ def engines(
     from quoth.engines.select import processor
 
     examples = read_examples(data or str(sample_questions()))[:limit]
+    if profile:
+        from quoth.engine_profile import profile_reader
+
+        measured = profile_reader(reader, examples, threads)
+        if json:
+            print_json(measured.to_dict())
+        else:
+            stdout().print(_profile(measured))
+        return
     kind, rows = processor(), []
     for figures in measure_engines(reader, examples, threads):
         rows.append(figures)
@@ -66,7 +84,40 @@ def _table(rows: list[EngineFigures]) -> str:
             digits = (1, 1, 2, 0, 4, 2)
             shown = ["-" if cell is None else f"{cell:,.{n}f}" for cell, n in zip(cells, digits, strict=True)]
             lines.append((row.engine, row.precision, *shown))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return _aligned(lines)
+
+
+def _profile(found: EngineProfile) -> str:
+    """Return a profile as text: one table of steps, one of layers, and the peaks."""
+    steps = (
+        ("encode and split", found.split_seconds),
+        ("network", found.engine_seconds),
+        ("find the answers", found.decode_seconds),
+    )
+    whole = sum(seconds for _, seconds in steps)
+    lines = [("step", "", "s", "share")]
+    lines += [(name, "", f"{seconds:.2f}", f"{seconds / whole:.1%}") for name, seconds in steps]
+    lines += [("", "", "", ""), ("layer", "kernel", "s", "share")]
+    shown = found.layers[:_LAYERS]
+    lines += [(layer.kind, layer.kernel, f"{layer.seconds:.2f}", f"{layer.share:.1%}") for layer in shown]
+    if others := found.layers[_LAYERS:]:
+        lines.append(("others", "", f"{sum(x.seconds for x in others):.2f}", f"{sum(x.share for x in others):.1%}"))
+    peaks = [
+        f"{kind} {peak / 1e9:,.0f} ({found.products_per_second / peak:.0%} of it)" for kind, peak in found.peaks.items()
+    ]
+    return "\n".join((
+        _aligned(lines),
+        "",
+        f"{found.questions:,} questions, {found.windows:,} windows, {found.padding:.1%} padding; "
+        f"{found.threads} threads, other operations in {found.precision}",
+        f"matrix products: {found.products_per_question / 1e9:.1f} GOP a question, "
+        f"{found.products_per_second / 1e9:,.0f} GOP/s",
+        f"peaks, a product of 2,048 x 2,048 x 2,048 in GOP/s: {', '.join(peaks)}",
+    ))  # fmt: skip
+
+
+def _aligned(lines: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
             cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))

@@ -44,7 +44,13 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(
-        self, model: Path, *, precision: str = "float32", threads: int | None = None, cache: Path | None = None
+        self,
+        model: Path,
+        *,
+        precision: str = "float32",
+        threads: int | None = None,
+        cache: Path | None = None,
+        counters: bool = False,
     ) -> None:
         """Load a model.
 
@@ -53,6 +59,7 @@ class OpenVinoEngine:
             precision: Precision of operations that are not quantized: "float32" or "bfloat16".
             threads: Number of threads; all usable cores if ``None``.
             cache: The folder of compiled networks; not cached if ``None``.
+            counters: Whether to count the time of each layer.
 
         Raises:
             ReaderError: If the file cannot be loaded, has unexpected inputs or outputs, or the CPU does not support the
@@ -69,6 +76,7 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": "LATENCY",
             # Pinned threads compete with other threads on the same core while other cores may be idle.
             "ENABLE_CPU_PINNING": False,
+            "PERF_COUNT": counters,
         }
         self._compile = functools.partial(_compile, core, model, config, cache)
         try:
