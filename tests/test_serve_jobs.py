@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -201,6 +202,22 @@ def test_a_job_of_a_killed_process_is_taken_over_and_deaths_at_the_same_row_are_
     assert jobs.results(id, 0, 10) == [b"result", b"more", b"result"]
     jobs.close()
     assert [path.name for path in tmp_path.glob("alive-*")] == []
+
+
+def test_a_job_at_whose_rows_three_workers_ended_fails(tmp_path):
+    with process(TMPDIR=str(tmp_path)) as server:
+        (file,) = tmp_path.glob("quoth-serve-*/jobs.sqlite")
+        job = server.post("/v1/jobs", {"questions": [QUESTION], "context": TEXT})[2]
+        ended(server, job["id"])
+        with sqlite3.connect(file) as database:
+            database.execute(
+                "UPDATE jobs SET state = 'running', rows = 40, asked = x'7b7d', owner = ?, deaths = 2 WHERE id = ?",
+                ("gone", job["id"]),
+            )
+        database.close()
+        done = ended(server, job["id"])
+        assert (done["status"], done["error"]["code"], done["done"]) == ("failed", "worker_ended", 1)
+        assert done["error"]["message"].startswith("rows 1 to 16: a worker must answer them, but 3 ended")
 
 
 def tried(call, *args):
