@@ -226,11 +226,26 @@ def test_tokens_beyond_the_fair_share_do_not_count_against_others():
 
 def test_tokens_beyond_the_fair_share_do_not_overtake_others():
     async def scene():
-        made = batcher(deadline_s=10)
-        requests = [made.submit(windows(20), 1e9 + 1), *(made.submit(windows(1), 1e9 + 9) for _ in range(3))]
+        made = batcher(deadline_s=1e12)
+        requests = [made.submit(windows(20), 1e9), *(made.submit(windows(1), 9e11) for _ in range(3))]
         # The long request is urgent, and goes first, but only with its fair share; the rest is in the second lane.
         assert names(made, requests, now=0.0)[:3] == ["abcd", "aaaa", "aaa"]
         assert made.next_batch(0.0) == []
+        made.close()
+
+    run(scene())
+
+
+def test_beyond_fair_shares_nothing_is_urgent():
+    async def scene():
+        made = batcher(deadline_s=1e12)
+        first, urgent = made.submit(windows(20), 9e11), made.submit(windows(20), 1e9)
+        assert first.urgent > 0.0 > urgent.urgent
+        assert made.next_batch(0.0)[0][0] is urgent
+        while made.next_batch(0.0):
+            pass
+        first.turn, urgent.turn = 100, 101
+        assert made.next_batch(0.0, beyond=True)[0][0] is first
         made.close()
 
     run(scene())

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -179,6 +180,14 @@ def test_idle_connections_make_room_for_new_ones():
         assert lives(server)
         assert server.get("/healthz")[0] == 200
         assert time.monotonic() - before < 2
+        # The oldest are closed.
+        until = time.monotonic() + 10
+        while len(closed := select.select(idle, [], [], 0)[0]) < 40:
+            assert time.monotonic() < until, len(closed)
+            time.sleep(0.05)
+        assert set(idle[:40]) <= set(closed)
+        assert len(closed) < 45
+        assert idle[-1] not in closed
         for connection in idle:
             connection.close()
 
