@@ -347,7 +347,7 @@ ROWS = (
     # and errors that a client cannot read.
     Row(
         "serve/http/middleware.py",
-        "await exchange.run(self._around(refused.response()))",
+        "await exchange.run(self._wrap(refused.response()))",
         "await exchange.run(refused.response())",
         "test_serve_access.py -k headers_of_cors",
     ),
