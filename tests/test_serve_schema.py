@@ -21,6 +21,7 @@ PATHS = [
     ("POST", "/v1/jobs"), ("GET", "/v1/jobs/{id}"), ("DELETE", "/v1/jobs/{id}"), ("GET", "/v1/jobs/{id}/results"),
     ("POST", "/v1/corpus/answer"), ("POST", "/v1/corpus/verify"), ("GET", "/v1/corpus/search"),
     ("GET", "/v1/corpus/documents"), ("POST", "/v1/corpus/documents"), ("GET", "/v1/corpus/documents/{id}"),
+    ("DELETE", "/v1/corpus/documents/{id}"),
     ("GET", "/v1/corpus/documents/{id}/pages/{number}"), ("GET", "/healthz"),
     ("GET", "/readyz"), ("GET", "/metrics"),
 ]  # fmt: skip

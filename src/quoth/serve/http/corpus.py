@@ -15,6 +15,7 @@ from quoth.corpus.corpus import corpus_decode, corpus_settings
 from quoth.reading import DecodeSettings, WindowLogits, search_windows
 from quoth.records import Example, Prediction
 from quoth.serve.http import corpus_schema, schema
+from quoth.serve.http.description import errors
 from quoth.serve.http.service import Service
 from quoth.serve.http.service import timing as timing_of
 from quoth.serve.library import Library, id_of
@@ -27,7 +28,7 @@ Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", examples=[corpus_schema.DOCUM
 
 
 def corpus_routes(
-    library: Library, service: Service, json_route: type[APIRoute], errors: dict[int | str, dict[str, Any]]
+    library: Library, service: Service, json_route: type[APIRoute], responses: dict[int | str, dict[str, Any]]
 ) -> tuple[APIRouter, APIRouter]:
     """Return the routes: those that take JSON, and the others.
 
@@ -35,10 +36,10 @@ def corpus_routes(
         library: The corpus.
         service: Checks and counts questions and quotes, and has the reader.
         json_route: The class of routes that accept only JSON.
-        errors: The documented errors.
+        responses: The documented errors of every route.
     """
-    router = APIRouter(prefix="/v1/corpus", tags=["corpus"], responses=errors)
-    posts = APIRouter(prefix="/v1/corpus", route_class=json_route, tags=["corpus"], responses=errors)
+    router = APIRouter(prefix="/v1/corpus", tags=["corpus"], responses=responses)
+    posts = APIRouter(prefix="/v1/corpus", route_class=json_route, tags=["corpus"], responses=responses)
 
     @posts.post("/answer", summary="Ask all documents")
     async def answer(asked: corpus_schema.CorpusAnswerRequest) -> corpus_schema.CorpusAnswerResponse:
@@ -86,7 +87,7 @@ def corpus_routes(
         listed = [listed_document(entry) for entry in entries[offset : offset + limit]]
         return corpus_schema.DocumentsResponse(corpus=library.name, total=len(entries), documents=listed)
 
-    @router.get("/documents/{id}", summary="Get a document's text")
+    @router.get("/documents/{id}", summary="Get a document's text", responses=errors(404))
     async def document(
         id: Id, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int | None, Query(ge=0)] = None
     ) -> corpus_schema.DocumentResponse:

@@ -54,7 +54,7 @@ def file_routes(library: Library, service: Service, metrics: Metrics) -> APIRout
         _raise_if_read_only(settings, "remove the document")
         await service.answerer.in_thread(partial(library.remove, id))
 
-    @router.get("/{id}/pages/{number}", summary="Render a page", response_class=Response)
+    @router.get("/{id}/pages/{number}", summary="Render a page", response_class=Response, responses=errors(404))
     async def page(
         id: Id,
         number: Annotated[int, Path(ge=1, le=100_000)],

@@ -63,6 +63,10 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
         code="job_not_found", message="no job has this id, or it has expired", hint="Send it again with POST /v1/jobs.",
         where="path.id",
     )),
+    (404, Problem(
+        code="document_not_found", message="no document has this id; it may have been removed",
+        hint="List the documents with GET /v1/corpus/documents.", where="path.id",
+    )),
     (408, Problem(
         code="too_slow", message="the body was not received within 20 seconds", hint="Send it faster, or send less.",
     )),
