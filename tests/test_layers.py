@@ -163,9 +163,9 @@ CYCLES = {
     ),
     "the queue refuses as the endpoints do": (
         {
-            "serve/http/app.py": "from quoth.serve.queue.asking import Answerer",
+            "serve/http/app.py": "from quoth.serve.queue.answerer import Answerer",
             "serve/http/errors.py": "class ApiError: pass",
-            "serve/queue/asking.py": "from quoth.serve.http.errors import ApiError",
+            "serve/queue/answerer.py": "from quoth.serve.http.errors import ApiError",
         },
         "cycle of the parts of serve: http -> queue -> http",
     ),

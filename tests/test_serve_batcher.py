@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from quoth.reading import DecodeSettings, WindowBatch, Windower, unbatch
 from quoth.records import Example
 from quoth.serve.errors import ApiError
-from quoth.serve.queue.asking import Answerer
+from quoth.serve.queue.answerer import Answerer
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.queue.queries import Query
 from quoth.serve.queue.requests import OverloadedError

@@ -28,7 +28,7 @@ from quoth.serve.http.access import Access
 from quoth.serve.http.assets import asset_routes
 from quoth.serve.http.corpus import corpus_routes
 from quoth.serve.http.corpus_files import file_routes
-from quoth.serve.http.description import ASKING, describe, errors
+from quoth.serve.http.description import READER_ERRORS, describe, errors
 from quoth.serve.http.errors import handle_expected, handle_unexpected, validated
 from quoth.serve.http.exchange import App
 from quoth.serve.http.identity import ServedReader
@@ -89,7 +89,7 @@ def create_app(
         app.include_router(router)
     if settings.corpus is not None:
         library = Library(settings.corpus)
-        for router in corpus_routes(library, service, JsonRoute, ASKING):
+        for router in corpus_routes(library, service, JsonRoute, READER_ERRORS):
             app.include_router(router)
         app.include_router(file_routes(library, service, metrics))
     for kind in (HTTPException, RequestValidationError, QuothError):
@@ -182,7 +182,7 @@ def _routers(app: FastAPI, service: Service, metrics: Metrics) -> tuple[APIRoute
 
 
 def _questions(service: Service) -> APIRouter:
-    router = APIRouter(route_class=JsonRoute, tags=["ask"], responses=ASKING)
+    router = APIRouter(route_class=JsonRoute, tags=["ask"], responses=READER_ERRORS)
 
     @router.post(
         "/v1/answer", summary="Answer one question", responses=_TEXT_NOT_FOUND, response_model=schema.AnswerResponse
@@ -218,7 +218,7 @@ def _json(content: bytes, reader: str | None = None) -> Response:
 
 
 def _hosted(service: Service) -> APIRouter:
-    router = APIRouter(route_class=JsonRoute, tags=["ask"], responses=ASKING, strict_content_type=False)
+    router = APIRouter(route_class=JsonRoute, tags=["ask"], responses=READER_ERRORS, strict_content_type=False)
 
     @router.post(
         "/", summary="Hugging Face's hosted task", response_model=schema.HostedAnswer | list[schema.HostedAnswer]
@@ -231,7 +231,7 @@ def _hosted(service: Service) -> APIRouter:
 
 
 def _texts(service: Service, metrics: Metrics) -> APIRouter:
-    router = APIRouter(prefix="/v1/texts", route_class=StrictRoute, tags=["texts"], responses=ASKING)
+    router = APIRouter(prefix="/v1/texts", route_class=StrictRoute, tags=["texts"], responses=READER_ERRORS)
     settings = service.settings
     limits = DocumentLimits(
         file_bytes=settings.file_bytes, characters=settings.context_characters, memory_bytes=settings.parser_bytes

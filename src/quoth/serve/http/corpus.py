@@ -19,7 +19,7 @@ from quoth.serve.http.description import errors
 from quoth.serve.http.service import Service
 from quoth.serve.http.service import timing as timing_of
 from quoth.serve.library import Library, id_of
-from quoth.serve.queue.asking import Answerer
+from quoth.serve.queue.answerer import Answerer
 from quoth.serve.queue.queries import Query as Asked
 from quoth.serve.texts import Text
 

@@ -13,7 +13,7 @@ from quoth.documents import DocumentLimits, draw_page
 from quoth.serve.errors import ApiError
 from quoth.serve.http import corpus_schema
 from quoth.serve.http.corpus import Id, listed_document
-from quoth.serve.http.description import ASKING, errors
+from quoth.serve.http.description import READER_ERRORS, errors
 from quoth.serve.http.service import Service
 from quoth.serve.http.uploads import FORM, uploaded
 from quoth.serve.library import Library
@@ -32,7 +32,7 @@ def file_routes(library: Library, service: Service, metrics: Metrics) -> APIRout
         service: Has the limits, and runs a limited number of parsers at a time.
         metrics: Counts the files that are parsed.
     """
-    router = APIRouter(prefix="/v1/corpus/documents", tags=["corpus"], responses=ASKING)
+    router = APIRouter(prefix="/v1/corpus/documents", tags=["corpus"], responses=READER_ERRORS)
     settings = service.settings
     limits = DocumentLimits(
         file_bytes=settings.file_bytes, characters=settings.context_characters, memory_bytes=settings.parser_bytes

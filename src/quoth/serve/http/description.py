@@ -158,7 +158,7 @@ def errors(*more: int, files: bool = False) -> Responses:
 
 
 # The errors of endpoints that take JSON and use the reader.
-ASKING = errors(408, 413, 415, 422, 503, 504)
+READER_ERRORS = errors(408, 413, 415, 422, 503, 504)
 
 
 def describe(app: FastAPI, *, token: bool) -> None:

@@ -18,7 +18,7 @@ from quoth.serve.http.readers import QueuedReader
 from quoth.serve.http.service import Service, name_of
 from quoth.serve.http.wire import row_json, to_json
 from quoth.serve.jobs import Jobs, JobState, OwnedJob, problem_json
-from quoth.serve.queue.asking import Reply, Times
+from quoth.serve.queue.answerer import Reply, Times
 from quoth.serve.queue.queries import Query
 from quoth.serve.texts import Text
 
@@ -76,7 +76,7 @@ class _Asked:
         found = json.loads(content)
         request = schema.AnswersRequest.model_validate(found["request"])
         if found["texts"] is None:
-            return cls(request, service.shared(request))
+            return cls(request, service.shared_source(request))
         texts = (
             Text.of(text, pages if pages is None else tuple(Span(*page) for page in pages))
             for text, pages in found["texts"]
@@ -111,11 +111,11 @@ class Runner:
         if len(self._running) >= service.settings.jobs:
             raise overloaded(f"at most {service.settings.jobs} jobs may run at a time", _RETRY_S, "jobs")
         chosen = service.readers.get(request.reader)
-        given = service.given(request, service.settings.job_rows, "job_rows")
-        service.choice(request, chosen)
+        given = service.rows_of(request, service.settings.job_rows, "job_rows")
+        service.decode_settings(request, chosen)
 
         def work() -> tuple[OwnedJob | None, _Asked]:
-            asked = _Asked(request, service.shared(request))
+            asked = _Asked(request, service.shared_source(request))
             content, most = asked.to_json(), service.settings.job_bytes
             if len(content) > most:
                 raise too_large("bytes of a job", most, len(content), "job_bytes", "body")
@@ -226,9 +226,11 @@ class Runner:
         chosen = self._reader_of(job, request)
 
         def build() -> list[Query]:
-            return [service.row(asked.shared, index, asked.given[index]) for index in range(first, last)]
+            return [service.query_of_row(asked.shared, index, asked.given[index]) for index in range(first, last)]
 
-        return await chosen.answerer.ask(build, service.choice(request, chosen), partial(_rendered, service, first))
+        return await chosen.answerer.ask(
+            build, service.decode_settings(request, chosen), partial(_rendered, service, first)
+        )
 
     def _reader_of(self, job: OwnedJob, request: schema.AnswersRequest) -> QueuedReader:
         """Return the reader of a job; raise if another reader with the same name has replaced it."""

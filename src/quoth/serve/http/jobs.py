@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.routing import APIRoute
 
 from quoth.serve.http import schema
-from quoth.serve.http.description import ASKING, errors
+from quoth.serve.http.description import READER_ERRORS, errors
 from quoth.serve.http.job_runner import Runner
 from quoth.serve.jobs import JobState
 
@@ -19,7 +19,7 @@ Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", examples=[schema.JOB])]
 
 def job_routes(runner: Runner, json_route: type[APIRoute]) -> tuple[APIRouter, APIRouter]:
     """Return the routes: the one that takes JSON, and the others."""
-    posts = APIRouter(prefix="/v1/jobs", route_class=json_route, tags=["jobs"], responses=ASKING)
+    posts = APIRouter(prefix="/v1/jobs", route_class=json_route, tags=["jobs"], responses=READER_ERRORS)
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=errors(404, 422))
 
     @posts.post("", summary="Start a job", status_code=202, responses=errors(404))

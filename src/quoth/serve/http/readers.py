@@ -13,7 +13,7 @@ from quoth.errors import QuothError
 from quoth.serve.errors import ApiError
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.metrics import Metrics
-from quoth.serve.queue.asking import Answerer
+from quoth.serve.queue.answerer import Answerer
 from quoth.serve.queue.batcher import Batcher
 from quoth.serve.settings import ServeSettings
 from quoth.serve.tracing import Tracing

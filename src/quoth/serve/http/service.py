@@ -19,7 +19,7 @@ from quoth.serve.http.quotes import NamedText, claims_of
 from quoth.serve.http.readers import QueuedReader, Readers
 from quoth.serve.http.wire import explained, result, rows_json, to_json
 from quoth.serve.metrics import Metrics
-from quoth.serve.queue.asking import Answerer, Reply, Times
+from quoth.serve.queue.answerer import Answerer, Reply, Times
 from quoth.serve.queue.queries import Query
 from quoth.serve.settings import ServeSettings
 from quoth.serve.store import Texts
@@ -68,24 +68,28 @@ class Service:
             return to_json(schema.AnswerResponse(**dict(found), timing=timing(times), reader=name_of(chosen)))
 
         build = partial(self._queries_of, asked)
-        return JsonResult(await chosen.answerer.ask(build, self.choice(asked, chosen), render), chosen.served.hash)
+        return JsonResult(
+            await chosen.answerer.ask(build, self.decode_settings(asked, chosen), render), chosen.served.hash
+        )
 
     async def answers(self, asked: schema.AnswersRequest) -> JsonResult:
         """Answer many questions; each result has answers or an error."""
         chosen = self.readers.get(asked.reader)
-        given = self.given(asked, self.settings.rows, "rows")
+        given = self.rows_of(asked, self.settings.rows, "rows")
 
         def build() -> list[Query]:
-            shared = self.shared(asked)
-            return [self.row(shared, index, row) for index, row in enumerate(given)]
+            shared = self.shared_source(asked)
+            return [self.query_of_row(shared, index, row) for index, row in enumerate(given)]
 
         def render(replies: list[Reply], times: Times) -> bytes:
             self.count_all(replies)
             return rows_json(replies, timing(times), name_of(chosen))
 
-        return JsonResult(await chosen.answerer.ask(build, self.choice(asked, chosen), render), chosen.served.hash)
+        return JsonResult(
+            await chosen.answerer.ask(build, self.decode_settings(asked, chosen), render), chosen.served.hash
+        )
 
-    def given(self, asked: schema.AnswersRequest, most: int, flag: str) -> list[Any]:
+    def rows_of(self, asked: schema.AnswersRequest, most: int, flag: str) -> list[Any]:
         """Return the rows or questions of a request.
 
         Raises:
@@ -97,7 +101,7 @@ class Service:
             raise too_large("rows of a request", most, len(given), flag, "body")
         return given
 
-    def shared(self, asked: schema.AnswersRequest) -> tuple[Text, ...] | None:
+    def shared_source(self, asked: schema.AnswersRequest) -> tuple[Text, ...] | None:
         """Return the source that all questions share; ``None`` for rows.
 
         Raises:
@@ -122,7 +126,9 @@ class Service:
             self.count(explanation.prediction)
             return to_json(explained(explanation, query.texts[0], timing(times), name_of(chosen)))
 
-        return JsonResult(await chosen.answerer.explain(build, self.choice(asked, chosen), render), chosen.served.hash)
+        return JsonResult(
+            await chosen.answerer.explain(build, self.decode_settings(asked, chosen), render), chosen.served.hash
+        )
 
     @property
     def answerer(self) -> Answerer:
@@ -274,7 +280,7 @@ class Service:
             "expires_in_s": self.settings.text_s,
         }
 
-    def choice(self, asked: schema.Choice, chosen: QueuedReader) -> DecodeSettings:
+    def decode_settings(self, asked: schema.Choice, chosen: QueuedReader) -> DecodeSettings:
         """Return the decoding settings of a request."""
         if asked.min_probability is not None and asked.null_threshold is not None:
             raise _both_given()
@@ -286,7 +292,7 @@ class Service:
             overlapping=asked.overlapping,
         )
 
-    def row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query:
+    def query_of_row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query:
         """Return one row of many as a query, with an error if the row is invalid."""
         where = f"body.rows.{index}" if shared is None else f"body.questions.{index}"
         try:

@@ -10,7 +10,7 @@ from quoth.reading import ExplainedAnswer, ExplainedWindow, Explanation, Rejecte
 from quoth.records import Answer, Prediction, Span, finite
 from quoth.serve.errors import ApiError
 from quoth.serve.http import schema
-from quoth.serve.queue.asking import Reply
+from quoth.serve.queue.answerer import Reply
 from quoth.serve.texts import Text
 
 
