@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,12 +32,13 @@ from quoth.training.checkpoints import clear_checkpoints, write_checkpoint
 from quoth.training.config import TrainConfig
 from quoth.training.dev_answers import answer_dev
 from quoth.training.dev_metrics import dev_metrics
-from quoth.training.features import Collator, StepPlan, TrainingBatch, WindowDataset
+from quoth.training.features import Collator, TrainingBatch, WindowDataset
 from quoth.training.loss import span_losses, teacher_losses
 from quoth.training.optimizer import MovingAverage, adamw, rate_factor
 from quoth.training.snapshot import RunState, random_state, read_snapshot, snapshot
+from quoth.training.step_batches import StepBatches
 from quoth.training.stops import StopSignals, explain_out_of_memory, raise_if_diverged
-from quoth.training.teacher import Teacher, TeacherLogits, gather_teacher_logits
+from quoth.training.teacher import Teacher
 
 # The loss is logged at least every this many steps, and at least ten times in a run.
 LOG_STEPS = 50
@@ -103,12 +103,9 @@ class ReaderTrainer:
         self._accelerator = accelerator
         self._precision = FROM_ACCELERATE[accelerator.mixed_precision]
         self.checkpoints = Path(arguments.output_dir)
-        engine = TorchEngine(model)
-        self._collator = Collator(data.tokenizer.pad_id, engine.takes_types, config.max_tokens)
-        share = config.batch_size * config.accumulation
-        lengths = [len(window) for window in data.windows.windows]
-        self._plan = StepPlan(lengths, share * accelerator.num_processes, config.seed)
-        steps = config.max_steps or max(1, math.ceil(config.epochs * len(self._plan)))
+        collator = Collator(data.tokenizer.pad_id, TorchEngine(model).takes_types, config.max_tokens)
+        self._steps = StepBatches(data.windows, collator, config, accelerator)
+        steps = config.max_steps or max(1, math.ceil(config.epochs * self._steps.per_epoch))
         wrapped = torch.compile(model, dynamic=True) if config.compile else model
         self._wrapped, self._optimizer = accelerator.prepare(wrapped, adamw(model, config))
         self.average = MovingAverage(model, config.average) if config.average else None
@@ -119,7 +116,6 @@ class ReaderTrainer:
         self._control = TrainerControl()
         self._arguments = arguments
         self._callbacks = list(callbacks)
-        self._teacher_logits: dict[int, TeacherLogits] = {}
         self._saved_step: int | None = None
 
     @cached_property
@@ -127,7 +123,7 @@ class ReaderTrainer:
         """Fingerprint of the data and of the windows per step; a resumed run must have the same."""
         return {
             "windows": len(self.data.windows),
-            "step_windows": self._plan.step_windows,
+            "step_windows": self._steps.step_windows,
             "of": self.data.windows.digest(),
         }
 
@@ -147,7 +143,10 @@ class ReaderTrainer:
         """
         if resume_from:
             self._resume(resume_from)
-        self._compute_teacher_logits()
+        if self.data.teacher:
+            self._steps.compute_teacher_logits(
+                self.data.teacher, self.state.max_steps, self.checkpoints.parent / TEACHER_CACHE
+            )
         self._losses = _Losses(torch.zeros((), device=self._accelerator.device))
         self._wrapped.train()
         self._notify("on_train_begin")
@@ -157,7 +156,7 @@ class ReaderTrainer:
             if resume_from and self._evaluation_is_due():
                 self._evaluate(signals)
                 self._save()
-            for rows, batches in self._steps():
+            for rows, batches in self._steps.between(self.state.global_step, self.state.max_steps):
                 if self._control.should_training_stop:
                     break
                 self._step(rows, batches)
@@ -166,70 +165,12 @@ class ReaderTrainer:
                 self._after_step(signals)
         self._notify("on_train_end")
 
-    def _compute_teacher_logits(self) -> None:
-        """Compute the teacher logits of all windows of this run, once."""
-        teacher, accelerator = self.data.teacher, self._accelerator
-        if teacher is None:
-            return
-        steps = self._plan.epoch(0)[: self.state.max_steps]
-        seen = sorted(index for rows in steps for index in rows if self._uses_teacher(index))
-        windows = [self.data.windows[index] for index in seen]
-        process = {"process": accelerator.process_index, "processes": accelerator.num_processes}
-        mine = teacher.logits(windows, self.checkpoints.parent / TEACHER_CACHE, **process)
-        logits = gather_teacher_logits(mine, windows, accelerator.device if accelerator.num_processes > 1 else None)
-        self._teacher_logits = dict(zip(seen, logits, strict=True))
-
-    def _uses_teacher(self, index: int) -> bool:
-        """Return True if the teacher is used for this window: always, or only for answerable questions."""
-        return self.config.teacher_on == "all" or bool(self.data.windows[index].example.golds)
-
     def _notify(self, event: str, **more: Any) -> None:
         for callback in self._callbacks:
             control = getattr(callback, event)(
                 self._arguments, self.state, self._control, model=self.model, optimizer=self._optimizer, **more
             )
             self._control = control or self._control
-
-    def _steps(self) -> Iterator[tuple[int, list[TrainingBatch]]]:
-        """Yield for each step the number of windows of all processes, and the batches of this process.
-
-        Batches are built one step ahead, in a separate thread.
-        """
-        accelerator = self._accelerator
-        pin = accelerator.device.type == "cuda"
-
-        def make(rows: Sequence[int]) -> list[TrainingBatch]:
-            # A process without windows in the last step of an epoch still computes one, with weight 0.
-            mine = rows[accelerator.process_index :: accelerator.num_processes] or rows[:1]
-            size = self.config.batch_size
-            parts = [mine[start : start + size] for start in range(0, len(mine), size)]
-            batches = [
-                self._collator(
-                    [self.data.windows[index] for index in part],
-                    [self._teacher_logits.get(index) for index in part] if self._teacher_logits else (),
-                )
-                for part in parts
-            ]
-            return [batch.pinned() for batch in batches] if pin else batches
-
-        with ThreadPoolExecutor(1, "quoth-batches") as ahead:
-            waiting = None
-            for rows in self._rows():
-                made = ahead.submit(make, rows)
-                if waiting:
-                    yield waiting[0], waiting[1].result()
-                waiting = (len(rows), made)
-            if waiting:
-                yield waiting[0], waiting[1].result()
-
-    def _rows(self) -> Iterator[list[int]]:
-        """Yield the indices of the windows of each remaining step."""
-        step = self.state.global_step
-        while step < self.state.max_steps:
-            epoch, done = divmod(step, len(self._plan))
-            for rows in self._plan.epoch(epoch)[done : done + self.state.max_steps - step]:
-                step += 1
-                yield rows
 
     def _step(self, rows: int, batches: Sequence[TrainingBatch]) -> None:
         """Do one optimizer step; ``rows`` is the number of windows of all processes in this step."""
@@ -261,7 +202,7 @@ class ReaderTrainer:
         if self.average:
             self.average.update()
         self.state.global_step += 1
-        self.state.epoch = self.state.global_step / len(self._plan)
+        self.state.epoch = self.state.global_step / self._steps.per_epoch
 
     def _window_losses(self, batch: TrainingBatch, output: Any) -> torch.Tensor:
         """Return the loss of each window: from its golds and, with a teacher, from the teacher's logits."""
@@ -306,7 +247,7 @@ class ReaderTrainer:
         return bool(self.state.global_step == self.state.max_steps or self._control.should_training_stop)
 
     def _ends_epoch(self) -> bool:
-        return self._is_last() or self.state.global_step % len(self._plan) == 0
+        return self._is_last() or self.state.global_step % self._steps.per_epoch == 0
 
     def _evaluation_is_due(self) -> bool:
         """Return True if this step must be evaluated and has not been."""
