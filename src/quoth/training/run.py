@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
 import torch
 import transformers
 from accelerate import Accelerator
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
     AutoModelForQuestionAnswering,
-    AutoTokenizer,
     TrainerCallback,
     TrainingArguments,
 )
@@ -27,11 +24,10 @@ from transformers import (
 from quoth.engines.precisions import FROM_ACCELERATE, TO_ACCELERATE
 from quoth.engines.torch import load_tokenizer, quietly
 from quoth.errors import ConfigError, TrainingError
-from quoth.files import is_unfinished, whole_file, write_json
+from quoth.files import is_unfinished, write_json
 from quoth.reading import DecodeSettings, Windower
 from quoth.records import NEVER, Example
 from quoth.store import SHIPPED, ReaderFolder, ReaderSettings, most_positions, shipped_folder
-from quoth.store.provenance import Used
 from quoth.tracking.callback import MlflowTracker
 from quoth.training.attention import use_attention
 from quoth.training.checkpoints import newest_checkpoint
@@ -41,28 +37,16 @@ from quoth.training.device import choose_precision, keep_memory, on_cpu, use_thr
 from quoth.training.features import WindowDataset, with_every_place
 from quoth.training.progress import Progress, ProgressCallback
 from quoth.training.settings import TrainSettings
-from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
 from quoth.training.sources import Labelled, checkpoint_of, labelled, used_by, warn_of_overlap
 from quoth.training.teacher import Teacher
 from quoth.training.trainer import ReaderTrainer, RunData
+from quoth.training.written_reader import explain_disk_error, selected_scores, write_reader
 
 # The configuration of the run, written before its first step. A resumed run must have the same.
 RUN_FILE = "run.json"
-HISTORY_FILE = "history.json"
 CHECKPOINTS = "checkpoints"
 # Names of the hidden and attention dropout in the configurations of the supported model classes.
 _HIDDEN_DROPOUT = ("hidden_dropout_prob", "dropout", "hidden_dropout")
-# The scores of a reader -> what an evaluation logs.
-_SCORES = {
-    "exact": "eval_exact",
-    "f1": "eval_f1",
-    "total": "eval_questions",
-    "never_f1": "eval_never_f1",
-    "null_threshold": "eval_null_threshold",
-    "HasAns_f1": "eval_has_answer_f1",
-    "NoAns_f1": "eval_no_answer_f1",
-    "loss": "eval_loss",
-}
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
@@ -165,13 +149,13 @@ def train(
         trainer.train(checkpoint)
         seconds = time.monotonic() - started
         if main:
-            with _explain_disk_error(out):
-                _write_reader(trainer, facts, used, seconds, out)
+            with explain_disk_error(out):
+                write_reader(trainer, facts, used, seconds, out)
         page = write_dev_report(out, dev_examples, trainer.state.log_history, Path(html)) if html and main else None
         if tracker and main:
             tracker.log_reader(out, seconds, page)
     accelerator.wait_for_everyone()
-    scores, step = _scores(trainer), trainer.state.best_global_step or trainer.state.global_step
+    scores, step = selected_scores(trainer), trainer.state.best_global_step or trainer.state.global_step
     lost = tuple(trainer.data.windows.lost)
     first = next((row["eval_f1"] for row in trainer.state.log_history if "eval_f1" in row and not row["step"]), None)
     return TrainResult(out, scores.get("exact"), scores.get("f1"), step, seconds, lost, scores, first)
@@ -279,81 +263,3 @@ def load_model(config: TrainConfig) -> Any:
     if on_cpu():
         use_attention(model)
     return model
-
-
-def _scores(trainer: ReaderTrainer) -> dict[str, float]:
-    """Return the scores of the selected checkpoint; empty without an evaluation."""
-    state = trainer.state
-    rows = [row for row in state.log_history if "eval_f1" in row and row["step"] == state.best_global_step]
-    return {name: rows[0][key] for name, key in _SCORES.items() if rows and key in rows[0]}
-
-
-def _keep_best(trainer: ReaderTrainer) -> None:
-    """Load the selected weights into the model: the best checkpoint, else the last; averaged, if configured."""
-    state = trainer.state
-    if state.best_global_step in (None, state.global_step):
-        if trainer.average:
-            trainer.average.swap()
-        return
-    best = trainer.checkpoints / f"checkpoint-{state.best_global_step}"
-    trainer.model.load_state_dict(load_file(best / (AVERAGE if trainer.average else WEIGHTS)), strict=False)
-
-
-@contextmanager
-def _explain_disk_error(out: Path) -> Iterator[None]:
-    """Turn errors while writing the reader into one that says where its weights are saved.
-
-    Raises:
-        TrainingError: Instead of ``OSError`` and ``SafetensorError``.
-    """
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise TrainingError(
-            f"{out}: cannot write the reader: {reason}. Its weights are in the last checkpoint. "
-            "Free disk space, then continue with --resume."
-        ) from error
-
-
-def _write_reader(
-    trainer: ReaderTrainer, facts: Mapping[str, Any], used: Sequence[Used], seconds: float, out: Path
-) -> None:
-    """Write the reader folder. transformers can load it too."""
-    config, scores = trainer.config, _scores(trainer)
-    _keep_best(trainer)
-    with quietly():
-        trainer.model.save_pretrained(out)
-        AutoTokenizer.from_pretrained(checkpoint_of(config.base)).save_pretrained(out)
-    with whole_file(out / "tokenizer.json") as file:
-        file.write(trainer.data.tokenizer.to_json())
-    write_json(out / HISTORY_FILE, trainer.state.log_history)
-    manifest = {
-        "precision": "float32",
-        "trained_on": {
-            "config": config.to_dict(),
-            **facts,
-            "steps": trainer.state.global_step,
-            "seconds": round(seconds),
-            **_provenance(facts["processes"]),
-        },
-        "scores": {"dev": scores} if scores else {},
-    }
-    ReaderFolder.open_unchecked(out).write_manifest(_with_threshold(trainer.data.settings, scores), manifest, used=used)
-
-
-def _with_threshold(settings: ReaderSettings, scores: Mapping[str, float]) -> ReaderSettings:
-    """Return the settings with the null threshold that was best on dev, if dev has unanswerable questions.
-
-    It is chosen on dev, which also selected the checkpoint: ``quoth calibrate`` finds a better one on other data.
-    """
-    threshold = scores.get("null_threshold")
-    if threshold is None:
-        return settings
-    return replace(settings, decode=settings.decode.with_(null_threshold=threshold, null_bias=threshold))
-
-
-def _provenance(processes: int) -> dict[str, Any]:
-    made = made_with(processes)
-    versions = {name: made.pop(name) for name in ("torch", "transformers", "accelerate", "tokenizers", "quoth")}
-    return {"threads": made["threads"], "python": made["python"], "versions": versions}
