@@ -7,6 +7,7 @@ import re
 import signal
 import zlib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,8 @@ from quoth.documents.pool import Pool
 from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
 from quoth.records import Span
 from support.files import docx, epub, pdf, with_member
+
+BOOKS = Path(__file__).parent / "books"
 
 
 @pytest.mark.parametrize("name", ["a.txt", "A.TXT", "some/../where.md", "a.b.markdown"])
@@ -70,6 +73,42 @@ def test_deeply_nested_html_is_read_completely_or_rejected():
 def test_chapters_of_an_e_book_are_in_order():
     document = read_document(epub("The Keys", "<h1>One</h1><p>Brass.", "<p>Two &amp; last."), "a.epub")
     assert (document.text, document.title) == ("One\n\nBrass.\n\nTwo & last.", "The Keys")
+
+
+def test_e_books_of_real_programs_have_their_text_once_and_in_order():
+    pandoc, ebooklib = (read_document((BOOKS / name).read_bytes(), name) for name in ("pandoc.epub", "ebooklib.epub"))
+    assert (pandoc.title, ebooklib.title) == ("The Keeper’s Log", "Ebook & Lib")
+    lines = [line for line in pandoc.text.split("\n") if line]
+    assert lines == [
+        *("The Keeper’s Log", "Morag Airlie", "The tower"),
+        *("The tower was built in 1871. Its lamp burns oil & gas; 5 < 6.", "The lamp"),
+        *("The lamp turns every 20 seconds — “on time”.", "Its glass", "The glass is from Paris."),
+        *("By the brothers Airlie.", "The keeper", "Ada kept the light from 1902 to 1931."),
+        *("Year\tShips", "1902\t14", "1903\t21", "See the tower.", "lamp --on"),
+        *("Last words", "The light went out in 1972.", "It was sold for 12,000 pounds."),
+    ]
+    assert ebooklib.text.split("\n\n") == [
+        *("First", "Comes first.", "Nested", "Deep inside.", "Deeper", "Deepest."),
+        *("Second", "Comes\u00a0second — the\u00a0keeper’s.", "A footnote of the second.", "Notes", "All notes."),
+    ]
+
+
+@pytest.mark.parametrize("missing", ["META-INF/container.xml", "EPUB/content.opf", "EPUB/text/ch002.xhtml"])
+def test_a_broken_e_book_is_refused(tmp_path, missing):
+    data = (BOOKS / "pandoc.epub").read_bytes()
+    with ZipFile(io.BytesIO(data)) as old, ZipFile(tmp_path / "a.epub", "w") as new:
+        assert missing in old.namelist()
+        for name in old.namelist():
+            if name != missing:
+                new.writestr(name, old.read(name))
+    for broken in ((tmp_path / "a.epub").read_bytes(), data[:4_000]):
+        with pytest.raises(DocumentError, match=r"the \.epub file is damaged"):
+            read_document(broken, "a.epub")
+
+
+def test_the_declared_encoding_of_xhtml_is_used_and_hidden_text_is_left_out():
+    page = '<?xml version="1.0" encoding="windows-1251"?><html><body><p>Маяк погас.</p><p hidden>No.</p></body></html>'
+    assert read_document(page.encode("cp1251"), "a.html").text == "Маяк погас."
 
 
 def test_the_box_of_an_answer_encloses_its_letters():

@@ -12,6 +12,8 @@ from quoth.errors import DocumentError, DocumentTooLargeError
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+# Media types of the pages of an e-book.
+_PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 # Elements of a Word paragraph that represent a character.
 _CHARACTERS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "\u2011"}
 
@@ -34,7 +36,7 @@ def read_docx(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
 
 
 def read_epub(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
-    """Return the title and the text of an e-book, its chapters in reading order.
+    """Return the title and the text of an e-book, its chapters in reading order, without the table of contents.
 
     Raises:
         DocumentTooLargeError: If its unpacked content is too large.
@@ -54,16 +56,22 @@ def read_epub(data: bytes, limits: dict[str, Any]) -> tuple[str, str]:
             raise DocumentError("the .epub file is encrypted (DRM); save it without encryption")
         [root, *_] = tree("META-INF/container.xml").xpath("//*[local-name()='rootfile']/@full-path")
         package = tree(root)
-        files = {each.get("id"): each.get("href") for each in package.iterfind(".//{*}manifest/{*}item")}
-        chapters = [files[each.get("idref")] for each in package.iterfind(".//{*}spine/{*}itemref")]
+        files = {each.get("id"): each for each in package.iterfind(".//{*}manifest/{*}item")}
+        spine = [files[each.get("idref")] for each in package.iterfind(".//{*}spine/{*}itemref")]
         folder = posixpath.dirname(root)
         texts = [
-            html_text(archive.read(posixpath.normpath(posixpath.join(folder, unquote(chapter)))))[1]
-            for chapter in chapters
-            if chapter.lower().endswith(("html", "htm", "xml"))
+            html_text(archive.read(posixpath.normpath(posixpath.join(folder, unquote(each.get("href"))))))[1]
+            for each in spine
+            if _is_chapter(each)
         ]
         title = package.findtext(".//{http://purl.org/dc/elements/1.1/}title")
-    return (title or "").strip(), "\n\n".join(texts)
+    return (title or "").strip(), "\n\n".join(filter(None, texts))
+
+
+def _is_chapter(item: Any) -> bool:
+    """Return True for a page of text that is not the table of contents (EPUB 3.3, section 5.6.2.1)."""
+    kind, name = item.get("media-type") or "", item.get("href").lower()
+    return (kind in _PAGES or name.endswith(("html", "htm"))) and "nav" not in item.get("properties", "").split()
 
 
 def _open_archive(data: bytes, kind: str, limits: dict[str, Any]) -> zipfile.ZipFile:

@@ -26,7 +26,9 @@ _BLOCKS = frozenset(
     )
 )
 _LINES = frozenset(("caption", "dd", "div", "dt", "figcaption", "li", "tbody", "tfoot", "thead", "tr"))
-_DECLARED = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w-]{1,40})""", re.IGNORECASE)
+_DECLARED = re.compile(
+    rb"""<(?:meta[^>]{0,200}?charset|\?xml[^>]{0,100}?encoding)\s*=\s*["']?\s*([\w-]{1,40})""", re.IGNORECASE
+)
 
 
 def html_text(data: bytes) -> tuple[str, str]:
@@ -73,13 +75,18 @@ def _is_supported(name: str) -> bool:
     return not name.startswith("utf")
 
 
+def _is_note_marker(element: Any) -> bool:
+    """Return True for the sign of a footnote in the text of an e-book, which would extend the word before it."""
+    return "noteref" in element.get("epub:type", "").split() or element.get("role") == "doc-noteref"
+
+
 def _walk(root: Any) -> str:
     layout = _Layout()
     hidden = preformatted = 0
     for event, element in etree.iterwalk(root, events=("start", "end")):
         step = 1 if event == "start" else -1
         tag = element.tag
-        hidden += step * (tag in _HIDDEN)
+        hidden += step * (tag in _HIDDEN or "hidden" in element.attrib or _is_note_marker(element))
         preformatted += step * (tag == "pre")
         # The tail is the text after an element, so it belongs to the parent.
         text = element.text if event == "start" else element.tail

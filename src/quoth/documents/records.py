@@ -10,7 +10,7 @@ from functools import cached_property
 from quoth.records import Span
 
 # Must be increased when a change of the parsers makes the same file give a different text.
-EXTRACTION_VERSION = 2
+EXTRACTION_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
