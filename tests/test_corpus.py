@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from quoth.calibrating.corpus_fit import _fit, _Reading
+from quoth.calibrating.corpus_fit import Reading, fit_readings
 from quoth.corpus import Corpus
 from quoth.corpus.choice import PassageAnswer, choose
 from quoth.corpus.passages import LONGEST, passages_of, sentence_around
@@ -213,8 +213,8 @@ def test_the_fit_gives_weight_to_informative_scores():
         # The reader prefers a passage that the search puts last; the right answer has a low null score.
         wrong = passage("wrong", 6.0 + number % 3, 1, null=5.0, search=0.3)
         right = passage("right", 5.0, 0, null=-1.0 if number % 6 else 6.0)
-        readings.append(_Reading(str(number % 12), ("right",), [right, wrong], [wrong]))
-    fitted = _fit(readings, CorpusSettings(search_weight=0.0, null_weight=0.0), 2)
+        readings.append(Reading(str(number % 12), ("right",), [right, wrong], [wrong]))
+    fitted = fit_readings(readings, CorpusSettings(search_weight=0.0, null_weight=0.0), 2)
     assert (fitted.exact_before, fitted.exact) == (0.0, 100.0)
     assert fitted.settings.search_weight > 0
     assert fitted.threshold.declined > 0.9

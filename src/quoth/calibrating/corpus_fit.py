@@ -73,8 +73,15 @@ class CorpusFit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """One question, with the answers from its passages, and those from its passages without a gold text."""
+class Reading:
+    """One question as it was read for a fit.
+
+    Attributes:
+        cluster: The article, or another group of questions that are not independent.
+        golds: The texts of the golds.
+        found: The answers of the passages that the search finds.
+        without: The answers of those passages that contain no gold text.
+    """
 
     cluster: str | bytes
     golds: tuple[str, ...]
@@ -107,17 +114,17 @@ def fit_corpus(
         ConfigError: If no question is answerable, or the search finds no passage for any question.
     """
     readings = []
-    for number, reading in enumerate(_read_all(corpus, reader, examples, passages), 1):
-        if reading.found:
-            readings.append(reading)
+    for number, reading in enumerate(read_for_fit(corpus, reader, examples, passages), 1):
+        readings.append(reading)
         if progress is not None:
             progress(number)
-    if not readings:
-        raise ConfigError("there must be at least one answerable question with a passage to read, but there is none")
-    return _fit(readings, corpus_settings(reader), passages, right_f1)
+    return fit_readings(readings, corpus_settings(reader), passages, right_f1)
 
 
-def _read_all(corpus: Corpus, reader: Reader, examples: Sequence[Example], passages: int) -> Iterator[_Reading]:
+def read_for_fit(
+    corpus: Corpus, reader: Reader, examples: Sequence[Example], passages: int = PASSAGES
+) -> Iterator[Reading]:
+    """Search and read the passages of each answerable question, for :func:`fit_readings`."""
     decode = reader.decode_settings()
     waiting: list[tuple[Example, list[Hit], set[int], set[int]]] = []
 
@@ -142,14 +149,30 @@ def _read_all(corpus: Corpus, reader: Reader, examples: Sequence[Example], passa
             items = [item for item in windows if item.window.context_index in kind]
             inside = [score if place in kind else 0.0 for place, score in enumerate(scores)]
             kinds.append(passage_answers(asked, items, inside, decode))
-        yield _Reading(cluster(example), tuple(gold.text for gold in example.golds or ()), *kinds)
+        yield Reading(cluster(example), tuple(gold.text for gold in example.golds or ()), *kinds)
 
 
 def _index(wanted: Sequence[int], chosen: set[int]) -> set[int]:
     return {place for place, rank in enumerate(wanted) if rank in chosen}
 
 
-def _fit(readings: Sequence[_Reading], old: CorpusSettings, passages: int, right_f1: float = 100.0) -> CorpusFit:
+def fit_readings(
+    readings: Sequence[Reading], old: CorpusSettings, passages: int = PASSAGES, right_f1: float = 100.0
+) -> CorpusFit:
+    """Fit settings to questions that were read; see :func:`fit_corpus`.
+
+    Args:
+        readings: The questions.
+        old: The settings before, for comparison.
+        passages: Number of passages that were read for each question.
+        right_f1: As for :func:`fit_corpus`.
+
+    Raises:
+        ConfigError: If no question has a passage.
+    """
+    readings = [reading for reading in readings if reading.found]
+    if not readings:
+        raise ConfigError("there must be at least one answerable question with a passage to read, but there is none")
     articles = clusters([reading.cluster for reading in readings])
     search_weight, null_weight, scale = _weights(readings)
     first = CorpusSettings(search_weight, null_weight, scale)
@@ -210,7 +233,7 @@ def _nearest(temperature: float) -> int:
     return int(np.abs(TEMPERATURES - temperature).argmin())
 
 
-def _weights(readings: Sequence[_Reading]) -> tuple[float, float, float]:
+def _weights(readings: Sequence[Reading]) -> tuple[float, float, float]:
     """Return the weights of search and null score, and the temperature, with the highest likelihood."""
     most = max(len(reading.found) for reading in readings)
     score, null, search = (np.zeros((len(readings), most)) for _ in range(3))

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from quoth.corpus.backend import Backend, SearchEngine
-from quoth.corpus.choice import PER_PASSAGE, choose, passage_answers
+from quoth.corpus.choice import PER_PASSAGE, PassageAnswer, choose, passage_answers
 from quoth.corpus.indexing import index_files, key_of, original_of
 from quoth.corpus.passages import sentence_around
 from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed
@@ -221,6 +221,25 @@ class Corpus:
         Yields:
             The prediction, whose contexts are the passages that were read, and all passages that were found.
         """
+        found = self.read_all(reader, examples, decode, passages=passages, search=search)
+        for example, answers, windows, hits in found:
+            yield choose(example, answers, windows, decode, corpus_settings(reader)), hits
+
+    def read_all(
+        self,
+        reader: Reader,
+        examples: Iterable[Example],
+        decode: DecodeSettings,
+        *,
+        passages: int = PASSAGES,
+        search: int | None = None,
+    ) -> Iterator[tuple[Example, list[PassageAnswer], int, list[Hit]]]:
+        """Search for each question, and read the best passages; the arguments are those of :meth:`predict_all`.
+
+        Yields:
+            The question with the passages that were read as its contexts, the answers of each passage, the number of
+            windows, and all passages that were found.
+        """
         waiting: deque[list[Hit]] = deque()
 
         def found() -> Iterator[Example]:
@@ -230,13 +249,12 @@ class Corpus:
                 texts = [hit.text for hit in hits[:passages]]
                 yield Example(example.id, example.question, texts, title=example.title)
 
+        most = max(PER_PASSAGE, decode.top_k)
         stream = Stream(reader.windower, reader.engine, partial(search_batch, settings=decode))
         for example, windows in stream.read(found()):
             hits = waiting.popleft()
-            answers = passage_answers(
-                example, windows, [hit.score for hit in hits], decode, max(PER_PASSAGE, decode.top_k)
-            )
-            yield choose(example, answers, len(windows), decode, corpus_settings(reader)), hits
+            answers = passage_answers(example, windows, [hit.score for hit in hits], decode, most)
+            yield example, answers, len(windows), hits
 
     def found(self, prediction: Prediction, hits: Sequence[Hit]) -> Found:
         """Convert a prediction over passages to a result with the document, page, boxes and sentence of each answer."""
