@@ -17,7 +17,7 @@ from quoth.corpus.passages import LONGEST, passages_of, sentence_around
 from quoth.errors import CorpusError
 from quoth.reading import DecodeSettings
 from quoth.records import Answer, Example, Span
-from quoth.store import CorpusSettings, ReaderFolder
+from quoth.store import CorpusSettings, ReaderFolder, ReaderSettings
 from support.folders import fill
 from support.texts import few, texts
 
@@ -183,8 +183,8 @@ def test_a_corpus_is_evaluated_by_its_search_and_its_answers(quoth):
     assert quoth("evaluate", *words, "--slices")[0] == 2
 
 
-def passage(words, score, index, *, null=0.0, search=1.0):
-    return PassageAnswer(Answer(words, Span(0, len(words)), score, 0.5, 0, index), null, search)
+def passage(words, score, index, *, null=0.0, search=1.0, probability=0.5):
+    return PassageAnswer(Answer(words, Span(0, len(words)), score, probability, 0, index), null, search)
 
 
 def test_answers_are_ranked_by_reader_search_and_null_scores():
@@ -205,6 +205,50 @@ def test_answers_are_ranked_by_reader_search_and_null_scores():
     assert "evidence for the best answer is 5.00, below the threshold of 6.00" in texts(threshold=-6.0)[1].reason
     none = choose(example, [], 0, DecodeSettings(), settings)
     assert (none.no_answer, none.answers) == (True, ())
+
+
+def test_an_answer_of_which_the_reader_is_sure_is_more_probable():
+    def probabilities(weight, *certainties):
+        found = [passage(f"w{rank}", 5.0 - rank, rank, probability=each) for rank, each in enumerate(certainties)]
+        decode = DecodeSettings(top_k=3, null_threshold="never")
+        settings = CorpusSettings(reader_weight=weight, odds_scale=1.0, temperature=1.0)
+        prediction = choose(Example("", "When?", ["a", "b", "c"]), found, 3, decode, settings)
+        return [answer.probability for answer in prediction.answers]
+
+    assert probabilities(0.0, 0.9, 0.1) == probabilities(0.0, 0.5, 0.5)
+    odds = [each / (1 - each) for each in (probabilities(1.0, 0.9, 0.1)[0], probabilities(0.0, 0.9, 0.1)[0])]
+    assert odds[0] / odds[1] == pytest.approx(9.0)
+    # In the order of the evidence, also if the reader is sure of the second one only.
+    first, second, third = probabilities(1.0, 0.01, 0.99, 0.0)
+    assert first >= second >= third > 0
+    assert first + second + third <= 1 + 1e-9
+
+
+def test_the_fit_uses_the_probability_of_the_reader_where_it_tells_right_from_wrong():
+    readings = [
+        Reading(
+            str(number % 12),
+            ("right",),
+            [
+                passage("right" if number % 3 else "close", 5.0, 0, probability=0.95 if number % 3 else 0.05),
+                passage("other", 4.0, 1, probability=0.5),
+            ],
+            [],
+        )
+        for number in range(60)
+    ]
+    fitted = fit_readings(readings, CorpusSettings(), 1)
+    assert fitted.settings.reader_weight > 0
+    for reading in readings:
+        [answer] = choose(
+            Example("", "When?", ["a", "b"]), reading.found, 1, DecodeSettings(null_threshold="never"), fitted.settings
+        ).answers
+        assert (answer.probability > 0.5) == (answer.text == "right")
+
+
+def test_settings_of_earlier_versions_have_no_weight_of_the_reader():
+    stored = ReaderSettings.from_dict({"corpus": {"search_weight": 3.0}}, "quoth.json")
+    assert (stored.corpus.search_weight, stored.corpus.reader_weight) == (3.0, 0.0)
 
 
 def test_the_fit_gives_weight_to_informative_scores():

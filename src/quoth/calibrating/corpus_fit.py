@@ -2,7 +2,8 @@
 
 Each question is read twice: over the passages that the search finds, and over those of them that do not contain its
 answer, so that the corpus does not answer it. The weights of the search and of the null score maximize the conditional
-likelihood of the correct answers among all answers of the passages, on a grid. Then temperature and odds scale, null
+likelihood of the correct answers among all answers of the passages, on a grid. Then temperature, odds scale and the
+weight of the reader's own probability (the one with the lowest log loss in cross-validation over articles), null
 threshold and null temperature are fitted as for a single text.
 """
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from quoth.calibrating.fit import ENOUGH
 from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
-from quoth.corpus.choice import PassageAnswer, distinct, passage_answers
+from quoth.corpus.choice import PassageAnswer, distinct, passage_answers, reader_odds
 from quoth.corpus.corpus import PASSAGES, Corpus, corpus_settings
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
@@ -37,6 +38,7 @@ Floats = NDArray[np.float64]
 
 SEARCH_WEIGHTS: Floats = np.arange(0, 33) / 2.0
 NULL_WEIGHTS: Floats = np.arange(0, 13) / 8.0
+READER_WEIGHTS: Floats = np.arange(0, 9) / 8.0
 _COARSE: Floats = np.exp2(np.arange(-2, 9) / 2)
 
 
@@ -182,9 +184,10 @@ def fit_readings(
     shares = np.stack([share for _, _, _, share in best])
     before = [_ranked(reading.found, old, reading.golds) for reading in readings]
     was = np.array([share[_nearest(1.0)] for _, _, _, share in before])
-    probability, _ = fit_probability(
-        shares, right, articles, right_given_answerable(was, old.odds_scale), right_f1=100.0
-    )
+    reader = np.log([reader_odds(distinct(reading.found, first)[0][0]) for reading in readings])
+    probability, weight = _fit_with_reader(shares, right, articles, right_given_answerable(was, old.odds_scale), reader)
+    first = replace(first, reader_weight=weight)
+    best = [_ranked(reading.found, first, reading.golds) for reading in readings]
     none = [(_ranked(reading.without, first, ()), place) for place, reading in enumerate(readings) if reading.without]
     index = probability.index
     given = right_given_answerable(
@@ -226,7 +229,29 @@ def _ranked(
     evidence = np.array([each for _, each in ranked])
     logs = (evidence - evidence[0]) / (settings.temperature * TEMPERATURES[:, None])
     exact, f1 = exact_and_f1(ranked[0][0].answer.text, golds, rules_for_texts(golds)) if golds else (False, 0.0)
-    return exact, f1, -float(evidence[0]), -np.log(np.exp(logs).sum(axis=1))
+    shares = -np.log(np.exp(logs).sum(axis=1))
+    weighted = _with_reader(shares, settings.reader_weight * np.log(reader_odds(ranked[0][0])))
+    return exact, f1, -float(evidence[0]), weighted
+
+
+def _with_reader(log_shares: Floats, log_factor: Floats | float) -> Floats:
+    """Return the logarithms of shares whose odds were multiplied by a factor."""
+    others = np.log(-np.expm1(np.minimum(log_shares, -1e-12)))
+    return np.asarray(-np.logaddexp(0.0, others - log_shares - log_factor))
+
+
+def _fit_with_reader(
+    shares: Floats, right: Floats, articles: NDArray[np.int_], before: Floats, reader: Floats
+) -> tuple[ProbabilityFit, float]:
+    """Return the fit and the weight of the reader's log odds with the lowest log loss in cross-validation."""
+    found = []
+    for weight in READER_WEIGHTS:
+        weighted = _with_reader(shares, weight * reader[:, None])
+        fit, crossvalidated = fit_probability(weighted, right, articles, before, right_f1=100.0)
+        kept = np.clip(crossvalidated, 1e-6, 1 - 1e-6)
+        found.append((float(-np.log(np.where(right > 0, kept, 1 - kept)).mean()), float(weight), fit))
+    _, weight, fit = min(found, key=lambda each: each[:2])
+    return fit, weight
 
 
 def _nearest(temperature: float) -> int:

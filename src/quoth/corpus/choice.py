@@ -7,7 +7,8 @@ one about another subject. So the evidence for an answer is the sum of three ter
 
 The search evidence is the passage's search score divided by the best score of the search. It is in [0, 1], and does not
 depend on the scale of a search engine's scores. All distinct answers of all passages are then treated like the spans
-of one text: an answer's share in a softmax over the evidence gives its probability, and the difference from the
+of one text: an answer's share in a softmax over the evidence gives its probability, together with the probability that
+the reader gives it within its passage, which also knows of other spans of that passage. The difference from the
 evidence at which "no answer" is equally probable gives the probability that no passage answers. The formulas are those
 of :mod:`quoth.reading.probability`; :mod:`quoth.calibrating.corpus_fit` fits all parameters.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from quoth.reading import DecodeSettings, SearchedWindow, decide, no_answer_of, right_of
 from quoth.records import NEVER, Answer, Example, Prediction
@@ -25,6 +27,8 @@ from quoth.text import normalize_answer
 
 # Number of answers of each passage that are compared: the best ones that do not overlap.
 PER_PASSAGE = 3
+# The reader's probabilities are taken to be at least this far from 0 and 1.
+_LEAST = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,8 @@ def choose(
         return Prediction(example, (), None, True, "the passages have no text to quote", windows, 1.0)
     logs = [evidence / settings.temperature for _, evidence in ranked]
     log_sum = logs[0] + math.log(sum(math.exp(each - logs[0]) for each in logs))
-    right = [right_of(each - log_sum, settings.odds_scale) for each in logs]
+    scales = [settings.odds_scale * reader_odds(item) ** settings.reader_weight for item, _ in ranked]
+    right = _descending([right_of(each - log_sum, scale) for each, scale in zip(logs, scales, strict=True)])
     odds = -ranked[0][1]
     null_probability = no_answer_of(right[0], (odds - settings.null_bias) / settings.null_temperature)
     answered = 1.0 if decode.never_abstains else 1.0 - null_probability
@@ -127,6 +132,17 @@ def choose(
     reason = _reason(odds, answers[0].probability, decode)
     null_score = answers[0].score + odds
     return Prediction(example, answers, null_score, reason is not None, reason, windows, null_probability)
+
+
+def reader_odds(item: PassageAnswer) -> float:
+    """Return the odds that an answer is right, given that its passage answers, according to the reader."""
+    probability = min(max(item.answer.probability or 0.0, _LEAST), 1.0 - _LEAST)
+    return probability / (1.0 - probability)
+
+
+def _descending(probabilities: list[float]) -> list[float]:
+    """Limit each probability to the one before it: the answers are in the order of the evidence."""
+    return list(accumulate(probabilities, min))
 
 
 def _limited(probabilities: list[float], limit: float) -> list[float]:

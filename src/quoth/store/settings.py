@@ -28,6 +28,7 @@ _CORPUS: dict[str, type] = {
     "null_weight": float,
     "temperature": float,
     "odds_scale": float,
+    "reader_weight": float,
     "null_bias": float,
     "null_temperature": float,
     "null_threshold": float,
@@ -38,8 +39,8 @@ _CORPUS: dict[str, type] = {
 class CorpusSettings:
     """How a reader's answers from several passages of a corpus are compared; see :mod:`quoth.corpus.choice`.
 
-    The defaults were fitted for the shipped reader by ``quoth calibrate --corpus --right-f1 66`` on every third
-    question of the held-out articles of SQuAD v1.1 train, over all paragraphs of SQuAD v1.1 (``tools/corpus.py``).
+    The defaults were fitted for the shipped reader by ``tools/corpus.py --fit --every 6``: on every sixth question of
+    the held-out articles of SQuAD v1.1 train, with second golds, over all paragraphs of SQuAD v1.1.
 
     Attributes:
         null_threshold: Abstain if the null odds exceed this; "never": never abstain.
@@ -48,19 +49,22 @@ class CorpusSettings:
         ConfigError: If a number is out of its range.
     """
 
-    search_weight: Annotated[float, "Weight of the search evidence.", FINITE] = 12.5
+    search_weight: Annotated[float, "Weight of the search evidence.", FINITE] = 14.0
     null_weight: Annotated[float, "Weight of the null score of an answer's passage.", FINITE] = 0.5
     temperature: Annotated[float, "Divides the evidence before the softmax over answers.", ABOVE_ZERO] = (
-        2.8284271247461903
+        2.5198420997897464
     )
     odds_scale: Annotated[
         float, "Factor from the odds of an answer's share to its odds of being right.", ABOVE_ZERO
-    ] = 0.9438743126816935
+    ] = 0.47193715634084676
+    reader_weight: Annotated[
+        float, "Exponent of the odds that the reader gives an answer in its passage, as a factor of its odds.", FINITE
+    ] = 0.25
     null_bias: Annotated[
         float, 'Null odds (minus the evidence for the best answer) at which "no answer" is as probable.', FINITE
-    ] = -16.17543110299315
-    null_temperature: Annotated[float, "Divides null odds above the null bias.", ABOVE_ZERO] = 2.11892618871859
-    null_threshold: NullThreshold = -16.17543110299315
+    ] = -16.9010104734558
+    null_temperature: Annotated[float, "Divides null odds above the null bias.", ABOVE_ZERO] = 1.887748625363387
+    null_threshold: NullThreshold = -16.9010104734558
 
     def __post_init__(self) -> None:
         check(self, "corpus.")
@@ -140,7 +144,8 @@ class ReaderSettings(NamedToJson):
             return cls(
                 **windows,
                 decode=DecodeSettings(**decode),
-                corpus=None if corpus is None else CorpusSettings(**corpus),
+                # Files of earlier versions have no weight of the reader.
+                corpus=None if corpus is None else CorpusSettings(**{"reader_weight": 0.0, **corpus}),
             )
         except ConfigError as error:
             raise ReaderError(f"{where}: {error}") from error
