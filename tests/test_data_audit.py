@@ -230,6 +230,13 @@ def test_the_audit_command_prints_and_writes(quoth, tmp_path):
     assert quoth("audit", *files, "--reader", "x", "--folds", 2)[0] == 2
 
 
+def test_the_audit_reads_tables_in_any_encoding(quoth, tmp_path):
+    table = "id;question;context;answer_text;answer_start\n1;Où est Zoé?;Zoé est à Évry.;Évry;10\n"
+    (tmp_path / "a.csv").write_text(table, encoding="cp1252")
+    status, out, err = quoth("audit", tmp_path / "a.csv", "--sep", ";", "--encoding", "cp1252", "--json")
+    assert (status, json.loads(out)["counts"]["same context"]) == (0, 0), err
+
+
 def test_a_missing_library_is_reported_with_its_extra(tmp_path):
     import subprocess
     import sys

@@ -115,7 +115,7 @@ def test_the_suggestion_of_argilla_is_the_answer():
 
 
 def test_the_command_writes_tasks_for_other_tools_and_the_marks(tmp_path, quoth):
-    rows = [{"id": str(n), "question": f"Who {n}?", "context": f"Ana Ribeiro kept lamp {n}."} for n in range(8)]
+    rows = [{"id": f"={n}", "question": f"Who {n}?", "context": f"Ana Ribeiro kept lamp {n}."} for n in range(8)]
     (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = ["data", "select", tmp_path / "q.jsonl", "-n", 4, "--reader", TINY / "wordpiece"]
     status, _, err = quoth(*words, "--to", "doccano", "-o", tmp_path / "t.json")
@@ -127,3 +127,6 @@ def test_the_command_writes_tasks_for_other_tools_and_the_marks(tmp_path, quoth)
     assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 4
     labels = read_labels(str(tmp_path / "m.csv"), "none")
     assert Counter(labels.values()) == {"doubt": 3, "random": 1}
+    safe = tmp_path / "safe.csv"
+    status, *_ = quoth(*words, "--to", "doccano", "-o", tmp_path / "t.jsonl", "--marks", safe, "--excel-safe")
+    assert (status, {id[:2] for id in read_labels(str(safe), "none")}) == (0, {"'="})

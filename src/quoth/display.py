@@ -1,14 +1,16 @@
-"""Text that is safe to print on a terminal or in HTML."""
+"""Text that is safe to print on a terminal, in HTML or in a table for spreadsheets."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["one_line", "percent", "visible"]
+__all__ = ["excel_safe", "one_line", "percent", "visible"]
 
 # Control characters, characters that change the text direction, and lone surrogates, which UTF-8 cannot encode. Line
 # feed and tab are kept.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Spreadsheets treat cells that begin with one of these characters as formulas.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _WHITE_SPACE = re.compile(r"\s+")
 
 
@@ -27,6 +29,11 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a text as one line: white space becomes single spaces, control characters become visible."""
     return visible(_WHITE_SPACE.sub(" ", text))
+
+
+def excel_safe(cell: object) -> object:
+    """Return a cell of a CSV file; a text that a spreadsheet would treat as a formula begins with an apostrophe."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def percent(probability: float) -> str:

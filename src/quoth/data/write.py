@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from quoth import display
 from quoth.data.mrqa import NOT_SHARED
 from quoth.data.rows import ACCEPTED, Row
 from quoth.errors import ConfigError
@@ -18,8 +19,6 @@ from quoth.files import whole_bytes
 from quoth.records import Example
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
-# Spreadsheets treat cells that begin with one of these characters as formulas.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def row_of(example: Example, where: str = "") -> Row:
@@ -148,7 +147,7 @@ def _table(rows: Sequence[Row], delimiter: str, excel_safe: bool) -> str:
     others = dict.fromkeys(key for row in rows for key in _visible(row.fields) if key not in (*first, "answers"))
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
-    safe = _safe if excel_safe else str
+    safe = display.excel_safe if excel_safe else str
     writer.writerow([safe(name) for name in (*first, *last, *others)])
     for row, each in zip(rows, golds, strict=True):
         start, end = [[_cell(row.fields.get(key)) for key in keys] for keys in (first, others)]
@@ -168,8 +167,3 @@ def _cell(value: object) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value)
-
-
-def _safe(value: object) -> str:
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

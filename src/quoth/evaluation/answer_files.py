@@ -11,6 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
+from quoth import display
 from quoth.errors import ConfigError, MissingExtraError
 from quoth.files import whole_bytes
 from quoth.records import Prediction
@@ -21,8 +22,6 @@ Write = Callable[[Prediction], None]
 FORMATS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 COLUMNS = ("id", "prediction_text", "no_answer", "probability", "null_probability", "null_odds", "start", "end")
 _ROWS = 1000  # number of rows in a row group of a Parquet file
-# Spreadsheets treat cells that begin with one of these characters as formulas.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def format_of(path: Path) -> str:
@@ -125,13 +124,9 @@ def _table(file: TextIO, delimiter: str, excel_safe: bool) -> Write:
         cells = [
             replace_surrogates(value) if isinstance(value, str) else value for value in answer_row(prediction).values()
         ]
-        writer.writerow([_safe(cell) for cell in cells] if excel_safe else cells)
+        writer.writerow(map(display.excel_safe, cells) if excel_safe else cells)
 
     return write
-
-
-def _safe(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 @contextmanager

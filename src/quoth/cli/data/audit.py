@@ -36,6 +36,8 @@ def audit(
         str, typer.Option(metavar="BASE", help="With --folds: the encoder to train, as for quoth train.")
     ] = "shipped",
     json: options.Json = False,
+    sep: options.Sep = None,
+    encoding: options.Encoding = None,
 ) -> None:
     """Find leakage between sets, contradictions, questions that repeat their sentence, and answers of unusual length.
 
@@ -54,7 +56,7 @@ def audit(
         raise ConfigError("--reader and --folds cannot be used together: --folds trains its own readers")
     names = {f"FILE {number}": file for number, file in enumerate(files, 1)}
     check_different({**names, "--html": html, "--out": out})
-    sets = {file: read_examples(file) for file in files}
+    sets = {file: read_examples(file, sep=sep, encoding=encoding) for file in files}
     suspected = _by_reader(sets, reader) if reader else by_folds(sets, folds, base, compared) if folds else []
     result = audit_sets(sets, suspected)
     if html:

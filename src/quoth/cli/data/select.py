@@ -45,6 +45,7 @@ def select(
     seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
     sep: options.Sep = None,
     encoding: options.Encoding = None,
+    excel_safe: options.ExcelSafe = False,
 ) -> None:
     """Select the unlabelled questions that are worth labelling next, and write them as tasks for a labelling tool.
 
@@ -84,7 +85,7 @@ def select(
     selected = choose(predictions, number, random_share=random_share, hidden_share=hidden_share, seed=seed)
     write_document(tasks_of(selected, Path(names[0]).name, tool), out, tool)
     if marks:
-        _write_marks(marks, selected)
+        _write_marks(marks, selected, excel_safe)
     drawn = sum(each.why == "random" for each in selected)
     how = f"{len(selected) - drawn:,} by uncertainty, {drawn:,} at random"
     note(f"{count(len(selected), 'question')} of {len(examples):,}: {how}.")
@@ -92,14 +93,16 @@ def select(
         note(f"requested {number:,}, but the other questions are labelled or near duplicates of these.")
 
 
-def _write_marks(file: Path, selected: Sequence[Selected]) -> None:
+def _write_marks(file: Path, selected: Sequence[Selected], safe: bool) -> None:
     """Write a table of the selected questions, whose second column is a label for ``evaluate --slices-by``."""
     import csv
 
     from quoth.data.exchange.suggest import selection_fields
+    from quoth.display import excel_safe
     from quoth.evaluation.answer_files import text_file
 
     with text_file(file) as opened:
         writer = csv.writer(opened)
         writer.writerow(["id", "selected", "chance", "doubt"])
-        writer.writerows([each.example.id, *selection_fields(each).values()] for each in selected)
+        rows = ([each.example.id, *selection_fields(each).values()] for each in selected)
+        writer.writerows(map(excel_safe, row) if safe else row for row in rows)
