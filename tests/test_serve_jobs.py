@@ -217,7 +217,7 @@ def test_a_job_at_whose_rows_three_workers_ended_fails(tmp_path):
         database.close()
         done = ended(server, job["id"])
         assert (done["status"], done["error"]["code"], done["done"]) == ("failed", "worker_ended", 1)
-        assert done["error"]["message"].startswith("rows 1 to 16: a worker must answer them, but 3 ended")
+        assert done["error"]["message"].startswith("rows 1 to 16: a worker must answer them, but 3 workers ended")
 
 
 def tried(call, *args):

@@ -296,13 +296,13 @@ ROWS = (
     ),
     # slow files, and work on the event loop,
     Row(
-        "serve/queue/asking.py",
+        "serve/queue/answerer.py",
         "async with asyncio.timeout_at(deadline):",
         "async with asyncio.timeout_at(None):",
         "test_serve_uploads.py -k no_longer_than",
     ),
     Row(
-        "serve/queue/asking.py",
+        "serve/queue/answerer.py",
         "return await self.in_thread(finish_and_render, is_long=is_long)",
         "return finish_and_render()",
         "test_serve_operators.py -k holds_the_event_loop",
