@@ -215,14 +215,14 @@ def test_a_link_leads_to_the_same_place_and_back_to_the_one_before(page, server,
 
 
 def test_a_link_to_a_document_that_was_removed_says_so(page, server):
+    page.driver.get("about:blank")
     page.driver.get(f"{server.url}/library#document={'0' * 32}&page=2")
-    page.driver.refresh()
     page.until(lambda: page.texts("#notice-title") == ["This document does not exist"], "the notice")
     assert page.find("#list").is_displayed()
     assert len(page.texts("#documents .title")) == 50
     page.driver.get_log("browser")  # the refusal, as Chromium logs it
+    page.driver.get("about:blank")
     page.driver.get(f"{server.url}/library#document=nonsense&from=9999&answer=x")
-    page.driver.refresh()
     page.until(lambda: page.find("#list-earlier").is_displayed(), "the list beyond its end")
     page.find("#list-earlier").click()
     page.until(lambda: "from=" in page.driver.current_url, "the address")
