@@ -294,13 +294,7 @@ ROWS = (
         "if False:",
         "test_serve_overload.py -k ten_times",
     ),
-    # slow files, and work on the event loop,
-    Row(
-        "serve/queue/answerer.py",
-        "async with asyncio.timeout_at(deadline):",
-        "async with asyncio.timeout_at(None):",
-        "test_serve_uploads.py -k no_longer_than",
-    ),
+    # work on the event loop,
     Row(
         "serve/queue/answerer.py",
         "return await self.in_thread(finish_and_render, is_long=is_long)",

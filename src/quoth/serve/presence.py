@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,7 +20,9 @@ class Presence:
         """Mark this process as alive until :meth:`close` or its end."""
         self.id = uuid4().hex
         self._folder = folder
-        self._file = self._path(self.id).open("xb")
+        # Only this user can read it.
+        descriptor = os.open(self._path(self.id), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        self._file = os.fdopen(descriptor, "r+b")
         try_lock(self._file)
 
     def is_alive(self, id: str) -> bool:
