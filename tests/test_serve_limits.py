@@ -213,7 +213,7 @@ def test_files_of_disconnected_clients_do_not_block_answers():
         assert lives(server)
         assert time.perf_counter() - before < 1
         parsers.append(len(children_of(server.process.pid)))
-    assert max(parsers) == 2
+    assert 1 <= max(parsers) <= 2
 
 
 def test_a_full_queue_rejects_at_once_with_a_retry_time():

@@ -19,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "ask": "Answer a question by quoting from one or several texts, and highlight the answer.",
     "explain": "Explain an answer: its windows, the logits of each token, and why other spans were rejected.",
-    "index": "Index files in a corpus, to search it and ask questions; only changed files are read again.",
+    "index": "Add files to a corpus, to search it and ask questions. Unchanged files are not read again.",
     "search": "Search a corpus for the passages that best match a question's words.",
     "verify": "Check whether texts contain claimed quotes: exactly, nearly, or not at all.",
     "data": "Inspect, repair, split and convert your own data.",
@@ -32,7 +32,7 @@ COMMANDS = {
     "engines": "Benchmark every engine that can run a reader on this machine, each in its own process.",
     "export": "Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.",
     "track": "Log a reader in MLflow, as a model that `mlflow models serve` runs; prints the model's URI.",
-    "mcp": "Serve tools for agents by the Model Context Protocol: ask, search and verify.",
+    "mcp": "Serve tools for agents with the Model Context Protocol: ask, search and verify.",
     "serve": "Serve an HTTP API, and a web page that highlights answers in the text.",
 }
 
