@@ -35,8 +35,8 @@ class WindowBatch:
         Args:
             windows: The windows.
             pad_id: Token id of the padding.
-            limit: If given, pad to the next multiple of 16 tokens, but not beyond this length unless a window is longer:
-                vector registers are then full, and the logits of a window are bit-identical in every batch.
+            limit: If given, pad to the next multiple of 16 tokens, but not beyond this length, unless a window is
+                longer: vector registers are then full, and the logits of a window are bit-identical in every batch.
 
         Raises:
             ValueError: If there are none.
