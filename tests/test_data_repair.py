@@ -99,6 +99,11 @@ def test_ambiguous_problems_are_not_repaired(context, text, start):
         ("empty", {"answers": [{"text": "", "answer_start": -1}]}, {"answers": []}),
         ("empty", {"answers": [{"text": "N/A", "answer_start": -1}]}, {"answers": []}),
         ("empty", {"answers": [{"text": "No answer.", "answer_start": None}]}, {"answers": []}),
+        (
+            "empty",
+            {"context": "Ana. CANNOTANSWER", "answers": [{"text": "CANNOTANSWER", "answer_start": 5}]},
+            {"answers": []},
+        ),
         ("golds", {"answers": [{"text": "Ana", "answer_start": 0}] * 3}, {"answers": row().fields["answers"]}),
         ("ids", {"id": ""}, {}),
     ],

@@ -13,6 +13,9 @@ from quoth.text import is_blank
 
 Golds: TypeAlias = tuple[Gold, ...] | None
 
+# QuAC (Choi et al. 2018, section 2) ends each context with this word, and quotes it where there is no answer.
+CANNOT_ANSWER = "CANNOTANSWER"
+
 _MAX_PLACES = 3  # maximum number of places of an answer that a message lists
 
 
@@ -180,6 +183,11 @@ def _gold(answer: object, context: str | None, wrong: RowProblems) -> Gold | Non
     text, start = answer.get("text"), answer.get("answer_start")
     if isinstance(text, str) and type(start) is int:
         gold = Gold(text, start)
+        if text.strip() == CANNOT_ANSWER:
+            wrong.add(
+                f"answers must be empty if there is no answer, but have {text}, as QuAC marks this", "marker of QuAC"
+            )
+            return None
         if text and not text.isspace() and start >= 0 and (context is None or context.startswith(text, start)):
             return gold
         wrong.add(*_misplaced_message(gold, context))

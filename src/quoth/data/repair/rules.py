@@ -14,7 +14,7 @@ RULES = {
     "question-id": "an id with the name question_id, query_id or qid",
     "values": 'numbers and truth values as text ("255", "false")',
     "scalars": "a single text or position instead of a list",
-    "empty": "an empty answer, or a text such as N/A without a place, which means no answer",
+    "empty": "an empty answer, QuAC's CANNOTANSWER, or a text such as N/A without a place, which mean no answer",
     "edges": "white space around an answer",
     "starts": "a missing or negative answer_start of an answer that occurs exactly once",
     "bytes": "answer_start in UTF-8 bytes",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quoth.data.check import check
+from quoth.data.check import CANNOT_ANSWER, check
 from quoth.data.flat import TRUTHS
 from quoth.data.repair.places import places_of, whole_words
 from quoth.data.repair.rules import RULES, Change
@@ -225,8 +225,8 @@ class _RowRepair:
 
 
 def _means_no_answer(text: str, start: object, context: str) -> bool:
-    """Return True for an empty answer, and for texts such as "N/A" that are not in the context and have no place."""
-    if not text.strip():
+    """Return True for an empty answer, QuAC's marker, and "N/A" and the like without a place and not in the context."""
+    if not text.strip() or text.strip() == CANNOT_ANSWER:
         return True
     placeless = start in (None, "", -1, "-1") and text not in context
     return placeless and text.strip(" .()[]<>-").casefold() in _NO_ANSWER
