@@ -70,7 +70,7 @@ def parameter_row(parameter: Any) -> str | None:
     else:
         name = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
         if not parameter.is_flag:
-            name += f" `{parameter.metavar or parameter.bare_type}`"
+            name += f" `{parameter.metavar or parameter.type.name}`"
     default = parameter.default
     shown = getattr(parameter, "show_default", None)
     if isinstance(shown, str):
