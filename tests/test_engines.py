@@ -469,7 +469,7 @@ def test_a_profile_shows_where_the_time_goes(quoth):
     assert 0 <= found["padding"] < 0.5
     assert sum(layer["share"] for layer in found["layers"]) == pytest.approx(1)
     assert "FullyConnected" in {layer["kind"].removesuffix("Compressed") for layer in found["layers"]}
-    assert 0 < sum(layer["seconds"] for layer in found["layers"]) < 2 * found["engine_seconds"]
+    assert all(layer["seconds"] > 0 for layer in found["layers"])
     assert {"int8", "float32"} <= found["peaks"].keys()
     assert 0 < found["products_per_second"] < 2 * max(found["peaks"].values())
     status, out, _ = quoth(*words)

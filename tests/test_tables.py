@@ -83,7 +83,7 @@ def test_a_row_that_cannot_be_read_has_an_error_and_affects_no_other(reader):
     assert {row["answer"] for row, (*_, code) in zip(answered, rows, strict=True) if code} == {None}
     [good] = {(row["answer"], row["start"]) for row in answered if not row["error_code"]}
     assert GOOD[1].startswith(good[0], good[1])
-    assert answered[4]["error"].startswith("the question must leave room for its context in a window of 64 tokens")
+    assert answered[4]["error"].startswith("the question must leave room for its context in a window of 128 tokens")
 
 
 def test_texts_with_invalid_utf8_are_errors(reader):
