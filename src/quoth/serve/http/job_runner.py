@@ -76,7 +76,7 @@ class _Asked:
         found = json.loads(content)
         request = schema.AnswersRequest.model_validate(found["request"])
         if found["texts"] is None:
-            return cls(request, service.shared_source(request))
+            return cls(request, service.sources.shared(request))
         texts = (
             Text.of(text, pages if pages is None else tuple(Span(*page) for page in pages))
             for text, pages in found["texts"]
@@ -111,11 +111,11 @@ class Runner:
         if len(self._running) >= service.settings.jobs:
             raise overloaded(f"at most {service.settings.jobs} jobs may run at a time", _RETRY_S, "jobs")
         chosen = service.readers.get(request.reader)
-        given = service.rows_of(request, service.settings.job_rows, "job_rows")
+        given = service.sources.rows_of(request, service.settings.job_rows, "job_rows")
         service.decode_settings(request, chosen)
 
         def work() -> tuple[OwnedJob | None, _Asked]:
-            asked = _Asked(request, service.shared_source(request))
+            asked = _Asked(request, service.sources.shared(request))
             content, most = asked.to_json(), service.settings.job_bytes
             if len(content) > most:
                 raise too_large("bytes of a job", most, len(content), "job_bytes", "body")
@@ -226,7 +226,7 @@ class Runner:
         chosen = self._reader_of(job, request)
 
         def build() -> list[Query]:
-            return [service.query_of_row(asked.shared, index, asked.given[index]) for index in range(first, last)]
+            return [service.sources.row(asked.shared, index, asked.given[index]) for index in range(first, last)]
 
         return await chosen.answerer.ask(
             build, service.decode_settings(request, chosen), partial(_rendered, service, first)

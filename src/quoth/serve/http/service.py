@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from quoth import __version__
@@ -13,10 +12,10 @@ from quoth.reading import DecodeSettings, Explanation
 from quoth.records import Prediction, Span
 from quoth.serve.errors import ApiError, too_large
 from quoth.serve.http import schema
-from quoth.serve.http.errors import validated
 from quoth.serve.http.hosted import HostedTask
 from quoth.serve.http.quotes import NamedText, claims_of
 from quoth.serve.http.readers import QueuedReader, Readers
+from quoth.serve.http.sources import Sources, text_not_found
 from quoth.serve.http.wire import explained, result, rows_json, to_json
 from quoth.serve.metrics import Metrics
 from quoth.serve.queue.answerer import Answerer, Reply, Times
@@ -49,12 +48,14 @@ class Service:
         readers: The readers.
         settings: The limits.
         texts: The stored texts.
+        sources: What questions quote from.
     """
 
     def __init__(self, readers: Readers, settings: ServeSettings, metrics: Metrics, texts: Texts) -> None:
         """Create the service."""
         self.settings = settings
         self.texts = texts
+        self.sources = Sources(texts, settings)
         self.readers = readers
         self._metrics = metrics
 
@@ -67,7 +68,9 @@ class Service:
             found = result(reply.found, reply.query.texts)
             return to_json(schema.AnswerResponse(**dict(found), timing=timing(times), reader=name_of(chosen)))
 
-        build = partial(self._queries_of, asked)
+        def build() -> list[Query]:
+            return [self.sources.query(asked, asked.question, "body")]
+
         return JsonResult(
             await chosen.answerer.ask(build, self.decode_settings(asked, chosen), render), chosen.served.hash
         )
@@ -75,11 +78,11 @@ class Service:
     async def answers(self, asked: schema.AnswersRequest) -> JsonResult:
         """Answer many questions; each result has answers or an error."""
         chosen = self.readers.get(asked.reader)
-        given = self.rows_of(asked, self.settings.rows, "rows")
+        given = self.sources.rows_of(asked, self.settings.rows, "rows")
 
         def build() -> list[Query]:
-            shared = self.shared_source(asked)
-            return [self.query_of_row(shared, index, row) for index, row in enumerate(given)]
+            shared = self.sources.shared(asked)
+            return [self.sources.row(shared, index, row) for index, row in enumerate(given)]
 
         def render(replies: list[Reply], times: Times) -> bytes:
             self.count_all(replies)
@@ -89,33 +92,13 @@ class Service:
             await chosen.answerer.ask(build, self.decode_settings(asked, chosen), render), chosen.served.hash
         )
 
-    def rows_of(self, asked: schema.AnswersRequest, most: int, flag: str) -> list[Any]:
-        """Return the rows or questions of a request.
-
-        Raises:
-            ApiError: If there are too many.
-        """
-        given = asked.rows if asked.rows is not None else asked.questions
-        assert given is not None
-        if len(given) > most:
-            raise too_large("rows of a request", most, len(given), flag, "body")
-        return given
-
-    def shared_source(self, asked: schema.AnswersRequest) -> tuple[Text, ...] | None:
-        """Return the source that all questions share; ``None`` for rows.
-
-        Raises:
-            ApiError: If the source is invalid. The whole request fails then.
-        """
-        return self._source(asked, "body") if asked.rows is None else None
-
     async def explain(self, asked: schema.ExplainRequest) -> JsonResult:
         """Answer one question, and explain its answers."""
         chosen = self.readers.get(asked.reader)
-        self._check_question(asked.question, "body")
+        self.sources.check_question(asked.question, "body")
 
         def build() -> list[Query]:
-            text = self._text(asked.text, "body.text") if asked.text else Text("", asked.context or "")
+            text = self.sources.text(asked.text, "body.text") if asked.text else Text("", asked.context or "")
             limit = self.settings.explain_characters
             if len(text.text) > limit:
                 raise too_large("characters of a text to explain", limit, len(text.text), "explain_characters", "body")
@@ -146,7 +129,7 @@ class Service:
         Raises:
             ApiError: If the question is too long, or both a null threshold and a minimum probability are given.
         """
-        self._check_question(question, "body")
+        self.sources.check_question(question, "body")
         if null_threshold is not None and min_probability is not None:
             raise _both_given()
 
@@ -176,7 +159,7 @@ class Service:
         """Check claimed quotes against texts."""
 
         def sources() -> list[NamedText]:
-            texts = self._source(asked, "body")
+            texts = self.sources.texts_of(asked, "body")
             names = asked.names or [f"text {number}" for number in range(1, len(texts) + 1)]
             return [NamedText(name, text) for name, text in zip(names, texts, strict=True)]
 
@@ -187,7 +170,7 @@ class Service:
 
         def work() -> bytes:
             claims = claims_of(quotes, self.settings.rows)
-            self._check_length(sum(len(claim.quote) for claim in claims), "body.quotes")
+            self.sources.check_length(sum(len(claim.quote) for claim in claims), "body.quotes")
             found = verify(claims, sources())
             return to_json(schema.VerifyResponse.model_validate({"quotes": [verdict.to_dict() for verdict in found]}))
 
@@ -198,8 +181,8 @@ class Service:
 
     async def hosted(self, asked: schema.HostedRequest) -> bytes:
         """Answer like Hugging Face's hosted task: one object for one answer, else a list."""
-        self._check_question(asked.inputs.question, "body.inputs")
-        text = Text("", self._within_limit(asked.inputs.context, "body.inputs.context"))
+        self.sources.check_question(asked.inputs.question, "body.inputs")
+        text = Text("", self.sources.within_limit(asked.inputs.context, "body.inputs.context"))
         answerer = self.answerer
         task = await answerer.in_thread(lambda: HostedTask.of(asked, answerer.reader))
 
@@ -218,7 +201,7 @@ class Service:
             pages: The span of each page.
             is_file: Whether the text was extracted from a file, so that it must be returned.
         """
-        self._within_limit(content, "body")
+        self.sources.within_limit(content, "body")
 
         def work() -> bytes:
             text = Text.of(content, pages)
@@ -232,7 +215,7 @@ class Service:
         """Return a stored text."""
 
         def work() -> bytes:
-            text = self._text(handle, "path.handle")
+            text = self.sources.text(handle, "path.handle")
             return to_json(schema.StoredText(**self._facts(text), text=text.text))
 
         return await self.answerer.in_thread(work)
@@ -244,7 +227,7 @@ class Service:
             ApiError: If there is none.
         """
         if not await self.answerer.in_thread(lambda: self.texts.delete(handle)):
-            raise _text_not_found("no text with this handle is stored", "path.handle")
+            raise text_not_found("path.handle")
 
     def describe(self, name: str | None = None) -> schema.ReaderResponse:
         """Return a reader's identity and settings, and the limits."""
@@ -292,80 +275,12 @@ class Service:
             overlapping=asked.overlapping,
         )
 
-    def query_of_row(self, shared: tuple[Text, ...] | None, index: int, row: Any) -> Query:
-        """Return one row of many as a query, with an error if the row is invalid."""
-        where = f"body.rows.{index}" if shared is None else f"body.questions.{index}"
-        try:
-            if shared is None:
-                found = validated(schema.Row, row, where)
-                return replace(self._query(found, found.question, where), id=_id(row))
-            question = validated(schema.OneQuestion, {"question": row}, where).question
-            self._check_question(question, where)
-            return Query(question, shared, where)
-        except ApiError as error:
-            return Query("", (), where, _id(row), error)
-
-    def _queries_of(self, asked: schema.AnswerRequest) -> list[Query]:
-        return [self._query(asked, asked.question, "body")]
-
-    def _query(self, source: schema.Source, question: str, where: str) -> Query:
-        self._check_question(question, where)
-        return Query(question, self._source(source, where), where)
-
-    def _source(self, source: schema.Source, where: str) -> tuple[Text, ...]:
-        """Return the texts to quote from."""
-        if source.text is not None:
-            return (self._text(source.text, f"{where}.text"),)
-        if source.context is not None:
-            return (Text("", self._within_limit(source.context, f"{where}.context")),)
-        contexts, most = source.contexts or [], self.settings.contexts
-        if len(contexts) > most:
-            raise too_large("contexts of a question", most, len(contexts), "contexts", f"{where}.contexts")
-        self._check_length(sum(map(len, contexts)), f"{where}.contexts")
-        return tuple(Text("", context) for context in contexts)
-
-    def _text(self, handle: str, where: str) -> Text:
-        text = self.texts.get(handle)
-        if text is not None:
-            return text
-        if self.texts.has_expired(handle):
-            raise _text_not_found("the text with this handle has expired", where)
-        raise _text_not_found("no text with this handle is stored", where)
-
-    def _check_question(self, question: str, where: str) -> None:
-        limit = self.settings.question_characters
-        if len(question) > limit:
-            raise too_large(
-                "characters of the question", limit, len(question), "question_characters", f"{where}.question"
-            )
-
-    def _within_limit(self, text: str, where: str) -> str:
-        """Return a text; raise if it is too long."""
-        self._check_length(len(text), where)
-        return text
-
-    def _check_length(self, characters: int, where: str) -> None:
-        limit = self.settings.context_characters
-        if characters > limit:
-            raise too_large("characters of all texts", limit, characters, "context_characters", where)
-
-
-def _text_not_found(message: str, where: str) -> ApiError:
-    code = "text_expired" if "expired" in message else "text_not_found"
-    return ApiError(404, code, message, "Send it again with POST /v1/texts.", where)
-
 
 def _both_given() -> ApiError:
     return ApiError(
         422, "bad_field", "min_probability and null_threshold cannot be used together",
         "Give one of them.", "body.min_probability",
     )  # fmt: skip
-
-
-def _id(row: Any) -> str | None:
-    """Return the id of a row, even if its other fields are invalid."""
-    found = row.get("id") if isinstance(row, dict) else None
-    return found if isinstance(found, str) else None
 
 
 def _list_json(models: Sequence[schema.HostedAnswer]) -> bytes:
