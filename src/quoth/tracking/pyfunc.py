@@ -15,7 +15,6 @@ from mlflow.pyfunc import PythonModel
 from quoth.errors import ConfigError, InputError
 from quoth.inputs import wrong_context, wrong_question
 from quoth.reader import Reader
-from quoth.reading import Windower
 from quoth.records import Example
 
 
@@ -66,11 +65,9 @@ class ReaderModel(PythonModel):
             raise _refusal(list(self._unreadable(examples))) from error
 
     def _unreadable(self, examples: list[Example]) -> Iterator[str]:
-        settings = self._reader.settings
-        windower = Windower(self._reader.tokenizer, max_tokens=settings.max_tokens, overlap=settings.overlap)
         for example in examples:
             try:
-                windower.windows(example)
+                self._reader.windower.windows(example)
             except InputError as error:
                 yield str(error)
 
