@@ -35,18 +35,21 @@ def announced(advice: str) -> Iterator[Callable[[int, int], None]]:
         advice: The end of the note: how to read less.
     """
     begun = time.perf_counter()
-    bars: list[Callable[..., None]] | None = None
+    show: Callable[..., None] | None = None
     with ExitStack() as stack:
 
         def progress(done: int, total: int) -> None:
-            nonlocal bars
-            if bars is None:
-                bars = []
+            nonlocal show
+            if show is None:  # the first passages have been read
+                show = _nothing
                 seconds = (time.perf_counter() - begun) / done * (total - done)
                 if seconds >= _LONG_S:
                     note(f"Reading {total:,} passages takes about {seconds:.0f} seconds; {advice}")
-                    bars.append(stack.enter_context(reading_bar(total)))
-            for bar in bars:
-                bar(done, total)
+                    show = stack.enter_context(reading_bar(total))
+            show(done, total)
 
         yield progress
+
+
+def _nothing(done: int, total: int) -> None:
+    """Show no progress."""
