@@ -302,8 +302,9 @@ def test_short_questions_beside_a_very_long_text_are_answered_as_on_an_idle_serv
         long = pool.submit(
             server.call, "POST", "/v1/answer", json.dumps({"question": "Who?", "context": text}), None, 300
         )
-        beside = [timed() for _ in range(200)]
+        beside = sorted(timed() for _ in range(200))
         assert not long.done()
+        print(f"median: idle {idle:.4f}, beside {beside[100]:.4f}; 95th percentile: {beside[190]:.4f} s")  # noqa: T201
         assert sum(seconds <= 10 * idle for seconds in beside) >= 190
         assert long.result()[0] == 200
 

@@ -1,10 +1,12 @@
 """Tables: the function on Arrow batches, and frames of any library."""
 
+import inspect
 import pickle
 import subprocess
 import sys
 import tomllib
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -105,6 +107,14 @@ def test_top_k_gives_a_list_of_answers(reader):
     for row in answered.to_pylist():
         assert len(row["answers"]) == 3
         assert row["answers"][0]["text"] == row["answer"] == row["context"][row["start"] : row["end"]]
+
+
+def test_answer_table_has_the_options_and_defaults_of_the_settings():
+    signature = inspect.signature(answer_table).parameters
+    settings = {each.name: each.default for each in fields(TableSettings) if each.name != "reader"}
+    assert signature.keys() - {"reader", "frame"} == settings.keys()
+    same = settings.keys() - {"question", "questions"}  # None shows which of these two was given
+    assert {name: signature[name].default for name in same} == {name: settings[name] for name in same}
 
 
 def test_questions_for_every_row_give_a_long_or_wide_table(reader):
