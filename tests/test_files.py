@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from quoth.files import is_unfinished, recover_folders, sha256, whole_bytes, whole_file, whole_folder, write_json
+from quoth.files import atomic_bytes, atomic_folder, atomic_text, is_unfinished, recover_folders, sha256, write_json
 
 
 def names(folder):
@@ -14,7 +14,7 @@ def names(folder):
 
 def test_a_file_is_written_atomically(tmp_path):
     file = tmp_path / "a.txt"
-    with whole_file(file) as stream:
+    with atomic_text(file) as stream:
         stream.write("é")
         assert not file.exists()
     assert file.read_bytes() == "é".encode()
@@ -24,7 +24,7 @@ def test_a_file_is_written_atomically(tmp_path):
 def test_a_failed_file_keeps_the_old_one(tmp_path):
     file = tmp_path / "a.bin"
     file.write_bytes(b"old")
-    with pytest.raises(TypeError), whole_bytes(file) as stream:
+    with pytest.raises(TypeError), atomic_bytes(file) as stream:
         stream.writelines([b"new", "no bytes"])
     assert file.read_bytes() == b"old"
     assert names(tmp_path) == ["a.bin"]
@@ -41,7 +41,7 @@ def test_a_json_document_is_not_escaped(tmp_path):
 @pytest.mark.parametrize("flush", [False, True])
 def test_a_folder_is_written_atomically(tmp_path, flush):
     folder = tmp_path / "parents" / "are" / "made"
-    with whole_folder(folder, flush=flush) as part:
+    with atomic_folder(folder, flush=flush) as part:
         (part / "sub").mkdir()
         (part / "sub" / "a").write_text("x")
         assert not folder.exists()
@@ -54,7 +54,7 @@ def test_a_folder_replaces_the_old_one(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "old").touch()
-    with whole_folder(folder) as part:
+    with atomic_folder(folder) as part:
         (part / "new").touch()
         assert names(folder) == ["old"]
     assert names(folder) == ["new"]
@@ -65,7 +65,7 @@ def test_a_failed_folder_keeps_the_old_one(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "old").touch()
-    with pytest.raises(FileNotFoundError), whole_folder(folder) as part:
+    with pytest.raises(FileNotFoundError), atomic_folder(folder) as part:
         (part / "new" / "there is no such folder").touch()
     assert names(folder) == ["old"]
     assert names(tmp_path) == ["folder"]
@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_moved_keeps_the_old_one(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "old").touch()
-    with pytest.raises(FileNotFoundError), whole_folder(folder) as part:
+    with pytest.raises(FileNotFoundError), atomic_folder(folder) as part:
         part.rmdir()
     assert names(folder) == ["old"]
     assert names(tmp_path) == ["folder"]
@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_moved_keeps_the_old_one(tmp_path):
 def test_a_folder_is_written_to_the_target_of_a_link(tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to("target")
-    with whole_folder(tmp_path / "link") as part:
+    with atomic_folder(tmp_path / "link") as part:
         (part / "new").touch()
     assert (tmp_path / "link").is_symlink()
     assert names(tmp_path / "target") == ["new"]
@@ -92,7 +92,7 @@ def test_a_folder_is_written_to_the_target_of_a_link(tmp_path):
 
 def test_a_folder_has_default_permissions(tmp_path):
     (tmp_path / "plain").mkdir()
-    with whole_folder(tmp_path / "whole"):
+    with atomic_folder(tmp_path / "whole"):
         pass
     assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
 

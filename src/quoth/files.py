@@ -15,26 +15,26 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO
 
 __all__ = [
+    "atomic_bytes",
+    "atomic_folder",
+    "atomic_text",
     "is_unfinished",
     "recover_folders",
     "sha256",
     "try_lock",
-    "whole_bytes",
-    "whole_file",
-    "whole_folder",
     "write_json",
 ]
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a UTF-8 text file for an atomic write, as :func:`whole_bytes` does."""
-    with whole_bytes(path) as data, TextIOWrapper(data, encoding="utf-8") as file:
+def atomic_text(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file for an atomic write, as :func:`atomic_bytes` does."""
+    with atomic_bytes(path) as data, TextIOWrapper(data, encoding="utf-8") as file:
         yield file
 
 
 @contextmanager
-def whole_bytes(path: Path) -> Iterator[BinaryIO]:
+def atomic_bytes(path: Path) -> Iterator[BinaryIO]:
     """Write a temporary file and rename it at the end; pipes and devices are written directly.
 
     Raises:
@@ -60,12 +60,12 @@ def whole_bytes(path: Path) -> Iterator[BinaryIO]:
 
 def write_json(path: Path, document: Any) -> None:
     """Write an indented UTF-8 JSON document atomically."""
-    with whole_file(path) as file:
+    with atomic_text(path) as file:
         file.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 @contextmanager
-def whole_folder(path: Path, *, flush: bool = False) -> Iterator[Path]:
+def atomic_folder(path: Path, *, flush: bool = False) -> Iterator[Path]:
     """Write to a temporary folder and rename it at the end; parent folders are created.
 
     An existing folder is replaced. It is renamed until the new one is in place; if the process is killed between the

@@ -69,7 +69,7 @@ def explain(
     from quoth.cli.ask import read_sources
     from quoth.cli.outputs import check_different
     from quoth.errors import ConfigError
-    from quoth.files import whole_file
+    from quoth.files import atomic_text
     from quoth.reader import Reader
 
     if html:
@@ -80,7 +80,7 @@ def explain(
     loaded = Reader.load(reader, engine=engine, precision=precision)
     explanation = loaded.explain(question, [source.text for source in sources], top_k=top_k)
     if html:
-        with whole_file(html) as page:
+        with atomic_text(html) as page:
             page.write(explanation.to_html())
         note(f"Wrote {html}")
     if json:

@@ -19,7 +19,7 @@ from quoth.data.mrqa import split_questions, with_shared_fields
 from quoth.data.rows import Problems, Row, merge_answer_rows, missing, shown, similar_name
 from quoth.data.texts import decode, json_problem, parse_json
 from quoth.errors import DataError
-from quoth.files import whole_bytes
+from quoth.files import atomic_bytes
 from quoth.records import Example
 
 _ROW_KEYS = {"id", "question", "context"}
@@ -181,7 +181,7 @@ def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> No
     text = json.dumps({"data": articles, "version": "v2.0" if version_2 else "1.1"})
     data = text.encode("ascii")
     path = Path(path)
-    with whole_bytes(path) as file:
+    with atomic_bytes(path) as file:
         file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 

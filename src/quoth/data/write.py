@@ -15,7 +15,7 @@ from quoth import display
 from quoth.data.mrqa import NOT_SHARED
 from quoth.data.rows import ACCEPTED, Row
 from quoth.errors import ConfigError
-from quoth.files import whole_bytes
+from quoth.files import atomic_bytes
 from quoth.records import Example
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
@@ -77,7 +77,7 @@ def write_rows(rows: Sequence[Row], path: Path, *, excel_safe: bool = False) -> 
         data = text.encode()
     except UnicodeEncodeError:
         raise ConfigError(f"{path}: CSV and TSV cannot represent a lone surrogate; write JSON lines (.jsonl)") from None
-    with whole_bytes(path) as file:
+    with atomic_bytes(path) as file:
         file.write(gzip.compress(data, mtime=0) if path.suffix.lower() == ".gz" else data)
 
 

@@ -17,7 +17,7 @@ from quoth.evaluation import Comparison, Report, Slice
 from quoth.evaluation.calibration import Calibration, risk_coverage
 from quoth.evaluation.error_analysis import CAUSES, mistake
 from quoth.evaluation.threshold import threshold_curve
-from quoth.files import whole_file
+from quoth.files import atomic_text
 from quoth.records import Example, NullThreshold, Prediction, Span
 
 _EXAMPLES = 20  # maximum number of examples of each cause
@@ -102,7 +102,7 @@ def report_page(parts: ReportParts) -> str:
 def write_report(file: Path, parts: ReportParts) -> str:
     """Write the page atomically, and return it."""
     content = report_page(parts).encode("utf-8", "replace").decode()
-    with whole_file(file) as opened:
+    with atomic_text(file) as opened:
         opened.write(content)
     return content
 

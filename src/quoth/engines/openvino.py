@@ -23,7 +23,7 @@ from quoth.engines.base import usable_cores
 from quoth.engines.network import OUTPUTS, cannot_run, check_network
 from quoth.engines.precisions import OPENVINO, wrong_precision
 from quoth.errors import ReaderError
-from quoth.files import sha256, whole_bytes
+from quoth.files import atomic_bytes, sha256
 from quoth.reading import SpanLogits, WindowBatch
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _keep(compiled: openvino.CompiledModel, blob: Path) -> None:
     """Cache a compiled network. If the cache cannot be written, the network is compiled again the next time."""
     with contextlib.suppress(OSError):
         blob.parent.mkdir(parents=True, exist_ok=True)
-        with whole_bytes(blob) as stream:
+        with atomic_bytes(blob) as stream:
             stream.write(compiled.export_model().getbuffer())
         for old in sorted(blob.parent.glob("*.blob"), key=lambda file: -file.stat().st_mtime)[_KEPT:]:
             old.unlink()

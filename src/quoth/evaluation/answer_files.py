@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from quoth import display
 from quoth.errors import ConfigError, MissingExtraError
-from quoth.files import whole_bytes
+from quoth.files import atomic_bytes
 from quoth.records import Prediction
 from quoth.text import replace_surrogates
 
@@ -91,7 +91,7 @@ def answer_file(path: Path, *, excel_safe: bool = False) -> Iterator[Write]:
 @contextmanager
 def text_file(path: Path) -> Iterator[TextIO]:
     """Open a text file that is written atomically; gzipped if its name ends in ``.gz``."""
-    with whole_bytes(path) as data:
+    with atomic_bytes(path) as data:
         packed = gzip.GzipFile(filename="", mode="wb", fileobj=data, mtime=0) if path.suffix.lower() == ".gz" else data
         with packed, TextIOWrapper(packed, encoding="utf-8", newline="") as file:
             yield file
@@ -139,7 +139,7 @@ def _parquet(path: Path) -> Iterator[Write]:
     kinds = (pa.string(), pa.string(), pa.bool_(), pa.float64(), pa.float64(), pa.float64(), pa.int64(), pa.int64())
     schema = pa.schema(list(zip(COLUMNS, kinds, strict=True)))
     rows: list[dict[str, Any]] = []
-    with whole_bytes(path) as data, parquet.ParquetWriter(data, schema) as writer:
+    with atomic_bytes(path) as data, parquet.ParquetWriter(data, schema) as writer:
 
         def flush() -> None:
             writer.write_table(pa.Table.from_pylist(rows, schema))

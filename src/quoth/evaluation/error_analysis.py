@@ -12,7 +12,7 @@ from typing import Any
 import regex
 
 from quoth.evaluation.metrics import Rules, exact_and_f1
-from quoth.files import whole_file
+from quoth.files import atomic_text
 from quoth.records import Example, Gold, Prediction
 from quoth.text import normalize_answer
 
@@ -51,7 +51,7 @@ def mistake_file(
         of causes so far.
     """
     counts: Counter[str] = Counter()
-    with whole_file(Path(path)) as file:
+    with atomic_text(Path(path)) as file:
 
         def write(example: Example, prediction: Prediction) -> None:
             if found := mistake(example, prediction, rules):

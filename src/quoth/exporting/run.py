@@ -15,7 +15,7 @@ from quoth.errors import ConfigError, ExportError
 from quoth.evaluation import Comparison, Report, compare, evaluate
 from quoth.exporting.graph import PARITY, largest_difference, write_onnx
 from quoth.exporting.quantize import quantize
-from quoth.files import whole_folder
+from quoth.files import atomic_folder
 from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, by_token_budget
 from quoth.records import Example
@@ -98,7 +98,7 @@ def export(
     tokenizer = load_tokenizer(str(folder.path))
     settings = folder.settings(tokenizer.max_tokens)
     engine = TorchEngine.load(folder.path)
-    with whole_folder(out) as part:
+    with atomic_folder(out) as part:
         difference = _write_float(engine, settings, part / "model.onnx")
         (part / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
         gate = _quantize(part / "model.onnx", tokenizer, settings, gate_examples, max_f1_drop) if int8 else None

@@ -27,7 +27,7 @@ from quoth.engines import Engine
 from quoth.engines.precisions import PRECISIONS, wrong_precision
 from quoth.engines.select import cache_folder, open_onnx
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
-from quoth.files import sha256, whole_file, whole_folder, write_json
+from quoth.files import atomic_folder, atomic_text, sha256, write_json
 from quoth.store.card import card
 from quoth.store.hub import hub_folder, is_hub_name
 from quoth.store.layout import CARD, MANIFEST, copy_reader, has_torch_weights, onnx_file, reader_files
@@ -166,7 +166,7 @@ class ReaderFolder:
         }
         write_json(self.path / MANIFEST, manifest)
         if self._card_is_ours():
-            with whole_file(self.path / CARD) as file:
+            with atomic_text(self.path / CARD) as file:
                 file.write(card(manifest))
         return ReaderFolder(self.path, manifest, self.config)
 
@@ -203,7 +203,7 @@ class ReaderFolder:
         if out is None:
             return self.write_manifest(settings, {**known, **facts}, used=used)
         out = check_new_folder(out)
-        with whole_folder(out) as part:
+        with atomic_folder(out) as part:
             copy_reader(self.path, part)
             ReaderFolder(part, self.manifest, self.config).write_manifest(settings, {**known, **facts}, used=used)
         return ReaderFolder.open(out)

@@ -14,7 +14,7 @@ from typing import Any
 
 from quoth.data.provenance import DataSet, Overlap, from_bytes, to_bytes
 from quoth.errors import OverlapWarning, ReaderError
-from quoth.files import whole_bytes
+from quoth.files import atomic_bytes
 from quoth.records import Example
 from quoth.store.layout import SEEN
 
@@ -77,7 +77,7 @@ def write_seen(folder: Path, used: Iterable[Used]) -> None:
     if not sets:
         (folder / SEEN).unlink(missing_ok=True)
         return
-    with whole_bytes(folder / SEEN) as file:
+    with atomic_bytes(folder / SEEN) as file:
         file.write(to_bytes(sets))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from quoth.errors import TrainingError
-from quoth.files import is_unfinished, recover_folders, sha256, whole_folder, write_json
+from quoth.files import atomic_folder, is_unfinished, recover_folders, sha256, write_json
 
 MANIFEST = "manifest.json"
 _LOG = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def write_checkpoint(folder: Path, step: int, files: Iterable[tuple[str, bytes]]
     """
     final = folder / f"{_PREFIX}{step}"
     try:
-        with whole_folder(final, flush=True) as part:
+        with atomic_folder(final, flush=True) as part:
             hashes = {}
             for name, content in files:
                 (part / name).write_bytes(content)

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from quoth.engines.torch import TorchEngine, load_tokenizer
 from quoth.errors import TrainingError
-from quoth.files import whole_bytes
+from quoth.files import atomic_bytes
 from quoth.reading import Tokenizer, Window, WindowBatch
 from quoth.store import find_folder
 from quoth.training.sources import checkpoint_of
@@ -160,7 +160,7 @@ def _read(file: Path, name: str) -> TeacherLogits | None:
 def _write(file: Path, name: str, logits: TeacherLogits) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with whole_bytes(file) as out:
+        with atomic_bytes(file) as out:
             out.write(save({"logits": np.ascontiguousarray(logits)}, {"of": name}))
     except OSError as error:
         raise TrainingError(

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from quoth.engines.torch import quietly
 from quoth.errors import TrainingError
-from quoth.files import whole_file, write_json
+from quoth.files import atomic_text, write_json
 from quoth.store import ReaderFolder, ReaderSettings
 from quoth.store.provenance import Used
 from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
@@ -88,7 +88,7 @@ def write_reader(
     with quietly():
         trainer.model.save_pretrained(out)
         AutoTokenizer.from_pretrained(checkpoint_of(config.base)).save_pretrained(out)
-    with whole_file(out / "tokenizer.json") as file:
+    with atomic_text(out / "tokenizer.json") as file:
         file.write(trainer.data.tokenizer.to_json())
     write_json(out / HISTORY_FILE, trainer.state.log_history)
     manifest = {

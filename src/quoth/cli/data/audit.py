@@ -61,9 +61,9 @@ def audit(
     result = audit_sets(sets, suspected)
     if html:
         from quoth.drawing.audit import audit_page
-        from quoth.files import whole_file
+        from quoth.files import atomic_text
 
-        with whole_file(html) as file:
+        with atomic_text(html) as file:
             file.write(audit_page(result))
         note(f"Page: {html}")
     if out:
@@ -77,9 +77,9 @@ def audit(
 def _write(path: Path, result: Audit) -> None:
     import json
 
-    from quoth.files import whole_file
+    from quoth.files import atomic_text
 
-    with whole_file(path) as file:
+    with atomic_text(path) as file:
         json.dump(result.to_dict(), file, indent=1)
     note(f"Findings: {path}")
 

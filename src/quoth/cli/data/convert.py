@@ -102,9 +102,9 @@ def convert(
 def _write(path: Path, merged: Merged) -> None:
     import json
 
-    from quoth.files import whole_file
+    from quoth.files import atomic_text
 
-    with whole_file(path) as file:
+    with atomic_text(path) as file:
         file.writelines(json.dumps(each.to_dict()) + "\n" for each in merged.disagreements)
 
 

@@ -91,7 +91,7 @@ def repair(
 def _write_log(path: Path, changes: list[dict[str, object]]) -> None:
     import json
 
-    from quoth.files import whole_file
+    from quoth.files import atomic_text
 
-    with whole_file(path) as file:
+    with atomic_text(path) as file:
         file.writelines(json.dumps(change) + "\n" for change in changes)

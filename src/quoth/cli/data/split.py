@@ -87,7 +87,7 @@ def _shares(share: float | None, parts: str | None) -> list[float]:
 
 
 def _write_titles(examples: list[Example], path: Path) -> None:
-    from quoth.files import whole_file
+    from quoth.files import atomic_text
 
-    with whole_file(path) as file:
+    with atomic_text(path) as file:
         file.writelines(f"{title}\n" for title in dict.fromkeys(example.title for example in examples) if title)

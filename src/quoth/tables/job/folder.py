@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 from pyarrow import fs
 
-from quoth.files import is_unfinished, whole_bytes
+from quoth.files import atomic_bytes, is_unfinished
 from quoth.tables.sources.files import refuse_keys, system_of
 
 # The subfolder of all files except shards and merged shards.
@@ -106,7 +106,7 @@ class Folder:
         For an object store, it is written to a local temporary file and uploaded when it is complete.
         """
         if self.path is not None:
-            with whole_bytes(self.path / name) as file:
+            with atomic_bytes(self.path / name) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

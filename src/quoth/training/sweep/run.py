@@ -29,7 +29,7 @@ from quoth.errors import (
     TrainingError,
     TrainingStoppedError,
 )
-from quoth.files import whole_file
+from quoth.files import atomic_text
 from quoth.records import Example
 from quoth.store import ReaderFolder
 from quoth.training.config import TrainConfig
@@ -200,7 +200,7 @@ class _Sweep:
     def _write_table(self) -> tuple[tuple[TrialRow, ...], str]:
         rows = trial_rows(self.study)
         table = markdown(rows)
-        with whole_file(self.out / _TABLE) as file:
+        with atomic_text(self.out / _TABLE) as file:
             file.write(table)
         return rows, table
 
