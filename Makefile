@@ -110,9 +110,9 @@ tests/browser/node_modules: tests/browser/package-lock.json
 test-adapters: $(ADAPTERS)/.made
 	$(ADAPTERS)/bin/python -m pytest tests/adapters
 
-## test-long     the long tests: interrupted training, full data sets, the page in Chromium
+## test-long     the long tests: interrupted training, full data sets, the page in Chromium; property tests with more examples
 test-long: $(FULL)/.made tests/browser/node_modules
-	$(FULL)/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "long$(LEFT_OUT)"
+	QUOTH_EXAMPLES=100 $(FULL)/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "(long or hypothesis)$(LEFT_OUT)"
 	$(MAKE) test-adapters
 
 ## test-all      test-pythons and test-long

@@ -15,9 +15,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 IN_CI = os.environ.get("CI") == "true"
 
-# A slow machine is not an error. In CI, the same examples are drawn each time, so that only changes cause failures, and
-# more of them: elsewhere each run draws others, and the quick tests stay quick.
-settings.register_profile("quoth", deadline=None, derandomize=IN_CI, max_examples=100 if IN_CI else 30)
+# Examples of a property test: few, so that the quick tests stay quick. `make test-long` runs them all again, with more.
+EXAMPLES = int(os.environ.get("QUOTH_EXAMPLES", "20"))
+
+# A slow machine is not an error. In CI, the same examples are drawn each time, so that only changes cause failures.
+settings.register_profile("quoth", deadline=None, derandomize=IN_CI, max_examples=EXAMPLES)
 settings.load_profile("quoth")
 
 

@@ -118,7 +118,7 @@ def test_with_a_token_any_host_name_is_accepted():
         assert server.get("/v1/reader", Host="any.example")[0] == 401
 
 
-@pytest.mark.parametrize("value", ["", " ", "\t"])
+@pytest.mark.parametrize("value", ["", " \t"])
 def test_an_empty_token_is_an_error(value):
     assert "QUOTH_TOKEN: must be a token, but is empty" in refused(QUOTH_TOKEN=value)
 

@@ -14,7 +14,7 @@ from quoth.serve.jobs import Jobs, OwnedJob
 from support.readers import change_weights, changeable_reader
 from support.serving import QUESTION, TEXT, SlowEngine, process, thread, workers_of
 
-pytestmark = pytest.mark.serve
+pytestmark = [pytest.mark.serve, pytest.mark.long]
 
 
 @pytest.fixture
@@ -239,7 +239,6 @@ def progress_beyond(server, id, rows):
     return found["done"]
 
 
-@pytest.mark.long
 def test_a_job_survives_the_kill_of_each_of_its_workers():
     questions = [f"{QUESTION} {number}" for number in range(700)]
     asked = {"questions": questions, "context": TEXT * 40}
@@ -281,7 +280,6 @@ def test_a_job_ends_if_its_reader_is_replaced_by_another(folder):
         assert server.post("/v1/jobs", {**asked, "questions": [QUESTION]}, **token)[2]["reader"]["hash"] == after
 
 
-@pytest.mark.long
 def test_a_job_of_workers_that_are_replaced_goes_on_with_the_same_reader_only(folder):
     asked = {"questions": [QUESTION] * 4_000, "context": TEXT * 20}
     with process("--workers", "2", reader=str(folder)) as server:

@@ -34,7 +34,7 @@ from support.serving import (
     workers_of,
 )
 
-pytestmark = pytest.mark.serve
+pytestmark = [pytest.mark.serve, pytest.mark.long]
 
 ANSWER = {"question": QUESTION, "context": TEXT}
 
@@ -65,7 +65,6 @@ def test_a_request_has_an_id_in_the_response_and_in_the_log_without_texts():
     assert (other["endpoint"], other["status"]) == ("other", "404")
 
 
-@pytest.mark.long
 def test_the_client_behind_a_trusted_proxy_is_logged():
     for flags, client in ((("--trusted-proxies", "127.0.0.1"), "192.0.2.7"), ((), "127.0.0.1")):
         with process("--access-log", "--log-format", "json", *flags) as server:
@@ -76,7 +75,6 @@ def test_the_client_behind_a_trusted_proxy_is_logged():
         assert [line["client"] for line in lines if line.get("request_id") == "mine"] == [client]
 
 
-@pytest.mark.long
 def test_metrics_include_the_process_the_queue_and_answers():
     with process() as server:
         server.post("/v1/answer", {**ANSWER, "null_threshold": -1e9})
@@ -164,7 +162,6 @@ def ended(running):
     return running.returncode
 
 
-@pytest.mark.long
 def test_a_unix_socket():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/quoth.sock"
@@ -182,7 +179,6 @@ def test_a_unix_socket():
         assert not Path(path).exists()
 
 
-@pytest.mark.long
 def test_tls(tmp_path):
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
     made += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
@@ -225,7 +221,6 @@ def gone(processes, seconds=30):
         time.sleep(0.1)
 
 
-@pytest.mark.long
 def test_workers_share_texts_and_are_replaced_and_end_with_their_supervisor(tmp_path):
     with process("--workers", "2", TMPDIR=str(tmp_path)) as server:
         assert memory_of(server.process.pid) < 60_000_000
@@ -253,7 +248,6 @@ def test_workers_share_texts_and_are_replaced_and_end_with_their_supervisor(tmp_
             server.raw()
 
 
-@pytest.mark.long
 def test_texts_are_deleted_at_shutdown(tmp_path):
     with process("--workers", "2", TMPDIR=str(tmp_path)) as server:
         server.post("/v1/texts", {"text": TEXT})
@@ -263,7 +257,6 @@ def test_texts_are_deleted_at_shutdown(tmp_path):
     assert not list(tmp_path.glob("quoth-serve-*"))
 
 
-@pytest.mark.long
 def test_workers_are_replaced_on_sighup_without_losing_requests():
     with process("--workers", "2") as server:
         before = workers_of(server.process.pid)
@@ -275,7 +268,6 @@ def test_workers_are_replaced_on_sighup_without_losing_requests():
         assert set(codes) == {200}
 
 
-@pytest.mark.long
 def test_a_reader_that_workers_cannot_load_is_reported_once():
     words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--reader", "nowhere", "--workers", "2"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
@@ -303,7 +295,6 @@ class Probe:
             self.longest = max(self.longest, time.thread_time() - before)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("path", "document"),
     [

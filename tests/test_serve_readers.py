@@ -11,13 +11,12 @@ import pytest
 from support.readers import change_weights, changeable_reader
 from support.serving import QUESTION, TEXT, TINY, process
 
-pytestmark = pytest.mark.serve
+pytestmark = [pytest.mark.serve, pytest.mark.long]
 
 ANSWER = {"question": QUESTION, "context": TEXT}
 TOKEN = {"Authorization": "Bearer s3cret"}
 
 
-@pytest.mark.long
 def test_a_request_can_select_a_reader_by_name():
     other = TINY.replace("wordpiece", "bpe")
     with process("--also", f"second={other}", "--also", f"third={TINY}") as server:
@@ -103,7 +102,6 @@ def test_reloading_over_http_needs_a_token():
         assert (code, found["error"]["code"]) == (403, "needs_token")
 
 
-@pytest.mark.long
 def test_a_server_reloads_its_reader_on_sighup(folder):
     with process(reader=str(folder)) as server:
         before = server.get("/v1/reader")[2]["hash"]

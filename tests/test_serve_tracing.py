@@ -12,7 +12,7 @@ from support.serving import QUESTION, TEXT, process
 trace_service_pb2 = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
 
-pytestmark = pytest.mark.serve
+pytestmark = [pytest.mark.serve, pytest.mark.long]
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 # Number of texts for each property. On a busy machine, even drawing them takes long.
-few = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=2 * settings.default.max_examples, suppress_health_check=[HealthCheck.too_slow])
 many = settings(max_examples=3 * settings.default.max_examples, suppress_health_check=[HealthCheck.too_slow])
 
 ODD = (
