@@ -21,6 +21,7 @@ LAYERS = (
         "config",
         "deprecated",
         "display",
+        "encodings",
         "errors",
         "files",
         "inputs",

@@ -11,7 +11,6 @@ Source: https://huggingface.co/datasets/rajpurkar/squad (data set card, "Data Fi
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -45,7 +44,6 @@ def read_jsonl(data: bytes, problems: Problems) -> Iterator[Row]:
 def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
     # Split at line feeds only, because text in JSON may contain all other line ends of Unicode.
     for number, line in enumerate(io.BytesIO(data), 1):
-        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         text = decode_line(line.rstrip(b"\r\n"), number, problems)
         if text is None or not text.strip(" \t\r"):
             continue

@@ -7,21 +7,12 @@ import codecs
 import json
 
 from quoth.data.rows import Problems
+from quoth.encodings import unicode_encoding
 from quoth.errors import ConfigError
-
-# UTF-32 first, because its byte order mark begins with that of UTF-16.
-_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-_HEAD, _MIN_BYTES = 4096, 8  # number of bytes from which UTF-16 is inferred, and the minimum number
 
 
 def decode(data: bytes, problems: Problems) -> str | None:
-    """Return the text with its line ends; ``None`` if it is not UTF-8, with an error for each such line."""
-    data = data.removeprefix(codecs.BOM_UTF8)
+    """Return the text of UTF-8 with its line ends; ``None`` if it is not UTF-8, with an error for each such line."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -45,16 +36,17 @@ def decode_line(line: bytes, number: int, problems: Problems) -> str | None:
 
 
 def as_utf8(data: bytes, encoding: str | None, problems: Problems) -> bytes | None:
-    """Convert text to UTF-8; ``None`` if it does not have the given encoding, which is reported.
+    """Convert text to UTF-8 without a byte order mark; ``None`` if it does not have its encoding, which is reported.
 
-    UTF-16 and UTF-32 are recognised by their byte order mark, and UTF-16 also by the zero bytes of Latin letters.
+    Without a given encoding, text that is neither UTF-16 nor UTF-32 is returned as it is: its lines are checked when
+    they are decoded.
 
     Raises:
         ConfigError: If there is no such encoding.
     """
-    name = encoding or _encoding(data)
-    if name is None:
-        return data
+    name = encoding or unicode_encoding(data)
+    if encoding is None and name.startswith("utf-8"):
+        return data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode(name).removeprefix("\ufeff").encode("utf-8", "surrogatepass")
     except LookupError:
@@ -62,18 +54,6 @@ def as_utf8(data: bytes, encoding: str | None, problems: Problems) -> bytes | No
     except UnicodeDecodeError as error:
         problems.add("", f"must be {name}, but byte {error.start + 1} is not: {error.reason}")
         return None
-
-
-def _encoding(data: bytes) -> str | None:
-    for mark, name in _MARKS.items():
-        if data.startswith(mark):
-            return name
-    head = data[:_HEAD]
-    for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
-        zeros, others = head[first::2], head[1 - first :: 2]
-        if len(head) >= _MIN_BYTES and zeros.count(0) > len(zeros) // 3 and others.count(0) <= len(others) // 20:
-            return name
-    return None
 
 
 def parse_json(text: str) -> object:
