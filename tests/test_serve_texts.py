@@ -101,8 +101,8 @@ def test_threads_and_other_connections_share_a_store(tmp_path, store):
 def test_pages_are_part_of_the_handle_and_are_stored():
     plain, paged = Text.of("one\ntwo"), Text.of("one\ntwo", (Span(0, 3), Span(4, 7)))
     assert plain.handle != paged.handle
-    assert plain.page(2) is None
-    assert [paged.page(position) for position in (0, 2, 3, 4, 6)] == [1, 1, 1, 2, 2]
+    assert plain.page_at(2) is None
+    assert [paged.page_at(position) for position in (0, 2, 3, 4, 6)] == [1, 1, 1, 2, 2]
 
 
 def test_a_long_question_of_the_hosted_task_is_truncated_by_tokens():

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -18,11 +18,13 @@ __all__ = [
     "atomic_bytes",
     "atomic_folder",
     "atomic_text",
+    "hash_of_text",
     "is_unfinished",
     "recover_folders",
     "sha256",
     "try_lock",
     "write_json",
+    "write_json_lines",
 ]
 
 
@@ -62,6 +64,12 @@ def write_json(path: Path, document: Any) -> None:
     """Write an indented UTF-8 JSON document atomically."""
     with atomic_text(path) as file:
         file.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as JSON lines atomically, in ASCII, so that lone surrogates need no other encoding."""
+    with atomic_text(path) as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 @contextmanager
@@ -119,6 +127,11 @@ def sha256(content: Path | bytes) -> str:
         return hashlib.sha256(content).hexdigest()
     with content.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_of_text(text: str, facts: object = None) -> str:
+    """Return the SHA-256 of a text, which may have lone surrogates, and of the ``repr`` of facts about it, in hex."""
+    return sha256(text.encode("utf-8", "surrogatepass") + (b"" if facts is None else repr(facts).encode()))
 
 
 def try_lock(file: IO[Any]) -> bool:

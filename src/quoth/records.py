@@ -6,10 +6,12 @@ All are frozen. Spans are code points of one context, half-open like Python slic
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from quoth.display import percent
 from quoth.notebook import Drawn
 
 NEVER: Final = "never"
@@ -48,6 +50,16 @@ class Span:
         """Return start and end in UTF-16 code units, as in JavaScript, Java and .NET."""
         start = _utf16_length(context[: self.start])
         return start, start + _utf16_length(self.of(context))
+
+
+def page_at(pages: Sequence[Span], position: int) -> int | None:
+    """Return the page of a code point, from 1; ``None`` without pages.
+
+    Args:
+        pages: The span of each page in the text, in order.
+        position: The code point. Between two pages, it belongs to the first of them.
+    """
+    return max(1, bisect_right(pages, position, key=lambda page: page.start)) if pages else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +295,7 @@ class Prediction(Drawn):
     def __str__(self) -> str:
         """Return the best answer with its probability and span, or the reason why there is none."""
         if best := self.best:
-            return f"{best.text} ({best.probability:.1%}, code points {best.span.start} to {best.span.end})"
+            return f"{best.text} ({percent(best.probability)}, code points {best.span.start} to {best.span.end})"
         return f"no answer: {self.reason}"
 
 

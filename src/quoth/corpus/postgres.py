@@ -16,12 +16,12 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from quoth.corpus.postgres_batch import PUT, Batch
-from quoth.corpus.records import Entry, Hit, Known, page_of
+from quoth.corpus.records import Entry, Hit, Known
 from quoth.corpus.rows import READ, document_of, document_row, pages_of, passage_rows
 from quoth.documents import Document
 from quoth.errors import CorpusError, MissingExtraError
 from quoth.reading.queries import query_words, trigrams_of
-from quoth.records import Span
+from quoth.records import Span, page_at
 
 try:
     import psycopg
@@ -260,7 +260,7 @@ class PostgresStore:
         query = " | ".join(_quoted(word) for word, _ in weights)
         rows = self._run(_BEST.format(score=score), (*values, query, k)).fetchall()
         return [
-            Hit(name, key, title, Span(start, stop), text, score, page_of(pages_of(pages), start))
+            Hit(name, key, title, Span(start, stop), text, score, page_at(pages_of(pages), start))
             for _, score, name, key, title, start, stop, text, pages in rows
         ]
 

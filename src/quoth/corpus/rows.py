@@ -7,7 +7,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from quoth.corpus.passages import passages_of
 from quoth.documents import EXTRACTION_VERSION, Box, Document
@@ -37,9 +37,9 @@ def passage_rows(document: Document) -> list[PassageRow]:
     return [PassageRow(span, span.of(document.text)) for span in passages_of(document.text)]
 
 
-def pages_of(stored: str) -> list[list[int]]:
-    """Return the start and end of each page from the column ``pages``."""
-    return cast("list[list[int]]", json.loads(stored))
+def pages_of(stored: str) -> tuple[Span, ...]:
+    """Return the span of each page from the column ``pages``."""
+    return tuple(Span(start, end) for start, end in json.loads(stored))
 
 
 def document_row(key: str, stamp: str, document: Document, passages: int) -> tuple[Any, ...]:
@@ -73,7 +73,7 @@ def document_of(row: Sequence[Any]) -> Document:
     found = json.loads(zlib.decompress(boxes)) if boxes else []
     return Document(
         text,
-        tuple(Span(start, end) for start, end in json.loads(pages)),
+        pages_of(pages),
         name,
         title,
         tuple(Box(Span(box[0], box[1]), *box[2:]) for box in found),

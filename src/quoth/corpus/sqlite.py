@@ -14,11 +14,11 @@ from typing import Any
 
 from quoth.corpus.backend import SearchEngine, SearchIndex
 from quoth.corpus.fts5 import Fts5Index
-from quoth.corpus.records import Entry, Hit, Known, page_of
+from quoth.corpus.records import Entry, Hit, Known
 from quoth.corpus.rows import COLUMNS, READ, document_of, document_row, pages_of, passage_rows
 from quoth.documents import Document
 from quoth.errors import CorpusError
-from quoth.records import Span
+from quoth.records import Span, page_at
 
 FORMAT = 2
 _APPLICATION = 0x51544331  # "QTC1"
@@ -288,4 +288,4 @@ class SqliteStore:
         if row is None:
             return None
         name, key, title, start, stop, text, pages = row
-        return Hit(name, key, title, Span(start, stop), text, score, page_of(pages_of(pages), start))
+        return Hit(name, key, title, Span(start, stop), text, score, page_at(pages_of(pages), start))

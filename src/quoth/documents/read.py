@@ -7,8 +7,6 @@ which determines the format; no file is opened by name.
 
 from __future__ import annotations
 
-import codecs
-import hashlib
 import re
 from base64 import b64decode
 from pathlib import PurePosixPath
@@ -16,20 +14,14 @@ from pathlib import PurePosixPath
 from quoth.documents.picture import MAX_WIDTH
 from quoth.documents.pool import Pool, shared_pool
 from quoth.documents.records import Box, Document, DocumentLimits
+from quoth.encodings import unicode_encoding
 from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
+from quoth.files import sha256
 from quoth.records import Span
 
 _PLAIN = {".txt": "text", ".text": "text", ".md": "Markdown", ".markdown": "Markdown"}
 PARSED = {".html": "html", ".htm": "html", ".xhtml": "html", ".docx": "docx", ".pdf": "pdf", ".epub": "epub"}
 KINDS = (".txt", ".md", ".html", ".docx", ".pdf", ".epub")
-# Byte order marks. Those of UTF-32 come first, because they begin with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*?)[ \t#]*$|^(\S.*)\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
 
 
@@ -103,7 +95,7 @@ def _plain(data: bytes, name: str) -> Document:
     text = decode(data).replace("\r\n", "\n").replace("\r", "\n")
     heading = _HEADING.search(text)
     title = (heading.group(1) or heading.group(2)).strip() if heading else title_of_name(name)
-    return Document(text, name=name, title=title, file_hash=hashlib.sha256(data).hexdigest())
+    return Document(text, name=name, title=title, file_hash=sha256(data))
 
 
 def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
@@ -117,7 +109,7 @@ def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
         title=str(answer["title"]) or title_of_name(name),
         boxes=tuple(Box(Span(box[0], box[1]), *box[2:]) for box in answer["boxes"]),  # type: ignore[attr-defined]
         page_sizes=tuple((width, height) for width, height in answer["sizes"]),  # type: ignore[attr-defined]
-        file_hash=hashlib.sha256(data).hexdigest(),
+        file_hash=sha256(data),
         notes=(f"without text (scanned?): page {listed}",) if blank else (),
     )
 
@@ -140,7 +132,7 @@ def decode_any(data: bytes) -> str:
     Raises:
         DocumentError: If it has another encoding; the message has the line number.
     """
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _unmarked(data)
+    encoding = unicode_encoding(data)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -149,12 +141,3 @@ def decode_any(data: bytes) -> str:
         raise DocumentError(
             f"line {line} must be {shown}, but contains the byte 0x{data[error.start]:02x}; save the file as UTF-8"
         ) from None
-
-
-def _unmarked(data: bytes) -> str:
-    """Return UTF-16 if almost every second byte of the start is NUL, as in English text; else UTF-8."""
-    if len(data) % 2 == 0 and data.count(0, 0, 4_096) * 3 > len(data[:4_096]):
-        odd, even = data[1:4_096:2].count(0), data[:4_096:2].count(0)
-        if min(odd, even) * 20 < max(odd, even):
-            return "utf-16-le" if odd > even else "utf-16-be"
-    return "utf-8"

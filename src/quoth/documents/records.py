@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from quoth.records import Span
+from quoth.files import hash_of_text
+from quoth.records import Span, page_at
 
 # Must be increased when a change of the parsers makes the same file give a different text.
 EXTRACTION_VERSION = 3
@@ -62,7 +62,7 @@ class Document:
     """The text of a file.
 
     Attributes:
-        text: The text; lines end with a line feed. Never empty.
+        text: The text; lines end with a line feed. Never empty if it was read from a file.
         pages: The span of each page in the text, in order; empty if the format has no pages.
         name: Its path or name, as given.
         title: Its title, or else its file name with spaces instead of ``_`` and ``-``.
@@ -84,15 +84,11 @@ class Document:
     @cached_property
     def text_hash(self) -> str:
         """SHA-256 of the text, its pages, and the version of the extraction."""
-        content = hashlib.sha256(self.text.encode("utf-8", "surrogatepass"))
-        content.update(repr([EXTRACTION_VERSION, *((page.start, page.end) for page in self.pages)]).encode())
-        return content.hexdigest()
+        return hash_of_text(self.text, [EXTRACTION_VERSION, *((page.start, page.end) for page in self.pages)])
 
     def page_at(self, position: int) -> int | None:
         """Return the page of a code point, from 1; ``None`` if the document has no pages."""
-        if not self.pages:
-            return None
-        return max(1, bisect_right(self.pages, position, key=lambda page: page.start))
+        return page_at(self.pages, position)
 
     def boxes_of(self, span: Span) -> tuple[Box, ...]:
         """Return the rectangles that cover a span: one for each line on each page."""

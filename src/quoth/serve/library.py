@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TypeVar
 
 from quoth.corpus import Corpus, Entry, Hit
 from quoth.documents import Document, DocumentLimits
+from quoth.files import hash_of_text
 from quoth.serve.errors import ApiError
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ _DIGITS = 32
 
 def id_of(key: str) -> str:
     """Return the id of a document over HTTP: a hash of its key, which may be a path of this machine."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+    return hash_of_text(key)[:_DIGITS]
 
 
 class Library:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from bisect import bisect_right
 from dataclasses import dataclass
 
-from quoth.records import Span
+from quoth.files import hash_of_text
+from quoth.records import Span, page_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +25,10 @@ class Text:
     @classmethod
     def of(cls, text: str, pages: tuple[Span, ...] | None = None) -> Text:
         """Create a text with its handle."""
-        content = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-        if pages is not None:
-            content.update(repr([(page.start, page.end) for page in pages]).encode())
-        return cls(content.hexdigest(), text, pages)
+        return cls(
+            hash_of_text(text, None if pages is None else [(page.start, page.end) for page in pages]), text, pages
+        )
 
-    def page(self, position: int) -> int | None:
-        """Return the page of a code point, from 1."""
-        if not self.pages:
-            return None
-        return max(1, bisect_right(self.pages, position, key=lambda page: page.start))
+    def page_at(self, position: int) -> int | None:
+        """Return the page of a code point, from 1; ``None`` without pages."""
+        return page_at(self.pages or (), position)

@@ -51,6 +51,7 @@ def audit(
     from quoth.data import read_examples
     from quoth.data.audit import audit as audit_sets
     from quoth.errors import ConfigError
+    from quoth.files import atomic_text, write_json
 
     if reader and folds:
         raise ConfigError("--reader and --folds cannot be used together: --folds trains its own readers")
@@ -61,27 +62,17 @@ def audit(
     result = audit_sets(sets, suspected)
     if html:
         from quoth.drawing.audit import audit_page
-        from quoth.files import atomic_text
 
         with atomic_text(html) as file:
             file.write(audit_page(result))
         note(f"Page: {html}")
     if out:
-        _write(out, result)
+        write_json(out, result.to_dict())
+        note(f"Findings: {out}")
     if json:
         print_json(result.to_dict())
     else:
         _print(result)
-
-
-def _write(path: Path, result: Audit) -> None:
-    import json
-
-    from quoth.files import atomic_text
-
-    with atomic_text(path) as file:
-        json.dump(result.to_dict(), file, indent=1)
-    note(f"Findings: {path}")
 
 
 def _print(result: Audit) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quoth.data.exchange import Merged
+    from quoth.data.exchange.tasks import Task
 
 _FORMATS = "squad, flat, label-studio, doccano, argilla, haystack, simpletransformers, datasets"
 _SHOWN = 10
@@ -57,25 +58,20 @@ def convert(
     """
     from quoth.cli.outputs import check_different
     from quoth.data.check import check
-    from quoth.data.exchange import merge, read_tasks, write_format
+    from quoth.data.exchange import merge, write_format
     from quoth.data.exchange.annotators import join_files
     from quoth.data.rows import Problems
     from quoth.data.write import row_of
     from quoth.errors import ConfigError, DataError
     from quoth.evaluation.metrics import exact_and_f1, rules_for_texts
+    from quoth.files import write_json_lines
 
     if annotators not in ("golds", "conflict"):
         raise ConfigError(f"--annotators must be golds or conflict, but is {annotators!r}")
-    check_different({**{f"FILE {n}": file for n, file in enumerate(files, 1)}, "--out": out, "-d": disagreements})
+    names = {f"FILE {number}": file for number, file in enumerate(files, 1)}
+    check_different({**names, "--out": out, "--disagreements": disagreements})
     target = target or ("squad" if ".json" in out.suffixes else "flat" if out.suffix else "datasets")
-    tasks = []
-    for file in files:
-        problems = Problems(file)
-        tasks.append(read_tasks(file, problems, source, sep=sep, encoding=encoding))
-        for line in problems.lines("warning"):
-            note(f"warning: {visible(line)}")
-        if problems.errors:
-            raise DataError(file, problems.sentences(), problems.lines())
+    tasks = [_read(file, source, sep, encoding) for file in files]
     problems = Problems(files[0])
     joined = join_files(tasks, [Path(file).name for file in files], problems)
 
@@ -90,22 +86,33 @@ def convert(
     if problems.errors:
         raise DataError(files[0], problems.sentences(), problems.lines())
     write_format(merged.examples, out, target, excel_safe=excel_safe)
+    differing = [each.to_dict() for each in merged.disagreements]
     if disagreements:
-        _write(disagreements, merged)
+        write_json_lines(disagreements, differing)
     if json:
         document = {"questions": len(merged.examples), "agreement": merged.agreement.to_dict()}
-        print_json({**document, "disagreements": [each.to_dict() for each in merged.disagreements]})
+        print_json({**document, "disagreements": differing})
     else:
         _print(out, merged)
 
 
-def _write(path: Path, merged: Merged) -> None:
-    import json
+def _read(file: str, source: str | None, sep: str | None, encoding: str | None) -> list[Task]:
+    """Read one export, and print its warnings.
 
-    from quoth.files import atomic_text
+    Raises:
+        DataError: If it has errors.
+    """
+    from quoth.data.exchange import read_tasks
+    from quoth.data.rows import Problems
+    from quoth.errors import DataError
 
-    with atomic_text(path) as file:
-        file.writelines(json.dumps(each.to_dict()) + "\n" for each in merged.disagreements)
+    problems = Problems(file)
+    tasks = read_tasks(file, problems, source, sep=sep, encoding=encoding)
+    for line in problems.lines("warning"):
+        note(f"warning: {visible(line)}")
+    if problems.errors:
+        raise DataError(file, problems.sentences(), problems.lines())
+    return tasks
 
 
 def _print(out: Path, merged: Merged) -> None:

@@ -50,6 +50,7 @@ def repair(
     from quoth.data.rows import Problems
     from quoth.data.write import suffix_of, write_rows
     from quoth.errors import DataError
+    from quoth.files import write_json_lines
 
     check_different({"FILE": file, "--out": out, "--log": log})
     suffix_of(out)
@@ -74,7 +75,7 @@ def repair(
         raise DataError(file, [f"{file}: must have at least one question without problems for --drop, but has none"])
     write_rows(repaired.rows, out, excel_safe=excel_safe)
     if log:
-        _write_log(log, [change.to_dict() for change in repaired.changes])
+        write_json_lines(log, (change.to_dict() for change in repaired.changes))
     rules_used = Counter(change.rule for change in repaired.changes)
     for rule, number in rules_used.items():
         typer.echo(f"{rule}: {count(number, 'change')}")
@@ -86,12 +87,3 @@ def repair(
     typer.echo(f"{out}: {count(len(repaired.rows), 'question')}, {count(remaining, 'problem')} left")
     if remaining:
         raise typer.Exit(1)
-
-
-def _write_log(path: Path, changes: list[dict[str, object]]) -> None:
-    import json
-
-    from quoth.files import atomic_text
-
-    with atomic_text(path) as file:
-        file.writelines(json.dumps(change) + "\n" for change in changes)

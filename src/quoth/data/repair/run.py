@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from quoth.data.flat import TRUTHS
 from quoth.data.repair.places import places_of, whole_words
 from quoth.data.repair.rules import RULES, Change
 from quoth.data.rows import Problems, Row, numbered_answers, other_names, similar_name, to_integer
+from quoth.files import hash_of_text
 
 # Texts that people write if there is no answer.
 _NO_ANSWER = frozenset(
@@ -297,7 +297,7 @@ def _with_ids(rows: list[Row], changes: list[Change]) -> Iterator[Row]:
         after = _id(row.fields)
         if not after:
             texts = json.dumps([row.fields.get("question"), row.fields.get("context")], default=repr)
-            after = "q" + hashlib.sha256(texts.encode()).hexdigest()[:12]
+            after = "q" + hash_of_text(texts)[:12]
             after = free(after) if after in taken else after
         elif after in given:
             after = free(after)

@@ -1,36 +1,12 @@
-"""The claimed quotes of a request, and the texts in which they are searched."""
+"""The claimed quotes of a request."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from quoth.errors import InputError
-from quoth.records import Span
 from quoth.serve.errors import ApiError, too_large
-from quoth.serve.texts import Text
 from quoth.verification import Claim, claim_of, read_claims
-
-
-@dataclass(frozen=True, slots=True)
-class NamedText:
-    """A text of a request as a source of quotes."""
-
-    name: str
-    stored: Text
-
-    @property
-    def text(self) -> str:
-        """The whole text."""
-        return self.stored.text
-
-    def page_at(self, position: int) -> int | None:
-        """Return the page of a code point, from 1."""
-        return self.stored.page(position)
-
-    def boxes_of(self, span: Span) -> tuple[()]:
-        """Return no boxes: texts of requests have none."""
-        return ()
 
 
 def claims_of(quotes: str | list[Any], most: int) -> list[Claim]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from quoth import __version__
+from quoth.documents import Document
 from quoth.errors import InputError
 from quoth.reading import DecodeSettings, Explanation
 from quoth.records import Prediction, Span
 from quoth.serve.errors import ApiError, too_large
 from quoth.serve.http import schema
 from quoth.serve.http.hosted import HostedTask
-from quoth.serve.http.quotes import NamedText, claims_of
+from quoth.serve.http.quotes import claims_of
 from quoth.serve.http.readers import QueuedReader, Readers
 from quoth.serve.http.sources import Sources, text_not_found
 from quoth.serve.http.wire import explained, result, rows_json, to_json
@@ -158,10 +159,10 @@ class Service:
     async def verify(self, asked: schema.VerifyRequest) -> bytes:
         """Check claimed quotes against texts."""
 
-        def sources() -> list[NamedText]:
+        def sources() -> list[Document]:
             texts = self.sources.texts_of(asked, "body")
             names = asked.names or [f"text {number}" for number in range(1, len(texts) + 1)]
-            return [NamedText(name, text) for name, text in zip(names, texts, strict=True)]
+            return [Document(text.text, text.pages or (), name) for name, text in zip(names, texts, strict=True)]
 
         return await self.verdicts(asked.quotes, sources)
 

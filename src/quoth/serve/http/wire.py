@@ -69,7 +69,7 @@ def _quote(answer: Answer, text: Text) -> schema.Quote:
         utf16=schema.Place(start=document["start_utf16"], end=document["end_utf16"]),
         window=answer.window_index,
         context=answer.context_index,
-        page=text.page(answer.span.start),
+        page=text.page_at(answer.span.start),
     )
 
 
