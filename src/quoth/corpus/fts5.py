@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from quoth.reading.queries import UNSPACED, trigrams_query, words_query
+from quoth.reading.queries import trigrams_query, words_query
+from quoth.text import unspaced
 
 _SCHEMA = (
     "CREATE VIRTUAL TABLE words USING fts5(text, title, content='passages', content_rowid='id', "
@@ -61,4 +62,4 @@ class Fts5Index:
 
 
 def _is_unspaced(row: tuple[int, str, str]) -> bool:
-    return bool(UNSPACED.search(row[1]) or UNSPACED.search(row[2]))
+    return unspaced(row[1]) or unspaced(row[2])

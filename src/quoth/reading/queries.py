@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import regex
 
+from quoth.text import UNSPACED, unspaced
+
 # Words that do not help to find an answer.
 STOP_WORDS = frozenset(
     regex.findall(
@@ -16,10 +18,8 @@ STOP_WORDS = frozenset(
         "will with would you your",
     )
 )
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-_WORD = regex.compile(rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+", regex.V1)
-_RUN = regex.compile(rf"[{_UNSPACED}\p{{M}}\p{{N}}]{{3,}}")
-UNSPACED = regex.compile(f"[{_UNSPACED}]")
+_WORD = regex.compile(rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]+", regex.V1)
+_RUN = regex.compile(rf"[{UNSPACED}\p{{M}}\p{{N}}]{{3,}}")
 # Of ASCII, all but letters and digits becomes a blank: five times as fast as the pattern.
 _BLANKS = {code: " " for code in range(128) if not chr(code).isalnum()}
 
@@ -39,7 +39,7 @@ def trigrams_of(text: str) -> list[str]:
     """Return all trigrams of a text in scripts without spaces, without repetitions."""
     if text.isascii():
         return []
-    runs = [run for run in _RUN.findall(text) if UNSPACED.search(run)]
+    runs = [run for run in _RUN.findall(text) if unspaced(run)]
     return list(dict.fromkeys(run[index : index + 3] for run in runs for index in range(len(run) - 2)))
 
 

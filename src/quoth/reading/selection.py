@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 
-from quoth.reading.queries import UNSPACED, trigrams_query, words_query
+from quoth.reading.queries import trigrams_query, words_query
 from quoth.reading.windows import Window
+from quoth.text import unspaced
 
 
 def best_windows(windows: Sequence[Window], most: int) -> list[Window]:
@@ -28,7 +29,7 @@ def best_windows(windows: Sequence[Window], most: int) -> list[Window]:
     with closing(sqlite3.connect(":memory:")) as base:
         for tokenize, query, may_match in (
             ("porter unicode61", words_query(windows[0].example.question), lambda text: True),
-            ("trigram", trigrams_query(windows[0].example.question), UNSPACED.search),
+            ("trigram", trigrams_query(windows[0].example.question), unspaced),
         ):
             if not query:
                 continue

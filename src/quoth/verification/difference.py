@@ -11,16 +11,16 @@ from typing import Literal
 import regex
 
 from quoth.records import Span
+from quoth.text import UNSPACED
 from quoth.verification.fold import FORMS, fold_text
 from quoth.verification.records import Change
 
 # Words (also those hyphenated at a line end), numbers with their separators, and single other characters. In scripts
 # without spaces, each character is a token.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}\p{{Cf}}]--[{_UNSPACED}]]"
+_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}\p{{Cf}}]--[{UNSPACED}]]"
 _TOKEN = regex.compile(
     rf"\p{{N}}+(?:[.,:/]\p{{N}}+)*(?!{_LETTER})|{_LETTER}+(?:(?:['’]|[-‐‑\u00ad]\s*\n\s*){_LETTER}+)*"
-    rf"|[{_UNSPACED}]\p{{M}}*|\S",
+    rf"|[{UNSPACED}]\p{{M}}*|\S",
     regex.V1,
 )
 _Side = Literal["same", "added", "missing"]
