@@ -142,8 +142,8 @@ def read_dev(name: str, corpus: Corpus, examples: Sequence[Example]) -> list[Rea
     places = find_contexts(corpus, (context for example in examples for context in example.contexts))
     found = corpus.read_all(reader, examples, reader.decode_settings(), search=max(DEPTHS))
     return [
-        Read(example.id, answers, windows, first_gold(hits, gold_spans(example, places)))
-        for example, (_, answers, windows, hits) in zip(examples, found, strict=True)
+        Read(searched.id, answers, windows, first_gold(searched.hits, gold_spans(searched.asked, places)))
+        for searched, answers, windows in found
     ]
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, takewhile
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 from quoth.engines import Engine
 from quoth.errors import InputError, QuothError, TokenizerError
@@ -48,6 +48,8 @@ BATCH_TOKENS = 4096
 # more, because a program that exits waits for them.
 _QUEUED = 8
 
+# A kind of example; results are yielded with the example itself, so that it may hold more than the question.
+E = TypeVar("E", bound=Example)
 # An example, or the error of one that cannot be read.
 Given = Example | QuothError
 
@@ -99,11 +101,11 @@ class Stream(Generic[T]):
 
     def read(
         self,
-        examples: Iterable[Given],
+        examples: Iterable[E | QuothError],
         *,
         live: bool = False,
         on_error: Callable[[QuothError], None] | None = None,
-    ) -> Iterator[tuple[Example, list[T]]]:
+    ) -> Iterator[tuple[E, list[T]]]:
         """Yield each example with the reduced logits of its windows, in the order of the examples.
 
         If the input raises, the results of earlier examples are yielded first. To stop early, close or drop the
@@ -124,7 +126,7 @@ class Stream(Generic[T]):
         try:
             for item in found:
                 if not isinstance(item, QuothError):
-                    yield item
+                    yield cast("tuple[E, list[T]]", item)
                 elif on_error is None:
                     raise item
                 else:
@@ -266,12 +268,10 @@ def _ahead(
             results are yielded first, and then ``None``.
         is_much: Returns True if enough items are queued.
     """
-    taken: deque[Item] = deque()
-    futures: deque[Future[R]] = deque()
+    queued: deque[tuple[Item, Future[R]]] = deque()
 
     def first() -> R:
-        taken.popleft()
-        return futures.popleft().result()
+        return queued.popleft()[1].result()
 
     each = iter(items)
     while True:
@@ -280,17 +280,16 @@ def _ahead(
         except StopIteration:
             break
         except Exception:
-            while futures:
+            while queued:
                 yield first()
             raise
         if item is None:
-            while futures:
+            while queued:
                 yield first()
             yield None
             continue
-        taken.append(item)
-        futures.append(pool.submit(work, item))
-        while is_much(taken):
+        queued.append((item, pool.submit(work, item)))
+        while is_much([item for item, _ in queued]):
             yield first()
-    while futures:
+    while queued:
         yield first()

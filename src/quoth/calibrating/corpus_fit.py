@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from quoth.calibrating.fit import ENOUGH
 from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
 from quoth.corpus.choice import PassageAnswer, distinct, passage_answers, reader_odds
 from quoth.corpus.corpus import PASSAGES, Corpus, corpus_settings
+from quoth.corpus.records import Hit, Searched
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
 from quoth.evaluation.metrics import exact_and_f1, rules_for_texts
@@ -128,9 +129,8 @@ def read_for_fit(
 ) -> Iterator[Reading]:
     """Search and read the passages of each answerable question, for :func:`fit_readings`."""
     decode = reader.decode_settings()
-    waiting: list[tuple[Example, list[Hit], set[int], set[int]]] = []
 
-    def found() -> Iterator[Example]:
+    def found() -> Iterator[_TwoSearches]:
         for example in examples:
             if not example.golds:
                 continue
@@ -139,19 +139,33 @@ def read_for_fit(
             bare = [place for place, hit in enumerate(hits) if not any(gold in hit.text for gold in golds)][:passages]
             wanted = sorted({*range(min(passages, len(hits))), *bare})
             with_, without = set(range(min(passages, len(hits)))), set(bare)
-            waiting.append((example, [hits[place] for place in wanted], _index(wanted, with_), _index(wanted, without)))
-            yield Example(example.id, example.question, [hits[place].text for place in wanted])
+            kinds = _index(wanted, with_), _index(wanted, without)
+            yield _TwoSearches(example, [hits[place] for place in wanted], kinds)
 
     stream = Stream(reader.windower, reader.engine, partial(search_batch, settings=decode))
-    for asked, windows in stream.read(found()):
-        example, hits, with_, without = waiting.pop(0)
-        scores = [hit.score for hit in hits]
-        kinds = []
-        for kind in (with_, without):
+    for searched, windows in stream.read(found()):
+        answers = []
+        for kind in searched.kinds:
             items = [item for item in windows if item.window.context_index in kind]
-            inside = [score if place in kind else 0.0 for place, score in enumerate(scores)]
-            kinds.append(passage_answers(asked, items, inside, decode))
-        yield Reading(cluster(example), tuple(gold.text for gold in example.golds or ()), *kinds)
+            scores = [hit.score if place in kind else 0.0 for place, hit in enumerate(searched.hits)]
+            answers.append(passage_answers(searched, items, scores, decode))
+        golds = tuple(gold.text for gold in searched.asked.golds or ())
+        yield Reading(cluster(searched.asked), golds, *answers)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class _TwoSearches(Searched):
+    """A question with the passages of two searches: in all passages, and in those without a gold text.
+
+    Attributes:
+        kinds: For each search, the indices of its passages among the contexts.
+    """
+
+    kinds: tuple[set[int], set[int]]
+
+    def __init__(self, asked: Example, hits: Sequence[Hit], kinds: tuple[set[int], set[int]]) -> None:
+        Searched.__init__(self, asked, hits, hits)
+        object.__setattr__(self, "kinds", kinds)
 
 
 def _index(wanted: Sequence[int], chosen: set[int]) -> set[int]:
@@ -180,58 +194,100 @@ def fit_readings(
     first = CorpusSettings(search_weight, null_weight, scale)
     best = [_ranked(reading.found, first, reading.golds) for reading in readings]
     least = right_f1 / 100
-    right = np.array([exact or (least < 1 and f1 >= least) for exact, f1, _, _ in best], dtype=np.float64)
-    shares = np.stack([share for _, _, _, share in best])
+    right = np.array([each.exact or (least < 1 and each.f1 >= least) for each in best], dtype=np.float64)
+    shares = np.stack([each.log_shares for each in best])
     before = [_ranked(reading.found, old, reading.golds) for reading in readings]
-    was = np.array([share[_nearest(1.0)] for _, _, _, share in before])
+    was = np.array([each.log_shares[_nearest(1.0)] for each in before])
     reader = np.log([reader_odds(distinct(reading.found, first)[0][0]) for reading in readings])
     probability, weight = _fit_with_reader(shares, right, articles, right_given_answerable(was, old.odds_scale), reader)
     first = replace(first, reader_weight=weight)
     best = [_ranked(reading.found, first, reading.golds) for reading in readings]
-    none = [(_ranked(reading.without, first, ()), place) for place, reading in enumerate(readings) if reading.without]
-    index = probability.index
-    given = right_given_answerable(
-        np.array([share[index] for _, _, _, share in [*best, *(each for each, _ in none)]]), probability.odds_scale
-    )
-    odds = np.array([odd for _, _, odd, _ in [*best, *(each for each, _ in none)]])
-    f1 = [score for _, score, _, _ in best] + [0.0] * len(none)
-    answerable = np.arange(len(odds)) < len(best)
     settings = replace(first, temperature=scale * probability.temperature, odds_scale=probability.odds_scale)
     threshold, null = None, None
+    none = [(_ranked(reading.without, first, ()), place) for place, reading in enumerate(readings) if reading.without]
     if none:
-        threshold = fit_threshold(odds, f1, answerable)
-        bias = 0.0 if threshold.threshold == NEVER else threshold.threshold
-        weights = np.where(answerable, 0.5 / len(best), 0.5 / len(none))
-        groups = np.concatenate([articles, articles[[place for _, place in none]]])
-        null, _ = fit_null(given, odds - bias, answerable, weights, groups)
+        threshold, null = _fit_no_answer(best, none, articles, probability)
         settings = replace(
-            settings, null_bias=bias, null_temperature=null.temperature, null_threshold=threshold.threshold
+            settings,
+            null_bias=_bias(threshold),
+            null_temperature=null.temperature,
+            null_threshold=threshold.threshold,
         )
-    was_right = np.array([exact for exact, _, _, _ in before], dtype=np.float64)
     few = f"fitted on {len(best)} questions: with fewer than about {ENOUGH}, results vary strongly between samples"
     warnings = (
         *([few] if len(best) < ENOUGH else []),
         *probability.at_the_ends(),
         *(null.at_the_ends() if null else ()),
     )
-    now_right = np.mean([exact for exact, _, _, _ in best])
     return CorpusFit(
-        settings, 100 * float(now_right), 100 * float(was_right.mean()), probability, threshold, null,
-        len(best), passages, tuple(warnings),
-    )  # fmt: skip
+        settings=settings,
+        exact=100 * float(np.mean([each.exact for each in best])),
+        exact_before=100 * float(np.mean([each.exact for each in before])),
+        probability=probability,
+        threshold=threshold,
+        null=null,
+        questions=len(best),
+        passages=passages,
+        warnings=warnings,
+    )
 
 
-def _ranked(
-    found: Sequence[PassageAnswer], settings: CorpusSettings, golds: Sequence[str]
-) -> tuple[bool, float, float, Floats]:
-    """Return whether the best answer is exact, its F1, its null odds, and its log share at all temperatures."""
+def _fit_no_answer(
+    best: Sequence[_Ranked],
+    none: Sequence[tuple[_Ranked, int]],
+    articles: NDArray[np.int_],
+    probability: ProbabilityFit,
+) -> tuple[ThresholdFit, NullFit]:
+    """Fit the null threshold and the probability that no passage answers.
+
+    Args:
+        best: For each question, the best answer from the passages of the search.
+        none: The best answers from passages without a gold text, each with the index of its question.
+        articles: For each question, the index of its article.
+        probability: The fit of the probability that an answer is right.
+    """
+    every = [*best, *(each for each, _ in none)]
+    shares = np.array([each.log_shares[probability.index] for each in every])
+    odds = np.array([each.null_odds for each in every])
+    f1 = [each.f1 for each in best] + [0.0] * len(none)
+    answerable = np.arange(len(odds)) < len(best)
+    threshold = fit_threshold(odds, f1, answerable)
+    weights = np.where(answerable, 0.5 / len(best), 0.5 / len(none))
+    groups = np.concatenate([articles, articles[[place for _, place in none]]])
+    given = right_given_answerable(shares, probability.odds_scale)
+    null, _ = fit_null(given, odds - _bias(threshold), answerable, weights, groups)
+    return threshold, null
+
+
+def _bias(threshold: ThresholdFit) -> float:
+    return 0.0 if threshold.threshold == NEVER else threshold.threshold
+
+
+class _Ranked(NamedTuple):
+    """The best answer to a question.
+
+    Attributes:
+        exact: Whether it matches a gold exactly.
+        f1: Its F1, in [0, 1].
+        null_odds: Its null odds.
+        log_shares: The logarithm of its share of all answers, at each temperature.
+    """
+
+    exact: bool
+    f1: float
+    null_odds: float
+    log_shares: Floats
+
+
+def _ranked(found: Sequence[PassageAnswer], settings: CorpusSettings, golds: Sequence[str]) -> _Ranked:
+    """Rank the answers of all passages, and return the best one."""
     ranked = distinct(found, settings)
     evidence = np.array([each for _, each in ranked])
     logs = (evidence - evidence[0]) / (settings.temperature * TEMPERATURES[:, None])
     exact, f1 = exact_and_f1(ranked[0][0].answer.text, golds, rules_for_texts(golds)) if golds else (False, 0.0)
     shares = -np.log(np.exp(logs).sum(axis=1))
     weighted = _with_reader(shares, settings.reader_weight * np.log(reader_odds(ranked[0][0])))
-    return exact, f1, -float(evidence[0]), weighted
+    return _Ranked(exact, f1, -float(evidence[0]), weighted)
 
 
 def _with_reader(log_shares: Floats, log_factor: Floats | float) -> Floats:

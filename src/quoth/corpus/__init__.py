@@ -2,7 +2,7 @@
 
 from quoth.corpus.backend import SEARCH_ENGINES, SearchEngine
 from quoth.corpus.corpus import PASSAGES, Corpus
-from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed
+from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed, Searched
 
 __all__ = [
     "PASSAGES",
@@ -14,4 +14,5 @@ __all__ = [
     "Hit",
     "Indexed",
     "SearchEngine",
+    "Searched",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -14,7 +13,7 @@ from quoth.corpus.backend import Backend, SearchEngine
 from quoth.corpus.choice import PER_PASSAGE, PassageAnswer, choose, passage_answers
 from quoth.corpus.indexing import index_files, key_of, original_of
 from quoth.corpus.passages import sentence_around
-from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed
+from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed, Searched
 from quoth.corpus.stores import open_backend
 from quoth.documents import Document, DocumentLimits, read_document
 from quoth.errors import InputError
@@ -197,8 +196,8 @@ class Corpus:
             raise InputError(f"the question {wrong}")
         asked = Example("", question, ())
         decode = corpus_decode(reader, top_k, null_threshold, min_probability)
-        [(prediction, hits)] = self.predict_all(reader, [asked], decode, passages=passages)
-        return self.found(prediction, hits)
+        [(searched, prediction)] = self.predict_all(reader, [asked], decode, passages=passages)
+        return self.found(prediction, searched.hits)
 
     def predict_all(
         self,
@@ -208,7 +207,7 @@ class Corpus:
         *,
         passages: int = PASSAGES,
         search: int | None = None,
-    ) -> Iterator[tuple[Prediction, list[Hit]]]:
+    ) -> Iterator[tuple[Searched, Prediction]]:
         """Search for each question, read the best passages, and answer; in order, with constant memory.
 
         Args:
@@ -219,11 +218,11 @@ class Corpus:
             search: Number of passages to search for; ``passages`` if ``None``.
 
         Yields:
-            The prediction, whose contexts are the passages that were read, and all passages that were found.
+            The question with all passages that were found, and the prediction from those that were read.
         """
         found = self.read_all(reader, examples, decode, passages=passages, search=search)
-        for example, answers, windows, hits in found:
-            yield choose(example, answers, windows, decode, corpus_settings(reader)), hits
+        for searched, answers, windows in found:
+            yield searched, choose(searched, answers, windows, decode, corpus_settings(reader))
 
     def read_all(
         self,
@@ -233,28 +232,24 @@ class Corpus:
         *,
         passages: int = PASSAGES,
         search: int | None = None,
-    ) -> Iterator[tuple[Example, list[PassageAnswer], int, list[Hit]]]:
+    ) -> Iterator[tuple[Searched, list[PassageAnswer], int]]:
         """Search for each question, and read the best passages; the arguments are those of :meth:`predict_all`.
 
         Yields:
-            The question with the passages that were read as its contexts, the answers of each passage, the number of
-            windows, and all passages that were found.
+            The question with all passages that were found, the answers of each passage that was read, and the number of
+            windows.
         """
-        waiting: deque[list[Hit]] = deque()
 
-        def found() -> Iterator[Example]:
+        def found() -> Iterator[Searched]:
             for example in examples:
                 hits = self.search(example.question, search or passages)
-                waiting.append(hits)
-                texts = [hit.text for hit in hits[:passages]]
-                yield Example(example.id, example.question, texts, title=example.title)
+                yield Searched(example, hits, hits[:passages])
 
         most = max(PER_PASSAGE, decode.top_k)
         stream = Stream(reader.windower, reader.engine, partial(search_batch, settings=decode))
-        for example, windows in stream.read(found()):
-            hits = waiting.popleft()
-            answers = passage_answers(example, windows, [hit.score for hit in hits], decode, most)
-            yield example, answers, len(windows), hits
+        for searched, windows in stream.read(found()):
+            scores = [hit.score for hit in searched.hits]
+            yield searched, passage_answers(searched, windows, scores, decode, most), len(windows)
 
     def found(self, prediction: Prediction, hits: Sequence[Hit]) -> Found:
         """Convert a prediction over passages to a result with the document, page, boxes and sentence of each answer."""

@@ -120,26 +120,19 @@ class _CorpusReader:
 
     def answer_all(self, examples: Iterable[Example], /) -> Iterator[Prediction]:
         """Yield one prediction for each example, in order."""
-        waiting: list[Example] = []
-
-        def recorded() -> Iterator[Example]:
-            for example in examples:
-                waiting.append(example)
-                yield example
-
         results = self._corpus.predict_all(
             self._reader,
-            recorded(),
+            examples,
             self._decode,
             passages=self._passages,
             search=max(self._passages, *DEPTHS),
         )
-        for prediction, hits in results:
-            example = waiting.pop(0)
+        for searched, prediction in results:
+            example = searched.asked
             if example.golds:
                 golds = gold_spans(example, self._places)
                 if golds:
-                    self.ranks.append(first_gold(hits[: max(DEPTHS)], golds))
+                    self.ranks.append(first_gold(searched.hits[: max(DEPTHS)], golds))
                 else:
                     self.lost += 1
             yield replace(prediction, example=example)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quoth.documents import Box, Unread
-from quoth.records import Span
+from quoth.records import Example, Span, finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,10 @@ class Entry:
     file_hash: str
     stamp: str
     passages: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what users see of it, for JSON."""
+        return {"name": self.name, "title": self.title, "passages": self.passages, "sha256": self.file_hash}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,18 @@ class Hit:
     score: float
     page: int | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the passage for JSON."""
+        return {
+            "document": self.document,
+            "title": self.title,
+            "start": self.span.start,
+            "end": self.span.end,
+            "page": self.page,
+            "score": self.score,
+            "text": self.text,
+        }
+
 
 @dataclass(slots=True)
 class Indexed:
@@ -84,6 +100,32 @@ class Indexed:
     unchanged: int = 0
     removed: int = 0
     problems: list[Unread] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Searched(Example):
+    """A question with the passages that a search found for it; its contexts are the passages to read.
+
+    Attributes:
+        asked: The question as it was given.
+        hits: All passages that were found, best first.
+    """
+
+    asked: Example
+    hits: tuple[Hit, ...]
+
+    def __init__(self, asked: Example, hits: Sequence[Hit], read: Sequence[Hit]) -> None:
+        """Create it.
+
+        Args:
+            asked: The question; its contexts are ignored.
+            hits: All passages that were found.
+            read: Those of them that are its contexts.
+        """
+        # `super()` does not work in a class with slots, because `dataclass` makes a second class.
+        Example.__init__(self, asked.id, asked.question, [hit.text for hit in read], title=asked.title)
+        object.__setattr__(self, "asked", asked)
+        object.__setattr__(self, "hits", tuple(hits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +205,15 @@ class Found:
         """The best answer, or ``None`` if there is none."""
         return None if self.no_answer or not self.answers else self.answers[0]
 
-
-def page_of(pages: Sequence[Sequence[int]], position: int) -> int | None:
-    """Return the page of a code point, from 1; ``None`` without pages."""
-    return max(1, sum(1 for start, _ in pages if start <= position)) if pages else None
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result for JSON, without the passages."""
+        answers = [answer.to_dict() for answer in self.answers]
+        return {
+            "question": self.question,
+            "answers": answers,
+            "best": answers[0] if self.best else None,
+            "no_answer": self.no_answer,
+            "reason": self.reason,
+            "null_probability": finite(self.null_probability),
+            "passages_read": len(self.hits),
+        }

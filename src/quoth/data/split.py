@@ -77,6 +77,18 @@ def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, see
         ConfigError: If a share is not above 0, or there are fewer groups of texts than parts.
         MissingExtraError: Without the extra [audit], which finds near-duplicates.
     """
+    parts: list[list[Example]] = [[] for _ in shares]
+    for example, part in zip(examples, part_of_each(examples, shares, seed=seed), strict=True):
+        parts[part].append(example)
+    return parts
+
+
+def part_of_each(examples: Sequence[Example], shares: Sequence[float], *, seed: int = 0) -> list[int]:
+    """Return the index of the part of each example, as :func:`split_by_shares` splits them.
+
+    Raises:
+        ConfigError, MissingExtraError: As :func:`split_by_shares`.
+    """
     if len(shares) < 2 or not all(0 < share < float("inf") for share in shares):
         raise ConfigError(f"shares must be two or more numbers above 0, but are {', '.join(map(str, shares))}")
     groups = _groups(examples)
@@ -88,9 +100,8 @@ def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, see
         raise ConfigError(f"there must be a group of texts for each of the {len(shares)} parts, but {found}")
     order = sorted(sizes)
     random.Random(seed).shuffle(order)
-    order.sort(
-        key=sizes.__getitem__, reverse=True
-    )  # large groups first; the sort is stable, so groups of equal size are in random order
+    # Large groups first. The sort is stable, so groups of equal size are in random order.
+    order.sort(key=sizes.__getitem__, reverse=True)
     wanted = [len(examples) * share / sum(shares) for share in shares]
     filled = [0] * len(shares)
     part_of: dict[int, int] = {}
@@ -103,10 +114,7 @@ def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, see
             part = max(parts, key=lambda part: (wanted[part] - filled[part], -part))
         part_of[group] = part
         filled[part] += sizes[group]
-    parts_of: list[list[Example]] = [[] for _ in shares]
-    for example, group in zip(examples, groups, strict=True):
-        parts_of[part_of[group]].append(example)
-    return parts_of
+    return [part_of[group] for group in groups]
 
 
 def _groups(examples: Sequence[Example]) -> list[int]:

@@ -33,34 +33,37 @@ def by_folds(
     Returns:
         The name of the data set of each labelled question, and the prediction of the reader of its fold.
     """
-    from quoth.data.audit import suspects
-    from quoth.data.split import split_by_shares
+    from quoth.data.audit import Located, suspects
+    from quoth.data.split import part_of_each
     from quoth.reader import Reader
 
-    sources = {id(example): source for source, examples in sets.items() for example in examples}
-    every = [example for examples in sets.values() for example in examples if example.golds is not None]
-    parts = [part for part in split_by_shares(every, [1.0] * folds) if part]
+    every = [Located(source, each) for source, some in sets.items() for each in some if each.golds is not None]
+    parts: list[list[Located]] = [[] for _ in range(folds)]
+    for each, part_index in zip(every, part_of_each([each.example for each in every], [1.0] * folds), strict=True):
+        parts[part_index].append(each)
     found: list[tuple[str, Suspect]] = []
     with tempfile.TemporaryDirectory(prefix="quoth-folds-") as folder:
-        _print_duration(every, parts, base, Path(folder) / "probe")
+        _print_duration([each.example for each in every], folds, base, Path(folder) / "probe")
         for number, part in enumerate(parts, 1):
-            others = [example for other in parts if other is not part for example in other]
+            others = [each.example for other in parts if other is not part for each in other]
             _train(others, base, Path(folder) / str(number))
             loaded = Reader.load(Path(folder) / str(number))
-            found.extend((sources[id(each.example)], each) for each in suspects(part, loaded.answer_all, f1))
-            note(f"Fold {number} of {len(parts)} is done.")
+            for source in sets:
+                own = [each.example for each in part if each.source == source]
+                found.extend((source, suspect) for suspect in suspects(own, loaded.answer_all, f1))
+            note(f"Fold {number} of {folds} is done.")
     return found
 
 
-def _print_duration(every: Sequence[Example], parts: Sequence[Sequence[Example]], base: str, folder: Path) -> None:
+def _print_duration(every: Sequence[Example], folds: int, base: str, folder: Path) -> None:
     """Train on a few questions, and print how long the training of all readers will take."""
     probed = every[:: max(1, len(every) // _PROBES)][:_PROBES]
     seconds = _train(probed, base, folder, epochs=1.0) / len(probed)
-    passes = _EPOCHS * len(every) * (len(parts) - 1)
+    passes = _EPOCHS * len(every) * (folds - 1)
     minutes = seconds * passes / 60
     long = f"about {minutes:,.0f} minutes" if minutes >= 2 else f"about {60 * minutes:.0f} seconds"
     note(
-        f"Training {len(parts)} readers on {len(every):,} questions: {passes:,} training questions in total, {long}; "
+        f"Training {folds} readers on {len(every):,} questions: {passes:,} training questions in total, {long}; "
         "answering takes additional time."
     )
 

@@ -210,7 +210,7 @@ class Batcher:
             candidates = sorted(filter(is_ready, requests), key=lambda request: abs(request.next_length - first))
             if not sum(map(batch.add, candidates)) and requests is ordered:
                 break
-        for request in {id(request): request for request, _ in batch.rows}.values():
+        for request in dict.fromkeys(request for request, _ in batch.rows):
             request.turn = next(self._turns)
             request.started = request.started or time.perf_counter()
         self._requests = [request for request in self._requests if request.waiting]
