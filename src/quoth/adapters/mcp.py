@@ -90,20 +90,7 @@ class Tools:
         """Search the documents of the corpus for passages that match a question or words, best first."""
         with self._opened() as corpus:
             hits = corpus.search(query, top_k)
-        return {
-            "passages": [
-                {
-                    "document": hit.document,
-                    "title": hit.title,
-                    "page": hit.page,
-                    "start": hit.span.start,
-                    "end": hit.span.end,
-                    "text": hit.text,
-                    "score": hit.score,
-                }
-                for hit in hits
-            ]
-        }
+        return {"passages": [hit.to_dict() for hit in hits]}
 
     def verify(
         self,

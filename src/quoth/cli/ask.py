@@ -2,73 +2,36 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from quoth.cli import options
 from quoth.cli.console import note, print_json, stdout
+from quoth.cli.sources import read_sources
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from quoth.documents import Box, Document
+    from quoth.documents import Document
     from quoth.reader import Reader
-    from quoth.records import Answer, Prediction, Span
+    from quoth.records import Answer, Prediction
 
 app = typer.Typer(add_completion=False)
-
-_NO_CONTEXT = (
-    "{0}: must have a text to quote from, but has none. "
-    "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth {0} {1}"
-)
-
 
 # Texts with more windows than this are searched first, and only the best windows are read.
 _MANY_WINDOWS, _BEST_WINDOWS = 200, 20
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One context: its name, its text, and its document if that has pages or boxes."""
-
-    name: str
-    text: str
-    document: Document | None = None
-
-    def page_at(self, position: int) -> int | None:
-        """Return the page of a code point, from 1; ``None`` if there are no pages."""
-        return self.document.page_at(position) if self.document else None
-
-    def boxes_of(self, span: Span) -> Sequence[Box]:
-        """Return the rectangles of a span on its pages."""
-        return self.document.boxes_of(span) if self.document else ()
-
-
 @app.command()
 def ask(
-    question: Annotated[
-        str,
-        typer.Argument(metavar="QUESTION", help="The question; after -- if it begins with a dash.", show_default=False),
-    ],
-    context: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE|-", help="A file, a folder or a pattern; - is standard input. May be given again."),
-    ] = None,
-    text: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from. May be given again.")
-    ] = None,
+    question: options.Question,
+    context: options.Context = None,
+    text: options.Text = None,
     corpus: Annotated[
         str | None, typer.Option(metavar="CORPUS", help="Answer from the documents of a corpus (quoth index).")
     ] = None,
-    reader: Annotated[
-        str | None,
-        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
-    ] = None,
+    reader: options.Reader = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of answers.")] = 1,
     overlapping: Annotated[
         bool, typer.Option("--overlapping", help="Also list answers that overlap or have the same words.")
@@ -76,7 +39,7 @@ def ask(
     min_probability: options.MinProbability = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: options.Json = False,
     passages: Annotated[
         str | None,
         typer.Option(
@@ -107,8 +70,8 @@ def ask(
     if corpus is not None and (context or text):
         raise ConfigError("--corpus and --context or --text must not be given together")
     most = _passages(passages)
+    decision = options.deciding(null_threshold, min_probability)
     sources = read_sources(context or [], text or []) if corpus is None else []
-    from quoth.cli.progress import announced
     from quoth.reader import Reader
 
     loaded = Reader.load(reader, engine=engine, precision=precision)
@@ -117,37 +80,41 @@ def ask(
 
         if passages == "all":
             raise ConfigError("--passages must be a number with --corpus, but is all")
-        ask_corpus(
-            loaded,
-            question,
-            corpus,
-            top_k=top_k,
-            passages=most,
-            decision=options.deciding(null_threshold, min_probability),
-            json=json,
-        )
+        ask_corpus(loaded, question, corpus, top_k=top_k, passages=most, decision=decision, json=json)
         return
-    texts = [source.text for source in sources]
-    with announced(f"--passages {_BEST_WINDOWS} reads only the best {_BEST_WINDOWS}") as progress:
-        prediction = loaded.answer(
-            question,
-            texts,
-            passages=_worth_reading(loaded, question, texts) if passages is None else most,
-            top_k=top_k,
-            overlapping=overlapping,
-            min_probability=min_probability,
-            null_threshold=options.null_threshold(null_threshold),
-            # No span is longer than a window.
-            max_answer_tokens=max_answer_tokens and min(max_answer_tokens, loaded.settings.max_tokens),
-            progress=progress,
-        )
-    if prediction.skipped:
-        total = prediction.windows + prediction.skipped
-        note(f"read {prediction.windows:,} of {total:,} passages; to read all of them, use --passages all")
+    if passages is None:
+        most = _worth_reading(loaded, question, sources)
+    # No span is longer than a window.
+    longest = max_answer_tokens and min(max_answer_tokens, loaded.settings.max_tokens)
+    wanted = {"top_k": top_k, "overlapping": overlapping, "max_answer_tokens": longest, **decision}
+    prediction = _answer(loaded, question, sources, most, wanted)
     if json:
         print_json(_document(prediction, sources))
     else:
         _print_prediction(prediction, sources)
+
+
+def _answer(
+    reader: Reader, question: str, sources: list[Document], passages: int | None, wanted: dict[str, Any]
+) -> Prediction:
+    """Answer from texts; announce reading that takes long, and note what was not read.
+
+    Args:
+        reader: The reader.
+        question: The question.
+        sources: The texts.
+        passages: Maximum number of windows to read; all of them if ``None``.
+        wanted: Further arguments of ``Reader.answer``.
+    """
+    from quoth.cli.progress import announced
+
+    texts = [source.text for source in sources]
+    with announced(f"--passages {_BEST_WINDOWS} reads only the best {_BEST_WINDOWS}") as progress:
+        prediction = reader.answer(question, texts, passages=passages, progress=progress, **wanted)
+    if prediction.skipped:
+        total = prediction.windows + prediction.skipped
+        note(f"read {prediction.windows:,} of {total:,} passages; to read all of them, use --passages all")
+    return prediction
 
 
 def _passages(given: str | None) -> int | None:
@@ -165,9 +132,9 @@ def _passages(given: str | None) -> int | None:
     return int(given)
 
 
-def _worth_reading(reader: Reader, question: str, texts: list[str]) -> int | None:
+def _worth_reading(reader: Reader, question: str, sources: list[Document]) -> int | None:
     """Return the default number of windows to read: ``None`` for all, or a limit if there are very many."""
-    windower = reader.windower
+    windower, texts = reader.windower, [source.text for source in sources]
     step = max(1, windower.max_tokens - windower.overlap)
     # Only long texts are split to count their windows; a token has about four characters, and rarely less than one.
     if sum(map(len, texts)) < _MANY_WINDOWS * step // 4:
@@ -177,103 +144,20 @@ def _worth_reading(reader: Reader, question: str, texts: list[str]) -> int | Non
     return _BEST_WINDOWS if len(windower.windows(Example("", question, texts))) > _MANY_WINDOWS else None
 
 
-def read_sources(files: list[str], texts: list[str], command: str = "ask") -> list[Source]:
-    """Read all contexts, or standard input if there are none; one error lists all that cannot be read."""
-    from quoth.errors import ConfigError, InputError
-
-    if not files and not texts:
-        if sys.stdin is None or sys.stdin.isatty():
-            raise ConfigError(_NO_CONTEXT.format(command, "QUOTES" if command == "verify" else "QUESTION"))
-        files = ["-"]
-    if files.count("-") > 1:
-        raise ConfigError("--context - must be given at most once, but is given several times")
-    sources, problems = [], []
-    for file in files:
-        try:
-            sources += _read_sources(file)
-        except ValueError as error:
-            problems.append(f"{file or repr(file)}: {error}")
-    if problems:
-        raise InputError("\n".join(problems))
-    sources += [Source(f"text{number}" if texts[1:] else "text", text) for number, text in enumerate(texts, 1)]
-    if len(sources) > 1:
-        for source in sources:
-            if not source.text.strip():
-                note(f"{source.name}: has no text to quote")
-    return sources
-
-
-def _read_sources(file: str) -> list[Source]:
-    """Read a file of any kind, a folder or a pattern. Invalid files of a folder are noted and skipped.
-
-    Raises:
-        ValueError: If nothing can be read.
-    """
-    from quoth.documents import PARSED, Document, read_documents
-
-    path = Path(file)
-    is_many = bool(file) and (path.is_dir() or (any(sign in file for sign in "*?") and not path.exists()))
-    if not is_many and not (path.suffix.lower() in PARSED and path.exists()):
-        return [Source("stdin" if file == "-" else file, read_text(file))]
-    sources = []
-    for found in read_documents([path]):
-        if isinstance(found, Document):
-            sources.append(Source(found.name, found.text, found))
-            for said in found.notes:
-                note(f"{found.name}: {said}")
-        elif is_many:
-            note(str(found))
-        else:
-            raise ValueError(found.problem)
-    if not sources:
-        kind = "folder" if path.is_dir() else "pattern"
-        raise ValueError(f"must be a file, but is a {kind} without readable documents")
-    return sources
-
-
-def read_text(file: str) -> str:
-    """Return the text of a file.
-
-    Raises:
-        ValueError: If it cannot be read, or is not text.
-    """
-    try:
-        data = _stdin() if file == "-" else Path(file).read_bytes()
-    except IsADirectoryError:
-        raise ValueError("must be a file, but is a folder; name the files in it") from None
-    except FileNotFoundError:
-        raise ValueError("must be a file, but does not exist") from None
-    except OSError as error:
-        raise ValueError(f"must be a readable file, but: {(error.strerror or str(error)).lower()}") from None
-    from quoth.documents.read import decode_any
-    from quoth.errors import DocumentError
-
-    try:
-        return decode_any(data)
-    except DocumentError as error:
-        raise ValueError(str(error)) from None
-
-
-def _stdin() -> bytes:
-    if sys.stdin is None:
-        raise ValueError("must be open, but is closed")
-    if sys.stdin.isatty():
-        note("Reading the text from the terminal; end it with Ctrl-D.")
-    return sys.stdin.buffer.read()
-
-
-def _document(prediction: Prediction, sources: list[Source]) -> dict[str, Any]:
+def _document(prediction: Prediction, sources: list[Document]) -> dict[str, Any]:
     """Return a prediction with the source that each answer quotes; the best answer is one of them."""
+    from quoth.records import Span
+
     document = prediction.to_dict()
-    for found, answer in zip(document["answers"], prediction.answers, strict=True):
-        source = sources[answer.context_index]
+    for found in document["answers"]:
+        source, span = sources[found["context_index"]], Span(found["start"], found["end"])
         found["context"] = source.name
-        found["page"] = source.page_at(answer.span.start)
-        found["boxes"] = [box.to_dict() for box in source.boxes_of(answer.span)]
+        found["page"] = source.page_at(span.start)
+        found["boxes"] = [box.to_dict() for box in source.boxes_of(span)]
     return document
 
 
-def _print_prediction(prediction: Prediction, sources: list[Source]) -> None:
+def _print_prediction(prediction: Prediction, sources: list[Document]) -> None:
     from rich.text import Text
 
     from quoth.display import one_line
@@ -294,7 +178,7 @@ def _print_prediction(prediction: Prediction, sources: list[Source]) -> None:
             _print_next(console, answer, sources[answer.context_index], rank)
 
 
-def _print_first(console: Console, answer: Answer, source: Source, *, closest: bool) -> None:
+def _print_first(console: Console, answer: Answer, source: Document, *, closest: bool) -> None:
     """Print the best answer's position and the text around it."""
     from rich.text import Text
 
@@ -311,7 +195,7 @@ def _print_first(console: Console, answer: Answer, source: Source, *, closest: b
     put(console, passage(source.text, answer.span, Mark.of(console)), indent=2)
 
 
-def _print_next(console: Console, answer: Answer, source: Source, rank: int) -> None:
+def _print_next(console: Console, answer: Answer, source: Document, rank: int) -> None:
     """Print another answer in one line."""
     from rich.text import Text
 

@@ -14,6 +14,7 @@ from quoth.cli.console import note, print_json
 
 if TYPE_CHECKING:
     from quoth.calibrating import Fit
+    from quoth.calibrating.corpus_fit import CorpusFit
 
 app = typer.Typer(add_completion=False)
 
@@ -59,7 +60,7 @@ def calibrate(
         Path | None,
         typer.Option(metavar="FILE", help="Write the reliability diagram in cross-validation (.svg, .png or .pdf)."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Calibrate a reader: fit its probabilities, its null threshold, and operating points.
 
@@ -104,9 +105,9 @@ def calibrate(
         plot_bins(result.fit.bins, plot, title="answerable questions, in cross-validation")
     if json:
         print_json({"folder": str(result.folder), **result.to_dict()})
-        return
-    _say(result.fit)
-    typer.echo(str(result.folder))
+    else:
+        _print_fit(result.fit)
+        typer.echo(str(result.folder))
 
 
 def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: Path | None, json: bool) -> None:
@@ -134,6 +135,12 @@ def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: 
     if json:
         print_json({"folder": str(written.path), **document})
         return
+    _print_corpus_fit(result)
+    typer.echo(str(written.path))
+
+
+def _print_corpus_fit(result: CorpusFit) -> None:
+    """Print a summary of the fit for a corpus."""
     found = result.settings
     note(
         f"Search weight {found.search_weight:g}, null weight {found.null_weight:g}: exact match {result.exact:.1f}, "
@@ -151,7 +158,6 @@ def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: 
         )
     for warning in result.warnings:
         note(f"Warning: {warning}")
-    typer.echo(str(written.path))
 
 
 def _between(interval: Sequence[float | str] | None) -> str:
@@ -160,7 +166,7 @@ def _between(interval: Sequence[float | str] | None) -> str:
     return f"[{', '.join(ends)}]"
 
 
-def _say(result: Fit) -> None:
+def _print_fit(result: Fit) -> None:
     """Print a summary of the fit."""
     found, (low, high) = result.probability, result.probability.ece_interval
     note(

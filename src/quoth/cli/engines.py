@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import note, print_json, stdout
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ _LAYERS = 8
 
 @app.command()
 def engines(
-    reader: Annotated[
-        str | None,
-        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
-    ] = None,
+    reader: options.Reader = None,
     data: Annotated[
         str | None,
         typer.Option(metavar="DATA", help="Questions to ask.", show_default="the included sample questions"),
@@ -39,7 +37,7 @@ def engines(
     profile: Annotated[
         bool, typer.Option("--profile", help="Instead, show where the time goes, by OpenVINO's counters.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Benchmark every engine that can run a reader on this machine, each in its own process.
 

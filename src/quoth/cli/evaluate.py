@@ -27,11 +27,8 @@ _TOO_HIGH = "scores on them are higher than on new questions"
 
 @app.command()
 def evaluate(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: a file, or hub:NAME:SPLIT.")],
-    reader: Annotated[
-        str | None,
-        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
-    ] = None,
+    data: options.LabelledData,
+    reader: options.Reader = None,
     slices: Annotated[
         bool,
         typer.Option("--slices", help="Also score by question word, answer and context length, windows, position."),
@@ -73,7 +70,7 @@ def evaluate(
     f1_by: options.F1By = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
+    json: options.JsonTotals = False,
 ) -> None:
     """Evaluate a reader: answer every labelled question and score the answers, in one pass.
 
@@ -86,55 +83,100 @@ def evaluate(
     Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1 --slices --errors wrong.jsonl[/cyan]
     """
     from quoth.cli.outputs import check_different
-    from quoth.cli.progress import reading_bar
-    from quoth.cli.score import print_report
     from quoth.data import read_examples
-    from quoth.data.labels import read_labels
-    from quoth.drawing.report import Mistakes
     from quoth.errors import ConfigError
-    from quoth.evaluation import evaluate as evaluate_reader
-    from quoth.evaluation.metrics import rules_of
     from quoth.evaluation.plots import check_plot, check_plot_folder
     from quoth.reader import Reader
-    from quoth.store.provenance import warn_if_seen
 
     if corpus is not None and (slices or slices_by or errors or html or f1_by):
         raise ConfigError("--corpus and --slices, --slices-by, --errors, --html or --f1-by must not be given together")
-    unit = options.unit(f1_by)
     if against and not html:
         raise ConfigError("--against needs --html FILE: the comparison is part of the report")
-    into_folder = plot is not None and (plot.endswith("/") or Path(plot).is_dir())
-    check_different({"DATA": data, "--errors": errors, "--plot": None if into_folder else plot, "--html": html})
+    outputs = _Outputs(slices, slices_by, errors, html, against, options.unit(f1_by), json)
+    check_different(
+        {"DATA": data, "--errors": errors, "--plot": None if _is_folder(plot) else plot, "--html": html},
+    )
     if plot:
-        (check_plot_folder if into_folder else check_plot)(plot)
-    labels = read_labels(slices_by, data) if slices_by else {}
+        (check_plot_folder if _is_folder(plot) else check_plot)(plot)
     # Only slices and error analysis need the offsets of golds.
     examples = read_examples(data, places=slices or bool(errors or html or corpus))[::every]
+    loaded = Reader.load(reader, engine=engine, precision=precision)
+    decision = options.deciding(null_threshold, min_probability)
     if corpus is not None:
-        loaded = Reader.load(reader, engine=engine, precision=precision)
-        report = _over_corpus(loaded, examples, corpus, passages, null_threshold, min_probability, json)
-        if plot:
-            _plot(report, plot, into_folder)
-        return
-    labelled = sum(example.golds is not None for example in examples)
-    rules = rules_of((example.golds for example in examples), unit)
-    wrong = Mistakes(rules) if html else None
-    with _mistakes(errors, rules) as write, reading_bar(labelled) as progress:
-        noted = [one for one in (write, wrong.add if wrong else None) if one]
-        loaded = Reader.load(reader, engine=engine, precision=precision)
-        seen = warn_if_seen(loaded.made_from, examples, data, purpose=_TOO_HIGH)
-        decision = options.deciding(null_threshold, min_probability)
-        report = evaluate_reader(
-            _Deciding(loaded, decision), examples, progress=progress, each=_all_of(noted), f1_by=unit
-        )
-    decided = decision or {"null_threshold": loaded.settings.decode.null_threshold}
-    more = {Path(slices_by).name: report.sliced_by(labels)} if slices_by else {}
-    print_report(report, json, slices, more, {**decided, **({"seen_before": seen} if seen and json else {})})
-    if html and wrong:
-        threshold = decided.get("null_threshold")
-        _write_page(html, reader, data, report, wrong, threshold, seen, more, _against(against, examples, report, unit))
+        report = _over_corpus(loaded, examples, corpus, passages, decision, json)
+    else:
+        report = _over_data(loaded, reader, examples, data, decision, outputs)
     if plot:
-        _plot(report, plot, into_folder)
+        _plot(report, plot)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """What the command prints and writes, besides plots; the options of these names."""
+
+    slices: bool
+    slices_by: str | None
+    errors: Path | None
+    html: Path | None
+    against: str | None
+    f1_by: Unit | None
+    json: bool
+
+
+def _over_data(
+    reader: Reader,
+    name: str | None,
+    examples: Sequence[Example],
+    data: str,
+    decision: Mapping[str, Any],
+    outputs: _Outputs,
+) -> Report:
+    """Evaluate a reader with each question's own context, and print and write the scores.
+
+    Args:
+        reader: The reader.
+        name: Its name on the command line.
+        examples: The questions.
+        data: The name of their data set.
+        decision: The null threshold or minimum probability, if one was given.
+        outputs: What to print and write.
+    """
+    from quoth.cli.progress import reading_bar
+    from quoth.cli.score import print_report
+    from quoth.data.labels import read_labels
+    from quoth.drawing.report import Mistakes
+    from quoth.evaluation import evaluate as evaluate_reader
+    from quoth.evaluation.metrics import rules_of
+    from quoth.store.provenance import warn_if_seen
+
+    by, unit = outputs.slices_by, outputs.f1_by
+    labels = read_labels(by, data) if by else {}
+    rules = rules_of((example.golds for example in examples), unit)
+    wrong = Mistakes(rules)
+    with _mistakes(outputs.errors, rules) as write, reading_bar(_labelled(examples)) as progress:
+        noted = [*([write] if write else []), *([wrong.add] if outputs.html else [])]
+        seen = warn_if_seen(reader.made_from, examples, data, purpose=_TOO_HIGH)
+        report = evaluate_reader(
+            _Deciding(reader, decision), examples, progress=progress, each=_all_of(noted), f1_by=unit
+        )
+    decided = decision or {"null_threshold": reader.settings.decode.null_threshold}
+    more = {Path(by).name: report.sliced_by(labels)} if by else {}
+    stated = {**decided, **({"seen_before": seen} if seen and outputs.json else {})}
+    print_report(report, outputs.json, outputs.slices, more, stated)
+    if outputs.html:
+        comparison = _against(outputs.against, examples, report, unit)
+        threshold = decided.get("null_threshold")
+        _write_page(outputs.html, name, data, report, wrong, threshold, seen, more, comparison)
+    return report
+
+
+def _labelled(examples: Sequence[Example]) -> int:
+    return sum(example.golds is not None for example in examples)
+
+
+def _is_folder(plot: str | None) -> bool:
+    """Return True if ``--plot`` names a folder."""
+    return plot is not None and (plot.endswith("/") or Path(plot).is_dir())
 
 
 def _all_of(functions: Sequence[Callable[[Example, Prediction], None]]) -> Callable[[Example, Prediction], None]:
@@ -156,8 +198,7 @@ def _against(name: str | None, examples: Sequence[Example], report: Report, unit
     from quoth.evaluation import evaluate as evaluate_reader
     from quoth.reader import Reader
 
-    labelled = sum(example.golds is not None for example in examples)
-    with reading_bar(labelled) as progress:
+    with reading_bar(_labelled(examples)) as progress:
         other = evaluate_reader(Reader.load(name), examples, progress=progress, f1_by=unit)
     return compare(other, report, (name, "this reader"))
 
@@ -198,8 +239,7 @@ def _over_corpus(
     examples: Sequence[Example],
     path: str,
     passages: int,
-    null_threshold: str | None,
-    min_probability: float | None,
+    decision: Mapping[str, Any],
     json: bool,
 ) -> Report:
     """Evaluate a reader with a corpus, and print the scores."""
@@ -210,14 +250,12 @@ def _over_corpus(
     from quoth.corpus.corpus import corpus_decode
     from quoth.corpus.evaluation import evaluate_corpus
 
-    decision = options.deciding(null_threshold, min_probability)
     decode = corpus_decode(reader, **decision)
-    labelled = sum(example.golds is not None for example in examples)
-    with Corpus.open(path, create=False) as opened, reading_bar(labelled) as progress:
+    with Corpus.open(path, create=False) as opened, reading_bar(_labelled(examples)) as progress:
         result = evaluate_corpus(opened, reader, examples, decode, passages=passages, progress=progress)
     decided = decision or {"null_threshold": decode.null_threshold}
     if json:
-        print_json(result.to_dict() | decided)
+        print_json(result.to_dict() | dict(decided))
     else:
         print_report(result.report, False, decided=decided)
         typer.echo(result.search_line)
@@ -243,13 +281,13 @@ class _Deciding:
         return self.reader.answer_all(examples, **self.decision)
 
 
-def _plot(report: Report, plot: str, into_folder: bool) -> None:
+def _plot(report: Report, plot: str) -> None:
     """Draw one plot, or all of them."""
     from quoth.evaluation.plots import plot_reliability, plot_report
 
     if report.calibration is None:
         note("No plot: no labelled question has a text.")
-    elif into_folder:
+    elif _is_folder(plot):
         for file in plot_report(report, plot):
             note(f"Plot: {file}")
     else:

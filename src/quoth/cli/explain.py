@@ -9,12 +9,13 @@ import typer
 
 from quoth.cli import options
 from quoth.cli.console import note, print_json, stdout
+from quoth.cli.sources import read_sources
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from quoth.cli.ask import Source
+    from quoth.documents import Document
     from quoth.reading import ExplainedWindow, Explanation
 
 app = typer.Typer(add_completion=False)
@@ -29,21 +30,13 @@ _BAR = 12
 
 @app.command()
 def explain(
-    question: Annotated[
-        str,
-        typer.Argument(metavar="QUESTION", help="The question; after -- if it begins with a dash.", show_default=False),
-    ],
+    question: options.Question,
     context: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE|-", help="Text to quote from, in UTF-8; - is standard input. May be given again."),
     ] = None,
-    text: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="A text to quote from. May be given again.")
-    ] = None,
-    reader: Annotated[
-        str | None,
-        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
-    ] = None,
+    text: options.Text = None,
+    reader: options.Reader = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of answers to explain.")] = 3,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
@@ -66,7 +59,6 @@ def explain(
 
     Example: [cyan]quoth explain "Who kept the light?" --context log.txt --html why.html[/cyan]
     """
-    from quoth.cli.ask import read_sources
     from quoth.cli.outputs import check_different
     from quoth.errors import ConfigError
     from quoth.files import atomic_text
@@ -89,7 +81,7 @@ def explain(
         _print(explanation, sources)
 
 
-def _print(explanation: Explanation, sources: list[Source]) -> None:
+def _print(explanation: Explanation, sources: list[Document]) -> None:
     console = stdout()
     _print_answers(console, explanation, sources)
     givers = {(item.answer.context_index, item.answer.window_index) for item in explanation.answers}
@@ -99,7 +91,7 @@ def _print(explanation: Explanation, sources: list[Source]) -> None:
     _print_lost(console, explanation)
 
 
-def _print_answers(console: Console, explanation: Explanation, sources: list[Source]) -> None:
+def _print_answers(console: Console, explanation: Explanation, sources: list[Document]) -> None:
     from rich.text import Text
 
     from quoth.cli.draw import place, put
@@ -133,7 +125,7 @@ def _share(probability: float, what: str) -> Text:
     return Text.assemble(f"{percent(probability):>6}   ", (what, "bold"), "  ", (bar, "bright_yellow"))
 
 
-def _print_window(console: Console, explanation: Explanation, window: ExplainedWindow, sources: list[Source]) -> None:
+def _print_window(console: Console, explanation: Explanation, window: ExplainedWindow, sources: list[Document]) -> None:
     """Print a window: its span, the tokens with the highest logits, and its text in colour."""
     from rich.text import Text
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import note, print_json
 
 app = typer.Typer(add_completion=False)
@@ -27,7 +28,7 @@ def export(
         float, typer.Option(help="Maximum loss of F1 points (upper bound of its 95 % confidence interval).")
     ] = 0.3,
     least_questions: Annotated[int, typer.Option(min=1, help="Minimum number of questions in the gate data.")] = 2000,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import note, print_json
 
 app = typer.Typer(add_completion=False)
@@ -29,7 +30,7 @@ def index(
             show_default="as stored",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Add files to a corpus, to search it and ask questions. Unchanged files are not read again.
 
@@ -85,14 +86,7 @@ def _list(corpus: object, json: bool) -> None:
     assert isinstance(corpus, Corpus)
     entries = corpus.entries()
     if json:
-        print_json(
-            {
-                "documents": [
-                    {"name": entry.name, "title": entry.title, "passages": entry.passages, "sha256": entry.file_hash}
-                    for entry in entries
-                ]
-            }
-        )
+        print_json({"documents": [entry.to_dict() for entry in entries]})
         return
     for entry in entries:
         typer.echo(f"{one_line(entry.name)}  {one_line(entry.title)}  ({entry.passages} passages)")

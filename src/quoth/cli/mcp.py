@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from quoth.cli import options
+
 app = typer.Typer(add_completion=False)
 
 
@@ -14,10 +16,7 @@ def mcp(
     corpus: Annotated[
         str | None, typer.Option(metavar="CORPUS", help="The corpus to ask, search and check quotes in.")
     ] = None,
-    reader: Annotated[
-        str | None,
-        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
-    ] = None,
+    reader: options.Reader = None,
 ) -> None:
     """Serve tools for agents with the Model Context Protocol: ask, search and verify.
 

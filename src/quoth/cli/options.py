@@ -59,6 +59,39 @@ F1By = Annotated[
     ),
 ]
 
+Reader = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        metavar="READER",
+        help="Folder or hub name of a reader.",
+        show_default="the shipped reader",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+JsonTotals = Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")]
+Question = Annotated[
+    str,
+    typer.Argument(metavar="QUESTION", help="The question; after -- if it begins with a dash.", show_default=False),
+]
+Context = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context",
+        metavar="FILE|-",
+        help="A file, a folder or a pattern; - is standard input. May be given again.",
+    ),
+]
+Text = Annotated[
+    list[str] | None,
+    typer.Option("--text", metavar="TEXT", help="A text to quote from. May be given again."),
+]
+LabelledData = Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: a file, or hub:NAME:SPLIT.")]
+ExcelSafe = Annotated[
+    bool,
+    typer.Option("--excel-safe", help="In CSV and TSV, put an apostrophe before cells that begin like formulas."),
+]
+
 
 def unit(given: str | None) -> Unit | None:
     """Return the value of ``--f1-by``.

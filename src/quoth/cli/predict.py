@@ -27,10 +27,7 @@ def predict(
             help="Output file: .json (texts by id), .jsonl, .csv, .tsv or .parquet; - is stdout.",
         ),
     ],
-    reader: Annotated[
-        str | None,
-        typer.Option(metavar="READER", help="Folder or hub name of a reader.", show_default="the shipped reader"),
-    ] = None,
+    reader: options.Reader = None,
     nbest: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the best answers to each question to this file.")
     ] = None,
@@ -51,10 +48,7 @@ def predict(
             metavar="WHAT", help="For a question that cannot be read or is invalid: raise stops, skip continues."
         ),
     ] = "raise",
-    excel_safe: Annotated[
-        bool,
-        typer.Option("--excel-safe", help="In CSV and TSV, put an apostrophe before cells that begin like formulas."),
-    ] = False,
+    excel_safe: options.ExcelSafe = False,
 ) -> None:
     """Answer every question of a data set, and write the answers to a file.
 

@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def score(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled data: a file, or hub:NAME:SPLIT.")],
+    data: options.LabelledData,
     predictions: Annotated[
         Path,
         typer.Argument(
@@ -39,7 +39,7 @@ def score(
         bool, typer.Option("--slices", help="Also score by question word, answer and context length, position.")
     ] = False,
     f1_by: options.F1By = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the totals as one JSON document.")] = False,
+    json: options.JsonTotals = False,
 ) -> None:
     """Score predictions with SQuAD's exact match and F1, identical to the official scorers.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quoth.cli import options
 from quoth.cli.console import print_json, stdout
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def search(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or words.", show_default=False)],
     corpus: Annotated[str, typer.Option(metavar="CORPUS", help="The corpus.")] = "corpus.quoth",
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of passages.")] = 10,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Search a corpus for the passages that best match a question's words.
 
@@ -38,23 +39,7 @@ def search(
     with Corpus.open(corpus, create=False) as opened:
         hits = opened.search(question, top_k)
     if json:
-        print_json(
-            {
-                "question": question,
-                "passages": [
-                    {
-                        "document": hit.document,
-                        "title": hit.title,
-                        "start": hit.span.start,
-                        "end": hit.span.end,
-                        "page": hit.page,
-                        "score": hit.score,
-                        "text": hit.text,
-                    }
-                    for hit in hits
-                ],
-            }
-        )
+        print_json({"question": question, "passages": [hit.to_dict() for hit in hits]})
         return
     console = stdout()
     for hit in hits:
@@ -80,20 +65,10 @@ def ask_corpus(
 
     with Corpus.open(path, create=False) as corpus:
         found = corpus.answer(reader, question, top_k=top_k, passages=passages or PASSAGES, **decision)
-    if not json:
+    if json:
+        print_json(found.to_dict())
+    else:
         _print(found)
-        return
-    answers = [answer.to_dict() for answer in found.answers]
-    print_json(
-        {
-            "question": question,
-            "answers": answers,
-            "best": answers[0] if found.best else None,
-            "no_answer": found.no_answer,
-            "reason": found.reason,
-            "passages_read": len(found.hits),
-        }
-    )
 
 
 def _print(found: Found) -> None:

@@ -65,11 +65,13 @@ def _named(given: list[str]) -> tuple[tuple[str, str], ...]:
     """Return the names and sources of further readers."""
     from quoth.errors import ConfigError
 
-    pairs = [tuple(item.split("=", 1)) for item in given]
-    for item, pair in zip(given, pairs, strict=True):
-        if len(pair) != 2 or not all(pair) or [other[0] for other in pairs].count(pair[0]) > 1:
+    sources: dict[str, str] = {}
+    for item in given:
+        name, _, source = item.partition("=")
+        if not name or not source or name in sources:
             raise ConfigError(f"--also must be NAME=READER with a unique name, but is {item}")
-    return tuple((name, source) for name, source in pairs)
+        sources[name] = source
+    return tuple(sources.items())
 
 
 def _parameters() -> list[inspect.Parameter]:

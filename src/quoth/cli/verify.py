@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quoth.cli.ask import read_sources
+from quoth.cli import options
 from quoth.cli.console import print_json, stdout
+from quoth.cli.sources import read_sources, read_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,17 +37,14 @@ def verify(
             show_default=False,
         ),
     ],
-    context: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE|-", help="A file, a folder or a pattern; - is standard input. May be given again."),
-    ] = None,
+    context: options.Context = None,
     text: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A text to search. May be given again.")
     ] = None,
     corpus: Annotated[
         str | None, typer.Option(metavar="CORPUS", help="Search the documents of a corpus (quoth index) instead.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Check whether texts contain claimed quotes: exactly, nearly, or not at all.
 
@@ -87,7 +85,6 @@ def verify(
 
 
 def _claims(words: str) -> tuple[Claim, ...]:
-    from quoth.cli.ask import read_text
     from quoth.errors import InputError
     from quoth.verification import read_claims
 

@@ -6,6 +6,10 @@ from typing import Annotated
 
 import typer
 
+from quoth.cli.options import ExcelSafe, Json
+
+__all__ = ["Encoding", "ExcelSafe", "File", "Json", "Sep"]
+
 File = Annotated[
     str,
     typer.Argument(
@@ -14,7 +18,6 @@ File = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Sep = Annotated[
     str | None,
     typer.Option("--sep", metavar="X", help="Delimiter of a CSV file.", show_default="inferred from the header"),
@@ -24,8 +27,4 @@ Encoding = Annotated[
     typer.Option(
         "--encoding", metavar="NAME", help="Encoding of a text file, such as cp1252.", show_default="UTF-8 or UTF-16"
     ),
-]
-ExcelSafe = Annotated[
-    bool,
-    typer.Option("--excel-safe", help="In CSV and TSV, put an apostrophe before cells that begin like formulas."),
 ]

@@ -1,0 +1,103 @@
+"""The texts that a command quotes from: files of any kind, folders, patterns, standard input, or texts as arguments."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quoth.cli.console import note
+
+if TYPE_CHECKING:
+    from quoth.documents import Document
+
+_NO_CONTEXT = (
+    "{0}: must have a text to quote from, but has none. "
+    "Give one with --context FILE or --text TEXT, or pipe it in: cat FILE | quoth {0} {1}"
+)
+
+
+def read_sources(files: list[str], texts: list[str], command: str = "ask") -> list[Document]:
+    """Read all contexts, or standard input if there are none; one error lists all that cannot be read."""
+    from quoth.documents import Document
+    from quoth.errors import ConfigError, InputError
+
+    if not files and not texts:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise ConfigError(_NO_CONTEXT.format(command, "QUOTES" if command == "verify" else "QUESTION"))
+        files = ["-"]
+    if files.count("-") > 1:
+        raise ConfigError("--context - must be given at most once, but is given several times")
+    sources, problems = [], []
+    for file in files:
+        try:
+            sources += _read_sources(file)
+        except ValueError as error:
+            problems.append(f"{file or repr(file)}: {error}")
+    if problems:
+        raise InputError("\n".join(problems))
+    sources += [Document(text, name=f"text{number}" if texts[1:] else "text") for number, text in enumerate(texts, 1)]
+    if len(sources) > 1:
+        for source in sources:
+            if not source.text.strip():
+                note(f"{source.name}: has no text to quote")
+    return sources
+
+
+def _read_sources(file: str) -> list[Document]:
+    """Read a file of any kind, a folder or a pattern. Invalid files of a folder are noted and skipped.
+
+    Raises:
+        ValueError: If nothing can be read.
+    """
+    from quoth.documents import PARSED, Document, read_documents
+
+    path = Path(file)
+    is_many = bool(file) and (path.is_dir() or (any(sign in file for sign in "*?") and not path.exists()))
+    if not is_many and not (path.suffix.lower() in PARSED and path.exists()):
+        return [Document(read_text(file), name="stdin" if file == "-" else file)]
+    sources = []
+    for found in read_documents([path]):
+        if isinstance(found, Document):
+            sources.append(found)
+            for said in found.notes:
+                note(f"{found.name}: {said}")
+        elif is_many:
+            note(str(found))
+        else:
+            raise ValueError(found.problem)
+    if not sources:
+        kind = "folder" if path.is_dir() else "pattern"
+        raise ValueError(f"must be a file, but is a {kind} without readable documents")
+    return sources
+
+
+def read_text(file: str) -> str:
+    """Return the text of a file.
+
+    Raises:
+        ValueError: If it cannot be read, or is not text.
+    """
+    try:
+        data = _stdin() if file == "-" else Path(file).read_bytes()
+    except IsADirectoryError:
+        raise ValueError("must be a file, but is a folder; name the files in it") from None
+    except FileNotFoundError:
+        raise ValueError("must be a file, but does not exist") from None
+    except OSError as error:
+        raise ValueError(f"must be a readable file, but: {(error.strerror or str(error)).lower()}") from None
+    from quoth.documents.read import decode_any
+    from quoth.errors import DocumentError
+
+    try:
+        return decode_any(data)
+    except DocumentError as error:
+        raise ValueError(str(error)) from None
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise ValueError("must be open, but is closed")
+    if sys.stdin.isatty():
+        note("Reading the text from the terminal; end it with Ctrl-D.")
+    return sys.stdin.buffer.read()
