@@ -12,7 +12,16 @@ from quoth.engines.counters import CountingEngine, Operations, measured_peak
 from quoth.engines.select import best_precision
 from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
-from quoth.reading import Tokenizer, WindowBatch, by_token_budget, decide, search_batch
+from quoth.reading import (
+    DecodeSettings,
+    SpanLogits,
+    Tokenizer,
+    Window,
+    WindowBatch,
+    by_token_budget,
+    decide,
+    search_batch,
+)
 from quoth.records import Example
 from quoth.store import find_folder
 from quoth.stream import BATCH_TOKENS
@@ -103,26 +112,12 @@ def profile_reader(source: str | None, examples: Sequence[Example], threads: int
     engine.run(batches[0])  # the first run allocates memory
     engine.seconds.clear()
     begun = time.perf_counter()
-    logits = [engine.run(batch) for batch in batches]
+    run = [(batch, engine.run(batch)) for batch in batches]
     engine_seconds = time.perf_counter() - begun
-    settings = reader.decode_settings()
-    begun = time.perf_counter()
-    found = {
-        item.window: item
-        for batch, some in zip(batches, logits, strict=True)
-        for item in search_batch(batch, some, settings)
-    }
-    for example, some_windows in split:
-        decide(example, [found[window] for window in some_windows], settings)
-    decode_seconds = time.perf_counter() - begun
+    decode_seconds = _decode(split, run, reader.decode_settings())
     tokens = sum(batch.ids.size for batch in batches)
-    operations = Operations.of(folder.onnx)
-    products = sum(
-        len(batch.ids) * (operations.per_token * width + operations.per_pair * width**2)
-        for batch in batches
-        for width in batch.ids.shape[1:]
-    )
-    whole = sum(engine.seconds.values())
+    products = _products(Operations.of(folder.onnx), batches)
+    total = sum(engine.seconds.values())
     return EngineProfile(
         precision=precision,
         threads=threads,
@@ -136,8 +131,30 @@ def profile_reader(source: str | None, examples: Sequence[Example], threads: int
         products_per_second=products / engine_seconds,
         peaks={kind: measured_peak(kind, threads) for kind in dict.fromkeys(("int8", "float32", precision))},
         layers=tuple(
-            LayerTime(layer.kind, layer.kernel, seconds, seconds / whole)
+            LayerTime(layer.kind, layer.kernel, seconds, seconds / total)
             for layer, seconds in engine.seconds.most_common()
             if seconds
         ),
     )
+
+
+def _decode(
+    split: Sequence[tuple[Example, Sequence[Window]]],
+    run: Sequence[tuple[WindowBatch, SpanLogits]],
+    settings: DecodeSettings,
+) -> float:
+    """Decode all answers, and return the seconds."""
+    begun = time.perf_counter()
+    found = {item.window: item for batch, logits in run for item in search_batch(batch, logits, settings)}
+    for example, windows in split:
+        decide(example, [found[window] for window in windows], settings)
+    return time.perf_counter() - begun
+
+
+def _products(operations: Operations, batches: Sequence[WindowBatch]) -> float:
+    """Return the number of multiplications in the matrix products of some batches, padding included."""
+    products = 0.0
+    for batch in batches:
+        rows, length = batch.ids.shape
+        products += rows * (operations.per_token * length + operations.per_pair * length**2)
+    return products

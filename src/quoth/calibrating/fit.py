@@ -156,14 +156,7 @@ def fit(
 
     Source: Platt 1999; Guo et al. 2017, "On calibration of modern neural networks", section 4.2 (temperature scaling).
     """
-    if not 0 < right_f1 <= 100:
-        raise ConfigError(f"right_f1 must be above 0 and at most 100, but is {right_f1}")
-    if not 0 < unanswerable_share < 1:
-        raise ConfigError(f"unanswerable_share must be between 0 and 1, but is {unanswerable_share}")
-    if null_threshold is not None and max_cost is not None:
-        raise ConfigError("null_threshold and max_cost must not be given together: max_cost limits a fitted threshold")
-    if min_probability is not None and not 0 <= min_probability <= 1:
-        raise ConfigError(f"min_probability must be from 0 to 1, but is {min_probability}")
+    _check_numbers(max_cost, right_f1, unanswerable_share, null_threshold, min_probability)
     readings, rules = _read_all(reader, chain(examples, unanswerable), progress)
     has = np.array([bool(reading.golds) for reading in readings], dtype=bool)
     if not has.any():
@@ -175,12 +168,11 @@ def fit(
     before = right_given_answerable(shares[has, 0], stored.odds_scale)
     probability, crossvalidated = fit_probability(shares[has, 1:], right[has], articles[has], before, right_f1)
     best = right_given_answerable(shares[:, 1 + probability.index], probability.odds_scale)
-    odds = np.array([reading.null_odds for reading in readings])
     weights = question_weights(has, unanswerable_share)
     threshold, null, bias, silence = None, None, stored.null_bias, np.zeros(len(has))
     between: ThresholdInterval | None = None
     if not has.all():
-        f1s = np.array([f1 for _, f1 in scores])
+        odds, f1s = np.array([reading.null_odds for reading in readings]), np.array([f1 for _, f1 in scores])
         if null_threshold is None:
             between = threshold_interval(odds, f1s, has, articles, max_cost, unanswerable_share)
             threshold = fit_threshold(odds, f1s, has, max_cost=max_cost, unanswerable_share=unanswerable_share)
@@ -208,6 +200,23 @@ def fit(
         bins=reliability(crossvalidated, right[has]),
         chosen=chosen,
     )
+
+
+def _check_numbers(
+    max_cost: float | None,
+    right_f1: float,
+    unanswerable_share: float,
+    null_threshold: NullThreshold | None,
+    min_probability: float | None,
+) -> None:
+    if not 0 < right_f1 <= 100:
+        raise ConfigError(f"right_f1 must be above 0 and at most 100, but is {right_f1}")
+    if not 0 < unanswerable_share < 1:
+        raise ConfigError(f"unanswerable_share must be between 0 and 1, but is {unanswerable_share}")
+    if null_threshold is not None and max_cost is not None:
+        raise ConfigError("null_threshold and max_cost must not be given together: max_cost limits a fitted threshold")
+    if min_probability is not None and not 0 <= min_probability <= 1:
+        raise ConfigError(f"min_probability must be from 0 to 1, but is {min_probability}")
 
 
 def _read_all(

@@ -125,10 +125,7 @@ def train(
     checkpoint = _checkpoint(out, config, resume)
     tracker = MlflowTracker(config) if config.tracking else None
     precision = choose_precision(config.precision)
-    # Order matters: TrainingArguments (passed to callbacks) resets accelerate's state.
-    arguments = TrainingArguments(str(out / CHECKPOINTS), use_cpu=on_cpu(), report_to="none", seed=config.seed)
-    accelerator = Accelerator(cpu=on_cpu(), mixed_precision=TO_ACCELERATE[precision])
-    accelerator.gradient_accumulation_steps = 1  # done in our loop; the environment may set another value
+    arguments, accelerator = _accelerator(config, out, precision)
     main = accelerator.is_main_process
     examples, dev_examples = labelled(data), labelled(dev or [])
     trainer, facts = _trainer(config, examples.examples, dev_examples.examples, arguments, accelerator)
@@ -155,10 +152,31 @@ def train(
         if tracker and main:
             tracker.log_reader(out, seconds, page)
     accelerator.wait_for_everyone()
-    scores, step = selected_scores(trainer), trainer.state.best_global_step or trainer.state.global_step
-    lost = tuple(trainer.data.windows.lost)
-    first = next((row["eval_f1"] for row in trainer.state.log_history if "eval_f1" in row and not row["step"]), None)
-    return TrainResult(out, scores.get("exact"), scores.get("f1"), step, seconds, lost, scores, first)
+    return _result(trainer, out, seconds)
+
+
+def _result(trainer: ReaderTrainer, out: Path, seconds: float) -> TrainResult:
+    """Return the result of a run that took these seconds."""
+    state, scores = trainer.state, selected_scores(trainer)
+    return TrainResult(
+        folder=out,
+        exact=scores.get("exact"),
+        f1=scores.get("f1"),
+        step=state.best_global_step or state.global_step,
+        seconds=seconds,
+        lost=tuple(trainer.data.windows.lost),
+        scores=scores,
+        before=next((row["eval_f1"] for row in state.log_history if "eval_f1" in row and not row["step"]), None),
+    )
+
+
+def _accelerator(config: TrainConfig, out: Path, precision: str) -> tuple[TrainingArguments, Accelerator]:
+    """Return the accelerator of a run, and transformers' arguments, which are passed to callbacks."""
+    # Order matters: TrainingArguments resets accelerate's state.
+    arguments = TrainingArguments(str(out / CHECKPOINTS), use_cpu=on_cpu(), report_to="none", seed=config.seed)
+    accelerator = Accelerator(cpu=on_cpu(), mixed_precision=TO_ACCELERATE[precision])
+    accelerator.gradient_accumulation_steps = 1  # done in our loop; the environment may set another value
+    return arguments, accelerator
 
 
 def _trainer(

@@ -26,7 +26,7 @@ from quoth.serve.errors import ApiError
 from quoth.serve.http import schema
 from quoth.serve.http.access import Access
 from quoth.serve.http.assets import asset_routes
-from quoth.serve.http.corpus import corpus_routes
+from quoth.serve.http.corpus import document_routes, question_routes
 from quoth.serve.http.corpus_files import file_routes
 from quoth.serve.http.description import READER_ERRORS, describe, errors
 from quoth.serve.http.errors import handle_expected, handle_unexpected, validated
@@ -89,8 +89,8 @@ def create_app(
         app.include_router(router)
     if settings.corpus is not None:
         library = Library(settings.corpus)
-        for router in corpus_routes(library, service, JsonRoute, READER_ERRORS):
-            app.include_router(router)
+        app.include_router(question_routes(library, service, JsonRoute, READER_ERRORS))
+        app.include_router(document_routes(library, service, READER_ERRORS))
         app.include_router(file_routes(library, service, metrics))
     for kind in (HTTPException, RequestValidationError, QuothError):
         app.add_exception_handler(kind, handle_expected)

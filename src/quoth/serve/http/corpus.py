@@ -27,10 +27,10 @@ from quoth.serve.texts import Text
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", examples=[corpus_schema.DOCUMENT_ID])]
 
 
-def corpus_routes(
+def question_routes(
     library: Library, service: Service, json_route: type[APIRoute], responses: dict[int | str, dict[str, Any]]
-) -> tuple[APIRouter, APIRouter]:
-    """Return the routes: those that take JSON, and the others.
+) -> APIRouter:
+    """Return the routes that ask the documents and check quotes; they take JSON.
 
     Args:
         library: The corpus.
@@ -38,7 +38,6 @@ def corpus_routes(
         json_route: The class of routes that accept only JSON.
         responses: The documented errors of every route.
     """
-    router = APIRouter(prefix="/v1/corpus", tags=["corpus"], responses=responses)
     posts = APIRouter(prefix="/v1/corpus", route_class=json_route, tags=["corpus"], responses=responses)
 
     @posts.post("/answer", summary="Ask all documents")
@@ -67,6 +66,19 @@ def corpus_routes(
         """Whether the documents contain claimed quotes: exact, near with its difference, or absent."""
         content = await service.verdicts(asked.quotes, lambda: library)
         return Response(content, media_type="application/json")
+
+    return posts
+
+
+def document_routes(library: Library, service: Service, responses: dict[int | str, dict[str, Any]]) -> APIRouter:
+    """Return the routes that search, list and show the documents.
+
+    Args:
+        library: The corpus.
+        service: Has the threads and the limits.
+        responses: The documented errors of every route.
+    """
+    router = APIRouter(prefix="/v1/corpus", tags=["corpus"], responses=responses)
 
     @router.get("/search", summary="Search the documents")
     async def search(
@@ -107,7 +119,7 @@ def corpus_routes(
             else None,
         )
 
-    return posts, router
+    return router
 
 
 def listed_document(entry: Entry) -> corpus_schema.ListedDocument:
