@@ -159,7 +159,7 @@ class CountedTokenizer:
     ("given", "options", "message"),
     [
         ({"q": ["a"], "context": ["b"]}, {}, "must have a column 'question', but has q, context"),
-        ({"question": ["a"], "contexts": ["b"]}, {}, "Did you mean 'contexts'"),
+        ({"question": ["a"], "contexts": ["b"]}, {}, "did you mean 'contexts'"),
         ({"question": [1], "body": ["b"]}, {"context": "body"}, "'question' must contain text, but is of type int64. "),
         ({"question": [1], "body": ["b"]}, {"context": "body"}, "Columns with text: body"),
         ({"question": ["a"], "context": ["b"], "score": [1]}, {}, "names of answer columns, but has score.*prefix="),

@@ -398,7 +398,7 @@ def test_the_command_reports_its_plan_and_problems(source, tmp_path):
     assert said.startswith("450 rows in 1 files, 450 questions: 5 shards of 100 rows, 0 of them done; 2 workers of 1")
     assert not out.exists()
     said = answer(source, "-o", out, "--question-column", "quest", code=2)
-    assert "must have a column 'quest', but has n, question, context. Did you mean 'question'?" in said
+    assert "must have a column 'quest', but has n, question, context; did you mean 'question'?" in said
     questions = tmp_path / "ask.txt"
     questions.write_text("Where?\nWho?\n")
     words = (source, "-o", out, "--ask", questions, "--wide", "--columns", "n", "--top-k", 2, "--output-format", "csv")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from quoth.display import percent
 from quoth.drawing.charts import line_chart
 from quoth.drawing.markup import escaped
 from quoth.drawing.page import page, table
@@ -257,7 +258,7 @@ def _mistakes(mistakes: Mistakes, total: int) -> list[str]:
 def _mistake(example: Example, prediction: Prediction) -> str:
     best = prediction.answers[0] if prediction.answers else None
     golds = " or ".join(f"“{text}”" for text in dict.fromkeys(gold.text for gold in example.golds or ())) or "no answer"
-    said = f"“{prediction.best.text}” ({prediction.best.probability:.0%})" if prediction.best else "no answer"
+    said = f"“{prediction.best.text}” ({percent(prediction.best.probability)})" if prediction.best else "no answer"
     index = best.context_index if best else 0
     spans = [(gold.span, "gold") for gold in example.golds or () if gold.context_index == index]
     spans += [(best.span, "said")] if best else []

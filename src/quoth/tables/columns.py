@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from quoth.errors import ConfigError
+from quoth.names import did_you_mean
 from quoth.records import Prediction
 from quoth.tables.settings import TableSettings
 
@@ -121,9 +121,8 @@ def check_columns(schema: pa.Schema, settings: TableSettings) -> None:
         raise ConfigError(f"table: column names must differ, but there are several of {', '.join(names)}. Rename them.")
     for name in used:
         if name not in schema.names:
-            raise ConfigError(
-                f"table: must have a column {name!r}, but has {_listed(schema.names)}{_hint(name, schema)}"
-            )
+            hint = did_you_mean(name, schema.names, quote="'")
+            raise ConfigError(f"table: must have a column {name!r}, but has {_listed(schema.names)}{hint}")
     for name in settings.text_columns:
         kind = schema.field(name).type
         if not is_text(kind):
@@ -182,8 +181,3 @@ def _wide(name: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") if names else "none"
-
-
-def _hint(name: str, schema: pa.Schema) -> str:
-    close = get_close_matches(name, schema.names, 1)
-    return f". Did you mean {close[0]!r}?" if close else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from quoth.data.audit.records import Finding, Located, Suspect
+from quoth.display import percent
 from quoth.records import Example, Prediction
 
 _CONFIDENT = 0.8  # minimum probability of a prediction that contradicts a label
@@ -42,4 +43,5 @@ def reader_findings(suspected: Iterable[tuple[str, Suspect]]) -> Iterator[Findin
             continue
         kind = "likely label error" if each.example.golds else "answerable unanswerable"
         what = f'the reader predicts "{each.text}"' if each.text else "the reader predicts no answer"
-        yield Finding(kind, Located(source, each.example), None, f"{what} ({each.probability:.0%})", each.probability)
+        what += f" ({percent(each.probability)})"
+        yield Finding(kind, Located(source, each.example), None, what, each.probability)
