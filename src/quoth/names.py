@@ -1,9 +1,9 @@
-"""Suggestions for misspelt names."""
+"""Names in messages: suggestions for misspelt ones, and lists of them."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -36,6 +36,17 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     """Return the message that a name is unknown, with a suggestion or all known names."""
     known = list(known)
     return f"{name} is unknown" + (did_you_mean(name, known) or f"; known are {', '.join(known)}")
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Return the first names, and the number of the others.
+
+    Example:
+        >>> listed(["a", "b", "c"], most=2)
+        'a, b and 1 more'
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def suggests_names(function: Callable[P, R]) -> Callable[P, R]:

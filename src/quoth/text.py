@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
+from collections.abc import Iterator
 
 import regex
 
@@ -40,6 +41,17 @@ _LAST = regex.compile(f"(?r){_LETTER}{_UNSEEN}*", regex.V1)
 _WORD = regex.compile(f"(?:{_NEXT.pattern})+", regex.V1)
 _WORD_BACKWARDS = regex.compile(f"(?r)(?:{_LETTER}{_UNSEEN}*)+", regex.V1)
 
+# Variants of quotation marks and hyphens, besides those of ASCII.
+SINGLE_QUOTES, DOUBLE_QUOTES = "‘’‚‛′´`ʼ", "“”„‟″«»"
+HYPHENS = "‐‑‒–—―−﹘﹣－"
+
+_CLOSING = r"[\p{Pe}\p{Pf}\"\']*"
+_SENTENCE = rf"[.!?…]{_CLOSING}\s+|[\p{{Sentence_Terminal}}--[.!?…]]{_CLOSING}\s*"
+# The end of a sentence, with closing quotation marks and white space: marks of Latin scripts only before white space,
+# those of other scripts (Chinese, Arabic, Devanagari, Ethiopic, ...) always. The second pattern also matches line ends.
+SENTENCE_END = regex.compile(_SENTENCE, regex.V1)
+SENTENCE_OR_LINE_END = regex.compile(rf"{_SENTENCE}|[\n\r\u2028\u2029]", regex.V1)
+
 
 def normalize_answer(text: str) -> str:
     """Lowercase, remove ASCII punctuation and English articles, and normalize white space.
@@ -66,6 +78,14 @@ def unspaced(text: str) -> bool:
 def count_words(text: str) -> int:
     """Return the number of words between blanks; in scripts without blanks, each character counts as a word."""
     return len(normalize_by_characters(text).split()) if unspaced(text) else len(text.split())
+
+
+def find_all(text: str, wanted: str) -> Iterator[int]:
+    """Yield all places of a text that is not empty in another one, in order, including overlapping ones."""
+    place = text.find(wanted)
+    while place >= 0:
+        yield place
+        place = text.find(wanted, place + 1)
 
 
 def replace_surrogates(text: str) -> str:

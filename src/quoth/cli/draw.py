@@ -14,6 +14,7 @@ from rich.text import Text
 
 from quoth.display import one_line
 from quoth.records import Span
+from quoth.text import SENTENCE_END
 
 __all__ = ["Mark", "passage", "place", "put"]
 
@@ -23,7 +24,6 @@ REACH = 240
 MEASURE = 96
 
 _PARAGRAPH = re.compile(r"\n\s*\n|\f")
-_SENTENCE = re.compile(r"[.!?…؟۔][\"'”’»)\]]*\s+|[。！？।]")
 _WORD = re.compile(r"\s+")
 _LINE_END = re.compile(r"\r\n?|\n")
 
@@ -105,7 +105,7 @@ def _before(context: str, start: int, reach: int) -> str:
         return piece[breaks[-1].end() :].lstrip()
     if start <= reach:
         return piece.lstrip()
-    cut = _SENTENCE.search(piece) or _WORD.search(piece)
+    cut = SENTENCE_END.search(piece) or _WORD.search(piece)
     return f"… {piece[cut.end() :]}" if cut else f"…{piece}"
 
 
@@ -116,7 +116,7 @@ def _after(context: str, end: int, reach: int) -> str:
         return piece[: found.start()].rstrip()
     if end + reach >= len(context):
         return piece.rstrip()
-    if sentences := list(_SENTENCE.finditer(piece)):
+    if sentences := list(SENTENCE_END.finditer(piece)):
         return piece[: sentences[-1].end()].rstrip() + " …"
     words = list(_WORD.finditer(piece))
     return f"{piece[: words[-1].start()]} …" if words else f"{piece}…"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from quoth.records import Span
+from quoth.text import SENTENCE_OR_LINE_END
 
 # Maximum length of a passage, and maximum overlap of neighbouring passages of one paragraph, in code points.
 LONGEST = 2_000
@@ -15,7 +16,6 @@ OVERLAP = 300
 _HEADING = 80
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
-_SENTENCE = re.compile(r"[.!?…؟۔][\"'”’»)\]]*\s+|[。！？।]|\n")
 _WORD = re.compile(r"\s+")
 
 
@@ -41,9 +41,9 @@ def passages_of(text: str) -> list[Span]:
 def sentence_around(text: str, span: Span) -> Span:
     """Return the sentence or sentences that contain a span."""
     low = max(0, span.start - LONGEST)
-    starts = [match.end() for match in _SENTENCE.finditer(text, low, span.start)]
+    starts = [match.end() for match in SENTENCE_OR_LINE_END.finditer(text, low, span.start)]
     start = starts[-1] if starts else low
-    end = _SENTENCE.search(text, max(span.start, span.end - 1), min(len(text), span.end + LONGEST))
+    end = SENTENCE_OR_LINE_END.search(text, max(span.start, span.end - 1), min(len(text), span.end + LONGEST))
     last = end.end() if end else min(len(text), span.end + LONGEST)
     content = text[start:last]
     return Span(start + len(content) - len(content.lstrip()), max(span.end, start + len(content.rstrip())))
@@ -72,13 +72,13 @@ def _split(text: str, paragraph: Span) -> Iterator[Span]:
         if end == paragraph.end:
             return
         # Continue with the first sentence that is completely in the overlap.
-        after = _SENTENCE.search(text, end - OVERLAP, end - 1)
+        after = SENTENCE_OR_LINE_END.search(text, end - OVERLAP, end - 1)
         start = after.end() if after else end
 
 
 def _boundary(text: str, low: int, high: int) -> int:
     """Return the last sentence boundary between two positions, else the last word boundary, else ``high``."""
-    for boundary in (_SENTENCE, _WORD):
+    for boundary in (SENTENCE_OR_LINE_END, _WORD):
         if places := [match.end() for match in boundary.finditer(text, low, high)]:
             return places[-1]
     return high

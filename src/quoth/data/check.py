@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, TypeAlias
 
 from quoth.data.lookalikes import alike_at, difference_message
 from quoth.data.rows import ACCEPTED, Problems, Row, looks_like_answer, missing, shown, similar_name, unread_message
 from quoth.inputs import EMPTY_QUESTION
 from quoth.records import Example, Gold
-from quoth.text import is_blank
+from quoth.text import find_all, is_blank
 
 Golds: TypeAlias = tuple[Gold, ...] | None
 
@@ -219,11 +220,7 @@ def _misplaced_message(gold: Gold, context: str | None) -> tuple[str, str]:
 
 
 def _places(text: str, context: str) -> str:
-    places: list[str] = []
-    place = context.find(text)
-    while place >= 0 and len(places) <= _MAX_PLACES:
-        places.append(str(place))
-        place = context.find(text, place + 1)
+    places = list(map(str, islice(find_all(context, text), _MAX_PLACES + 1)))
     if not places:
         return "the context does not contain the text"
     more = " and more" if len(places) > _MAX_PLACES else ""

@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from quoth.data.rows import shown
+from quoth.text import DOUBLE_QUOTES, HYPHENS, SINGLE_QUOTES
 
 _SINGLE = {
-    **dict.fromkeys("‘’‚‛′´`ʼ", "'"),
-    **dict.fromkeys("“”„‟″«»", '"'),
-    **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
+    **dict.fromkeys(SINGLE_QUOTES, "'"),
+    **dict.fromkeys(DOUBLE_QUOTES, '"'),
+    **dict.fromkeys(HYPHENS, "-"),
     "…": "...",
 }
 # A text that looks the same as another one has at most twice its length and this many more code points.

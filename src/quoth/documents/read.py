@@ -17,6 +17,7 @@ from quoth.documents.records import Box, Document, DocumentLimits
 from quoth.encodings import unicode_encoding
 from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
 from quoth.files import sha256
+from quoth.names import listed
 from quoth.records import Span
 
 _PLAIN = {".txt": "text", ".text": "text", ".md": "Markdown", ".markdown": "Markdown"}
@@ -101,7 +102,6 @@ def _plain(data: bytes, name: str) -> Document:
 def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
     pages = tuple(Span(start, end) for start, end in answer["pages"])  # type: ignore[attr-defined]
     blank = [str(number) for number, page in enumerate(pages, 1) if not len(page)]
-    listed = ", ".join(blank[:10]) + (f" and {len(blank) - 10} more" if len(blank) > 10 else "")
     return Document(
         text=str(answer["text"]),
         pages=pages,
@@ -110,7 +110,7 @@ def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
         boxes=tuple(Box(Span(box[0], box[1]), *box[2:]) for box in answer["boxes"]),  # type: ignore[attr-defined]
         page_sizes=tuple((width, height) for width, height in answer["sizes"]),  # type: ignore[attr-defined]
         file_hash=sha256(data),
-        notes=(f"without text (scanned?): page {listed}",) if blank else (),
+        notes=(f"without text (scanned?): page {listed(blank)}",) if blank else (),
     )
 
 

@@ -9,17 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import regex
-
 from quoth.evaluation.metrics import Rules, exact_and_f1
 from quoth.files import atomic_text
 from quoth.records import Example, Gold, Prediction
-from quoth.text import normalize_answer
+from quoth.text import SENTENCE_OR_LINE_END, normalize_answer
 
 _REACH = 100  # code points of the context on either side of prediction and gold
-# Ends of sentences: ASCII marks (and closing quotes) before white space, Unicode's Sentence_Terminal of other scripts
-# (Chinese, Arabic, Devanagari, Ethiopic, ...) on their own, and line ends.
-_SENTENCE_END = regex.compile(r"[.!?][\p{Pe}\p{Pf}\"\']*\s|[\p{Sentence_Terminal}--[.!?]]|[\n\r\u2028\u2029]", regex.V1)
 _NEAR = 200  # maximum distance of gold and prediction that counts as nearby, in code points
 
 # Cause -> its meaning, in the order in which they are checked.
@@ -114,7 +109,7 @@ def _cause(example: Example, prediction: Prediction) -> str:
     gold = _nearest(golds, best.span.start)
     between = sorted((gold.span, best.span))
     gap = example.contexts[best.context_index][between[0].end : between[1].start]
-    if not _SENTENCE_END.search(gap):
+    if not SENTENCE_OR_LINE_END.search(gap):
         return "same sentence"
     return "nearby" if len(gap) <= _NEAR else "elsewhere"
 

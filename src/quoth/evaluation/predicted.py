@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quoth.errors import MissingExtraError, PredictionsError
-from quoth.evaluation.report import some
+from quoth.names import listed
 
 _TEXTS = ("prediction_text", "prediction", "text", "answer", "answer_text")
 _NUMBERS = ("probability", "null_probability", "null_odds")
@@ -79,9 +79,9 @@ def read_predicted(
     allowed = (str, Predicted, type(None))
     wrong = [f"{key} ({_kind(value)})" for key, value in entries.items() if not isinstance(value, allowed)]
     if wrong:
-        raise PredictionsError(f"{path}: each prediction must be a text or null, but is not for {some(wrong)}")
+        raise PredictionsError(f"{path}: each prediction must be a text or null, but is not for {listed(wrong)}")
     if repeated and note:
-        note(f"{path}: repeated ids, of which the last text counts: {some([*repeated])}")
+        note(f"{path}: repeated ids, of which the last text counts: {listed([*repeated])}")
     found = {key: value if isinstance(value, Predicted) else Predicted(value or "") for key, value in entries.items()}
     if null_odds is None:
         return found
@@ -99,7 +99,7 @@ def _odds(path: str | Path) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
     ]
     if wrong:
-        raise PredictionsError(f"{path}: null odds must be numbers, but are not for {some(wrong)}")
+        raise PredictionsError(f"{path}: null odds must be numbers, but are not for {listed(wrong)}")
     return document
 
 
@@ -176,7 +176,7 @@ def _entries(path: str | Path, rows: list[Any]) -> list[tuple[str, Any]]:
     ]
     if wrong:
         raise PredictionsError(
-            f"{path}: each entry must have an id and a prediction_text, but these do not: {some(wrong)}"
+            f"{path}: each entry must have an id and a prediction_text, but these do not: {listed(wrong)}"
         )
     return [(str(row["id"]), _of_row(path, row)) for row in rows]
 

@@ -17,9 +17,9 @@ from quoth.evaluation.calibration import PRECISIONS, Calibration, Confidence
 from quoth.evaluation.metrics import Rules, about_rules
 from quoth.evaluation.slices import DIMENSIONS, Traits
 from quoth.evaluation.threshold import BestThreshold, best_threshold
+from quoth.names import listed
 
 _NAME_WIDTH = 24
-_NAMED = 10  # maximum number of ids in a message
 # Null odds of a text without any span: certainly no answer, but finite, because JSON has no infinity.
 NOTHING_READ = 1e9
 
@@ -193,7 +193,7 @@ class Report(Slice, NamedToJson):
         notes = []
         if self.missing:
             count = f"{len(self.missing):,} of {self.total:,}"
-            notes.append(f"questions without a prediction, counted as wrong: {count} ({some(self.missing)})")
+            notes.append(f"questions without a prediction, counted as wrong: {count} ({listed(self.missing)})")
         if self.unknown:
             notes.append(f"predictions for unknown ids, ignored: {self.unknown:,}")
         if hidden := sum(row.confidence is not None and not row.confidence.known for row in self.rows):
@@ -276,12 +276,6 @@ class Report(Slice, NamedToJson):
 def slice_lines(name: str, parts: Mapping[str, Slice]) -> str:
     """Return a block of lines: the name of the dimension, and each slice with its confidence intervals."""
     return "\n".join([_head(name), *map(_line, parts, parts.values())])
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first names, and the number of the others."""
-    shown = ", ".join(names[:_NAMED])
-    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED:,} more"
 
 
 def _known(row: ScoredRow) -> Confidence | None:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from quoth.errors import ConfigError
-from quoth.names import did_you_mean
+from quoth.names import did_you_mean, listed
 from quoth.records import Prediction
 from quoth.tables.settings import TableSettings
 
@@ -122,13 +122,14 @@ def check_columns(schema: pa.Schema, settings: TableSettings) -> None:
     for name in used:
         if name not in schema.names:
             hint = did_you_mean(name, schema.names, quote="'")
-            raise ConfigError(f"table: must have a column {name!r}, but has {_listed(schema.names)}{hint}")
+            raise ConfigError(f"table: must have a column {name!r}, but has {listed(schema.names) or 'none'}{hint}")
     for name in settings.text_columns:
         kind = schema.field(name).type
         if not is_text(kind):
             texts = [field.name for field in schema if is_text(field.type)]
+            known = listed(texts) or "none"
             raise ConfigError(
-                f"table: column {name!r} must contain text, but is of type {kind}. Columns with text: {_listed(texts)}"
+                f"table: column {name!r} must contain text, but is of type {kind}. Columns with text: {known}"
             )
     taken = [name for name in kept if name in answer_names(settings)]
     if taken:
@@ -177,7 +178,3 @@ def _cells(outcome: Prediction | RowError, has_all: bool) -> tuple[Any, ...]:
 
 def _wide(name: str) -> str:
     return f"q{name}" if name.isdecimal() else name
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") if names else "none"

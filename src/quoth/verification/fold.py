@@ -2,6 +2,9 @@
 
 Two texts with the same folded form have the same words in the same order. Digits are never joined: a space between two
 digits is kept, and so is a hyphen next to a digit.
+
+``quoth.data.lookalikes`` also folds texts, but for another question: whether two texts look the same. There, upper and
+lower case, or single and double quotation marks, are different, and all compatibility forms (NFKD) are the same.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from quoth.text import DOUBLE_QUOTES, HYPHENS, SINGLE_QUOTES
+
 Codes = NDArray[np.uint32]
 Bools = NDArray[np.bool_]
 
@@ -26,8 +31,8 @@ _LONG = 200_000
 FORMS = ("case", "spaces", "quotation marks", "hyphens", "ligatures", "invisible characters", "Unicode form")
 
 _SPACES, _HYPHEN = re.compile(" +"), re.compile("-")
-_QUOTATION_MARKS = frozenset("'\"`´‘’‚‛“”„‟‹›«»′″「」『』〝〞〟＂＇")
-_HYPHENS = frozenset("-‐‑‒–—―−﹘﹣－")
+_QUOTATION_MARKS = frozenset(f"'\"{SINGLE_QUOTES}{DOUBLE_QUOTES}‹›「」『』〝〞〟＂＇")
+_HYPHENS = frozenset(f"-{HYPHENS}")
 _LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "ĳ": "ij", "Ĳ": "IJ"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from quoth.errors import InputError
-from quoth.names import suggests_names
+from quoth.names import listed, suggests_names
 from quoth.records import Span
 from quoth.verification.check import MAX_PLACES, Check
 from quoth.verification.claims import Claim, claim_of, quoted
@@ -84,7 +84,7 @@ def _batches(sources: Iterable[Source]) -> Iterator[list[Source]]:
 
 
 def _raise_if_unknown(claims: Sequence[Claim], names: Sequence[tuple[str, str]]) -> None:
-    known = ", ".join(name for name, _ in names[:10]) + (", …" if len(names) > 10 else "")
+    known = listed([name for name, _ in names])
     problems = [
         f"quote {number}: source must be one of {known}, but is {claim.source}"
         for number, claim in enumerate(claims, 1)

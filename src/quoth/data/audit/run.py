@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-import regex
-
 from quoth.data.audit.records import KINDS, Audit, Finding, Located, Suspect
 from quoth.data.audit.suspects import reader_findings
 from quoth.data.near_duplicates import Groups, near_pairs
 from quoth.data.terms import terms
 from quoth.records import Example, Gold
-from quoth.text import normalize_answer
+from quoth.text import SENTENCE_OR_LINE_END, normalize_answer
 
 LENGTHS = (1, 2, 4, 8, 16, 32)  # upper bounds of the bins of answer lengths; one more bin is for longer answers
 _LONG = 32  # minimum length of an unusually long answer, in terms
 _REPEATED, _MIN_TERMS = 0.9, 4  # minimum share of a question's terms in one sentence, and minimum number of terms
-_END = regex.compile(r"[.!?](?=\s)|[\p{Sentence_Terminal}--[.!?]]|\n", regex.V1)
 _QUESTION_WORDS = frozenset(
     (
         *("what", "which", "who", "whom", "whose", "when", "where", "why", "how", "many", "much", "did", "do", "does"),
@@ -149,7 +146,7 @@ def _repeated(example: Example, gold: Gold) -> float:
     asked = [term for term in terms(example.question) if term not in _QUESTION_WORDS]
     if len(asked) < _MIN_TERMS:
         return 0.0
-    start = max((end.end() for end in _END.finditer(example.context, 0, gold.start)), default=0)
-    found = _END.search(example.context, gold.span.end)
+    start = max((end.end() for end in SENTENCE_OR_LINE_END.finditer(example.context, 0, gold.start)), default=0)
+    found = SENTENCE_OR_LINE_END.search(example.context, gold.span.end)
     sentence = set(terms(example.context[start : found.start() if found else None]))
     return sum(term in sentence for term in asked) / len(asked)

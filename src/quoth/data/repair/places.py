@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from quoth.data.lookalikes import alike_at, fold
+from quoth.text import find_all
 
 _MAX_SHIFT = 10  # maximum error of a start, in code points
 _CASED = ("LATIN", "GREEK", "CYRILLIC")
@@ -84,14 +85,6 @@ def _decoded(rule: str, head: bytes, encoding: str) -> Iterator[tuple[str, int]]
         yield rule, len(head.decode(encoding, "surrogatepass"))
     except UnicodeDecodeError:
         return  # inside a character: not this unit
-
-
-def find_all(context: str, text: str) -> Iterator[int]:
-    """Yield all places of a text, including overlapping ones."""
-    place = context.find(text)
-    while place >= 0:
-        yield place
-        place = context.find(text, place + 1)
 
 
 def _nearest(found: list[int], start: int) -> int | None:
