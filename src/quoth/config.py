@@ -10,7 +10,6 @@ A field is a setting if its annotation has a help text, and optionally a rule::
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
@@ -198,6 +197,8 @@ def read_toml(file: Path, what: str) -> dict[str, Any]:
     Raises:
         ConfigError: If it cannot be read.
     """
+    import tomllib  # loading a reader would take longer
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

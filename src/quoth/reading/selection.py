@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 
@@ -23,6 +22,8 @@ def best_windows(windows: Sequence[Window], most: int) -> list[Window]:
     """
     if len(windows) <= most:
         return list(windows)
+    import sqlite3  # loading a reader would take longer
+
     # SQLite does not support lone surrogates.
     texts = [_text(window).encode("utf-8", "replace").decode() for window in windows]
     found: dict[int, float] = {}
