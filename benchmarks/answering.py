@@ -2,10 +2,11 @@
 
     python benchmarks/answering.py [--model FLOAT_FOLDER] [--questions 1000] [--threads 2]
 
-Every side runs in its own process and its own environment (`make peers`), on the same cores. All have the same weights:
-the shipped file, or the float checkpoint it was made from. They alternate, block by block, over the same questions of
-SQuAD's dev set. Answers are compared before times: if a side has other weights or loses questions, the run stops. A
-side that cannot run on this machine is listed with the reason.
+Every side runs in its own process and its own environment (`make peers`), on the same cores. They have the same
+weights: the shipped file, or the float checkpoint it was made from. Only the last ones have the shape of the old
+pipeline's default network, which its users had, with random weights and its published F1. All alternate, block by
+block, over the same questions of SQuAD's dev set. Answers are compared before times: if a side has other weights or
+loses questions, the run stops. A side that cannot run on this machine is listed with the reason.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import old_default
 from harness import F1_MARGIN, Bar, options, peer_python, pin, record, sample, table
 from turns import Result, Side, Workers, take_turns
 
@@ -37,6 +39,10 @@ OLD = "The pipeline of transformers 4.57"
 SHIPPED, ENGINE, PEAK = "shipped", "engine", "peak"
 DEFAULT, FLOAT32, BFLOAT16, LIVING = "as called by default", "float32", "bfloat16", "living"
 BARS = {DEFAULT: 20.0, FLOAT32: 6.0, BFLOAT16: 2.0, LIVING: 4.0, PEAK: 40.0}
+# The same for the old pipeline with its default network, and for Quoth, one question at a time.
+ONE = "one at a time"
+USUAL = {role: f"its default network, {role}" for role in (DEFAULT, FLOAT32, BFLOAT16)}
+USUAL_BARS = {USUAL[DEFAULT]: 16.0, USUAL[FLOAT32]: 16.0, USUAL[BFLOAT16]: 7.0, ONE: 12.0}
 
 
 def main() -> None:
@@ -55,7 +61,10 @@ def main() -> None:
     with ExitStack() as stack:
         workers = Workers(threads, stack)
         ours = list(quoth_sides(given, stack.enter_context(tempfile.TemporaryDirectory())))
-        peers = [fastest(workers, ways, pairs[: given.search]) for ways in peer_sides(str(given.model))]
+        usual = stack.enter_context(tempfile.TemporaryDirectory())
+        old_default.make(Path(usual), Path(given.data).parents[1] / "vocab" / "bert-base-cased", Path(given.model))
+        ways = [*peer_sides(str(given.model)), *usual_sides(usual)]
+        peers = [fastest(workers, each, pairs[: given.search]) for each in ways]
         peak = Side("The matrix peak", PEAK, "peak", peer_python("pipeline"), "")
         results = take_turns(workers, [*ours, *peers, peak], pairs, given.blocks)
         if missing := [side.name for side in (ours[0], peers[0], peak) if side not in results]:
@@ -66,9 +75,11 @@ def main() -> None:
         shipped = workers.described(ours[0])
     work = Work(flops(given.model, examples), max(results.pop(peak).answers), windows, network - windows)
     f1 = {side: score(examples, texts(examples, result)).f1 for side, result in results.items()}
+    f1 |= dict.fromkeys([side for side in results if side.role in USUAL.values()], old_default.PUBLISHED_F1)
     lines = [*rows(results, f1, peers[0], shipped), ""]
     lines += [f"- {name} does not run here: {why}" for name, why in workers.failed.items()]
     lines += map(str, bars(results, f1, work))
+    lines += map(str, usual_bars(results, f1))
     lines += profile(results[ours[0]], results[peers[0]], work)
     threads_used = f"{threads} thread{'s' if threads > 1 else ''}"
     record(
@@ -99,6 +110,7 @@ def quoth_sides(given: argparse.Namespace, empty: str) -> Iterator[Side]:
     """Yield the shipped reader, then the float checkpoint in each requested engine."""
     python = Path(sys.executable)
     yield Side("**Quoth, as it ships**", SHIPPED, "quoth", python, "")
+    yield Side(f"Quoth, as it ships, {ONE}", ONE, "quoth", python, "", call={"one_at_a_time": True})
     yield Side("Quoth, as it ships, in ONNX Runtime", ENGINE, "quoth", python, "", {"engine": "onnxruntime"})
     wanted = [item.split(":") for item in given.engines.split(",") if item]
     if any(engine != "torch" for engine, _ in wanted):
@@ -116,21 +128,7 @@ def peer_sides(model: str) -> Iterator[list[Side]]:
 
     The precision of each is set explicitly; by default, they would use that of the stored weights.
     """
-    python = peer_python("pipeline")
-    yield [Side(f"{OLD}, {DEFAULT}", DEFAULT, "pipeline", python, model, {"dtype": "float32"})]
-    for role in (FLOAT32, BFLOAT16):
-        yield [
-            Side(
-                f"{OLD}, {role}, batches of {size}",
-                role,
-                "pipeline",
-                python,
-                model,
-                {"dtype": role},
-                {"batch_size": size},
-            )
-            for size in BATCHES
-        ]
+    yield from pipeline_sides(OLD, model, {role: role for role in (DEFAULT, FLOAT32, BFLOAT16)})
     python = peer_python("haystack")
     for dtype in ("float32", "bfloat16"):
         settings = {"model_kwargs": {"dtype": dtype}}
@@ -139,6 +137,29 @@ def peer_sides(model: str) -> Iterator[list[Side]]:
     for dtype, more in (("float32", {}), ("bfloat16", {}), ("int8", {"quantize": True})):
         quantised: dict[str, Any] = {"dtype": "float32" if more else dtype, **more}
         yield [Side(f"txtai's questions, {dtype}", LIVING, "txtai", python, model, quantised)]
+
+
+def usual_sides(folder: str) -> Iterator[list[Side]]:
+    """Yield the old pipeline with its default network, in random weights."""
+    yield from pipeline_sides(f"{OLD} with its default network (random weights)", folder, USUAL)
+
+
+def pipeline_sides(name: str, folder: str, roles: dict[str, str]) -> Iterator[list[Side]]:
+    """Yield the old pipeline as called by default, and its batch sizes in both precisions.
+
+    Args:
+        name: Its name.
+        folder: Its network.
+        roles: The role of each way to call it.
+    """
+    python = peer_python("pipeline")
+    yield [Side(f"{name}, {DEFAULT}", roles[DEFAULT], "pipeline", python, folder, {"dtype": "float32"})]
+    for dtype in (FLOAT32, BFLOAT16):
+        called = f"{name}, {dtype}, batches of"
+        yield [
+            Side(f"{called} {size}", roles[dtype], "pipeline", python, folder, {"dtype": dtype}, {"batch_size": size})
+            for size in BATCHES
+        ]
 
 
 def seconds(workers: Workers, side: Side, pairs: Sequence[tuple[str, str]]) -> float:
@@ -216,6 +237,21 @@ def bars(results: dict[Side, Result], f1: dict[Side, float], work: Work) -> Iter
         yield Bar(claim, results[ours].speed / results[peer].speed, BARS[role], condition=no_worse)
     share = 100 * work.flops / sum(results[ours].seconds) / work.peak
     yield Bar("share of the matrix peak measured here, without padding", share, BARS[PEAK], unit=" %", digits=0)
+
+
+def usual_bars(results: dict[Side, Result], f1: dict[Side, float]) -> Iterator[Bar]:
+    """Yield the targets against the old pipeline with its default network: what its users had."""
+    by_role = {side.role: side for side in results}
+    if USUAL[DEFAULT] not in by_role:
+        return
+    for role, bound in USUAL_BARS.items():
+        ours, peer = (
+            (by_role[ONE], by_role[USUAL[DEFAULT]]) if role == ONE else (next(iter(results)), by_role.get(role))
+        )
+        if peer is not None:
+            claim = f"questions/s{', ' + ONE if role == ONE else ''}, against {peer.name}"
+            no_worse = (f1[ours] >= f1[peer] - F1_MARGIN, f"F1 {f1[ours]:.2f} against the published {f1[peer]:.1f}")
+            yield Bar(claim, results[ours].speed / results[peer].speed, bound, condition=no_worse)
 
 
 def profile(ours: Result, default: Result, work: Work) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 # F1 on SQuAD v1.1 dev, as published (https://huggingface.co/distilbert/distilbert-base-cased-distilled-squad).
@@ -21,9 +20,10 @@ def make(folder: Path, vocabulary: Path, reader: Path) -> None:
 
     cased = (vocabulary / "tokenizer.json").exists()
     tokenizer = BertTokenizerFast(
-        tokenizer_file=str((vocabulary if cased else reader) / "tokenizer.json"), do_lower_case=not cased
+        tokenizer_file=str((vocabulary if cased else reader) / "tokenizer.json"),
+        do_lower_case=not cased,
+        model_input_names=["input_ids", "attention_mask"],  # it has no types of tokens
     )
     network = DistilBertForQuestionAnswering(DistilBertConfig(vocab_size=len(tokenizer)))
     network.save_pretrained(folder)
-    shutil.rmtree(folder / "tokenizer", ignore_errors=True)
     tokenizer.save_pretrained(folder)

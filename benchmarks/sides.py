@@ -33,11 +33,13 @@ class Quoth:
         self.reader = Reader.load(folder or None, threads=threads, **settings)
         self.described = f"{self.reader.engine.name} in {self.reader.engine.precision}"
 
-    def answer(self, pairs: Pairs, part: str = "") -> Answers:
+    def answer(self, pairs: Pairs, part: str = "", one_at_a_time: bool = False) -> Answers:
         """Answer; or do only a part of the work: split into ``"windows"``, or also run the ``"network"``."""
         from quoth import Example
         from quoth.reading import WindowBatch, by_token_budget
 
+        if one_at_a_time:
+            return [self.reader.answer(*pair, null_threshold="never").text for pair in pairs]
         examples = [Example(str(number), *pair) for number, pair in enumerate(pairs)]
         if not part:
             return [each.text for each in self.reader.answer_all(examples, null_threshold="never")]
