@@ -64,10 +64,10 @@ spans = st.tuples(st.integers(0, 60), st.integers(0, 40)).map(lambda pair: Span(
 @few
 @given(st.text("abc <&", min_size=100, max_size=600), st.lists(spans, max_size=3), spans)
 def test_a_marked_text_is_complete(context, golds, said):
-    shown = marked(context, [*((gold, "gold") for gold in golds), (said, "said")])
+    shown = marked(context, [*((gold, "gold") for gold in golds), (said, "predicted")])
     text = plain(shown).strip("…")
     assert text in context
-    for kind, wanted in (("gold", golds), ("said", [said])):
+    for kind, wanted in (("gold", golds), ("predicted", [said])):
         parts = re.findall(rf'<mark class="[^"]*\b{kind}\b[^"]*">(.*?)</mark>', shown)
         covered = {place for span in wanted for place in range(span.start, span.end)}
         assert sum(len(html.unescape(part)) for part in parts) == len(covered)

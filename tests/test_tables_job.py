@@ -18,7 +18,7 @@ from pyarrow import parquet
 from quoth.errors import ConfigError, DataError
 from quoth.tables import ReaderChoice, TableSettings, answer_batch
 from quoth.tables.ask import read_questions
-from quoth.tables.job import Job, look
+from quoth.tables.job import Job, inspect_job
 from quoth.tables.job.folder import Folder
 from quoth.tables.job.lock import locked
 from quoth.tables.job.merge import merge
@@ -178,10 +178,10 @@ def test_there_are_as_many_workers_as_cores_of_one_thread(tmp_path):
     from quoth.engines.base import usable_cores
 
     job = Job(("in.parquet",), tmp_path, SETTINGS)
-    assert (job.crew, job.shard_rows) == (usable_cores(), 4096)
+    assert (job.worker_count, job.shard_rows) == (usable_cores(), 4096)
     two = replace(SETTINGS, reader=replace(SETTINGS.reader, threads=2))
-    assert Job(("in.parquet",), tmp_path, two).crew == max(1, usable_cores() // 2)
-    assert replace(job, workers=7).crew == 7
+    assert Job(("in.parquet",), tmp_path, two).worker_count == max(1, usable_cores() // 2)
+    assert replace(job, workers=7).worker_count == 7
 
 
 @pytest.mark.long
@@ -244,7 +244,7 @@ def test_the_output_is_read_by_pandas_and_duckdb(source, tmp_path):
     query = f"select count(*), count(answer), max(len(answers)) from '{tmp_path}/out/*.parquet'"
     assert duckdb.sql(query).fetchall() == [(450, 438, 2)]
     # Nor do the joined shards stand in the way.
-    merge(look(Job((str(source),), tmp_path / "out", replace(SETTINGS, top_k=2), 100)).plan, "csv")
+    merge(inspect_job(Job((str(source),), tmp_path / "out", replace(SETTINGS, top_k=2), 100)).plan, "csv")
     assert parquet.read_table(tmp_path / "out").num_rows == len(pd.read_parquet(tmp_path / "out")) == 450
     assert len(list((tmp_path / "out").rglob("*.parquet"))) == 5
 
@@ -252,7 +252,7 @@ def test_the_output_is_read_by_pandas_and_duckdb(source, tmp_path):
 def test_shards_are_merged_to_csv_and_json_lines(source, tmp_path):
     settings = replace(SETTINGS, top_k=2)
     do(source, tmp_path / "out", settings)
-    plan = look(Job((str(source),), tmp_path / "out", settings, 100)).plan
+    plan = inspect_job(Job((str(source),), tmp_path / "out", settings, 100)).plan
     rows = [json.loads(line) for line in Path(merge(plan, "jsonl")).read_text().splitlines()]
     assert rows == result(tmp_path / "out").to_pylist()
     from pyarrow import csv

@@ -15,7 +15,7 @@ from pyarrow import dataset, fs, parquet
 
 from quoth.errors import ConfigError, DataError
 from quoth.tables import TableSettings
-from quoth.tables.job import Job, look
+from quoth.tables.job import Job, inspect_job
 from quoth.tables.job.folder import Folder
 from quoth.tables.job.lock import locked
 from quoth.tables.job.merge import merge
@@ -110,13 +110,13 @@ def test_an_object_store_has_the_same_shards_as_a_folder(bucket, tmp_path):
     with pytest.raises(ConfigError, match="must not contain a key"):
         do(source, "s3://key:secret@texts/out")
     # It is read as a folder of Parquet files, and joined there.
-    joined = merge(look(Job((source,), output, SETTINGS, 100)).plan, "jsonl")
+    joined = merge(inspect_job(Job((source,), output, SETTINGS, 100)).plan, "jsonl")
     assert joined == bucket.url("out/_answers.jsonl")
     files = dataset.dataset("texts/out", filesystem=bucket.system, format="parquet").files
     assert files == [f"texts/out/{name}" for name in expected]
     assert parquet.read_table("texts/out", filesystem=bucket.system, use_threads=False).num_rows == 450
     assert len(bucket.system.open_input_file("texts/out/_answers.jsonl").read().splitlines()) == 450
-    assert look(Job((bucket.url("out"),), tmp_path / "again", SETTINGS_OF_OUTPUT)).plan.table.rows == 450
+    assert inspect_job(Job((bucket.url("out"),), tmp_path / "again", SETTINGS_OF_OUTPUT)).plan.table.rows == 450
 
 
 SETTINGS_OF_OUTPUT = TableSettings(columns=("n",), reader=SETTINGS.reader)

@@ -37,10 +37,10 @@ class QuothError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default, exceptions are unpickled from their message only, but some classes below have other arguments.
-        return _again, (type(self), self.args), self.__dict__
+        return _recreated, (type(self), self.args), self.__dict__
 
 
-def _again(kind: type[QuothError], arguments: tuple[Any, ...]) -> QuothError:
+def _recreated(kind: type[QuothError], arguments: tuple[Any, ...]) -> QuothError:
     return kind.__new__(kind, *arguments)
 
 

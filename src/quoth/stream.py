@@ -154,7 +154,7 @@ class Stream(Generic[T]):
         cutter, runner = ThreadPoolExecutor(1, "quoth-cutter"), ThreadPoolExecutor(1, "quoth-engine")
         try:
             cut = _ahead(cutter, self._cut, blocks, lambda blocks: len(blocks) > 1)
-            yield from self._collect(_ahead(runner, self._run, _steps(cut), _is_much))
+            yield from self._collect(_ahead(runner, self._run, _steps(cut), _is_enough))
         finally:
             cutter.shutdown(cancel_futures=True)
             runner.shutdown(cancel_futures=True)
@@ -246,7 +246,7 @@ def _steps(blocks: Iterable[_Block | None]) -> Iterator[_Step | None]:
         yield _Step(block, None)
 
 
-def _is_much(steps: Sequence[_Step]) -> bool:
+def _is_enough(steps: Sequence[_Step]) -> bool:
     """Return True if enough steps are queued: batches, or steps of the next block."""
     return len(steps) > _QUEUED or sum(step.batch is None for step in steps) > 1
 
@@ -255,7 +255,7 @@ def _ahead(
     pool: ThreadPoolExecutor,
     work: Callable[[Item], R],
     items: Iterable[Item | None],
-    is_much: Callable[[Sequence[Item]], bool],
+    is_enough: Callable[[Sequence[Item]], bool],
 ) -> Iterator[R | None]:
     """Yield the result of each item, in order, while later items are processed.
 
@@ -266,7 +266,7 @@ def _ahead(
         work: The function to apply to each item.
         items: The items; they are read in the caller's thread. ``None`` means that the next item is not ready: all
             results are yielded first, and then ``None``.
-        is_much: Returns True if enough items are queued.
+        is_enough: Returns True if enough items are queued.
     """
     queued: deque[tuple[Item, Future[R]]] = deque()
 
@@ -289,7 +289,7 @@ def _ahead(
             yield None
             continue
         queued.append((item, pool.submit(work, item)))
-        while is_much([item for item, _ in queued]):
+        while is_enough([item for item, _ in queued]):
             yield first()
     while queued:
         yield first()

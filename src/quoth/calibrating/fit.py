@@ -185,7 +185,11 @@ def fit(
     chosen = None
     if min_probability is not None:
         chosen = operating_point_at(min_probability, probabilities, right, weights, articles)
-    warnings = (*_few(has, threshold is not None), *probability.at_the_ends(), *(null.at_the_ends() if null else ()))
+    warnings = (
+        *_too_few(has, threshold is not None),
+        *probability.at_the_ends(),
+        *(null.at_the_ends() if null else ()),
+    )
     return Fit(
         probability=probability,
         threshold=threshold,
@@ -195,7 +199,7 @@ def fit(
         unanswerable_share=unanswerable_share,
         questions=len(has),
         unanswerable=int((~has).sum()),
-        warnings=warnings,
+        warnings=tuple(warnings),
         threshold_interval=between,
         bins=reliability(crossvalidated, right[has]),
         chosen=chosen,
@@ -245,7 +249,7 @@ def _read(example: Example, windows: list[WindowLogits], stored: DecodeSettings)
     return _Reading(cluster(example), golds, best.answers[0].text, best.null_odds, shares)
 
 
-def _few(has: NDArray[np.bool_], with_threshold: bool) -> Sequence[str]:
+def _too_few(has: NDArray[np.bool_], with_threshold: bool) -> Sequence[str]:
     """Return a warning if there are too few answerable questions, and one if there are too few unanswerable ones."""
     counts = {"answerable": int(has.sum()), **({"unanswerable": int((~has).sum())} if with_threshold else {})}
     return [

@@ -95,18 +95,18 @@ def answer(**flags: Any) -> None:
 
     Example: [cyan]quoth answer contracts.parquet --context-column body --ask questions.txt -o answers[/cyan]
     """
-    from quoth.tables.job import Job, look
+    from quoth.tables.job import Job, inspect_job
     from quoth.tables.job.merge import merge
 
     tables, output = flags.pop("tables"), flags.pop("output")
     given = JobFlags(**{name: value for name, value in flags.items() if value is not None})
     job = Job(tuple(tables), output, given.settings(), given.rows_per_shard, given.workers, given.retry_errors)
     if given.dry_run:
-        _print_plan(look(job), job, given.json)
+        _print_plan(inspect_job(job), job, given.json)
         return
     summary = _run(job, given.ray, given.num_cpus or given.threads)
     if given.output_format is not None:
-        note(f"joined: {merge(look(job).plan, given.output_format)}")
+        note(f"joined: {merge(inspect_job(job).plan, given.output_format)}")
     _print_summary(summary, output, given.json)
     if given.fail_on_errors and summary.counts.failed:
         raise typer.Exit(1)
@@ -149,10 +149,10 @@ def _run(job: Job, ray: str | None, num_cpus: float) -> Summary:
         speed_estimate_period=600,
     )
     with bar:
-        return run(job, _Follower(bar), engine)
+        return run(job, _ProgressPrinter(bar), engine)
 
 
-class _Follower:
+class _ProgressPrinter:
     """Sums up the progress of the workers."""
 
     def __init__(self, bar: Any) -> None:
@@ -180,9 +180,9 @@ class _Follower:
         if news.is_done:
             self._now += self._open.pop(news.shard)
         counts = sum(self._open.values(), self._now)
-        self._tell(status, counts, self._done + counts)
+        self._print_progress(status, counts, self._done + counts)
 
-    def _tell(self, status: Status, now: Counts, everything: Counts) -> None:
+    def _print_progress(self, status: Status, now: Counts, everything: Counts) -> None:
         clock = time.monotonic()
         rate = now.rows / max(clock - self._begun, 1e-9)
         self._bar.update(self._task, completed=everything.rows, rate=rate, errors=everything.failed)
@@ -205,7 +205,7 @@ def _print_plan(status: Status, job: Job, as_json: bool) -> None:
         "shards": plan.shards,
         "rows_per_shard": plan.rows_per_shard,
         "shards_done": status.shards_done,
-        "workers": job.crew,
+        "workers": job.worker_count,
         "threads": job.settings.reader.threads,
     }
     if as_json:
@@ -214,7 +214,7 @@ def _print_plan(status: Status, job: Job, as_json: bool) -> None:
     typer.echo(
         f"{facts['rows']:,} rows in {facts['files']:,} files, {facts['questions']:,} questions: "
         f"{plan.shards:,} shards of {plan.rows_per_shard:,} rows, {status.shards_done:,} of them done; "
-        f"{job.crew} workers of {job.settings.reader.threads} threads. Nothing was done."
+        f"{job.worker_count} workers of {job.settings.reader.threads} threads. Nothing was done."
     )
 
 

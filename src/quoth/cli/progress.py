@@ -41,7 +41,7 @@ def announced(advice: str) -> Iterator[Callable[[int, int], None]]:
         def progress(done: int, total: int) -> None:
             nonlocal show
             if show is None:  # the first passages have been read
-                show = _nothing
+                show = _no_progress
                 seconds = (time.perf_counter() - begun) / done * (total - done)
                 if seconds >= _LONG_S:
                     note(f"Reading {total:,} passages takes about {seconds:.0f} seconds; {advice}")
@@ -51,5 +51,5 @@ def announced(advice: str) -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
-def _nothing(done: int, total: int) -> None:
+def _no_progress(done: int, total: int) -> None:
     """Show no progress."""

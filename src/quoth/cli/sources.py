@@ -60,8 +60,8 @@ def _read_sources(file: str) -> list[Document]:
     for found in read_documents([path]):
         if isinstance(found, Document):
             sources.append(found)
-            for said in found.notes:
-                note(f"{found.name}: {said}")
+            for remark in found.notes:
+                note(f"{found.name}: {remark}")
         elif is_many:
             note(str(found))
         else:

@@ -39,9 +39,9 @@ def train(**flags: Any) -> None:
         return
     from quoth.training import train as run
 
-    with _drawn() as draw:
+    with _progress_shown() as draw:
         result = run(data, dev=dev, out=out, resume=resume, html=html, progress=draw, **values)
-    if not _tells():
+    if not _is_main_process():
         return
     if result.lost:
         note(
@@ -87,7 +87,7 @@ def _about_threshold(scores: Mapping[str, float]) -> str:
     )
 
 
-def _tells() -> bool:
+def _is_main_process() -> bool:
     """Return True in the main process of torchrun or accelerate, which prints messages."""
     return os.environ.get("RANK", "0") == "0"
 
@@ -96,7 +96,7 @@ def _sweep(file: Path, data: list[str], *, out: Path, **settings: Any) -> None:
     plan = SweepPlan.load(file)
     from quoth.training import run_sweep
 
-    with _drawn() as draw:
+    with _progress_shown() as draw:
         result = run_sweep(plan, data, out=out, progress=draw, **settings)
     note(result.table)
     best = result.rows[0]
@@ -105,7 +105,7 @@ def _sweep(file: Path, data: list[str], *, out: Path, **settings: Any) -> None:
 
 
 @contextmanager
-def _drawn() -> Iterator[Callable[[Any], None]]:
+def _progress_shown() -> Iterator[Callable[[Any], None]]:
     """Show the progress as a bar on a terminal; elsewhere as a line after each new loss or evaluation."""
     if not sys.stderr.isatty():
         shown: list[Any] = [None]

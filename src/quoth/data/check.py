@@ -65,7 +65,7 @@ def _example(
     identifier = _identifier(fields, wrong)
     question = _text(fields, "question", wrong)
     if question is not None and is_blank(question):
-        wrong.add(f"question {EMPTY_QUESTION}" + (f", but is only {_nothing(question)}" if question else ""))
+        wrong.add(f"question {EMPTY_QUESTION}" + (f", but is only {_kind_of_blank(question)}" if question else ""))
     context = _text(fields, "context", wrong)
     if context is not None:
         context = contexts.setdefault(context, context)
@@ -83,7 +83,7 @@ def _no_unread_answers(fields: Mapping[str, Any], golds: Golds, wrong: RowProble
             wrong.add(unread_message("key", name, value))
 
 
-def _nothing(text: str) -> str:
+def _kind_of_blank(text: str) -> str:
     return "white space" if text.isspace() else "invisible characters"
 
 

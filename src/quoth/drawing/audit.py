@@ -50,8 +50,8 @@ def _bars(counts: Sequence[tuple[str, int]]) -> str:
             f'<rect class="w" x="{_LEFT}" y="{top + 4}" width="{width}" height="14"/>'
             f'<text x="{_LEFT + width + 6}" y="{top + 15}">{count:,}</text>'
         )
-    said = ", ".join(f"{name}: {count}" for name, count in counts)
-    size = f'viewBox="0 0 {_WIDTH} {_ROW * len(counts)}" role="img" aria-label="{escaped(said)}"'
+    label = ", ".join(f"{name}: {count}" for name, count in counts)
+    size = f'viewBox="0 0 {_WIDTH} {_ROW * len(counts)}" role="img" aria-label="{escaped(label)}"'
     return f"<svg {size}>{''.join(rows)}</svg>"
 
 

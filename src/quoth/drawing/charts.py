@@ -57,8 +57,8 @@ def line_chart(lines: Mapping[str, Points], *, x: str, y: str, top: float, marke
         parts.append(f'<text class="key {kind}" x="{_LEFT + 150 * number}" y="14">— {escaped(name)}</text>')
     parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 4}" text-anchor="end">{escaped(x)}</text>')
     parts.append(f'<text x="0" y="{_HEIGHT - 4}">↑ {escaped(y)}</text>')
-    said = f"{y} over {x}: {', '.join(lines)}"
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escaped(said)}">{"".join(parts)}</svg>'
+    label = f"{y} over {x}: {', '.join(lines)}"
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escaped(label)}">{"".join(parts)}</svg>'
 
 
 def _thinned(points: Points) -> Points:

@@ -95,7 +95,7 @@ def report_page(parts: ReportParts) -> str:
         content += _probabilities(report.calibration)
     content += _threshold(parts)
     content += _slices({**report.slices, **parts.slices})
-    content += _learning(parts.history)
+    content += _learning_curves(parts.history)
     content += _mistakes(parts.mistakes, report.total)
     return page(f"{parts.reader} on {parts.data}", "\n".join(content))
 
@@ -207,7 +207,7 @@ def _slices(slices: Mapping[str, Mapping[str, Slice]]) -> list[str]:
     return ["<h2>Which questions are hard?</h2>", *tables] if tables else []
 
 
-def _learning(history: Sequence[Mapping[str, Any]]) -> list[str]:
+def _learning_curves(history: Sequence[Mapping[str, Any]]) -> list[str]:
     scores = _curves(history, {"F1": "eval_f1", "exact match": "eval_exact"})
     losses = _curves(history, {"training": "loss", "development data": "eval_loss"})
     content = []
@@ -242,8 +242,8 @@ def _mistakes(mistakes: Mistakes, total: int) -> list[str]:
     rows = [[escaped(cause), f"{mistakes.counts[cause]:,}", escaped(CAUSES[cause])] for cause in order]
     parts = [
         f"<h2>Wrong answers: {wrong:,} of {total:,}</h2>",
-        '<p>Marked in the texts: <mark class="gold">the gold answer</mark> and <mark class="said">the reader\'s best '
-        'answer</mark>, even if it abstained; <mark class="gold said">both</mark>.</p>',
+        '<p>Marked in the texts: <mark class="gold">the gold answer</mark> and <mark class="predicted">the best '
+        'answer of the reader</mark>, even if it abstained; <mark class="gold predicted">both</mark>.</p>',
         table(["cause", "#number", "meaning"], rows),
     ]
     for cause in order:
@@ -258,14 +258,14 @@ def _mistakes(mistakes: Mistakes, total: int) -> list[str]:
 def _mistake(example: Example, prediction: Prediction) -> str:
     best = prediction.answers[0] if prediction.answers else None
     golds = " or ".join(f"“{text}”" for text in dict.fromkeys(gold.text for gold in example.golds or ())) or "no answer"
-    said = f"“{prediction.best.text}” ({percent(prediction.best.probability)})" if prediction.best else "no answer"
+    predicted = f"“{prediction.best.text}” ({percent(prediction.best.probability)})" if prediction.best else "no answer"
     index = best.context_index if best else 0
     spans = [(gold.span, "gold") for gold in example.golds or () if gold.context_index == index]
-    spans += [(best.span, "said")] if best else []
+    spans += [(best.span, "predicted")] if best else []
     where = " · ".join(filter(None, (example.title, example.id)))
     return (
         f"<details open><summary>{escaped(example.question)} <small>{escaped(where)}</small></summary>"
-        f"<p>Right: {escaped(golds)}. The reader: {escaped(said)}.</p>"
+        f"<p>Right: {escaped(golds)}. The reader: {escaped(predicted)}.</p>"
         f'<p class="text">{marked(example.contexts[index], spans)}</p></details>'
     )
 

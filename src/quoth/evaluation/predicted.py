@@ -172,7 +172,7 @@ def _entries(path: str | Path, rows: list[Any]) -> list[tuple[str, Any]]:
     wrong = [
         f"entry {number}"
         for number, row in enumerate(rows, start=1)
-        if not (isinstance(row, dict) and type(row.get("id")) in (str, int) and _said(row))
+        if not (isinstance(row, dict) and type(row.get("id")) in (str, int) and _text_key(row))
     ]
     if wrong:
         raise PredictionsError(
@@ -183,7 +183,7 @@ def _entries(path: str | Path, rows: list[Any]) -> list[tuple[str, Any]]:
 
 def _of_row(path: str | Path, row: dict[str, Any]) -> object:
     """Return the prediction of a row; if its text has a wrong type, return that unchanged."""
-    text = row[_said(row) or ""]
+    text = row[_text_key(row) or ""]
     if not isinstance(text, str | None):
         return text
     numbers = {name: _number(row.get(name)) for name in _NUMBERS}
@@ -207,7 +207,7 @@ def _number(value: object) -> float | None:
         return math.nan
 
 
-def _said(entry: dict[str, Any]) -> str | None:
+def _text_key(entry: dict[str, Any]) -> str | None:
     """Return the key of an entry's text."""
     return next((name for name in _TEXTS if name in entry), None)
 

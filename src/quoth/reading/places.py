@@ -38,7 +38,7 @@ class Places:
         start, end = self._offsets.item(first, 0), self._offsets.item(last, 1) - 1
         for position in (start, end):
             if not self._ends.item(position):
-                self._learn(position)
+                self._compute_piece(position)
         return Span(self._starts.item(start), self._ends.item(end))
 
     def spans(self, firsts: Tokens, lasts: Tokens) -> tuple[Tokens, Tokens]:
@@ -46,10 +46,10 @@ class Places:
         starts, ends = self._offsets[firsts, 0], self._offsets[lasts, 1] - 1
         for position in np.unique(np.concatenate([starts, ends])).tolist():
             if not self._ends.item(position):
-                self._learn(position)
+                self._compute_piece(position)
         return self._starts[starts], self._ends[ends]
 
-    def _learn(self, position: int) -> None:
+    def _compute_piece(self, position: int) -> None:
         """Compute the piece of a character."""
         piece = widened(self._context, Span(position, position + 1), self._whole_words)
         self._starts[piece.start : piece.end] = piece.start

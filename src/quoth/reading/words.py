@@ -79,16 +79,16 @@ class KnownWords:
             yield from self._find_together(texts[first : first + _TOGETHER])
 
     def _find_together(self, texts: Sequence[str]) -> list[list[bytes]]:
-        said = []
+        encoded = []
         for text in texts:
             words = _WORD.findall(text)
-            said.append((words, list(map(self._tokens.get, words))))
+            encoded.append((words, list(map(self._tokens.get, words))))
         # all() finds None ten times faster than "in"; words without tokens are rare.
-        partly = (zip(words, tokens, strict=True) for words, tokens in said if not all(tokens))
-        new = self._learn(dict.fromkeys(word for pairs in partly for word, known in pairs if known is None))
-        return [_completed(words, tokens, new) for words, tokens in said]
+        partly = (zip(words, tokens, strict=True) for words, tokens in encoded if not all(tokens))
+        new = self._encode_new(dict.fromkeys(word for pairs in partly for word, known in pairs if known is None))
+        return [_completed(words, tokens, new) for words, tokens in encoded]
 
-    def _learn(self, words: Collection[str]) -> dict[str, bytes]:
+    def _encode_new(self, words: Collection[str]) -> dict[str, bytes]:
         """Encode unknown words, and add them to the cache."""
         if not words:
             return {}

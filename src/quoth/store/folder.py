@@ -75,7 +75,7 @@ class ReaderFolder:
         """
         path = Path(path)
         if not path.is_dir():
-            raise ReaderError(f"{path}: must be the folder of a reader, but {_what(path)}")
+            raise ReaderError(f"{path}: must be the folder of a reader, but {_kind_of_path(path)}")
         folder = cls.open_unchecked(path)
         if (path / MANIFEST).is_file():
             folder._check()
@@ -328,7 +328,7 @@ def open_torch(
     return TorchEngine.load(folder.path, precision=precision, device=device, threads=threads)
 
 
-def _what(path: Path) -> str:
+def _kind_of_path(path: Path) -> str:
     return "is a file" if path.exists() else "there is no such folder"
 
 

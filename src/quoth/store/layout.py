@@ -78,16 +78,16 @@ def first_layout(names: Collection[str], engine: str | None = None) -> Weights |
 
 def onnx_file(folder: Path) -> Path | None:
     """Return the ONNX file of a folder, or ``None``."""
-    found = first_layout(_there(folder), "onnx")
+    found = first_layout(_present_files(folder), "onnx")
     return folder / found.file if found else None
 
 
 def has_torch_weights(folder: Path) -> bool:
     """Return True if a folder has weights for torch."""
-    return first_layout(_there(folder), "torch") is not None
+    return first_layout(_present_files(folder), "torch") is not None
 
 
-def _there(folder: Path) -> list[str]:
+def _present_files(folder: Path) -> list[str]:
     return [each.file for each in LAYOUTS if (folder / each.file).is_file()]
 
 

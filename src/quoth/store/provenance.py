@@ -113,7 +113,7 @@ def warnings_of(
     for each in used:
         if each.data.seen and (shared := each.data.seen.overlap(examples)):
             clause = ROLES[each.role].format(whose=each.whose(subject))
-            sentences.append(f"{Path(name).name}: {_are(shared)} in {each.data.name}, {clause}; {purpose}")
+            sentences.append(f"{Path(name).name}: {_with_verb(shared)} in {each.data.name}, {clause}; {purpose}")
     return sentences
 
 
@@ -125,5 +125,5 @@ def warn_if_seen(used: Sequence[Used], examples: Sequence[Example], name: str, *
     return sentences
 
 
-def _are(shared: Overlap) -> str:
+def _with_verb(shared: Overlap) -> str:
     return f"{shared} {'is' if shared.questions == 1 else 'are'}"

@@ -95,7 +95,7 @@ class RayEngine:
             QuothError, OSError: The error of an actor.
         """
         with self._cluster(workers), _stop_file(plan.output, watch):
-            for started in _probed(plan):
+            for started in _check_nodes(plan):
                 watch.started(started)
             room = max(1, int(ray.cluster_resources().get("CPU", 1) / max(self.num_cpus, 1e-9)))
             workers = min(workers or room, len(shards))
@@ -121,7 +121,7 @@ class RayEngine:
             return
         _check_address(self.address)
         try:
-            with _kept_handlers():
+            with _restored_handlers():
                 if self.address == "local":
                     cpus = usable_cores() if workers is None else max(1, round(workers * self.num_cpus))
                     ray.init(address="local", num_cpus=cpus, include_dashboard=False, **_QUIET)
@@ -160,7 +160,7 @@ def _no_cluster(address: str, why: str) -> ConfigError:
 
 
 @contextmanager
-def _kept_handlers() -> Iterator[None]:
+def _restored_handlers() -> Iterator[None]:
     """Restore the handlers of stop signals, which Ray replaces by handlers that exit immediately."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -194,13 +194,13 @@ class _ShardActor:
         self._cursor = Cursor(plan.table, plan.settings)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        rows = [self._do(shard) for shard in batch.column("shard").to_pylist()]
+        rows = [self._run_shard(shard) for shard in batch.column("shard").to_pylist()]
         schema = pa.schema(
             [("shard", pa.int64()), ("began", pa.float64()), ("counts", pa.string()), ("error", pa.binary())]
         )
         return pa.Table.from_pylist(rows, schema)
 
-    def _do(self, shard: int) -> dict[str, Any]:
+    def _run_shard(self, shard: int) -> dict[str, Any]:
         if self._plan.output.exists(_STOP):
             return {"shard": shard}
         began = time.time()
@@ -217,13 +217,13 @@ def _stop_file(folder: Folder, watch: Watch) -> Iterator[None]:
     folder.remove(_STOP)
     ended = threading.Event()
 
-    def look() -> None:
+    def watch_for_stop() -> None:
         while not ended.wait(0.2):
             if watch.stopped():
                 folder.write(_STOP, b"")
                 return
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=watch_for_stop, daemon=True)
     thread.start()
     try:
         yield
@@ -233,7 +233,7 @@ def _stop_file(folder: Folder, watch: Watch) -> Iterator[None]:
         folder.remove(_STOP)
 
 
-def _probed(plan: Plan) -> list[Started]:
+def _check_nodes(plan: Plan) -> list[Started]:
     """Load the reader on each node, and check that the node can access the input and the output.
 
     Raises:
@@ -243,7 +243,7 @@ def _probed(plan: Plan) -> list[Started]:
     plan.output.write(token, b"")
     try:
         nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-        probe = ray.remote(_probe)
+        probe = ray.remote(_check_node)
         found: list[Any] = ray.get(
             [
                 probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
@@ -265,7 +265,7 @@ def _probed(plan: Plan) -> list[Started]:
     return found
 
 
-def _probe(plan: Plan, token: str) -> Started | str | Exception:
+def _check_node(plan: Plan, token: str) -> Started | str | Exception:
     """Return engine and precision of the reader on a node; an inaccessible path; or the error of loading the reader."""
     try:
         if not plan.output.exists(token):

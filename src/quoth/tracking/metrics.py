@@ -45,8 +45,8 @@ def _scored(predictions: Sequence[Any], targets: Sequence[Any], f1_by: Unit | No
     """Return exact match and F1, in [0, 1], of each prediction."""
     golds = [_texts(target, row) for row, target in enumerate(targets)]
     rules = rules_of(([Gold(text, 0) for text in texts] for texts in golds), f1_by)
-    said = [text if isinstance(text, str) else "" for text in predictions]
-    return [exact_and_f1(text, texts, rules) for text, texts in zip(said, golds, strict=True)]
+    predicted = [text if isinstance(text, str) else "" for text in predictions]
+    return [exact_and_f1(text, texts, rules) for text, texts in zip(predicted, golds, strict=True)]
 
 
 def _texts(target: Any, row: int) -> list[str]:

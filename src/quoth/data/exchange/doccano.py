@@ -27,7 +27,7 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[RawTask]:
         if "question" in fields:
             if (found := texts(fields, where, problems)) is not None:
                 spans = None if marks is None else [mark._replace(label=label) for mark, label in marks]
-                yield RawTask(where, identifier(fields), *found, [] if spans is None else [(_who(fields), spans)])
+                yield RawTask(where, identifier(fields), *found, [] if spans is None else [(_annotator(fields), spans)])
             continue
         asked: dict[str, list[MarkedSpan]] = {}
         for mark, label in marks or []:
@@ -36,14 +36,14 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[RawTask]:
             problems.add(where, "must have a question, or questions as labels, but has neither", "no question")
         for number, (question, spans) in enumerate(asked.items(), 1):
             if (found := texts({**fields, "question": question}, where, problems)) is not None:
-                yield RawTask(where, f"{identifier(fields) or where}-{number}", *found, [(_who(fields), spans)])
+                yield RawTask(where, f"{identifier(fields) or where}-{number}", *found, [(_annotator(fields), spans)])
 
 
 def _object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _who(fields: Mapping[str, Any]) -> str:
+def _annotator(fields: Mapping[str, Any]) -> str:
     return str(fields.get("annotator") or fields.get("username") or "")
 
 

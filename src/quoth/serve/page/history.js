@@ -37,7 +37,7 @@ export class History {
             "button",
             { type: "button", onclick: () => this.restore(asked) },
             h("span", {}, asked.question),
-            h("span", { class: "said", dir: "auto" }, abstains(asked.result, least) ? "No answer" : short(asked.result.answers[0].text)),
+            h("span", { class: "history-answer", dir: "auto" }, abstains(asked.result, least) ? "No answer" : short(asked.result.answers[0].text)),
           ),
         ),
       ),

@@ -100,7 +100,7 @@ class Folder:
             return None
 
     @contextmanager
-    def whole(self, name: str) -> Iterator[BinaryIO]:
+    def atomic_file(self, name: str) -> Iterator[BinaryIO]:
         """Write a file atomically, so that it also survives a power failure.
 
         For an object store, it is written to a local temporary file and uploaded when it is complete.
@@ -120,7 +120,7 @@ class Folder:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file atomically."""
-        with self.whole(name) as file:
+        with self.atomic_file(name) as file:
             file.write(content)
 
     def remove(self, name: str) -> None:

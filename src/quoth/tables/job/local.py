@@ -78,15 +78,15 @@ def run_local(plan: Plan, shards: list[int], workers: int | None, watch: Watch) 
         QuothError, OSError: The error of a worker.
     """
     workers = workers or default_workers(plan.settings.reader.threads)
-    crew = _Crew(plan, ShardQueue(shards, workers), watch)
+    processes = _WorkerProcesses(plan, ShardQueue(shards, workers), watch)
     try:
         for index in range(min(workers, len(shards))):
-            crew.start(index)
-        while crew.members:
-            crew.listen()
+            processes.start(index)
+        while processes.members:
+            processes.listen()
     finally:
-        crew.kill()
-    crew.raise_if_lost()
+        processes.kill()
+    processes.raise_if_lost()
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class _Member:
     shard: int | None = None
 
 
-class _Crew:
+class _WorkerProcesses:
     def __init__(self, plan: Plan, queue: ShardQueue, watch: Watch) -> None:
         self._plan = plan
         self._queue = queue
@@ -124,11 +124,11 @@ class _Crew:
             try:
                 news = member.connection.recv()
             except (EOFError, OSError):
-                self._ended(member)
+                self._replace(member)
             else:
-                self._heard(member, news)
+                self._receive(member, news)
 
-    def _heard(self, member: _Member, news: Any) -> None:
+    def _receive(self, member: _Member, news: Any) -> None:
         if isinstance(news, Exception):
             raise news
         if isinstance(news, Started):
@@ -149,7 +149,7 @@ class _Crew:
             del self.members[member.connection]
             member.process.join()
 
-    def _ended(self, member: _Member) -> None:
+    def _replace(self, member: _Member) -> None:
         """Replace a worker that was killed."""
         member.process.join()
         del self.members[member.connection]

@@ -41,14 +41,14 @@ def _locked_path(folder: Folder, path: Path) -> Iterator[None]:
     with path.open("a+", encoding="ascii") as file:
         if not try_lock(file):
             file.seek(0)
-            raise _taken(folder, f"process {file.read()}")
+            raise _locked_error(folder, f"process {file.read()}")
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
 
 
-def _taken(folder: Folder, who: str) -> ConfigError:
+def _locked_error(folder: Folder, who: str) -> ConfigError:
     return ConfigError(
         f"{folder}: must be used by one job at a time, but another one uses it ({who}). Wait for it, or stop it."
     )
@@ -62,7 +62,7 @@ def _leased(folder: Folder) -> Iterator[None]:
     while before is not None and time.monotonic() < until:
         time.sleep(_SETTLE)
         if folder.read(LOCK) not in (before, None):
-            raise _taken(folder, f"it renews {LOCK}")
+            raise _locked_error(folder, f"it renews {LOCK}")
     ended = threading.Event()
 
     def renew() -> None:
@@ -78,7 +78,7 @@ def _leased(folder: Folder) -> Iterator[None]:
     folder.write(LOCK, owner.encode())
     time.sleep(_SETTLE)
     if not (folder.read(LOCK) or b"").startswith(owner.encode()):
-        raise _taken(folder, f"it acquired {LOCK} at the same time")
+        raise _locked_error(folder, f"it acquired {LOCK} at the same time")
     thread.start()
     try:
         yield

@@ -28,7 +28,7 @@ def merge(plan: Plan, kind: str) -> str:
     check_format(kind)
     name = f"_answers.{kind}"
     target = plan.output.url(name)
-    with plan.output.whole(name) as file:
+    with plan.output.atomic_file(name) as file:
         if kind == "jsonl":
             for table in _tables(plan):
                 for row in table.to_pylist():

@@ -85,7 +85,7 @@ class Job:
         return self.rows_per_shard or max(1, _PER_SHARD // max(1, len(self.settings.asked)))
 
     @property
-    def crew(self) -> int:
+    def worker_count(self) -> int:
         """Number of workers on this machine."""
         return self.workers or default_workers(self.settings.reader.threads)
 
@@ -149,7 +149,7 @@ Follow = Callable[[Status, Progress | None], None]
 Engine = Callable[[Plan, list[int], int | None, Watch], None]
 
 
-def look(job: Job) -> Status:
+def inspect_job(job: Job) -> Status:
     """Return the state of a job without changing anything (``--dry-run``).
 
     Raises:
@@ -164,7 +164,7 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
     """Run a job, or resume it.
 
     Raises:
-        ConfigError: As in :func:`look`; and if another job uses the folder.
+        ConfigError: As in :func:`inspect_job`; and if another job uses the folder.
         JobStoppedError: If it was stopped by a signal, after all shards in progress were written.
         JobError: If workers are killed repeatedly.
         DataError: If an input has changed, or cannot be read.

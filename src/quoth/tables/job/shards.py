@@ -49,7 +49,7 @@ def write_shard(plan: Plan, index: int, cursor: Cursor, answerer: TableAnswerer,
     counts = Counts()
     pieces = answerer.stream(cursor.read(start, stop, piece_size(settings)))
     with (
-        plan.output.whole(plan.name(index)) as file,
+        plan.output.atomic_file(plan.name(index)) as file,
         parquet.ParquetWriter(file, schema, compression="zstd") as writer,
     ):
         for group in _groups(pieces):

@@ -136,21 +136,21 @@ def _remote(text: str) -> list[str]:
     refuse_keys(text)
     system, inner = system_of(text)
 
-    def whole(path: str) -> str:
+    def with_scheme(path: str) -> str:
         return f"{parts.scheme}://{path}" + (f"?{query}" if query else "")
 
     if "*" in inner or "[" in inner:
         base = inner[: min(inner.find(mark) for mark in "*[" if mark in inner)].rpartition("/")[0]
         infos = system.get_file_info(fs.FileSelector(base, recursive=True))
-        return sorted(whole(info.path) for info in infos if info.is_file and fnmatchcase(info.path, inner))
+        return sorted(with_scheme(info.path) for info in infos if info.is_file and fnmatchcase(info.path, inner))
     info = system.get_file_info(inner)
     if info.type == fs.FileType.File:
-        return [whole(inner)]
+        return [with_scheme(inner)]
     if info.type != fs.FileType.Directory:
         raise ConfigError(f"{text}: must be a file, a folder or a glob of tables, but there is no such file")
     infos = system.get_file_info(fs.FileSelector(inner, recursive=True))
     return sorted(
-        whole(info.path)
+        with_scheme(info.path)
         for info in infos
         if info.is_file and _known(info.path) and not _is_hidden(info.path[len(inner) :].strip("/").split("/"))
     )
