@@ -75,7 +75,7 @@ ROWS = (
     Row("config.py", "isinstance(value, bool) and self.kind is not bool", "False", "test_config.py"),
     Row(
         "errors.py",
-        "return _again, (type(self), self.args), self.__dict__",
+        "return _recreated, (type(self), self.args), self.__dict__",
         "return type(self), self.args",
         "test_errors.py",
     ),

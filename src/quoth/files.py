@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TextIO
+from typing import IO, Any, BinaryIO, TextIO, cast
 
 __all__ = [
     "atomic_bytes",
@@ -20,6 +21,7 @@ __all__ = [
     "atomic_text",
     "hash_of_text",
     "is_unfinished",
+    "packed_bytes",
     "recover_folders",
     "sha256",
     "try_lock",
@@ -36,8 +38,13 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
 
 
 @contextmanager
-def atomic_bytes(path: Path) -> Iterator[BinaryIO]:
+def atomic_bytes(path: Path, *, flush: bool = False) -> Iterator[BinaryIO]:
     """Write a temporary file and rename it at the end; pipes and devices are written directly.
+
+    Args:
+        path: The file.
+        flush: Whether to flush it to disk before the rename, and its folder after it, so that it survives a power
+            failure.
 
     Raises:
         FileNotFoundError: If its folder does not exist; the error names the folder.
@@ -55,9 +62,25 @@ def atomic_bytes(path: Path) -> Iterator[BinaryIO]:
     try:
         with part.open("wb") as file:
             yield file
+        if flush:
+            _flush(part)
         part.replace(target)
+        if flush:
+            _flush(target.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def packed_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for an atomic write, as :func:`atomic_bytes` does; gzipped if its name ends in ``.gz``."""
+    with atomic_bytes(path) as file:
+        if path.suffix.lower() != ".gz":
+            yield file
+            return
+        # Without name and time, so that the same content gives the same file.
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+            yield cast(BinaryIO, packed)
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -64,12 +64,12 @@ def operating_points(
         articles: The number of each question's article, ``(n,)`` int; the bootstrap resamples articles.
         seed: Seed of the bootstrap.
     """
-    p, came = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    p, correct = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
     weight, group = np.asarray(weights, dtype=np.float64), np.asarray(articles)
-    levels = [_least_level(p, came, weight, precision) for precision in PRECISIONS]
+    levels = [_lowest_threshold(p, correct, weight, precision) for precision in PRECISIONS]
     draws = _draws(group, seed)
     return tuple(
-        _point(precision, level, p, came, weight, draws) for precision, level in zip(PRECISIONS, levels, strict=True)
+        _point(precision, level, p, correct, weight, draws) for precision, level in zip(PRECISIONS, levels, strict=True)
     )
 
 
@@ -82,14 +82,14 @@ def operating_point_at(
     seed: int = 0,
 ) -> OperatingPoint:
     """Return the operating point of a given minimum probability; other arguments are as in :func:`operating_points`."""
-    p, came = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    p, correct = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
     weight = np.asarray(weights, dtype=np.float64)
-    return _point(None, min_probability, p, came, weight, _draws(np.asarray(articles), seed))
+    return _point(None, min_probability, p, correct, weight, _draws(np.asarray(articles), seed))
 
 
-def _least_level(p: Floats, came: Floats, weight: Floats, precision: float) -> float | None:
+def _lowest_threshold(p: Floats, correct: Floats, weight: Floats, precision: float) -> float | None:
     order = np.argsort(-p, kind="stable")
-    hits, given = np.cumsum((came * weight)[order]), np.cumsum(weight[order])
+    hits, given = np.cumsum((correct * weight)[order]), np.cumsum(weight[order])
     ends = np.append(p[order][1:] < p[order][:-1], True)
     enough = np.flatnonzero(ends & (hits >= precision * given - 1e-12))
     return float(p[order][enough[-1]]) if len(enough) else None
@@ -103,16 +103,16 @@ def _draws(group: NDArray[np.int_], seed: int) -> NDArray[np.int_]:
 
 
 def _point(
-    precision: float | None, level: float | None, p: Floats, came: Floats, weight: Floats, draws: NDArray[np.int_]
+    precision: float | None, level: float | None, p: Floats, correct: Floats, weight: Floats, draws: NDArray[np.int_]
 ) -> OperatingPoint:
     if level is None:
         return OperatingPoint(precision, None)
     given = (p >= level).astype(np.float64)
     if not given.any():
         return OperatingPoint(precision, level)
-    answered, hits = (weight * given).sum() / weight.sum(), (weight * given * came).sum()
+    answered, hits = (weight * given).sum() / weight.sum(), (weight * given * correct).sum()
     shares = draws @ (weight * given)
-    precisions = np.divide(draws @ (weight * given * came), shares, where=shares > 0, out=np.ones(len(draws)))
+    precisions = np.divide(draws @ (weight * given * correct), shares, where=shares > 0, out=np.ones(len(draws)))
     return OperatingPoint(
         precision,
         level,

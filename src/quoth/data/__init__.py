@@ -12,7 +12,7 @@ from quoth.data.describe import Description, Lengths, describe
 from quoth.data.pairs import unanswerable_pairs
 from quoth.data.read import Inspected, inspect, read_examples
 from quoth.data.split import read_titles, split
-from quoth.data.squad import write_squad
+from quoth.data.write import write_squad
 
 __all__ = [
     "Description",

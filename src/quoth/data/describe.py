@@ -12,7 +12,7 @@ import numpy as np
 
 from quoth.deprecated import NamedToJson
 from quoth.records import Example
-from quoth.text import replace_surrogates
+from quoth.text import count_words, replace_surrogates
 
 BINS = 10
 
@@ -40,7 +40,7 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Description(NamedToJson):
-    """Statistics of a data set. Words are separated by white space.
+    """Statistics of a data set. In scripts without spaces, each character counts as a word.
 
     Attributes:
         articles: Number of distinct titles, without ``""``.
@@ -123,7 +123,7 @@ def _shown(example: Example) -> dict[str, Any]:
 
 
 def _words(texts: Iterable[str]) -> Lengths:
-    return Lengths.of([len(text.split()) for text in texts])
+    return Lengths.of(list(map(count_words, texts)))
 
 
 def _positions(examples: Iterable[Example]) -> tuple[int, ...]:

@@ -1,16 +1,12 @@
-"""Reads and writes nested SQuAD JSON, versions 1.1 and 2.0: articles with paragraphs with questions.
+"""Reads nested SQuAD JSON, versions 1.1 and 2.0: articles with paragraphs with questions.
 
 Source: the files ``train-v1.1.json`` and ``dev-v2.0.json`` of rajpurkar.github.io/SQuAD-explorer.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from quoth.data.flat import read_jsonl
@@ -18,9 +14,6 @@ from quoth.data.formats import conversion_hint
 from quoth.data.mrqa import split_questions, with_shared_fields
 from quoth.data.rows import Problems, Row, merge_answer_rows, missing, shown, similar_name
 from quoth.data.texts import decode, json_problem, parse_json
-from quoth.errors import DataError
-from quoth.files import atomic_bytes
-from quoth.records import Example
 
 _ROW_KEYS = {"id", "question", "context"}
 
@@ -149,53 +142,3 @@ def _objects(
                 yield number, part
             else:
                 problems.add(where, f"number {number} of {key} must be an object, but is {shown(part)}")
-
-
-def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> None:
-    """Write examples as nested SQuAD JSON, in order; gzipped if the name ends in ``.gz``.
-
-    Consecutive examples with the same title are in one article, and consecutive examples with the same context in one
-    paragraph. The format is SQuAD v2.0, with ``is_impossible``, if any example is unanswerable, else v1.1. Unlabelled
-    examples have no ``answers``. ``read_examples`` returns the same examples. The file is written atomically; if it is
-    a link, its target is replaced. Pipes and devices are written directly.
-
-    Raises:
-        DataError: If an example does not have exactly one context, like a SQuAD paragraph.
-
-    Example:
-        >>> write_squad([Example("1", "Who?", "Ana kept it.")], "questions.json")  # doctest: +SKIP
-    """
-    problems = [
-        f"{example.name}: must have one context to be written as SQuAD JSON, but has {len(example.contexts)}"
-        for example in examples
-        if len(example.contexts) != 1
-    ]
-    if problems:
-        raise DataError(os.fspath(path), problems)
-    version_2 = any(example.golds == () for example in examples)
-    articles = [
-        {"title": title, "paragraphs": _paragraphs(list(group), version_2)}
-        for title, group in groupby(examples, key=lambda example: example.title)
-    ]
-    # ASCII only: JSON escapes can represent lone surrogates, which UTF-8 cannot.
-    text = json.dumps({"data": articles, "version": "v2.0" if version_2 else "1.1"})
-    data = text.encode("ascii")
-    path = Path(path)
-    with atomic_bytes(path) as file:
-        file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-
-
-def _paragraphs(examples: list[Example], version_2: bool) -> list[dict[str, Any]]:
-    return [
-        {"context": context, "qas": [_question(example, version_2) for example in group]}
-        for context, group in groupby(examples, key=lambda example: example.context)
-    ]
-
-
-def _question(example: Example, version_2: bool) -> dict[str, Any]:
-    question: dict[str, Any] = {"question": example.question, "id": example.id}
-    if example.golds is not None:
-        question["answers"] = [{"text": gold.text, "answer_start": gold.start} for gold in example.golds]
-        if version_2:
-            question["is_impossible"] = not example.golds
-    return question

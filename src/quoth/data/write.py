@@ -1,11 +1,11 @@
-"""Writes rows with all their keys as nested JSON, JSON lines, CSV or TSV."""
+"""Writes rows with all their keys, or examples, as nested SQuAD JSON, JSON lines, CSV or TSV."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import Any
 from quoth import display
 from quoth.data.mrqa import NOT_SHARED
 from quoth.data.rows import ACCEPTED, Row
-from quoth.errors import ConfigError
-from quoth.files import atomic_bytes
+from quoth.errors import ConfigError, DataError
+from quoth.files import packed_bytes
 from quoth.records import Example
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
@@ -77,8 +77,33 @@ def write_rows(rows: Sequence[Row], path: Path, *, excel_safe: bool = False) -> 
         data = text.encode()
     except UnicodeEncodeError:
         raise ConfigError(f"{path}: CSV and TSV cannot represent a lone surrogate; write JSON lines (.jsonl)") from None
-    with atomic_bytes(path) as file:
-        file.write(gzip.compress(data, mtime=0) if path.suffix.lower() == ".gz" else data)
+    with packed_bytes(path) as file:
+        file.write(data)
+
+
+def write_squad(examples: Sequence[Example], path: str | os.PathLike[str]) -> None:
+    """Write examples as nested SQuAD JSON, in order; gzipped if the name ends in ``.gz``.
+
+    Consecutive examples with the same title are in one article, and consecutive examples with the same context in one
+    paragraph. The format is SQuAD v2.0, with ``is_impossible``, if any example is unanswerable, else v1.1. Unlabelled
+    examples have no ``answers``. ``read_examples`` returns the same examples. The file is written atomically; if it is
+    a link, its target is replaced. Pipes and devices are written directly.
+
+    Raises:
+        DataError: If an example does not have exactly one context, like a SQuAD paragraph.
+
+    Example:
+        >>> write_squad([Example("1", "Who?", "Ana kept it.")], "questions.json")  # doctest: +SKIP
+    """
+    problems = [
+        f"{example.name}: must have one context to be written as SQuAD JSON, but has {len(example.contexts)}"
+        for example in examples
+        if len(example.contexts) != 1
+    ]
+    if problems:
+        raise DataError(os.fspath(path), problems)
+    with packed_bytes(Path(path)) as file:
+        file.write(_nested([row_of(example) for example in examples]).encode("ascii"))
 
 
 def _visible(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,6 +123,7 @@ _ANSWER = {"text", "answer_start"}
 
 def _nested(rows: Sequence[Row]) -> str:
     is_second = any(row.fields.get("is_impossible") or _golds(row.fields) == [] for row in rows)
+    # ASCII only: JSON escapes can represent lone surrogates, which UTF-8 cannot.
     articles = [
         {"title": title or "", "paragraphs": _paragraphs(list(group), is_second)}
         for title, group in groupby(rows, key=lambda row: row.fields.get("title"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any, TextIO
 
 from quoth import display
 from quoth.errors import ConfigError, MissingExtraError
-from quoth.files import atomic_bytes
+from quoth.files import atomic_bytes, packed_bytes
 from quoth.records import Prediction
 from quoth.text import replace_surrogates
 
@@ -91,10 +90,8 @@ def answer_file(path: Path, *, excel_safe: bool = False) -> Iterator[Write]:
 @contextmanager
 def text_file(path: Path) -> Iterator[TextIO]:
     """Open a text file that is written atomically; gzipped if its name ends in ``.gz``."""
-    with atomic_bytes(path) as data:
-        packed = gzip.GzipFile(filename="", mode="wb", fileobj=data, mtime=0) if path.suffix.lower() == ".gz" else data
-        with packed, TextIOWrapper(packed, encoding="utf-8", newline="") as file:
-            yield file
+    with packed_bytes(path) as data, TextIOWrapper(data, encoding="utf-8", newline="") as file:
+        yield file
 
 
 def print_line(file: TextIO, prediction: Prediction) -> None:

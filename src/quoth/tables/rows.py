@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from quoth.inputs import EMPTY_QUESTION
 from quoth.records import Example, Prediction
 from quoth.tables.columns import QUESTION, RowError, answer_columns, kept_names, output_schema
 from quoth.tables.settings import TableSettings
@@ -164,7 +165,7 @@ def _wrong(value: str | bytes | None, role: str, settings: TableSettings) -> Row
     if isinstance(value, bytes):
         return RowError("not_utf8", f"the {role} must be UTF-8, but is not")
     if role == QUESTION:
-        return None if value.strip() else RowError("empty_question", "the question must not be empty")
+        return None if value.strip() else RowError("empty_question", f"the question {EMPTY_QUESTION}")
     limit = settings.max_context_chars
     if limit is not None and len(value) > limit:
         return RowError(

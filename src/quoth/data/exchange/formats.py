@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from quoth.data.rows import Problems
 from quoth.data.texts import json_problem, parse_json
 from quoth.data.write import row_of, write_rows
 from quoth.errors import ConfigError, MissingExtraError
-from quoth.files import atomic_bytes
+from quoth.files import packed_bytes
 from quoth.names import did_you_mean
 from quoth.records import Example
 
@@ -143,8 +142,8 @@ def write_document(document: Any, path: Path, format_name: str) -> None:
     # ASCII only: JSON escapes can represent lone surrogates, which UTF-8 cannot.
     lines = [json.dumps(record) for record in document] if format_name == "doccano" else [json.dumps(document)]
     data = "".join(f"{line}\n" for line in lines).encode("ascii")
-    with atomic_bytes(path) as file:
-        file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    with packed_bytes(path) as file:
+        file.write(data)
 
 
 def _save(examples: Sequence[Example], path: Path) -> None:

@@ -247,7 +247,7 @@ def _texts(service: Service, metrics: Metrics) -> APIRouter:
         "", summary="Store a text", openapi_extra=body, responses=errors(files=True), response_model=schema.TextResponse
     )
     async def keep(request: Request) -> Response:
-        """As JSON, or as a file (.txt, .md, .html, .docx, .pdf), whose text is returned. Questions use its handle."""
+        """As JSON, or as a file (.txt, .md, .html, .docx, .pdf, .epub). Returns its text and a handle for questions."""
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             must_be_json(request, "application/json or multipart/form-data")
             asked = validated(schema.TextRequest, await request.json())

@@ -6,7 +6,6 @@ folder of Parquet files.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -106,10 +105,8 @@ class Folder:
         For an object store, it is written to a local temporary file and uploaded when it is complete.
         """
         if self.path is not None:
-            with atomic_bytes(self.path / name) as file:
+            with atomic_bytes(self.path / name, flush=True) as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
             return
         with tempfile.TemporaryFile() as draft:
             yield cast(BinaryIO, draft)
