@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, takewhile
-from typing import Generic, NamedTuple, Protocol, TypeVar, cast
+from itertools import chain, groupby
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from quoth.engines import Engine
 from quoth.errors import InputError, QuothError, TokenizerError
@@ -52,12 +52,14 @@ _QUEUED = 8
 E = TypeVar("E", bound=Example)
 # An example, or the error of one that cannot be read.
 Given = Example | QuothError
+# An example with the reduced logits of its windows, or with its error; for an error that was given: the error twice.
+_Outcome: TypeAlias = tuple[Given, list[T] | QuothError]
 
 
 class _Block(NamedTuple):
-    """Examples that are read together, with their windows and batches; an error replaces one that cannot be read."""
+    """Examples that are read together, each with its windows or its error, and the batches of all windows."""
 
-    examples: list[tuple[Example, list[Window]] | QuothError]
+    examples: list[tuple[Given, list[Window] | QuothError]]
     batches: Iterator[WindowBatch]
 
 
@@ -124,21 +126,34 @@ class Stream(Generic[T]):
         """
         found = self._live(examples) if live else self._ready(examples)
         try:
-            for item in found:
-                if not isinstance(item, QuothError):
-                    yield cast("tuple[E, list[T]]", item)
+            for given, items in found:
+                if not isinstance(items, QuothError):
+                    yield cast("E", given), items
                 elif on_error is None:
-                    raise item
+                    raise items
                 else:
-                    on_error(item)
+                    on_error(items)
         finally:
             found.close()
 
-    def _live(self, examples: Iterable[Given]) -> Generator[tuple[Example, list[T]] | QuothError, None, None]:
+    def outcomes(self, examples: Iterable[E]) -> Iterator[tuple[E, list[T] | QuothError]]:
+        """Yield each example with the reduced logits of its windows, or with its error, in the order of the examples.
+
+        Raises:
+            ReaderError: If the engine fails.
+        """
+        found = self._ready(examples)
+        try:
+            for given, items in found:
+                yield cast("E", given), items
+        finally:
+            found.close()
+
+    def _live(self, examples: Iterable[Given]) -> Generator[_Outcome[T], None, None]:
         with Pump(examples, LOOK_AHEAD, _characters, self.block_characters) as pump:
             yield from self._in_parallel(pump.blocks())
 
-    def _ready(self, examples: Iterable[Given]) -> Generator[tuple[Example, list[T]] | QuothError, None, None]:
+    def _ready(self, examples: Iterable[Given]) -> Generator[_Outcome[T], None, None]:
         blocks = self._blocks(examples)
         first = next(blocks, [])
         if self._is_full(len(first), sum(map(_characters, first))):
@@ -148,9 +163,7 @@ class Stream(Generic[T]):
         yield from self._collect(self._run(step) for step in _steps([self._cut(first)]) if step)
         next(blocks, None)  # raises the input's exception
 
-    def _in_parallel(
-        self, blocks: Iterable[list[Given] | None]
-    ) -> Generator[tuple[Example, list[T]] | QuothError, None, None]:
+    def _in_parallel(self, blocks: Iterable[list[Given] | None]) -> Generator[_Outcome[T], None, None]:
         cutter, runner = ThreadPoolExecutor(1, "quoth-cutter"), ThreadPoolExecutor(1, "quoth-engine")
         try:
             cut = _ahead(cutter, self._cut, blocks, lambda blocks: len(blocks) > 1)
@@ -185,52 +198,50 @@ class Stream(Generic[T]):
         return examples >= LOOK_AHEAD or characters >= self.block_characters
 
     def _cut(self, given: list[Given]) -> _Block:
-        cut: list[tuple[Example, list[Window]] | QuothError] = []
-        while len(cut) < len(given):
-            rest = given[len(cut) :]
-            if isinstance(rest[0], QuothError):
-                cut.append(rest[0])
+        cut: list[tuple[Given, list[Window] | QuothError]] = []
+        for are_examples, group in groupby(given, lambda each: isinstance(each, Example)):
+            if are_examples:
+                cut += self._cut_examples(cast("list[Example]", list(group)))
             else:
-                self._cut_run([each for each in takewhile(_is_example, rest) if isinstance(each, Example)], cut)
-        windows = [window for each in cut if not isinstance(each, QuothError) for window in each[1]]
+                cut += [(error, error) for error in cast("Iterator[QuothError]", group)]
+        windows = [window for _, found in cut if not isinstance(found, QuothError) for window in found]
         # Batches are created lazily, because padding makes them larger than the windows.
         return _Block(cut, self._batches(windows))
 
-    def _cut_run(self, examples: list[Example], cut: list[tuple[Example, list[Window]] | QuothError]) -> None:
-        """Add examples with their windows, up to the first that cannot be split, and its error."""
+    def _cut_examples(self, examples: list[Example]) -> list[tuple[Example, list[Window] | QuothError]]:
+        """Return examples with their windows, or with their errors."""
+        cut: list[tuple[Example, list[Window] | QuothError]] = []
         try:
-            cut.extend(self.windower.each(examples))
-        except InputError as error:
-            cut.append(error)
+            cut.extend(self.windower.outcomes(examples))
         except TokenizerError:  # caused by any of the texts, which are encoded together
-            for example in examples:
+            for example in examples[len(cut) :]:
                 try:
                     cut.append((example, self.windower.windows(example)))
                 except (InputError, TokenizerError) as error:
-                    cut.append(error)
+                    cut.append((example, error))
+        return cut
 
     def _run(self, step: _Step) -> _Step:
         return step if step.batch is None else step._replace(logits=self.engine.run(step.batch))
 
-    def _collect(self, steps: Iterable[_Step | None]) -> Iterator[tuple[Example, list[T]] | QuothError]:
+    def _collect(self, steps: Iterable[_Step | None]) -> Iterator[_Outcome[T]]:
         """Reduce batches as they arrive, and yield a block's examples when all its batches are done."""
         found: dict[Window, T] = {}
         for step in filter(None, steps):
             if step.batch is not None and step.logits is not None:
                 found.update((item.window, item) for item in self.reduce(step.batch, step.logits))
                 continue
-            for item in step.block.examples:
-                yield item if isinstance(item, QuothError) else (item[0], [found.pop(each) for each in item[1]])
+            for given, windows in step.block.examples:
+                if isinstance(windows, QuothError):
+                    yield given, windows
+                else:
+                    yield given, [found.pop(window) for window in windows]
 
     def _batches(self, windows: Sequence[Window]) -> Iterator[WindowBatch]:
         limit = self.windower.max_tokens
         for indices in by_token_budget(windows, BATCH_TOKENS, limit=limit):
             some = [windows[index] for index in indices]
             yield WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=limit)
-
-
-def _is_example(given: Given) -> bool:
-    return isinstance(given, Example)
 
 
 def _characters(given: Given) -> int:

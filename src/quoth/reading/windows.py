@@ -174,12 +174,29 @@ class Windower:
         Raises:
             InputError, QuestionTooLongError, TokenizerError: As :meth:`windows`.
         """
+        for example, windows in self.outcomes(examples, chunk=chunk):
+            if isinstance(windows, InputError):
+                raise windows
+            yield example, windows
+
+    def outcomes(
+        self, examples: Iterable[Example], *, chunk: int = 256
+    ) -> Iterator[tuple[Example, list[Window] | InputError]]:
+        """Yield each example with its windows, or with its error; texts are encoded a chunk of examples at a time.
+
+        Raises:
+            TokenizerError: If the tokenizer fails on a text of the chunk.
+        """
         examples = iter(examples)
         while block := list(islice(examples, chunk)):
             contexts = self._encode_contexts([text for example in block for text in example.contexts])
             questions = self.tokenizer.encode_ids([example.question.strip() for example in block])
             for example, question in zip(block, questions, strict=True):
-                room = self._room(example, len(question))
+                try:
+                    room = self._room(example, len(question))
+                except InputError as error:
+                    yield example, error
+                    continue
                 windows: list[Window] = []
                 for index, text in enumerate(example.contexts):
                     windows += self._cut(example, index, question, contexts[text], room)

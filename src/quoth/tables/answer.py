@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
-from typing import Any
+from functools import lru_cache, partial
 
 import pyarrow as pa
 
-from quoth.errors import InputError, QuestionTooLongError, QuothError, TokenizerError
+from quoth.errors import InputError, QuestionTooLongError, QuothError
 from quoth.reader import Reader
-from quoth.records import Example, Prediction
-from quoth.stream import LOOK_AHEAD
+from quoth.reading import decide, search_batch
+from quoth.stream import Stream
 from quoth.tables.columns import RowError, output_schema
-from quoth.tables.rows import Piece, Rows, piece_size
+from quoth.tables.rows import Piece, RowQuestion, Rows, piece_size
 from quoth.tables.settings import ReaderChoice, TableSettings
 
 
@@ -88,68 +86,36 @@ def joined(tables: Iterable[pa.Table], schema: pa.Schema, settings: TableSetting
 
 
 def answer_rows(reader: Reader, settings: TableSettings, pieces: Iterable[Rows]) -> Iterator[pa.Table]:
-    """Yield the answered tables of each piece of rows, in order; the reader processes all pieces as one stream."""
-    waiting: deque[Piece] = deque()
+    """Yield the answered tables of each piece of rows, in order; the reader processes all pieces as one stream.
 
-    def examples() -> Iterator[Example]:
-        for rows in pieces:
-            piece = Piece(rows, settings)
-            waiting.append(piece)
-            yield from (item for item in piece.asked if isinstance(item, Example))
-
-    for outcome in outcomes(reader, examples(), settings):
-        while waiting[0].is_done():  # it has no valid question
-            yield from waiting.popleft().tables()
-        waiting[0].add(outcome)
-        if waiting[0].is_done():
-            yield from waiting.popleft().tables()
-    while waiting:
-        yield from waiting.popleft().tables()
-
-
-def outcomes(reader: Reader, examples: Iterable[Example], settings: TableSettings) -> Iterator[Prediction | RowError]:
-    """Answer examples in order; an example that the reader rejects becomes an error and does not affect others.
+    A question that cannot be read becomes an error of its row, and does not affect others.
 
     Raises:
         ReaderError: If the engine fails.
     """
-    source = iter(examples)
-    unanswered: deque[Example] = deque()
+    decode = reader.decode_settings(
+        settings.top_k,
+        settings.null_threshold,
+        settings.max_answer_tokens,
+        min_probability=settings.min_probability,
+    )
+    begun: deque[Piece] = deque()  # in order; a piece without a valid question is complete at once
 
-    def noted(again: list[Example]) -> Iterator[Example]:
-        for example in chain(again, source):
-            unanswered.append(example)
-            yield example
+    def questions() -> Iterator[RowQuestion]:
+        for rows in pieces:
+            piece = Piece(rows, settings)
+            begun.append(piece)
+            yield from piece.questions()
 
-    again: list[Example] = []
-    while True:
-        try:
-            for prediction in predictions(reader, noted(again), settings):
-                unanswered.popleft()
-                yield prediction
-            return
-        except (InputError, TokenizerError):
-            # The stream has yielded all blocks before the one that failed.
-            again = list(unanswered)
-            unanswered.clear()
-        yield from _one_by_one(reader, again[:LOOK_AHEAD], settings)
-        again = again[LOOK_AHEAD:]
-
-
-def _one_by_one(reader: Reader, block: list[Example], settings: TableSettings) -> Iterator[Prediction | RowError]:
-    """Answer examples, and return an error for each rejected one."""
-    wrong = [_refusal(reader, example) for example in block]
-    good = (example for example, error in zip(block, wrong, strict=True) if error is None)
-    answered = predictions(reader, good, settings)
-    yield from (next(answered) if error is None else error for error in wrong)
-
-
-def _refusal(reader: Reader, example: Example) -> RowError | None:
-    try:
-        reader.windower.windows(example)
-    except (InputError, TokenizerError) as error:
-        return _row_error(error)
-    return None
+    stream = Stream(reader.windower, reader.engine, partial(search_batch, settings=decode))
+    for asked, found in stream.outcomes(questions()):
+        asked.piece.add(
+            asked.place, _row_error(found) if isinstance(found, QuothError) else decide(asked, found, decode)
+        )
+        while begun and begun[0].is_done():
+            yield from begun.popleft().tables()
+    while begun:
+        yield from begun.popleft().tables()
 
 
 def _row_error(error: QuothError) -> RowError:
@@ -162,16 +128,3 @@ def _row_error(error: QuothError) -> RowError:
     # Remove the id from the message, because the error is in the question's row.
     text = str(error)
     return RowError(code, f"the question {text.split(': ', 1)[1]}" if text.startswith("question ") else text)
-
-
-def predictions(reader: Reader, examples: Iterable[Example], settings: TableSettings) -> Iterator[Prediction]:
-    """Answer examples with the reader and the options of the settings."""
-    options: dict[str, Any] = {
-        "top_k": settings.top_k,
-        "null_threshold": settings.null_threshold,
-        "min_probability": settings.min_probability,
-        "max_answer_tokens": settings.max_answer_tokens,
-        # In full blocks, so that results do not depend on how fast rows arrive.
-        "own_thread": False,
-    }
-    return reader.answer_all(examples, **options)

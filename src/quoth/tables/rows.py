@@ -84,15 +84,29 @@ def piece_size(settings: TableSettings) -> int:
     return max(1, PIECE // max(1, len(settings.asked)))
 
 
-class Piece:
-    """A piece of rows with its examples, and the outcomes so far, in the same order.
+@dataclass(frozen=True, slots=True, init=False, eq=False)
+class RowQuestion(Example):
+    """A question of a row, with the place of its answer.
 
     Attributes:
-        asked: For each question of each row: an example, or an error.
+        piece: The piece of its row.
+        place: The index of its answer in the piece.
     """
 
+    piece: Piece
+    place: int
+
+    def __init__(self, id: str, question: str, context: str, piece: Piece, place: int) -> None:
+        Example.__init__(self, id, question, context)
+        object.__setattr__(self, "piece", piece)
+        object.__setattr__(self, "place", place)
+
+
+class Piece:
+    """A piece of rows, and the outcomes of its questions so far."""
+
     def __init__(self, rows: Rows, settings: TableSettings) -> None:
-        """Create the examples of rows.
+        """Find the questions of rows.
 
         Raises:
             ConfigError: If the columns do not match.
@@ -100,34 +114,38 @@ class Piece:
         self._rows = rows
         self._settings = settings
         self._schema = output_schema(rows.table.schema, settings)
-        self.asked = list(_asked(rows, settings))
-        self._outcomes: list[Prediction | RowError] = []
-        self._skip()
+        self._asked = list(_asked(rows, settings))
+        self._outcomes: list[Prediction | RowError | None] = [
+            item if isinstance(item, RowError) else None for item in self._asked
+        ]
+        self._missing = self._outcomes.count(None)
+
+    def questions(self) -> Iterator[RowQuestion]:
+        """Yield the valid questions."""
+        for place, item in enumerate(self._asked):
+            if not isinstance(item, RowError):
+                yield RowQuestion(*item, self, place)
 
     def is_done(self) -> bool:
         """Return True if all outcomes are known."""
-        return len(self._outcomes) == len(self.asked)
+        return not self._missing
 
-    def add(self, outcome: Prediction | RowError) -> None:
-        """Add the outcome of the next example."""
-        self._outcomes.append(outcome)
-        self._skip()
-
-    def _skip(self) -> None:
-        for item in self.asked[len(self._outcomes) :]:
-            if isinstance(item, Example):
-                return
-            self._outcomes.append(item)
+    def add(self, place: int, outcome: Prediction | RowError) -> None:
+        """Set the outcome of a question."""
+        self._outcomes[place] = outcome
+        self._missing -= 1
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the kept columns with the answers: one table, or several if a long text is in many rows."""
         settings, table = self._settings, self._rows.table
+        outcomes = [outcome for outcome in self._outcomes if outcome is not None]
+        self._outcomes.clear()  # predictions refer to their questions, and these to this piece
         kept = table.select(kept_names(table.schema, settings))
         questions = settings.asked
         if not questions:
-            yield self._table(kept, answer_columns(self._outcomes, settings))
+            yield self._table(kept, answer_columns(outcomes, settings))
         elif settings.wide:
-            each = [answer_columns(self._outcomes[n :: len(questions)], settings) for n in range(len(questions))]
+            each = [answer_columns(outcomes[n :: len(questions)], settings) for n in range(len(questions))]
             yield self._table(kept, [column for answers in each for column in answers])
         else:
             rows = np.arange(table.num_rows).repeat(len(questions))
@@ -137,7 +155,7 @@ class Piece:
                 before = ends[start - 1] if start else 0
                 stop = int(np.searchsorted(ends, before + PIECE_BYTES)) + 1
                 texts = [questions[place % len(questions)][1] for place in range(start, min(stop, len(rows)))]
-                columns = [pa.array(texts, pa.string()), *answer_columns(self._outcomes[start:stop], settings)]
+                columns = [pa.array(texts, pa.string()), *answer_columns(outcomes[start:stop], settings)]
                 yield self._table(kept.take(pa.array(rows[start:stop])), columns)
                 start = stop
 
@@ -145,18 +163,19 @@ class Piece:
         return pa.Table.from_arrays([*kept.columns, *answers], schema=self._schema)
 
 
-def _asked(rows: Rows, settings: TableSettings) -> Iterator[Example | RowError]:
+def _asked(rows: Rows, settings: TableSettings) -> Iterator[tuple[str, str, str] | RowError]:
+    """Yield id, question and context of each question, or its error."""
     contexts = texts(rows.table.column(settings.context))
     if settings.asked:
         for place, context in enumerate(contexts):
             wrong = rows.broken.get(place) or _wrong(context, "context", settings)
             for name, text in settings.asked:
-                yield wrong or Example(name, text, str(context))
+                yield wrong or (name, text, str(context))
         return
     questions = texts(rows.table.column(settings.question))
     for place, (question, context) in enumerate(zip(questions, contexts, strict=True)):
         wrong = rows.broken.get(place) or _wrong(question, QUESTION, settings) or _wrong(context, "context", settings)
-        yield wrong or Example(str(place), str(question), str(context))
+        yield wrong or (str(place), str(question), str(context))
 
 
 def _wrong(value: str | bytes | None, role: str, settings: TableSettings) -> RowError | None:
