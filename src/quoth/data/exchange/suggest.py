@@ -53,31 +53,34 @@ def _spans(selected: Selected) -> tuple[list[tuple[int, int, str]], float] | Non
 
 def _label_studio(selected: Sequence[Selected], reader: str) -> list[Task]:
     """Source: labelstud.io, "Import pre-annotated data"; offsets are code points."""
-    tasks = label_studio.write([each.example for each in selected])
-    for each, task in zip(selected, tasks, strict=True):
+    tasks = []
+    for each in selected:
+        [task] = label_studio.write([each.example])
         task["data"] |= selection_fields(each)
         if (found := _spans(each)) is not None:
             names = {"id": "suggested", "from_name": "answer", "to_name": "text", "type": "labels"}
             values = [{"start": start, "end": end, "text": text, "labels": ["Answer"]} for start, end, text in found[0]]
             result = [{**names, "value": value} for value in values]
             task["predictions"] = [{"model_version": reader, "score": found[1], "result": result}]
+        tasks.append(task)
     return tasks
 
 
 def _argilla(selected: Sequence[Selected], reader: str) -> list[Task]:
     """Source: docs.argilla.io, ``Suggestion`` and ``Record.to_dict``."""
-    records = argilla.write([each.example for each in selected])
-    for each, record in zip(selected, records, strict=True):
+    records = []
+    for each in selected:
+        [record] = argilla.write([each.example])
         record["metadata"] |= selection_fields(each)
         if (found := _spans(each)) is not None:
             value = [{"start": start, "end": end, "label": "answer"} for start, end, _ in found[0]]
             record["suggestions"] = {argilla.QUESTION: {"value": value, "score": found[1], "agent": reader}}
+        records.append(record)
     return records
 
 
 def _doccano(selected: Sequence[Selected], reader: str) -> list[Task]:
-    records = doccano.write([each.example for each in selected])
-    return [{**record, **selection_fields(each)} for each, record in zip(selected, records, strict=True)]
+    return [{**record, **selection_fields(each)} for each in selected for record in doccano.write([each.example])]
 
 
 def _haystack(selected: Sequence[Selected], reader: str) -> Task:
