@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from quoth.cli import options
 from quoth.cli.console import note, print_json
+
+if TYPE_CHECKING:
+    from quoth.corpus import Corpus
 
 app = typer.Typer(add_completion=False)
 
@@ -54,36 +57,41 @@ def index(
     with Corpus.open(output, create=not (remove or listing), search=search) as corpus:
         if listing:
             _list(corpus, json)
-            return
-        if remove:
-            count = corpus.remove(files or [])
-            if json:
-                print_json({"removed": count})
-            else:
-                typer.echo(f"{count} removed")
-            if count < len(files or []):
-                raise typer.Exit(1)
-            return
-        result = corpus.add(files or [])
-        problems = [str(problem) for problem in result.problems]
-        for problem in problems:
-            note(problem)
-        counts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
-        if json or result.removed:
-            counts["removed"] = result.removed
-        if json:
-            print_json({**counts, "problems": problems})
+        elif remove:
+            _remove(corpus, files or [], json)
         else:
-            typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
-        if any(problem.is_error for problem in result.problems):
-            raise typer.Exit(1)
+            _add(corpus, files or [], json)
 
 
-def _list(corpus: object, json: bool) -> None:
-    from quoth.corpus import Corpus
+def _remove(corpus: Corpus, files: list[str], json: bool) -> None:
+    count = corpus.remove(files)
+    if json:
+        print_json({"removed": count})
+    else:
+        typer.echo(f"{count} removed")
+    if count < len(files):
+        raise typer.Exit(1)
+
+
+def _add(corpus: Corpus, files: list[str], json: bool) -> None:
+    result = corpus.add(files)
+    problems = [str(problem) for problem in result.problems]
+    for problem in problems:
+        note(problem)
+    counts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
+    if json or result.removed:
+        counts["removed"] = result.removed
+    if json:
+        print_json({**counts, "problems": problems})
+    else:
+        typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+    if any(problem.is_error for problem in result.problems):
+        raise typer.Exit(1)
+
+
+def _list(corpus: Corpus, json: bool) -> None:
     from quoth.display import one_line
 
-    assert isinstance(corpus, Corpus)
     entries = corpus.entries()
     if json:
         print_json({"documents": [entry.to_dict() for entry in entries]})

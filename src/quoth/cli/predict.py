@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -75,17 +75,17 @@ def predict(
     )
     if not to_stdout:
         format_of(output)
-    skipped: list[str] = []
-    if on_error == "skip":
-        examples, skipped = read_valid(data)
-    else:
-        examples = read_examples(data, places=False)  # golds are not used
+    # Golds are not used.
+    examples, skipped = read_valid(data) if on_error == "skip" else (read_examples(data, places=False), [])
     invalid = len(skipped)
     loaded = Reader.load(reader, engine=engine, precision=precision)
-    decision: dict[str, Any] = options.deciding(null_threshold, min_probability)
-    if on_error == "skip":
-        decision["on_error"] = lambda error: skipped.append(str(error))
-    predictions = loaded.answer_all(examples, top_k=top_k if nbest else 1, overlapping=True, **decision)
+    predictions = loaded.answer_all(
+        examples,
+        top_k=top_k if nbest else 1,
+        overlapping=True,
+        on_error=(lambda error: skipped.append(str(error))) if on_error == "skip" else None,
+        **options.deciding(null_threshold, min_probability),
+    )
     # Answers arrive in batches, so the remaining time is estimated from many of them.
     bar = Progress(console=stderr(), disable=not sys.stderr.isatty(), transient=True, speed_estimate_period=600)
     files = prediction_files(None if to_stdout else output, nbest, null_odds, excel_safe=excel_safe)
