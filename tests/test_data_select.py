@@ -32,10 +32,10 @@ def said(number, probability, text="Ana", title="", question=None):
 def test_uncertain_questions_are_selected_and_random_ones_are_marked():
     predictions = [said(number, number / 100) for number in range(100)]
     found = select([predictions], 20)
-    assert Counter(each.why for each in found) == {"doubt": 15, "random": 5}
-    assert {each.chance for each in found if each.why == "random"} == {0.05}
-    doubtful = {int(each.example.id) for each in found if each.why == "doubt"}
-    assert max(doubtful) < 20
+    assert Counter(each.why for each in found) == {"uncertain": 15, "random": 5}
+    assert {each.probability for each in found if each.why == "random"} == {0.05}
+    uncertain = {int(each.example.id) for each in found if each.why == "uncertain"}
+    assert max(uncertain) < 20
     assert sum(each.suggestion is None for each in found) == 6
     assert found == select([predictions], 20)
 
@@ -126,7 +126,7 @@ def test_the_command_writes_tasks_for_other_tools_and_the_marks(tmp_path, quoth)
     assert status == 0
     assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 4
     labels = read_labels(str(tmp_path / "m.csv"), "none")
-    assert Counter(labels.values()) == {"doubt": 3, "random": 1}
+    assert Counter(labels.values()) == {"uncertain": 3, "random": 1}
     safe = tmp_path / "safe.csv"
     status, *_ = quoth(*words, "--to", "doccano", "-o", tmp_path / "t.jsonl", "--marks", safe, "--excel-safe")
     assert (status, {id[:2] for id in read_labels(str(safe), "none")}) == (0, {"'="})

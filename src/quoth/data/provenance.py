@@ -162,7 +162,7 @@ class DataSet:
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any], sets: Mapping[str, Seen]) -> DataSet:
+    def from_dict(cls, document: Mapping[str, Any], sets: Mapping[str, Seen]) -> DataSet:
         """Create it from the result of :meth:`to_dict`; missing values become ``None`` or 0.
 
         Args:

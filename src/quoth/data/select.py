@@ -28,18 +28,18 @@ class Selected:
 
     Attributes:
         example: The question with its context.
-        why: The reason: "random", or "doubt" for an uncertain prediction.
-        chance: The probability with which a random question was drawn, in (0, 1]; 1 for an uncertain one, which was not
-            drawn. Metrics on the random questions alone are valid for all questions.
-        doubt: The uncertainty, in [0, 2]: the mean probability that the readers' decisions are wrong, plus the share of
-            pairs of readers whose answers differ.
+        why: The reason: "random", or "uncertain" for an uncertain prediction.
+        probability: The probability with which a random question was drawn, in (0, 1]; 1 for an uncertain one, which was
+            not drawn. Metrics on the random questions alone are valid for all questions.
+        uncertainty: In [0, 2]: the mean probability that the readers' decisions are wrong, plus the share of pairs of
+            readers whose answers differ.
         suggestion: The first reader's prediction; ``None`` if it is hidden, so that it does not bias the label.
     """
 
     example: Example
-    why: Literal["random", "doubt"]
-    chance: float
-    doubt: float
+    why: Literal["random", "uncertain"]
+    probability: float
+    uncertainty: float
     suggestion: Prediction | None
 
 
@@ -79,21 +79,23 @@ def select(
     first = predictions[0]
     number = min(number, len(first))
     draw = random.Random(seed)
-    doubts = [_doubt(each) for each in zip(*predictions, strict=True)]
+    uncertainties = [_uncertainty(each) for each in zip(*predictions, strict=True)]
     drawn = draw.sample(range(len(first)), round(random_share * number))
-    chance = len(drawn) / len(first)
-    doubtful = _most_doubtful([each.example for each in first], doubts, set(drawn), number - len(drawn))
-    picked: list[tuple[int, Literal["random", "doubt"], float]] = [(index, "random", chance) for index in drawn]
-    picked += [(index, "doubt", 1.0) for index in doubtful]
+    probability = len(drawn) / len(first)
+    uncertain = _most_uncertain([each.example for each in first], uncertainties, set(drawn), number - len(drawn))
+    picked: list[tuple[int, Literal["random", "uncertain"], float]] = [
+        (index, "random", probability) for index in drawn
+    ]
+    picked += [(index, "uncertain", 1.0) for index in uncertain]
     draw.shuffle(picked)
     hidden = set(draw.sample(range(len(picked)), round(hidden_share * len(picked))))
     return [
-        Selected(first[index].example, why, its, doubts[index], None if place in hidden else first[index])
+        Selected(first[index].example, why, its, uncertainties[index], None if place in hidden else first[index])
         for place, (index, why, its) in enumerate(picked)
     ]
 
 
-def _doubt(predictions: Sequence[Prediction]) -> float:
+def _uncertainty(predictions: Sequence[Prediction]) -> float:
     """Return the mean probability of error, plus the share of pairs of readers whose answers differ."""
     wrong = sum(1.0 - _confidence(each) for each in predictions) / len(predictions)
     pairs = list(combinations([each.text.casefold() for each in predictions], 2))
@@ -106,7 +108,9 @@ def _confidence(prediction: Prediction) -> float:
     return best.probability if best else prediction.null_probability or 1.0
 
 
-def _most_doubtful(examples: Sequence[Example], doubts: Sequence[float], taken: set[int], number: int) -> list[int]:
+def _most_uncertain(
+    examples: Sequence[Example], uncertainties: Sequence[float], taken: set[int], number: int
+) -> list[int]:
     """Return the indices of the most uncertain examples, spread over articles, without near-duplicates."""
     groups = Groups(len(examples))
     articles = [example.title or example.context for example in examples]
@@ -118,7 +122,7 @@ def _most_doubtful(examples: Sequence[Example], doubts: Sequence[float], taken: 
     left = {index for index in range(len(examples)) if index not in taken and groups.find(index) not in done}
     found: list[int] = []
     while left and len(found) < number:
-        best = max(left, key=lambda index: (doubts[index] * _SPREAD ** counts[articles[index]], -index))
+        best = max(left, key=lambda index: (uncertainties[index] * _SPREAD ** counts[articles[index]], -index))
         found.append(best)
         counts[articles[best]] += 1
         same = groups.find(best)

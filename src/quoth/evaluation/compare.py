@@ -97,7 +97,7 @@ class Comparison:
 
     @property
     def sentences(self) -> list[str]:
-        """What the figures mean: who answers more, and whether it may be chance."""
+        """What the figures mean: who answers more, and whether the difference may be random."""
         counted = (
             f"Of {self.first.total:,} questions, {self.gained:,} are answered exactly only by {self.names[1]}, and "
             f"{self.lost:,} only by {self.names[0]}."

@@ -65,7 +65,7 @@ def read_used(folder: Path, manifest: Mapping[str, Any]) -> list[Used]:
     except ValueError as error:
         raise ReaderError(f"{file}: {error}. Copy the whole folder, or delete the file") from error
     return [
-        Used(str(entry.get("role")), DataSet.from_json(entry, sets), entry.get("of"))
+        Used(str(entry.get("role")), DataSet.from_dict(entry, sets), entry.get("of"))
         for entry in entries
         if entry.get("role") in ROLES
     ]

@@ -26,7 +26,8 @@ def select(
     marks: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write id, selected, chance and doubt of each question: CSV, for --slices-by."
+            metavar="FILE",
+            help="Write id, selected, probability and uncertainty of each question: CSV, for --slices-by.",
         ),
     ] = None,
     number: Annotated[int, typer.Option("--number", "-n", metavar="N", min=1, help="Number of questions.")] = 100,
@@ -103,6 +104,6 @@ def _write_marks(file: Path, selected: Sequence[Selected], safe: bool) -> None:
 
     with text_file(file) as opened:
         writer = csv.writer(opened)
-        writer.writerow(["id", "selected", "chance", "doubt"])
+        writer.writerow(["id", "selected", "probability", "uncertainty"])
         rows = ([each.example.id, *selection_fields(each).values()] for each in selected)
         writer.writerows(map(excel_safe, row) if safe else row for row in rows)

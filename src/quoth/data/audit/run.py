@@ -50,13 +50,12 @@ def audit(sets: Mapping[str, Sequence[Example]], suspected: Sequence[tuple[str, 
     ]
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), -finding.order))
+    no_reader = "Label errors were not searched for, because no reader was given (--reader or --folds)."
     return Audit(
-        {name: _counts(examples) for name, examples in sets.items()},
-        tuple(findings),
-        {name: _lengths(examples) for name, examples in sets.items()},
-        ()
-        if suspected
-        else ("Label errors were not searched for, because no reader was given (--reader or --folds).",),
+        sources={name: _counts(examples) for name, examples in sets.items()},
+        findings=tuple(findings),
+        lengths={name: _lengths(examples) for name, examples in sets.items()},
+        notes=() if suspected else (no_reader,),
         has_reader=bool(suspected),
     )
 
@@ -108,7 +107,7 @@ def _same_questions(located: Sequence[Located], group_of: Mapping[str, int]) -> 
                 seen.add(other.source)
                 yield Finding("same question", other, first, "the same question", 100)
             if _contradict(first.example.golds, other.example.golds):
-                yield Finding("contradiction", other, first, _both(first.example, other.example), 100)
+                yield Finding("contradiction", other, first, _compared(first.example, other.example), 100)
 
 
 def _contradict(first: tuple[Gold, ...] | None, second: tuple[Gold, ...] | None) -> bool:
@@ -122,7 +121,7 @@ def _contradict(first: tuple[Gold, ...] | None, second: tuple[Gold, ...] | None)
     return not (words[0] & words[1] or is_contained)
 
 
-def _both(first: Example, second: Example) -> str:
+def _compared(first: Example, second: Example) -> str:
     answers = (example.golds[0].text if example.golds else "no answer" for example in (first, second))
     return " against ".join(answers)
 

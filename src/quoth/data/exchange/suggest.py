@@ -20,7 +20,7 @@ Task = dict[str, Any]
 def tasks_of(selected: Sequence[Selected], reader: str, format_name: str) -> Any:
     """Return the tasks as a document for :func:`quoth.data.exchange.write_document`.
 
-    If the tool stores metadata of tasks, each task has ``selected`` ("random" or "doubt"), ``chance`` and ``doubt``.
+    If the tool stores metadata of tasks, each task has those of :func:`selection_fields`.
 
     Args:
         selected: The questions.
@@ -37,8 +37,12 @@ def tasks_of(selected: Sequence[Selected], reader: str, format_name: str) -> Any
 
 
 def selection_fields(selected: Selected) -> Task:
-    """Return the metadata of a selected question: the reason, the probability of being drawn, and the uncertainty."""
-    return {"selected": selected.why, "chance": selected.chance, "doubt": round(selected.doubt, 4)}
+    """Return the metadata of a selected question, see :class:`Selected`; ``selected`` is "random" or "uncertain"."""
+    return {
+        "selected": selected.why,
+        "probability": selected.probability,
+        "uncertainty": round(selected.uncertainty, 4),
+    }
 
 
 def _spans(selected: Selected) -> tuple[list[tuple[int, int, str]], float] | None:
