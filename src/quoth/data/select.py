@@ -29,7 +29,7 @@ class Selected:
     Attributes:
         example: The question with its context.
         why: The reason: "random", or "uncertain" for an uncertain prediction.
-        probability: The probability with which a random question was drawn, in (0, 1]; 1 for an uncertain one, which was
+        probability: With which a random question was drawn, in (0, 1]; 1 for an uncertain one, which was
             not drawn. Metrics on the random questions alone are valid for all questions.
         uncertainty: In [0, 2]: the mean probability that the readers' decisions are wrong, plus the share of pairs of
             readers whose answers differ.
