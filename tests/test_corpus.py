@@ -18,6 +18,7 @@ from quoth.errors import CorpusError
 from quoth.reading import DecodeSettings
 from quoth.records import Answer, Example, Span
 from quoth.store import CorpusSettings, ReaderFolder, ReaderSettings
+from support.files import pdf
 from support.folders import fill
 from support.texts import few, texts
 
@@ -122,7 +123,29 @@ def test_the_commands_index_list_search_ask_and_remove(quoth):
     assert (status, json.loads(out)["best"]["document"]) == (0, "files/pump.pdf")
     assert "files/pump.pdf · code points" in quoth("ask", "When is the oil changed?", *words)[1]
     assert quoth("index", "--remove", "files/pump.pdf", "-o", "c.quoth")[:2] == (0, "1 removed\n")
-    assert quoth("index", "--remove", "files/pump.pdf", "-o", "c.quoth")[:2] == (1, "0 removed\n")
+    status, out, err = quoth("index", "--remove", "files/pump.pdf", "-o", "c.quoth")
+    assert (status, out) == (1, "0 removed\n")
+    assert "files/pump.pdf: is not in the corpus" in err
+    # A folder need not exist any more.
+    Path("files").rename("moved")
+    assert quoth("index", "--remove", "files", "-o", "c.quoth")[:2] == (0, "3 removed\n")
+
+
+def test_what_is_not_read_of_a_file_is_told(quoth):
+    Path("files/half.pdf").write_bytes(pdf(["One."], []))
+    status, out, err = quoth("index", "files", "-o", "c.quoth")
+    assert (status, out) == (0, "5 added, 0 changed, 0 unchanged\n")
+    assert "files/half.pdf: without text (scanned?): page 2" in err
+
+
+def test_the_earlier_text_of_a_file_that_cannot_be_read_any_more_is_told(quoth):
+    quoth("index", "files", "-o", "c.quoth")
+    Path("files/pump.pdf").write_bytes(b"nonsense")
+    Path("files/rent.md").rename("elsewhere.md")
+    for named in ("files/pump.pdf", "files/rent.md"):
+        status, _, err = quoth("index", named, "-o", "c.quoth")
+        assert status == 1
+        assert "the corpus still has its earlier text (quoth index --remove removes it)" in err.replace("\n", " ")
 
 
 def test_skipped_files_of_a_folder_are_no_error(quoth, folder):

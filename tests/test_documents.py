@@ -5,6 +5,8 @@ import io
 import os
 import re
 import signal
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from zipfile import ZipFile
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quoth.documents import Document, DocumentLimits, Unread, read_document, read_documents
+from quoth.documents import Document, DocumentLimits, Unread, draw_page, read_document, read_documents
 from quoth.documents.pool import Pool
 from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
 from quoth.records import Span
@@ -145,6 +147,52 @@ def test_the_box_of_a_word_on_a_rotated_page_fits_the_rendered_page(turn):
     assert all(frame[0] - 2 <= x <= frame[2] + 2 and frame[1] - 2 <= y <= frame[3] + 2 for x, y in ink)
 
 
+def test_the_values_of_a_form_are_read_and_drawn():
+    from pypdf import PdfWriter
+    from pypdf.generic import ArrayObject, DictionaryObject, FloatObject, NameObject, StreamObject
+
+    def made(kind, **entries):
+        item = kind()
+        item.update({NameObject(f"/{key}"): value for key, value in entries.items()})
+        return item
+
+    def name(text):
+        return NameObject(f"/{text}")
+
+    def box(*sides):
+        return ArrayObject(map(FloatObject, sides))
+
+    writer, file = PdfWriter(io.BytesIO(pdf(["Name of the tenant:"]))), io.BytesIO()
+    page = writer.pages[0]
+    shown = made(StreamObject, Subtype=name("Form"), BBox=box(0, 0, 200, 20), Resources=page["/Resources"])
+    shown.set_data(b"BT /F1 12 Tf 2 4 Td (Maria Keller) Tj ET")
+    looks = made(DictionaryObject, N=writer._add_object(shown))
+    field = made(DictionaryObject, Type=name("Annot"), Subtype=name("Widget"), FT=name("Tx"), AP=looks)
+    field.update({name("Rect"): box(250, 715, 450, 735), name("F"): FloatObject(4)})
+    page[name("Annots")] = ArrayObject([writer._add_object(field)])
+    writer.write(file)
+    document = read_document(file.getvalue(), "a.pdf")
+    assert document.text.split() == ["Name", "of", "the", "tenant:", "Maria", "Keller"]
+    [value] = document.boxes_of(Span(document.text.index("Maria"), len(document.text)))
+    assert 250 < value.left < value.right < 330
+    assert draw_page(file.getvalue(), 1) != draw_page(pdf(["Name of the tenant:"]), 1)
+
+
+def test_a_pdf_that_was_cut_off_is_read_with_a_note():
+    whole = pdf(["One."], ["Two."])
+    assert read_document(whole, "a.pdf").notes == ()
+    cut = read_document(whole.removesuffix(b"%%EOF\n"), "a.pdf")
+    assert (cut.text, cut.notes) == ("One.\n\nTwo.", ("the file has no end, so that pages or texts may be missing",))
+
+
+def test_a_character_of_a_script_without_spaces_has_a_box_of_its_own():
+    document = read_document((BOOKS / "chinese.pdf").read_bytes(), "a.pdf")
+    start = document.text.index("1871")
+    [year] = document.boxes_of(Span(start, start + 4))
+    [line] = document.boxes_of(Span(0, len(document.text)))
+    assert year.right - year.left < 0.3 * (line.right - line.left)
+
+
 def test_pages_without_text_are_reported():
     assert read_document(pdf(["One."], [], ["Three."]), "a.pdf").notes == ("without text (scanned?): page 2",)
 
@@ -189,6 +237,33 @@ def test_a_folder_is_read_in_order_and_unreadable_files_are_reported(tmp_path):
     assert [Path(each.name).name for each in read_documents([f"{tmp_path}/*.txt"])] == ["a.txt"]
 
 
+def test_links_in_a_folder_are_told_if_they_lead_nowhere_or_to_a_folder(tmp_path):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a.txt").write_text("One.")
+    (tmp_path / "files" / "gone.pdf").symlink_to(tmp_path / "nowhere.pdf")
+    (tmp_path / "files" / "loop").symlink_to(tmp_path / "files")
+    folder = tmp_path / "files"
+    assert [str(each) for each in read_documents([folder]) if isinstance(each, Unread)] == [
+        f"{folder}: 1 linked folders are skipped, such as loop",
+        f"{folder}/gone.pdf: is a link to a file that does not exist",
+    ]
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o000)
+    (tmp_path / "a.txt").write_text("One.")
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    program = (
+        "import os; from quoth.documents import find_files; os.getuid() or os.setuid(65534); "
+        f"print(*find_files([{str(tmp_path)!r}]), sep=chr(10))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == [f"{locked}: permission denied", f"{tmp_path}/a.txt"]
+
+
 def test_html_is_laid_out_as_text():
     page = (
         b"<!doctype html><title>no</title><body><h1>Two  <b>keys</b>\n here</h1><!-- no --><p>One<br>two"
@@ -201,15 +276,169 @@ def test_html_is_laid_out_as_text():
 
 @pytest.mark.parametrize(
     ("head", "encoding"),
-    [("", "utf-8"), ("", "cp1252"), ('<meta charset="iso-8859-2">', "iso-8859-2"), ("<meta charset=no>", "cp1252")],
+    [
+        *(
+            ("", "utf-8"),
+            ("", "cp1252"),
+            ('<meta charset="iso-8859-2">', "iso-8859-2"),
+            ("<meta charset=no>", "cp1252"),
+        ),
+        *(("", "utf-16-le"), ("", "utf-16"), ("<meta charset=rot13>", "cp1252"), ("<meta charset=utf-16>", "utf-8")),
+    ],
 )
 def test_html_declares_its_encoding(head, encoding):
     assert read_document(f"{head}<p>Zoë".encode(encoding), "a.htm").text == "Zoë"
 
 
+@pytest.mark.parametrize(
+    ("label", "text", "encoding"),
+    [
+        *(("iso-8859-1", "‘5 €’", "cp1252"), ("windows-31j", "灯台①", "cp932"), ("x-sjis", "灯台①", "cp932")),
+        *(("gb2312", "燈塔", "gb18030"), ("windows-1251", "Маяк", "cp1251"), ("iso-8859-8-i", "מגדלור", "iso-8859-8")),
+    ],
+)
+def test_html_is_decoded_as_a_browser_does(label, text, encoding):
+    page = f'<meta charset="{label}"><p>{text}'
+    assert read_document(page.encode(encoding), "a.html").text == text
+
+
+def test_a_wrong_byte_of_html_does_not_change_the_other_letters():
+    for data in (b'<meta charset="utf-8"><p>' + "Zoë’s".encode() + b"\xff key", "<p>Zoë’s\ufffd keyë".encode()[:-1]):
+        assert read_document(data, "a.html").text.startswith("Zoë’s\ufffd key")
+
+
+def test_all_that_a_browser_displays_is_read():
+    page = (
+        "<?xml version='1.0'?><html><body><p>One <![CDATA[a < b]]></p><details><summary>Sum</summary>Hid</details>"
+        "<dialog>Ask</dialog><p>x = <math><mn>5</mn><annotation>no</annotation></math>, <svg><desc>no</desc>"
+        "<text>Drawn</text></svg></p></body></html><p>After the end<html><body><p>Second file"
+    )
+    wanted = "One a < b\n\nSum\nHid\n\nAsk\n\nx = 5,\n\nDrawn\n\nAfter the end\n\nSecond file"
+    assert read_document(page.encode(), "a.html").text == wanted
+
+
+def test_paragraphs_in_the_cells_of_a_table_stay_on_its_line():
+    page = (
+        b"<table><tr><td><p>Year</p></td>\n<td><p>Ships</p><p>seen</p></td></tr><tr><td> <p>1902<td><p>14</table><p>End"
+    )
+    assert read_document(page, "a.html").text == "Year\tShips\n\nseen\n\n1902\t14\n\nEnd"
+
+
+@pytest.mark.parametrize("tag", ["<!--", "<script>", "<style>", "<textarea>", "<title>"])
+def test_text_that_a_browser_does_not_display_because_of_a_missing_end_is_told(tag):
+    document = read_document(f"<p>One</p>\n{tag}<p>Two".encode(), "a.html")
+    assert (document.text, len(document.notes)) == ("One", 1)
+    assert "the text from line 2 on is not read" in document.notes[0]
+    end = "-->" if tag == "<!--" else f"</{tag[1:]}"
+    assert read_document(f"<p>One</p>\n{tag}<p>Two{end}".encode(), "a.html").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        # Of pandoc (EPUB 2), LibreOffice, Word, Wikipedia, and a link back.
+        (
+            "It was built in 1871.<a href='#f1' id='r1'>1</a> It<p id=f1>Or 1872.<a href='#r1'>↩︎</a>",
+            "1871. It\n\nOr 1872.",
+        ),
+        (
+            "In 1871.<sup><a href='#s1' name='a1'>1</a></sup> It<p><a name=s1 href='#a1'>1</a>Or 1872.",
+            "1871. It\n\n1 Or 1872.",
+        ),
+        ("the tower<a href='#_ftn1' name='_ftnref1'><sup>[1]</sup></a> is", "the tower is"),
+        ("the tower<sup id=r><a href='#n'>[a]</a></sup>.", "the tower."),
+        ("the tower<a href='notes.html#n'>*</a>, the<a href='notes.html#m'>†</a> lamp", "the tower, the lamp"),
+        # No notes: links to sections, exponents, lists of contents, citations within a sentence.
+        ("see 1.<a href='#s12'>2</a>, and (<a href='#s3'>3</a>), <a href='#s4'>4</a>", "see 1.2, and (3), 4"),
+        ("5 m<sup>2</sup>, as <a href='#c1'>[1]</a> says", "5 m2, as [1] says"),
+        (
+            "<ul><li><a id=t1 href='#c1'>1</a><li><a href='#c2'>2</a></ul><h2 id=c1><a href='#t1'>1</a></h2>",
+            "1\n2\n\n1",
+        ),
+    ],
+)
+def test_the_markers_of_notes_are_left_out_and_other_links_stay(body, text):
+    assert read_document(f"<body>{body}".encode(), "a.html").text.endswith(text)
+
+
+def test_the_notes_of_an_e_book_may_be_in_another_file():
+    book = epub(
+        "Keys",
+        "<p>In 1871.<a id='r1' href='c1.xhtml#n1'>1</a> It burns; see 1.<a id='s' href='c1.xhtml#n2'>2</a>.</p>",
+        "<p id='n1'><a href='c0.xhtml#r1'>1</a>Or 1872.</p><p id='n2'>Else.</p>",
+    )
+    assert read_document(book, "a.epub").text == "In 1871. It burns; see 1.2.\n\n1 Or 1872.\n\nElse."
+
+
+def test_pages_of_an_e_book_outside_its_reading_order_are_told():
+    book = epub("Keys", "<p>One.", "<p>Two.")
+    package = ZipFile(io.BytesIO(book)).read("OPS/book.opf")
+    changed = with_member(book, "OPS/book.opf", package.replace(b'<itemref idref="c1"/>', b""))
+    assert read_document(changed, "a.epub").notes == ("not read, because not in the reading order: c1.xhtml",)
+    contents = b'<guide><reference type="toc" href="c1.xhtml"/></guide></package>'
+    listed = with_member(book, "OPS/book.opf", package.replace(b"</package>", contents))
+    assert (read_document(listed, "a.epub").text, read_document(listed, "a.epub").notes) == ("One.", ())
+
+
+def test_an_e_book_with_encrypted_pages_is_refused_but_not_one_with_obfuscated_fonts():
+    book = epub("Keys", "<p>One.")
+    for name, is_refused in (("OPS/c0.xhtml", True), ("OPS/font.otf", False)):
+        content = f'<encryption><EncryptedData><CipherReference URI="{name}"/></EncryptedData></encryption>'
+        locked = with_member(book, "META-INF/encryption.xml", content)
+        if is_refused:
+            with pytest.raises(DocumentError, match=r"encrypted \(DRM\)"):
+                read_document(locked, "a.epub")
+        else:
+            assert read_document(locked, "a.epub").text == "One."
+
+
 def test_a_word_file_has_paragraphs_and_tables():
     data = docx("Two keys\tand\na 🥁", "", "Next", table=[("a", "b"), ("c", "d")])
     assert read_document(data, "a.docx").text == "Two keys\tand\na 🥁\n\nNext\n\na\tb\nc\td"
+
+
+def test_a_word_file_has_its_footnotes_and_formulas():
+    document = read_document((BOOKS / "notes.docx").read_bytes(), "notes.docx")
+    assert document.text.split("\n\n") == [
+        *("The tower", "The tower was built in 1871. Its lamp has x2=5 parts."),
+        *("The footnote says it cost 900 pounds.", "Two paragraphs.", "The second one."),
+    ]
+    assert document.notes == ()
+
+
+def test_a_word_file_has_its_headers_and_footers_once_and_comments_are_told():
+    from docx import Document as Word
+
+    file, saved = Word(), io.BytesIO()
+    file.sections[0].header.paragraphs[0].text = "Contract No. 4711"
+    file.sections[0].footer.paragraphs[0].text = "12"
+    footer = file.add_section().footer
+    footer.is_linked_to_previous = False
+    footer.paragraphs[0].text = "Confidential"
+    file.add_comment(file.add_paragraph("The rent is due.").runs, text="Is it?", author="A")
+    file.save(saved)
+    document = read_document(saved.getvalue(), "a.docx")
+    assert document.text == "Contract No. 4711\n\nThe rent is due.\n\nConfidential"
+    assert document.notes == ("not read: comments (1)",)
+
+
+def test_an_encrypted_word_file_is_reported():
+    with pytest.raises(DocumentError, match=r"needs a password, or is a \.doc file"):
+        read_document(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(2_000), "a.docx")
+
+
+@pytest.mark.parametrize("kind", ["pdf", "docx", "epub", "html"])
+def test_a_file_with_the_name_of_another_kind_is_refused(kind):
+    files = {
+        "pdf": pdf(["One."]),
+        "docx": docx("One."),
+        "epub": epub("A", "<p>One."),
+        "png": b"\x89PNG\r\n" + bytes(range(256)),
+    }
+    for other, data in files.items():
+        if other != kind:
+            with pytest.raises(DocumentError, match="another format than its name says"):
+                read_document(data, f"a.{kind}")
 
 
 def test_a_word_file_includes_insertions_but_not_deletions():

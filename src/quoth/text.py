@@ -31,7 +31,7 @@ _EDGES = frozenset(character for character in map(chr, range(128)) if not charac
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}\p{Bopomofo}"
 _UNSPACED = regex.compile(f"[{UNSPACED}]")
 # A character of those scripts with its marks, or a word of another script.
-_PIECE = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[^\s{UNSPACED}]+")
+PIECE = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[^\s{UNSPACED}]+")
 _ANY_PUNCTUATION = regex.compile(r"[\p{P}" + re.escape("$+<=>^`|~") + "]")
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]"
 # Invisible characters inside words (soft hyphens, joiners and non-joiners, direction marks): UAX 29, rule WB4.
@@ -67,7 +67,7 @@ def normalize_by_characters(text: str) -> str:
     Source: ``normalize_answer`` for Chinese in MLQA's ``mlqa_evaluation_v1.py`` (Lewis et al. 2020); here for all such
     scripts.
     """
-    return " ".join(_PIECE.findall(_ANY_PUNCTUATION.sub("", text.lower())))
+    return " ".join(PIECE.findall(_ANY_PUNCTUATION.sub("", text.lower())))
 
 
 def unspaced(text: str) -> bool:

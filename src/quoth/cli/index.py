@@ -64,12 +64,15 @@ def index(
 
 
 def _remove(corpus: Corpus, files: list[str], json: bool) -> None:
-    count = corpus.remove(files)
+    missing: list[str] = []
+    count = corpus.remove(files, missing.append)
+    for name in missing:
+        note(f"{name}: is not in the corpus")
     if json:
         print_json({"removed": count})
     else:
         typer.echo(f"{count} removed")
-    if count < len(files):
+    if missing:
         raise typer.Exit(1)
 
 

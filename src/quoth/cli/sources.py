@@ -86,7 +86,7 @@ def read_text(file: str) -> str:
         raise ValueError("must be a file, but does not exist") from None
     except OSError as error:
         raise ValueError(f"must be a readable file, but: {(error.strerror or str(error)).lower()}") from None
-    from quoth.documents.read import decode_any
+    from quoth.documents.decoding import decode_any
     from quoth.errors import DocumentError
 
     try:

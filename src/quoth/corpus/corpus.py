@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from quoth.corpus.backend import Backend, SearchEngine
 from quoth.corpus.choice import PER_PASSAGE, PassageAnswer, choose, passage_answers
-from quoth.corpus.indexing import index_files, key_of, original_of
+from quoth.corpus.indexing import index_files, key_of, keys_below, original_of
 from quoth.corpus.passages import sentence_around
 from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed, Searched
 from quoth.corpus.stores import open_backend
@@ -135,12 +135,23 @@ class Corpus:
         self._store.flush()
         return count
 
-    def remove(self, names: Iterable[str | Path]) -> int:
-        """Remove documents by name or path, and return how many were removed."""
+    def remove(self, names: Iterable[str | Path], missing: Callable[[str], None] | None = None) -> int:
+        """Remove documents by name or path, and all documents below a folder; return how many were removed.
+
+        Args:
+            names: Names, paths of files, or paths of folders. The files need not exist any more.
+            missing: Called with each name that is not in the corpus.
+        """
         entries = self._store.entries()
         by_name, keys = {entry.name: entry.key for entry in entries}, {entry.key for entry in entries}
-        given = (by_name.get(str(name), str(name)) for name in names)
-        return self.remove_keys(key if key in keys else key_of(Path(key)) for key in given)
+        chosen: dict[str, None] = {}
+        for name in map(str, names):
+            found = [key for key in (by_name.get(name, name), key_of(Path(name))) if key in keys][:1]
+            found = found or keys_below(keys, name)
+            chosen.update(dict.fromkeys(found))
+            if not found and missing is not None:
+                missing(name)
+        return self.remove_keys(chosen)
 
     def remove_keys(self, keys: Iterable[str]) -> int:
         """Remove documents by their keys, and return how many were removed."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from quoth.corpus.backend import Backend
@@ -31,7 +32,7 @@ def index_files(
     indexing = _Indexing(store, limits, progress or (lambda name: None))
     for file in find_files(paths):
         if isinstance(file, Unread):
-            indexing.result.problems.append(file)
+            indexing.report(file)
         else:
             indexing.add(file)
     indexing.write()
@@ -69,13 +70,11 @@ class _Indexing:
                 self._progress(str(file))
                 return
         except OSError as error:
-            self.result.problems.append(Unread(str(file), (error.strerror or str(error)).lower()))
-            self._progress(str(file))
+            self.report(Unread(str(file), (error.strerror or str(error)).lower()))
             return
         loaded = load_file(file, self._limits)
         if isinstance(loaded, Unread):
-            self.result.problems.append(loaded)
-            self._progress(str(file))
+            self.report(loaded)
             return
         if not self._waiting:
             self._size, self._since = 0, time.monotonic()
@@ -84,6 +83,14 @@ class _Indexing:
         is_late = time.monotonic() > self._since + _SECONDS
         if is_late or len(self._waiting) >= _FILES or self._size >= _BYTES:
             self.write()
+
+    def report(self, problem: Unread) -> None:
+        """Add a problem. If the corpus has an earlier text of the file, the problem says so."""
+        if key_of(Path(problem.name)) in self.known:
+            said = "; the corpus still has its earlier text (quoth index --remove removes it)"
+            problem = replace(problem, problem=problem.problem + said)
+        self.result.problems.append(problem)
+        self._progress(problem.name)
 
     def write(self) -> None:
         """Write the files that have been read."""
@@ -95,6 +102,7 @@ class _Indexing:
                 try:
                     self._store.put(key_of(file), stamp, document, original_of(document, data))
                     written.append(key_of(file))
+                    self.result.problems += [Unread(str(file), note, is_error=False) for note in document.notes]
                 except InputError as error:
                     self.result.problems.append(Unread(str(file), str(error)))
         for key in written:
@@ -129,6 +137,11 @@ def original_of(document: Document, data: bytes) -> bytes | None:
 
 def _is_below(key: str, folders: Sequence[Path]) -> bool:
     return any(folder in Path(key).parents for folder in folders)
+
+
+def keys_below(keys: Iterable[str], name: str | Path) -> list[str]:
+    """Return the keys of the files below a folder, which need not exist."""
+    return [key for key in keys if _is_below(key, [Path(name).resolve()])]
 
 
 def _stamp(file: Path) -> str:

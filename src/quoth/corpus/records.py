@@ -92,7 +92,7 @@ class Indexed:
     Attributes:
         added, changed, unchanged: Number of documents that are new, were read again, or did not change.
         removed: Number of documents whose files are no longer in the given folders.
-        problems: Files that could not be read.
+        problems: Files that could not be read, or of which a part was not read.
     """
 
     added: int = 0

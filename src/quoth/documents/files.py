@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,12 +21,12 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that could not be read, or the files of a folder that were skipped.
+    """A file that could not be read, or what was skipped in a folder or in a file.
 
     Attributes:
         name: Its path.
         problem: The reason, as a sentence.
-        is_error: Whether the file should have been read; False for skipped files.
+        is_error: Whether the file should have been read; False for what was skipped.
     """
 
     name: str
@@ -39,18 +40,16 @@ class Unread:
 def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
     """Yield the files for some paths: files, all files below folders, and the matches of patterns such as ``*.pdf``.
 
-    In a folder, hidden files (whose name begins with a dot) and files of other kinds are skipped. An ``Unread`` item
-    has the number of those of other kinds. Each file is yielded once.
+    In a folder, hidden files (whose name begins with a dot), files of other kinds, and linked folders are skipped.
+    ``Unread`` items have the numbers of the last two, and each folder and link that cannot be read. Each file is
+    yielded once.
     """
     seen: set[Path] = set()
     for path in map(Path, paths):
         if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file, path))
-            known = [file for file in found if file.name.lower().endswith(_ENDINGS)]
-            if len(known) < len(found):
-                other = next(file for file in found if file not in known)
-                skipped = f"{len(found) - len(known)} files of other kinds are skipped, such as {other.name}"
-                yield Unread(str(path), skipped, is_error=False)
+            found = _Folder(path)
+            yield from found.problems
+            known = sorted(found.files)
         elif path.exists():
             known = [path]
         else:
@@ -63,13 +62,42 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
                 yield file
 
 
+class _Folder:
+    """The files below a folder, without hidden ones.
+
+    Attributes:
+        files: Those of the supported kinds.
+        problems: What is skipped, and what cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.files: list[Path] = []
+        self.problems: list[Unread] = []
+        other: list[Path] = []
+        linked: list[Path] = []
+        for name, folders, names in os.walk(path, onerror=self._failed):
+            folder = Path(name)
+            folders[:] = [each for each in folders if not each.startswith(".")]
+            linked += [folder / each for each in folders if (folder / each).is_symlink()]
+            for file in (folder / each for each in names if not each.startswith(".")):
+                if not file.name.lower().endswith(_ENDINGS):
+                    other.append(file)
+                elif file.is_file():
+                    self.files.append(file)
+                elif file.is_symlink():
+                    self.problems.append(Unread(str(file), "is a link to a file that does not exist"))
+        for skipped, kind in ((other, "files of other kinds"), (linked, "linked folders")):
+            if skipped:
+                said = f"{len(skipped)} {kind} are skipped, such as {min(skipped).name}"
+                self.problems.insert(0, Unread(str(path), said, is_error=False))
+
+    def _failed(self, error: OSError) -> None:
+        self.problems.append(Unread(str(error.filename), (error.strerror or str(error)).lower()))
+
+
 def _matching(pattern: Path) -> Iterator[Path]:
     base = Path(pattern.anchor)
     return base.glob(str(pattern.relative_to(base) if pattern.anchor else pattern))
-
-
-def _is_hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def read_documents(paths: Iterable[str | Path], limits: DocumentLimits | None = None) -> Iterator[Document | Unread]:

@@ -128,17 +128,21 @@ def _parse(kind: str, data: bytes, limits: dict[str, Any]) -> dict[str, Any]:
     if kind == "pdf":
         from quoth.documents.pdf import read_pdf
 
-        title, pages = read_pdf(data, limits, _clean)
-        return {"title": _line(title), **_join(pages)}
+        title, pages, notes = read_pdf(data, limits, _clean)
+        return {"title": _line(title), **_join(pages), "notes": notes}
     if kind == "html":
         from quoth.documents.markup import html_text
 
-        title, text = html_text(data)
-    else:
-        from quoth.documents.archives import read_docx, read_epub
+        title, text, notes = html_text(data)
+    elif kind == "docx":
+        from quoth.documents.word import read_docx
 
-        title, text = {"docx": read_docx, "epub": read_epub}[kind](data, limits)
-    return {"title": _line(title), "text": _clean(text), "pages": [], "boxes": [], "sizes": []}
+        title, text, notes = read_docx(data, limits)
+    else:
+        from quoth.documents.archives import read_epub
+
+        title, text, notes = read_epub(data, limits)
+    return {"title": _line(title), "text": _clean(text), "pages": [], "boxes": [], "sizes": [], "notes": notes}
 
 
 def _line(title: str) -> str:

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import ctypes
 import io
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from quoth.errors import DocumentError, DocumentTooLargeError
+from quoth.text import PIECE
 
 LOCKED = "the .pdf file needs a password; save it without one"
-_WORD = re.compile(r"\S+")
 # The codes that PDFium returns for a hyphen at the end of a line.
 _HYPHENS = (0x02, 0xFFFE)
 # PDFium returns device coordinates as integers. This is their number per point.
 _SCALE = 100
+# A complete file ends with %%EOF, within this many bytes.
+_TAIL = 2_048
 # Distance of the points by which the transformation of a page is measured, large enough to make rounding irrelevant.
 _FAR = 10_000.0
 
@@ -39,8 +40,8 @@ class Page:
     boxes: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)
 
 
-def read_pdf(data: bytes, limits: dict[str, Any], clean: Callable[[str], str]) -> tuple[str, list[Page]]:
-    """Return the title and the pages of a PDF.
+def read_pdf(data: bytes, limits: dict[str, Any], clean: Callable[[str], str]) -> tuple[str, list[Page], list[str]]:
+    """Return the title, the pages and notes of a PDF.
 
     Raises:
         DocumentTooLargeError: If it has too many pages or characters.
@@ -49,17 +50,51 @@ def read_pdf(data: bytes, limits: dict[str, Any], clean: Callable[[str], str]) -
     try:
         import pypdfium2
     except ImportError:
-        return _read_with_pypdf(data, limits, clean)
+        return (*_read_with_pypdf(data, limits, clean), [])
     try:
         file = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise DocumentError(LOCKED) from None
         # PDFium rejects truncated files; pypdf can read some pages of them.
-        return _read_with_pypdf(data, limits, clean)
+        found = _read_with_pypdf(data, limits, clean)
+        return (*found, ["the file is damaged, so that pages or texts may be missing"])
     _check_pages(len(file), limits)
     title = str(file.get_metadata_dict().get("Title", ""))
-    return title, list(_bounded((_read_page(file[index]) for index in range(len(file))), limits))
+    pages = list(_bounded((_read_page(load_page(file, index)) for index in range(len(file))), limits))
+    is_cut = b"%%EOF" not in data[-_TAIL:]
+    return title, pages, ["the file has no end, so that pages or texts may be missing"] if is_cut else []
+
+
+def load_page(file: Any, index: int) -> Any:
+    """Return a page as it is displayed: the values of its form and the texts on it are part of its content.
+
+    Args:
+        file: The file, a ``pypdfium2.PdfDocument``.
+        index: The index of the page, from 0.
+    """
+    import pypdfium2.raw as pdfium
+
+    page = file[index]
+    shown = (pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT, pdfium.FPDF_ANNOT_STAMP)
+    if not any(kind in shown for kind in _annotations(page)):
+        return page
+    # The content is parsed when the page is loaded.
+    is_flat = pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) == pdfium.FLATTEN_SUCCESS
+    if not is_flat:
+        return page
+    page.close()
+    return file[index]
+
+
+def _annotations(page: Any) -> Iterator[int]:
+    """Yield the kind of each annotation of a page."""
+    import pypdfium2.raw as pdfium
+
+    for index in range(pdfium.FPDFPage_GetAnnotCount(page)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, index)
+        yield pdfium.FPDFAnnot_GetSubtype(annotation)
+        pdfium.FPDFPage_CloseAnnot(annotation)
 
 
 def _check_pages(count: int, limits: dict[str, Any]) -> None:
@@ -100,7 +135,8 @@ def _read_page(page: Any) -> Page:
     characters, places = _cleaned(codes)
     result = Page("".join(characters), page.get_size())
     display = _Display.of(page, result.size)
-    for word in _WORD.finditer(result.text):
+    # A character of a script without spaces has a box of its own; otherwise, a word has.
+    for word in PIECE.finditer(result.text):
         first, last = places[word.start()], places[word.end() - 1]
         for rectangle in range(text_page.count_rects(first, last - first + 1)):
             sides = display.rectangle(text_page.get_rect(rectangle))

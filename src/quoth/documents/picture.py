@@ -6,6 +6,7 @@ import struct
 import zlib
 from typing import Any
 
+from quoth.documents.pdf import load_page
 from quoth.errors import DocumentError
 
 # Maximum width, and maximum number of pixels, of an image.
@@ -31,7 +32,7 @@ def draw_page(data: bytes, number: int, width: int) -> bytes:
         raise DocumentError(f"the pages of the .pdf file cannot be rendered: {error}") from None
     if not 1 <= number <= len(file):
         raise DocumentError(f"the page must be from 1 to {len(file)}, but is {number}")
-    page = file[number - 1]
+    page = load_page(file, number - 1)
     across, down = page.get_size()
     if across <= 0 or down <= 0:
         raise DocumentError(f"page {number} has no area")

@@ -11,10 +11,10 @@ import re
 from base64 import b64decode
 from pathlib import PurePosixPath
 
+from quoth.documents.decoding import decode
 from quoth.documents.picture import MAX_WIDTH
 from quoth.documents.pool import Pool, shared_pool
 from quoth.documents.records import Box, Document, DocumentLimits
-from quoth.encodings import unicode_encoding
 from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
 from quoth.files import sha256
 from quoth.names import listed
@@ -102,6 +102,9 @@ def _plain(data: bytes, name: str) -> Document:
 def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
     pages = tuple(Span(start, end) for start, end in answer["pages"])  # type: ignore[attr-defined]
     blank = [str(number) for number, page in enumerate(pages, 1) if not len(page)]
+    notes = [str(note) for note in answer["notes"]]  # type: ignore[attr-defined]
+    if blank:
+        notes.insert(0, f"without text (scanned?): page {listed(blank)}")
     return Document(
         text=str(answer["text"]),
         pages=pages,
@@ -110,34 +113,5 @@ def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
         boxes=tuple(Box(Span(box[0], box[1]), *box[2:]) for box in answer["boxes"]),  # type: ignore[attr-defined]
         page_sizes=tuple((width, height) for width, height in answer["sizes"]),  # type: ignore[attr-defined]
         file_hash=sha256(data),
-        notes=(f"without text (scanned?): page {listed(blank)}",) if blank else (),
+        notes=tuple(notes),
     )
-
-
-def decode(data: bytes) -> str:
-    """Decode a text file as :func:`decode_any` does, but reject NUL characters.
-
-    Raises:
-        DocumentError: If it has another encoding (the message has the line number), or NUL characters.
-    """
-    text = decode_any(data)
-    if "\0" in text:
-        raise DocumentError("a text must have no NUL characters, but has some; if it is UTF-16, save the file as UTF-8")
-    return text
-
-
-def decode_any(data: bytes) -> str:
-    """Decode text: by its byte order mark, else as UTF-8, or as UTF-16 if its NUL bytes suggest that.
-
-    Raises:
-        DocumentError: If it has another encoding; the message has the line number.
-    """
-    encoding = unicode_encoding(data)
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        shown = encoding.removesuffix("-sig").upper()
-        raise DocumentError(
-            f"line {line} must be {shown}, but contains the byte 0x{data[error.start]:02x}; save the file as UTF-8"
-        ) from None

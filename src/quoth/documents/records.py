@@ -10,7 +10,7 @@ from quoth.files import hash_of_text
 from quoth.records import Span, page_at
 
 # Must be increased when a change of the parsers makes the same file give a different text.
-EXTRACTION_VERSION = 3
+EXTRACTION_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,11 @@ class Document:
         pages: The span of each page in the text, in order; empty if the format has no pages.
         name: Its path or name, as given.
         title: Its title, or else its file name with spaces instead of ``_`` and ``-``.
-        boxes: For a PDF, a box for each word (or for each part of a hyphenated word), in the order of the text.
+        boxes: For a PDF, a box for each word (or for each part of a hyphenated word), and for each character of a
+            script without spaces, in the order of the text.
         page_sizes: For a PDF, the width and height of each page, in points.
         file_hash: SHA-256 of the file.
-        notes: Notes about the text, such as pages without text.
+        notes: Notes about what was not read, such as pages without text, or comments.
     """
 
     text: str
