@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from quoth.errors import InputError
+from quoth.verification.quotation import quoted
 
-# Opening and closing quotation marks. Single ones are not included, because most of them are apostrophes.
-_PAIRS = ('""', "“”", "„“", "„”", "«»", "»«", "「」", "『』", "〝〞", "＂＂")
-_QUOTED = re.compile("|".join(f"{pair[0]}([^{pair}]+){pair[1]}" for pair in _PAIRS))
 _PARTS = re.compile(r"\s*[\[(]?(?:…|\.\s?\.\s?\.\.?)[\])]?\s*")
 # JSON keys of a quote, of its source, and of a list of claims.
 _QUOTE_KEYS = ("quote", "cited_text", "text")
@@ -54,17 +52,6 @@ class Claim:
         if wanted is None or wanted in (index, name):
             return True
         return isinstance(wanted, str) and bool(wanted) and (wanted == title or name.endswith(f"/{wanted}"))
-
-
-def quoted(text: str) -> tuple[str, ...]:
-    """Return the quotes in quotation marks in a text, in order; the whole text if there are none.
-
-    Example:
-        >>> quoted('It says "three months", and later “in writing”.')
-        ('three months', 'in writing')
-    """
-    found = [next(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
-    return tuple(quote for quote in found if quote.strip()) or ((text,) if text.strip() else ())
 
 
 def read_claims(text: str) -> tuple[Claim, ...]:

@@ -11,11 +11,12 @@ from quoth.errors import InputError
 from quoth.names import listed, suggests_names
 from quoth.records import Span
 from quoth.verification.check import MAX_PLACES, Check
-from quoth.verification.claims import Claim, claim_of, quoted
+from quoth.verification.claims import Claim, claim_of
 from quoth.verification.fold import codes_of
 from quoth.verification.grams import find_all
 from quoth.verification.haystack import Haystack
 from quoth.verification.near import near_matches
+from quoth.verification.quotation import quoted
 from quoth.verification.records import Source, TextSource, Verdict
 
 # Sources are searched in batches of this many code points, to limit memory use.
