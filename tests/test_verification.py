@@ -4,18 +4,23 @@ import contextlib
 import json
 import random
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from quoth.cli import main
+from quoth.documents import Document
 from quoth.errors import InputError
 from quoth.records import Span
 from quoth.verification import Claim, quoted, read_claims, verify
+from quoth.verification.difference import align, tokens_of
 from quoth.verification.fold import FORMS, codes_of, fold, fold_text
+from quoth.verification.grams import _verified_by_hashes
 from support.files import pdf
 from support.quotes import TEXTS, cases
 from support.texts import few, texts
@@ -221,6 +226,104 @@ def test_quotes_are_read_from_quotation_marks_and_from_json():
     assert "quote 3: must be text or an object" in str(caught.value)
     with pytest.raises(InputError, match="start_char_index must be a whole number from 0, but is -1"):
         read_claims('[{"cited_text": "a", "start_char_index": -1}]')
+
+
+@pytest.mark.parametrize(
+    ("text", "quotes"),
+    [
+        # A quote within a quote is a part of it.
+        ("“He said ‘no’ to “me” twice.”", ["He said ‘no’ to “me” twice."]),
+        ("„Er sagte ‚nein‘ und „ja“.“ »Sie auch.«", ["Er sagte ‚nein‘ und „ja“.", "Sie auch."]),
+        ("«il a dit «non» hier», « la pluie »", ["il a dit «non» hier", "la pluie"]),
+        ("「彼は「はい」と言った」", ["彼は「はい」と言った"]),
+        ('The "rent (see "Annex") is due", he said.', ['rent (see "Annex") is due']),
+        # Marks that open and close, after spaces, brackets, colons and letters of scripts without spaces.
+        ("”Han kom hem” och ”hon”, ״שלום״", ["Han kom hem", "hon", "שלום"]),
+        ('他说"灯塔"。又说"船", see:"a",("b")', ["灯塔", "船", "a", "b"]),
+        ('A 5" pipe and a 6" pipe', ['A 5" pipe and a 6" pipe']),
+        # Several paragraphs; no end.
+        ("“First.\n\n“Second.” x “third\n\nNo quote.", ["First.", "Second.", "third"]),
+        ('It says "no" and "yes', ["no", "yes"]),
+        # Single marks, if there are no others; apostrophes are none.
+        ("‘The tenants’ duty,’ he said, ‚Ja‘ und ‹Nein›", ["The tenants’ duty,", "Ja", "Nein"]),
+        ("'The rent's due' and 'pay it'", ["The rent's due", "pay it"]),
+        ("It's the tenants' duty", ["It's the tenants' duty"]),
+        ("It's \"a\" 'b'", ["a"]),
+    ],
+)
+def test_quotes_are_found_in_the_marks_of_every_language(text, quotes):
+    assert list(quoted(text)) == quotes
+
+
+@few
+@given(
+    st.lists(st.text("ab \n", min_size=1).filter(str.strip), min_size=1), st.sampled_from(["“”", "«»", "„“", "「」"])
+)
+def test_every_part_in_quotation_marks_is_a_quote(parts, marks):
+    text = " said: ".join(f"{marks[0]}{part}{marks[1]}" for part in parts)
+    assert list(quoted(text)) == [part.strip() for part in parts]
+
+
+def test_the_claimed_place_is_found_among_many():
+    text = "The rent is due. " * 1_000
+    for index in (0, 500, 999):
+        claim = {"quote": "The rent is due.", "start": index * 17, "end": index * 17 + 16}
+        [verdict] = verify([claim], text)
+        assert (verdict.offsets, verdict.places[0].span.start, verdict.place_count) == ("right", index * 17, 1_000)
+        [verdict] = verify([{**claim, "start": index * 17 + 3}], text)
+        assert (verdict.offsets, verdict.places[0].span.start) == ("repaired", index * 17)
+
+
+def test_the_claimed_page_is_found_among_many():
+    pages = tuple(Span(start, start + 16) for start in range(0, 17_000, 17))
+    document = Document("The rent is due. " * 1_000, pages, "a.pdf")
+    citation = {"cited_text": "The rent is due.", "start_page_number": 700, "end_page_number": 701}
+    [verdict] = verify([citation], document)
+    assert (verdict.offsets, verdict.places[0].page) == ("right", 700)
+
+
+@few
+@given(st.text("ab", min_size=1, max_size=300), st.integers(1, 40))
+def test_hashes_find_the_same_places_as_comparing(text, size):
+    wanted = codes_of(text[:size])
+    starts = np.arange(max(0, len(text) - len(wanted)) + 1)
+    slow = [start for start in starts.tolist() if text.startswith(text[:size], start)]
+    assert _verified_by_hashes(codes_of(text), wanted, starts).tolist() == slow
+
+
+def test_texts_that_repeat_themselves_take_linear_time():
+    for quote, text, status in (
+        ("a" * 50, "a" * 1_000_000, "exact"),
+        ("a" * 20_000, "a" * 1_000_000, "exact"),
+        ("a" * 5_000 + "b" + "a" * 5_000, "a" * 300_000, "absent"),
+        ("The rent is due on Monday.", "The rent is due on Friday. " * 40_000, "near"),
+        ("x " + "The rent is due. " * 8_000 + "y", "z " + "The rent is due. " * 8_000 + "z", "near"),
+    ):
+        started = time.process_time()
+        assert one(quote, text).status == status
+        assert time.process_time() - started < 15, quote[:20]
+
+
+@few
+@given(st.lists(st.sampled_from("abc"), max_size=60), st.lists(st.sampled_from("abcd"), max_size=60), st.booleans())
+def test_an_alignment_in_pieces_covers_both_texts(ours, theirs, together):
+    theirs = ours + theirs if together else theirs
+    quote, text = tokens_of(" ".join(ours)), tokens_of(" ".join(theirs))
+    steps = align(quote, text)
+    assert [(step.q0, step.t0) for step in steps[1:]] == [(step.q1, step.t1) for step in steps[:-1]]
+    assert not steps or (steps[-1].q1, steps[-1].t1) == (len(quote), len(text))
+    for step in steps:
+        if step.kind == "same":
+            assert [each.key for each in quote[step.q0 : step.q1]] == [each.key for each in text[step.t0 : step.t1]]
+
+
+def test_a_changed_word_in_a_very_long_quote_is_found():
+    words = [f"word{number}" for number in range(12_000)]
+    changed_words = [*words[:6_000], "other", *words[6_001:]]
+    steps = align(tokens_of("x " + " ".join(changed_words) + " y"), tokens_of("z " + " ".join(words) + " z"))
+    assert [(step.kind, step.q0) for step in steps if step.kind != "same"] == [
+        *(("changed", 0), ("changed", 6_001), ("changed", 12_001)),
+    ]
 
 
 @pytest.mark.parametrize("quote", ["", {"quote": ""}])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +25,8 @@ _TOKEN = regex.compile(
     rf"|[{UNSPACED}]\p{{M}}*|\S",
     regex.V1,
 )
+# Pairs of tokens up to which two lists are aligned as a whole; the size of a piece of longer ones, and of an anchor.
+_MOST_PAIRS, _PIECE, _ANCHOR = 100_000_000, 2_000, 8
 _Side = Literal["same", "added", "missing"]
 
 
@@ -66,18 +70,87 @@ def forms_of(quote: str, text: str) -> tuple[str, ...]:
 
 
 def align(quote: Sequence[Token], text: Sequence[Token]) -> list[Step]:
-    """Align two lists of tokens with as many equal tokens as possible."""
+    """Align two lists of tokens with as many equal tokens as possible.
+
+    Long lists are first split at sequences of tokens that both have once, so that time and memory stay linear.
+    """
+    ours, theirs = [token.key for token in quote], [token.key for token in text]
+    steps: list[Step] = []
+    for q0, q1, t0, t1 in _pieces(ours, theirs):
+        for step in _aligned(ours[q0:q1], theirs[t0:t1]):
+            _append(steps, Step(step.kind, q0 + step.q0, q0 + step.q1, t0 + step.t0, t0 + step.t1))
+    return steps
+
+
+def _aligned(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Step]:
     from rapidfuzz.distance import Indel
 
-    steps: list[Step] = []
-    for op in Indel.opcodes([token.key for token in quote], [token.key for token in text]):
+    start = _common_start(ours, theirs)
+    end = _common_start(ours[start:][::-1], theirs[start:][::-1])
+    q1, t1 = len(ours) - end, len(theirs) - end
+    if (q1 - start) * (t1 - start) > _MOST_PAIRS:
+        yield from (Step("same", 0, start, 0, start), Step("changed", start, q1, start, t1))
+        yield Step("same", q1, len(ours), t1, len(theirs))
+        return
+    for op in Indel.opcodes(ours, theirs):
         kind: _Side = "same" if op.tag == "equal" else "added" if op.tag == "delete" else "missing"
-        step = Step(kind, op.src_start, op.src_end, op.dest_start, op.dest_end)
-        if kind != "same" and steps and steps[-1].kind != "same":
-            last = steps.pop()
-            step = Step("changed", last.q0, step.q1, last.t0, step.t1)
-        steps.append(step)
-    return steps
+        yield Step(kind, op.src_start, op.src_end, op.dest_start, op.dest_end)
+
+
+def _append(steps: list[Step], step: Step) -> None:
+    """Add a step; combine it with the last one if both are the same tokens, or both are not."""
+    if (step.q0, step.t0) == (step.q1, step.t1):
+        return
+    if steps and (steps[-1].kind == "same") is (step.kind == "same"):
+        last = steps.pop()
+        kind = step.kind if step.kind == last.kind else "changed"
+        step = Step(kind, last.q0, step.q1, last.t0, step.t1)
+    steps.append(step)
+
+
+def _common_start(ours: Sequence[str], theirs: Sequence[str]) -> int:
+    return next(
+        (n for n, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other),
+        min(len(ours), len(theirs)),
+    )
+
+
+def _pieces(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the ranges of both lists that are aligned with each other.
+
+    Source: the anchors of "patience diff" (Bram Cohen), here only the longest run of them in both orders.
+    """
+    q0 = t0 = 0
+    if len(ours) * len(theirs) > _MOST_PAIRS:
+        for q1, t1 in _anchors(ours, theirs):
+            if q1 - q0 >= _PIECE:
+                yield q0, q1, t0, t1
+                q0, t0 = q1, t1
+    yield q0, len(ours), t0, len(theirs)
+
+
+def _anchors(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
+    """Return places of both lists at which the same tokens stand, which stand nowhere else, ascending in both."""
+    places = []
+    for keys in (ours, theirs):
+        grams = [tuple(keys[n : n + _ANCHOR]) for n in range(len(keys) - _ANCHOR + 1)]
+        counts = Counter(grams)
+        places.append({gram: n for n, gram in enumerate(grams) if counts[gram] == 1})
+    pairs = [(n, places[1][gram]) for gram, n in places[0].items() if gram in places[1]]
+    # The longest ascending sequence of the second numbers.
+    ends: list[int] = []
+    tails: list[int] = []
+    before: list[int] = []
+    for index, (_, other) in enumerate(pairs):
+        at = bisect_left(ends, other)
+        before.append(tails[at - 1] if at else -1)
+        ends[at : at + 1], tails[at : at + 1] = [other], [index]
+    chosen: list[tuple[int, int]] = []
+    index = tails[-1] if tails else -1
+    while index >= 0:
+        chosen.append(pairs[index])
+        index = before[index]
+    return chosen[::-1]
 
 
 def best_match(quote: Sequence[Token], text: Sequence[Token]) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ Source: Karp and Rabin, "Efficient randomized pattern-matching algorithms", 1987
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -26,21 +27,25 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SLOTS = 1 << 21
 # Up to this many places are compared one by one. More places are compared together, one code point after another.
 _FEW = 16
+# Comparisons of code points from which places are compared by hashes; and the primes of these.
+_MANY = 30_000_000
+_PRIMES = (2**31 - 1, 2**31 - 19)
 
 
 def find_all(text: Codes, wanted: Sequence[Codes]) -> list[Ints]:
     """Return the starts of each wanted text, ascending, including overlapping matches. An empty text has none."""
     places = [np.empty(0, np.int64) for _ in wanted]
     by_size: defaultdict[int, list[int]] = defaultdict(list)
+    first: dict[bytes, int] = {}
     for index, codes in enumerate(wanted):
-        if 0 < len(codes) <= len(text):
+        if 0 < len(codes) <= len(text) and first.setdefault(codes.tobytes(), index) == index:
             by_size[min(len(codes), _GRAM)].append(index)
     for size, indices in by_size.items():
         grams = Grams(text, [wanted[index] for index in indices], size)
         anchors = [grams.rarest(index, 1) for index in range(len(indices))]
         for index, (starts, _) in zip(indices, grams.places(anchors), strict=True):
             places[index] = _verified(text, wanted[index], starts)
-    return places
+    return [places[first.get(codes.tobytes(), index)] for index, codes in enumerate(wanted)]
 
 
 class Grams:
@@ -129,5 +134,35 @@ def _verified(text: Codes, wanted: Codes, starts: Ints) -> Ints:
         if len(starts) < _FEW:
             right = [np.array_equal(text[start : start + len(wanted)], wanted) for start in starts.tolist()]
             return starts[np.array(right, np.bool_)]
+        if (len(wanted) - offset) * len(starts) > _MANY:
+            return _verified_by_hashes(text, wanted, starts)
         starts = starts[text[starts + offset] == code]
     return starts
+
+
+def _verified_by_hashes(text: Codes, wanted: Codes, starts: Ints) -> Ints:
+    """Compare a long text that repeats itself with many places in linear time, by hashes of the complete text.
+
+    A hash is the sum of ``code * base**position`` modulo a prime. The bases are random, so that nobody can construct
+    two texts with the same hashes; the probability that it happens is below 1e-9 for each place.
+    """
+    low, high = int(starts[0]), int(starts[-1]) + len(wanted)
+    for prime in _PRIMES:
+        powers = _powers(secrets.randbelow(prime - 1_000) + 500, high - low, prime)
+        sums = np.concatenate(([0], np.cumsum(text[low:high].astype(np.uint64) * powers % prime))).astype(np.uint64)
+        own = np.uint64(int(np.sum(wanted.astype(np.uint64) * powers[: len(wanted)] % prime)) % prime)
+        at = starts - low
+        right = (sums[at + len(wanted)] - sums[at]) % prime == own * powers[at] % prime
+        starts = starts[right]
+        if not len(starts):
+            break
+    return starts
+
+
+def _powers(base: int, count: int, prime: int) -> Hashes:
+    """Return ``base ** n % prime`` for each ``n`` below ``count``."""
+    powers = np.ones(1, np.uint64)
+    while len(powers) < count:
+        factor = np.uint64(pow(base, len(powers), prime))
+        powers = np.concatenate([powers, powers * factor % prime])
+    return powers[:count]

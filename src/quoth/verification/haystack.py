@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quoth.records import Span
 from quoth.text import widen_to_graphemes, widen_to_words
@@ -16,6 +17,8 @@ from quoth.verification.records import Place, Source
 # Text before or after a number that makes it another number: "5" is not "1.5", "-5" or "5,000".
 _NUMBER_BEFORE = re.compile(r"(?:\d[.,]|(?:^|[\s(])[-−])\Z")
 _NUMBER_AFTER = re.compile(r"[.,]\d")
+# Code points before and after a place that decide whether it cuts a word or a grapheme.
+_AROUND = 256
 
 
 class Haystack:
@@ -51,6 +54,15 @@ class Haystack:
         """Return the index of a code point's source among all sources of the check."""
         return self._first + int(np.searchsorted(self._starts, position, side="right")) - 1
 
+    def sources_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the index of the source of each of some code points; see :meth:`source_at`."""
+        return self._first + np.searchsorted(self._starts, positions, side="right") - 1
+
+    def page_at(self, position: int) -> int | None:
+        """Return the page of a code point; ``None`` if its source has no pages."""
+        source = self.source_at(position)
+        return self._sources[source - self._first].page_at(position - self.bounds(source)[0])
+
     def bounds(self, source: int) -> tuple[int, int]:
         """Return the range of a source, half-open, without its separator."""
         start = int(self._starts[source - self._first])
@@ -68,6 +80,9 @@ class Haystack:
     def is_whole_words(self, span: Span) -> bool:
         """Return True if a span does not start or end inside a grapheme, word or number."""
         text, own = self._own(span)
+        # Only the neighbourhood decides, and a "word" can be a million letters long.
+        low = max(0, own.start - _AROUND)
+        text, own = text[low : own.end + _AROUND], Span(own.start - low, own.end - low)
         if _NUMBER_BEFORE.search(text, max(0, own.start - 3), own.start) and text[own.start : own.start + 1].isdigit():
             return False
         if text[own.end - 1 : own.end].isdigit() and _NUMBER_AFTER.match(text, own.end):

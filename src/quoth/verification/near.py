@@ -25,6 +25,8 @@ _GRAM_SIZES = ((30, 6), (12, 4), (6, 3), (3, 2))
 _SMALL_GRAMS = (3, 2)
 # Maximum numbers of exact places of a folded part, of places of its grams, and of passages that are aligned.
 _MAX_MATCHES, _MAX_GRAM_PLACES, _MAX_ALIGNED = 1_000, 2_000, 3
+# A part that is longer, in code points, is not compared character by character, which takes quadratic time.
+_LONG_PART = 1_000
 
 Names = Sequence[tuple[str, str]]
 
@@ -40,10 +42,13 @@ def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names) -> l
     parts = [(claim, part) for claim in claims for part in claim.parts]
     codes = [codes_of(fold_text(part)) for _, part in parts]
     found = find_all(haystack.folded.codes, codes) if parts else []
-    spans = [
-        _whole_spans(claim, starts, len(each), haystack, names)
-        for (claim, _), starts, each in zip(parts, found, codes, strict=True)
-    ]
+    known: dict[tuple[bytes, str | int | None, bool], list[Span]] = {}
+    spans = []
+    for (claim, _), starts, each in zip(parts, found, codes, strict=True):
+        key = each.tobytes(), claim.source, len(claim.parts) == 1
+        if key not in known:
+            known[key] = _whole_spans(claim, starts, len(each), haystack, names)
+        spans.append(known[key])
     unmatched = [index for index, each in enumerate(spans) if not each]
     for index, span in _aligned([(*parts[index], codes[index]) for index in unmatched], haystack, names):
         spans[unmatched[index]] = [span]
@@ -57,12 +62,17 @@ def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names) -> l
 
 
 def _whole_spans(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
-    """Return the original spans of a part's folded text, ascending, without those that split a word."""
+    """Return the original spans of a part's folded text, ascending, without those that split a word.
+
+    For the only part of a claim, this is at most one.
+    """
     spans = []
     for start in starts[:_MAX_MATCHES].tolist():
         span = haystack.unfolded(start, start + size)
         if span is not None and _allowed(claim, haystack, names, span.start):
             spans.append(span)
+            if len(claim.parts) == 1:
+                break
     return spans
 
 
@@ -204,6 +214,8 @@ def _by_characters(part: str, text: str, start: int) -> Span | None:
     """Return the most similar span for a part that has no word in common with the region."""
     from rapidfuzz.fuzz import partial_ratio_alignment
 
+    if len(part) > _LONG_PART:
+        return Span(start, start + len(text))
     found = partial_ratio_alignment(part, text)
     if found is None or found.dest_start == found.dest_end:
         return None

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from quoth.errors import InputError
 from quoth.names import listed, suggests_names
 from quoth.records import Span
 from quoth.verification.check import MAX_PLACES, Check
 from quoth.verification.claims import Claim, claim_of
 from quoth.verification.fold import codes_of
-from quoth.verification.grams import find_all
+from quoth.verification.grams import Ints, find_all
 from quoth.verification.haystack import Haystack
 from quoth.verification.near import near_matches
 from quoth.verification.quotation import quoted
@@ -21,6 +23,8 @@ from quoth.verification.records import Source, TextSource, Verdict
 
 # Sources are searched in batches of this many code points, to limit memory use.
 BATCH = 16_000_000
+# Maximum number of places of a quote among which those on its claimed pages are searched.
+_MOST_PAGES = 10_000
 
 
 @suggests_names
@@ -100,14 +104,28 @@ def _find_exact(checks: Sequence[Check], haystack: Haystack, names: Sequence[tup
     found = find_all(haystack.codes, [codes_of(check.claim.quote) for check in checks])
     for check, starts in zip(checks, found, strict=True):
         size = len(check.claim.quote)
-        for start in starts.tolist():
-            source = haystack.source_at(start)
+        sources = haystack.sources_at(starts)
+        for source in np.unique(sources).tolist():
+            of_source = starts[sources == source]
             if not check.claim.may_be_in(source, *names[source]):
                 check.elsewhere = check.elsewhere or names[source][0]
                 continue
-            check.count += 1
-            if len(check.places) < MAX_PLACES:
+            check.count += len(of_source)
+            for start in _nearest(check.claim, of_source, haystack)[: MAX_PLACES - len(check.places)].tolist():
                 check.places.append(haystack.place(Span(start, start + size)))
+
+
+def _nearest(claim: Claim, starts: Ints, haystack: Haystack) -> Ints:
+    """Return the starts of a quote in one source, those at its claimed place first."""
+    if not claim.has_place or len(starts) <= 1:
+        return starts
+    base, _ = haystack.bounds(haystack.source_at(int(starts[0])))
+    if claim.start is not None:
+        return starts[np.argsort(np.abs(starts - base - claim.start), kind="stable")]
+    first, last = claim.pages or (0, 0)
+    pages = [haystack.page_at(start) for start in starts[:_MOST_PAGES].tolist()]
+    right = np.array([page is not None and first <= page < last for page in pages], np.bool_)
+    return np.concatenate([starts[: len(right)][right], starts[: len(right)][~right]])
 
 
 def _find_near(checks: Sequence[Check], haystack: Haystack, names: Sequence[tuple[str, str]]) -> None:
