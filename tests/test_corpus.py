@@ -62,6 +62,33 @@ def test_the_sentence_around_an_answer():
     assert sentence_around(text, Span(22, 25)).of(text) == "The rent is due monthly, she said."
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        # A wrapped sentence, as in a PDF: its lines are long, or go on with a small letter.
+        (
+            "The left column tells of a tower. It was built in the year\n1911, and it took\nlong. End.",
+            "It was built in the year\n1911, and it took\nlong.",
+        ),
+        (
+            "The tower was designed by the chief engineer\nAna, born in 1911.",
+            "The tower was designed by the chief engineer\nAna, born in 1911.",
+        ),
+        # Lines of their own: short ones, those of a table, and those after an empty line or a colon.
+        ("Built\n1911\nSold", "1911"),
+        (
+            "The year in which the old tower was built\t1911\nThe next line",
+            "The year in which the old tower was built\t1911",
+        ),
+        ("A very long heading without an end, of some length\n\n1911 was cold", "1911 was cold"),
+        ("These are the years in which they were built:\n1911\n", "1911"),
+    ],
+)
+def test_the_sentence_around_an_answer_may_be_wrapped(text, sentence):
+    start = text.index("1911")
+    assert sentence_around(text, Span(start, start + 4)).of(text) == sentence
+
+
 def test_another_file_or_format_is_rejected(folder):
     with Corpus.open("c.quoth"):
         pass

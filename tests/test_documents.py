@@ -193,6 +193,15 @@ def test_a_character_of_a_script_without_spaces_has_a_box_of_its_own():
     assert year.right - year.left < 0.3 * (line.right - line.left)
 
 
+def test_the_title_that_a_program_writes_if_it_knows_none_is_not_used():
+    from pypdf import PdfWriter
+
+    writer, file = PdfWriter(io.BytesIO(pdf(["One key."]))), io.BytesIO()
+    writer.add_metadata({"/Title": "untitled"})
+    writer.write(file)
+    assert read_document(file.getvalue(), "the_keys.pdf").title == "the keys"
+
+
 def test_pages_without_text_are_reported():
     assert read_document(pdf(["One."], [], ["Three."]), "a.pdf").notes == ("without text (scanned?): page 2",)
 

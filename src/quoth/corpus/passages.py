@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import regex
+
 from quoth.records import Span
 from quoth.text import SENTENCE_OR_LINE_END
 
@@ -14,6 +16,8 @@ OVERLAP = 300
 # A paragraph that is shorter than this, in code points, and does not end a sentence, is a heading, and is part of the
 # next passage.
 _HEADING = 80
+# Length from which a line is taken for a wrapped one, in code points.
+_WRAPPED = 40
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _WORD = re.compile(r"\s+")
@@ -39,14 +43,26 @@ def passages_of(text: str) -> list[Span]:
 
 
 def sentence_around(text: str, span: Span) -> Span:
-    """Return the sentence or sentences that contain a span."""
-    low = max(0, span.start - LONGEST)
-    starts = [match.end() for match in SENTENCE_OR_LINE_END.finditer(text, low, span.start)]
+    """Return the sentence or sentences that contain a span. A sentence may go over several lines, as in a PDF."""
+    low, high = max(0, span.start - LONGEST), min(len(text), span.end + LONGEST)
+    starts = [
+        match.end() for match in SENTENCE_OR_LINE_END.finditer(text, low, span.start) if not _is_wrapped(text, match)
+    ]
     start = starts[-1] if starts else low
-    end = SENTENCE_OR_LINE_END.search(text, max(span.start, span.end - 1), min(len(text), span.end + LONGEST))
-    last = end.end() if end else min(len(text), span.end + LONGEST)
+    ends = SENTENCE_OR_LINE_END.finditer(text, max(span.start, span.end - 1), high)
+    last = next((match.end() for match in ends if match.end() >= span.end and not _is_wrapped(text, match)), high)
     content = text[start:last]
     return Span(start + len(content) - len(content.lstrip()), max(span.end, start + len(content.rstrip())))
+
+
+def _is_wrapped(text: str, end: regex.Match[str]) -> bool:
+    """Return True for a line feed within a sentence: after a long line, or before a small letter."""
+    if end[0] != "\n":
+        return False
+    before = text[text.rfind("\n", 0, end.start()) + 1 : end.start()].rstrip()
+    after = text[end.end() : end.end() + 1]
+    is_gap = not before or not after.strip() or before[-1] in ":;"
+    return not is_gap and "\t" not in before and (len(before) >= _WRAPPED or after.islower())
 
 
 def _paragraphs(text: str) -> Iterator[Span]:

@@ -23,6 +23,8 @@ from quoth.records import Span
 _PLAIN = {".txt": "text", ".text": "text", ".md": "Markdown", ".markdown": "Markdown"}
 PARSED = {".html": "html", ".htm": "html", ".xhtml": "html", ".docx": "docx", ".pdf": "pdf", ".epub": "epub"}
 KINDS = (".txt", ".md", ".html", ".docx", ".pdf", ".epub")
+# What programs write if they know no title.
+_NO_TITLES = ("", "untitled", "untitled document", "(anonymous)", "unknown")
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*?)[ \t#]*$|^(\S.*)\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
 
 
@@ -102,6 +104,7 @@ def _plain(data: bytes, name: str) -> Document:
 def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
     pages = tuple(Span(start, end) for start, end in answer["pages"])  # type: ignore[attr-defined]
     blank = [str(number) for number, page in enumerate(pages, 1) if not len(page)]
+    title = str(answer["title"])
     notes = [str(note) for note in answer["notes"]]  # type: ignore[attr-defined]
     if blank:
         notes.insert(0, f"without text (scanned?): page {listed(blank)}")
@@ -109,7 +112,7 @@ def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:
         text=str(answer["text"]),
         pages=pages,
         name=name,
-        title=str(answer["title"]) or title_of_name(name),
+        title=title if title.lower() not in _NO_TITLES else title_of_name(name),
         boxes=tuple(Box(Span(box[0], box[1]), *box[2:]) for box in answer["boxes"]),  # type: ignore[attr-defined]
         page_sizes=tuple((width, height) for width, height in answer["sizes"]),  # type: ignore[attr-defined]
         file_hash=sha256(data),
