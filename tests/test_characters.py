@@ -1,4 +1,4 @@
-"""F1 by characters where words have no blanks between them: as MLQA's script scores Chinese, and said so."""
+"""F1 by characters in scripts without spaces between words: as MLQA's script scores Chinese, and the output says so."""
 
 import json
 import string

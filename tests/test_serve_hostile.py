@@ -205,7 +205,7 @@ def test_a_connection_whose_request_has_a_slot_is_not_closed_for_others():
                 connection.close()
 
 
-def test_more_sockets_than_files_are_said_at_the_start_and_do_not_block():
+def test_more_sockets_than_files_are_reported_at_the_start_and_do_not_block():
     words = f"ulimit -n 1024; exec {sys.executable} -m quoth serve --port 0 --threads 1 --reader {TINY}"
     with subprocess.Popen(["bash", "-c", words], stderr=subprocess.PIPE) as running:
         try:

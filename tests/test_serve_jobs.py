@@ -280,7 +280,7 @@ def test_a_job_ends_if_its_reader_is_replaced_by_another(folder):
         assert server.post("/v1/jobs", {**asked, "questions": [QUESTION]}, **token)[2]["reader"]["hash"] == after
 
 
-def test_a_job_of_workers_that_are_replaced_goes_on_with_the_same_reader_only(folder):
+def test_a_job_continues_only_with_the_same_reader_after_workers_are_replaced(folder):
     asked = {"questions": [QUESTION] * 4_000, "context": TEXT * 20}
     with process("--workers", "2", reader=str(folder)) as server:
         job = server.post("/v1/jobs", asked)[2]

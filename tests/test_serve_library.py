@@ -132,7 +132,7 @@ def test_an_answer_of_a_pdf_is_marked_on_its_drawn_page(page):
     page.until(lambda: page.find("#list").is_displayed(), "the list")
 
 
-def test_an_answer_in_a_text_is_marked_where_it_stands(page):
+def test_an_answer_is_marked_at_its_place_in_the_text(page):
     page.ask("Who flew from the tower?")
     page.until(lambda: page.find("#leaf .text").is_displayed(), "the text")
     [text] = page.texts("#leaf .text")

@@ -76,7 +76,7 @@ def unspaced(text: str) -> bool:
 
 
 def count_words(text: str) -> int:
-    """Return the number of words between blanks; in scripts without blanks, each character counts as a word."""
+    """Return the number of words between spaces; in scripts without spaces, each character counts as a word."""
     return len(normalize_by_characters(text).split()) if unspaced(text) else len(text.split())
 
 

@@ -36,14 +36,14 @@ def rules_of(golds: Iterable[Sequence[HasText] | None], f1_by: Unit | None = Non
         "v2.0" if any question is unanswerable, else "v1.1"; "by characters" if more than half of the answerable
         questions have a gold with letters of a script that is written without spaces.
     """
-    impossible, answerable, without_blanks = False, 0, 0
+    impossible, answerable, in_unspaced = False, 0, 0
     for each in golds:
         if each:
             answerable += 1
-            without_blanks += any(unspaced(gold.text) for gold in each)
+            in_unspaced += any(unspaced(gold.text) for gold in each)
         elif each is not None:
             impossible = True
-    by_characters = f1_by == "characters" if f1_by else 2 * without_blanks > answerable
+    by_characters = f1_by == "characters" if f1_by else 2 * in_unspaced > answerable
     return cast("Rules", ("v2.0" if impossible else "v1.1") + (" by characters" if by_characters else ""))
 
 

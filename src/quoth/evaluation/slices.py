@@ -43,7 +43,7 @@ class Traits:
 
     @classmethod
     def of(cls, example: Example, windows: int | None = None) -> Traits:
-        """Compute the traits of an example; words are between blanks, or characters in scripts without blanks."""
+        """Compute the traits of an example; words are between spaces, or characters in scripts without spaces."""
         golds = example.golds or ()
         return cls(
             title=example.title,

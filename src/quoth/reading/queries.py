@@ -20,8 +20,8 @@ STOP_WORDS = frozenset(
 )
 _WORD = regex.compile(rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]+", regex.V1)
 _RUN = regex.compile(rf"[{UNSPACED}\p{{M}}\p{{N}}]{{3,}}")
-# Of ASCII, all but letters and digits becomes a blank: five times as fast as the pattern.
-_BLANKS = {code: " " for code in range(128) if not chr(code).isalnum()}
+# Of ASCII, all but letters and digits becomes a space: five times as fast as the pattern.
+_SPACES = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
 def query_words(question: str) -> list[str]:
@@ -32,7 +32,7 @@ def query_words(question: str) -> list[str]:
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text in scripts with spaces: runs of letters, marks and digits."""
-    return text.translate(_BLANKS).split() if text.isascii() else _WORD.findall(text)
+    return text.translate(_SPACES).split() if text.isascii() else _WORD.findall(text)
 
 
 def trigrams_of(text: str) -> list[str]:
