@@ -307,7 +307,7 @@ def test_a_checkpoint_is_written_atomically(tmp_path):
         yield FILES[0]
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(TrainingError, match=r"No space left on device\. The last complete checkpoint is checkpoint-5"):
+    with pytest.raises(TrainingError, match=r"no space left on device\. The last complete checkpoint is checkpoint-5"):
         write_checkpoint(tmp_path, 10, full_disk())
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-5"], "nothing half written stays"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
 
-from quoth.errors import ConfigError
+from quoth.errors import ConfigError, reason_of
 from quoth.names import unknown_name
 
 __all__ = [
@@ -202,7 +202,7 @@ def read_toml(file: Path, what: str) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{file}: must be {what}, but cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{file}: must be {what}, but cannot be read: {reason_of(error)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: must be TOML, but cannot be read: {error}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["excel_safe", "one_line", "percent", "visible"]
+__all__ = ["count", "excel_safe", "one_line", "percent", "visible"]
 
 # Control characters, characters that change the text direction, and lone surrogates, which UTF-8 cannot encode. Line
 # feed and tab are kept.
@@ -34,6 +34,11 @@ def one_line(text: str) -> str:
 def excel_safe(cell: object) -> object:
     """Return a cell of a CSV file; a text that a spreadsheet would treat as a formula begins with an apostrophe."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def percent(probability: float) -> str:

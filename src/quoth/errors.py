@@ -40,6 +40,11 @@ class QuothError(Exception):
         return _recreated, (type(self), self.args), self.__dict__
 
 
+def reason_of(error: OSError) -> str:
+    """Return the reason of an error of the operating system, to end a sentence: ``no such file or directory``."""
+    return str(error.strerror or error).lower()
+
+
 def _recreated(kind: type[QuothError], arguments: tuple[Any, ...]) -> QuothError:
     return kind.__new__(kind, *arguments)
 

@@ -144,6 +144,8 @@ def _note_warning(message: Warning | str, category: type[Warning], *_: object, *
 
 def describe(error: Exception) -> str:
     """Return the error as a sentence."""
+    from quoth.errors import reason_of
+
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+        return f"{error.filename}: {reason_of(error)}"
     return str(error)

@@ -78,6 +78,8 @@ def read_text(file: str) -> str:
     Raises:
         ValueError: If it cannot be read, or is not text.
     """
+    from quoth.errors import DocumentError, reason_of
+
     try:
         data = _stdin() if file == "-" else Path(file).read_bytes()
     except IsADirectoryError:
@@ -85,9 +87,8 @@ def read_text(file: str) -> str:
     except FileNotFoundError:
         raise ValueError("must be a file, but does not exist") from None
     except OSError as error:
-        raise ValueError(f"must be a readable file, but: {(error.strerror or str(error)).lower()}") from None
+        raise ValueError(f"must be a readable file, but: {reason_of(error)}") from None
     from quoth.documents.decoding import decode_any
-    from quoth.errors import DocumentError
 
     try:
         return decode_any(data)

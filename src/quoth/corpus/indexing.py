@@ -11,7 +11,7 @@ from quoth.corpus.backend import Backend
 from quoth.corpus.records import Indexed, Known
 from quoth.documents import EXTRACTION_VERSION, Document, DocumentLimits, Unread, find_files
 from quoth.documents.files import load_file
-from quoth.errors import InputError
+from quoth.errors import InputError, reason_of
 from quoth.files import sha256
 
 # Files are written in one transaction when this many have been read, this many bytes, or after this time, in seconds.
@@ -70,7 +70,7 @@ class _Indexing:
                 self._progress(str(file))
                 return
         except OSError as error:
-            self.report(Unread(str(file), (error.strerror or str(error)).lower()))
+            self.report(Unread(str(file), reason_of(error)))
             return
         loaded = load_file(file, self._limits)
         if isinstance(loaded, Unread):

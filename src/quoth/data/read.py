@@ -19,7 +19,7 @@ from quoth.data.hub import PREFIX, read_hub, read_parquet, read_saved
 from quoth.data.rows import Problems, Row
 from quoth.data.squad import read_json
 from quoth.data.texts import as_utf8, decode
-from quoth.errors import DataError
+from quoth.errors import DataError, reason_of
 from quoth.names import suggests_names
 from quoth.records import Example
 from quoth.text import is_blank
@@ -197,7 +197,7 @@ def _bytes(path: Path, problems: Problems) -> bytes | None:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         problems.add("", f"must be a gzip file, but is damaged: {error}")
     except OSError as error:
-        problems.add("", f"must be a file that can be read, but: {(error.strerror or str(error)).lower()}")
+        problems.add("", f"must be a file that can be read, but: {reason_of(error)}")
     return None
 
 

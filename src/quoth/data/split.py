@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from quoth.data.near_duplicates import Groups, near_pairs
-from quoth.errors import ConfigError
+from quoth.errors import ConfigError, reason_of
 from quoth.names import did_you_mean
 from quoth.records import Example
 
@@ -25,7 +25,7 @@ def read_titles(path: str | os.PathLike[str]) -> list[str]:
     try:
         lines = Path(path).read_bytes().decode("utf-8-sig").split("\n")
     except OSError as error:
-        raise ConfigError(f"{path}: must be a file of titles, but: {(error.strerror or str(error)).lower()}") from None
+        raise ConfigError(f"{path}: must be a file of titles, but: {reason_of(error)}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: must be UTF-8, but byte {error.start + 1} is not; save the file as UTF-8") from None
     titles = [line.removesuffix("\r") for line in lines if line.strip()]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from quoth.documents.read import KINDS, read_document
 from quoth.documents.records import Document, DocumentLimits
-from quoth.errors import DocumentError
+from quoth.errors import DocumentError, reason_of
 
 _ENDINGS = (*KINDS, ".text", ".markdown", ".htm", ".xhtml")
 _AHEAD = 8
@@ -134,7 +134,7 @@ def load_file(path: Path, limits: DocumentLimits | None = None) -> tuple[Documen
     except DocumentError as error:
         return Unread(str(path), str(error))
     except OSError as error:
-        return Unread(str(path), (error.strerror or str(error)).lower())
+        return Unread(str(path), reason_of(error))
 
 
 def _result(item: Future[Document | Unread] | Unread) -> Document | Unread:

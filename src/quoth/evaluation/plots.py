@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from quoth.errors import ConfigError, MissingExtraError
+from quoth.errors import ConfigError, MissingExtraError, reason_of
 from quoth.evaluation.calibration import Bin, Calibration, calibration_error, risk_coverage
 from quoth.evaluation.report import Report
 from quoth.evaluation.threshold import threshold_curve
@@ -52,7 +52,7 @@ def check_plot_folder(path: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{path}: must be a folder for plots, but cannot be created: {error.strerror}") from error
+        raise ConfigError(f"{path}: must be a folder for plots, but cannot be created: {reason_of(error)}") from error
     return path
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from quoth.errors import ConfigError, QuothError
+from quoth.errors import ConfigError, QuothError, reason_of
 from quoth.serve.logs import log_config
 from quoth.serve.settings import ServeSettings
 from quoth.serve.store import store_folder
@@ -186,7 +186,7 @@ def _tcp_socket(settings: ServeSettings) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
     except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name, such as ".x"
-        what = str(error.strerror or error).lower() if isinstance(error, OSError) else "this is not a valid host name"
+        what = reason_of(error) if isinstance(error, OSError) else "this is not a valid host name"
         raise ConfigError(
             f"--host {settings.host} --port {settings.port}: must be a free address of this machine, but: "
             f"{what}. Choose another with --host or --port"
@@ -204,7 +204,7 @@ def _unix_socket(path: Path) -> socket.socket:
         path.chmod(_SOCKET_MODE)
     except OSError as error:
         listener.close()
-        what = str(error.strerror or error).lower()
+        what = reason_of(error)
         raise ConfigError(
             f"--unix-socket {path}: must be a free path in a writable folder, but: {what}. Choose another"
         ) from error

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from quoth.errors import ConfigError
+from quoth.errors import ConfigError, reason_of
 
 # A file is checked for changes at most once in this time, in seconds.
 _CHECK_S = 1.0
@@ -76,7 +76,7 @@ def read_tokens(file: Path) -> tuple[str, ...]:
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = reason_of(error) if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"{file}: must be a file of tokens, but cannot be read: {reason}") from error
     tokens = tuple(line for line in lines if line and not line.startswith("#"))
     if not tokens or not all(is_token(token) for token in tokens):
@@ -100,5 +100,5 @@ def _state(file: Path) -> tuple[int, int, int]:
     try:
         found = file.stat()
     except OSError as error:
-        raise ConfigError(f"{file}: must be a file of tokens, but cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{file}: must be a file of tokens, but cannot be read: {reason_of(error)}") from error
     return found.st_mtime_ns, found.st_size, found.st_ino

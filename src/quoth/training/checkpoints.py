@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from quoth.errors import TrainingError
+from quoth.errors import TrainingError, reason_of
 from quoth.files import atomic_folder, is_unfinished, recover_folders, sha256, write_json
 
 MANIFEST = "manifest.json"
@@ -42,7 +42,7 @@ def write_checkpoint(folder: Path, step: int, files: Iterable[tuple[str, bytes]]
         last = newest_checkpoint(folder)
         kept = f"The last complete checkpoint is {last.name}." if last else "There is no earlier checkpoint."
         raise TrainingError(
-            f"{final}: cannot write the checkpoint: {error.strerror or error}. {kept} "
+            f"{final}: cannot write the checkpoint: {reason_of(error)}. {kept} "
             "Free disk space, then continue with --resume."
         ) from error
     return final

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from quoth.engines.torch import TorchEngine, load_tokenizer
-from quoth.errors import TrainingError
+from quoth.errors import TrainingError, reason_of
 from quoth.files import atomic_bytes
 from quoth.reading import Tokenizer, Window, WindowBatch
 from quoth.store import find_folder
@@ -164,6 +164,6 @@ def _write(file: Path, name: str, logits: TeacherLogits) -> None:
             out.write(save({"logits": np.ascontiguousarray(logits)}, {"of": name}))
     except OSError as error:
         raise TrainingError(
-            f"{file}: cannot write the teacher logits: {error.strerror or error}. Free disk space, "
+            f"{file}: cannot write the teacher logits: {reason_of(error)}. Free disk space, "
             "then continue with --resume."
         ) from error

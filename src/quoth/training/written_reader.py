@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from quoth.engines.torch import quietly
-from quoth.errors import TrainingError
+from quoth.errors import TrainingError, reason_of
 from quoth.files import atomic_text, write_json
 from quoth.store import ReaderFolder, ReaderSettings
 from quoth.store.provenance import Used
@@ -64,7 +64,7 @@ def explain_disk_error(out: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        reason = reason_of(error) if isinstance(error, OSError) else error
         raise TrainingError(
             f"{out}: cannot write the reader: {reason}. Its weights are in the last checkpoint. "
             "Free disk space, then continue with --resume."

@@ -6,7 +6,7 @@ import typer
 
 from quoth.cli.console import note, print_json
 from quoth.cli.data import options
-from quoth.cli.data.show import count
+from quoth.display import count
 
 
 def check(

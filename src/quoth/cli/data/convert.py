@@ -9,8 +9,7 @@ import typer
 
 from quoth.cli.console import note, print_json
 from quoth.cli.data import options
-from quoth.cli.data.show import count
-from quoth.display import visible
+from quoth.display import count, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ import typer
 
 from quoth.cli.console import print_json, stdout
 from quoth.cli.data import options
-from quoth.cli.data.show import count, table_of, value_text
-from quoth.display import visible
+from quoth.cli.data.show import table_of, value_text
+from quoth.display import count, visible
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,7 +9,8 @@ import typer
 
 from quoth.cli.console import note
 from quoth.cli.data import options
-from quoth.cli.data.show import count, write_part
+from quoth.cli.data.show import write_part
+from quoth.display import count
 
 _SHOWN = 5
 

@@ -10,8 +10,7 @@ import typer
 
 from quoth.cli.console import note
 from quoth.cli.data import options
-from quoth.cli.data.show import count
-from quoth.display import visible
+from quoth.display import count, visible
 
 
 def repair(

@@ -9,7 +9,7 @@ import typer
 
 from quoth.cli.console import note
 from quoth.cli.data import options
-from quoth.cli.data.show import count
+from quoth.display import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

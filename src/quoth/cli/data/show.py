@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from quoth.display import visible
+from quoth.display import count, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,11 +32,6 @@ def stem(file: str) -> str:
     if file.startswith("hub:"):
         return re.sub(r"[^\w.-]+", "-", file.removeprefix("hub:"))
     return _SUFFIXES.sub("", Path(file).name)
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless it is 1."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def value_text(value: object) -> str:

@@ -11,6 +11,7 @@ from quoth.data.read import Inspected
 from quoth.data.repair.rules import RULES, Change
 from quoth.data.repair.run import repair
 from quoth.data.rows import Problems, shown
+from quoth.display import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,8 @@ class Preview:
         if not self.rows:
             return f"quoth data repair can repair none of {self.left:,} with problems; --drop removes them"
         rules = ", ".join(f"{rule} {number:,}" for rule, number in self.rules.items())
-        rows = f"{self.rows:,} row" + ("s" if self.rows != 1 else "")
         left = f", and leave {self.left:,} with problems, which --drop removes" if self.left else ""
-        return f"quoth data repair would change {rows} ({rules}){left}"
+        return f"quoth data repair would change {count(self.rows, 'row')} ({rules}){left}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
