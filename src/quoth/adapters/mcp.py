@@ -57,6 +57,7 @@ class Tools:
         self, question: Question, contexts: Contexts = None, top_k: Annotated[int, Field(ge=1, le=20)] = 3
     ) -> dict[str, Any]:
         """Answer a question by quoting: each answer with its exact place, probability, document and page."""
+        # Fewer keys than `to_dict` has, because agents pay for each token of a result.
         if contexts is not None:
             prediction = self._loaded.answer(question, contexts, top_k=top_k)
             answers = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from quoth.evaluation.threshold import fit_threshold
 from quoth.records import NEVER, NullThreshold
@@ -25,15 +25,15 @@ def groups(articles: NDArray[np.int_]) -> NDArray[np.int_]:
     return np.asarray(np.unique(articles, return_inverse=True)[1] % _GROUPS)
 
 
-def resampled(group: NDArray[np.int_]) -> NDArray[np.int_]:
-    """Return how often each group is drawn in each resample, ``(200, groups)``. Deterministic."""
+def resampled(group: NDArray[np.int_], resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.int_]:
+    """Return how often each group is drawn in each resample, ``(resamples, groups)``. Deterministic."""
     count = int(group.max()) + 1
-    return np.random.default_rng(0).multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES)
+    return np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=resamples)
 
 
-def middle(values: Floats) -> Interval:
-    """Return the 2.5th and the 97.5th percentile, without interpolation, so that they are points of the grid."""
-    low, high = np.quantile(values, [0.025, 0.975], method="nearest")
+def percentiles(values: ArrayLike, *, on_grid: bool = False) -> Interval:
+    """Return the 2.5th and the 97.5th percentile; ``on_grid``: without interpolation, so that they are given values."""
+    low, high = np.quantile(np.asarray(values), [0.025, 0.975], method="nearest" if on_grid else "linear")
     return float(low), float(high)
 
 
@@ -59,7 +59,7 @@ def threshold_interval(
             for rows in both or [np.arange(len(odds))]
         ]
     )
-    low, high = middle(found)
+    low, high = percentiles(found, on_grid=True)
     return _finite(low), _finite(high)
 
 

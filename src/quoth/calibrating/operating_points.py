@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from quoth.calibrating.intervals import percentiles, resampled
 
 Floats = NDArray[np.float64]
 
@@ -97,9 +98,7 @@ def _lowest_threshold(p: Floats, correct: Floats, weight: Floats, precision: flo
 
 def _draws(group: NDArray[np.int_], seed: int) -> NDArray[np.int_]:
     """Return how often each question's article was drawn, ``(resamples, n)``."""
-    count = int(group.max()) + 1
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=_RESAMPLES)
-    return np.asarray(drawn[:, group])
+    return resampled(group, _RESAMPLES, seed)[:, group]
 
 
 def _point(
@@ -118,11 +117,6 @@ def _point(
         level,
         float(answered),
         float(hits / (weight * given).sum()),
-        _interval(precisions),
-        _interval(shares / (draws @ weight)),
+        percentiles(precisions),
+        percentiles(shares / (draws @ weight)),
     )
-
-
-def _interval(values: Sequence[float] | Floats) -> tuple[float, float]:
-    low, high = np.quantile(np.asarray(values), [0.025, 0.975])
-    return float(low), float(high)

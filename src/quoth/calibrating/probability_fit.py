@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.calibrating.intervals import Interval, groups, middle, resampled
+from quoth.calibrating.intervals import Interval, groups, percentiles, resampled
 from quoth.evaluation.calibration import BINS, calibration_error, reliability
 from quoth.reading import no_answer_probability, right_given_answerable
 
@@ -134,8 +134,8 @@ def fit_probability(
         ece_interval=_error_interval(crossvalidated, right),
         right_f1=right_f1,
         questions=len(right),
-        temperature_interval=middle(TEMPERATURES[temperatures]),
-        odds_scale_interval=middle(ODDS_SCALES[scales]),
+        temperature_interval=percentiles(TEMPERATURES[temperatures], on_grid=True),
+        odds_scale_interval=percentiles(ODDS_SCALES[scales], on_grid=True),
     )
     return fit, crossvalidated
 
@@ -195,6 +195,4 @@ def _error(probabilities: Floats, right: Floats) -> float:
 
 def _error_interval(probabilities: Floats, right: Floats) -> tuple[float, float]:
     draws = np.random.default_rng(0).integers(0, len(right), (_RESAMPLES, len(right)))
-    errors = [_error(probabilities[draw], right[draw]) for draw in draws]
-    low, high = np.quantile(errors, [0.025, 0.975])
-    return float(low), float(high)
+    return percentiles([_error(probabilities[draw], right[draw]) for draw in draws])
