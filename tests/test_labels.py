@@ -52,6 +52,23 @@ def test_a_source_that_is_neither_file_nor_column_is_rejected(tmp_path):
         read_labels("kinds", tmp_path / "data.json")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("l.json", b"{", "l.json: must be JSON, but: "),
+        ("l.jsonl", b'{"id": "a", "label": "x"}\n{', "l.jsonl: line 2: must be JSON, but: "),
+        ("l.csv", b"id,label\na,Zo\xeb\n", "l.csv: line 2, byte 5: must be UTF-8, but contains the byte 0xeb"),
+        ("l.csv.gz", gzip.compress(b"id,label\na,x\n")[:-9], "l.csv.gz: must be a gzip file, but is damaged: "),
+        ("l.json", b"[1, 2]", "l.json: must be a file with an id and a label in each row"),
+    ],
+)
+def test_a_file_of_labels_that_cannot_be_read_is_reported(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_labels(str(tmp_path / name), "no such data")
+    assert f"{tmp_path}/{message}" in str(caught.value)
+
+
 def test_a_report_is_sliced_by_labels():
     report = score(EXAMPLES, {"a": "Ana", "b": "", "c": ""})
     parts = report.sliced_by(EXPECTED)

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -25,6 +26,7 @@ __all__ = [
     "recover_folders",
     "sha256",
     "try_lock",
+    "unpacked",
     "write_json",
     "write_json_lines",
 ]
@@ -81,6 +83,20 @@ def packed_bytes(path: Path) -> Iterator[BinaryIO]:
         # Without name and time, so that the same content gives the same file.
         with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
             yield cast(BinaryIO, packed)
+
+
+def unpacked(content: bytes) -> bytes:
+    """Return the content of a file, decompressed if it is gzipped.
+
+    Raises:
+        ValueError: If it is a damaged gzip file; the message is the reason.
+    """
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(str(error)) from error
 
 
 def write_json(path: Path, document: Any) -> None:

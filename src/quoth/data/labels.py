@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from quoth.data.read import file_text
+from quoth.data.rows import Problems
+from quoth.data.texts import json_problem, parse_json
 from quoth.errors import DataError
 
 
@@ -25,7 +26,7 @@ def read_labels(source: str, data: str | Path) -> dict[str, str]:
         A mapping from ids to labels. Rows without an id or a label are skipped.
 
     Raises:
-        DataError: If it is neither a file nor a column, or has no labels.
+        DataError: If it is neither a file nor a column, has no labels, or cannot be read.
     """
     file = Path(source)
     if file.is_file():
@@ -57,14 +58,25 @@ def _rows(file: Path) -> Iterable[Mapping[str, Any]]:
 
         yield from pyarrow.parquet.read_table(file).to_pylist()
         return
-    raw = file.read_bytes()
-    text = (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode("utf-8-sig")
+    problems = Problems(str(file))
+    text = file_text(str(file), problems)
+    if text is None:
+        raise DataError(str(file), problems.sentences(), problems.lines())
     if name.endswith((".tsv", ".csv")):
         yield from csv.DictReader(text.splitlines(), delimiter="\t" if name.endswith(".tsv") else ",")
     elif name.endswith(".jsonl"):
-        yield from (json.loads(line) for line in text.splitlines() if line.strip())
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                yield from _json_rows([_parsed(line, f"{file}: line {number}")])
     else:
-        yield from _json_rows(json.loads(text))
+        yield from _json_rows(_parsed(text, str(file)))
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise DataError(where, [f"{where}: {json_problem(error)}"]) from error
 
 
 def _json_rows(document: Any) -> Iterator[Mapping[str, Any]]:
@@ -74,7 +86,9 @@ def _json_rows(document: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(document, dict):
         yield from ({"id": key, "label": label} for key, label in document.items())
         return
-    for item in document:
+    for item in document if isinstance(document, list) else ():
+        if not isinstance(item, dict):
+            continue
         paragraphs = item.get("paragraphs", [item])
         for paragraph in paragraphs:
             yield from paragraph.get("qas", [paragraph])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from quoth.data.rows import Problems, Row
 from quoth.data.squad import read_json
 from quoth.data.texts import as_utf8, decode
 from quoth.errors import DataError, reason_of
+from quoth.files import unpacked
 from quoth.names import suggests_names
 from quoth.records import Example
 from quoth.text import is_blank
@@ -188,13 +187,12 @@ def file_text(source: str, problems: Problems, encoding: str | None = None) -> s
 def _bytes(path: Path, problems: Problems) -> bytes | None:
     """Return the decompressed bytes of a file; ``None`` if it cannot be read, which is reported."""
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+        return unpacked(path.read_bytes())
     except FileNotFoundError:
         problems.add("", "must be a file, but does not exist")
     except IsADirectoryError:
         problems.add("", f"must be a file, but is a folder; read a data-set folder as {PREFIX}{path}:train")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except ValueError as error:
         problems.add("", f"must be a gzip file, but is damaged: {error}")
     except OSError as error:
         problems.add("", f"must be a file that can be read, but: {reason_of(error)}")

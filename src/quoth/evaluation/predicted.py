@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import math
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from quoth.errors import MissingExtraError, PredictionsError
+from quoth.files import unpacked
 from quoth.names import listed
 
 _TEXTS = ("prediction_text", "prediction", "text", "answer", "answer_text")
@@ -146,14 +145,11 @@ def _parquet(path: str | Path) -> list[Any]:
 
 def _text(path: str | Path) -> str:
     try:
-        content = Path(path).read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-        return content.decode("utf-8-sig")
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise PredictionsError(f"{path}: must be a complete gzip file, but is damaged ({error})") from error
+        return unpacked(Path(path).read_bytes()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PredictionsError(f"{path}: must be UTF-8, but byte {error.start} is not") from error
+    except ValueError as error:
+        raise PredictionsError(f"{path}: must be a complete gzip file, but is damaged ({error})") from error
 
 
 def _parse(path: str | Path, collect: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> object:
