@@ -68,7 +68,7 @@ def read_claims(text: str) -> tuple[Claim, ...]:
         return tuple(map(Claim, quoted(text)))
     try:
         data = json.loads(text.lstrip("\ufeff"))
-    except ValueError:
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
         return tuple(map(Claim, quoted(text)))
     claims, problems = [], []
     for number, item in enumerate(_items(data), 1):

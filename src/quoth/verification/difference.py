@@ -64,6 +64,12 @@ def tokens_of(text: str) -> tuple[Token, ...]:
     return tuple([Token(span, folded_text(span.of(text))) for span in spans])
 
 
+def forget_texts() -> None:
+    """Remove all texts from the caches of this module, so that they need no memory after a check."""
+    for cached in (folded_text, tokens_of, similarities):
+        cached.cache_clear()
+
+
 def forms_of(quote: str, text: str) -> tuple[str, ...]:
     """Return the kinds of differences between two texts whose folded forms are equal."""
     return tuple(form for form in FORMS if folded_text(quote, form) != folded_text(text, form))

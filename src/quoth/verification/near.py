@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -29,15 +29,17 @@ _MAX_MATCHES, _MAX_GRAM_PLACES, _MAX_ALIGNED = 1_000, 2_000, 3
 _LONG_PART = 1_000
 
 Names = Sequence[tuple[str, str]]
+Before = Callable[[], object]
 
 
-def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names) -> list[Near | None]:
+def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names, before_each: Before) -> list[Near | None]:
     """Return the best near match of each claim in some sources; ``None`` if nothing is similar.
 
     Args:
         claims: Claims without an exact match.
         haystack: The sources.
         names: Name and title of every source so far.
+        before_each: Called before each claim is aligned and compared.
     """
     parts = [(claim, part) for claim in claims for part in claim.parts]
     codes = [codes_of(fold_text(part)) for _, part in parts]
@@ -50,11 +52,12 @@ def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names) -> l
             known[key] = _whole_spans(claim, starts, len(each), haystack, names)
         spans.append(known[key])
     unmatched = [index for index, each in enumerate(spans) if not each]
-    for index, span in _aligned([(*parts[index], codes[index]) for index in unmatched], haystack, names):
+    for index, span in _aligned([(*parts[index], codes[index]) for index in unmatched], haystack, names, before_each):
         spans[unmatched[index]] = [span]
     result: list[Near | None] = []
     first = 0
     for claim in claims:
+        before_each()
         count = len(claim.parts)
         result.append(_near(claim, spans[first : first + count], haystack))
         first += count
@@ -140,7 +143,9 @@ def _compared(
     return is_near, max(words, characters), tuple(steps), tuple(forms)
 
 
-def _aligned(parts: Sequence[tuple[Claim, str, Codes]], haystack: Haystack, names: Names) -> list[tuple[int, Span]]:
+def _aligned(
+    parts: Sequence[tuple[Claim, str, Codes]], haystack: Haystack, names: Names, before_each: Before
+) -> list[tuple[int, Span]]:
     """Return the most similar passage for each part, among those that share a gram with it; parts are indices."""
     by_size: defaultdict[int, list[int]] = defaultdict(list)
     for index, (_, _, codes) in enumerate(parts):
@@ -148,15 +153,20 @@ def _aligned(parts: Sequence[tuple[Claim, str, Codes]], haystack: Haystack, name
             by_size[next(size for least, size in _GRAM_SIZES if len(codes) >= least)].append(index)
     found: dict[int, Span] = {}
     for size, indices in by_size.items():
-        found.update(_aligned_by(size, parts, indices, haystack, names))
+        found.update(_aligned_by(size, parts, indices, haystack, names, before_each))
     for size in _SMALL_GRAMS:
         rest = [index for index, (_, _, codes) in enumerate(parts) if index not in found and len(codes) >= size]
-        found.update(_aligned_by(size, parts, rest, haystack, names))
+        found.update(_aligned_by(size, parts, rest, haystack, names, before_each))
     return sorted(found.items())
 
 
 def _aligned_by(
-    size: int, parts: Sequence[tuple[Claim, str, Codes]], indices: Sequence[int], haystack: Haystack, names: Names
+    size: int,
+    parts: Sequence[tuple[Claim, str, Codes]],
+    indices: Sequence[int],
+    haystack: Haystack,
+    names: Names,
+    before_each: Before,
 ) -> Iterator[tuple[int, Span]]:
     """Align some of the parts, using grams of one size."""
     if not indices:
@@ -164,6 +174,7 @@ def _aligned_by(
     grams = Grams(haystack.folded.codes, [parts[index][2] for index in indices], size)
     chosen = [grams.rarest(index, _MAX_GRAM_PLACES) for index in range(len(indices))]
     for index, (starts, _) in zip(indices, grams.places(chosen), strict=True):
+        before_each()
         claim, part, codes = parts[index]
         regions = _regions(claim, starts, len(codes), haystack, names)
         spans = [span for region in regions if (span := _best_in(part, region, haystack)) is not None]

@@ -5,7 +5,7 @@ The time is linear in the length of the sources, for any number of quotes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from quoth.names import listed, suggests_names
 from quoth.records import Span
 from quoth.verification.check import MAX_PLACES, Check
 from quoth.verification.claims import Claim, claim_of
+from quoth.verification.difference import forget_texts
 from quoth.verification.fold import codes_of
 from quoth.verification.grams import Ints, find_all
 from quoth.verification.haystack import Haystack
@@ -31,6 +32,8 @@ _MOST_PAGES = 10_000
 def verify(
     quotes: str | Iterable[str | Claim | Mapping[str, object]],
     texts: str | Source | Mapping[str, str] | Iterable[str | Source],
+    *,
+    before_each: Callable[[], object] = lambda: None,
 ) -> tuple[Verdict, ...]:
     """Check whether texts contain claimed quotes.
 
@@ -38,6 +41,7 @@ def verify(
         quotes: A text whose parts in quotation marks are checked (the whole text if there are none); or several quotes,
             each a string, a :class:`Claim`, or a mapping (``quote`` and ``source``, or a citation object).
         texts: One or several texts or documents, or a mapping of names to texts.
+        before_each: Called before each quote that is not found exactly is aligned. It may raise to stop the check.
 
     Returns:
         One verdict for each quote, in order.
@@ -56,11 +60,14 @@ def verify(
             raise InputError(f"quote {number} must have text, but is empty")
     checks = [Check(claim) for claim in claims]
     names: list[tuple[str, str]] = []
-    for batch in _batches(_sources(texts)):
-        haystack = Haystack(batch, len(names))
-        names += [(source.name, str(getattr(source, "title", ""))) for source in batch]
-        _find_exact(checks, haystack, names)
-        _find_near(checks, haystack, names)
+    try:
+        for batch in _batches(_sources(texts)):
+            haystack = Haystack(batch, len(names))
+            names += [(source.name, str(getattr(source, "title", ""))) for source in batch]
+            _find_exact(checks, haystack, names)
+            _find_near(checks, haystack, names, before_each)
+    finally:
+        forget_texts()
     _raise_if_unknown(claims, names)
     return tuple(check.verdict() for check in checks)
 
@@ -128,10 +135,12 @@ def _nearest(claim: Claim, starts: Ints, haystack: Haystack) -> Ints:
     return np.concatenate([starts[: len(right)][right], starts[: len(right)][~right]])
 
 
-def _find_near(checks: Sequence[Check], haystack: Haystack, names: Sequence[tuple[str, str]]) -> None:
+def _find_near(
+    checks: Sequence[Check], haystack: Haystack, names: Sequence[tuple[str, str]], before_each: Callable[[], object]
+) -> None:
     """Find the best near match of each quote without an exact match so far."""
     open_checks = [check for check in checks if not check.count]
     claims = [check.claim for check in open_checks]
-    for check, near in zip(open_checks, near_matches(claims, haystack, names), strict=True):
+    for check, near in zip(open_checks, near_matches(claims, haystack, names, before_each), strict=True):
         if near is not None:
             check.offer(near)
