@@ -418,6 +418,22 @@ def test_the_focus_stays_with_the_question(page):
     assert page.run(focused) == "question"
 
 
+def test_another_text_leaves_nothing_of_the_previous_one(page):
+    page.all("#sample-list button")[0].click()
+    page.answered()
+    assert page.run("return document.querySelector('#question').value") not in page.text_of("#suggestions")
+    page.find("#new").click()
+    for part in ("#suggestions", "#answer", "#others", "#silence"):
+        assert not page.shows(part), part
+    page.find("#keep").click()
+    assert page.shows("#answer")
+    page.find("#new").click()
+    page.paste(TEXT)
+    page.find("#composer button[type=submit]").click()
+    press_keys(page.driver, QUESTION)
+    assert page.run("return document.querySelector('#question').value") == QUESTION
+
+
 def test_a_text_is_sent_once_and_again_after_it_expired(driver):
     with serving("--text-bytes", "1000", reader=KNOWN) as small:
         page = Page(driver, small)
@@ -637,7 +653,10 @@ def test_the_explanation_agrees_with_no_answer(page):
     page.find("#tab-found").click()
     page.until(lambda: page.all("#view-found .token"), "the tokens")
     assert "There is no answer, because the text does not seem to answer" in page.text_of("#view-found .sum")
-    assert page.all("#view-found .rejected li"), "and why others were rejected"
+    rejected = [each.text for each in page.all("#view-found .rejected li")]
+    assert rejected, "and why others were rejected"
+    assert not [each for each in rejected if each.startswith("\u201c\u201d")]
+    assert sum("outside the context" in each for each in rejected) == 1
     page.slide(0)
     assert "You require at least 0%: it is the answer." in page.text_of("#view-found .sum")
 

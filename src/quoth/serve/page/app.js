@@ -48,7 +48,11 @@ class App {
       close: () => this.#closeForm(),
     });
     this.composer = new Composer({
-      take: (text, question) => this.#take(text, question),
+      take: (text, question) => {
+        this.#take(text, question);
+        // Typing replaces a question about another text.
+        if (question === undefined) this.question.select();
+      },
       attempt: (work, otherwise) => this.attempts.run(work, "Reading \u2026", otherwise),
       keep: () => this.composer.close(),
     });
@@ -78,7 +82,7 @@ class App {
     const open = () => openLink((text, question) => this.#take(text, question));
     addEventListener("hashchange", open);
     this.corrections.show();
-    await this.attempts.run((signal) => this.#fetchReader(signal));
+    await this.attempts.run((signal) => this.#fetchReader(signal), "Loading \u2026");
     await open();
     if (!this.text) this.#restoreText();
   }
@@ -112,6 +116,7 @@ class App {
     this.attempts.stop();
     // A text that was opened for editing and not changed keeps its name, pages and answer.
     const same = this.text?.content === text.content && (this.text.title === text.title || !text.handle);
+    if (question !== undefined) this.question.value = question;
     if (!same) {
       this.#forgetAnswer();
       this.#showText(text);
@@ -119,7 +124,6 @@ class App {
     this.composer.close();
     this.tabs.open("text");
     if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-    if (question !== undefined) this.question.value = question;
     if (question) this.#ask();
     this.question.focus();
   }

@@ -168,11 +168,22 @@ function placeOf({ span, page }, length) {
   return `It is at characters ${count(span.start + 1)}\u2013${count(span.end)} of ${count(length)}${where}.`;
 }
 
-/** @param {Explanation} found */
+/**
+ * The rejected candidates, those without a text in one row for each reason.
+ *
+ * @param {Explanation} found
+ */
 function rejected({ rejected: candidates }) {
-  const rows = candidates.map(({ text, score, why }) =>
+  const quotes = candidates.filter(({ text }) => text);
+  const rows = quotes.map(({ text, score, why }) =>
     h("li", {}, h("q", { dir: "auto" }, short(text)), ` ${signed(score)}: ${why}`),
   );
+  const others = candidates.filter(({ text }) => !text);
+  for (const reason of new Set(others.map(({ why }) => why))) {
+    const scores = others.filter(({ why }) => why === reason).map(({ score }) => score ?? 0);
+    const range = [...new Set([Math.max(...scores), Math.min(...scores)].map((score) => signed(score)))].join(" to ");
+    rows.push(h("li", {}, `${scores.length} ${scores.length === 1 ? "span" : "spans"} (${range}): ${reason}`));
+  }
   return h("div", { class: "rejected" }, h("h4", {}, "Higher scores that were rejected"), h("ul", {}, ...rows));
 }
 
