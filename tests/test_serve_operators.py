@@ -243,7 +243,11 @@ def test_workers_share_texts_and_are_replaced_and_end_with_their_supervisor(tmp_
         assert server.post("/v1/answer", {"question": QUESTION, "text": handles[0]})[0] == 200
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
-        gone(now)
+        try:
+            gone(now)
+        finally:  # otherwise those that remain would keep the log open
+            for left in filter(command_of, now):
+                os.kill(left, signal.SIGKILL)
         with pytest.raises(ConnectionRefusedError):
             server.raw()
 

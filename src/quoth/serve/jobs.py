@@ -77,10 +77,10 @@ class Jobs:
         file: The database, which is created if it is missing. Its folder must be used only by the workers.
         max_bytes: Maximum size of all jobs with their results, in bytes. The jobs that ended first are removed.
         seconds: How long a job is kept after its end.
-        clock: The time of day, in seconds: processes share the file.
+        clock: The time, in seconds. It must be the same for all processes that share the file, and must not jump.
     """
 
-    def __init__(self, file: Path, max_bytes: int, seconds: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, file: Path, max_bytes: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = Database(file, _TABLES)
         self._presence = Presence(file.parent)
         self._max_bytes = max_bytes

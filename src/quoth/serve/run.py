@@ -29,6 +29,8 @@ from quoth.serve.worker import Application, Protocols
 _LOG = logging.getLogger("quoth.serve")
 # Backlog of connections in the operating system.
 _BACKLOG = 2048
+# Size of the send buffer of a connection in the operating system, which by default grows to megabytes, in bytes.
+_SEND_BUFFER = 65_536
 # On shutdown, accepted requests are answered first: their deadline, plus some seconds to send the response.
 _GRACE_S = 5
 # Files that a process opens besides its connections: libraries, parsers, uploads, a corpus.
@@ -169,6 +171,8 @@ def fit_to_file_limit(settings: ServeSettings, notify: Callable[[str], None]) ->
 def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
     """Listen on the address or the Unix socket; remove the Unix socket at the end."""
     with _unix_socket(Path(settings.unix_socket)) if settings.unix_socket else _tcp_socket(settings) as listener:
+        # Accepted connections inherit it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         listener.listen(_BACKLOG)
         listener.set_inheritable(True)
         try:

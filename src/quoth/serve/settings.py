@@ -48,10 +48,14 @@ class ServeSettings:
     body_bytes: Annotated[int, "Maximum size of a JSON body.", COUNT] = 4 * _MIB
     file_bytes: Annotated[int, "Maximum size of an uploaded file.", COUNT] = 32 * _MIB
     bodies_bytes: Annotated[int, "Memory for the JSON bodies of all requests together.", COUNT] = 64 * _MIB
+    responses_bytes: Annotated[
+        int, "Memory for all responses that are being sent; beyond that, the slowest client is disconnected.", COUNT
+    ] = 64 * _MIB
     uploads_bytes: Annotated[int, "Disk space for all uploaded files that wait for a parser.", COUNT] = 128 * _MIB
     parser_bytes: Annotated[int, "Memory of each of the two parsers of files (address space).", COUNT] = 1_024 * _MIB
     context_characters: Annotated[int, "Maximum length of all contexts of a question together.", COUNT] = 500_000
     question_characters: Annotated[int, "Maximum length of a question.", COUNT] = 2_000
+    quote_characters: Annotated[int, "Maximum length of a quote to verify.", COUNT] = 20_000
     explain_characters: Annotated[
         int, "Maximum length of a text to explain; each of its tokens is returned.", COUNT
     ] = 50_000

@@ -62,7 +62,7 @@ class Database:
         """Lock the file for writing by this thread, and commit at the end."""
         database = self.connection()
         database.execute("BEGIN IMMEDIATE")
-        with database:
+        with database:  # rolls back after an exception
             yield database
 
     def connection(self) -> sqlite3.Connection:
@@ -92,10 +92,10 @@ class Texts:
         file: The database, which is created if it is missing.
         max_bytes: Maximum size of all texts in UTF-8, in bytes.
         seconds: How long a text is stored after its last use.
-        clock: The time of day, in seconds: processes share the file.
+        clock: The time, in seconds. It must be the same for all processes that share the file, and must not jump.
     """
 
-    def __init__(self, file: Path, max_bytes: int, seconds: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, file: Path, max_bytes: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds
         self._database = Database(file, _TABLES)
         self._max_bytes = max_bytes
@@ -136,7 +136,8 @@ class Texts:
         if row is None or row[2] < now - self.seconds:
             return None
         if row[2] < now - _RENEWED * self.seconds:
-            with self._database.writing() as database:
+            # A full disk must not prevent reading.
+            with suppress(sqlite3.OperationalError), self._database.writing() as database:
                 database.execute("UPDATE texts SET used = ? WHERE handle = ?", (now, handle))
         pages = None if row[1] is None else tuple(Span(start, end) for start, end in json.loads(row[1]))
         return Text(handle, bytes(row[0]).decode("utf-8", "surrogatepass"), pages)

@@ -72,7 +72,8 @@ class Protocols:
         from quoth.serve.http.protocol import BoundedProtocol, Connections
 
         if self._limits is None:
-            self._limits = Connections(self._settings.connections, self._settings.read_s, self._settings.send_s)
+            settings = self._settings
+            self._limits = Connections(settings.connections, settings.read_s, settings.send_s, settings.responses_bytes)
         return BoundedProtocol(**named, limits=self._limits)
 
 

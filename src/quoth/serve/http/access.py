@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, MutableMapping, Sequence
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
@@ -15,6 +15,8 @@ from quoth.serve.settings import ServeSettings
 
 Scope = MutableMapping[str, Any]
 
+# A Host header, or an origin after its scheme: a name, an IPv4 address, or an IPv6 address in brackets, and a port.
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[^\s:/?#@,\[\]]+))(?::[0-9]*)?", re.ASCII)
 # Liveness and readiness probes, which use any address and send no token.
 HEALTH = ("/healthz", "/readyz")
 # Paths that need no token. Their responses contain no data of requests.
@@ -120,8 +122,7 @@ class Access:
         """Return an error for cross-origin requests that are not allowed."""
         origin = headers.get("origin")
         if origin is not None:
-            allowed = origin in self._settings.cors or "*" in self._settings.cors
-            if allowed or urlsplit(origin).netloc.lower() == _with_port(headers.get("host", ""), origin):
+            if self._is_own(origin, headers.get("host", "")) or {origin, "*"} & set(self._settings.cors):
                 return None
             if scope["method"] == "OPTIONS":
                 return None  # a preflight request: CORSMiddleware does not allow it, or its path does not exist
@@ -133,6 +134,12 @@ class Access:
             "Ask the operator of this server to allow the origin (cors).",
         )  # fmt: skip
 
+    @staticmethod
+    def _is_own(origin: str, host: str) -> bool:
+        """Return True if an origin is that of the Host header. Browsers send "null" for pages without an origin."""
+        scheme, _, netloc = origin.lower().partition("://")
+        return bool(netloc) and netloc == _without_default_port(host, scheme)
+
     def _is_cross_site(self, scope: Scope, headers: Headers) -> bool:
         """Return True for requests without Origin from another site, unless a user followed a link to this one."""
         if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
@@ -142,11 +149,9 @@ class Access:
 
 
 def host_of(header: str) -> str:
-    """Return the host of a Host header, lower case, without port and brackets."""
-    host = header.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if ":" in host else host
+    """Return the host of a Host header, lower case, without port and brackets; "" if it is not a valid one."""
+    found = _HOST.fullmatch(header.strip().lower())
+    return "" if found is None else found["v6"] or found["name"]
 
 
 def is_loopback(host: str) -> bool:
@@ -157,7 +162,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _with_port(host: str, origin: str) -> str:
-    """Return a Host header in the form of an origin: without the default port of the scheme."""
-    default = {"http": ":80", "https": ":443"}.get(urlsplit(origin).scheme, "")
+def _without_default_port(host: str, scheme: str) -> str:
+    """Return a Host header in the form of an origin: lower case, without the default port of the scheme."""
+    default = {"http": ":80", "https": ":443"}.get(scheme, "")
     return host.strip().lower().removesuffix(default) if default else host.strip().lower()

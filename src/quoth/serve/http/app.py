@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import signal
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -48,6 +50,7 @@ from quoth.serve.store import Texts
 from quoth.serve.tokens import Tokens
 from quoth.serve.tracing import Tracing
 
+_LOG = logging.getLogger("quoth.serve")
 DESCRIPTION = (
     "Answers questions by quoting. Offsets count code points, half-open, unless marked as UTF-16. Every error says "
     "what must be, what is, and what to do. `POST /` implements Hugging Face's hosted question-answering task."
@@ -92,7 +95,7 @@ def create_app(
         app.include_router(question_routes(library, service, JsonRoute, READER_ERRORS))
         app.include_router(document_routes(library, service, READER_ERRORS))
         app.include_router(file_routes(library, service, metrics))
-    for kind in (HTTPException, RequestValidationError, QuothError):
+    for kind in (HTTPException, RequestValidationError, QuothError, sqlite3.OperationalError):
         app.add_exception_handler(kind, handle_expected)
     app.add_exception_handler(Exception, handle_unexpected)
     describe(app, token=settings.has_token)
@@ -167,8 +170,11 @@ def _reload_on_hangup(service: Service) -> None:
 async def _expire(service: Service, runner: Runner) -> None:
     while True:
         await asyncio.sleep(_EXPIRE_S)
-        await asyncio.to_thread(service.texts.expire)
-        await asyncio.to_thread(runner.jobs.expire)
+        for expire in (service.texts.expire, runner.jobs.expire):
+            try:
+                await asyncio.to_thread(expire)
+            except sqlite3.OperationalError as error:
+                _LOG.error("cannot remove expired texts and jobs: %s", error.sqlite_errorname)
 
 
 def _routers(app: FastAPI, service: Service, metrics: Metrics) -> tuple[APIRouter, ...]:

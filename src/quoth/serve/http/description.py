@@ -20,7 +20,7 @@ _STATUSES = {
     409: "A reader is already being loaded.",
     408: "The body was not received in time.",
     413: "A limit is exceeded; the code says which one.",
-    415: "Content-Type is not JSON, or a file has an unknown format.",
+    415: "Content-Type is not JSON, the body is compressed, or a file has an unknown format.",
     421: "The Host header names another server.",
     422: "A field is invalid, or a file cannot be read.",
     500: "The server failed.",
@@ -79,6 +79,10 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
         hint=_LESS.format("body_bytes"), where="body",
     )),
     (413, Problem(
+        code="json_limit", message="the body must have at most 100,000 values and 200,000 strings, but has more",
+        hint="Send less at once.", where="body",
+    )),
+    (413, Problem(
         code="question_characters_limit", message="characters of the question must be at most 2,000, but is 3,000",
         hint=_LESS.format("question_characters"), where="body.question",
     )),
@@ -89,6 +93,10 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
     (415, Problem(
         code="unknown_kind_of_body", message="Content-Type must be application/json, but is text/plain",
         hint="Set the header Content-Type: application/json.", where="body",
+    )),
+    (415, Problem(
+        code="unknown_encoding", message="Content-Encoding must be identity, but is gzip",
+        hint="Send the body uncompressed, without the header Content-Encoding.", where="body",
     )),
     (421, Problem(
         code="host_not_allowed", message="the Host header must be a name of this server, but is other.example",
@@ -121,7 +129,7 @@ _FILES: tuple[tuple[int, Problem], ...] = (
         message="a text must have at most 500,000 characters, but has 1,000,000; split the file",
     )),
     (415, Problem(
-        code="unknown_kind_of_file", hint="Send .txt, .md, .html, .docx or .pdf.",
+        code="unknown_kind_of_file", hint="Send .txt, .md, .html, .docx, .pdf or .epub.",
         message="a file must be .txt, .md, .html, .docx, .pdf or .epub, but this one is .exe",
     )),
     (422, Problem(

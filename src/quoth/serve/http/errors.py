@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -12,16 +14,22 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from quoth.errors import QuothError
-from quoth.serve.errors import ApiError, api_error
+from quoth.serve.errors import ApiError, api_error, overloaded
 
 M = TypeVar("M", bound=BaseModel)
 
+_LOG = logging.getLogger("quoth.serve")
+# Retry-After if the stored texts and jobs cannot be written, in seconds.
+_RETRY_S = 10.0
 # Maximum number of problems in one error message.
 _SHOWN = 10
 
 
 async def handle_expected(request: Request, error: Exception) -> JSONResponse:
     """Return the response for an expected error: of this API, of the library, of validation or of HTTP."""
+    if isinstance(error, sqlite3.OperationalError):
+        _LOG.error("cannot write the stored texts and jobs: %s", error.sqlite_errorname)
+        error = overloaded("the server cannot store it: its disk is full or busy", _RETRY_S, "disk")
     if isinstance(error, ApiError):
         request.scope["quoth.reason"] = error.reason
         return error.response()

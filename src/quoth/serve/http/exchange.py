@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,8 @@ class Exchange:
         sent: Size of the response's body so far, in bytes.
         has_body: Whether the request has a body.
         on_complete: Called once, when the body is complete; may raise an ApiError to reject the request.
-        on_answered: Called once, when the response was sent except for its last byte, or the client has disconnected.
+        on_answered: Called once, when the response is complete and before its last part is sent, or when the client has
+            disconnected. So a client that reads slowly holds no slot.
     """
 
     def __init__(
@@ -168,13 +169,19 @@ class Exchange:
             return
         body, more = message.get("body", b""), message.get("more_body", False)
         self.sent += len(body)
+        if not more:
+            self._end_work()
+        connection = self._scope.get("quoth.connection")
+        with nullcontext() if connection is None or len(body) <= _PIECE else connection.sending(len(body)):
+            await self._send_body(body, more)
+
+    async def _send_body(self, body: bytes, more: bool) -> None:
         for start in range(0, max(0, len(body) - _PIECE), _PIECE):
             await self._send({"type": "http.response.body", "body": body[start : start + _PIECE], "more_body": True})
         rest = body[max(0, (len(body) - 1) // _PIECE * _PIECE) :]
         if self._is_unread and not more:
             # If the connection was closed now, a client that is still sending would not receive the response.
             await self._send({"type": "http.response.body", "body": rest, "more_body": True})
-            self._end_work()
             await self._linger()
             rest = b""
         await self._send({"type": "http.response.body", "body": rest, "more_body": more})

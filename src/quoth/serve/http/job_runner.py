@@ -7,9 +7,10 @@ import json
 import logging
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from quoth.records import Span
 from quoth.serve.errors import ApiError, overloaded, too_large
@@ -22,6 +23,8 @@ from quoth.serve.queue.answerer import Reply, Times
 from quoth.serve.queue.queries import Query
 from quoth.serve.texts import Text
 
+T = TypeVar("T")
+
 _LOG = logging.getLogger("quoth.serve")
 # Number of rows that are answered together.
 _TOGETHER = 16
@@ -29,6 +32,8 @@ _TOGETHER = 16
 _MAX_WAIT_S = 30.0
 # Retry-After if too many jobs are running, in seconds.
 _RETRY_S = 30.0
+# How long a job waits while the disk is full, in seconds.
+_FULL_S = 5.0
 # How often a worker searches for jobs without an owner, in seconds.
 _POLL_S = 1.0
 # A job fails if this many workers have ended at the same rows, like a shard of a table.
@@ -182,13 +187,13 @@ class Runner:
             if asked is None:
                 asked = await asyncio.to_thread(_Asked.of_json, job.asked, self._service)
             await self._answer(job, asked)
-            await asyncio.to_thread(self.jobs.end, job.id, "done")
+            await _written(partial(self.jobs.end, job.id, "done"))
         except _FailedError as failed:
-            await asyncio.to_thread(self.jobs.end, job.id, "failed", str(failed))
+            await _written(partial(self.jobs.end, job.id, "failed", str(failed)))
         except Exception:  # noqa: BLE001 - after any exception, the client must see that its job has failed
             _LOG.exception("a job failed")
             why = problem_json("internal_error", "an internal error occurred", "Contact the administrator.")
-            await asyncio.to_thread(self.jobs.end, job.id, "failed", why)
+            await _written(partial(self.jobs.end, job.id, "failed", why))
 
     async def _answer(self, job: OwnedJob, asked: _Asked) -> None:
         """Answer all rows without a result, in order."""
@@ -196,7 +201,7 @@ class Runner:
         first, together = job.first, _TOGETHER
         while first < job.rows:
             if handles and time.monotonic() > renewed + _RENEWED * texts.seconds:
-                await asyncio.to_thread(texts.renew, handles)
+                await _written(partial(texts.renew, handles))
                 renewed = time.monotonic()
             last = min(first + together, job.rows)
             try:
@@ -209,7 +214,7 @@ class Runner:
                     together = 1
                     continue
                 results = [to_json(schema.RowResult(index=first, error=error.problem))]
-            if not await asyncio.to_thread(self.jobs.add, job.id, first, results):
+            if not await _written(partial(self.jobs.add, job.id, first, results)):
                 raise _FailedError(problem_json(
                     "job_bytes_limit", "the jobs exceed the disk space for jobs",
                     "Read and delete other results, or ask the operator to raise the limit (job_bytes).",
@@ -243,6 +248,16 @@ class Runner:
                 "The results so far are from the old reader. Send the job again, or only the rows without a result.",
             ))  # fmt: skip
         return chosen
+
+
+async def _written(write: Callable[[], T]) -> T:
+    """Write to the store in a thread; while the disk is full or busy, wait and try again."""
+    while True:
+        try:
+            return await asyncio.to_thread(write)
+        except sqlite3.OperationalError as error:
+            _LOG.error("a job waits, because its results cannot be written: %s", error.sqlite_errorname)
+            await asyncio.sleep(_FULL_S)
 
 
 def _rendered(service: Service, first: int, replies: list[Reply], times: Times) -> list[bytes]:

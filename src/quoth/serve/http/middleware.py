@@ -98,7 +98,11 @@ class Guard:
         refused = self._access.problem(scope)
         needs_slot = refused is None and not is_open(scope) and local_path(scope) != "/metrics"
         if needs_slot:
-            refused = self._no_slot() or rules.length_error(Headers(scope=scope).get("content-length", ""))
+            refused = (
+                _wrong_encoding(scope)
+                or self._no_slot()
+                or rules.length_error(Headers(scope=scope).get("content-length", ""))
+            )
         endpoint, method = _endpoint(local_path(scope)), _method(scope)
         with self._tracing.request(f"{method} {endpoint}", Headers(scope=scope)) as span:
             try:
@@ -166,6 +170,17 @@ class Guard:
             }  # fmt: skip
             message = f"{method} {endpoint} {exchange.status} {1e3 * seconds:.1f} ms {exchange.sent} bytes"
             ACCESS.info(message, extra=facts)
+
+
+def _wrong_encoding(scope: Scope) -> ApiError | None:
+    """Return an error for a compressed body, which a few bytes could make very large."""
+    encoding = Headers(scope=scope).get("content-encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return None
+    return ApiError(
+        415, "unknown_encoding", f"Content-Encoding must be identity, but is {encoding[:100]}",
+        "Send the body uncompressed, without the header Content-Encoding.", "body",
+    )  # fmt: skip
 
 
 def _request_id(given: str) -> str:

@@ -7,8 +7,12 @@ read a response. It also rejects new connections while old ones are idle.
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from quoth import __version__
@@ -16,8 +20,11 @@ from quoth.serve.errors import ErrorResponse, Problem
 
 # Maximum size of the request line and all headers, and of chunk sizes and trailers, in bytes.
 _HEAD_BYTES = 32_768
+# Maximum number of headers, because each needs far more memory and time than its bytes.
+_HEADERS = 128
 # Maximum number of pipelined requests of one connection.
 _PIPELINED = 16
+_LOG = logging.getLogger("quoth.serve")
 _SEE = "See /docs for valid requests."
 
 
@@ -31,12 +38,17 @@ class Connections:
         limit: Maximum number of connections.
         read_s: Time limit for headers, in seconds.
         send_s: Time limit for a client to read what is buffered for it, in seconds.
+        responses_bytes: Maximum size of all responses that are being sent. Beyond that, the connection that has been
+            receiving its response for longest is closed.
     """
 
-    def __init__(self, limit: int, read_s: float, send_s: float) -> None:
+    def __init__(self, limit: int, read_s: float, send_s: float, responses_bytes: int) -> None:
         self.read_s = read_s
         self.send_s = send_s
         self._limit = limit
+        self._responses_bytes = responses_bytes
+        # The size of each response that is being sent, the oldest first.
+        self._sending: dict[BoundedProtocol, int] = {}
         # Least recently used first; a dict keeps the order.
         self._closable: dict[BoundedProtocol, None] = {}
         self._open = 0
@@ -64,6 +76,20 @@ class Connections:
         if not connection.is_lost:
             self._closable[connection] = None
 
+    @contextmanager
+    def sending(self, connection: BoundedProtocol, size: int) -> Iterator[None]:
+        """Count a response of ``size`` bytes within the block; close slow connections if all have too many bytes."""
+        self._sending[connection] = size
+        try:
+            for slowest in list(self._sending):
+                if slowest is connection or sum(self._sending.values()) <= self._responses_bytes:
+                    break
+                del self._sending[slowest]
+                slowest.end()
+            yield
+        finally:
+            self._sending.pop(connection, None)
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. Rejects headers and trailers that are too large or slow, and clients that do not read."""
@@ -77,6 +103,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._non_body_bytes = 0
         self._header_bytes = 0
         self._is_head = True
+        # Parts of the body in the data that is being parsed.
+        self._body: list[bytes] = []
+        self._is_upgrade = False
         self.is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -100,16 +129,51 @@ class BoundedProtocol(HttpToolsProtocol):
             self._await_head()
         self._non_body_bytes += len(data)
         if self._is_head and self._non_body_bytes > _HEAD_BYTES and b"\r\n\r\n" not in data:
-            self._refuse(431, "head_too_large", f"the headers of a request must be at most {_HEAD_BYTES} bytes")
+            self._refuse_head(f"the headers of a request must be at most {_HEAD_BYTES} bytes")
             return
-        super().data_received(data)
-        if not self._is_head and self._non_body_bytes > _HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(431, "head_too_large", f"trailers and chunk sizes must be at most {_HEAD_BYTES} bytes")
+        self._unset_keepalive_if_required()
+        self._parse(data)
+        self._end_parts()
+        if not self._is_head and self._non_body_bytes > _HEAD_BYTES:
+            self._refuse_head(f"trailers and chunk sizes must be at most {_HEAD_BYTES} bytes")
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            _LOG.debug("invalid HTTP: %s", type(error).__name__)
+            self.send_400_response("")
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Read a request that offers to change the protocol as if it did not, as HTTP allows.
+
+        The parser would take the body of such a request for the next request.
+
+        Args:
+            rest: The data after the headers.
+        """
+        if self.transport.is_closing():
+            return
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.send_400_response("")
+            return
+        kept = [(name, value) for name, value in self.headers if name not in (b"upgrade", b"http2-settings")]
+        lines = [name + b": " + value for name, value in kept if name != b"connection"]
+        if any(b"close" in value.lower() for name, value in kept if name == b"connection"):
+            lines.append(b"connection: close")
+        version = self.parser.get_http_version().encode("ascii")
+        first = b"%s %s HTTP/%s" % (method, self.url, version)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parse(b"\r\n".join([first, *lines, b"", b""]) + rest)
 
     def on_message_begin(self) -> None:
         """Start a request."""
         super().on_message_begin()
-        self._is_head, self._header_bytes = True, 0
+        self._is_head, self._header_bytes, self._is_upgrade = True, 0, False
         # Guard uses the connection to hold it while its request has a slot.
         self.scope["quoth.connection"] = self  # type: ignore[typeddict-unknown-key]
 
@@ -117,32 +181,41 @@ class BoundedProtocol(HttpToolsProtocol):
         """Keep a header; ignore trailers, which are not used."""
         if self._is_head:
             self._header_bytes += len(name) + len(value)
-            if self._header_bytes <= _HEAD_BYTES:
+            if self._header_bytes <= _HEAD_BYTES and len(self.headers) <= _HEADERS:
                 super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Continue with the body, which has its own timeout."""
         self._end_head_timeout()
         self._is_head, self._non_body_bytes = False, 0
+        self._is_upgrade = self.parser.should_upgrade()
         if self.transport.is_closing():
             return
         if self._header_bytes > _HEAD_BYTES:
-            self._refuse(431, "head_too_large", f"the headers of a request must be at most {_HEAD_BYTES} bytes")
+            self._refuse_head(f"the headers of a request must be at most {_HEAD_BYTES} bytes")
+        elif len(self.headers) > _HEADERS:
+            self._refuse_head(f"a request must have at most {_HEADERS} headers")
         elif len(self.pipeline) >= _PIPELINED:
             self._refuse(400, "bad_request", f"at most {_PIPELINED} requests may be sent before their responses")
-        else:
+        elif not self._is_upgrade:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Receive a part of the body."""
+        """Receive a part of the body. Parts are joined first, because a client may send millions of them."""
         self._non_body_bytes = 0
-        if not self.transport.is_closing():
-            super().on_body(body)
+        self._body.append(body)
 
     def on_message_complete(self) -> None:
         """End the body."""
-        if not self.transport.is_closing():
+        self._end_parts()
+        if not (self.transport.is_closing() or self._is_upgrade):
             super().on_message_complete()
+
+    def _end_parts(self) -> None:
+        """Pass the received parts of the body on."""
+        if self._body and not self.transport.is_closing():
+            super().on_body(b"".join(self._body))
+        self._body.clear()
 
     def on_response_complete(self) -> None:
         """Give the client time to read the rest of the response."""
@@ -172,6 +245,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Allow this connection to be closed for another."""
         self._limits.release(self)
 
+    def sending(self, size: int) -> AbstractContextManager[None]:
+        """Return a context manager for sending a response of ``size`` bytes."""
+        return self._limits.sending(self, size)
+
     def end(self) -> None:
         """Close the connection; data that the client has not read yet is lost."""
         if self.transport.get_write_buffer_size():
@@ -182,6 +259,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection that was idle, or sent headers, for too long."""
         self.end()
+
+    def _refuse_head(self, message: str) -> None:
+        self._refuse(431, "head_too_large", message)
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Respond with an error and close the connection; during another response, only close it."""

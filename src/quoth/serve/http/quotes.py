@@ -9,15 +9,16 @@ from quoth.serve.errors import ApiError, too_large
 from quoth.verification import Claim, claim_of, read_claims
 
 
-def claims_of(quotes: str | list[Any], most: int) -> list[Claim]:
+def claims_of(quotes: str | list[Any], most: int, longest: int) -> list[Claim]:
     """Return the claims of a request.
 
     Args:
         quotes: A text with quotes in quotation marks, or a list of texts, ``{quote, source}`` and citation objects.
         most: Maximum number of claims.
+        longest: Maximum length of a claim, in code points. Time and memory grow with its square.
 
     Raises:
-        ApiError: If a quote is invalid or empty, or there are too many.
+        ApiError: If a quote is invalid, empty or too long, or there are too many.
     """
     try:
         claims = list(read_claims(quotes)) if isinstance(quotes, str) else [claim_of(item) for item in quotes]
@@ -29,4 +30,6 @@ def claims_of(quotes: str | list[Any], most: int) -> list[Claim]:
         raise ApiError(422, "bad_quote", "a quote must not be empty", "Send at least one quote.", "body.quotes")
     if len(claims) > most:
         raise too_large("quotes of a request", most, len(claims), "rows", "body.quotes")
+    if (found := max(len(claim.quote) for claim in claims)) > longest:
+        raise too_large("characters of a quote", longest, found, "quote_characters", "body.quotes")
     return claims

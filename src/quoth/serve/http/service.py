@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from quoth import __version__
-from quoth.documents import Document
+from quoth.documents import Document, Stop
 from quoth.errors import InputError
 from quoth.reading import DecodeSettings, Explanation
 from quoth.records import Prediction, Span
@@ -169,14 +169,18 @@ class Service:
     async def verdicts(self, quotes: str | list[Any], sources: Callable[[], Iterable[Source]]) -> bytes:
         """Check claimed quotes against sources, in a thread."""
 
-        def work() -> bytes:
-            claims = claims_of(quotes, self.settings.rows)
+        def work(stop: Stop) -> bytes:
+            def end_if_late() -> None:
+                if stop.is_set:
+                    raise TimeoutError
+
+            claims = claims_of(quotes, self.settings.rows, self.settings.quote_characters)
             self.sources.check_length(sum(len(claim.quote) for claim in claims), "body.quotes")
-            found = verify(claims, sources())
+            found = verify(claims, sources(), before_each=end_if_late)
             return to_json(schema.VerifyResponse.model_validate({"quotes": [verdict.to_dict() for verdict in found]}))
 
         try:
-            return await self.answerer.within_deadline(work)
+            return await self.answerer.verify(work)
         except InputError as error:
             raise ApiError(422, "bad_quote", str(error), "Name a source that was sent.", "body.quotes") from None
 

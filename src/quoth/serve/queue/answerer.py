@@ -47,6 +47,8 @@ _LONG_CHARACTERS = 50_000
 # Threads that wait for parser processes, each of which may use a gigabyte. This limits the number of parsers, and
 # leaves the other threads free.
 _PARSER_THREADS = 2
+# Threads that compare quotes with texts.
+_VERIFIER_THREADS = 2
 # Number of words in the window with which the engine is warmed up.
 _WARM_UP_WORDS = 100
 
@@ -106,6 +108,7 @@ class Answerer:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
         self._long_pool = ThreadPoolExecutor(_LONG_THREADS, thread_name_prefix="answer-long")
         self._parsers = ThreadPoolExecutor(_PARSER_THREADS, thread_name_prefix="parser")
+        self._verifiers = ThreadPoolExecutor(_VERIFIER_THREADS, thread_name_prefix="verifier")
 
     async def warm_up(self) -> None:
         """Answer one question, to load everything, and let the batcher measure the engine's speed."""
@@ -118,6 +121,7 @@ class Answerer:
         self._pool.shutdown(cancel_futures=True)
         self._long_pool.shutdown(cancel_futures=True)
         self._parsers.shutdown(cancel_futures=True)
+        self._verifiers.shutdown(cancel_futures=True)
 
     async def ask(
         self, build: BuildQueries, settings: DecodeSettings, render: Callable[[list[Reply], Times], R],
@@ -212,22 +216,36 @@ class Answerer:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     async def within_deadline(self, work: Callable[[], T]) -> T:
-        """Run a long function in one of the threads for parsers, within the deadline.
+        """Run a function that reads files in one of the threads for parsers, within the deadline.
 
         If it takes too long, or the client leaves, the parser process for which the thread waits is stopped.
 
         Raises:
             ApiError: If the deadline is exceeded.
         """
+        return await self._stoppable(self._parsers, lambda stop: work())
+
+    async def verify(self, work: Callable[[Stop], T]) -> T:
+        """Run a function that compares quotes in one of the threads for that, within the deadline.
+
+        Args:
+            work: Should end soon when its argument is set, because then nobody waits for the result.
+
+        Raises:
+            ApiError: If the deadline is exceeded.
+        """
+        return await self._stoppable(self._verifiers, work)
+
+    async def _stoppable(self, pool: ThreadPoolExecutor, work: Callable[[Stop], T]) -> T:
         stop = Stop()
 
         def stoppable() -> T:
             with stop.applies():
-                return work()
+                return work(stop)
 
         async with self._with_deadline():
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._parsers, stoppable)
+                return await asyncio.get_running_loop().run_in_executor(pool, stoppable)
             finally:
                 stop.set()
 

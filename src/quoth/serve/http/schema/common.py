@@ -10,6 +10,8 @@ QUESTION = "What flew into the glass?"
 TEXT = "A gull 🐦 flew into the glass of the lighthouse on Tuesday."
 HANDLE = "5f0e2c3a6f0f3b1d4f2f0a6bd3f6f8d7a1b2c3d4e5f60718293a4b5c6d7e8f90"
 
+# A list of texts; only its first invalid item is an error, because there may be thousands.
+Strings = Annotated[list[str], Field(fail_fast=True)]
 Question = Annotated[str, Field(description="The question.", examples=[QUESTION])]
 Handle = Annotated[
     str,
@@ -53,7 +55,7 @@ class Source(Strict):
     """The text to quote from: exactly one of the three fields."""
 
     context: str | None = Field(default=None, description="The text.", examples=[TEXT])
-    contexts: list[str] | None = Field(
+    contexts: Strings | None = Field(
         default=None, min_length=1, description="Several texts: the best answers from all of them."
     )
     text: Handle | None = Field(default=None, description="The handle of a stored text.")

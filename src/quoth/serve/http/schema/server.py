@@ -16,6 +16,7 @@ class LimitsResponse(BaseModel):
     context_characters: int
     question_characters: int
     explain_characters: int
+    quote_characters: int
     file_bytes: int
     contexts: int
     rows: int

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from quoth.serve.http.schema.common import TEXT, Source
+from quoth.serve.http.schema.common import TEXT, Source, Strings
 
 
 class VerifyRequest(Source):
@@ -19,7 +19,7 @@ class VerifyRequest(Source):
         'list of texts, of {"quote", "source"}, or of citation objects of hosted models.',
         examples=[f'It says "{TEXT[:6]} flew".'],
     )
-    names: list[str] | None = Field(
+    names: Strings | None = Field(
         default=None, description="The name of each context, to which the source of a quote may refer."
     )
 
