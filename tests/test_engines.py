@@ -212,6 +212,17 @@ def test_an_unwritable_cache_is_ignored(tmp_path):
     assert engine.run(batches("bpe")[0]).start.shape[0] == 3
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="users are numbers on Linux")
+def test_a_user_without_a_home_has_no_cache_folder():
+    """A container's user is often a number without an entry in the list of users, and HOME need not be set."""
+    code = "import os\nfrom quoth.engines.select import cache_folder\nos.setuid(10001)\nprint(cache_folder())"
+    if os.getuid() != 0:
+        code = code.replace("os.setuid(10001)", "os.getuid = lambda: 10001")
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "None\n"
+
+
 def test_the_cache_folder_follows_the_conventions_of_the_system():
     assert cache_folder() == Path(os.environ["XDG_CACHE_HOME"]) / "quoth"
 

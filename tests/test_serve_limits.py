@@ -368,6 +368,22 @@ def test_a_signal_stops_the_server_after_pending_requests(number):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("sent", [0, 40])
+def test_a_request_that_is_on_its_way_at_shutdown_is_answered(sent):
+    with process() as server:
+        data = request("/v1/answer", ANSWER)
+        with server.raw(data[:sent]) as connection, server.raw() as idle:
+            server.post("/v1/answer", ANSWER)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            connection.sendall(data[sent:])
+            code, headers, _ = status(connection)
+            assert (code, headers["Connection"]) == (200, "close")
+            assert everything(idle) == b""
+        assert server.process.wait(30) == 0
+
+
+@pytest.mark.long
 def test_workers_share_a_port_and_stop_together():
     with process("--workers", "2") as server:
         children = children_of(server.process.pid)

@@ -106,12 +106,20 @@ def _start(engine: str, model: Path, precision: str | None, threads: int | None,
     return OnnxEngine(model, precision=precision, threads=threads)
 
 
-def cache_folder() -> Path:
-    """Return Quoth's cache folder, following the conventions of the operating system."""
+def cache_folder() -> Path | None:
+    """Return Quoth's cache folder, following the conventions of the operating system.
+
+    ``None`` if the user has no home, like a user of a container that exists as a number only.
+    """
+    try:
+        return _cache_base() / "quoth"
+    except RuntimeError:
+        return None
+
+
+def _cache_base() -> Path:
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "quoth"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

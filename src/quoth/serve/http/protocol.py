@@ -24,6 +24,8 @@ _HEAD_BYTES = 32_768
 _HEADERS = 128
 # Maximum number of pipelined requests of one connection.
 _PIPELINED = 16
+# How long a connection without a request stays open at shutdown, in seconds: its first request may be on its way.
+_LAST_S = 1.0
 _LOG = logging.getLogger("quoth.serve")
 _SEE = "See /docs for valid requests."
 
@@ -106,6 +108,8 @@ class BoundedProtocol(HttpToolsProtocol):
         # Parts of the body in the data that is being parsed.
         self._body: list[bytes] = []
         self._is_upgrade = False
+        # Whether the server is shutting down, so that the next request is the last one.
+        self._is_last = False
         self.is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -199,6 +203,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(400, "bad_request", f"at most {_PIPELINED} requests may be sent before their responses")
         elif not self._is_upgrade:
             super().on_headers_complete()
+            if self._is_last:
+                self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Receive a part of the body. Parts are joined first, because a client may send millions of them."""
@@ -222,6 +228,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.get_write_buffer_size():
             self._start_send_timeout()
+
+    def shutdown(self) -> None:
+        """Close the connection after its current request, or after one that has not been received completely yet."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        is_new = self.cycle is None or (self._is_head and self._non_body_bytes > 0)
+        if is_idle and is_new:
+            self._is_last = True
+            self.loop.call_later(_LAST_S, super().shutdown)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         """Give the client time to read what is buffered."""
