@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections import Counter
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -165,8 +166,13 @@ class CountedTokenizer:
         ({"question": ["a"], "context": ["b"], "score": [1]}, {}, "names of answer columns, but has score.*prefix="),
         ({"question": ["a"], "context": ["b"]}, {"questions": ["c"]}, "names of answer columns, but has question"),
         ({"question": ["a"], "context": ["b"]}, {"columns": ["n"]}, "must have a column 'n'"),
-        ({"question": ["a"], "context": ["b"]}, {"questions": [" "]}, "question 1: must be a non-empty text"),
+        ({"question": ["a"], "context": ["b"]}, {"questions": [" "]}, "question '1': must be a non-empty Unicode text"),
         ({"question": ["a"], "context": ["b"]}, {"questions": "c"}, "but is one text"),
+        ({"question": ["a"], "context": ["b"]}, {"questions": 5}, "must be a list or a mapping, but is 5"),
+        ({"question": ["a"], "context": ["b"]}, {"questions": ["\ud800?"]}, "must be a non-empty Unicode text"),
+        ({"question": ["a"], "context": ["b"]}, {"columns": "n"}, "columns must be a list of names, but is 'n'"),
+        ({"question": ["a"], "context": ["b"]}, {"columns": [1]}, r"columns must be a list of names, but is \[1\]"),
+        ({"question": ["a"], "context": ["b"]}, {"prefix": None}, "prefix must be a text, but is None"),
         ({"question": ["a"], "context": ["b"]}, {"wide": True}, "wide output needs questions"),
         ({"question": ["a"], "context": ["b"]}, {"min_probability": 2}, "must be from 0 to 1"),
         (
@@ -183,7 +189,7 @@ def test_an_unsuitable_table_is_rejected_with_a_remedy(reader, given, options, m
 
 def test_duplicate_names_of_used_columns_are_rejected(reader):
     given = pa.Table.from_arrays([pa.array(["a"])] * 4, ["question", "context", "x", "x"])
-    with pytest.raises(ConfigError, match="several of x"):
+    with pytest.raises(ConfigError, match="several of 'x'"):
         answer_table(reader, given)
     answered = answer_table(reader, given, columns=["context"])
     assert answered.schema.names == ["context", *ANSWER_TYPES]
@@ -258,6 +264,28 @@ def test_a_batch_goes_in_and_a_table_comes_out():
     assert TableAnswerer(SETTINGS)(batch).equals(answer_batch(table(2), SETTINGS))
 
 
+def test_types_that_arrow_supports_partially_are_kept(reader):
+    # Arrow can neither take rows of views, nor cast a dictionary of views to views; polars writes both.
+    words = pa.array(["a", "b"], pa.string_view())
+    dictionary = pa.DictionaryArray.from_arrays(pa.array([1, None, 0], pa.int8()), words)
+    ends = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["a", "b"]))
+    views = pa.array([["a"], None, []], pa.list_(pa.string_view()))
+    given = table(3).append_column("d", dictionary).append_column("e", ends).append_column("v", views)
+    answered = answer_table(reader, given)
+    assert answered.select(given.schema.names).equals(given)
+    long = answer_table(reader, given.drop_columns("question"), questions=["Where?", "Who?"])
+    assert long.column("d").to_pylist() == ["b", "b", None, None, "a", "a"]
+    assert long.column("e").to_pylist() == ["a"] * 4 + ["b"] * 2
+    assert long.column("v").to_pylist() == [["a"]] * 2 + [None] * 2 + [[]] * 2
+
+
+def test_two_questions_cannot_have_the_same_column(reader):
+    for questions in ({"1": "Where?", "q1": "Who?"}, {"a": "Where?", "a_null": "Who?"}):
+        with pytest.raises(ConfigError, match=r"would have a column 'q1_answer'|would have a column 'a_null_p"):
+            answer_table(reader, table(1), questions=questions, wide=True)
+        answer_table(reader, table(1).drop_columns("question"), questions=questions)
+
+
 def test_pandas_frames_give_pandas_frames(reader):
     pd = pytest.importorskip("pandas")
     frame = table(4).to_pandas().set_index(pd.Index(list("abcd")))
@@ -277,6 +305,41 @@ def test_pandas_frames_give_pandas_frames(reader):
     assert (list(long.index), list(long["n"])) == (list(range(8)), [0, 0, 1, 1, 2, 2, 3, 3])
 
 
+def test_a_value_of_a_pandas_frame_that_is_not_text_is_an_error_of_its_row(reader):
+    pd = pytest.importorskip("pandas")
+    cases = [
+        ("Where?", None),
+        ("\ud800?", "not_utf8"),
+        (b"Where?", "not_text"),
+        (5, "not_text"),
+        (pd.NA, "null_question"),
+        (pd.NaT, "null_question"),
+        (Decimal("nan"), "null_question"),
+        (["Where?"], "not_text"),
+    ]
+    for kind, some in ((object, cases), ("category", cases[:-1])):  # a list cannot be a category
+        values, codes = zip(*some, strict=True)
+        frame = pd.DataFrame({"question": pd.Series(values, dtype=object).astype(kind), "context": GOOD[1]})
+        found = answer_table(reader, frame)["error_code"]
+        assert list(found.astype(object).where(found.notna(), None)) == list(codes)
+    # A column of nulls is of some type, such as float.
+    frame = pd.DataFrame({"question": [float("nan")] * 2, "context": GOOD[1]})
+    assert list(answer_table(reader, frame)["error_code"]) == ["null_question"] * 2
+    with pytest.raises(ConfigError, match="'question' must contain text, but is of type double"):
+        answer_table(reader, frame.assign(question=[float("nan"), 1.5]))
+
+
+def test_a_frame_of_a_subclass_stays_one(reader):
+    pd = pytest.importorskip("pandas")
+
+    class Frame(pd.DataFrame):
+        @property
+        def _constructor(self):
+            return Frame
+
+    assert isinstance(answer_table(reader, Frame({"question": ["Where?"], "context": [GOOD[1]]})), Frame)
+
+
 def test_polars_frames_give_polars_frames(reader):
     pl = pytest.importorskip("polars")
     frame = pl.DataFrame(table(3))
@@ -284,8 +347,22 @@ def test_polars_frames_give_polars_frames(reader):
     assert isinstance(answered, pl.DataFrame)
     assert answered["answer"].to_list() == answer_table(reader, table(3)).column("answer").to_pylist()
     assert answered["n"].dtype == pl.Int64
-    with pytest.raises(ConfigError, match="collect"):
-        answer_table(reader, frame.lazy())
+    # Its own columns are kept as they are, of whatever type.
+    frame = frame.with_columns(
+        pl.lit("k").cast(pl.Categorical).alias("kind"), pl.lit(7).cast(pl.Int128).alias("id"), pl.lit([1]).alias("list")
+    )
+    assert answer_table(reader, frame).select(frame.columns).equals(frame)
+    assert answer_table(reader, frame, columns=["id"]).columns == ["id", *ANSWER_TYPES]
+    assert answer_table(reader, frame, columns=[]).columns == list(ANSWER_TYPES)
+    wide = answer_table(reader, frame, questions=["Where?", "Who?"], wide=True)
+    assert wide.select(frame.columns).equals(frame)
+    long = answer_table(reader, frame.drop("question"), questions=["Where?", "Who?"])
+    assert (long["n"].to_list(), long["question"].to_list()) == ([0, 0, 1, 1, 2, 2], ["Where?", "Who?"] * 3)
+    assert answer_table(reader, frame.with_columns(pl.col("question").cast(pl.Categorical)))["answer"].to_list() == (
+        answered["answer"].to_list()
+    )
+    with pytest.raises(ConfigError, match="'question' must contain text, but is of type fixed_size_binary"):
+        answer_table(reader, pl.DataFrame({"question": pl.Series([object()], dtype=pl.Object), "context": [GOOD[1]]}))
 
 
 def test_datasets_give_datasets(reader):
@@ -298,6 +375,25 @@ def test_datasets_give_datasets(reader):
     answered = answer_table(reader, data.select([1, 0]))
     assert answered["question"][:] == ["Who?", "Where?"]
     assert answered.features["kind"] == kind
+    assert answered["kind"][:] == [1, 0]
+
+
+def test_what_is_no_table_is_rejected_with_a_remedy(reader):
+    datasets, pd, pl = (pytest.importorskip(name) for name in ("datasets", "pandas", "polars"))
+    data = datasets.Dataset.from_dict({"question": ["Where?"], "context": [GOOD[1]]})
+    streamed = data.to_iterable_dataset()
+    for frame, remedy in (
+        (pl.LazyFrame({"question": ["Where?"]}), "collect"),
+        (pl.Series(["Where?"]), r"to_frame\(\)"),
+        (pd.Series(["Where?"]), r"to_frame\(\)"),
+        (streamed, r"is a datasets\.IterableDataset\. Convert it first"),
+        (datasets.DatasetDict({"train": data}), "Choose one of its splits"),
+        (datasets.IterableDatasetDict({"train": streamed}), "Choose one of its splits"),
+        (pa.array(["Where?"]), r"cannot be converted to Arrow|is a pyarrow\.StringArray"),
+        ({"question": ["Where?"]}, r"is a builtins\.dict"),
+    ):
+        with pytest.raises(ConfigError, match=remedy):
+            answer_table(reader, frame)
 
 
 def test_other_arrow_producers_give_a_pyarrow_table(reader):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import feather, parquet
 
 from quoth.errors import ConfigError, DataError
 from quoth.tables import ReaderChoice, TableSettings, answer_batch
@@ -85,6 +85,39 @@ def test_dictionaries_do_not_depend_on_the_start_of_reading(tmp_path):
     do(source, tmp_path / "two")
     assert shards(tmp_path / "one") == shards(tmp_path / "two")
     assert result(tmp_path / "one").column("kind").to_pylist() == given.column("kind").to_pylist()
+
+
+def test_categories_and_views_of_polars_are_columns_of_shards(tmp_path):
+    pl, duckdb, pd = (pytest.importorskip(name) for name in ("polars", "duckdb", "pandas"))
+    frame = pl.DataFrame(table(300)).with_columns(
+        pl.Series("kind", ["a", None, "b"] * 100, dtype=pl.Categorical),
+        pl.Series("level", ["low", "high", None] * 100, dtype=pl.Enum(["low", "high"])),
+        pl.Series("words", [["x"], None, []] * 100),
+    )
+    frame.write_ipc(tmp_path / "in.arrow")
+    do(tmp_path / "in.arrow", tmp_path / "out")
+    for name in ("kind", "level", "words"):
+        assert result(tmp_path / "out").column(name).to_pylist() == frame[name].to_list()
+    assert list(pd.read_parquet(tmp_path / "out")["kind"].dropna()) == ["a", "b"] * 100
+    assert duckdb.sql(f"select count(level) from '{tmp_path}/out/*.parquet'").fetchall() == [(200,)]
+    plan = look(Job((str(tmp_path / "in.arrow"),), tmp_path / "out", SETTINGS, 100)).plan
+    assert pd.read_csv(merge(plan, "csv"))["level"].dropna().tolist() == ["low", "high"] * 100
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([{}] * 2, pa.struct([])),
+        pa.array([(1, 2, 3)] * 2, pa.month_day_nano_interval()),
+        pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.array(["a"])),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_a_column_that_parquet_cannot_store_is_rejected_at_the_start(tmp_path, column):
+    feather.write_feather(table(2).append_column("k", column), tmp_path / "in.arrow")
+    with pytest.raises(ConfigError, match=r"column 'k' is of type .*, which Parquet cannot store"):
+        do(tmp_path / "in.arrow", tmp_path / "out")
+    assert do(tmp_path / "in.arrow", tmp_path / "out", replace(SETTINGS, columns=("n",))).counts.rows == 2
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,10 @@ def check_columns(schema: pa.Schema, settings: TableSettings) -> None:
     twice = [name for name, count in Counter(schema.names).items() if count > 1 and name in used]
     if twice or len(set(kept)) < len(kept):
         names = twice or [name for name, count in Counter(kept).items() if count > 1]
-        raise ConfigError(f"table: column names must differ, but there are several of {', '.join(names)}. Rename them.")
+        raise ConfigError(
+            f"table: column names must differ, but there are several of {', '.join(map(repr, names))}. Rename them, or "
+            "keep other columns (columns=, --columns)."
+        )
     for name in used:
         if name not in schema.names:
             hint = did_you_mean(name, schema.names, quote="'")
@@ -131,7 +134,11 @@ def check_columns(schema: pa.Schema, settings: TableSettings) -> None:
             raise ConfigError(
                 f"table: column {name!r} must contain text, but is of type {kind}. Columns with text: {known}"
             )
-    taken = [name for name in kept if name in answer_names(settings)]
+    added = answer_names(settings)
+    if len(set(added)) < len(added):
+        double = next(name for name, count in Counter(added).items() if count > 1)
+        raise ConfigError(f"questions: two questions would have a column {double!r}. Give one of them another name.")
+    taken = [name for name in kept if name in added]
     if taken:
         raise ConfigError(
             f"table: must not have columns with the names of answer columns, but has {', '.join(taken)}. Set a prefix "

@@ -1,12 +1,13 @@
 """Answers tables of any library (pandas, polars, pyarrow, ``datasets``), through Arrow's C interface.
 
 The result has the same type as the input. None of the libraries is imported here: the caller has imported its module.
+Only the texts of pandas and polars go through Arrow; the result keeps the other columns as they are.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,22 @@ from quoth.records import NullThreshold
 from quoth.tables.answer import answer_rows, as_table, joined
 from quoth.tables.columns import RowError, answer_names, check_columns
 from quoth.tables.rows import Rows, piece_size
-from quoth.tables.settings import TableSettings
+from quoth.tables.settings import TableSettings, is_unicode
+
+# The class of each library's tables.
+_FRAMES = {"pandas": "DataFrame", "polars": "DataFrame", "datasets": "Dataset"}
+# What to do with objects that are no tables, by library and class.
+_HINTS = {
+    "polars.LazyFrame": "Call its collect() first.",
+    "pandas.Series": "Call its to_frame() first.",
+    "polars.Series": "Call its to_frame() first.",
+    "datasets.IterableDataset": "Convert it first: Dataset.from_list(list(data)).",
+    "datasets.DatasetDict": "Choose one of its splits.",
+    "datasets.IterableDatasetDict": "Choose one of its splits.",
+    "pyspark.DataFrame": "Use quoth.tables.spark.answer.",
+    "ray.Dataset": "Use quoth.tables.ray.answer.",
+    "ray.MaterializedDataset": "Use quoth.tables.ray.answer.",
+}
 
 
 @suggests_names
@@ -90,71 +106,102 @@ def answer_table(
         max_context_chars=max_context_chars,
     )
     rows = rows_of(frame, settings)
-    # The columns of pandas need not go through Arrow.
-    asked = replace(settings, columns=()) if _library(frame) == "pandas" else settings
+    apart = _library(frame) in ("pandas", "polars")
+    asked = replace(settings, columns=()) if apart else settings
     answered = answer_rows(reader, asked, rows.pieces(piece_size(settings)))
     return like(frame, joined(answered, rows.table.schema, asked), settings)
 
 
 def rows_of(frame: Any, settings: TableSettings) -> Rows:
-    """Return a frame as Arrow.
+    """Return the texts of a pandas or polars frame, or all columns of another table, as Arrow.
 
     Raises:
-        ConfigError: If it is not a frame, or a column cannot be converted to Arrow.
+        ConfigError: If it is not a table, or a column cannot be converted to Arrow.
     """
     if isinstance(frame, pa.Table | pa.RecordBatch):
         return Rows(as_table(frame))
     library = _library(frame)
     if library == "pandas":
         return _from_pandas(frame, settings)
-    if library == "datasets" and hasattr(frame, "with_format"):
+    if library == "polars":
+        check_columns(_schema((name, _polars_type(frame, name)) for name in frame.columns), settings)
+        return Rows(pa.table(frame.select(list(dict.fromkeys(settings.text_columns)))))
+    if library == "datasets":
         return Rows(as_table(frame.with_format("arrow")[:]))
-    if hasattr(frame, "__arrow_c_stream__"):
-        return Rows(pa.table(frame))
-    hint = " Call its collect() first." if hasattr(frame, "collect") else ""
+    name = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
+    if hasattr(frame, "__arrow_c_stream__") and name not in _HINTS:
+        try:
+            return Rows(pa.table(frame))
+        except pa.ArrowInvalid as error:
+            raise ConfigError(f"frame: cannot be converted to Arrow: {error}") from error
+    hint = f" {_HINTS[name]}" if name in _HINTS else ""
     raise ConfigError(
-        f"frame must be of pandas, polars, pyarrow or datasets, or have __arrow_c_stream__, but is a "
-        f"{type(frame).__module__}.{type(frame).__name__}.{hint}"
+        f"frame must be of pandas, polars, pyarrow or datasets, or have __arrow_c_stream__, but is a {name}.{hint}"
     )
 
 
 def like(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
     """Return an answered table with the same type as the caller's."""
-    if isinstance(frame, pa.Table | pa.RecordBatch):
-        return table
     library = _library(frame)
     if library == "pandas":
         return _to_pandas(frame, table, settings)
     if library == "polars":
-        return sys.modules["polars"].from_arrow(table)
+        return _to_polars(frame, table, settings)
     if library == "datasets":
-        return _dataset(frame, table)
+        return _to_dataset(frame, table)
     return table
 
 
-def _library(frame: Any) -> str:
-    return type(frame).__module__.partition(".")[0]
+def _library(frame: Any) -> str | None:
+    """Return the library whose table a frame is; ``None`` for pyarrow and others."""
+    for library, name in _FRAMES.items():
+        if isinstance(frame, getattr(sys.modules.get(library), name, ())):
+            return library
+    return None
+
+
+def _schema(kinds: Iterable[tuple[Any, pa.DataType]]) -> pa.Schema:
+    """Return a schema; a column is found only by a name that is a text."""
+    return pa.schema([(name if isinstance(name, str) else f"{name!r} (not a text)", kind) for name, kind in kinds])
+
+
+def _polars_type(frame: Any, name: str) -> pa.DataType:
+    try:
+        return pa.table(frame.select(name).clear()).schema.field(0).type
+    except pa.ArrowInvalid:  # a type that Arrow does not have
+        return pa.binary()
+
+
+def _to_polars(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
+    """Return the caller's columns with the answers as further columns."""
+    polars = sys.modules["polars"]
+    own = frame if settings.columns is None else frame.select(settings.columns)
+    if settings.asked and not settings.wide:
+        own = own[[row for row in range(len(frame)) for _ in settings.asked]]
+    answers = polars.from_arrow(table.select(answer_names(settings)))
+    return polars.concat([own, answers], how="horizontal") if own.width else answers
 
 
 def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
-    """Convert a pandas frame. In a text column, a value of another type becomes an error of its row."""
-    check_columns(pa.schema([(str(name), _kind(kind)) for name, kind in frame.dtypes.items()]), settings)
+    """Convert the texts of a pandas frame. A value that is not a text becomes an error of its row."""
+    columns = ((name, frame.iloc[:, place]) for place, name in enumerate(frame.columns))
+    check_columns(_schema((name, _pandas_type(column)) for name, column in columns), settings)
+    pandas = sys.modules["pandas"]
     frame = frame[list(dict.fromkeys(settings.text_columns))]
     broken: dict[int, RowError] = {}
     for name in frame.columns:
-        if frame[name].dtype != object:
+        if str(frame[name].dtype) not in ("object", "category") and not _is_all_null(frame[name]):
             continue
         values = frame[name].tolist()
-        role = "context" if name == settings.context else "question"
-        wrong = {
-            place: value for place, value in enumerate(values) if not isinstance(value, str) and not _is_null(value)
-        }
-        # A column without any text is the wrong column; its type is reported.
-        if wrong and any(isinstance(value, str) for value in values):
-            for place, value in wrong.items():
-                message = f"the {role} must be a text, but is a {type(value).__name__}"
-                broken.setdefault(place, RowError("not_text", message))
-            frame = frame.assign(**{name: [None if place in wrong else value for place, value in enumerate(values)]})
+        role = settings.role(name)
+        wrong = {place: error for place, value in enumerate(values) if (error := _unsuitable(value, role))}
+        # A column of other values without any text is the wrong column; its type is reported.
+        if not wrong or any(isinstance(value, str) for value in values):
+            broken = {**wrong, **broken}
+            values = [
+                None if place in wrong or not isinstance(value, str) else value for place, value in enumerate(values)
+            ]
+        frame = frame.assign(**{name: pandas.Series(values, frame.index, object)})
     try:
         return Rows(pa.Table.from_pandas(frame, preserve_index=False), broken)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
@@ -163,12 +210,29 @@ def _from_pandas(frame: Any, settings: TableSettings) -> Rows:
         ) from error
 
 
-def _kind(dtype: Any) -> pa.DataType:
+def _pandas_type(column: Any) -> pa.DataType:
     """Return the Arrow type of a pandas column, if it is known before the column is converted."""
+    if _is_all_null(column):
+        return pa.null()
     try:
-        return pa.from_numpy_dtype(dtype)
+        return pa.from_numpy_dtype(column.dtype)
     except (pa.ArrowNotImplementedError, TypeError):
         return pa.string()
+
+
+def _is_all_null(column: Any) -> bool:
+    """Return True if a pandas column has rows but no value; its type is then arbitrary, such as float for NaN."""
+    return bool(len(column) and column.isna().all())
+
+
+def _unsuitable(value: Any, role: str) -> RowError | None:
+    """Return the error of a value that is neither a text nor null."""
+    if isinstance(value, str):
+        return None if is_unicode(value) else RowError("not_utf8", f"the {role} must be UTF-8, but is not")
+    pandas = sys.modules["pandas"]
+    if pandas.api.types.is_scalar(value) and pandas.isna(value):
+        return None
+    return RowError("not_text", f"the {role} must be a text, but is a {type(value).__name__}")
 
 
 def _to_pandas(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
@@ -189,16 +253,9 @@ def _to_pandas(frame: Any, table: pa.Table, settings: TableSettings) -> Any:
     return pandas.concat([own, answers.set_axis(own.index, axis=0)], axis=1)
 
 
-def _is_null(value: Any) -> bool:
-    # NaN differs from itself; pandas' NA has no truth value.
-    return (
-        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
-    )
-
-
-def _dataset(frame: Any, table: pa.Table) -> Any:
+def _to_dataset(frame: Any, table: pa.Table) -> Any:
     """Convert a table to a dataset, with the original features of its columns."""
     datasets = sys.modules["datasets"]
-    made = datasets.Dataset(table.replace_schema_metadata(None))
-    known = {name: kind for name, kind in frame.features.items() if name in made.features}
-    return made.cast(datasets.Features({**made.features, **known}))
+    made = datasets.Features.from_arrow_schema(table.schema.remove_metadata())
+    features = datasets.Features({**made, **{name: kind for name, kind in frame.features.items() if name in made}})
+    return datasets.Dataset(table.replace_schema_metadata(None), info=datasets.DatasetInfo(features=features))

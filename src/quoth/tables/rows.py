@@ -62,21 +62,24 @@ def text_bytes(table: pa.Table) -> NDArray[np.int64]:
     """Return the bytes of text in each row, ``(rows,)``; independent of how Arrow's buffers are laid out."""
     total = np.zeros(table.num_rows, np.int64)
     for column in table.columns:
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            column, kind = column.cast(kind.value_type), kind.value_type
-        if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-            column, kind = column.cast(pa.large_binary()), pa.large_binary()
-        if _has_length(kind):
-            total += pc.fill_null(pc.binary_length(column), 0).to_numpy()
+        start = 0
+        for chunk in column.chunks:
+            total[start : start + len(chunk)] += _lengths(chunk)
+            start += len(chunk)
     return total
 
 
-def _has_length(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind)
-    )
+def _lengths(chunk: pa.Array) -> NDArray[np.int64]:
+    """Return the bytes of each text, ``(rows,)``; 0 for null and for other types."""
+    types, kind = pa.types, chunk.type
+    if types.is_dictionary(kind):
+        lengths = np.append(_lengths(chunk.dictionary), 0)
+        return np.asarray(lengths[pc.fill_null(chunk.indices.cast(pa.int64()), len(chunk.dictionary))])
+    if types.is_string_view(kind) or types.is_binary_view(kind):
+        return _lengths(chunk.cast(pa.large_binary()))
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind):
+        return np.asarray(pc.fill_null(pc.binary_length(chunk), 0), np.int64)
+    return np.zeros(len(chunk), np.int64)
 
 
 def piece_size(settings: TableSettings) -> int:
@@ -156,11 +159,19 @@ class Piece:
                 stop = int(np.searchsorted(ends, before + PIECE_BYTES)) + 1
                 texts = [questions[place % len(questions)][1] for place in range(start, min(stop, len(rows)))]
                 columns = [pa.array(texts, pa.string()), *answer_columns(outcomes[start:stop], settings)]
-                yield self._table(kept.take(pa.array(rows[start:stop])), columns)
+                yield self._table(_repeated(kept, rows[start:stop]), columns)
                 start = stop
 
     def _table(self, kept: pa.Table, answers: list[pa.Array]) -> pa.Table:
         return pa.Table.from_arrays([*kept.columns, *answers], schema=self._schema)
+
+
+def _repeated(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+    """Return the given rows. Arrow's ``take`` does not support all types, such as the string views of polars."""
+    try:
+        return table.take(pa.array(rows))
+    except pa.ArrowNotImplementedError:
+        return pa.concat_tables([table.slice(row, 1) for row in rows]).combine_chunks()
 
 
 def _asked(rows: Rows, settings: TableSettings) -> Iterator[tuple[str, str, str] | RowError]:

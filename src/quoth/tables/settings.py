@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
@@ -71,10 +71,14 @@ class TableSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "questions", _pairs(self.questions))
         if self.columns is not None:
-            object.__setattr__(self, "columns", tuple(self.columns))
-        for name in ("question", "context"):
+            object.__setattr__(self, "columns", _names(self.columns))
+        for name, what in (
+            ("question", "the name of a column, a text"),
+            ("context", "the name of a column, a text"),
+            ("prefix", "a text"),
+        ):
             if not isinstance(getattr(self, name), str):
-                raise ConfigError(f"{name} must be the name of a column, a text, but is {getattr(self, name)!r}")
+                raise ConfigError(f"{name} must be {what}, but is {getattr(self, name)!r}")
         check(self)
         if self.min_probability is not None and self.null_threshold is not None:
             raise ConfigError("min_probability and null_threshold cannot be used together")
@@ -91,6 +95,10 @@ class TableSettings:
         """The columns that are read as text."""
         return (self.context,) if self.asked else (self.question, self.context)
 
+    def role(self, name: str) -> str:
+        """Return what a text column contains: "question" or "context"."""
+        return "context" if name == self.context else "question"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values, without the reader."""
         values = asdict(self)
@@ -98,6 +106,27 @@ class TableSettings:
         values["questions"] = [list(pair) for pair in self.asked]
         values["columns"] = None if self.columns is None else list(self.columns)
         return values
+
+
+def _names(columns: Any) -> tuple[str, ...]:
+    """Return the names of the columns to keep.
+
+    Raises:
+        ConfigError: If they are not a list of texts.
+    """
+    names = () if isinstance(columns, str) or not isinstance(columns, Iterable) else tuple(columns)
+    if (not names and columns not in ([], ())) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"columns must be a list of names, but is {columns!r}")
+    return names
+
+
+def is_unicode(text: str) -> bool:
+    """Return True if a text can be encoded as UTF-8, which is not so if it contains half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _pairs(questions: Any) -> tuple[tuple[str, str], ...]:
@@ -108,6 +137,8 @@ def _pairs(questions: Any) -> tuple[tuple[str, str], ...]:
     """
     if isinstance(questions, str):
         raise ConfigError("questions must be a list or a mapping, but is one text. Put it into a list.")
+    if not isinstance(questions, Iterable):
+        raise ConfigError(f"questions must be a list or a mapping, but is {questions!r}")
     if isinstance(questions, Mapping):
         pairs = [(str(name), text) for name, text in questions.items()]
     else:
@@ -116,8 +147,8 @@ def _pairs(questions: Any) -> tuple[tuple[str, str], ...]:
             for number, item in enumerate(questions, 1)
         ]
     for name, text in pairs:
-        if not isinstance(text, str) or not text.strip():
-            raise ConfigError(f"question {name}: must be a non-empty text, but is {text!r}")
+        if not isinstance(text, str) or not text.strip() or not is_unicode(name + text):
+            raise ConfigError(f"question {name!a}: must be a non-empty Unicode text, but is {text!a}")
     if len({name for name, _ in pairs}) < len(pairs):
         raise ConfigError("the questions must have different names, but two have the same")
     return tuple(pairs)

@@ -35,6 +35,7 @@ from quoth.tables.job.manifest import (
     write_manifest,
 )
 from quoth.tables.job.plan import Counts, Plan
+from quoth.tables.job.shards import check_storable
 from quoth.tables.settings import TableSettings
 from quoth.tables.sources import Location, Table, find_files, scan
 
@@ -223,7 +224,7 @@ def _status(job: Job, before: dict[str, Any] | None) -> Status:
     if inside:
         raise ConfigError(f"{folder}: must be outside the input, but contains {inside[0]}")
     table = _known_table(job, locations, before) or scan(locations, job.settings, job.shard_rows)
-    output_schema(table.schema, job.settings)
+    check_storable(output_schema(table.schema, job.settings))
     plan = Plan(table, job.settings, job.shard_rows, folder)
     if before is not None:
         reader = before["reader"]

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from quoth.errors import ConfigError
 from quoth.tables.answer import TableAnswerer
 from quoth.tables.columns import answer_names, output_schema
 from quoth.tables.job.plan import COUNTS, Counts, Plan
@@ -26,6 +27,24 @@ from quoth.tables.sources import Cursor
 _GROUP_ROWS, _GROUP_BYTES = 16_384, 1 << 26
 
 Report = Callable[[Counts], None]
+
+
+def check_storable(schema: pa.Schema) -> None:
+    """Check that Parquet can store all columns.
+
+    Raises:
+        ConfigError: If it cannot store one.
+    """
+    for field in schema:
+        one = pa.schema([field.with_nullable(True)])
+        try:
+            with parquet.ParquetWriter(pa.BufferOutputStream(), one) as writer:
+                writer.write_table(pa.Table.from_arrays([pa.nulls(1, field.type)], schema=one))
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise ConfigError(
+                f"table: column {field.name!r} is of type {field.type}, which Parquet cannot store. Keep other columns "
+                "(--columns)."
+            ) from error
 
 
 def write_shard(plan: Plan, index: int, cursor: Cursor, answerer: TableAnswerer, report: Report) -> Counts:

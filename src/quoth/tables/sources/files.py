@@ -7,6 +7,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -26,6 +27,9 @@ FORMATS = {
     "jsonl": (".jsonl", ".ndjson"),
     "arrow": (".arrow", ".arrows", ".feather", ".ipc"),
 }
+# Codecs of compressed text files, by a second suffix, as in ``a.csv.gz``.
+CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+_TEXTS = ("csv", "jsonl")
 # Number of bytes of the start and of the end of a file that are part of its fingerprint.
 _ENDS = 1 << 16
 
@@ -42,17 +46,21 @@ class Location:
     path: str
     format: str
 
-    def open(self) -> io.BufferedReader:
+    def text_file(self) -> io.BufferedReader:
+        """Open its text, decompressed; it is read from the start, or from any byte if it is not compressed.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+        file, codec = self.arrow_file(), _codec(self.path)
+        return io.BufferedReader(file if codec is None else pa.CompressedInputStream(file, codec), 1 << 20)
+
+    def arrow_file(self) -> pa.NativeFile:
         """Open it for random access.
 
         Raises:
             OSError: If it cannot be read.
         """
-        system, inner = system_of(self.path)
-        return io.BufferedReader(system.open_input_file(inner), 1 << 20)
-
-    def arrow_file(self) -> pa.NativeFile:
-        """Open it for Arrow's readers."""
         system, inner = system_of(self.path)
         return system.open_input_file(inner)
 
@@ -72,7 +80,7 @@ class Location:
         """Return its fingerprint, to detect changes: size, modification time, and a hash of its start and end."""
         size, modified = self.state()
         digest = hashlib.sha256()
-        with self.open() as file:
+        with self.arrow_file() as file:
             digest.update(file.read(_ENDS))
             file.seek(max(0, size - _ENDS))
             digest.update(file.read(_ENDS))
@@ -160,19 +168,36 @@ def _is_hidden(parts: Sequence[str]) -> bool:
     return any(part.startswith((".", "_")) for part in parts)
 
 
-def _known(name: str) -> str | None:
-    return next((kind for kind, suffixes in FORMATS.items() if name.lower().endswith(suffixes)), None)
+def _name(path: str) -> str:
+    """Return a path or URL without the options of a URL, in lower case."""
+    return (path.partition("?")[0] if "://" in path else path).lower()
+
+
+def _codec(path: str) -> str | None:
+    return next((codec for suffix, codec in CODECS.items() if _name(path).endswith(suffix)), None)
+
+
+def plain_name(path: str) -> str:
+    """Return a path or URL without the suffix of a compression, and without the options of a URL, in lower case."""
+    name = _name(path)
+    return name.rpartition(".")[0] if _codec(path) else name
+
+
+def _known(path: str) -> str | None:
+    kind = next((kind for kind, suffixes in FORMATS.items() if plain_name(path).endswith(suffixes)), None)
+    return None if _codec(path) and kind not in _TEXTS else kind
 
 
 def _format(path: str) -> str:
-    kind = _known(path.partition("?")[0] if "://" in path else path)
+    kind = _known(path)
     if kind is None:
         raise ConfigError(f"{path}: cannot infer the format from the name; use one of {_suffixes()}")
     return kind
 
 
 def _suffixes() -> str:
-    return ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+    names = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+    return f"{names}; also {', '.join(CODECS)} after those of text"
 
 
 def refuse_keys(url: str) -> None:
@@ -217,6 +242,20 @@ def _remote_system(scheme: str, bucket: str, query: str) -> tuple[fs.FileSystem,
     return system, isinstance(system, fs.LocalFileSystem)
 
 
-def unreadable(location: Location, error: Exception) -> DataError:
-    """Return the error for a file that does not have the format of its name."""
-    return DataError(location.path, [f"{location.path}: must be {location.format}, but cannot be read: {error}"])
+@contextmanager
+def readable(location: Location) -> Iterator[None]:
+    """Convert errors of reading a file with wrong content.
+
+    Raises:
+        DataError: If the content does not have the format of its name.
+        OSError: If the operating system cannot read the file.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = " ".join(str(error).split())
+        raise DataError(
+            location.path, [f"{location.path}: must be {location.format}, but cannot be read: {reason}"]
+        ) from error

@@ -10,17 +10,32 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from quoth.errors import DataError
-from quoth.tables.columns import RowError
+from quoth.tables.columns import RowError, is_text
 from quoth.tables.rows import Rows
-from quoth.tables.sources.files import Location, Scan
+from quoth.tables.sources.files import Location, Scan, plain_name
 
 # Maximum rows, and approximate characters, that are in memory at once.
 _ROWS, _CHARACTERS = 1024, 1 << 24
+# Bytes of a compressed file that are skipped at once.
+_SKIP = 1 << 20
+# The first bytes of files that are not UTF-8 text.
+_FOREIGN = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\x1f\x8b": "compressed by gzip",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"BZh": "compressed by bzip2",
+    b"PK\x03\x04": "a ZIP archive or a spreadsheet",
+    b"PAR1": "Parquet",
+}
+_DELIMITERS = ",;\t|"
 _LONGEST_CELL = 2**31 - 1
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _TYPES = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_()}
@@ -29,10 +44,18 @@ Begins = Callable[[int], bool]
 
 
 class _Lines:
-    """The lines of a file as text, with the byte offset of the next one. Bytes that are not UTF-8 become surrogates."""
+    """The lines of a file as text, with the byte offset of the next one. Bytes that are not UTF-8 become surrogates.
+
+    The offsets of a compressed file are those of its decompressed text.
+    """
 
     def __init__(self, file: BinaryIO, offset: int) -> None:
-        file.seek(offset)
+        if file.seekable():
+            file.seek(offset)
+        else:
+            left = offset
+            while left and (skipped := file.read(min(left, _SKIP))):
+                left -= len(skipped)
         self._file = file
         self.offset = offset
 
@@ -43,6 +66,24 @@ class _Lines:
                 text = text.removeprefix("\ufeff")
             self.offset += len(raw)
             yield text
+
+
+@contextmanager
+def _lines(location: Location, offset: int) -> Iterator[_Lines]:
+    """Open a file at a byte offset.
+
+    Raises:
+        DataError: If it is not UTF-8 text.
+    """
+    with location.text_file() as file:
+        start = b"" if offset else file.peek(4)
+        for first, what in _FOREIGN.items():
+            if start.startswith(first):
+                raise DataError(
+                    location.path,
+                    [f"{location.path}: must be {location.format} in UTF-8, but is {what}. Convert or rename it."],
+                )
+        yield _Lines(file, offset)
 
 
 def scan_csv(location: Location, begins: Begins) -> Scan:
@@ -65,48 +106,53 @@ def read_csv(location: Location, schema: pa.Schema, place: int) -> Iterator[Rows
     names, delimiter, _ = _header(location)
     places = [names.index(name) for name in schema.names]
     block = _Block(schema)
-    for _, cells in _records(location, delimiter, place):
-        wrong = None
-        if len(cells) != len(names):
+    for _, record in _records(location, delimiter, place):
+        wrong, cells = (record, list[Any]()) if isinstance(record, RowError) else (None, record)
+        if wrong is None and len(cells) != len(names):
             wrong = RowError("unreadable_row", f"the row must have {len(names)} cells, but has {len(cells)}")
-            cells = [*cells, *[None] * (len(names) - len(cells))]
+        cells = [*cells, *[None] * (len(names) - len(cells))]
         yield from block.add([cells[index] for index in places], wrong)
     yield from block.rest()
 
 
 def _header(location: Location) -> tuple[list[str], str, int]:
     """Return the names of the columns, the delimiter, and the offset of the first row."""
-    with location.open() as file:
-        if file.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise DataError(location.path, [f"{location.path}: must be UTF-8, but is UTF-16. Convert it."])
-        lines = _Lines(file, 0)
+    with _lines(location, 0) as lines:
         iterator = iter(lines)
         first = next(iterator, "")
-        delimiter = max(",;\t", key=first.count) if not location.path.endswith(".tsv") else "\t"
-        lines.offset = 0
-        file.seek(0)
-        names = next(csv.reader(iter(lines), delimiter=delimiter, strict=True), [])
+        delimiter = "\t" if plain_name(location.path).endswith(".tsv") else max(_DELIMITERS, key=first.count)
+        try:
+            names = next(csv.reader(chain([first], iterator), delimiter=delimiter, strict=True), [])
+        except csv.Error as error:
+            reason = "its lines end in \\r alone" if "new-line" in str(error) else f"its header is not: {error}"
+            raise DataError(location.path, [f"{location.path}: must be CSV, but {reason}"]) from error
         if not names:
             raise DataError(location.path, [f"{location.path}: must have a header, but its first line is empty"])
         return names, delimiter, lines.offset
 
 
-def _records(location: Location, delimiter: str, offset: int) -> Iterator[tuple[int, list[Any]]]:
-    """Yield each record with its byte offset. Blank lines are skipped."""
+def _records(location: Location, delimiter: str, offset: int) -> Iterator[tuple[int, list[Any] | RowError]]:
+    """Yield each record with its byte offset; a line that cannot be parsed is an error. Blank lines are skipped."""
     limit = csv.field_size_limit(_LONGEST_CELL)
-    with location.open() as file:
-        lines = _Lines(file, offset)
-        reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
-        start = offset
-        try:
-            for cells in reader:
+    try:
+        with _lines(location, offset) as lines:
+            records = csv.reader(iter(lines), delimiter=delimiter, strict=True)
+            while True:
+                start = lines.offset
+                try:
+                    cells = next(records, None)
+                except csv.Error as error:
+                    if "end of data" in str(error):  # a quote that is never closed hides all further rows
+                        problem = f"{location.path}: byte {start:,}: must be CSV, but: {error}"
+                        raise DataError(location.path, [problem]) from error
+                    yield start, RowError("unreadable_row", f"the row must be CSV, but: {error}")
+                    continue
+                if cells is None:
+                    return
                 if cells:
                     yield start, cells
-                start = lines.offset
-        except csv.Error as error:
-            raise DataError(location.path, [f"{location.path}: byte {start:,}: must be CSV, but: {error}"]) from error
-        finally:
-            csv.field_size_limit(limit)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def scan_jsonl(location: Location, begins: Begins) -> Scan:
@@ -132,7 +178,7 @@ def read_jsonl(location: Location, schema: pa.Schema, place: int, text_columns: 
         text_columns: Text columns: another type of value becomes an error of the row.
     """
     block = _Block(schema)
-    convert = [_as_is if field.type != pa.string() else _as_text for field in schema]
+    convert = [_as_text if is_text(field.type) else _as_is for field in schema]
     for _, line in _json_lines(location, place):
         fields, wrong = _parsed(line)
         for name in text_columns:
@@ -144,8 +190,7 @@ def read_jsonl(location: Location, schema: pa.Schema, place: int, text_columns: 
 
 
 def _json_lines(location: Location, offset: int) -> Iterator[tuple[int, str]]:
-    with location.open() as file:
-        lines = _Lines(file, offset)
+    with _lines(location, offset) as lines:
         start = offset
         for line in lines:
             if line.strip():

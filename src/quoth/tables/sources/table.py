@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from quoth.errors import ConfigError, DataError
-from quoth.tables.columns import RowError, kept_names
+from quoth.tables.columns import RowError, is_text, kept_names
 from quoth.tables.rows import PIECE_BYTES, Rows, leading
 from quoth.tables.settings import TableSettings
 from quoth.tables.sources import columnar, lines
-from quoth.tables.sources.files import Location, Scan, unreadable
+from quoth.tables.sources.files import Location, Scan, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ class Table:
 
 
 def scan(locations: Sequence[Location], settings: TableSettings, rows_per_shard: int) -> Table:
-    """Count the rows of each file, and check that all have the required columns with the same types.
+    """Count the rows of each file, and find the common types of their columns.
 
     Raises:
-        ConfigError: If the columns of two files differ.
+        ConfigError: If a file lacks columns, or two files have columns without a common type.
         DataError: If a file cannot be read.
     """
     files: list[TableFile] = []
@@ -90,13 +90,16 @@ def scan(locations: Sequence[Location], settings: TableSettings, rows_per_shard:
     before = 0
     for location in locations:
         fingerprint = location.fingerprint()
-        found = _scan(location, before, rows_per_shard)
+        with readable(location):
+            found = _scan(location, before, rows_per_shard)
         files.append(TableFile(location, fingerprint, found.rows, tuple(found.marks)))
         before += found.rows
         if schema is None or not schema.names:
             schema = found.schema
         elif found.rows or found.schema.names:
             schema = _agreed(schema, found.schema, settings, (locations[0], location))
+    if schema is not None and not schema.names:
+        _refuse_no_object(files)
     return Table(tuple(files), schema if schema is not None else pa.schema([]))
 
 
@@ -104,28 +107,57 @@ def _scan(location: Location, before: int, rows_per_shard: int) -> Scan:
     def begins(row: int) -> bool:
         return (before + row) % rows_per_shard == 0
 
-    if location.format == "parquet":
-        return columnar.scan_parquet(location)
-    if location.format == "arrow":
-        return columnar.scan_arrow(location)
-    return lines.scan_csv(location, begins) if location.format == "csv" else lines.scan_jsonl(location, begins)
+    if location.format == "csv":
+        return lines.scan_csv(location, begins)
+    if location.format == "jsonl":
+        return lines.scan_jsonl(location, begins)
+    return columnar.scan_columnar(location)
+
+
+def _refuse_no_object(files: Sequence[TableFile]) -> None:
+    """Check that there is a row with columns, if there are rows: each line of an array in several lines is invalid.
+
+    Raises:
+        DataError: If there is none.
+    """
+    for file in files:
+        if file.rows and file.location.format == "jsonl":
+            path = file.location.path
+            raise DataError(path, [f"{path}: must have a JSON object in each line, but no line has one"])
 
 
 def _agreed(schema: pa.Schema, other: pa.Schema, settings: TableSettings, where: Sequence[Location]) -> pa.Schema:
-    """Return the common schema of two files; JSON lines may lack columns, or have other types."""
+    """Return the common schema of two files; JSON lines may lack columns, or have values of any types."""
     first, second = where
     if first.format == second.format == "jsonl":
         return _united(schema, other)
     names = schema.names if settings.columns is None else [*settings.text_columns, *kept_names(schema, settings)]
     extra = [name for name in other.names if name not in schema.names] if settings.columns is None else []
-    for name in [*names, *extra]:
-        one, two = (str(part.field(name).type) if name in part.names else "missing" for part in (schema, other))
-        if one != two:
+    for name in dict.fromkeys([*names, *extra]):
+        one, two = (part.field(name) if part.names.count(name) == 1 else None for part in (schema, other))
+        common = None if one is None or two is None else _common(one, two)
+        if common is None:
+            here, there = ("missing" if field is None else str(field.type) for field in (two, one))
             raise ConfigError(
-                f"{second.path}: must have the columns of {first.path}, but the type of column {name!r} is {two} here "
-                f"and {one} there. Choose columns that all files have (--columns)."
+                f"{second.path}: must have the columns of {first.path}, but the type of column {name!r} is {here} here "
+                f"and {there} there. Choose columns that all files have (--columns)."
             )
+        schema = schema.set(schema.get_field_index(name), common)
     return schema
+
+
+def _common(one: pa.Field, other: pa.Field) -> pa.Field | None:
+    """Return a field that can hold the values of both, or ``None`` if there is none."""
+    if one.type.equals(other.type) and one.nullable == other.nullable:
+        return one
+    null = pa.null() in (one.type, other.type)
+    if is_text(one.type) and is_text(other.type) and not null:
+        return pa.field(one.name, pa.large_string(), one.nullable or other.nullable, one.metadata)
+    parts = [pa.schema([field.remove_metadata()]) for field in (one, other)]
+    try:
+        return pa.unify_schemas(parts, promote_options="permissive").field(0).with_metadata(one.metadata)
+    except pa.ArrowTypeError:
+        return None
 
 
 def _united(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
@@ -143,7 +175,7 @@ class Cursor:
 
     def __init__(self, table: Table, settings: TableSettings) -> None:
         self._table = table
-        self._texts = settings.text_columns
+        self._settings = settings
         self._names = list(dict.fromkeys([*kept_names(table.schema, settings), *settings.text_columns]))
         self._schema = pa.schema([table.schema.field(name) for name in self._names], metadata=table.schema.metadata)
         self._ends = list(accumulate(file.rows for file in table.files))
@@ -175,25 +207,24 @@ class Cursor:
         opened, self._open = self._open, None  # if reading fails, the position in the file is unknown
         if opened is None or opened.index != index or opened.row > start or _mark(file, start)[0] > opened.row:
             row, place = _mark(file, start)
-            opened = _OpenFile(index, row, self._rows(file.location, place))
+            opened = _OpenFile(file, index, row, self._rows(file.location, place))
         try:
-            opened.skip(start)
-            while opened.row < stop:
-                yield opened.take(min(size, stop - opened.row))
-        except (StopIteration, pa.ArrowInvalid) as error:
-            file.check_unchanged()
-            raise unreadable(file.location, error) from error
+            with readable(file.location):
+                opened.skip(start)
+                while opened.row < stop:
+                    yield opened.take(min(size, stop - opened.row))
+        except DataError:
+            file.check_unchanged()  # a change may be the reason
+            raise
         file.check_unchanged()
         self._open = opened
 
     def _rows(self, location: Location, place: int) -> Iterator[Rows]:
-        if location.format == "parquet":
-            return columnar.read_parquet(location, self._names, place)
-        if location.format == "arrow":
-            return columnar.read_arrow(location, self._names, place)
         if location.format == "csv":
             return lines.read_csv(location, self._schema, place)
-        return lines.read_jsonl(location, self._schema, place, self._texts)
+        if location.format == "jsonl":
+            return lines.read_jsonl(location, self._schema, place, self._settings.text_columns)
+        return columnar.read_columnar(location, self._schema, place, self._settings)
 
 
 def _mark(file: TableFile, row: int) -> tuple[int, int]:
@@ -204,7 +235,8 @@ def _mark(file: TableFile, row: int) -> tuple[int, int]:
 class _OpenFile:
     """A file that is being read, with the row that comes next."""
 
-    def __init__(self, index: int, row: int, batches: Iterator[Rows]) -> None:
+    def __init__(self, file: TableFile, index: int, row: int, batches: Iterator[Rows]) -> None:
+        self._file = file
         self.index = index
         self.row = row
         self._batches = batches
@@ -219,7 +251,7 @@ class _OpenFile:
         """Return the next rows, at most ``count``.
 
         Raises:
-            StopIteration: If there are fewer rows in the file.
+            DataError: If there are fewer rows in the file.
         """
         tables: list[pa.Table] = []
         broken: dict[int, RowError] = {}
@@ -235,7 +267,10 @@ class _OpenFile:
     def _next(self, most: int, room: int | None = None) -> tuple[Rows, int]:
         """Return some of the next rows, and the bytes of their texts if ``room`` limits these."""
         while self._rest is None or not self._rest.table.num_rows:
-            self._rest = next(self._batches)
+            self._rest = next(self._batches, None)
+            if self._rest is None:
+                path = self._file.location.path
+                raise DataError(path, [f"{path}: must have {self._file.rows:,} rows, but has fewer"])
         rest, size = self._rest, 0
         if room is not None:
             most, size = leading(rest.table.slice(0, most), room)
