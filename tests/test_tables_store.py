@@ -3,15 +3,17 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
+from contextlib import suppress
 
 import pyarrow as pa
 import pytest
-from pyarrow import dataset, fs, parquet
+from pyarrow import csv, dataset, fs, parquet
 
 from quoth.errors import ConfigError, DataError
 from quoth.tables import TableSettings
@@ -164,6 +166,53 @@ def test_of_two_concurrent_jobs_in_an_object_store_one_continues(bucket):
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["refused", "worked"]
+
+
+@pytest.fixture
+def google():
+    """The options of a URL of a local server of Google's store, with the bucket ``texts``.
+
+    It has a process of its own, because some calls of pyarrow wait for it without releasing Python's lock.
+    """
+    pytest.importorskip("gcp_storage_emulator")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["-m", "gcp_storage_emulator", "start", "--port", str(port), "--in-memory", "--default-bucket", "texts"]
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < until:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.1)
+        yield f"?endpoint_override=127.0.0.1:{port}&scheme=http"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.long
+def test_googles_store_has_the_same_shards_as_a_folder(google, tmp_path):
+    root, given = "gs://anonymous@texts", table(450, bad=40)
+    system, _ = fs.FileSystem.from_uri(f"{root}/{google}")
+    for place in range(2):
+        parquet.write_table(given.slice(225 * place, 225), f"texts/in/{place}.parquet", filesystem=system)
+    for name in ("lines.csv", "lines.csv.gz"):
+        with system.open_output_stream(f"texts/{name}") as file:  # compressed by its name
+            csv.write_csv(given, file)
+    source, output = f"{root}/in{google}", f"{root}/out{google}"
+    do(source, tmp_path / "out")
+    do(f"{root}/in/*.parquet{google}", output)
+    found = [info for info in system.get_file_info(fs.FileSelector("texts/out")) if info.path.endswith(".parquet")]
+    assert {info.base_name: system.open_input_file(info.path).read() for info in found} == shards(tmp_path / "out")
+    assert do(f"{root}/in/*.parquet{google}", output).rows_now == 0
+    for name in ("lines.csv", "lines.csv.gz"):
+        lines = scan(find_files([f"{root}/{name}{google}"]), TableSettings(), 100)
+        read = pa.concat_tables(part.table for part in Cursor(lines, TableSettings()).read(150, 450, 64))
+        assert read.column("context").to_pylist() == given.column("context").to_pylist()[150:]
+    with pytest.raises(ConfigError, match="must not contain a key"):
+        find_files([f"gs://key@texts/in{google}"])
 
 
 def test_an_unreachable_store_is_reported_in_one_sentence(tmp_path):

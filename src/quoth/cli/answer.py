@@ -77,7 +77,9 @@ class JobFlags:
             context=self.context_column,
             questions=() if self.ask is None else read_questions(self.ask),
             wide=self.wide,
-            columns=None if self.columns is None else [name for name in self.columns.split(",") if name],
+            columns=None
+            if self.columns is None
+            else [name.strip() for name in self.columns.split(",") if name.strip()],
             prefix=self.prefix or "",
             top_k=self.top_k,
             min_probability=self.min_probability,

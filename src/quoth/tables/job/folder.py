@@ -6,6 +6,8 @@ folder of Parquet files.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,11 +19,27 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 from pyarrow import fs
 
+from quoth.errors import ConfigError
 from quoth.files import atomic_bytes, is_unfinished
-from quoth.tables.sources.files import refuse_keys, system_of
+from quoth.tables.sources.files import refuse_keys, system_of, without_scheme
 
 # The subfolder of all files except shards and merged shards.
 OWN = "_quoth"
+
+
+# Errors of a full disk; Arrow's errors do not name the file.
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+@contextmanager
+def _names_full_disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        reason = f"{os.strerror(error.errno)}. Free some, and run the same command again to resume"
+        raise OSError(error.errno, reason, str(path)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +57,17 @@ class Folder:
         """Return the folder of a path or a URL.
 
         Raises:
-            ConfigError: If a URL contains a key, or its scheme is unknown.
+            ConfigError: If the path is a file, a URL contains a key, or its scheme is unknown.
         """
-        if "://" not in str(text):
-            return cls(str(Path(text).absolute()))
-        refuse_keys(str(text))
-        system_of(str(text))
-        head, mark, query = str(text).partition("?")
+        text = without_scheme(str(text))
+        if "://" not in text:
+            path = Path(text).absolute()
+            if file := next((each for each in (path, *path.parents) if each.is_file()), None):
+                raise ConfigError(f"{path}: must be a folder, but {file} is a file")
+            return cls(str(path))
+        refuse_keys(text)
+        system_of(text)
+        head, mark, query = text.partition("?")
         return cls(head.rstrip("/") + mark + query)
 
     def __str__(self) -> str:
@@ -105,7 +127,7 @@ class Folder:
         For an object store, it is written to a local temporary file and uploaded when it is complete.
         """
         if self.path is not None:
-            with atomic_bytes(self.path / name, flush=True) as file:
+            with _names_full_disk(self.path / name), atomic_bytes(self.path / name, flush=True) as file:
                 yield file
             return
         with tempfile.TemporaryFile() as draft:

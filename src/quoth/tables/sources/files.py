@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 from pyarrow import fs
@@ -30,6 +31,8 @@ FORMATS = {
 # Codecs of compressed text files, by a second suffix, as in ``a.csv.gz``.
 CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 _TEXTS = ("csv", "jsonl")
+# How long to try to reach Google's store, in seconds; its own default is 15 minutes.
+_RETRY = 60
 # Number of bytes of the start and of the end of a file that are part of its fingerprint.
 _ENDS = 1 << 16
 
@@ -53,7 +56,8 @@ class Location:
             OSError: If it cannot be read.
         """
         file, codec = self.arrow_file(), _codec(self.path)
-        return io.BufferedReader(file if codec is None else pa.CompressedInputStream(file, codec), 1 << 20)
+        raw: Any = _Ranges(file) if codec is None else pa.CompressedInputStream(file, codec)
+        return io.BufferedReader(raw, 1 << 20)
 
     def arrow_file(self) -> pa.NativeFile:
         """Open it for random access.
@@ -81,10 +85,36 @@ class Location:
         size, modified = self.state()
         digest = hashlib.sha256()
         with self.arrow_file() as file:
-            digest.update(file.read(_ENDS))
-            file.seek(max(0, size - _ENDS))
-            digest.update(file.read(_ENDS))
+            start = file.read_at(min(2 * _ENDS, size), 0)
+            end = start[-_ENDS:] if size <= 2 * _ENDS else file.read_at(_ENDS, size - _ENDS)
+        digest.update(start[:_ENDS] + end)
         return {"size": size, "modified_ns": modified, "ends_sha256": digest.hexdigest()}
+
+
+class _Ranges(io.RawIOBase):
+    """A file that is read by ranges; a file of Google's store counts as closed as soon as its end has been read."""
+
+    def __init__(self, file: pa.NativeFile) -> None:
+        self._file, self._size, self._place = file, file.size(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), self._size - self._place)
+        if count <= 0:
+            return 0
+        content = self._file.read_at(count, self._place)
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
 
 
 class Scan(NamedTuple):
@@ -117,7 +147,13 @@ def find_files(inputs: Sequence[str]) -> list[Location]:
     return found
 
 
+def without_scheme(text: str) -> str:
+    """Return the path of a URL of this machine (``file://``); other texts unchanged."""
+    return url2pathname(urlsplit(text).path) if text.startswith("file://") else text
+
+
 def _find(text: str) -> Iterator[Location]:
+    text = without_scheme(text)
     paths = _remote(text) if "://" in text else [str(path) for path in _local(text)]
     if not paths:
         raise ConfigError(f"{text}: must contain tables ({_suffixes()}), but has none")
@@ -145,7 +181,8 @@ def _remote(text: str) -> list[str]:
     system, inner = system_of(text)
 
     def with_scheme(path: str) -> str:
-        return f"{parts.scheme}://{path}" + (f"?{query}" if query else "")
+        user = parts.netloc.rpartition("@")[0]
+        return f"{parts.scheme}://{user}{'@' if user else ''}{path}" + (f"?{query}" if query else "")
 
     if "*" in inner or "[" in inner:
         base = inner[: min(inner.find(mark) for mark in "*[" if mark in inner)].rpartition("/")[0]
@@ -201,13 +238,13 @@ def _suffixes() -> str:
 
 
 def refuse_keys(url: str) -> None:
-    """Check that a URL contains no key.
+    """Check that a URL contains no key; ``gs://anonymous@bucket`` is one without a key.
 
     Raises:
         ConfigError: If it does.
     """
     parts = urlsplit(url)
-    if "@" in parts.netloc:
+    if "@" in parts.netloc and parts.netloc.rpartition("@")[0] != "anonymous":
         raise ConfigError(
             f"{parts.scheme}://…@{parts.hostname}: must not contain a key, because job.json stores the URL. Set "
             "the key in the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
@@ -225,10 +262,10 @@ def system_of(path: str) -> tuple[fs.FileSystem, str]:
     head, _, query = path.partition("?")
     parts = urlsplit(head)
     try:
-        system, is_local = _remote_system(parts.scheme, parts.netloc, query)
+        system = _remote_system(parts.scheme, parts.netloc, query)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ConfigError(f"{path}: cannot be opened: {error}") from error
-    return system, parts.path if is_local else f"{parts.netloc}{parts.path}".rstrip("/")
+    return system, f"{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
 
 
 @lru_cache(maxsize=1)
@@ -237,9 +274,11 @@ def _local_system() -> fs.FileSystem:
 
 
 @lru_cache(maxsize=16)
-def _remote_system(scheme: str, bucket: str, query: str) -> tuple[fs.FileSystem, bool]:
+def _remote_system(scheme: str, bucket: str, query: str) -> fs.FileSystem:
+    if scheme in ("gs", "gcs") and "retry_limit_seconds=" not in query:
+        query = f"{query}&retry_limit_seconds={_RETRY}".lstrip("&")
     system, _ = fs.FileSystem.from_uri(f"{scheme}://{bucket}/" + (f"?{query}" if query else ""))
-    return system, isinstance(system, fs.LocalFileSystem)
+    return system
 
 
 @contextmanager

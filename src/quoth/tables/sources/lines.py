@@ -50,7 +50,7 @@ class _Lines:
     """
 
     def __init__(self, file: BinaryIO, offset: int) -> None:
-        if file.seekable():
+        if offset and file.seekable():
             file.seek(offset)
         else:
             left = offset
