@@ -214,6 +214,12 @@ def test_files_with_different_columns_are_rejected(tmp_path):
     with pytest.raises(ConfigError, match=wrong):
         opened(one, two)
     assert opened(one, two, settings=TableSettings(columns=("context",)))[0].rows == 6
+    three = write(tmp_path / "c.parquet", table(3).append_column("n", pa.array(range(3))))
+    with pytest.raises(ConfigError, match=r"c\.parquet.* of column 'n' is ambiguous here and int64 there"):
+        opened(one, three)
+    four = write(tmp_path / "d.parquet", table(3).drop_columns("n"))
+    with pytest.raises(ConfigError, match=r"d\.parquet.* of column 'n' is missing here and int64 there"):
+        opened(one, four)
 
 
 @pytest.mark.parametrize(

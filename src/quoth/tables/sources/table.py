@@ -134,19 +134,26 @@ def _agreed(schema: pa.Schema, other: pa.Schema, settings: TableSettings, where:
     names = schema.names if settings.columns is None else [*settings.text_columns, *kept_names(schema, settings)]
     extra = [name for name in other.names if name not in schema.names] if settings.columns is None else []
     for name in dict.fromkeys([*names, *extra]):
+        if schema.names.count(name) > 1:  # reported by check_columns
+            continue
         one, two = (part.field(name) if part.names.count(name) == 1 else None for part in (schema, other))
-        common = None if one is None or two is None else _common(one, two)
+        common = None if one is None or two is None else _promoted(one, two)
         if common is None:
-            here, there = ("missing" if field is None else str(field.type) for field in (two, one))
             raise ConfigError(
-                f"{second.path}: must have the columns of {first.path}, but the type of column {name!r} is {here} here "
-                f"and {there} there. Choose columns that all files have (--columns)."
+                f"{second.path}: must have the columns of {first.path}, but the type of column {name!r} is "
+                f"{_kind(other, name)} here and {_kind(schema, name)} there. Choose columns that all files have "
+                "(--columns)."
             )
         schema = schema.set(schema.get_field_index(name), common)
     return schema
 
 
-def _common(one: pa.Field, other: pa.Field) -> pa.Field | None:
+def _kind(schema: pa.Schema, name: str) -> str:
+    count = schema.names.count(name)
+    return str(schema.field(name).type) if count == 1 else "ambiguous" if count else "missing"
+
+
+def _promoted(one: pa.Field, other: pa.Field) -> pa.Field | None:
     """Return a field that can hold the values of both, or ``None`` if there is none."""
     if one.type.equals(other.type) and one.nullable == other.nullable:
         return one
