@@ -248,6 +248,23 @@ def test_several_threads_add_at_once(place):
         assert all(len(corpus.search(f"word{number}", 9)) == 5 for number in range(3))
 
 
+def test_a_writer_replaces_what_another_one_wrote_while_it_waited(place):
+    def replace_it():
+        with place.open() as corpus:
+            corpus.add_documents([Document("A second heron.", name="shared")])
+
+    with place.open() as corpus:
+        other = threading.Thread(target=replace_it)
+        with corpus._store.writing():
+            corpus._store.put("shared", "", Document("A first heron.", name="shared"))
+            corpus._store.restamp("shared", "")  # which is written now, but not committed yet
+            other.start()
+            other.join(0.5)
+            assert other.is_alive()
+        other.join()
+        assert [hit.text for hit in corpus.search("heron")] == ["A second heron."]
+
+
 def test_contexts_are_found_by_their_text_at_any_position(place):
     long = "The lock is new. " * 300 + "The key is old."
     with place.open() as corpus:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from quoth.corpus.postgres_batch import PUT, Batch
+from quoth.corpus.postgres_batch import PUT_DOCUMENTS, PUT_PASSAGES, Batch
 from quoth.corpus.records import Entry, Hit, Known
 from quoth.corpus.rows import READ, document_of, document_row, pages_of, passage_rows
 from quoth.documents import Document
@@ -176,7 +176,8 @@ class PostgresStore:
     def _write_batch(self) -> None:
         if not self._batch:
             return
-        self._run(PUT, self._batch.values())
+        self._run(PUT_DOCUMENTS, self._batch.documents())
+        self._run(PUT_PASSAGES, self._batch.values())
         for key, content in self._batch.originals():
             self._run(
                 "INSERT INTO quoth.originals (document, content) SELECT id, %s FROM quoth.documents WHERE key = %s "

@@ -1,4 +1,4 @@
-"""Collects documents to write them to PostgreSQL in one statement, because each statement needs a round trip."""
+"""Collects documents to write them to PostgreSQL in two statements, because each statement needs a round trip."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ _ARRAYS = ", ".join(f"%b::{_TYPES.get(column, 'text')}[]" for column in COLUMNS)
 _CHANGES = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS)
 # The rows of documents are locked in the order of their keys. This avoids deadlocks between machines, and two machines
 # cannot write the passages of one document at the same time.
-PUT = f"""
-WITH written AS (
-  INSERT INTO quoth.documents ({_COLUMNS}) SELECT {_COLUMNS} FROM unnest({_ARRAYS}) AS given({_COLUMNS}) ORDER BY key
-  ON CONFLICT (key) DO UPDATE SET {_CHANGES} RETURNING id, key),
+PUT_DOCUMENTS = f"""
+INSERT INTO quoth.documents ({_COLUMNS}) SELECT {_COLUMNS} FROM unnest({_ARRAYS}) AS given({_COLUMNS}) ORDER BY key
+ON CONFLICT (key) DO UPDATE SET {_CHANGES}
+"""
+# To be run afterwards in the same transaction. A statement sees what was committed before it began: if the first one
+# waited for another machine, this one sees the passages of that machine, and replaces them. In one statement, they
+# would stay beside the new ones.
+PUT_PASSAGES = """
+WITH written AS (SELECT id, key FROM quoth.documents WHERE key = ANY (%b::text[])),
 old_passages AS (DELETE FROM quoth.passages USING written WHERE document = written.id),
 old_originals AS (
   DELETE FROM quoth.originals USING written WHERE document = written.id AND written.key <> ALL (%b::text[]))
@@ -83,12 +88,16 @@ class Batch:
         self._documents.clear()
         self._size = 0
 
-    def values(self) -> list[Any]:
-        """Return the parameters of :data:`PUT`, which are arrays."""
+    def documents(self) -> list[list[Any]]:
+        """Return the parameters of :data:`PUT_DOCUMENTS`, which are arrays."""
+        return [list(column) for column in zip(*(each.row for each in self._documents.values()), strict=True)]
+
+    def values(self) -> list[list[Any]]:
+        """Return the parameters of :data:`PUT_PASSAGES`, which are arrays."""
         rows = [(key, each.title, passage) for key, each in self._documents.items() for passage in each.passages]
         contents = [f"{title}\n{passage.text}" for _, title, passage in rows]
         return [
-            *(list(column) for column in zip(*(each.row for each in self._documents.values()), strict=True)),
+            [*self._documents],
             [key for key, _ in self.originals()],
             [key for key, _, _ in rows],
             [passage.span.start for _, _, passage in rows],
