@@ -222,7 +222,7 @@ ROWS = (
     # What protects the server, by what it protects from: clients that send without end,
     Row(
         "serve/http/protocol.py",
-        "if not self._is_head and self._non_body_bytes > _HEAD_BYTES and not self.transport.is_closing():",
+        "if not self._is_head and self._non_body_bytes > _HEAD_BYTES:",
         "if False:",
         "test_serve_hostile.py -k bounded_before",
     ),
