@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 from zipfile import ZipFile
@@ -258,20 +259,21 @@ def test_links_in_a_folder_are_told_if_they_lead_nowhere_or_to_a_folder(tmp_path
     ]
 
 
-def test_a_folder_that_may_not_be_read_is_told(tmp_path):
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o000)
-    (tmp_path / "a.txt").write_text("One.")
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    # Called once before, because the other user may not be able to import what it needs.
-    program = (
-        f"import os; from quoth.documents import find_files; find = lambda: [*find_files([{str(tmp_path)!r}])]; "
-        "find(); os.getuid() or os.setuid(65534); print(*find(), sep=chr(10))"
-    )
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == [f"{locked}: permission denied", f"{tmp_path}/a.txt"]
+def test_a_folder_that_may_not_be_read_is_told():
+    with tempfile.TemporaryDirectory() as name:  # other users may not enter the folders of pytest
+        folder = Path(name)
+        folder.chmod(0o755)
+        locked = folder / "locked"
+        locked.mkdir(mode=0o000)
+        (folder / "a.txt").write_text("One.")
+        # Called once before, because the other user may not be able to import what it needs.
+        program = (
+            f"import os; from quoth.documents import find_files; find = lambda: [*find_files([{name!r}])]; find(); "
+            "os.getuid() or os.setuid(65534); print(*find(), sep=chr(10))"
+        )
+        said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+        locked.chmod(0o700)
+    assert said.splitlines() == [f"{locked}: permission denied", f"{folder}/a.txt"]
 
 
 def test_html_is_laid_out_as_text():
