@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from support.serving import QUESTION, TEXT, TINY, form, process
+from support.serving import ANSWER, TINY, form, process
 
 pytestmark = pytest.mark.serve
-
-ANSWER = {"question": QUESTION, "context": TEXT}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Odd and hostile requests: many headers and values, changes of protocol, slow readers, a full disk, a late check."""
 
-import asyncio
 import http.client
 import json
 import socket
@@ -19,11 +18,10 @@ from quoth.serve.texts import Text
 from quoth.serve.worker import freeze_garbage_collector
 from quoth.verification import verify
 from quoth.verification.difference import tokens_of
-from support.serving import QUESTION, TEXT, SlowEngine, form, process, read, request, thread
+from support.serving import ANSWER, QUESTION, TEXT, LoopProbe, SlowEngine, form, lives, process, request, status, thread
 
 pytestmark = pytest.mark.serve
 
-ANSWER = {"question": QUESTION, "context": TEXT}
 MIB = 1 << 20
 
 
@@ -31,16 +29,6 @@ MIB = 1 << 20
 def server():
     with process("--read-s", "5", "--deadline-s", "2", "--requests", "4", "--responses-bytes", "7000000") as running:
         yield running
-
-
-def status(connection):
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    return read(response)
-
-
-def lives(server):
-    return server.post("/v1/answer", ANSWER)[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -97,25 +85,6 @@ def test_a_compressed_body_is_rejected(server):
     assert server.post("/v1/answer", ANSWER, **{"Content-Encoding": "identity"})[0] == 200
 
 
-class Probe:
-    """Measures the longest time in which the event loop cannot run another callback, in seconds of CPU time."""
-
-    def __init__(self, app):
-        self.app = app
-        self.longest = 0.0
-
-    async def __call__(self, scope, receive, send):
-        if scope["type"] == "lifespan":
-            self.beating = asyncio.get_running_loop().create_task(self.beat())
-        await self.app(scope, receive, send)
-
-    async def beat(self):
-        while True:
-            before = time.thread_time()
-            await asyncio.sleep(0.001)
-            self.longest = max(self.longest, time.thread_time() - before)
-
-
 def filled(start, item, end):
     return start + b",".join([item] * ((4 * MIB - 100) // (len(item) + 1))) + end
 
@@ -148,7 +117,7 @@ def test_hostile_json_holds_neither_the_event_loop_nor_memory():
     probes = []
 
     def around(app):
-        probes.append(Probe(app))
+        probes.append(LoopProbe(app))
         return probes[0]
 
     with thread(SlowEngine(), around, queue_tokens=5_000_000, deadline_s=120, batch_tokens=16_384) as running:

@@ -4,11 +4,9 @@ import json
 
 import pytest
 
-from support.serving import QUESTION, TEXT, SlowEngine, form, process, request, thread
+from support.serving import ANSWER, TEXT, SlowEngine, form, process, request, thread
 
 pytestmark = pytest.mark.serve
-
-ANSWER = {"question": QUESTION, "context": TEXT}
 
 
 @pytest.fixture(scope="module")

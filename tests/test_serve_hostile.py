@@ -14,11 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from support.serving import QUESTION, TEXT, TINY, SlowEngine, form, process, read, request, thread
+from support.serving import (
+    ANSWER,
+    QUESTION,
+    TEXT,
+    TINY,
+    SlowEngine,
+    form,
+    lives,
+    process,
+    request,
+    status,
+    thread,
+)
 
 pytestmark = [pytest.mark.long, pytest.mark.serve]
 
-ANSWER = {"question": QUESTION, "context": TEXT}
 CHUNKED = (
     b"POST /v1/answer HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
@@ -28,16 +39,6 @@ CHUNKED = (
 def memory(server, name="VmHWM"):
     facts = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
     return int(re.search(rf"{name}:\s+(\d+)", facts)[1]) * 1024
-
-
-def status(connection):
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    return read(response)
-
-
-def lives(server, **headers):
-    return server.post("/v1/answer", ANSWER, **headers)[0] == 200
 
 
 @pytest.fixture(scope="module")

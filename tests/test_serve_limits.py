@@ -14,11 +14,23 @@ from pathlib import Path
 import pytest
 
 from support.files import pdf
-from support.serving import QUESTION, TEXT, SlowEngine, children_of, everything, form, process, read, request, thread
+from support.serving import (
+    ANSWER,
+    QUESTION,
+    TEXT,
+    SlowEngine,
+    children_of,
+    everything,
+    form,
+    lives,
+    process,
+    read,
+    request,
+    status,
+    thread,
+)
 
 pytestmark = pytest.mark.serve
-
-ANSWER = {"question": QUESTION, "context": TEXT}
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +38,6 @@ def server():
     """A server with timeouts of one second."""
     with process("--read-s", "1", "--body-bytes", "100000", "--file-bytes", "200000") as running:
         yield running
-
-
-def status(connection):
-    """Read one response from a socket."""
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    return read(response)
-
-
-def lives(server):
-    return server.post("/v1/answer", ANSWER)[0] == 200
 
 
 def test_a_body_that_is_too_large_is_rejected_before_it_is_read(server):

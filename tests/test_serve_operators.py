@@ -1,6 +1,5 @@
 """Functions for operators: request ids and logs, metrics, addresses, stored texts, and several workers."""
 
-import asyncio
 import concurrent.futures
 import gzip
 import http.client
@@ -22,9 +21,11 @@ import pytest
 from quoth.serve.settings import ServeSettings
 from quoth.serve.worker import freeze_garbage_collector
 from support.serving import (
+    ANSWER,
     QUESTION,
     TEXT,
     TINY,
+    LoopProbe,
     SlowEngine,
     command_of,
     form,
@@ -35,8 +36,6 @@ from support.serving import (
 )
 
 pytestmark = [pytest.mark.serve, pytest.mark.long]
-
-ANSWER = {"question": QUESTION, "context": TEXT}
 
 
 def test_a_request_has_an_id_in_the_response_and_in_the_log_without_texts():
@@ -280,25 +279,6 @@ def test_a_reader_that_workers_cannot_load_is_reported_once():
     assert "Traceback" not in done.stderr
 
 
-class Probe:
-    """Middleware that measures the longest processor time between two iterations of the event loop."""
-
-    def __init__(self, app):
-        self.app = app
-        self.longest = 0.0
-
-    async def __call__(self, scope, receive, send):
-        if scope["type"] == "lifespan":
-            self.beating = asyncio.get_running_loop().create_task(self.beat())
-        await self.app(scope, receive, send)
-
-    async def beat(self):
-        while True:
-            before = time.thread_time()
-            await asyncio.sleep(0.001)
-            self.longest = max(self.longest, time.thread_time() - before)
-
-
 @pytest.mark.parametrize(
     ("path", "document"),
     [
@@ -315,7 +295,7 @@ def test_nothing_holds_the_event_loop_for_50_ms(path, document):
     probe = []
 
     def around(app):
-        probe.append(Probe(app))
+        probe.append(LoopProbe(app))
         return probe[0]
 
     with thread(SlowEngine(), around, queue_tokens=5_000_000, deadline_s=300, batch_tokens=16_384) as server:

@@ -9,11 +9,10 @@ import time
 import pytest
 
 from support.readers import change_weights, changeable_reader
-from support.serving import QUESTION, TEXT, TINY, process
+from support.serving import ANSWER, QUESTION, TEXT, TINY, process
 
 pytestmark = [pytest.mark.serve, pytest.mark.long]
 
-ANSWER = {"question": QUESTION, "context": TEXT}
 TOKEN = {"Authorization": "Bearer s3cret"}
 
 

@@ -1,5 +1,6 @@
 """A real server for the tests, in a separate process or in a thread, and a client that can misbehave."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -29,6 +30,7 @@ from support.readers import tiny_engine, tiny_tokenizer
 TINY = str(Path(__file__).parents[1] / "tiny" / "wordpiece")
 TEXT = "The black cat sat on the mat. It was tired."
 QUESTION = "Where did the cat sit?"
+ANSWER = {"question": QUESTION, "context": TEXT}
 
 
 class Server:
@@ -79,6 +81,18 @@ def read(response):
     body = response.read()
     is_json = response.headers.get_content_type() == "application/json"
     return response.status, response.headers, json.loads(body) if is_json and body else body.decode()
+
+
+def status(connection):
+    """Read one response from a socket; return as :func:`read`."""
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return read(response)
+
+
+def lives(server, **headers):
+    """Return True if the server answers a question."""
+    return server.post("/v1/answer", ANSWER, **headers)[0] == 200
 
 
 def request(path, document, *more):
@@ -158,6 +172,25 @@ def process(*flags, reader=TINY, python=(sys.executable,), **environment):
             running.wait()
             if reading.is_alive():
                 reading.join()
+
+
+class LoopProbe:
+    """Middleware that measures the longest processor time between two iterations of the event loop, in seconds."""
+
+    def __init__(self, app):
+        self.app = app
+        self.longest = 0.0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            self.beating = asyncio.get_running_loop().create_task(self.beat())
+        await self.app(scope, receive, send)
+
+    async def beat(self):
+        while True:
+            before = time.thread_time()
+            await asyncio.sleep(0.001)
+            self.longest = max(self.longest, time.thread_time() - before)
 
 
 class SlowEngine:
