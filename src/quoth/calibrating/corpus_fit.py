@@ -32,7 +32,6 @@ from quoth.store import CorpusSettings
 from quoth.stream import Stream
 
 if TYPE_CHECKING:
-    from quoth.corpus.records import Hit
     from quoth.reader import Reader
 
 Floats = NDArray[np.float64]

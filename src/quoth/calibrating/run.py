@@ -85,7 +85,7 @@ def calibrate(
         >>> result.fit.probability.temperature, result.fit.threshold.threshold  # doctest: +SKIP
         (1.21, -0.4)
     """
-    examples, pairs = _examples(data), _examples(unanswerable)
+    examples, pairs = labelled_examples(data), labelled_examples(unanswerable)
     sets = [(data, examples), *([(unanswerable, pairs)] if pairs else [])]
     folder, others = opened_for(reader, sets, out)
     loaded = Reader.load(folder.path)
@@ -101,7 +101,7 @@ def calibrate(
         min_probability=min_probability,
         progress=None if progress is None else lambda done: progress(done, total),
     )
-    result = CalibrateResult(folder.path, found, _name(data), _name(unanswerable), max_cost)
+    result = CalibrateResult(folder.path, found, file_name(data), file_name(unanswerable), max_cost)
     used = [*others, *(Used("calibrating", DataSet.of(source, each)) for source, each in sets)]
     settings = found.settings(loaded.settings)
     return replace(
@@ -136,9 +136,11 @@ def opened_for(
     return folder, others
 
 
-def _examples(data: Data) -> list[Example]:
+def labelled_examples(data: Data) -> list[Example]:
+    """Return examples as they are given, or those of a file."""
     return list(read_examples(data, places=False) if isinstance(data, str | Path) else data)
 
 
-def _name(data: Data) -> str | None:
+def file_name(data: Data) -> str | None:
+    """Return the name of a file without its folder; ``None`` for examples."""
     return Path(data).name if isinstance(data, str | Path) else None

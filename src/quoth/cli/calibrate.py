@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,12 +80,22 @@ def calibrate(
     if plot:
         check_plot(plot)
     if corpus is not None:
+        from quoth.calibrating.corpus_run import calibrate_for_corpus
+
         if unanswerable or max_cost is not None or null_threshold is not None or min_probability is not None:
             raise ConfigError(
                 "--corpus must not be given together with --unanswerable, --max-cost, --null-threshold or "
                 "--min-probability"
             )
-        _fit_corpus(reader, data, corpus, (every, right_f1), out, json)
+        with reading_bar() as progress:
+            fitted = calibrate_for_corpus(
+                reader, data, corpus, every=every, right_f1=right_f1, out=out, progress=progress
+            )
+        if json:
+            print_json({"folder": str(fitted.folder), **fitted.to_dict()})
+        else:
+            _print_corpus_fit(fitted.fit)
+            typer.echo(str(fitted.folder))
         return
     with reading_bar() as progress:
         result = run(
@@ -108,35 +117,6 @@ def calibrate(
     else:
         _print_fit(result.fit)
         typer.echo(str(result.folder))
-
-
-def _fit_corpus(reader: str, data: str, path: str, how: tuple[int, float], out: Path | None, json: bool) -> None:
-    """Fit and store the settings for a corpus, on every n-th question, with a minimum F1 of correct answers."""
-    from quoth.calibrating.corpus_fit import fit_corpus
-    from quoth.calibrating.run import opened_for
-    from quoth.cli.progress import reading_bar
-    from quoth.corpus import Corpus
-    from quoth.data import read_examples
-    from quoth.data.provenance import DataSet
-    from quoth.reader import Reader
-    from quoth.store.provenance import Used, merged
-
-    examples = read_examples(data, places=False)
-    folder, _ = opened_for(reader, [(data, examples)], out)
-    every, right_f1 = how
-    examples = examples[::every]
-    loaded = Reader.load(folder.path)
-    with Corpus.open(path, create=False) as opened, reading_bar(len(examples)) as progress:
-        result = fit_corpus(opened, loaded, examples, right_f1=right_f1, progress=progress)
-    document = {"data": Path(data).name, **result.to_dict()}
-    settings = replace(loaded.settings, corpus=result.settings)
-    used = merged([*folder.used, Used("calibrating", DataSet.of(data, examples))])
-    written = folder.with_settings(settings, {"corpus_calibration": document}, out, used=used)
-    if json:
-        print_json({"folder": str(written.path), **document})
-        return
-    _print_corpus_fit(result)
-    typer.echo(str(written.path))
 
 
 def _print_corpus_fit(result: CorpusFit) -> None:
