@@ -27,8 +27,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from harness import options as common_options
-from harness import peer_python, pin, record, sample, verdict
+from harness import options as common_options, peer_python, pin, record, sample, verdict
 
 HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 64)
@@ -51,7 +50,7 @@ def main() -> None:
         with quoth(reader, options) as url:
             alone = latencies(url, questions, options.seconds)
             tables = {"quoth serve": load(url, "/v1/answer", bodies, options.seconds)}
-        # In between: a machine that gets slower or faster meets both sides.
+        # Between the two measurements of the server, so that a change of the machine's speed affects both sides.
         in_process = child("answer_all", options, questions)
         with quoth(reader, options) as url:
             again = load(url, "/v1/answer", bodies, options.seconds, (64,))[64]
@@ -111,7 +110,7 @@ def answer_all(options: argparse.Namespace) -> None:
     examples = [Example(str(number), each["question"], each["context"]) for number, each in enumerate(questions)]
     reader = Reader.load(None if options.reader == "shipped" else options.reader)
     list(reader.answer_all(examples[:32]))
-    # answer_all gathers 256 examples: whole rounds, as many as fit into the time.
+    # Whole rounds, because answer_all reads 256 examples ahead: until the time is over.
     began, answered = time.perf_counter(), 0
     while time.perf_counter() - began < options.seconds or not answered:
         answered += sum(1 for _ in reader.answer_all(examples))

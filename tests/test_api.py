@@ -68,8 +68,8 @@ def test_export_and_calibrate_are_functions_whatever_was_imported():
     assert ran(code) == ("True True True\nread_examples quoth.exporting.run quoth.calibrating.run\n", "")
 
 
-@pytest.mark.torch
 @pytest.mark.long
+@pytest.mark.torch
 def test_export_of_the_module_that_it_was_still_works():
     code = (
         "from quoth.export import export\nimport quoth\n"

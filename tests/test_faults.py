@@ -1,4 +1,4 @@
-"""Sixty files as they are found: after repair their questions are the clean ones, and a reader is trained on them."""
+"""Sixty faulty files: repair restores the clean questions, and a reader can be trained on the result."""
 
 import pytest
 

@@ -375,7 +375,6 @@ def _post(url, document):
             return error.code, json.load(error)
 
 
-@pytest.mark.long
 def test_the_server_gives_the_answers_of_ask(served, reader):
     status, reply = served({"dataframe_records": ROWS, "params": {"top_k": 3}})
     assert status == 200
@@ -391,7 +390,6 @@ def test_the_server_gives_the_answers_of_ask(served, reader):
     assert [seen(each) for each in reply["predictions"]] == [expected(reader, row, top_k=3) for row in ROWS]
 
 
-@pytest.mark.long
 def test_the_server_uses_the_threshold(served, reader):
     for threshold in (-1e9, 0.0, 1e9):
         status, reply = served({"dataframe_records": ROWS, "params": {"null_threshold": threshold}})
@@ -407,7 +405,6 @@ def test_the_server_uses_the_threshold(served, reader):
     assert abstained["answers"], "what it would have been is there all the same"
 
 
-@pytest.mark.long
 def test_the_server_rejects_invalid_rows_by_number(served):
     rows = [ROWS[0], {"question": "", "context": CONTEXT}, ROWS[0], {"question": "\n", "context": CONTEXT}]
     status, reply = served({"dataframe_records": rows})

@@ -7,7 +7,7 @@ of train and stored in the reader's quoth.json. These questions have one gold ea
 texts, the fit uses second golds, which the reader of the first stage gives (`second_golds` in make_reader.py). Then
 every Nth question of dev is answered from ten passages: never abstaining, and at the stored threshold. With --recall,
 all questions of dev are searched instead, and nothing is read. With --wikipedia, the corpus also has the articles of
-the Wikipedia sample. With --cache, what was read is kept, and a second run need not read it again.
+the Wikipedia sample. With --cache, readings are kept for later runs.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Read(NamedTuple):
 
 
 def main() -> None:
-    """Run both steps."""
+    """Make the corpus, fit the settings if asked to, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reader", help="the folder of a reader")
     parser.add_argument("--fit", action="store_true", help="fit the settings and store them in the reader")
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--search", default="fts5", help="the search engine: fts5 or tantivy")
     parser.add_argument("--every", type=int, default=3, help="fit on every Nth held-out question")
     parser.add_argument("--dev-every", type=int, default=10, help="measure every Nth question of dev")
-    parser.add_argument("--cache", type=Path, help="a folder for what was read")
+    parser.add_argument("--cache", type=Path, help="a folder in which readings are kept")
     given = parser.parse_args()
     data = Path(os.environ["QUOTH_DATA"])
     with tempfile.TemporaryDirectory() as temporary:

@@ -30,9 +30,11 @@ __all__ = [
     "Setting",
     "Within",
     "check",
+    "converted",
     "read_toml",
     "rule_problems",
     "settings_of",
+    "value_problems",
 ]
 
 
@@ -197,7 +199,7 @@ def read_toml(file: Path, what: str) -> dict[str, Any]:
     Raises:
         ConfigError: If it cannot be read.
     """
-    import tomllib  # loading a reader would take longer
+    import tomllib  # here, so that loading a reader does not import it
 
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))

@@ -32,13 +32,13 @@ class Fts5Index:
             self._base.execute(f"DROP TABLE {table}")
 
     def add(self, rows: Sequence[tuple[int, str, str]]) -> None:
-        """Add passages."""
-        for index, chosen in (("words", rows), ("trigrams", list(filter(_is_unspaced, rows)))):
+        """Add passages, each as its id, its text and its title."""
+        for index, chosen in _rows_of_each(rows):
             self._base.executemany(f"INSERT INTO {index} (rowid, text, title) VALUES (?, ?, ?)", chosen)
 
     def remove(self, rows: Sequence[tuple[int, str, str]]) -> None:
-        """Remove passages. FTS5 needs their texts to delete them, because this index does not store texts."""
-        for index, chosen in (("words", rows), ("trigrams", list(filter(_is_unspaced, rows)))):
+        """Remove passages, given as to :meth:`add`: FTS5 needs the texts, because this index does not store them."""
+        for index, chosen in _rows_of_each(rows):
             delete = f"INSERT INTO {index} ({index}, rowid, text, title) VALUES ('delete', ?, ?, ?)"
             self._base.executemany(delete, chosen)
 
@@ -61,5 +61,6 @@ class Fts5Index:
         return best
 
 
-def _is_unspaced(row: tuple[int, str, str]) -> bool:
-    return unspaced(row[1]) or unspaced(row[2])
+def _rows_of_each(rows: Sequence[tuple[int, str, str]]) -> tuple[tuple[str, Sequence[tuple[int, str, str]]], ...]:
+    """Return the rows for each table: all for words, and those of scripts without spaces for trigrams."""
+    return ("words", rows), ("trigrams", [row for row in rows if unspaced(row[1]) or unspaced(row[2])])

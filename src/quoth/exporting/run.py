@@ -179,13 +179,13 @@ def _sample(reader: Reader, examples: Sequence[Example]) -> list[WindowBatch]:
 def _facts(folder: ReaderFolder, difference: float, gate: Comparison | None) -> dict[str, Any]:
     scores = dict(folder.manifest.get("scores", {}))
     if gate:
-        after, low_high = gate.second, gate.f1.interval
+        after = gate.second
         scores["gate"] = {
             "total": after.total,
             "f1": after.f1,
             "exact": after.exact,
             "float32_f1": gate.first.f1,
-            "f1_difference": {"points": gate.f1.points, "interval": list(low_high)},
+            "f1_difference": {"points": gate.f1.points, "interval": list(gate.f1.interval)},
         }
     # Keep the record of how the reader's settings were calibrated.
     fitted = {"calibration": folder.manifest["calibration"]} if "calibration" in folder.manifest else {}

@@ -29,6 +29,8 @@ class WindowSurvey(NamedToJson):
         tokens: Tokens of all windows, special ones included.
         longest: Length of the longest window, in tokens.
         padded_share: Share of padding if every window were padded to ``max_tokens``; in [0, 1].
+        max_tokens: Maximum length of a window, in tokens.
+        overlap: Overlap of neighbouring windows, in tokens.
     """
 
     examples: int
@@ -96,11 +98,12 @@ def _state(windows: list[Window], gold: Gold) -> str:
         return "lost"
     offsets = around[0].context.offsets
     tokens = covering_tokens(offsets, gold.span)
-    if tokens is None or not any(_holds(window, tokens) for window in around):
+    if tokens is None or not any(_contains(window, tokens) for window in around):
         return "lost"
     exact = offsets[tokens[0], 0] == gold.start and offsets[tokens[1] - 1, 1] == gold.span.end
     return "exact" if exact else "widened"
 
 
-def _holds(window: Window, tokens: tuple[int, int]) -> bool:
+def _contains(window: Window, tokens: tuple[int, int]) -> bool:
+    """Return whether a window has all tokens of a half-open range of its context."""
     return window.first_token <= tokens[0] and tokens[1] <= window.first_token + len(window.context_tokens)

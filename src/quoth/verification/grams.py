@@ -1,7 +1,7 @@
 """Finds many short texts in a long one at once, in time linear in the length of the long one, by hashes of n-grams.
 
-A gram is a sequence of ``k`` code points. A first pass over the long text counts the grams of all short texts. A second
-pass finds the places of each text's rarest grams. Only these places are compared.
+A gram is a sequence of 8 code points, or of fewer for shorter texts. A first pass over the long text counts the grams
+of all short texts. A second pass finds the places of each text's rarest grams. Only these places are compared.
 
 Source: Karp and Rabin, "Efficient randomized pattern-matching algorithms", 1987.
 """
@@ -24,11 +24,13 @@ _GRAM = 8
 # Code points per chunk, few enough that the arrays of a chunk fit into the processor's cache.
 _CHUNK = 1 << 16
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_SLOTS = 1 << 21
+# A table of this many bits of a hash tells at once that most hashes of the long text are not wanted.
+_TABLE_BITS = 21
+_TABLE_SHIFT = np.uint64(64 - _TABLE_BITS)
 # Up to this many places are compared one by one. More places are compared together, one code point after another.
-_FEW = 16
-# Comparisons of code points from which places are compared by hashes; and the primes of these.
-_MANY = 30_000_000
+_SINGLY = 16
+# With more comparisons of code points than this, places are compared by hashes modulo these primes.
+_BY_HASHES = 30_000_000
 _PRIMES = (2**31 - 1, 2**31 - 19)
 
 
@@ -104,11 +106,11 @@ class Grams:
         """Yield, chunk by chunk, the indices of sorted hashes that occur in the text, and their positions."""
         if not len(known):
             return
-        slots = np.zeros(_SLOTS, np.bool_)
-        slots[(known >> np.uint64(43)).astype(np.int64)] = True
+        slots = np.zeros(1 << _TABLE_BITS, np.bool_)
+        slots[(known >> _TABLE_SHIFT).astype(np.int64)] = True
         for start in range(0, len(self._text), _CHUNK):
             hashes = _hashes(self._text[start : start + _CHUNK + self._size - 1], self._size)
-            maybe = np.flatnonzero(slots[(hashes >> np.uint64(43)).astype(np.int64)])
+            maybe = np.flatnonzero(slots[(hashes >> _TABLE_SHIFT).astype(np.int64)])
             hashes = hashes[maybe]
             index = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
             right = known[index] == hashes
@@ -131,10 +133,10 @@ def _verified(text: Codes, wanted: Codes, starts: Ints) -> Ints:
     """Return the starts at which the complete wanted text occurs."""
     starts = np.sort(starts[(starts >= 0) & (starts <= len(text) - len(wanted))])
     for offset, code in enumerate(wanted.tolist()):
-        if len(starts) < _FEW:
+        if len(starts) < _SINGLY:
             right = [np.array_equal(text[start : start + len(wanted)], wanted) for start in starts.tolist()]
             return starts[np.array(right, np.bool_)]
-        if (len(wanted) - offset) * len(starts) > _MANY:
+        if (len(wanted) - offset) * len(starts) > _BY_HASHES:
             return _verified_by_hashes(text, wanted, starts)
         starts = starts[text[starts + offset] == code]
     return starts
