@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quoth.calibrating import calibrate, fit
 from quoth.calibrating.probability_fit import ODDS_SCALES, TEMPERATURES, fit_null, fit_probability

@@ -7,8 +7,7 @@ import unicodedata
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quoth.evaluation import Traits, exact_and_f1, score
 from quoth.evaluation.metrics import rules_of

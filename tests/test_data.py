@@ -11,8 +11,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quoth.data import describe, read_examples, read_titles, split, write_squad
 from quoth.errors import ConfigError, DataError

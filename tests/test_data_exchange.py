@@ -4,8 +4,7 @@ import json
 from functools import partial
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quoth.data import read_examples
 from quoth.data.exchange import FORMATS, merge, read_tasks, write_format

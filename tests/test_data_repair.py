@@ -4,8 +4,7 @@ import json
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from quoth.data import inspect, read_examples
 from quoth.data.check import check

@@ -13,8 +13,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from quoth.documents import Document, DocumentLimits, Unread, draw_page, read_document, read_documents
 from quoth.documents.pool import Pool

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer as Inner
-from tokenizers import pre_tokenizers, processors
+from tokenizers import Tokenizer as Inner, pre_tokenizers, processors
 
 from quoth.errors import MissingExtraError, ReaderError, TokenizerError
 from quoth.reader import Reader

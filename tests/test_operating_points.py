@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quoth.calibrating.operating_points import PRECISIONS, operating_points, question_weights
 from quoth.evaluation.calibration import Calibration, Confidence, coverage_at

@@ -4,8 +4,7 @@ import json
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quoth.cli import main
 from quoth.data import read_examples, unanswerable_pairs, write_squad

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quoth.errors import ConfigError
 from quoth.reading import DecodeSettings, SpanLogits, WindowBatch, Windower, WindowLogits, decide, decode, search_batch

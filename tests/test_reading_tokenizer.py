@@ -7,8 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import tokenizers
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quoth.errors import TokenizerError
 from quoth.reading import Tokenizer

@@ -4,8 +4,7 @@ import html
 import json
 import re
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quoth import Reader, evaluate
 from quoth.data import write_squad

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from quoth.reading import DecodeSettings, WindowBatch, Windower, unbatch
 from quoth.records import Example

@@ -12,47 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from quoth import (
         calibrating as calibrating,
-    )
-    from quoth import (
         corpus as corpus,
-    )
-    from quoth import (
         data as data,
-    )
-    from quoth import (
         documents as documents,
-    )
-    from quoth import (
         drawing as drawing,
-    )
-    from quoth import (
         dropin as dropin,
-    )
-    from quoth import (
         engines as engines,
-    )
-    from quoth import (
         evaluation as evaluation,
-    )
-    from quoth import (
         exporting as exporting,
-    )
-    from quoth import (
         reading as reading,
-    )
-    from quoth import (
         store as store,
-    )
-    from quoth import (
         tables as tables,
-    )
-    from quoth import (
         tracking as tracking,
-    )
-    from quoth import (
         training as training,
-    )
-    from quoth import (
         verification as verification,
     )
     from quoth.calibrating import CalibrateResult, calibrate

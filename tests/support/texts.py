@@ -1,7 +1,6 @@
 """Texts of every kind, for the property tests."""
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 
 # Number of texts for each property. On a busy machine, even drawing them takes long.
 few = settings(max_examples=2 * settings.default.max_examples, suppress_health_check=[HealthCheck.too_slow])

@@ -194,8 +194,7 @@ def _against(name: str | None, examples: Sequence[Example], report: Report, unit
     if name is None:
         return None
     from quoth.cli.progress import reading_bar
-    from quoth.evaluation import compare
-    from quoth.evaluation import evaluate as evaluate_reader
+    from quoth.evaluation import compare, evaluate as evaluate_reader
     from quoth.reader import Reader
 
     with reading_bar(_labelled(examples)) as progress:

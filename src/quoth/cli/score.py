@@ -58,9 +58,7 @@ def score(
     """
     from quoth.data import read_examples
     from quoth.errors import ConfigError
-    from quoth.evaluation import compare as compare_reports
-    from quoth.evaluation import read_predicted
-    from quoth.evaluation import score as score_predictions
+    from quoth.evaluation import compare as compare_reports, read_predicted, score as score_predictions
 
     if compare and null_odds:
         raise ConfigError("--compare and --null-odds cannot be used together: score each file separately")

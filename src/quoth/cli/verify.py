@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from quoth.verification import Change, Claim, Place, Verdict
-    from quoth.verification import Source as Named
+    from quoth.verification import Change, Claim, Place, Source as Named, Verdict
 
 app = typer.Typer(add_completion=False)
 

@@ -24,8 +24,7 @@ def describe(
 
     Example: [cyan]quoth data describe dev-v2.0.json[/cyan]
     """
-    from quoth.data import describe as describe_examples
-    from quoth.data import read_examples
+    from quoth.data import describe as describe_examples, read_examples
 
     description = describe_examples(read_examples(file, sep=sep, encoding=encoding))
     if json:

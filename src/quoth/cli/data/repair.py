@@ -44,8 +44,7 @@ def repair(
     from quoth.cli.outputs import check_different
     from quoth.data import inspect
     from quoth.data.check import check
-    from quoth.data.repair import chosen_rules, drop_unrepaired
-    from quoth.data.repair import repair as repair_rows
+    from quoth.data.repair import chosen_rules, drop_unrepaired, repair as repair_rows
     from quoth.data.rows import Problems
     from quoth.data.write import suffix_of, write_rows
     from quoth.errors import DataError

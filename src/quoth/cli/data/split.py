@@ -47,8 +47,7 @@ def split(
     Example: [cyan]quoth data split mine.json --share 0.1 -o parts[/cyan]
     """
     from quoth.cli.outputs import check_different
-    from quoth.data import read_examples, read_titles
-    from quoth.data import split as split_examples
+    from quoth.data import read_examples, read_titles, split as split_examples
     from quoth.data.split import split_by_shares
     from quoth.errors import ConfigError
 

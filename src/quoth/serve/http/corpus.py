@@ -16,8 +16,7 @@ from quoth.reading import DecodeSettings, WindowLogits, search_windows
 from quoth.records import Example, Prediction
 from quoth.serve.http import corpus_schema, schema
 from quoth.serve.http.description import errors
-from quoth.serve.http.service import Service
-from quoth.serve.http.service import timing as timing_of
+from quoth.serve.http.service import Service, timing as timing_of
 from quoth.serve.library import Library, id_of
 from quoth.serve.queue.answerer import Answerer
 from quoth.serve.queue.queries import Query as Asked
