@@ -196,16 +196,19 @@ def fit_readings(
     right = np.array([each.exact or (least < 1 and each.f1 >= least) for each in best], dtype=np.float64)
     shares = np.stack([each.log_shares for each in best])
     before = [_ranked(reading.found, old, reading.golds) for reading in readings]
-    was = np.array([each.log_shares[_nearest(1.0)] for each in before])
+    shares_before = np.array([each.log_shares[_nearest(1.0)] for each in before])
+    probability_before = right_given_answerable(shares_before, old.odds_scale)
     reader = np.log([reader_odds(distinct(reading.found, first)[0][0]) for reading in readings])
-    probability, weight = _fit_with_reader(shares, right, articles, right_given_answerable(was, old.odds_scale), reader)
+    probability, weight = _fit_with_reader(shares, right, articles, probability_before, reader)
     first = replace(first, reader_weight=weight)
     best = [_ranked(reading.found, first, reading.golds) for reading in readings]
     settings = replace(first, temperature=scale * probability.temperature, odds_scale=probability.odds_scale)
     threshold, null = None, None
-    none = [(_ranked(reading.without, first, ()), place) for place, reading in enumerate(readings) if reading.without]
-    if none:
-        threshold, null = _fit_no_answer(best, none, articles, probability)
+    unanswerable = [
+        (_ranked(reading.without, first, ()), place) for place, reading in enumerate(readings) if reading.without
+    ]
+    if unanswerable:
+        threshold, null = _fit_no_answer(best, unanswerable, articles, probability)
         settings = replace(
             settings,
             null_bias=_bias(threshold),
@@ -233,7 +236,7 @@ def fit_readings(
 
 def _fit_no_answer(
     best: Sequence[_Ranked],
-    none: Sequence[tuple[_Ranked, int]],
+    unanswerable: Sequence[tuple[_Ranked, int]],
     articles: NDArray[np.int_],
     probability: ProbabilityFit,
 ) -> tuple[ThresholdFit, NullFit]:
@@ -241,18 +244,18 @@ def _fit_no_answer(
 
     Args:
         best: For each question, the best answer from the passages of the search.
-        none: The best answers from passages without a gold text, each with the index of its question.
+        unanswerable: The best answers from passages without a gold text, each with the index of its question.
         articles: For each question, the index of its article.
         probability: The fit of the probability that an answer is right.
     """
-    every = [*best, *(each for each, _ in none)]
+    every = [*best, *(each for each, _ in unanswerable)]
     shares = np.array([each.log_shares[probability.index] for each in every])
     odds = np.array([each.null_odds for each in every])
-    f1 = [each.f1 for each in best] + [0.0] * len(none)
+    f1 = [each.f1 for each in best] + [0.0] * len(unanswerable)
     answerable = np.arange(len(odds)) < len(best)
     threshold = fit_threshold(odds, f1, answerable)
-    weights = np.where(answerable, 0.5 / len(best), 0.5 / len(none))
-    groups = np.concatenate([articles, articles[[place for _, place in none]]])
+    weights = np.where(answerable, 0.5 / len(best), 0.5 / len(unanswerable))
+    groups = np.concatenate([articles, articles[[place for _, place in unanswerable]]])
     given = right_given_answerable(shares, probability.odds_scale)
     null, _ = fit_null(given, odds - _bias(threshold), answerable, weights, groups)
     return threshold, null
