@@ -448,29 +448,6 @@ def test_answers_of_the_shipped_reader_do_not_depend_on_the_batch():
             assert body["answers"] == expected
 
 
-def test_all_paths_except_the_open_ones_need_the_token():
-    with process(QUOTH_TOKEN="s3cret") as server:
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "s3cret"}):
-            for path in ("/v1/reader", "/metrics", "/v1/texts/" + "0" * 64):
-                status, given, found = server.get(path, **headers)
-                assert (status, found["error"]["code"]) == (401, "unauthorized")
-                assert given["WWW-Authenticate"] == "Bearer"
-            assert server.post("/v1/answer", {"question": QUESTION, "context": TEXT}, **headers)[0] == 401
-            assert server.post("/", {}, **headers)[0] == 401
-        right = {"Authorization": "Bearer s3cret"}
-        assert server.post("/v1/answer", {"question": QUESTION, "context": TEXT}, **right)[0] == 200
-        for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
-            assert server.get(path)[0] == 200
-        assert server.get("/openapi.json")[2]["components"]["securitySchemes"]
-
-
-def test_an_allowed_origin_may_send_requests():
-    with process("--cors", "https://pages.example") as server:
-        given = server.get("/v1/reader", Origin="https://pages.example")[1]
-        assert given["Access-Control-Allow-Origin"] == "https://pages.example"
-        assert "Access-Control-Allow-Origin" not in server.get("/v1/reader", Origin="https://elsewhere.example")[1]
-
-
 @pytest.mark.parametrize(
     ("flags", "what"),
     [

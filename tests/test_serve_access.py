@@ -10,14 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from support.serving import ANSWER, TINY, form, process
+from support.serving import ANSWER, TINY, SlowEngine, children_of, form, process, thread
 
 pytestmark = pytest.mark.serve
+
+PAGES = "https://pages.example"
+AUTHORIZED = {"Authorization": "Bearer s3cret"}
 
 
 @pytest.fixture(scope="module")
 def server():
     with process() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """A server with tokens; pages of another origin may use it."""
+    secrets = {"QUOTH_TOKEN": "s3cret", "QUOTH_METRICS_TOKEN": "scrape", "AWS_SECRET_ACCESS_KEY": "aws"}
+    with process("--cors", PAGES, **secrets) as running:
         yield running
 
 
@@ -69,7 +80,7 @@ def test_foreign_requests_without_an_origin_are_rejected_but_links_are_followed(
 
 
 def test_only_allowed_hosts_are_accepted():
-    with process("--allowed-host", "qa.example.org", "--allowed-host", "*.example.net") as server:
+    with thread(SlowEngine(), allowed_host=("qa.example.org", "*.example.net")) as server:
         for host in ("qa.example.org", "QA.example.org:443", "a.example.net", "localhost"):
             assert server.get("/v1/reader", Host=host)[0] == 200, host
         for host in ("example.net", "example.org", "evilexample.net"):
@@ -121,12 +132,25 @@ def test_an_empty_token_is_an_error(value):
     assert "QUOTH_TOKEN: must be a token, but is empty" in refused(QUOTH_TOKEN=value)
 
 
-def test_the_scheme_may_have_any_case():
-    with process(QUOTH_TOKEN="s3cret") as server:
-        for scheme in ("Bearer", "bearer", "BEARER"):
-            assert server.get("/v1/reader", Authorization=f"{scheme} s3cret")[0] == 200
-        for wrong in ("Basic s3cret", "Bearer s3cre", "Bearer s3crets", "Bearer", "s3cret", "Bearer é"):
-            assert server.get("/v1/reader", Authorization=wrong.encode("latin-1"))[0] == 401
+def test_all_paths_except_the_open_ones_need_the_token(guarded):
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "s3cret"}):
+        for path in ("/v1/reader", "/metrics", "/v1/texts/" + "0" * 64):
+            status, given, found = guarded.get(path, **headers)
+            assert (status, found["error"]["code"]) == (401, "unauthorized")
+            assert given["WWW-Authenticate"] == "Bearer"
+        assert guarded.post("/v1/answer", ANSWER, **headers)[0] == 401
+        assert guarded.post("/", {}, **headers)[0] == 401
+    assert guarded.post("/v1/answer", ANSWER, **AUTHORIZED)[0] == 200
+    for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
+        assert guarded.get(path)[0] == 200
+    assert guarded.get("/openapi.json")[2]["components"]["securitySchemes"]
+
+
+def test_the_scheme_may_have_any_case(guarded):
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        assert guarded.get("/v1/reader", Authorization=f"{scheme} s3cret")[0] == 200
+    for wrong in ("Basic s3cret", "Bearer s3cre", "Bearer s3crets", "Bearer", "s3cret", "Bearer é"):
+        assert guarded.get("/v1/reader", Authorization=wrong.encode("latin-1"))[0] == 401
 
 
 def test_tokens_of_a_file_are_rotated_without_a_restart(tmp_path):
@@ -157,40 +181,39 @@ def test_a_file_without_tokens_is_rejected(tmp_path):
     assert "must have a token in each line" in refused("--token-file", str(tmp_path / "empty"))
 
 
-@pytest.mark.long
-def test_metrics_may_have_a_separate_token():
-    with process(QUOTH_TOKEN="s3cret", QUOTH_METRICS_TOKEN="scrape") as server:
-        for token in ("s3cret", "scrape"):
-            assert server.get("/metrics", Authorization=f"Bearer {token}")[0] == 200
-        assert server.get("/metrics")[0] == 401
-        assert server.get("/v1/reader", Authorization="Bearer scrape")[0] == 401
+def test_metrics_may_have_a_separate_token(guarded):
+    for token in ("s3cret", "scrape"):
+        assert guarded.get("/metrics", Authorization=f"Bearer {token}")[0] == 200
+    assert guarded.get("/metrics")[0] == 401
+    assert guarded.get("/v1/reader", Authorization="Bearer scrape")[0] == 401
 
 
-def test_parsers_do_not_inherit_the_token():
+def test_parsers_do_not_inherit_the_token(guarded):
     data, kind = form("a.html", b"<p>A gull flew in.</p>")
-    with process(QUOTH_TOKEN="s3cret", QUOTH_METRICS_TOKEN="scrape", AWS_SECRET_ACCESS_KEY="aws") as server:
-        headers = {"Content-Type": kind, "Authorization": "Bearer s3cret"}
-        assert server.call("POST", "/v1/texts", data, headers)[0] == 200
-        tasks = Path(f"/proc/{server.process.pid}/task").glob("*/children")
-        children = [word for file in tasks for word in file.read_text(encoding="ascii").split()]
-        inherited = [Path(f"/proc/{child}/environ").read_bytes() for child in children]
-        assert inherited
-        assert not any(b"s3cret" in each or b"scrape" in each or b"aws" in each for each in inherited)
+    assert guarded.call("POST", "/v1/texts", data, {"Content-Type": kind, **AUTHORIZED})[0] == 200
+    inherited = [Path(f"/proc/{child}/environ").read_bytes() for child in children_of(guarded.process.pid)]
+    assert inherited
+    assert not any(b"s3cret" in each or b"scrape" in each or b"aws" in each for each in inherited)
 
 
-def test_rejections_have_the_headers_of_cors():
-    origin = "https://pages.example"
-    with process("--cors", origin, "--requests", "1", QUOTH_TOKEN="s3cret") as server:
-        preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-        given = server.call("OPTIONS", "/v1/answer", headers=preflight)[1]
-        assert given["Access-Control-Allow-Origin"] == origin
-        for code, headers in (
-            server.post("/v1/answer", ANSWER, Origin=origin)[:2],
-            server.post("/v1/nothing", ANSWER, Origin=origin, Authorization="Bearer s3cret")[:2],
-            server.post("/v1/answer", {}, Origin=origin, Authorization="Bearer s3cret")[:2],
-            server.get("/v1/reader", Origin=origin, Host="evil.example")[:2],
-        ):
-            assert code in (401, 404, 421, 422)
-            assert headers["Access-Control-Allow-Origin"] == origin
-            assert "Retry-After" in headers["Access-Control-Expose-Headers"]
-        assert "Access-Control-Allow-Origin" not in server.get("/v1/reader", Origin="https://evil.example")[1]
+def test_an_allowed_origin_may_send_requests(guarded):
+    given = guarded.get("/v1/reader", Origin=PAGES, **AUTHORIZED)[1]
+    assert given["Access-Control-Allow-Origin"] == PAGES
+    elsewhere = guarded.get("/v1/reader", Origin="https://elsewhere.example", **AUTHORIZED)[1]
+    assert "Access-Control-Allow-Origin" not in elsewhere
+
+
+def test_rejections_have_the_headers_of_cors(guarded):
+    preflight = {"Origin": PAGES, "Access-Control-Request-Method": "POST"}
+    given = guarded.call("OPTIONS", "/v1/answer", headers=preflight)[1]
+    assert given["Access-Control-Allow-Origin"] == PAGES
+    for code, headers in (
+        guarded.post("/v1/answer", ANSWER, Origin=PAGES)[:2],
+        guarded.post("/v1/nothing", ANSWER, Origin=PAGES, **AUTHORIZED)[:2],
+        guarded.post("/v1/answer", {}, Origin=PAGES, **AUTHORIZED)[:2],
+        guarded.get("/v1/reader", Origin=PAGES, Host="evil.example")[:2],
+    ):
+        assert code in (401, 404, 421, 422)
+        assert headers["Access-Control-Allow-Origin"] == PAGES
+        assert "Retry-After" in headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Origin" not in guarded.get("/v1/reader", Origin="https://evil.example")[1]
