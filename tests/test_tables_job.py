@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,15 @@ def source(tmp_path):
     return write(tmp_path / "in.parquet", table(450, bad=40))
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The same table, and the folder of a finished job over it, which tests do not change."""
+    folder = tmp_path_factory.mktemp("finished")
+    source = write(folder / "in.parquet", table(450, bad=40))
+    do(source, folder / "out")
+    return source, folder / "out"
+
+
 def write(path, given):
     parquet.write_table(given, path, row_group_size=170)
     return path
@@ -60,10 +70,10 @@ def test_a_job_writes_the_answers_in_shards_in_row_order(source, tmp_path):
     assert json.loads((tmp_path / "out" / "_quoth" / "summary.json").read_text())["errors"] == {"null_question": 12}
 
 
-def test_shards_depend_only_on_their_rows(source, tmp_path):
-    do(source, tmp_path / "whole")
-    whole = shards(tmp_path / "whole")
-    do(source, tmp_path / "parts")
+def test_shards_depend_only_on_their_rows(finished, tmp_path):
+    source, done = finished
+    whole = shards(done)
+    shutil.copytree(done, tmp_path / "parts")
     for name in ("part-000003.parquet", "part-000001.parquet"):
         (tmp_path / "parts" / name).unlink()
     (tmp_path / "parts" / "part-000004.parquet").write_bytes(whole["part-000004.parquet"][:-100])
@@ -132,10 +142,10 @@ def test_a_column_that_parquet_cannot_store_is_rejected_at_the_start(tmp_path, c
         ({"settings": replace(SETTINGS, max_context_chars=9)}, "max_context_chars was null, but is 9"),
     ],
 )
-def test_a_run_that_differs_is_rejected_with_the_differences(source, tmp_path, changed, named):
-    do(source, tmp_path / "out")
+def test_a_run_that_differs_is_rejected_with_the_differences(finished, changed, named):
+    source, done = finished
     with pytest.raises(ConfigError, match=named):
-        do(source, tmp_path / "out", **changed)
+        do(source, done, **changed)
 
 
 def test_an_input_that_changed_between_runs_is_rejected(source, tmp_path):
@@ -173,12 +183,12 @@ def test_a_folder_with_other_files_is_rejected(source, tmp_path):
             do(source, file)
 
 
-def test_a_url_of_a_file_is_a_path(source, tmp_path):
+def test_a_url_of_a_file_is_a_path(finished, tmp_path):
+    source, done = finished
     do(source.as_uri(), (tmp_path / "my out").as_uri())
-    do(source, tmp_path / "out")
-    assert shards(tmp_path / "my out") == shards(tmp_path / "out")
+    assert shards(tmp_path / "my out") == shards(done)
     with pytest.raises(ConfigError, match="must be outside the input"):
-        do(tmp_path.as_uri(), tmp_path / "out")
+        do(source.parent.as_uri(), done)
 
 
 def test_two_concurrent_jobs_in_one_folder_are_rejected(source, tmp_path):
@@ -208,8 +218,9 @@ def test_files_with_no_rows_at_all_are_jobs(tmp_path):
         do(tmp_path / "a.jsonl", tmp_path / "jsonl")
 
 
-def test_a_run_with_other_versions_is_rejected(source, tmp_path):
-    do(source, tmp_path / "out")
+def test_a_run_with_other_versions_is_rejected(finished, tmp_path):
+    source, done = finished
+    shutil.copytree(done, tmp_path / "out")
     file = tmp_path / "out" / "_quoth" / "job.json"
     content = json.loads(file.read_text())
     assert set(content["versions"]) >= {"quoth", "pyarrow"}
