@@ -72,11 +72,11 @@ demo: $(BASE)/.made
 
 ## test          the whole suite without its long tests
 test: $(FULL)/.made
-	$(FULL)/bin/python -m pytest -n $(WORKERS) -m "not long$(LEFT_OUT)"
+	$(FULL)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not long$(LEFT_OUT)"
 
 ## test-base     the tests of the base install, in an environment without any extra
 test-base: $(BASE)/.made
-	$(BASE)/bin/python -m pytest -n $(WORKERS) -m "not long and not torch and not serve$(LEFT_OUT)" --ignore-glob="*/test_serve*.py"
+	$(BASE)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not long and not torch and not serve$(LEFT_OUT)" --ignore-glob="*/test_serve*.py"
 
 ## test-pythons  test-base on each of PYTHONS
 test-pythons:
