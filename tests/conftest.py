@@ -16,7 +16,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 IN_CI = os.environ.get("CI") == "true"
 
 # Examples of a property test: few, so that the quick tests stay quick. `make test-long` runs them all again, with more.
-EXAMPLES = int(os.environ.get("QUOTH_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("QUOTH_EXAMPLES", "15"))
 
 # A slow machine is not an error. In CI, the same examples are drawn each time, so that only changes cause failures.
 settings.register_profile("quoth", deadline=None, derandomize=IN_CI, max_examples=EXAMPLES)

@@ -55,7 +55,7 @@ print(reader.engine.name, reader.answer({QUESTION!r}, {CONTEXT!r}).answers[0])
 """
 
 
-@pytest.mark.parametrize("place", ["model.onnx", "onnx/model.onnx"])
+@pytest.mark.parametrize("place", ["model.onnx", pytest.param("onnx/model.onnx", marks=pytest.mark.long)])
 def test_an_onnx_file_of_the_hub_is_used_without_torch(tmp_path, place):
     cached(tmp_path / "hub", NAME, **{place: "model.onnx"})
     code = ASK.replace(", REVISION", "") + "\nimport sys; print('torch' in sys.modules)"

@@ -118,7 +118,7 @@ def test_a_pipeline_over_a_model_of_transformers_is_pickled_with_it():
     assert pickle.loads(pickle.dumps(qa))(QUESTION, CONTEXT) == qa(QUESTION, CONTEXT)
 
 
-@pytest.mark.parametrize("start", ["spawn", "forkserver"])
+@pytest.mark.parametrize("start", ["spawn", pytest.param("forkserver", marks=pytest.mark.long)])
 def test_a_process_pool_answers(start):
     reader = Reader.load(TINY / "wordpiece", threads=1)
     with multiprocessing.get_context(start).Pool(2) as pool:
@@ -127,7 +127,9 @@ def test_a_process_pool_answers(start):
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
+@pytest.mark.parametrize(
+    "engine", ["openvino", *(pytest.param(name, marks=pytest.mark.long) for name in ("onnxruntime", "torch"))]
+)
 def test_a_forked_process_answers_after_its_parent(engine):
     # More than one thread, whose pools are not there after the fork; and OpenVINO keeps those of a reader that is gone.
     for _ in range(2):
@@ -140,6 +142,7 @@ def test_a_forked_process_answers_after_its_parent(engine):
     assert [row["text"] for row in found] == expected
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_joblib_answers():
     joblib = pytest.importorskip("joblib")

@@ -70,7 +70,6 @@ def test_short_and_long_texts_are_folded_in_the_same_way(text, skip):
     assert fold_text(text, skip) == fold(codes_of(text), skip).text
 
 
-@few
 @given(st.integers(0, 10**9))
 def test_a_quote_with_a_changed_digit_name_or_negation_is_never_exact(seed):
     for case in cases(12, seed):
