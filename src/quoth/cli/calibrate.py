@@ -72,7 +72,7 @@ def calibrate(
 
     Example: [cyan]quoth calibrate reader --data held-out.json --unanswerable pairs.json --max-cost 0.3[/cyan]
     """
-    from quoth.calibrating import calibrate as run
+    from quoth.calibrating import calibrate as run, calibrate_for_corpus
     from quoth.cli.progress import reading_bar
     from quoth.errors import ConfigError
     from quoth.evaluation.plots import check_plot, plot_bins
@@ -80,8 +80,6 @@ def calibrate(
     if plot:
         check_plot(plot)
     if corpus is not None:
-        from quoth.calibrating.corpus_run import calibrate_for_corpus
-
         if unanswerable or max_cost is not None or null_threshold is not None or min_probability is not None:
             raise ConfigError(
                 "--corpus must not be given together with --unanswerable, --max-cost, --null-threshold or "
