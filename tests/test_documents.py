@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 from pathlib import Path
 from zipfile import ZipFile
@@ -54,6 +55,8 @@ def test_utf16_without_a_mark_is_read(encoding):
     [
         (b"Some words\n\n## The *first* one ##\n\n# Second", "a.md", "The *first* one"),
         (b"Heading\n=======\n\nText", "a.txt", "Heading"),
+        (b"# C# ##\n\n# Second", "a.md", "C"),
+        (b"# # #\n", "a.md", "#"),
         (b"Text", "rental_agreement-2019.txt", "rental agreement 2019"),
         (b"<title> A\n title </title><h1>no</h1>x", "a.html", "A title"),
         (b"<h1>A <b>heading</b></h1>x", "a.html", "A heading"),
@@ -62,6 +65,23 @@ def test_utf16_without_a_mark_is_read(encoding):
 )
 def test_a_title_is_from_the_file_or_its_name(data, name, title):
     assert read_document(data, name).title == title
+
+
+@pytest.mark.parametrize(
+    "data", ["# a" + "#" * 400_000 + "x", "# " + " #" * 200_000 + "x", "a\n" + "=" * 400_000 + "x"]
+)
+def test_the_title_of_any_text_is_found_in_linear_time(data):
+    """No other request of the server is served while the title is searched."""
+    started = time.process_time()
+    assert read_document(data.encode(), "a.md").text == data
+    assert time.process_time() - started < 2
+
+
+def test_a_text_that_is_too_long_is_rejected_before_it_is_decoded():
+    started = time.process_time()
+    with pytest.raises(DocumentTooLargeError, match="must have at most 1,000 characters, but has more"):
+        read_document(b"\r" * 20_000_000, "a.txt", DocumentLimits(characters=1_000))
+    assert time.process_time() - started < 0.1
 
 
 def test_deeply_nested_html_is_read_completely_or_rejected():

@@ -289,6 +289,18 @@ def test_hashes_find_the_same_places_as_comparing(text, size):
     assert _verified_by_hashes(codes_of(text), wanted, starts).tolist() == slow
 
 
+@pytest.mark.parametrize("filling", [" ", "\n", "\u200b ", ". ", "\u2026", "[", "...", "1.", "\n\n\u201c", "a-\n"])
+def test_a_quote_of_nothing_but_spaces_and_marks_takes_linear_time(filling):
+    """A client of the server may send such quotes, and no other request is served while a pattern is matched."""
+    quote = f"a{filling * (20_000 // len(filling))}b"
+    started = time.process_time()
+    quoted(quote)
+    read_claims(json.dumps([quote]))[0].parts  # noqa: B018 - its time is measured
+    assert time.process_time() - started < 2
+    assert one(f"the first{filling * 200}day", f"the first{filling * 100_000}day") is not None
+    assert time.process_time() - started < 15
+
+
 def test_texts_that_repeat_themselves_take_linear_time():
     for quote, text, status in (
         ("a" * 50, "a" * 1_000_000, "exact"),

@@ -25,7 +25,10 @@ PARSED = {".html": "html", ".htm": "html", ".xhtml": "html", ".docx": "docx", ".
 KINDS = (".txt", ".md", ".html", ".docx", ".pdf", ".epub")
 # What programs write if they know no title.
 _NO_TITLES = ("", "untitled", "untitled document", "(anonymous)", "unknown")
-_HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*?)[ \t#]*$|^(\S.*)\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
+# The marks after a heading are removed later, because matching them here would take quadratic time.
+_HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$|^(\S.*)\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
+# No encoding has more bytes for a character, not even for the two of a line end.
+_MAX_BYTES = 8
 
 
 def read_document(
@@ -56,17 +59,23 @@ def read_document(
     if len(data) > limits.file_bytes:
         raise DocumentTooLargeError(f"a file must have at most {limits.file_bytes:,} bytes, but has {len(data):,}")
     if suffix in _PLAIN:
-        document = _plain(data, name)
+        if len(data) > _MAX_BYTES * limits.characters:
+            raise _too_long(limits, "more")
+        document = _plain(data, name, limits)
     else:
         pool = pool or shared_pool(limits.memory_bytes)
         document = _parsed(pool.parse(data, PARSED[suffix], limits), data, name)
     if not document.text.strip():
         raise DocumentError("the file has no text; if its pages are scanned, run text recognition (OCR) on it")
     if len(document.text) > limits.characters:
-        raise DocumentTooLargeError(
-            f"a text must have at most {limits.characters:,} characters, but has {len(document.text):,}; split the file"
-        )
+        raise _too_long(limits, f"{len(document.text):,}")
     return document
+
+
+def _too_long(limits: DocumentLimits, found: str) -> DocumentTooLargeError:
+    return DocumentTooLargeError(
+        f"a text must have at most {limits.characters:,} characters, but has {found}; split the file"
+    )
 
 
 def draw_page(data: bytes, page: int, width: int = 1_000, limits: DocumentLimits | None = None) -> bytes:
@@ -94,11 +103,18 @@ def title_of_name(name: str) -> str:
     return " ".join(re.sub(r"[_-]+", " ", PurePosixPath(name.replace("\\\\", "/")).stem).split())
 
 
-def _plain(data: bytes, name: str) -> Document:
+def _plain(data: bytes, name: str, limits: DocumentLimits) -> Document:
     text = decode(data).replace("\r\n", "\n").replace("\r", "\n")
+    if len(text) > limits.characters:  # a title is searched only in texts of limited length
+        raise _too_long(limits, f"{len(text):,}")
     heading = _HEADING.search(text)
-    title = (heading.group(1) or heading.group(2)).strip() if heading else title_of_name(name)
+    title = _title(heading) if heading else title_of_name(name)
     return Document(text, name=name, title=title, file_hash=sha256(data))
+
+
+def _title(heading: re.Match[str]) -> str:
+    marked, underlined = heading.groups()
+    return (marked.rstrip(" \t#") or marked[0]).strip() if marked else underlined.strip()
 
 
 def _parsed(answer: dict[str, object], data: bytes, name: str) -> Document:

@@ -11,7 +11,8 @@ from typing import Any
 from quoth.errors import InputError
 from quoth.verification.quotation import quoted
 
-_PARTS = re.compile(r"\s*[\[(]?(?:…|\.\s?\.\s?\.\.?)[\])]?\s*")
+# Without the white space around it, which would take quadratic time to match.
+_ELLIPSIS = re.compile(r"[\[(]?(?:…|\.\s?\.\s?\.\.?)[\])]?")
 # JSON keys of a quote, of its source, and of a list of claims.
 _QUOTE_KEYS = ("quote", "cited_text", "text")
 _SOURCE_KEYS = ("source", "document_title", "document_index")
@@ -39,7 +40,10 @@ class Claim:
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts between ellipses that contain a letter or a digit."""
-        return tuple(part for part in _PARTS.split(self.quote) if any(map(str.isalnum, part)))
+        first, *others = _ELLIPSIS.split(self.quote)
+        if others:
+            first, others = first.rstrip(), [*(part.strip() for part in others[:-1]), others[-1].lstrip()]
+        return tuple(part for part in (first, *others) if any(map(str.isalnum, part)))
 
     @property
     def has_place(self) -> bool:
