@@ -551,6 +551,39 @@ def test_an_unreadable_file_shows_the_reason(driver, server, tmp_path):
     page.find("#file").send_keys(str(file))
     page.until(lambda: "damaged, or has another format than its name says" in page.text_of("#notice"), "the reason")
     assert page.text_of("#notice-actions button") == "Choose another file"
+    wrong = tmp_path / "sums.xlsx"
+    wrong.write_bytes(b"nonsense")
+    page.find("#file").send_keys(str(wrong))
+    page.until(lambda: "but this one is .xlsx" in page.text_of("#notice"), "the reason")
+    assert ".pdf" not in page.text_of("#notice-hint"), "the hint must not repeat the message"
+
+
+def test_errors_do_not_name_settings_of_the_operator(driver):
+    with serving("--context-characters", "100", reader=KNOWN) as small:
+        page = Page(driver, small)
+        page.paste("word " * 100)
+        page.find("#question").send_keys(QUESTION, Keys.ENTER)
+        page.until(lambda: page.shows("#notice"), "the error")
+    assert page.text_of("#notice-title") == "That is too long"
+    assert page.text_of("#notice-hint").endswith("raise its limit.")
+
+
+def test_on_a_phone_the_text_is_beside_its_answer_and_its_correction(driver, server):
+    looks_like(driver, 390, 844)
+    try:
+        page = Page(driver, server)
+        paragraphs = ["Nothing of note happened on that day, and the sea was calm."] * 30
+        page.paste("\n\n".join([*paragraphs, TEXT, *paragraphs]))
+        page.ask(QUESTION)
+        top = "return document.querySelector(arguments[0]).getBoundingClientRect().top"
+        assert page.run(top, ".top") == 0, "the header is not cut off"
+        assert page.run(top, "#text") < 844
+        page.find("#tab-found").click()
+        page.find("#correct-open").click()
+        place = "return document.querySelector(arguments[0]).getBoundingClientRect().bottom"
+        page.until(lambda: 0 < page.run(place, "#text mark.pick") < page.run(top, "#correct"), "the marked words")
+    finally:
+        looks_like(driver, 1360, 900)
 
 
 def test_samples_are_one_click_away(page):
@@ -635,7 +668,7 @@ def test_the_explanation_is_shown(page):
     assert [t.text for t in page.all("#view-found .token.quoted")] == ["tam", "ferris"]
     decided = page.text_of("#view-found .sum")
     assert "\u201cTam Ferris\u201d has the highest sum" in decided
-    assert "It is the answer." in decided
+    assert "So \u201cTam Ferris\u201d is the answer." in decided
     text = "\n\n".join(["Nothing of note happened on that day, and the sea was calm."] * 60 + [TEXT])
     first = text.index("Tam Ferris") + 1
     assert f"characters {first:,}\u2013{first + 9:,} of {len(text):,}" in decided
@@ -653,12 +686,13 @@ def test_the_explanation_agrees_with_no_answer(page):
     page.find("#tab-found").click()
     page.until(lambda: page.all("#view-found .token"), "the tokens")
     assert "There is no answer, because the text does not seem to answer" in page.text_of("#view-found .sum")
+    assert "The best guess is at characters" in page.text_of("#view-found .sum")
     rejected = [each.text for each in page.all("#view-found .rejected li")]
     assert rejected, "and why others were rejected"
     assert not [each for each in rejected if each.startswith("\u201c\u201d")]
     assert sum("outside the context" in each for each in rejected) == 1
     page.slide(0)
-    assert "You require at least 0%: it is the answer." in page.text_of("#view-found .sum")
+    assert "You require at least 0%, so \u201cTam Ferris\u201d is the answer." in page.text_of("#view-found .sum")
 
 
 def test_markup_in_texts_stays_text(page, tmp_path):

@@ -92,7 +92,9 @@ def api_error(error: QuothError, where: str | None = None) -> ApiError:
             "Shorten the question.", where,
         )  # fmt: skip
     if isinstance(error, DocumentKindError):
-        return ApiError(415, "unknown_kind_of_file", str(error), "Send .txt, .md, .html, .docx, .pdf or .epub.", where)
+        return ApiError(
+            415, "unknown_kind_of_file", str(error), "Save it in one of these formats, or paste its text.", where
+        )
     if isinstance(error, DocumentTooLargeError):
         return ApiError(413, "file_too_large", str(error), "Send a smaller file.", where)
     if isinstance(error, DocumentError):

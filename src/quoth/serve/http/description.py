@@ -129,7 +129,7 @@ _FILES: tuple[tuple[int, Problem], ...] = (
         message="a text must have at most 500,000 characters, but has 1,000,000; split the file",
     )),
     (415, Problem(
-        code="unknown_kind_of_file", hint="Send .txt, .md, .html, .docx, .pdf or .epub.",
+        code="unknown_kind_of_file", hint="Save it in one of these formats, or paste its text.",
         message="a file must be .txt, .md, .html, .docx, .pdf or .epub, but this one is .exe",
     )),
     (422, Problem(

@@ -130,7 +130,7 @@ function warningOf({ result }) {
 function noAnswerParts(asked, actions) {
   const { result } = asked;
   const best = result.answers[0];
-  const closest = best ? [h("p", { class: "place" }, "Its best guess: ", h("q", { dir: "auto" }, short(best.text)), `, ${likely(best)}`)] : [];
+  const closest = best ? [h("p", { class: "place" }, "The best guess is ", h("q", { dir: "auto" }, short(best.text)), `, ${likely(best)}.`)] : [];
   return [
     h("div", { class: "answer-head" }, h("h2", { id: "answer-title" }, "No answer")),
     h("p", { class: "quote silent" }, best ? "The text does not seem to answer this question." : "There is no text to quote."),

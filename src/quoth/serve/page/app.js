@@ -30,6 +30,8 @@ import { showVerdicts } from "./verify.js";
 const TOP_K = 6;
 // Candidates below this probability have a faint mark.
 const UNLIKELY = 0.05;
+// Rank of the mark of a correction.
+const PICKED = -1;
 
 class App {
   constructor() {
@@ -249,7 +251,7 @@ class App {
     showAnswer(this.asked, this.least.value, {
       reveal: (rank) => this.#reveal(rank),
       point: (rank) => this.#point(rank),
-      correct: () => this.asked && this.form.open(this.asked),
+      correct: () => this.#correct(),
       say,
     });
     this.#mark(null);
@@ -285,6 +287,14 @@ class App {
     }
   }
 
+  /** Open the form for a correction, and show the text, in which the right words can be selected. */
+  #correct() {
+    if (!this.asked) return;
+    this.tabs.open("text");
+    this.form.open(this.asked);
+    if (narrow()) this.view.reveal(PICKED);
+  }
+
   /** @param {Place | null} picked  Marked in addition to the answers. */
   #mark(picked) {
     if (!this.asked) return;
@@ -294,7 +304,7 @@ class App {
       const other = (probability ?? 0) < UNLIKELY ? "unlikely" : "other";
       return { ...utf16, rank, kind: /** @type {"best" | "other" | "unlikely"} */ (rank === 0 && !noAnswer ? "best" : other) };
     });
-    this.view.mark(picked ? [{ ...picked, rank: -1, kind: "pick" }, ...marks] : marks);
+    this.view.mark(picked ? [{ ...picked, rank: PICKED, kind: "pick" }, ...marks] : marks);
   }
 
   #selected() {

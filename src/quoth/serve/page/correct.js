@@ -56,8 +56,12 @@ export class CorrectionForm {
     const best = asked.result.answers[0];
     if (best) this.choose(best.utf16);
     else this.#typed();
-    this.field.focus();
-    this.field.select();
+    // On a phone, the keyboard would cover the text in which the right words are selected.
+    if (matchMedia("(pointer: coarse)").matches) byId("correct").focus();
+    else {
+      this.field.focus();
+      this.field.select();
+    }
   }
 
   close() {

@@ -131,7 +131,7 @@ function showTokens(section, window, best) {
  */
 function decision(asked, found, length, least) {
   const best = found.answers[0];
-  const lines = best ? [...reasons(found, best, least), placeOf(best, length)] : [sentence(found.reason ?? "There was no text to quote")];
+  const lines = best ? [...reasons(found, best, least), placeOf(best, abstains(found, least), length)] : [sentence(found.reason ?? "There was no text to quote")];
   return h(
     "section",
     { "aria-labelledby": "sum-title" },
@@ -149,23 +149,24 @@ function decision(asked, found, length, least) {
 function reasons(found, best, least) {
   const quote = `\u201c${short(best.text)}\u201d`;
   const noAnswer = abstains(found, least);
-  const scores = `${quote} has the highest sum of start and end logit of all spans in all windows: ${signed(best.score)}. \u201cNo answer\u201d scores ${signed(found.null_score)}, the lowest of all windows.`;
+  const many = found.windows.length > 1;
+  const scores = `${quote} has the highest sum of start and end logit of all spans${many ? " in all windows" : ""}: ${signed(best.score)}. \u201cNo answer\u201d scores ${signed(found.null_score)}${many ? ", the lowest of all windows" : ""}.`;
   const probabilities = `The probability that ${quote} is right is ${percent(best.probability)}, and that the text does not answer, ${percent(found.null_probability)}.`;
-  if (least !== null) {
-    return [scores, probabilities, `You require at least ${percent(least)}: ${noAnswer ? "there is no answer" : "it is the answer"}.`];
-  }
-  return [scores, probabilities, noAnswer ? sentence(`There is no answer, because ${found.reason ?? "nothing is likely enough"}`) : "It is the answer."];
+  const result = noAnswer ? "there is no answer" : `${quote} is the answer`;
+  if (least !== null) return [scores, probabilities, `You require at least ${percent(least)}, so ${result}.`];
+  return [scores, probabilities, sentence(noAnswer ? `${result}, because ${found.reason ?? "nothing is likely enough"}` : `so ${result}`)];
 }
 
 /**
  * The position of a quote for users: characters are counted from 1, and the last one is included.
  *
  * @param {Quote} quote
+ * @param {boolean} noAnswer  Whether the quote is only the best guess.
  * @param {number} length  Of the text, in code points.
  */
-function placeOf({ span, page }, length) {
+function placeOf({ span, page }, noAnswer, length) {
   const where = page ? ` (page ${page})` : "";
-  return `It is at characters ${count(span.start + 1)}\u2013${count(span.end)} of ${count(length)}${where}.`;
+  return `The ${noAnswer ? "best guess" : "answer"} is at characters ${count(span.start + 1)}\u2013${count(span.end)} of ${count(length)}${where}.`;
 }
 
 /**

@@ -48,7 +48,15 @@ export function inWords(error) {
     [504, "That took too long"],
   ]);
   const title = CODES.get(code) ?? titles.get(status) ?? (status >= 500 ? "Server error" : "The request is invalid");
-  return { title, message: sentence(message), hint: sentence(hint) };
+  return { title, message: sentence(withoutFlag(message)), hint: sentence(withoutFlag(hint)) };
+}
+
+// The name of a setting in parentheses, which is for the operator of the server.
+const FLAG = / \((?:[a-z]+(?:_[a-z]+)+|cors)\)/g;
+
+/** @param {string} text */
+function withoutFlag(text) {
+  return text.replace(FLAG, "");
 }
 
 /** @param {string} text */
