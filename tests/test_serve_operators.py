@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from quoth.errors import ConfigError
+from quoth.serve.run import serve
 from quoth.serve.settings import ServeSettings
 from quoth.serve.worker import freeze_garbage_collector
 from support.serving import (
@@ -313,6 +315,36 @@ def test_contradictory_settings_are_rejected():
         ({"tls_key": "k"}, "--tls-key needs --tls-certificate"),
         ({"root_path": "qa"}, "--root-path must start with /"),
         ({"log_level": "loud"}, "--log-level must be one of"),
+        ({"allowed_host": ("http://a.example",)}, "--allowed-host must be a host name without scheme and port"),
+        ({"allowed_host": ("a.example:8000",)}, "--allowed-host must be a host name without scheme and port"),
+        ({"cors": ("https://a.example/",)}, "--cors must be an origin without a path"),
+        ({"cors": ("a.example",)}, "--cors must be an origin without a path"),
+        ({"trusted_proxies": "10.0.0.1, 10.0.0.0/33"}, "--trusted-proxies must be addresses or networks"),
+        ({"token": "a "}, "the token must be printable ASCII"),
     ):
         with pytest.raises(Exception, match=what):
             ServeSettings(**flags)
+
+
+def test_names_that_requests_can_match_are_accepted():
+    ServeSettings(
+        allowed_host=("a.example", "*.b.example", "*", "::1", "10.0.0.7", "my_pod"),
+        cors=("*", "http://localhost:3000", "https://[::1]:8443", "chrome-extension://abc"),
+        trusted_proxies="10.0.0.1, 10.1.0.0/16,fd00::/8",
+    )
+
+
+def test_certificates_that_cannot_be_used_are_reported_before_the_server_listens(tmp_path):
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "1", "-subj", "/CN=localhost"]
+    for name, more in (("a", ["-nodes"]), ("b", ["-nodes"]), ("c", ["-passout", "pass:secret"])):
+        files = ["-keyout", f"{name}-key.pem", "-out", f"{name}.pem"]
+        subprocess.run([*made, *more, *files], cwd=tmp_path, check=True, capture_output=True)
+    for certificate, key, reason in (
+        ("none.pem", "a-key.pem", "no such file"),
+        ("a.pem", "b-key.pem", "key values mismatch"),
+        ("c.pem", "c-key.pem", "bad decrypt|password"),
+        ("a-key.pem", "a-key.pem", "PEM|pem"),
+    ):
+        settings = ServeSettings(tls_certificate=str(tmp_path / certificate), tls_key=str(tmp_path / key))
+        with pytest.raises(ConfigError, match=f"(?i){certificate} --tls-key .*{key}: must be PEM files.*({reason})"):
+            serve(TINY, settings, lambda line: pytest.fail(line))

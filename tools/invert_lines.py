@@ -336,6 +336,20 @@ ROWS = (
         "test_serve_jobs.py -k by_another",
     ),
     Row("serve/http/job_runner.py", "if job.deaths >= _DEATHS:", "if False:", "test_serve_jobs.py -k three_workers"),
+    # texts that would hold the interpreter, and settings that would silently do nothing,
+    Row(
+        "documents/read.py",
+        "if len(data) > _MAX_BYTES * limits.characters:",
+        "if False:",
+        "test_documents.py -k rejected_before",
+    ),
+    Row(
+        "verification/claims.py",
+        '_ELLIPSIS = re.compile(r"',
+        '_ELLIPSIS = re.compile(r"\\s*',
+        "test_verification.py -k spaces_and_marks",
+    ),
+    Row("serve/settings.py", "problems += _unusable_names(self)", "", "test_serve_operators.py -k contradictory"),
     # and errors that a client cannot read.
     Row(
         "serve/http/middleware.py",

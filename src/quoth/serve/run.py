@@ -9,6 +9,7 @@ import logging
 import logging.config
 import multiprocessing
 import socket
+import ssl
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -56,6 +57,7 @@ def serve(
         ConfigError: If the address cannot be used.
         ReaderError: If the reader cannot be loaded.
     """
+    _check_certificate(settings)
     settings = fit_to_file_limit(settings, notify)
     with store_folder() as store:
         application = Application(source, settings, store, also)
@@ -106,6 +108,25 @@ class _Supervisor(Multiprocess):
                 code = old.exitcode
                 how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
                 _LOG.error("worker %s %s and was replaced by worker %s", old.pid, how, new.pid)
+
+
+def _check_certificate(settings: ServeSettings) -> None:
+    """Load the certificate and its key before the server listens. OpenSSL would ask the terminal for a password."""
+    if settings.tls_certificate is None:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
+    except OSError as error:
+        if isinstance(error, ssl.SSLError):
+            reason = (error.reason or "they are not PEM, or the key needs a password").lower().replace("_", " ")
+        else:
+            reason = reason_of(error)
+        files = settings.tls_certificate + (f" --tls-key {settings.tls_key}" if settings.tls_key else "")
+        raise ConfigError(
+            f"--tls-certificate {files}: must be PEM files of a certificate and its private key without a password, "
+            f"but: {reason}"
+        ) from error
 
 
 def _check_loading(application: Application) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated
 
 from quoth.config import ABOVE_ZERO, COUNT, OneOf, Within, rule_problems
@@ -11,6 +12,9 @@ from quoth.errors import ConfigError
 from quoth.serve.tokens import is_token
 
 _MIB = 1 << 20
+# A host name without scheme and port, or all subdomains of one; an origin as browsers send it.
+_HOST = re.compile(r"\*|(?:\*\.)?[^\s:/?#@,*\[\]]+")
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@,*]+")
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -97,6 +101,7 @@ class ServeSettings:
                 problems.append("the token must be printable ASCII and not empty")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
             problems.append(f"--root-path must start with / and not end with it, but is {self.root_path!r}")
+        problems += _unusable_names(self)
         if self.tls_key and not self.tls_certificate:
             problems.append("--tls-key needs --tls-certificate")
         for total, single in (("bodies_bytes", "body_bytes"), ("uploads_bytes", "file_bytes")):
@@ -134,3 +139,29 @@ class ServeSettings:
                 f"--host {self.host}: other machines can reach the server, so it must require a token or certain host "
                 "names. Set QUOTH_TOKEN or --token-file, or give --allowed-host NAME"
             )
+
+
+def _unusable_names(settings: ServeSettings) -> list[str]:
+    """Return the problems of names that no request could match, which would otherwise be ignored silently."""
+    problems = [
+        f"--allowed-host must be a host name without scheme and port, or *.NAME, but is {host}"
+        for host in settings.allowed_host
+        if not (_HOST.fullmatch(host) or _is_network(host))
+    ]
+    problems += [
+        f"--cors must be an origin without a path, such as https://a.example, but is {origin}"
+        for origin in settings.cors
+        if not _ORIGIN.fullmatch(origin)
+    ]
+    proxies = settings.trusted_proxies
+    if proxies is not None and proxies.strip() != "*" and not all(_is_network(each) for each in proxies.split(",")):
+        problems.append(f"--trusted-proxies must be addresses or networks separated by commas, or *, but is {proxies}")
+    return problems
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text.strip())
+    except ValueError:
+        return False
+    return True

@@ -15,7 +15,7 @@ _LOG = logging.getLogger("quoth.serve")
 
 
 def token_of(environment: Mapping[str, str], name: str) -> str | None:
-    """Return a token from the environment; ``None`` if the variable is not set.
+    """Return a token from the environment without white space around it; ``None`` if the variable is not set.
 
     Raises:
         ConfigError: If the variable is set but empty, which can be caused by a missing secret.
@@ -23,7 +23,7 @@ def token_of(environment: Mapping[str, str], name: str) -> str | None:
     token = environment.get(name)
     if token is not None and not token.strip():
         raise ConfigError(f"{name}: must be a token, but is empty. Set it, or unset the variable to require none")
-    return token
+    return token and token.strip()
 
 
 class Tokens:
@@ -59,7 +59,7 @@ class Tokens:
             if state == self._state:
                 return
             self._valid = (*self._fixed, *read_tokens(file))
-            self._state = state
+            self._state, self._last_error = state, ""
             _LOG.info("read the tokens again")
         except ConfigError as error:
             if self._last_error != str(error):
@@ -89,7 +89,7 @@ def read_tokens(file: Path) -> tuple[str, ...]:
 
 def is_token(text: str) -> bool:
     """Return True if a text can be a token."""
-    return text.isascii() and text.isprintable() and bool(text.strip())
+    return text.isascii() and text.isprintable() and bool(text) and text == text.strip()
 
 
 def _state(file: Path) -> tuple[int, int, int]:
