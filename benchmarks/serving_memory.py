@@ -116,7 +116,7 @@ class Server:
 def serving(*flags: str) -> Iterator[Server]:
     """Run ``quoth serve`` in a cgroup of its own."""
     with cgroup() as group, tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        command = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--deadline-s", "600", "--read-s", "300"]
+        command = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--deadline-s", "60", "--read-s", "120"]
         command += flags
         # The shell moves itself into the cgroup before it becomes the server.
         entering = ["sh", "-c", f'echo $$ > {group.folder}/cgroup.procs && exec "$@"', "sh", *command]
