@@ -162,6 +162,7 @@ def main() -> None:
     rows: list[tuple[object, ...]] = [("state", "cgroup, MiB", "server process (`VmRSS`), MiB")]
 
     def add(state: str, used: int, resident: int) -> None:
+        print(f"{state}: {used / MIB:,.0f}", file=sys.stderr, flush=True)
         rows.append((state, f"{used / MIB:,.0f}", f"{resident / MIB:,.0f}"))
 
     form = (
