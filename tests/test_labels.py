@@ -58,7 +58,11 @@ def test_a_source_that_is_neither_file_nor_column_is_rejected(tmp_path):
         ("l.json", b"{", "l.json: must be JSON, but: "),
         ("l.jsonl", b'{"id": "a", "label": "x"}\n{', "l.jsonl: line 2: must be JSON, but: "),
         ("l.csv", b"id,label\na,Zo\xeb\n", "l.csv: line 2, byte 5: must be UTF-8, but contains the byte 0xeb"),
-        ("l.csv.gz", gzip.compress(b"id,label\na,x\n")[:-9], "l.csv.gz: must be a gzip file, but is damaged: "),
+        (
+            "l.csv.gz",
+            gzip.compress(b"id,label\na,x\n", mtime=0)[:-9],
+            "l.csv.gz: must be a gzip file, but is damaged: ",
+        ),
         ("l.json", b"[1, 2]", "l.json: must be a file with an id and a label in each row"),
     ],
 )
