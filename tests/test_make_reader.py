@@ -55,7 +55,7 @@ def test_all_stages_produce_a_calibrated_reader(tmp_path):
 
     first = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
     assert first.returncode == 0, first.stderr
-    assert first.stdout.count("$ quoth train") == 7
+    assert first.stdout.count("$ quoth train") == 8
 
     shipped = tmp_path / "tree" / "src" / "quoth" / "shipped"
     manifest = json.loads((shipped / "quoth.json").read_text(encoding="utf-8"))
@@ -71,7 +71,7 @@ def test_all_stages_produce_a_calibrated_reader(tmp_path):
 
     checkpoint = tmp_path / "tree" / "readers" / "shipped"
     weights = load_file(checkpoint / "model.safetensors")
-    trained = load_file(tmp_path / "runs" / "shipped-6" / "model.safetensors")
+    trained = load_file(tmp_path / "runs" / "shipped-7" / "model.safetensors")
     assert {name: tensor.dtype for name, tensor in weights.items()} == dict.fromkeys(trained, torch.float16)
     example = examples[0]
     asked = [each.answer(example.question, example.context) for each in (reader, Reader.load(checkpoint, threads=1))]
