@@ -24,6 +24,7 @@ from datasets import disable_caching, disable_progress_bars
 
 import harness
 import tutorial_baseline as tutorial
+from quoth.engines.base import cpu_batch_tokens
 from quoth.reading import (
     DecodeSettings,
     SpanLogits,
@@ -37,7 +38,7 @@ from quoth.reading import (
 )
 from quoth.reading.spans import SearchedWindow, best_spans
 from quoth.records import Example, Gold, Prediction
-from quoth.stream import BATCH_TOKENS, LOOK_AHEAD
+from quoth.stream import LOOK_AHEAD
 
 AT_LEAST = 50.0
 SETTINGS = DecodeSettings(max_answer_tokens=tutorial.MAX_ANSWER_LENGTH)
@@ -125,7 +126,7 @@ def batched(
     made, first = [], 0
     for block in range(0, len(cut), LOOK_AHEAD):
         windows = [window for _, group in cut[block : block + LOOK_AHEAD] for window in group]
-        for indices in by_token_budget(windows, BATCH_TOKENS):
+        for indices in by_token_budget(windows, cpu_batch_tokens(2)):
             batch = WindowBatch.of([windows[index] for index in indices], 0)
             places = [first + index for index in indices]
             tokens = batch.ids.shape[1]

@@ -19,7 +19,7 @@ from quoth import Reader
 from quoth.engines import Engine
 from quoth.reading import SearchedWindow, SpanLogits, Window, WindowBatch, by_token_budget, decide, search_batch
 from quoth.records import Example, Prediction
-from quoth.stream import BATCH_TOKENS, LOOK_AHEAD
+from quoth.stream import LOOK_AHEAD
 
 
 class TimedEngine:
@@ -27,6 +27,7 @@ class TimedEngine:
 
     def __init__(self, engine: Engine) -> None:
         self.name, self.precision, self._engine = engine.name, engine.precision, engine
+        self.batch_tokens = engine.batch_tokens
         self.calls: list[tuple[float, float]] = []
 
     def run(self, batch: WindowBatch) -> SpanLogits:
@@ -100,7 +101,7 @@ def one_after_the_other(reader: Reader, examples: list[Example], stages: dict[st
         windows = [window for _, group in groups for window in group]
         batches = [
             WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id)
-            for indices in by_token_budget(windows, BATCH_TOKENS)
+            for indices in by_token_budget(windows, reader.engine.batch_tokens)
         ]
         cut = time.process_time()
         outputs = [(batch, reader.engine.run(batch)) for batch in batches]

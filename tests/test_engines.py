@@ -15,11 +15,12 @@ import pytest
 from quoth.engine_benchmark import EngineFigures, candidates, default_engine, measure_engines
 from quoth.engines import usable_cores
 from quoth.engines.openvino import OpenVinoEngine
-from quoth.engines.select import best_precision, cache_folder, installed, open_onnx, processor
+from quoth.engines.select import best_precision, cache_folder, computes_int8, installed, open_onnx, processor
 from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, Windower
 from quoth.records import Example
+from quoth.store import shipped_folder
 from support.readers import KINDS, TINY, TIPPED, tiny_engine, tiny_folder, tiny_tokenizer
 
 ASKED = [Example("1", "Who keeps it?", "The keeper was Ana Ribeiro.")]
@@ -227,22 +228,69 @@ def test_the_cache_folder_follows_the_conventions_of_the_system():
     assert cache_folder() == Path(os.environ["XDG_CACHE_HOME"]) / "quoth"
 
 
+@pytest.mark.torch
+def test_without_int8_products_an_int8_network_computes_as_with_float_weights(tmp_path):
+    """The shipped network has int8 weights; its float copy is made here from these weights, without OpenVINO."""
+    import onnx
+
+    model = shipped_folder().onnx
+    float_copy = tmp_path / "float.onnx"
+    onnx.save(without_rounded_activations(onnx.load(model)), float_copy)
+    windows = list(Reader.load(threads=1).windower.windows(Example("q", "Who?", "Ana Ribeiro kept the light. " * 30)))
+    batch = WindowBatch.of(windows, 0, limit=384)
+    expected = OpenVinoEngine(float_copy, threads=1).run(batch)
+    found = OpenVinoEngine(model, threads=1, int8=False).run(batch)
+    np.testing.assert_allclose(found.start, expected.start, rtol=0, atol=1e-4)
+    rounded = OpenVinoEngine(model, threads=1).run(batch)
+    assert np.abs(rounded.start - expected.start).max() > 0.01, "int8 rounds activations"
+
+
+def without_rounded_activations(model):
+    """Return a network whose int8 activations are replaced by the floats from which they were rounded."""
+    constants = {item.name for item in model.graph.initializer}
+    source = {node.output[0]: node for node in model.graph.node}
+    given = {}
+    for node in model.graph.node:
+        before = source.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if before is not None and before.op_type == "QuantizeLinear" and before.input[0] not in constants:
+            given[node.output[0]] = before.input[0]
+    assert len(given) == 20
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = given.get(name, name)
+    return model
+
+
+def test_the_cache_distinguishes_int8_and_float_products(tmp_path):
+    batch, _ = batches("wordpiece")
+    for int8 in (True, False, True):
+        OpenVinoEngine(TINY / "wordpiece" / "model.onnx", threads=1, int8=int8, cache=tmp_path).run(batch)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(("threads", "tokens"), [(1, 1_024), (2, 1_024), (7, 3_584), (64, 8_192)])
+def test_the_size_of_a_batch_depends_on_the_threads(threads, tokens):
+    assert OpenVinoEngine(TINY / "wordpiece" / "model.onnx", threads=threads).batch_tokens == tokens
+
+
 @pytest.mark.parametrize(
-    ("flags", "kind", "precision"),
+    ("flags", "kind", "precision", "int8"),
     [
-        ("fpu avx2 avx512_vnni avx512_bf16 amx_bf16 amx_tile amx_int8", "amx", "bfloat16"),
-        ("fpu avx2 avx512_vnni avx512_bf16", "avx512_bf16", "bfloat16"),
-        ("fpu avx2 avx512_vnni", "avx512_vnni", "float32"),
-        ("fpu avx2", "avx2", "float32"),
-        ("fpu", "other", "float32"),
+        ("fpu avx2 avx512_vnni avx512_bf16 amx_bf16 amx_tile amx_int8", "amx", "bfloat16", True),
+        ("fpu avx2 avx512_vnni avx512_bf16", "avx512_bf16", "bfloat16", True),
+        ("fpu avx2 avx512_vnni", "avx512_vnni", "float32", True),
+        ("fpu avx2 avx_vnni", "avx_vnni", "float32", True),
+        ("fpu avx2 avx512f", "avx2", "float32", False),
+        ("fpu", "other", "float32", True),
     ],
 )
-def test_the_kind_of_cpu_is_detected(tmp_path, flags, kind, precision):
+def test_the_kind_of_cpu_is_detected(tmp_path, flags, kind, precision, int8):
     (tmp_path / "cpuinfo").write_text(
         f"processor\t: 0\nmodel name\t: avx512_bf16\nflags\t\t: {flags}\n\nprocessor\t: 1\n"
     )
     assert processor(tmp_path / "cpuinfo") == kind
     assert best_precision("openvino", kind) == precision
+    assert computes_int8(kind) is int8
     assert best_precision("onnxruntime", kind) == "float32"
 
 

@@ -153,7 +153,7 @@ def test_int8_is_deterministic_and_both_engines_read_it(trained, small, tmp_path
     again = export(trained, tmp_path / "again", gate_data=towns.examples(64), max_f1_drop=20.0, **INT8)
     one, other = (result.folder / "model.onnx" for result in (small, again))
     assert one.read_bytes() == other.read_bytes()
-    logits = [open_onnx(one, engine=name, precision="float32", threads=1).run(BATCH) for name in ENGINES]
+    logits = [open_onnx(one, engine=name, precision="float32", threads=1, int8=True).run(BATCH) for name in ENGINES]
     # One rounds to the nearest step and the other too, but their sums differ in the last bit, which may tip a step.
     assert np.abs(logits[0].start - logits[1].start).max() < 0.1 * np.ptp(logits[0].start)
 
@@ -437,5 +437,7 @@ def test_shared_constants_are_quantized_once(tmp_path, largest):
     graph = onnx.load(tmp_path / "q.onnx").graph
     large = sorted((item.data_type, tuple(item.dims)) for item in graph.initializer if np.prod(item.dims) > 1_000)
     assert large == [(onnx.TensorProto.INT8, (128, 128)), (onnx.TensorProto.INT8, (500, 128))]
-    whole, small = (open_onnx(tmp_path / name, precision="float32").run(batch) for name in ("f.onnx", "q.onnx"))
+    whole, small = (
+        open_onnx(tmp_path / name, precision="float32", int8=True).run(batch) for name in ("f.onnx", "q.onnx")
+    )
     assert 0 < np.abs(small.start - whole.start).max() < 0.05 * np.ptp(whole.start)

@@ -19,7 +19,7 @@ ONLY_IN = {
     "optuna": ("training",),
     "onnx": ("exporting",),
     "onnxscript": ("exporting",),
-    "openvino": ("engines/openvino.py", "engines/counters.py"),
+    "openvino": ("engines/openvino.py", "engines/counters.py", "engines/float_products.py"),
     "onnxruntime": ("engines/onnx.py",),
     "matplotlib": ("evaluation", "training"),
     "fastapi": ("serve",),

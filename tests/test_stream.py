@@ -37,6 +37,7 @@ class WatchedEngine:
 
     name: str = "watched"
     precision: str = "float32"
+    batch_tokens: int = 4_096
     fails_at: int = -1
     seconds: float = 0.0
     spans: list[tuple[float, float]] = field(default_factory=list)

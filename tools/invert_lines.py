@@ -131,7 +131,7 @@ ROWS = (
     Row("reading/settings.py", 'tokens.", COUNT] = 30', 'tokens."] = 30', "test_store.py"),
     Row("reading/align.py", "if first < end else None", "if first > end else None", "test_reading_windows.py"),
     Row("reading/batches.py", "* width > budget:", "* width < budget:", "test_reading_batches.py"),
-    Row("engines/select.py", "if wanted <= flags)", "if wanted < flags)", "test_engines.py -k kind"),
+    Row("engines/select.py", "if kind.flags <= flags)", "if kind.flags < flags)", "test_engines.py -k kind"),
     Row("engines/network.py", "if not {", "if {", "test_engines.py -k network"),
     Row("engines/precisions.py", 'Precision("float16", "fp16")', 'Precision("float16", "bf16")', "test_config.py"),
     Row("store/folder.py", "if sha256(file) != wanted:", "if sha256(file) == wanted:", "test_store.py"),

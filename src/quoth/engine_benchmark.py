@@ -141,7 +141,7 @@ def _logits(reader: Reader, examples: Sequence[Example]) -> NDArray[np.float32]:
     """Return the logits of all tokens (without padding) of some windows, concatenated."""
     windows = list(islice((window for _, group in reader.windower.each(examples) for window in group), _COMPARED))
     parts = [np.zeros(0, np.float32)]
-    for indices in by_token_budget(windows, 4096):
+    for indices in by_token_budget(windows, reader.engine.batch_tokens):
         batch = WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id)
         logits = reader.engine.run(batch)
         parts += [logits.start[batch.mask == 1], logits.end[batch.mask == 1]]

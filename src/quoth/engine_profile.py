@@ -9,7 +9,7 @@ from typing import Any
 
 from quoth.engines import usable_cores
 from quoth.engines.counters import CountingEngine, Operations, measured_peak
-from quoth.engines.select import best_precision
+from quoth.engines.select import best_precision, computes_int8
 from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.reading import (
@@ -24,7 +24,6 @@ from quoth.reading import (
 )
 from quoth.records import Example
 from quoth.store import find_folder
-from quoth.stream import BATCH_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def profile_reader(source: str | None, examples: Sequence[Example], threads: int
     if folder.onnx is None:
         raise ReaderError(f"{folder.path}: must have a model.onnx to be profiled. Create it with: quoth export")
     precision = best_precision("openvino")
-    engine = CountingEngine(folder.onnx, precision=precision, threads=threads)
+    engine = CountingEngine(folder.onnx, precision=precision, threads=threads, int8=computes_int8())
     tokenizer = Tokenizer.load(folder.path)
     reader = Reader(tokenizer, engine, folder.settings(tokenizer.max_tokens))
     begun = time.perf_counter()
@@ -107,7 +106,7 @@ def profile_reader(source: str | None, examples: Sequence[Example], threads: int
     limit = reader.settings.max_tokens
     batches = [
         WindowBatch.of([windows[index] for index in indices], tokenizer.pad_id, limit=limit)
-        for indices in by_token_budget(windows, BATCH_TOKENS, limit=limit)
+        for indices in by_token_budget(windows, engine.batch_tokens, limit=limit)
     ]
     engine.run(batches[0])  # the first run allocates memory
     engine.seconds.clear()

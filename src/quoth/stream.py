@@ -42,8 +42,6 @@ LOOK_AHEAD = 256
 # Approximate number of characters per block: a block ends with the example that reaches it. A text counts once for each
 # question about it, because each question has its own windows.
 BLOCK_CHARACTERS = 1 << 22
-# Maximum tokens per batch, padding included (ten windows of full length), to limit the memory of an engine call.
-BATCH_TOKENS = 4096
 # Maximum number of queued batches: enough to keep the engine busy while the caller processes a block's answers. Not
 # more, because a program that exits waits for them.
 _QUEUED = 8
@@ -239,7 +237,7 @@ class Stream(Generic[T]):
 
     def _batches(self, windows: Sequence[Window]) -> Iterator[WindowBatch]:
         limit = self.windower.max_tokens
-        for indices in by_token_budget(windows, BATCH_TOKENS, limit=limit):
+        for indices in by_token_budget(windows, self.engine.batch_tokens, limit=limit):
             some = [windows[index] for index in indices]
             yield WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=limit)
 

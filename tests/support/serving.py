@@ -198,6 +198,7 @@ class SlowEngine:
 
     name = "slow"
     precision = "float32"
+    batch_tokens = 4_096
 
     def __init__(self, seconds=0.0):
         self.seconds = seconds

@@ -17,6 +17,7 @@ class Engine(Protocol):
     Attributes:
         name: The name of the runtime, as in ``--engine`` and reports.
         precision: "float32", "bfloat16" or "float16".
+        batch_tokens: Number of tokens of a batch, padding included, with which many windows are read fastest.
     """
 
     @property
@@ -27,8 +28,25 @@ class Engine(Protocol):
     def precision(self) -> str:
         """The precision of the computation."""
 
+    @property
+    def batch_tokens(self) -> int:
+        """The best size of a batch."""
+
     def run(self, batch: WindowBatch) -> SpanLogits:
         """Compute the logits of a batch. Logits of padding are undefined."""
+
+
+def cpu_batch_tokens(threads: int) -> int:
+    """Return the best number of tokens of a batch on a CPU.
+
+    512 for each thread, so that the activations of a layer fit into its cache, but at least 1,024, because fewer leave
+    too little work between two waits for the other threads, and at most 8,192, to limit memory. Measured with one and
+    two threads (docs/log.md).
+
+    Args:
+        threads: Number of threads that compute one batch.
+    """
+    return min(8_192, max(1_024, 512 * threads))
 
 
 def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:

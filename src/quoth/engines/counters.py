@@ -37,9 +37,9 @@ class CountingEngine(OpenVinoEngine):
         seconds: Time in each kind of layer so far, all batches together, in seconds.
     """
 
-    def __init__(self, model: Path, *, precision: str, threads: int | None = None) -> None:
+    def __init__(self, model: Path, *, precision: str, threads: int | None = None, int8: bool = True) -> None:
         """Load a model, as :class:`OpenVinoEngine`."""
-        super().__init__(model, precision=precision, threads=threads, counters=True)
+        super().__init__(model, precision=precision, threads=threads, int8=int8, counters=True)
         self.seconds: Counter[Layer] = Counter()
 
     def run(self, batch: WindowBatch) -> SpanLogits:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from quoth.engines.base import usable_cores
+from quoth.engines.base import cpu_batch_tokens, usable_cores
 from quoth.engines.network import OUTPUTS, cannot_run, check_network
 from quoth.engines.precisions import ONNXRUNTIME, wrong_precision
 from quoth.errors import ReaderError
@@ -48,6 +48,7 @@ class OnnxEngine:
         self._model = model
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
+        self.batch_tokens = cpu_batch_tokens(options.intra_op_num_threads)
         options.log_severity_level = 3
         try:
             self._session: onnxruntime.InferenceSession = onnxruntime.InferenceSession(

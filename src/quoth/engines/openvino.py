@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quoth.engines.base import usable_cores
+from quoth.engines.base import cpu_batch_tokens, usable_cores
+from quoth.engines.float_products import with_float_products
 from quoth.engines.network import OUTPUTS, cannot_run, check_network
 from quoth.engines.precisions import OPENVINO, wrong_precision
 from quoth.errors import ReaderError
@@ -49,6 +50,7 @@ class OpenVinoEngine:
         *,
         precision: str = "float32",
         threads: int | None = None,
+        int8: bool = True,
         cache: Path | None = None,
         counters: bool = False,
     ) -> None:
@@ -58,6 +60,7 @@ class OpenVinoEngine:
             model: The file.
             precision: Precision of operations that are not quantized: "float32" or "bfloat16".
             threads: Number of threads; all usable cores if ``None``.
+            int8: Whether quantized products are computed in int8; otherwise, in ``precision``.
             cache: The folder of compiled networks; not cached if ``None``.
             counters: Whether to count the time of each layer.
 
@@ -69,16 +72,18 @@ class OpenVinoEngine:
         self._model = model
         core = one_core()
         _check_precision(core, precision)
+        threads = threads or usable_cores()
+        self.batch_tokens = cpu_batch_tokens(threads)
         config = {
             "INFERENCE_PRECISION_HINT": OPENVINO[precision],
-            "INFERENCE_NUM_THREADS": 2 if _is_forked() else threads or usable_cores(),
+            "INFERENCE_NUM_THREADS": 2 if _is_forked() else threads,
             "NUM_STREAMS": 2 if _is_forked() else 1,
             "PERFORMANCE_HINT": "LATENCY",
             # Pinned threads compete with other threads on the same core while other cores may be idle.
             "ENABLE_CPU_PINNING": False,
             "PERF_COUNT": counters,
         }
-        self._compile = functools.partial(_compile, core, model, config, cache)
+        self._compile = functools.partial(_compile, core, model, config, cache, int8=int8)
         try:
             self._compiled, self._longest = self._compile()
         except (RuntimeError, OSError) as error:
@@ -93,7 +98,10 @@ class OpenVinoEngine:
             ReaderError: If the network fails, or does not support windows of this length.
         """
         self._check_length(batch)
-        request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
         try:
             request.infer({name: getattr(batch, field) for name, field in self._feeds.items()}, share_inputs=True)
             # Copy: the next batch overwrites the memory of the request.
@@ -181,18 +189,20 @@ def _names(ports: list[Any]) -> list[str]:
 
 
 def _compile(
-    core: openvino.Core, model: Path, config: dict[str, Any], cache: Path | None
+    core: openvino.Core, model: Path, config: dict[str, Any], cache: Path | None, *, int8: bool
 ) -> tuple[openvino.CompiledModel, int]:
     """Compile a network, or load it from the cache.
 
     Returns:
         The compiled network, and a window length that it supports, in tokens.
     """
-    key = _key(core, model, config["INFERENCE_PRECISION_HINT"]) if cache else ""
+    key = _key(core, model, config["INFERENCE_PRECISION_HINT"], int8) if cache else ""
     for blob in cache.glob(f"{key}-*.blob") if cache else ():
         with contextlib.suppress(OSError, RuntimeError):  # damaged: compile again
             return core.import_model(blob.read_bytes(), "CPU", config), int(blob.stem.rpartition("-")[2])
     network = core.read_model(model)
+    if not int8:
+        with_float_products(network)
     compiled = core.compile_model(network, "CPU", config)
     longest = _longest(network)
     if cache:
@@ -230,7 +240,7 @@ def _take(network: openvino.Model, shape: tuple[int, ...]) -> None:
     network.reshape({port: list(shape) for port in network.inputs})
 
 
-def _key(core: openvino.Core, model: Path, hint: str) -> str:
-    """Return the cache key of a compiled network: a hash of its file, the precision, OpenVINO's version and the CPU."""
+def _key(core: openvino.Core, model: Path, hint: str, int8: bool) -> str:
+    """Return the cache key of a compiled network: a hash of its file, precisions, OpenVINO's version and the CPU."""
     processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    return sha256(repr([sha256(model), hint, import_openvino().__version__, processor]).encode())[:32]
+    return sha256(repr([sha256(model), hint, int8, import_openvino().__version__, processor]).encode())[:32]

@@ -10,6 +10,7 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from quoth.engines.base import Engine
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
@@ -17,15 +18,30 @@ from quoth.errors import ConfigError, MissingExtraError, ReaderError
 # The engines that run an ONNX file, best first. Each name is also the name of the package and of the extra.
 ENGINES = ("openvino", "onnxruntime")
 
-# Kind of CPU -> its flags, and OpenVINO's precision for operations that are not quantized. The first kind whose flags
-# are all present is used. Measured: avx512_bf16 (an AMD EPYC); amx (a Xeon, in earlier prototypes: float32 7,900
-# tokens/s, bfloat16 21,500). The other kinds have no native bfloat16, so float32 is best.
+
+class Kind(NamedTuple):
+    """A kind of CPU.
+
+    Attributes:
+        flags: The flags that it has.
+        precision: OpenVINO's fastest precision for operations that are not quantized.
+        int8: Whether OpenVINO's int8 products are faster than products in this precision.
+    """
+
+    flags: frozenset[str]
+    precision: str = "float32"
+    int8: bool = True
+
+
+# The first kind whose flags are all present is used. Measured: avx512_bf16 and avx2 (each an AMD EPYC); amx (a Xeon, in
+# earlier prototypes: float32 7,900 tokens/s, bfloat16 21,500). Kinds without native bfloat16 are fastest in float32.
 TABLE = {
-    "amx": ({"amx_bf16", "amx_int8"}, "bfloat16"),
-    "avx512_bf16": ({"avx512_bf16"}, "bfloat16"),
-    "avx512_vnni": ({"avx512_vnni"}, "float32"),
-    "avx2": ({"avx2"}, "float32"),
-    "other": (set[str](), "float32"),
+    "amx": Kind(frozenset({"amx_bf16", "amx_int8"}), "bfloat16"),
+    "avx512_bf16": Kind(frozenset({"avx512_bf16"}), "bfloat16"),
+    "avx512_vnni": Kind(frozenset({"avx512_vnni"})),
+    "avx_vnni": Kind(frozenset({"avx_vnni"})),
+    "avx2": Kind(frozenset({"avx2"}), int8=False),
+    "other": Kind(frozenset()),
 }
 
 
@@ -40,12 +56,17 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     except OSError:
         lines = []
     flags = set(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
-    return next(kind for kind, (wanted, _) in TABLE.items() if wanted <= flags)
+    return next(name for name, kind in TABLE.items() if kind.flags <= flags)
 
 
 def best_precision(engine: str, kind: str | None = None) -> str:
     """Return the fastest precision for an engine on a kind of CPU; this machine's CPU if ``None``."""
-    return TABLE[kind or processor()][1] if engine == "openvino" else "float32"
+    return TABLE[kind or processor()].precision if engine == "openvino" else "float32"
+
+
+def computes_int8(kind: str | None = None) -> bool:
+    """Return whether OpenVINO computes quantized products in int8 on a kind of CPU; this machine's CPU if ``None``."""
+    return TABLE[kind or processor()].int8
 
 
 def installed() -> list[str]:
@@ -64,6 +85,7 @@ def open_onnx(
     engine: str = "auto",
     precision: str | None = None,
     threads: int | None = None,
+    int8: bool | None = None,
     cache: Path | None = None,
 ) -> Engine:
     """Load an ONNX file into an engine.
@@ -73,6 +95,7 @@ def open_onnx(
         engine: "openvino", "onnxruntime", or "auto": the best installed engine that can load the file.
         precision: Precision of operations that are not quantized; the fastest for this CPU if ``None``.
         threads: Number of threads; all usable cores if ``None``.
+        int8: Whether OpenVINO computes quantized products in int8; if ``None``, only where the CPU is faster with it.
         cache: Folder for compiled networks; not cached if ``None``.
 
     Raises:
@@ -81,17 +104,24 @@ def open_onnx(
         ReaderError: If the engine cannot load the file, or does not support the precision.
     """
     if engine != "auto":
-        return _start(engine, model, precision, threads, cache)
+        return _start(engine, model, precision, threads, int8, cache)
     first: ReaderError | None = None
     for name in installed():
         try:
-            return _start(name, model, precision, threads, cache)
+            return _start(name, model, precision, threads, int8, cache)
         except ReaderError as error:  # the file may use an operation that only another runtime supports
             first = first or error
     raise first or MissingExtraError(f"{model} needs an engine; OpenVINO comes with Quoth, ONNX Runtime", "onnxruntime")
 
 
-def _start(engine: str, model: Path, precision: str | None, threads: int | None, cache: Path | None) -> Engine:
+def _start(
+    engine: str,
+    model: Path,
+    precision: str | None,
+    threads: int | None,
+    int8: bool | None,
+    cache: Path | None,
+) -> Engine:
     if engine not in ENGINES:
         raise no_such_engine(engine)
     if find_spec(engine) is None:
@@ -100,7 +130,13 @@ def _start(engine: str, model: Path, precision: str | None, threads: int | None,
     if engine == "openvino":
         from quoth.engines.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(model, precision=precision, threads=threads, cache=cache and cache / "openvino")
+        return OpenVinoEngine(
+            model,
+            precision=precision,
+            threads=threads,
+            int8=computes_int8() if int8 is None else int8,
+            cache=cache and cache / "openvino",
+        )
     from quoth.engines.onnx import OnnxEngine
 
     return OnnxEngine(model, precision=precision, threads=threads)

@@ -12,8 +12,12 @@ from typing import Any
 
 import torch
 
+from quoth.engines.base import cpu_batch_tokens
 from quoth.errors import ReaderError, TokenizerError
 from quoth.reading import SpanLogits, Tokenizer, WindowBatch
+
+# Tokens of a batch on a GPU.
+_GPU_BATCH_TOKENS = 4096
 
 
 class TorchEngine:
@@ -79,6 +83,11 @@ class TorchEngine:
         if threads is not None and not _Fork.happened:
             torch.set_num_threads(threads)
         return cls(model.eval().to(device or best_device()), precision=precision)
+
+    @property
+    def batch_tokens(self) -> int:
+        """The best number of tokens of a batch on its device."""
+        return cpu_batch_tokens(torch.get_num_threads()) if self.model.device.type == "cpu" else _GPU_BATCH_TOKENS
 
     def run(self, batch: WindowBatch) -> SpanLogits:
         """Compute the logits of one batch."""

@@ -141,7 +141,7 @@ def _quantize(
     before = Reader(tokenizer, open_onnx(model, precision="float32"), settings)
     copy = model.with_name("int8.onnx")
     quantize(model, copy, _sample(before, examples))
-    after = Reader(tokenizer, open_onnx(copy), settings)
+    after = Reader(tokenizer, open_onnx(copy, int8=True), settings)
     gate = compare(evaluate(before, examples), evaluate(after, examples), ("float32", "int8"))
     raise_if_worse(gate, max_f1_drop)
     copy.replace(model)

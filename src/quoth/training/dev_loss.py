@@ -14,7 +14,7 @@ class LossEngine:
     """Runs another engine, and adds up the loss of each window that it runs.
 
     Attributes:
-        name, precision: Those of the other engine.
+        name, precision, batch_tokens: Those of the other engine.
         total: Sum of the losses.
         windows: Number of windows.
     """
@@ -30,6 +30,7 @@ class LossEngine:
         self._engine = engine
         self._collator = Collator(pad_id, takes_types=False, limit=limit)
         self.name, self.precision = engine.name, engine.precision
+        self.batch_tokens = engine.batch_tokens
         self.total, self.windows = 0.0, 0
 
     def run(self, batch: WindowBatch) -> SpanLogits:
