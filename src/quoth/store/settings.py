@@ -49,22 +49,22 @@ class CorpusSettings:
         ConfigError: If a number is out of its range.
     """
 
-    search_weight: Annotated[float, "Weight of the search evidence.", FINITE] = 13.5
+    search_weight: Annotated[float, "Weight of the search evidence.", FINITE] = 14.0
     null_weight: Annotated[float, "Weight of the null score of an answer's passage.", FINITE] = 0.5
     temperature: Annotated[float, "Divides the evidence before the softmax over answers.", ABOVE_ZERO] = (
-        2.8284271247461903
+        2.5198420997897464
     )
     odds_scale: Annotated[
         float, "Factor from the odds of an answer's share to its odds of being right.", ABOVE_ZERO
-    ] = 0.5
+    ] = 0.47193715634084676
     reader_weight: Annotated[
         float, "Exponent of the odds that the reader gives an answer in its passage, as a factor of its odds.", FINITE
-    ] = 0.125
+    ] = 0.25
     null_bias: Annotated[
         float, 'Null odds (minus the evidence for the best answer) at which "no answer" is as probable.', FINITE
-    ] = -17.119450728788433
-    null_temperature: Annotated[float, "Divides null odds above the null bias.", ABOVE_ZERO] = 2.1189261887185906
-    null_threshold: NullThreshold = -17.119450728788433
+    ] = -16.9010104734558
+    null_temperature: Annotated[float, "Divides null odds above the null bias.", ABOVE_ZERO] = 1.887748625363387
+    null_threshold: NullThreshold = -16.9010104734558
 
     def __post_init__(self) -> None:
         check(self, "corpus.")
