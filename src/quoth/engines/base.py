@@ -40,8 +40,8 @@ def cpu_batch_tokens(threads: int) -> int:
     """Return the best number of tokens of a batch on a CPU.
 
     512 for each thread, so that the activations of a layer fit into its cache, but at least 1,024, because fewer leave
-    too little work between two waits for the other threads, and at most 8,192, to limit memory. Measured with one and
-    two threads (docs/log.md).
+    too little work between two waits for the other threads, and at most 8,192, to limit memory. Measured with two
+    threads (docs/decisions/0019-float-products.md).
 
     Args:
         threads: Number of threads that compute one batch.
