@@ -453,7 +453,8 @@ def test_answers_of_the_shipped_reader_do_not_depend_on_the_batch():
     [
         (["--port", "99999"], "--port must be from 0 to 65535, but is 99999"),
         (["--rows", "0"], "--rows must be at least 1"),
-        (["--deadline-s", "nan"], "--deadline-s must be above 0, but is nan"),
+        (["--deadline-s", "nan"], "--deadline-s must be above 0 and at most 31536000, but is nan"),
+        (["--read-s", "1e300"], "--read-s must be above 0 and at most 31536000, but is 1e+300"),
         (["--allowed-host", "a", "--host", "no.such.host.invalid"], "--host no.such.host.invalid"),
         (["--allowed-host", "a", "--host", ".x"], "--host .x --port 0: must be a free address of this machine"),
         (["--reader", "nowhere"], "nowhere: must be the folder of a reader"),

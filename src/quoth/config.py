@@ -64,7 +64,7 @@ class Within:
             return None
         finite = " and finite" if value == math.inf else ""
         if self.above > -math.inf:
-            return f"above {self.above:g}{finite}"
+            return f"above {self.above:g}{finite}" + (f" and at most {self.most}" if self.most < math.inf else "")
         if self.least == -math.inf and self.most == math.inf:
             return "finite"
         least, most = (f"{bound:g}" if isinstance(bound, float) else f"{bound}" for bound in (self.least, self.most))
@@ -85,6 +85,8 @@ class OneOf:
 COUNT = Within(least=1)
 SHARE = Within(least=0, most=1)
 ABOVE_ZERO = Within(above=0)
+# A time limit, of a year at most: a longer one is a mistake, and timers overflow.
+SECONDS = Within(above=0, most=31_536_000)
 FINITE = Within()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Annotated
 
-from quoth.config import ABOVE_ZERO, COUNT, OneOf, Within, rule_problems
+from quoth.config import COUNT, SECONDS, OneOf, Within, rule_problems
 from quoth.errors import ConfigError
 from quoth.serve.tokens import is_token
 
@@ -43,11 +43,11 @@ class ServeSettings:
         int | None, "Threads of each engine; by default the usable cores, divided among the workers.", COUNT
     ] = None
     deadline_s: Annotated[
-        float, "Deadline of a request, from the complete body to the answer, in seconds.", ABOVE_ZERO
+        float, "Deadline of a request, from the complete body to the answer, in seconds.", SECONDS
     ] = 30.0
-    read_s: Annotated[float, "Timeout for the headers, and again for the body, in seconds.", ABOVE_ZERO] = 20.0
+    read_s: Annotated[float, "Timeout for the headers, and again for the body, in seconds.", SECONDS] = 20.0
     send_s: Annotated[
-        float, "Timeout for a client to read the buffered part of its response (64 KiB), in seconds.", ABOVE_ZERO
+        float, "Timeout for a client to read the buffered part of its response (64 KiB), in seconds.", SECONDS
     ] = 20.0
     body_bytes: Annotated[int, "Maximum size of a JSON body.", COUNT] = 4 * _MIB
     file_bytes: Annotated[int, "Maximum size of an uploaded file.", COUNT] = 32 * _MIB
@@ -74,7 +74,7 @@ class ServeSettings:
     job_bytes: Annotated[int, "Disk space for all jobs with their results, which all workers share.", COUNT] = 64 * _MIB
     text_bytes: Annotated[int, "Disk space for stored texts, which all workers share.", COUNT] = 64 * _MIB
     text_s: Annotated[
-        float, "Seconds that a text is stored after its last use, and a job after its end.", ABOVE_ZERO
+        float, "Seconds that a text is stored after its last use, and a job after its end.", SECONDS
     ] = 3_600.0
     token_file: Annotated[str | None, "A file with a bearer token per line; it is read again when it changes."] = None
     metrics_token_file: Annotated[str | None, "The same for /metrics, which also accepts the other tokens."] = None
