@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -180,11 +180,40 @@ def test_a_unix_socket():
         assert not Path(path).exists()
 
 
-def test_tls(tmp_path):
+@pytest.fixture
+def certificate(tmp_path):
+    """The flags of a server with a certificate for localhost, in cert.pem."""
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
     made += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
     subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
-    running, url = started("--tls-certificate", tmp_path / "cert.pem", "--tls-key", tmp_path / "key.pem")
+    return ["--tls-certificate", tmp_path / "cert.pem", "--tls-key", tmp_path / "key.pem"]
+
+
+def test_connections_without_a_tls_handshake_are_closed_for_others_and_time_out(certificate, tmp_path):
+    running, url = started(*certificate, "--connections", "4", "--read-s", "3")
+    try:
+        trusted = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+        port = int(url.rsplit(":", 1)[1])
+        with ExitStack() as stack:
+            idle = [stack.enter_context(socket.create_connection(("localhost", port), 30)) for _ in range(12)]
+            idle[-1].sendall(b"GET / HTTP/1.1\r\n\r\n")  # not TLS: closed at once
+            for closed in idle[:8]:
+                assert closed.recv(1) == b"", "only four may stay open"
+            with closing(http.client.HTTPSConnection("localhost", port, context=trusted, timeout=30)) as connection:
+                for _ in range(2):
+                    connection.request("POST", "/v1/answer", json.dumps(ANSWER), {"Content-Type": "application/json"})
+                    assert read(connection.getresponse())[0] == 200
+            began = time.monotonic()
+            for late in idle[8:]:
+                with suppress(ConnectionResetError):
+                    late.recv(1)
+            assert time.monotonic() - began < 10, "a handshake has the time limit of headers"
+    finally:
+        assert ended(running) == 0
+
+
+def test_tls(certificate, tmp_path):
+    running, url = started(*certificate)
     try:
         assert url.startswith("https://")
         trusted = ssl.create_default_context(cafile=tmp_path / "cert.pem")

@@ -22,6 +22,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from quoth.errors import ConfigError, QuothError, reason_of
+from quoth.serve.http.tls import tls_context
 from quoth.serve.logs import log_config
 from quoth.serve.settings import ServeSettings
 from quoth.serve.store import store_folder
@@ -81,11 +82,11 @@ def server_config(app: Any, settings: ServeSettings) -> uvicorn.Config:
         factory=isinstance(app, Application),
         http=Protocols(settings),  # type: ignore[arg-type]
         ws="none",
+        # uvloop reads before a TLS handshake can start: see quoth.serve.http.tls.
+        loop="auto" if settings.tls_certificate is None else "asyncio",
         workers=settings.workers,
         backlog=_BACKLOG,
         root_path=settings.root_path,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
         timeout_worker_healthcheck=_HEALTH_S,
         timeout_graceful_shutdown=int(settings.deadline_s) + _GRACE_S,
         log_config=log_config(settings.log_level, settings.log_format),
@@ -111,12 +112,11 @@ class _Supervisor(Multiprocess):
 
 
 def _check_certificate(settings: ServeSettings) -> None:
-    """Load the certificate and its key before the server listens. OpenSSL would ask the terminal for a password."""
+    """Load the certificate and its key before the server listens, so that errors are raised here."""
     if settings.tls_certificate is None:
         return
     try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
+        tls_context(settings.tls_certificate, settings.tls_key)
     except OSError as error:
         if isinstance(error, ssl.SSLError):
             reason = (error.reason or "they are not PEM, or the key needs a password").lower().replace("_", " ")

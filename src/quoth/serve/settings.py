@@ -73,9 +73,9 @@ class ServeSettings:
     job_rows: Annotated[int, "Maximum number of rows per job.", COUNT] = 10_000
     job_bytes: Annotated[int, "Disk space for all jobs with their results, which all workers share.", COUNT] = 64 * _MIB
     text_bytes: Annotated[int, "Disk space for stored texts, which all workers share.", COUNT] = 64 * _MIB
-    text_s: Annotated[
-        float, "Seconds that a text is stored after its last use, and a job after its end.", SECONDS
-    ] = 3_600.0
+    text_s: Annotated[float, "Seconds that a text is stored after its last use, and a job after its end.", SECONDS] = (
+        3_600.0
+    )
     token_file: Annotated[str | None, "A file with a bearer token per line; it is read again when it changes."] = None
     metrics_token_file: Annotated[str | None, "The same for /metrics, which also accepts the other tokens."] = None
     unix_socket: Annotated[str | None, "Path of a Unix socket to listen on, instead of a host and a port."] = None

@@ -16,8 +16,11 @@ from quoth.errors import ConfigError
 from quoth.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
+    import ssl
+
     from quoth.serve.http.middleware import Guard
     from quoth.serve.http.protocol import BoundedProtocol, Connections
+    from quoth.serve.http.tls import Handshake
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +69,20 @@ class Protocols:
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
         self._limits: Connections | None = None
+        self._tls: ssl.SSLContext | None = None
 
-    def __call__(self, **named: Any) -> BoundedProtocol:
+    def __call__(self, **named: Any) -> BoundedProtocol | Handshake:
         """Return the protocol of a new connection."""
         from quoth.serve.http.protocol import BoundedProtocol, Connections
+        from quoth.serve.http.tls import Handshake, tls_context
 
+        settings = self._settings
         if self._limits is None:
-            settings = self._settings
             self._limits = Connections(settings.connections, settings.read_s, settings.send_s, settings.responses_bytes)
-        return BoundedProtocol(**named, limits=self._limits)
+            if settings.tls_certificate is not None:
+                self._tls = tls_context(settings.tls_certificate, settings.tls_key)
+        protocol = BoundedProtocol(**named, limits=self._limits)
+        return protocol if self._tls is None else Handshake(protocol, self._limits, self._tls)
 
 
 def freeze_garbage_collector() -> None:

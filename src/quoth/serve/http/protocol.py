@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -30,11 +30,18 @@ _LOG = logging.getLogger("quoth.serve")
 _SEE = "See /docs for valid requests."
 
 
+class Closable(Protocol):
+    """A connection that can be closed for another."""
+
+    def end(self) -> None:
+        """Close the connection."""
+
+
 class Connections:
     """The open connections of one server. If there are too many, idle ones are closed.
 
     A connection whose request has a slot (see :class:`quoth.serve.http.middleware.Guard`) is never closed for another.
-    The others are idle, send headers, or receive a response that needs no slot.
+    The others are idle, in a TLS handshake, send headers, or receive a response that needs no slot.
 
     Args:
         limit: Maximum number of connections.
@@ -52,10 +59,10 @@ class Connections:
         # The size of each response that is being sent, the oldest first.
         self._sending: dict[BoundedProtocol, int] = {}
         # Least recently used first; a dict keeps the order.
-        self._closable: dict[BoundedProtocol, None] = {}
+        self._closable: dict[Closable, None] = {}
         self._open = 0
 
-    def opened(self, connection: BoundedProtocol) -> None:
+    def opened(self, connection: Closable) -> None:
         """Add a connection; if there are too many now, close the one that has been idle for longest."""
         self._open += 1
         self._closable[connection] = None
@@ -64,7 +71,7 @@ class Connections:
             del self._closable[oldest]
             oldest.end()
 
-    def closed(self, connection: BoundedProtocol) -> None:
+    def closed(self, connection: Closable) -> None:
         """Remove a connection."""
         self._open -= 1
         self._closable.pop(connection, None)
