@@ -208,8 +208,11 @@ def test_connections_without_a_tls_handshake_are_closed_for_others_and_time_out(
                 with suppress(ConnectionResetError):
                     late.recv(1)
             assert time.monotonic() - began < 10, "a handshake has the time limit of headers"
+        last = socket.create_connection(("localhost", port), 30)
     finally:
-        assert ended(running) == 0
+        assert ended(running) == 0, "an open handshake does not delay the end"
+    with closing(last), suppress(ConnectionResetError):
+        assert last.recv(1) == b""
 
 
 def test_tls(certificate, tmp_path):

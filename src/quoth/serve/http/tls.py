@@ -49,6 +49,7 @@ class Handshake(asyncio.Protocol):
         """Count the connection, and start the handshake."""
         self._transport = transport
         self._is_counted = True
+        self._protocol.connections.add(self)  # type: ignore[arg-type]
         self._limits.opened(self)
         if not transport.is_closing():
             # start_tls resumes it; until then, the first bytes of the handshake must stay in the socket. uvloop reads
@@ -70,6 +71,10 @@ class Handshake(asyncio.Protocol):
         """Close the connection."""
         if self._transport is not None:
             self._transport.abort()
+
+    def shutdown(self) -> None:
+        """Close the connection, because the server ends; uvicorn calls it, as for its own protocols."""
+        self.end()
 
     async def _shake(self, transport: asyncio.Transport) -> None:
         """Complete the handshake within the time limit for headers, and hand the connection over."""
@@ -93,4 +98,5 @@ class Handshake(asyncio.Protocol):
     def _uncount(self) -> None:
         if self._is_counted:
             self._is_counted = False
+            self._protocol.connections.discard(self)  # type: ignore[arg-type]
             self._limits.closed(self)
