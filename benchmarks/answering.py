@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import old_default
 from harness import F1_MARGIN, Bar, options, peer_python, pin, record, sample, table
+from quoth.engines.select import best_precision, processor
 from turns import Result, Side, Workers, take_turns
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def main() -> None:
         usual = stack.enter_context(tempfile.TemporaryDirectory())
         old_default.make(Path(usual), Path(given.data).parents[1] / "vocab" / "bert-base-cased", Path(given.model))
         ways = [*peer_sides(str(given.model)), *usual_sides(usual)]
+        workers.failed.update(emulated([*ours, *(way for each in ways for way in each)]))
         peers = [fastest(workers, each, pairs[: given.search]) for each in ways]
         peak = Side("The matrix peak", PEAK, "peak", peer_python("pipeline"), "")
         results = take_turns(workers, [*ours, *peers, peak], pairs, given.blocks)
@@ -77,13 +79,15 @@ def main() -> None:
     f1 = {side: score(examples, texts(examples, result)).f1 for side, result in results.items()}
     f1 |= dict.fromkeys([side for side in results if side.role in USUAL.values()], old_default.PUBLISHED_F1)
     lines = [*rows(results, f1, peers[0], shipped), ""]
-    lines += [f"- {name} does not run here: {why}" for name, why in workers.failed.items()]
+    for why in dict.fromkeys(workers.failed.values()):
+        lines.append(f"- Not run here, because {why}: {'; '.join(n for n, w in workers.failed.items() if w == why)}")
     lines += map(str, bars(results, f1, work))
     lines += map(str, usual_bars(results, f1))
     lines += profile(results[ours[0]], results[peers[0]], work)
     threads_used = f"{threads} thread{'s' if threads > 1 else ''}"
+    where = f", on {processor()}" if best_precision("openvino") != BFLOAT16 else ""
     record(
-        "Answering, against the old pipeline and current peers",
+        f"Answering, against the old pipeline and current peers{where}",
         [f"On {threads_used}.", "", *lines],
         keep=not given.no_record,
     )
@@ -95,7 +99,7 @@ class Work:
 
     Attributes:
         flops: Floating-point operations, without padding.
-        peak: Operations a second of the largest bfloat16 product.
+        peak: Operations a second of a large product, in the fastest precision.
         windows: Seconds to split the examples into windows.
         network: Seconds of the network.
     """
@@ -160,6 +164,14 @@ def pipeline_sides(name: str, folder: str, roles: dict[str, str]) -> Iterator[li
             Side(f"{called} {size}", roles[dtype], "pipeline", python, folder, {"dtype": dtype}, {"batch_size": size})
             for size in BATCHES
         ]
+
+
+def emulated(sides: Iterable[Side]) -> dict[str, str]:
+    """Return the names of sides in bfloat16 on a CPU that only emulates it, many times slower, and this reason."""
+    if best_precision("openvino") == BFLOAT16:
+        return {}
+    slow = [side.name for side in sides if BFLOAT16 in json.dumps(side.settings)]
+    return dict.fromkeys(slow, "this CPU has no bfloat16 instructions")
 
 
 def seconds(workers: Workers, side: Side, pairs: Sequence[tuple[str, str]]) -> float:
@@ -260,7 +272,7 @@ def profile(ours: Result, default: Result, work: Work) -> list[str]:
     most = count * work.peak / work.flops
     return [
         "",
-        f"The peak is {work.peak / 1e9:,.0f} GFLOP/s (torch, bfloat16, 2048 × 2048 × 2048), and a question "
+        f"The peak is {work.peak / 1e9:,.0f} GFLOP/s (torch, 2048 × 2048 × 2048, float32 or bfloat16), and a question "
         f"{work.flops / count / 1e9:.2f} GFLOP: a network that ran at the peak, with nothing around it, would answer "
         f"{most:.0f} questions/s, {most / default.speed:.1f} times the old pipeline as called by default. Of ours, "
         f"one after the other: windows {work.windows:.2f} s, the network {work.network:.2f} s "

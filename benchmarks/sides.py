@@ -117,7 +117,10 @@ class Txtai:
 
 
 class Peak:
-    """The machine: floating-point operations per second of torch's bfloat16 product of two 2048 × 2048 matrices."""
+    """The machine: floating-point operations per second of torch's product of two 2048 × 2048 matrices.
+
+    The precision is float32 or bfloat16: the one in which smaller matrices are multiplied faster.
+    """
 
     SIZE, TIMES = 2048, 10
 
@@ -125,16 +128,21 @@ class Peak:
         import torch
 
         torch.set_num_threads(threads)
-        self.one = torch.randn(self.SIZE, self.SIZE).bfloat16()
+        small = torch.randn(self.SIZE // 8, self.SIZE // 8)
+        dtype = max((torch.float32, torch.bfloat16), key=lambda dtype: self._speed(small.to(dtype)))
+        self.one = torch.randn(self.SIZE, self.SIZE).to(dtype)
 
     def answer(self, pairs: Pairs) -> list[float]:
         """Return the best of several products."""
+        return [self._speed(self.one)]
+
+    def _speed(self, matrix: Any) -> float:
         speeds = []
         for _ in range(self.TIMES):
             before = time.perf_counter()
-            self.one @ self.one
-            speeds.append(2 * self.SIZE**3 / (time.perf_counter() - before))
-        return [max(speeds)]
+            matrix @ matrix
+            speeds.append(2 * len(matrix) ** 3 / (time.perf_counter() - before))
+        return max(speeds)
 
 
 SIDES: dict[str, Callable[..., Any]] = {

@@ -98,5 +98,5 @@ class Handshake(asyncio.Protocol):
     def _uncount(self) -> None:
         if self._is_counted:
             self._is_counted = False
-            self._protocol.connections.discard(self)  # type: ignore[arg-type]
+            self._protocol.connections.discard(self)
             self._limits.closed(self)
