@@ -50,6 +50,27 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ExampleFingerprints:
+    """The fingerprints of some examples, which ignore white space and case. Each context of an example has a row.
+
+    Attributes:
+        examples: Index of the row's example, uint64, shape ``(k,)``.
+        questions: Fingerprints of its question with the context, uint64, shape ``(k,)``.
+        contexts: Fingerprints of the context, uint64, shape ``(k,)``.
+    """
+
+    examples: NDArray[np.uint64]
+    questions: Fingerprints
+    contexts: Fingerprints
+
+    @classmethod
+    def of(cls, examples: Iterable[Example]) -> ExampleFingerprints:
+        """Compute them."""
+        rows = [(index, *pair) for index, example in enumerate(examples) for pair in _pairs(example)]
+        return cls(*np.array(rows, dtype=np.uint64).reshape(-1, 3).T)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """The questions and contexts of some data sets, as fingerprints.
 
@@ -63,9 +84,9 @@ class Seen:
 
     @classmethod
     def of(cls, examples: Iterable[Example]) -> Seen:
-        """Compute the fingerprints of examples, ignoring white space and case."""
-        pairs = [pair for example in examples for pair in _pairs(example)]
-        return cls(_unique(question for question, _ in pairs), _unique(context for _, context in pairs))
+        """Collect the fingerprints of examples."""
+        rows = ExampleFingerprints.of(examples)
+        return cls(np.unique(rows.questions), np.unique(rows.contexts))
 
     def __or__(self, other: Seen) -> Seen:
         return Seen(np.union1d(self.questions, other.questions), np.union1d(self.contexts, other.contexts))
@@ -75,13 +96,16 @@ class Seen:
         """A hash of these fingerprints: 16 hexadecimal digits."""
         return blake2b(self.questions.tobytes() + self.contexts.tobytes(), digest_size=8).hexdigest()
 
-    def overlap(self, examples: Iterable[Example]) -> Overlap:
-        """Count the examples that were seen; for an example with several contexts, one of them is enough."""
-        pairs = [(row, *pair) for row, example in enumerate(examples) for pair in _pairs(example)]
-        table = np.array(pairs, dtype=np.uint64).reshape(-1, 3)
-        known = (np.isin(table[:, 1], self.questions), np.isin(table[:, 2], self.contexts))
-        questions, contexts = (len(np.unique(table[found, 0])) for found in known)
-        return Overlap(questions, contexts, len(np.unique(table[:, 0])))
+    def overlap(self, examples: Iterable[Example] | ExampleFingerprints) -> Overlap:
+        """Count the examples that were seen; for an example with several contexts, one of them is enough.
+
+        Args:
+            examples: The examples; or their fingerprints, which take longer to compute than to look up.
+        """
+        rows = examples if isinstance(examples, ExampleFingerprints) else ExampleFingerprints.of(examples)
+        known = (np.isin(rows.questions, self.questions), np.isin(rows.contexts, self.contexts))
+        questions, contexts = (len(np.unique(rows.examples[found])) for found in known)
+        return Overlap(questions, contexts, len(np.unique(rows.examples)))
 
 
 def to_bytes(sets: Mapping[str, Seen]) -> bytes:
@@ -190,10 +214,6 @@ def _plain(text: str) -> str:
 
 def _fingerprint(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest(), "little")
-
-
-def _unique(values: Iterable[int]) -> Fingerprints:
-    return np.unique(np.fromiter(values, dtype=np.uint64))
 
 
 def _packed(values: Fingerprints) -> NDArray[np.uint8]:

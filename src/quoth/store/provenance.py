@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from quoth.data.provenance import DataSet, Overlap, from_bytes, to_bytes
+from quoth.data.provenance import DataSet, ExampleFingerprints, Overlap, from_bytes, to_bytes
 from quoth.errors import OverlapWarning, ReaderError
 from quoth.files import atomic_bytes
 from quoth.records import Example
@@ -109,9 +109,10 @@ def warnings_of(
     Returns:
         One sentence for each data set that shares questions, or contexts.
     """
+    fingerprints = ExampleFingerprints.of(examples)
     sentences = []
     for each in used:
-        if each.data.seen and (shared := each.data.seen.overlap(examples)):
+        if each.data.seen and (shared := each.data.seen.overlap(fingerprints)):
             clause = ROLES[each.role].format(whose=each.whose(subject))
             sentences.append(f"{Path(name).name}: {_with_verb(shared)} in {each.data.name}, {clause}; {purpose}")
     return sentences
