@@ -77,6 +77,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 @pytest.mark.data
+@pytest.mark.long
 def test_the_shipped_reader_recognizes_its_own_data_but_not_dev(squad_folder):
     used = shipped_folder().used
     train, dev = (list(read_examples(squad_folder / f"squad-v1.1-{part}.json")) for part in ("train", "dev"))

@@ -113,6 +113,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 def test_hostile_json_holds_neither_the_event_loop_nor_memory():
     probes = []
 
@@ -171,6 +172,7 @@ def test_slow_readers_hold_no_slot_and_their_responses_are_bounded(server):
         connection.close()
 
 
+@pytest.mark.long
 def test_a_check_of_quotes_ends_with_its_deadline_and_delays_no_file(server):
     words = [f"w{number * 7_919 % 997:x}" for number in range(100_000)]
     quotes = [" ".join(words[first : first + 3]) + f" q{first} " + "zzz " * 60 for first in range(400)]
@@ -224,6 +226,7 @@ def test_the_store_does_not_depend_on_the_time_of_day(tmp_path):
     jobs.close()
 
 
+@pytest.mark.long
 def test_a_full_disk_is_reported_and_stored_texts_can_be_read(tmp_path):
     folder = tmp_path / "tmp"
     folder.mkdir()

@@ -270,6 +270,7 @@ def test_more_work_than_the_maximum_queue_size_is_too_large():
         assert (code, found["error"]["code"]) == (413, "queue_tokens_limit")
 
 
+@pytest.mark.long
 def test_a_request_of_hundreds_of_windows_does_not_starve_short_ones():
     engine = SlowEngine(0.02)
     with thread(engine, batch_tokens=100) as server, concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -215,6 +215,7 @@ def test_googles_store_has_the_same_shards_as_a_folder(google, tmp_path):
         find_files([f"gs://key@texts/in{google}"])
 
 
+@pytest.mark.long
 def test_an_unreachable_store_is_reported_in_one_sentence(tmp_path):
     parquet.write_table(table(3), tmp_path / "in.parquet")
     where = "s3://texts/out?endpoint_override=127.0.0.1:9&scheme=http"

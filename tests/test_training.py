@@ -461,6 +461,7 @@ def test_training_with_the_teacher_loss_only(learned, base, tmp_path):
     assert taught.f1 > 50
 
 
+@pytest.mark.long
 def test_a_teacher_of_answerable_questions_does_not_affect_the_others(learned, base, tmp_path):
     from safetensors.numpy import load_file
 
