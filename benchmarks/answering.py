@@ -85,7 +85,7 @@ def main() -> None:
     lines += map(str, usual_bars(results, f1))
     lines += profile(results[ours[0]], results[peers[0]], work)
     threads_used = f"{threads} thread{'s' if threads > 1 else ''}"
-    where = f", on {processor()}" if best_precision("openvino") != BFLOAT16 else ""
+    where = "" if has_bfloat16() else f", on {processor()}"
     record(
         f"Answering, against the old pipeline and current peers{where}",
         [f"On {threads_used}.", "", *lines],
@@ -166,9 +166,14 @@ def pipeline_sides(name: str, folder: str, roles: dict[str, str]) -> Iterator[li
         ]
 
 
+def has_bfloat16() -> bool:
+    """Return whether this CPU has bfloat16 instructions."""
+    return best_precision("openvino") == BFLOAT16
+
+
 def emulated(sides: Iterable[Side]) -> dict[str, str]:
     """Return the names of sides in bfloat16 on a CPU that only emulates it, many times slower, and this reason."""
-    if best_precision("openvino") == BFLOAT16:
+    if has_bfloat16():
         return {}
     slow = [side.name for side in sides if BFLOAT16 in json.dumps(side.settings)]
     return dict.fromkeys(slow, "this CPU has no bfloat16 instructions")

@@ -21,6 +21,7 @@ class Oven:
     loaves: Annotated[int, "How many.", COUNT]
     heat: Annotated[float, "In degrees.", Within(least=50, most=300)] = 220.0
     minutes: Annotated[float | None, "How long.", Within(above=0)] = None
+    cooling: Annotated[float, "Minutes to cool.", Within(above=0, most=60)] = 5.0
     mode: Annotated[str, "Which way.", OneOf(("fan", "stone"))] = "stone"
     steam: Annotated[bool, "Whether."] = True
     baker: str = "Ana"
@@ -28,7 +29,7 @@ class Oven:
 
 def test_the_settings_are_the_fields_with_a_help():
     settings = settings_of(Oven)
-    assert list(settings) == ["loaves", "heat", "minutes", "mode", "steam"]
+    assert list(settings) == ["loaves", "heat", "minutes", "cooling", "mode", "steam"]
     assert (settings["loaves"].required, settings["heat"].required) == (True, False)
     assert (settings["minutes"].kind, settings["minutes"].optional, settings["heat"].optional) == (float, True, False)
 
@@ -42,6 +43,7 @@ def test_the_settings_are_the_fields_with_a_help():
         ({"minutes": 0}, "minutes must be above 0, but is 0"),
         ({"minutes": math.nan}, "minutes must be above 0, but is nan"),
         ({"minutes": math.inf}, "minutes must be above 0 and finite, but is inf"),
+        ({"cooling": math.inf}, "cooling must be above 0 and at most 60, but is inf"),
         ({"mode": "grill"}, "mode must be one of fan, stone, but is 'grill'"),
         ({"loaves": True}, "loaves must be of type int, but is True"),
         ({"loaves": 1.0}, "loaves must be of type int, but is 1.0"),
@@ -49,7 +51,7 @@ def test_the_settings_are_the_fields_with_a_help():
         ({"steam": 1}, "steam must be of type bool, but is 1"),
         ({"heat": "hot"}, "heat must be of type float, but is 'hot'"),
         ({"hate": 200}, "hate is unknown; did you mean heat?"),
-        ({"xyz": 200}, "xyz is unknown; known are loaves, heat, minutes, mode, steam, baker"),
+        ({"xyz": 200}, "xyz is unknown; known are loaves, heat, minutes, cooling, mode, steam, baker"),
     ],
 )
 def test_an_invalid_value_is_reported(values, problem):

@@ -103,7 +103,7 @@ def close(found, expected, most=0.05):
     if isinstance(expected, dict):
         assert set(found) == set(expected)
         for name in expected:
-            close(found[name], expected[name], 0.5 if name.endswith("score") else 0.05)
+            close(found[name], expected[name], 0.5 if name.endswith("score") else most)
     elif isinstance(expected, list):
         assert len(found) == len(expected)
         for one, other in zip(found, expected, strict=True):

@@ -64,7 +64,7 @@ class Within:
             return None
         finite = " and finite" if value == math.inf else ""
         if self.above > -math.inf:
-            return f"above {self.above:g}{finite}" + (f" and at most {self.most}" if self.most < math.inf else "")
+            return f"above {self.above:g}" + (f" and at most {self.most}" if self.most < math.inf else finite)
         if self.least == -math.inf and self.most == math.inf:
             return "finite"
         least, most = (f"{bound:g}" if isinstance(bound, float) else f"{bound}" for bound in (self.least, self.most))

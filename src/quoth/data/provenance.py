@@ -203,9 +203,8 @@ class DataSet:
 def _pairs(example: Example) -> list[tuple[int, int]]:
     """Return the fingerprints of an example's question with each context, and of the context alone."""
     question = _plain(example.question)
-    return [
-        (_fingerprint(f"{question}\n{_plain(context)}"), _fingerprint(_plain(context))) for context in example.contexts
-    ]
+    contexts = map(_plain, example.contexts)
+    return [(_fingerprint(f"{question}\n{context}"), _fingerprint(context)) for context in contexts]
 
 
 def _plain(text: str) -> str:
