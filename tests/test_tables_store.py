@@ -124,20 +124,31 @@ def test_an_object_store_has_the_same_shards_as_a_folder(bucket, tmp_path):
 SETTINGS_OF_OUTPUT = TableSettings(columns=("n",), reader=SETTINGS.reader)
 
 
+def wait_until(process, happened):
+    """Wait for a condition while a process runs."""
+    until = time.monotonic() + 100
+    while not happened():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 @pytest.mark.long
 def test_a_job_that_is_killed_does_not_keep_the_lock_of_an_object_store(bucket, tmp_path):
-    bucket.put("in.parquet", table(3000))
+    bucket.put("in.parquet", table(6000))
     source, output = bucket.url("in.parquet"), bucket.url("out")
     words = (source, "-o", output, "--rows-per-shard", 100, "--workers", 2)
     process = start(*words, start_new_session=True)
-    until = time.monotonic() + 100
-    while process.poll() is None and not bucket.shards("out") and time.monotonic() < until:
-        time.sleep(0.05)
-    # While it works, no other job may.
-    with pytest.raises(ConfigError, match=r"another one uses it .it renews"):
-        do(source, output)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    try:
+        wait_until(process, lambda: Folder.of(output).exists("_quoth/lock"))
+        # While it works, no other job may. This is seen when the lock is renewed: after three seconds at most.
+        with pytest.raises(ConfigError, match=r"another one uses it .it renews"):
+            do(source, output)
+        wait_until(process, lambda: bucket.shards("out"))
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
     written = bucket.shards("out")
     answer(*words)
     found = bucket.shards("out")
