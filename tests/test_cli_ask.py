@@ -266,7 +266,7 @@ ODD = {
     "question with a line break": Odd("Who\nsat?\r\n"),
     "question of 20,000 letters": Odd("w" * 20_000),
     "question of 5,000 words": Odd("who sat? " * 2_500, status=1, says="Ask it in fewer words"),
-    "two questions": Odd(more=("Where?",), status=2, says="Got unexpected extra argument"),
+    "two questions": Odd(more=("Where?",), status=2, says="There must be one QUESTION, but there is also: Where?."),
     "empty file": Odd(text=b"", says=NO_TEXT),
     "white space": Odd(text=" \t\r\n\u00a0\u2028\u3000".encode(), says=NO_TEXT),
     "only a byte order mark": Odd(text=codecs.BOM_UTF8, says=NO_TEXT),

@@ -6,10 +6,31 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from quoth import records
     from quoth.evaluation.metrics import Unit
+
+
+class QuestionCommand(TyperCommand):
+    """A command with one question. Further words are an error that says how to give a text or a longer question."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        Raises:
+            UsageError: If there are more words than one question, or anything else is wrong.
+        """
+        ctx.allow_extra_args = True
+        super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            ctx.fail(
+                f"There must be one QUESTION, but there is also: {' '.join(ctx.args)}. "
+                "Give a text with --context FILE, and put a question of several words in quotation marks."
+            )
+        return list(ctx.args)
+
 
 Engine = Annotated[
     str,
