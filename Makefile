@@ -28,7 +28,7 @@ STAMP = pyproject.toml constraints.txt tools/environment.py
 # Peers of the benchmarks, each in its own environment. Parity is measured with the first, the old pipeline.
 PEERS = .peers/pipeline .peers/haystack .peers/txtai
 # The benchmarks of make bench, in this order.
-BENCH = answering ask fidelity serving decoding windows overlap startup memory tables tables_long searching verifying
+BENCH = answering engine_profile ask fidelity serving decoding windows overlap startup memory tables tables_long searching verifying
 FLAGS_decoding = --data $(QUOTH_DATA)
 FLAGS_windows = --data $(QUOTH_DATA)
 FLAGS_overlap = --data $(QUOTH_DATA)/squad/squad-v1.1-dev.json
