@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,14 @@ def test_the_folder_reproduces_the_scores_of_training(learned):
     card = (learned.folder / "README.md").read_text()
     assert f"F1 {learned.f1:.2f} on 64 questions" in card
     assert "64 questions, " in card
+
+
+def test_the_base_is_not_read_again_after_the_training(base, tmp_path):
+    """It may be on a hub that cannot be reached hours later."""
+    own = shutil.copytree(base, tmp_path / "base")
+    result = run(own, tmp_path / "out", max_steps=1, progress=lambda now: now.step and shutil.rmtree(own, True))
+    assert not own.exists()
+    assert (result.folder / "tokenizer_config.json").is_file()
 
 
 def test_a_run_reports_progress_and_precision(base, tmp_path):

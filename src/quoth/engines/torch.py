@@ -175,10 +175,26 @@ def load_tokenizer(source: str) -> Tokenizer:
     """
     if (Path(source) / "tokenizer.json").is_file():
         return Tokenizer.load(source)
+    loaded = load_transformers_tokenizer(source)
+    try:
+        return Tokenizer(loaded.backend_tokenizer, loaded.init_kwargs)
+    except AttributeError as error:
+        raise _tokenizer_error(source, error) from error
+
+
+def load_transformers_tokenizer(source: str) -> Any:
+    """Load the tokenizer of a folder or a hub name as transformers' own object.
+
+    Raises:
+        TokenizerError: If there is no tokenizer, or it cannot be loaded.
+    """
     from transformers import AutoTokenizer
 
     try:
-        loaded = AutoTokenizer.from_pretrained(source)
-        return Tokenizer(loaded.backend_tokenizer, loaded.init_kwargs)
+        return AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, AttributeError) as error:
-        raise TokenizerError(f"{source}: must have a tokenizer, but it cannot be loaded: {error}") from error
+        raise _tokenizer_error(source, error) from error
+
+
+def _tokenizer_error(source: str, error: Exception) -> TokenizerError:
+    return TokenizerError(f"{source}: must have a tokenizer, but it cannot be loaded: {error}")

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from quoth.engines.precisions import FROM_ACCELERATE, TO_ACCELERATE
-from quoth.engines.torch import load_tokenizer, quietly
+from quoth.engines.torch import load_tokenizer, load_transformers_tokenizer, quietly
 from quoth.errors import ConfigError, TrainingError
 from quoth.files import is_unfinished, write_json
 from quoth.reading import DecodeSettings, Windower
@@ -129,6 +129,8 @@ def train(
     main = accelerator.is_main_process
     examples, dev_examples = labelled(data), labelled(dev or [])
     trainer, facts = _trainer(config, examples.examples, dev_examples.examples, arguments, accelerator)
+    # Loaded before the training, because a hub may be out of reach after it.
+    tokenizer = load_transformers_tokenizer(checkpoint_of(config.base))
     used = used_by(examples, dev_examples, _parents(config))
     if main:
         warn_of_overlap(used, dev_examples)
@@ -147,7 +149,7 @@ def train(
         seconds = time.monotonic() - started
         if main:
             with explain_disk_error(out):
-                write_reader(trainer, facts, used, seconds, out)
+                write_reader(trainer, tokenizer, facts, used, seconds, out)
         page = write_dev_report(out, dev_examples, trainer.state.log_history, Path(html)) if html and main else None
         if tracker and main:
             tracker.log_reader(out, seconds, page)

@@ -10,7 +10,6 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
 
 from quoth.engines.torch import quietly
 from quoth.errors import TrainingError, reason_of
@@ -18,7 +17,6 @@ from quoth.files import atomic_text, write_json
 from quoth.store import ReaderFolder, ReaderSettings
 from quoth.store.provenance import Used
 from quoth.training.snapshot import AVERAGE, WEIGHTS, made_with
-from quoth.training.sources import checkpoint_of
 from quoth.training.trainer import ReaderTrainer
 
 # The log of a run: losses and evaluations.
@@ -72,12 +70,13 @@ def explain_disk_error(out: Path) -> Iterator[None]:
 
 
 def write_reader(
-    trainer: ReaderTrainer, facts: Mapping[str, Any], used: Sequence[Used], seconds: float, out: Path
+    trainer: ReaderTrainer, tokenizer: Any, facts: Mapping[str, Any], used: Sequence[Used], seconds: float, out: Path
 ) -> None:
     """Write the reader folder, which transformers can load, too.
 
     Args:
         trainer: The trainer, after its last step.
+        tokenizer: The tokenizer of the base, as transformers loads it.
         facts: Facts about the run, for the manifest.
         used: The data sets with which the reader was made.
         seconds: Training time.
@@ -87,7 +86,7 @@ def write_reader(
     _keep_best(trainer)
     with quietly():
         trainer.model.save_pretrained(out)
-        AutoTokenizer.from_pretrained(checkpoint_of(config.base)).save_pretrained(out)
+        tokenizer.save_pretrained(out)
     with atomic_text(out / "tokenizer.json") as file:
         file.write(trainer.data.tokenizer.to_json())
     write_json(out / HISTORY_FILE, trainer.state.log_history)
