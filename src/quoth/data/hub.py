@@ -6,7 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from quoth.data.rows import COLUMNS, Problems, Row, check_columns, looks_like_answer, merge_answer_rows
+from quoth.data.rows import (
+    COLUMNS,
+    Problems,
+    Row,
+    check_columns,
+    looks_like_answer,
+    merge_answer_rows,
+    numbered_answers,
+    other_names,
+    similar_name,
+)
 from quoth.errors import ConfigError, MissingExtraError
 
 PREFIX = "hub:"
@@ -70,8 +80,12 @@ def read_saved(folder: Path, problems: Problems) -> Iterator[Row]:
 
 
 def _read_of(names: Sequence[str]) -> list[str]:
-    """Return the columns to read: known ones, and those that look like answers, which the check reports."""
-    return [name for name in names if name in COLUMNS or looks_like_answer(name)]
+    """Return the columns to read: known ones, also under other names, and those that look like answers.
+
+    The check reports other names, and the repair renames them.
+    """
+    known = {*COLUMNS, *other_names(names), *numbered_answers(names), similar_name("id", names)}
+    return [name for name in names if name in known or looks_like_answer(name)]
 
 
 def read_hub(source: str, problems: Problems) -> Iterator[Row]:
