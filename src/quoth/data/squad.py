@@ -104,7 +104,7 @@ def _pandas_rows(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """
     columns, listed = document.get("columns"), document.get("data")
     if isinstance(columns, list) and isinstance(listed, list) and all(isinstance(cells, list) for cells in listed):
-        return [dict(zip(columns, cells, strict=False)) for cells in listed]
+        return [dict(zip(map(str, columns), cells, strict=False)) for cells in listed]
     rows = list(document.values())
     if rows and all(isinstance(row, dict) and {"question", "context"} <= row.keys() for row in rows):
         return [{"id": name, **row} for name, row in document.items()]
