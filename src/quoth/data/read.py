@@ -18,7 +18,7 @@ from quoth.data.rows import Problems, Row
 from quoth.data.squad import read_json
 from quoth.data.texts import as_utf8, decode
 from quoth.errors import DataError, reason_of
-from quoth.files import unpacked
+from quoth.files import format_suffix, unpacked
 from quoth.names import suggests_names
 from quoth.records import Example
 from quoth.text import is_blank
@@ -205,7 +205,6 @@ def _kind(path: Path, data: bytes) -> str | None:
         return ".parquet"
     if data.startswith(b"PK\x03\x04"):
         return ".xlsx"
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    if suffixes and suffixes[-1] in _READERS:
-        return suffixes[-1]
+    if (suffix := format_suffix(path)) in _READERS:
+        return suffix
     return ".json" if data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[") else None

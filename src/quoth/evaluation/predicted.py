@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quoth.errors import MissingExtraError, PredictionsError
-from quoth.files import unpacked
+from quoth.files import format_suffix, unpacked
 from quoth.names import listed
 
 _TEXTS = ("prediction_text", "prediction", "text", "answer", "answer_text")
@@ -103,20 +103,16 @@ def _odds(path: str | Path) -> dict[str, float]:
 
 
 def _is_rows(path: str | Path) -> bool:
-    return _suffix(path) in (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
-
-
-def _suffix(path: str | Path) -> str:
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes[-2:] if suffix.lower() != ".gz"]
-    return suffixes[-1] if suffixes else ""
+    return format_suffix(Path(path)) in (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 
 
 def _rows(path: str | Path) -> list[Any]:
     """Return the rows of JSON lines or of a table."""
-    if _suffix(path) == ".parquet":
+    suffix = format_suffix(Path(path))
+    if suffix == ".parquet":
         return _parquet(path)
     text = _text(path)
-    if _suffix(path) in (".jsonl", ".ndjson"):
+    if suffix in (".jsonl", ".ndjson"):
         rows = []
         for number, line in enumerate(text.split("\n"), 1):
             try:

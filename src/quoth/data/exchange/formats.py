@@ -16,7 +16,7 @@ from quoth.data.rows import Problems
 from quoth.data.texts import json_problem, parse_json
 from quoth.data.write import row_of, write_rows
 from quoth.errors import ConfigError, MissingExtraError
-from quoth.files import packed_bytes
+from quoth.files import format_suffix, packed_bytes
 from quoth.names import did_you_mean
 from quoth.records import Example
 
@@ -129,7 +129,7 @@ def write_format(examples: Sequence[Example], path: Path, format_name: str, *, e
     if name == "datasets":
         _save(examples, path)
     elif name in ("squad", "flat"):
-        if (name == "squad") != (".json" in path.suffixes):
+        if (name == "squad") != (format_suffix(path) == ".json"):
             wanted = ".json" if name == "squad" else ".jsonl, .csv or .tsv"
             raise ConfigError(f"{path}: the name of {FORMATS[name]} must end in {wanted}, each also with .gz")
         write_rows([row_of(example) for example in examples], path, excel_safe=excel_safe)
