@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from quoth.cli import main
 from quoth.data import inspect, read_examples
 from quoth.data.lookalikes import difference_message, fold
+from quoth.encodings import csv_delimiter
 from quoth.errors import ConfigError, DataError
 from quoth.evaluation.error_analysis import mistake
 from quoth.records import Answer, Example, Gold, Prediction, Span
@@ -144,6 +145,22 @@ def test_a_list_of_questions_under_another_name_is_reported(lines):
 def test_the_delimiter_is_inferred_from_the_header(file, sep, name):
     header, record = ("id", "question", "context", "answer_text", "answer_start"), ("1", "Who?", ANA, "Ana", "0")
     assert read_examples(file(f"{sep.join(header)}\n{sep.join(record)}\n", name)) == [WHO]
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("Question;Context", ";"),
+        ('a;b;"c, d, e, ""f, g"" h"', ";"),
+        ('"a;b;c;d",e\n', ","),
+        ("question;context;notes, of, any, kind", ";"),
+        ('size 5"|name', "|"),
+        ("\r\na\tb\r\nc,d,e,f\r\n", "\t"),
+        ("", ","),
+    ],
+)
+def test_the_delimiter_is_what_gives_known_names_or_most_cells(header, delimiter):
+    assert csv_delimiter(header) == delimiter
 
 
 def test_the_delimiter_can_be_given(file):

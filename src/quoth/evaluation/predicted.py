@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from quoth.encodings import csv_delimiter, long_cells
 from quoth.errors import MissingExtraError, PredictionsError
 from quoth.files import format_suffix, unpacked
 from quoth.names import listed
@@ -120,10 +121,9 @@ def _rows(path: str | Path) -> list[Any]:
             except (ValueError, RecursionError) as error:
                 raise PredictionsError(f"{path}: line {number} must be JSON, but is not ({error})") from error
         return rows
-    header = text.split("\n", 1)[0]
-    delimiter = max((",", ";", "\t", "|"), key=header.count)
     try:
-        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        with long_cells():
+            return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=csv_delimiter(text), strict=True))
     except csv.Error as error:
         raise PredictionsError(f"{path}: must be a table of ids and texts, but: {error}") from error
 
