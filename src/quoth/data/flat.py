@@ -74,7 +74,7 @@ def _records(data: bytes, delimiter: str | None, problems: Problems) -> Iterator
     text = decode(data, problems)
     if text is None:
         return
-    yield from table_rows(_lines_and_cells(text, delimiter or csv_delimiter(text, _known), problems), problems)
+    yield from table_rows(table_records(text, delimiter or csv_delimiter(text, _known), problems), problems)
 
 
 def _known(cells: Sequence[str]) -> int:
@@ -131,7 +131,7 @@ def _known_names(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _lines_and_cells(text: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+def table_records(text: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with its first line. Blank lines, and records with blank cells only, are skipped."""
     # newline="" keeps line ends in cells unchanged; strict detects quotes that are never closed.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

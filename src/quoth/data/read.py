@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,16 +148,32 @@ def _not_empty(examples: list[Example], problems: Problems) -> None:
         problems.add("", "must contain at least one question, but contains none")
 
 
-def read_rows(source: str, problems: Problems, *, sep: str | None = None, encoding: str | None = None) -> Iterator[Row]:
-    """Yield the rows of a file, a folder or the hub without checking them; parts that cannot be read are reported."""
+def read_rows(
+    source: str,
+    problems: Problems,
+    *,
+    sep: str | None = None,
+    encoding: str | None = None,
+    also: Collection[str] = (),
+) -> Iterator[Row]:
+    """Yield the rows of a file, a folder or the hub without checking them; parts that cannot be read are reported.
+
+    Args:
+        source: As in :func:`read_examples`.
+        problems: Receives the problems.
+        sep: As in :func:`read_examples`.
+        encoding: As in :func:`read_examples`.
+        also: Columns of Parquet, saved and hub data sets to read besides the known ones. Other formats are read with
+            all their columns.
+    """
     if source.startswith(PREFIX):
-        yield from read_hub(source, problems)
+        yield from read_hub(source, problems, also)
         return
     path = Path(source)
     if (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file():
-        yield from read_saved(path, problems)
+        yield from read_saved(path, problems, also)
         return
-    data = _bytes(path, problems)
+    data = file_bytes(path, problems)
     if data is None:
         return
     kind = _kind(path, data)
@@ -170,6 +186,8 @@ def read_rows(source: str, problems: Problems, *, sep: str | None = None, encodi
         problems.add("", "must contain at least one question, but is empty")
     elif kind == ".csv" or kind == ".tsv":
         yield from read_csv(data, problems, sep)
+    elif kind == ".parquet":
+        yield from read_parquet(data, problems, also)
     elif kind:
         yield from _READERS[kind](data, problems)
     else:
@@ -179,12 +197,12 @@ def read_rows(source: str, problems: Problems, *, sep: str | None = None, encodi
 
 def file_text(source: str, problems: Problems, encoding: str | None = None) -> str | None:
     """Return the text of a file, decompressed and decoded; ``None`` if it cannot be read, which is reported."""
-    data = _bytes(Path(source), problems)
+    data = file_bytes(Path(source), problems)
     data = None if data is None else as_utf8(data, encoding, problems)
     return None if data is None else decode(data, problems)
 
 
-def _bytes(path: Path, problems: Problems) -> bytes | None:
+def file_bytes(path: Path, problems: Problems) -> bytes | None:
     """Return the decompressed bytes of a file; ``None`` if it cannot be read, which is reported."""
     try:
         return unpacked(path.read_bytes())

@@ -13,7 +13,7 @@ from quoth.data.exchange.tasks import RawTask, Task, convert_spans
 from quoth.data.formats import format_of
 from quoth.data.read import file_text, read_rows
 from quoth.data.rows import Problems
-from quoth.data.texts import json_problem, parse_json
+from quoth.data.texts import parse_json, parse_lines
 from quoth.data.write import row_of, write_rows
 from quoth.errors import ConfigError, MissingExtraError
 from quoth.files import format_suffix, packed_bytes
@@ -108,14 +108,7 @@ def _records(source: str, problems: Problems, encoding: str | None) -> list[obje
         return document
     if isinstance(document, dict) and isinstance(document.get("records"), list):
         return list(document["records"])
-    records: list[object] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                records.append(parse_json(line))
-            except ValueError as error:
-                problems.add(f"line {number}", json_problem(error), "no JSON")
-    return records
+    return list(parse_lines(text, problems))
 
 
 def write_format(examples: Sequence[Example], path: Path, format_name: str, *, excel_safe: bool = False) -> None:
