@@ -14,7 +14,7 @@ from quoth.data.excel import read_xlsx
 from quoth.data.flat import read_csv, read_jsonl
 from quoth.data.frames import frame_rows
 from quoth.data.hub import PREFIX, read_hub, read_parquet, read_saved
-from quoth.data.rows import Problems, Row
+from quoth.data.rows import Problem, Problems, Row
 from quoth.data.squad import read_json
 from quoth.data.texts import as_utf8, decode
 from quoth.errors import DataError, reason_of
@@ -44,11 +44,14 @@ class Inspected:
         rows: All rows that could be read, before the check.
         examples: The examples of the rows without errors.
         problems: Errors and warnings.
+        unread: The errors of parts that could not be read as rows, such as a line that is not JSON; also in
+            ``problems``.
     """
 
     rows: list[Row]
     examples: list[Example]
     problems: Problems
+    unread: list[Problem]
 
 
 @suggests_names
@@ -110,6 +113,7 @@ def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding:
     name = os.fspath(source)
     problems = Problems(name)
     rows = list(read_rows(name, problems, sep=sep, encoding=encoding))
+    unread = [problem for problem in problems.entries if problem.level == "error"]
     examples = check(rows, problems)
     _not_empty(examples, problems)
     for row in rows:
@@ -123,7 +127,7 @@ def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding:
         where = ", ".join(unlabelled[:_SHOWN]) + (", ..." if len(unlabelled) > _SHOWN else "")
         share = f"{len(unlabelled):,} of {len(rows):,} questions are unlabelled"
         problems.warn("", f"{share} ({where}): training and scoring reject them; add answers or remove them")
-    return Inspected(rows, examples, problems)
+    return Inspected(rows, examples, problems, unread)
 
 
 def read_valid(source: str) -> tuple[list[Example], list[str]]:
