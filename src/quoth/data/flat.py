@@ -51,8 +51,8 @@ def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
             column = getattr(error, "colno", None)
             problems.add(f"line {number}" + (f", column {column}" if column else ""), json_problem(error))
             continue
-        if isinstance(row, dict) and (format_of := conversion_hint(row)):
-            problems.add(f"line {number}", format_of)
+        if isinstance(row, dict) and (hint := conversion_hint(row)):
+            problems.add(f"line {number}", hint)
         elif isinstance(row, dict):
             yield Row(f"line {number}", row)
         else:

@@ -10,7 +10,7 @@ from typing import Any
 from quoth.data.check import check
 from quoth.data.exchange import argilla, doccano, label_studio, nested
 from quoth.data.exchange.tasks import RawTask, Task, convert_spans
-from quoth.data.formats import format_of
+from quoth.data.formats import tool_of
 from quoth.data.read import file_text, read_rows
 from quoth.data.rows import Problems
 from quoth.data.texts import parse_json, parse_lines
@@ -78,7 +78,7 @@ def read_tasks(
     if name is None or name in _READERS:
         records = _records(source, problems if name else Problems(source), encoding)
         first = next((record for record in records or [] if isinstance(record, dict)), {})
-        if (name := name or format_of(first)) in _READERS and name and records is not None:
+        if (name := name or tool_of(first)) in _READERS and name and records is not None:
             return convert_spans(_READERS[name](records, problems), problems)
         if name in _READERS:
             return []
