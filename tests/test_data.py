@@ -13,7 +13,7 @@ import threading
 import pytest
 from hypothesis import given, strategies as st
 
-from quoth.data import describe, read_examples, read_titles, split, write_squad
+from quoth.data import describe, inspect, read_examples, read_titles, split, write_squad
 from quoth.errors import ConfigError, DataError
 from quoth.records import Example, Gold
 from quoth.text import is_blank
@@ -206,6 +206,25 @@ def test_parquet_gives_the_same_examples(tmp_path):
     unlabelled = pa.table({"id": [7], "question": ["Who?"], "context": [CAT], "answers": pa.nulls(1)})
     parquet.write_table(unlabelled, tmp_path / "unlabelled.parquet")
     assert read_examples(tmp_path / "unlabelled.parquet") == [Example("7", "Who?", CAT)]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"qid": "q", "query": "Who?", "Passage": CAT, "answer": "cat", "start": 10},
+        {"id": "q", "question": "Who?", "context": CAT, "answer 1": "cat", "answer 2": "mat", "other": 1},
+    ],
+)
+def test_columns_with_other_names_are_read_from_parquet_as_from_json(tmp_path, given):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pa.Table.from_pylist([given]), tmp_path / "data.parquet")
+    (tmp_path / "data.jsonl").write_text(json.dumps(given))
+    [table, lines] = [inspect(tmp_path / f"data.{suffix}") for suffix in ("parquet", "jsonl")]
+    assert [entry.message for entry in table.problems.entries] == [entry.message for entry in lines.problems.entries]
+    assert dict(table.rows[0].fields) == {name: value for name, value in given.items() if name != "other"}
 
 
 @pytest.mark.torch

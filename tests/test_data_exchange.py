@@ -242,6 +242,67 @@ def test_argilla_has_responses_in_records_and_in_columns(tmp_path):
     assert tasks[0].labels == (("u", (Gold("Ana", 0),)), ("v", ()))
 
 
+SPAN = {"start": 0, "end": 3, "text": "Ana"}
+FIELDS = {"context": ANA, "question": "Who?"}
+LABELS = {"hypertextlabels": ["A"], "globalOffsets": {"start": 0, "end": 3}}
+EXPORTS = {
+    "label-studio": [
+        label_studio(0, 3, "Ana", ANA),
+        {"data": FIELDS, "completions": [{"result": [{"type": "hypertextlabels", "value": LABELS}]}]},
+    ],
+    "json-min": [{**FIELDS, "annotator": 1, "annotation_id": 2, "answer": [{**SPAN, "labels": ["A"]}]}],
+    "doccano": [
+        {"text": ANA, "question": "Who?", "label": [[0, 3, "A"]], "meta": {"id": 1}},
+        {"text": ANA, "entities": [{"start_offset": 0, "end_offset": 3, "label": "Who?"}]},
+    ],
+    "argilla": [
+        {"fields": FIELDS, "metadata": {"id": 1}, "responses": {"answer": [{"value": [SPAN], "user_id": "u"}]}},
+        {"fields": FIELDS, "responses": {"who": [{"value": [SPAN], "status": "submitted"}]}},
+        {**FIELDS, "answer.responses": [[SPAN]], "answer.responses.users": ["u"], "suggestions": {}, "fields": None},
+    ],
+    "squad": {"data": [{"title": "A", "paragraphs": [{"context": ANA, "qas": [{"question": "Who?", "id": 1}]}]}]},
+    "pandas": {"columns": ["id", "question", "context"], "data": [[1, "Who?", ANA]]},
+}
+WRONG = (None, 5, "x", [5], {"x": 5})
+
+
+def with_a_wrong_value(document):
+    """Yield the document once for each of its parts and each of ``WRONG``, which replaces the part."""
+    if isinstance(document, list | dict):
+        for key, part in list(document.items() if isinstance(document, dict) else enumerate(document)):
+            for wrong in (*WRONG, *with_a_wrong_value(part)):
+                copy = document.copy()
+                copy[key] = wrong
+                yield copy
+
+
+@pytest.mark.parametrize("tool", EXPORTS)
+def test_values_of_a_wrong_type_are_read_or_reported(tmp_path, tool):
+    for document in with_a_wrong_value(EXPORTS[tool]):
+        tasks, problems = tasks_of(document, tmp_path)
+        merge(tasks, score)
+        assert tasks or problems.sentences()
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"data": FIELDS, "annotations": [5]}, "number 1 of annotations must be an object, but is 5"),
+        ({"data": FIELDS, "annotations": [{"result": [7]}]}, "number 1 of result must be an object, but is 7"),
+        ({"data": FIELDS, "annotations": [{"result": "x"}]}, 'result must be a list, but is "x"'),
+        ({"fields": FIELDS, "responses": {"answer": ["x"]}}, 'number 1 of answer must be an object, but is "x"'),
+        (
+            {"fields": FIELDS, "responses": {"answer": [{"value": "x"}]}},
+            'a response must be a list of spans, but is "x"',
+        ),
+        ({"fields": FIELDS, "responses": [SPAN]}, "responses must be an object, but is a list"),
+    ],
+)
+def test_a_wrong_type_is_not_an_unanswerable_question(tmp_path, document, said):
+    _, problems = tasks_of([document], tmp_path)
+    assert problems.sentences() == [f"export.json: record 1: {said}"]
+
+
 def task(number, *golds):
     placed = [tuple(Gold(text, ANA.index(text)) for text in each) for each in golds]
     labels = tuple(zip("ab", placed, strict=False))

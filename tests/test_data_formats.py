@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import date
 
 import pytest
 from hypothesis import given, strategies as st
@@ -9,6 +10,7 @@ from hypothesis import given, strategies as st
 from quoth.cli import main
 from quoth.data import inspect, read_examples
 from quoth.data.lookalikes import difference_message, fold
+from quoth.encodings import csv_delimiter
 from quoth.errors import ConfigError, DataError
 from quoth.evaluation.error_analysis import mistake
 from quoth.records import Answer, Example, Gold, Prediction, Span
@@ -146,6 +148,22 @@ def test_the_delimiter_is_inferred_from_the_header(file, sep, name):
     assert read_examples(file(f"{sep.join(header)}\n{sep.join(record)}\n", name)) == [WHO]
 
 
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("Question;Context", ";"),
+        ('a;b;"c, d, e, ""f, g"" h"', ";"),
+        ('"a;b;c;d",e\n', ","),
+        ("question;context;notes, of, any, kind", ";"),
+        ('size 5"|name', "|"),
+        ("\r\na\tb\r\nc,d,e,f\r\n", "\t"),
+        ("", ","),
+    ],
+)
+def test_the_delimiter_is_what_gives_known_names_or_most_cells(header, delimiter):
+    assert csv_delimiter(header) == delimiter
+
+
 def test_the_delimiter_can_be_given(file):
     path = file(f"id:question:context\n1:Who?:{ANA}\n", "data.csv")
     with pytest.raises(DataError, match="must have the column question"):
@@ -191,6 +209,24 @@ def test_excel_files_are_read_and_other_sheets_are_reported(tmp_path):
     (tmp_path / "broken.xlsx").write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match="must be an Excel file"):
         read_examples(tmp_path / "broken.xlsx")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["Context", "Passage"])
+def test_dates_of_excel_are_reported_only_where_they_are_read(tmp_path, name):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    records = [
+        ("id", "question", name, "added"),
+        (1, "When?", date(1903, 5, 1), None),
+        (2, "Why?", ANA, date(2024, 1, 2)),
+    ]
+    for record in records:
+        book.active.append(record)
+    book.save(tmp_path / "data.xlsx")
+    wrong = [line for line in inspect(tmp_path / "data.xlsx").problems.lines() if "a date" in line]
+    said = "line 2: a cell must be text, but is a date (1903-05-01T00:00:00); format the column as text in Excel"
+    assert wrong == [f"{tmp_path / 'data.xlsx'}: {said}"]
 
 
 @pytest.mark.torch

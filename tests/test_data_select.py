@@ -45,6 +45,12 @@ def test_questions_on_which_readers_disagree_are_selected():
     assert [each.example.id for each in select([one, other], 1, random_share=0)] == ["7"]
 
 
+def test_no_answer_of_probability_0_is_the_most_uncertain():
+    sure, unsure = (Prediction(said(number, 0.9).example, (), 0.0, True, null_probability=number) for number in (1, 0))
+    (found,) = select([[sure, unsure]], 1, random_share=0)
+    assert (found.example.id, found.uncertainty) == ("0", 1.0)
+
+
 def test_the_selection_is_spread_over_articles_without_near_duplicates():
     predictions = [said(number, 0.1, title="One") for number in range(10)]
     predictions += [said(10 + number, 0.3, title="Two") for number in range(10)]

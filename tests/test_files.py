@@ -2,10 +2,20 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
-from quoth.files import atomic_bytes, atomic_folder, atomic_text, is_unfinished, recover_folders, sha256, write_json
+from quoth.files import (
+    atomic_bytes,
+    atomic_folder,
+    atomic_text,
+    format_suffix,
+    is_unfinished,
+    recover_folders,
+    sha256,
+    write_json,
+)
 
 
 def names(folder):
@@ -110,3 +120,11 @@ def test_an_old_folder_is_restored_after_a_kill(tmp_path):
 def test_the_hash_is_computed_from_the_content(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(b"abc") == sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("a.csv", ".csv"), ("a.v1.CSV.GZ", ".csv"), ("a.json.txt", ".txt"), ("a.gz", ""), ("a", ""), (".gz", "")],
+)
+def test_the_format_is_the_last_suffix_without_gz(name, suffix):
+    assert format_suffix(Path("folder.json") / name) == suffix

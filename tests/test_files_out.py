@@ -146,6 +146,8 @@ def test_unreadable_predictions_are_reported(tmp_path, name, content, sentence):
 def test_a_table_of_another_system_is_read(tmp_path):
     (tmp_path / "a.csv").write_text("id;text;score\n1;Ana;0.9\n2;;0.1\n")
     assert read_predictions(tmp_path / "a.csv") == {"1": "Ana", "2": ""}
+    (tmp_path / "a.csv").write_text(f'id;text;"a, b, c, d"\n1;Ana;{"x" * 140_000}\n')
+    assert read_predictions(tmp_path / "a.csv") == {"1": "Ana"}
 
 
 @pytest.fixture

@@ -27,7 +27,9 @@ EXPECTED = {"a": "person", "c": "none"}
         ("l.tsv", "id\tlabel\tsource\na\tperson\tx\nc\tnone\ty\n"),
         ("l.csv", "question,kind\na,person\nc,none\n"),
         ("l.json", json.dumps(EXPECTED)),
-        ("l.jsonl", '{"id": "a", "label": "person"}\n\n{"id": "c", "label": "none"}\n'),
+        ("L.CSV", "id;label;note\na;person;x, y, z\nb;;\nc;none\n"),
+        ("long.csv", f"id,label,context\na,person,{'x' * 140_000}\nc,none,y\n"),
+        ("l.jsonl", '{"id": "a", "label": "person", "note": "x\u2028y"}\n\n{"id": "c", "label": "none"}\n'),
     ],
 )
 def test_labels_are_read_from_each_kind_of_file(tmp_path, name, text):
@@ -44,6 +46,24 @@ def test_labels_are_read_from_a_column_of_the_data(tmp_path):
     ]
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert read_labels("kind", tmp_path / "data.jsonl") == EXPECTED
+    cells = [f"{row['id']};{row['question']};{row['context']};{row['kind'] or ''}\n" for row in rows]
+    (tmp_path / "data.CSV").write_text("".join(["ID;Question;Context;kind\n", *cells]))
+    assert read_labels("kind", tmp_path / "data.CSV") == EXPECTED
+
+
+@pytest.mark.torch
+def test_labels_are_read_from_parquet(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [{"id": each.id, "question": "Who?", "context": "Ana", "kind": EXPECTED.get(each.id)} for each in EXAMPLES]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "data.parquet")
+    assert read_labels("kind", tmp_path / "data.parquet") == EXPECTED
+    labels = pa.table({"id": list(EXPECTED), "label": list(EXPECTED.values())})
+    parquet.write_table(labels, tmp_path / "l.parquet")
+    assert read_labels(str(tmp_path / "l.parquet"), "no such data") == EXPECTED
+    (tmp_path / "l.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"l\.parquet: must be Parquet that pyarrow"):
+        read_labels(str(tmp_path / "l.parquet"), "no such data")
 
 
 def test_a_source_that_is_neither_file_nor_column_is_rejected(tmp_path):

@@ -107,6 +107,8 @@ def test_csv_with_semicolons_and_tabs_is_read(tmp_path):
         file = tmp_path / name
         file.write_text(f"question{mark}context\na,b{mark}c\n")
         assert read(opened(file)[1], 0, 1).to_pylist() == [{"question": "a,b", "context": "c"}]
+    file.write_text('id;question;context;"notes, free, form, text"\n1;a;b;c\n')
+    assert opened(file)[1].schema.names[:3] == ["id", "question", "context"]
 
 
 def test_csv_with_an_unclosed_quote_is_rejected(tmp_path):

@@ -1,10 +1,14 @@
-"""Detects the encoding of a text file: UTF-8, UTF-16 or UTF-32."""
+"""Detects the encoding of a text file, UTF-8, UTF-16 or UTF-32, and reads CSV with any delimiter and long cells."""
 
 from __future__ import annotations
 
 import codecs
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-__all__ = ["unicode_encoding"]
+__all__ = ["csv_delimiter", "long_cells", "unicode_encoding"]
 
 # Byte order marks. Those of UTF-32 come first, because they begin with that of UTF-16.
 _MARKS = {
@@ -15,6 +19,11 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _HEAD, _MIN_BYTES = 4096, 8  # number of bytes from which UTF-16 is inferred, and the minimum number
+
+_DELIMITERS = (",", ";", "\t", "|")
+_LONGEST_CELL = 2**31 - 1  # the limit of the csv module is 131,072 characters by default, which some contexts exceed
+_MAX_HEADER = 10_000  # number of characters from which the delimiter is inferred
+_QUOTED = re.compile(r'(?<![^,;\t|])"(?:[^"]|"")*"?')  # a cell in quotes
 
 
 def unicode_encoding(data: bytes) -> str:
@@ -35,3 +44,40 @@ def unicode_encoding(data: bytes) -> str:
         if zeros.count(0) > len(zeros) // 3 and others.count(0) <= len(others) // 20:
             return name
     return "utf-8"
+
+
+def _usual_names(cells: Sequence[str]) -> int:
+    return len({"id", "question", "context"} & {cell.strip().lower() for cell in cells})
+
+
+def csv_delimiter(text: str, known: Callable[[Sequence[str]], int] = _usual_names) -> str:
+    """Return the delimiter of a CSV file: comma, semicolon, tab or bar.
+
+    It is the one that gives the most known names of columns; of several, the most frequent one outside quotes; of
+    several, the first.
+
+    Args:
+        text: The file, or its first line, which has the names of the columns.
+        known: Returns how many of the names are known. By default, these are ``id``, ``question`` and ``context``.
+
+    Example:
+        >>> csv_delimiter('label;"notes, free, form, text"')
+        ';'
+    """
+    header = text.lstrip("\r\n")[:_MAX_HEADER].splitlines()[:1]
+    unquoted = _QUOTED.sub("", "".join(header))
+
+    def rank(delimiter: str) -> tuple[int, int]:
+        return known(next(csv.reader(header, delimiter=delimiter), [])), unquoted.count(delimiter)
+
+    return max(_DELIMITERS, key=rank)
+
+
+@contextmanager
+def long_cells() -> Iterator[None]:
+    """Let the csv module read cells of any length."""
+    limit = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)

@@ -20,6 +20,7 @@ __all__ = [
     "atomic_bytes",
     "atomic_folder",
     "atomic_text",
+    "format_suffix",
     "hash_of_text",
     "is_unfinished",
     "packed_bytes",
@@ -230,3 +231,8 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def format_suffix(path: Path) -> str:
+    """Return the suffix of a name without ``.gz``, in lower case, such as ``.csv`` for ``a.CSV.gz``; or ``""``."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()

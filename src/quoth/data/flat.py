@@ -22,10 +22,8 @@ from quoth.data.formats import conversion_hint
 from quoth.data.mrqa import split_questions
 from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answer_rows, other_names, shown
 from quoth.data.texts import decode, decode_line, json_problem, parse_cell, parse_json
+from quoth.encodings import csv_delimiter, long_cells
 
-_LONGEST_CELL = 2**31 - 1  # the limit of the csv module is 131,072 characters by default, which some contexts exceed
-_HEADER_LENGTH = 10_000  # maximum length of the header, in characters
-_DELIMITERS = (",", ";", "\t", "|")
 TITLE_LINES = 6  # number of lines at the start among which the header is searched
 # Truth values as text, as Python, pandas (0.0 and nan if a column has missing values), users and Excel (in the language
 # of the user) write them.
@@ -53,8 +51,8 @@ def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
             column = getattr(error, "colno", None)
             problems.add(f"line {number}" + (f", column {column}" if column else ""), json_problem(error))
             continue
-        if isinstance(row, dict) and (format_of := conversion_hint(row)):
-            problems.add(f"line {number}", format_of)
+        if isinstance(row, dict) and (hint := conversion_hint(row)):
+            problems.add(f"line {number}", hint)
         elif isinstance(row, dict):
             yield Row(f"line {number}", row)
         else:
@@ -67,7 +65,7 @@ def read_csv(data: bytes, problems: Problems, sep: str | None = None) -> Iterato
     Args:
         data: The file, in UTF-8.
         problems: Receives the problems.
-        sep: The delimiter. If ``None``, the one of ``, ; tab |`` that gives the most known columns in the header.
+        sep: The delimiter. If ``None``, it is inferred from the header.
     """
     yield from merge_answer_rows(_records(data, sep, problems))
 
@@ -76,18 +74,13 @@ def _records(data: bytes, delimiter: str | None, problems: Problems) -> Iterator
     text = decode(data, problems)
     if text is None:
         return
-    yield from table_rows(_lines_and_cells(text, delimiter or _delimiter(text), problems), problems)
+    yield from table_rows(table_records(text, delimiter or csv_delimiter(text, _known), problems), problems)
 
 
-def _delimiter(text: str) -> str:
-    header = text.lstrip("\r\n")[:_HEADER_LENGTH].splitlines()[:1]
-
-    def known(delimiter: str) -> int:
-        cells = next(csv.reader(header, delimiter=delimiter), [])
-        names = _known_names([cell.strip() for cell in cells])
-        return len({*names} & {*COLUMNS}) + len(other_names(names))
-
-    return max(_DELIMITERS, key=known)  # the first one if several give as many
+def _known(cells: Sequence[str]) -> int:
+    """Return the number of cells that are names of known columns."""
+    names = _known_names([cell.strip() for cell in cells])
+    return len({*names} & {*COLUMNS}) + len(other_names(names))
 
 
 def table_rows(records: Iterable[tuple[int, Sequence[str]]], problems: Problems) -> Iterator[Row]:
@@ -138,21 +131,19 @@ def _known_names(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _lines_and_cells(text: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+def table_records(text: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with its first line. Blank lines, and records with blank cells only, are skipped."""
     # newline="" keeps line ends in cells unchanged; strict detects quotes that are never closed.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    limit = csv.field_size_limit(_LONGEST_CELL)
     start = 1
-    try:
-        for cells in reader:
-            if any(map(str.strip, cells)):
-                yield start, cells
-            start = reader.line_num + 1
-    except csv.Error as error:
-        problems.add(f"line {start}", f"must be CSV, but: {error}")
-    finally:
-        csv.field_size_limit(limit)
+    with long_cells():
+        try:
+            for cells in reader:
+                if any(map(str.strip, cells)):
+                    yield start, cells
+                start = reader.line_num + 1
+        except csv.Error as error:
+            problems.add(f"line {start}", f"must be CSV, but: {error}")
 
 
 def _fields(cells: dict[str, str], where: str, problems: Problems) -> dict[str, Any] | None:

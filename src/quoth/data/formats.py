@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Name = str
-
 _CONVERT = "looks like an export of {name}; convert it with: quoth data convert FILE -o OUT.json --from {option}"
 _NAMES = {"label-studio": "Label Studio", "doccano": "doccano", "argilla": "Argilla"}
 
 
-def format_of(fields: Mapping[str, Any]) -> Name | None:
+def tool_of(fields: Mapping[str, Any]) -> str | None:
     """Infer the labelling tool of a record from its keys; return its name for ``--from``, or ``None`` if unknown."""
     keys = fields.keys()
     if isinstance(fields.get("data"), dict) and keys & {"annotations", "predictions", "completions"}:
@@ -27,5 +25,5 @@ def format_of(fields: Mapping[str, Any]) -> Name | None:
 
 def conversion_hint(fields: Mapping[str, Any]) -> str | None:
     """Return a message with the labelling tool of a record and how to convert the file; ``None`` if it is unknown."""
-    found = format_of(fields)
-    return _CONVERT.format(name=_NAMES[found], option=found) if found else None
+    tool = tool_of(fields)
+    return _CONVERT.format(name=_NAMES[tool], option=tool) if tool else None

@@ -29,6 +29,8 @@ def frame_records(source: Any) -> Iterable[object]:
         return (row for batch in source.to_batches() for row in batch.to_pylist())
     if callable(getattr(source, "iter_rows", None)):  # polars
         return source.iter_rows(named=True)  # type: ignore[no-any-return]
+    if callable(getattr(source, "to_pylist", None)):  # a batch of pyarrow
+        return source.to_pylist()  # type: ignore[no-any-return]
     if hasattr(source, "to_dict") and hasattr(source, "iloc"):  # pandas
         return ({str(name): _plain(cell) for name, cell in row.items()} for row in source.to_dict("records"))
     return source  # type: ignore[no-any-return]
@@ -53,13 +55,9 @@ def _records(source: Any) -> Iterable[object]:
         raise ConfigError(f"source must be one data set, but has the parts {', '.join(source)}; take one of them")
     if isinstance(source, Mapping) or source is None:
         raise ConfigError(f"{_WANTED}, but is {shown(source) if source is None else 'one mapping; put it in a list'}")
-    for method, arguments in (("to_pylist", ()), ("to_dicts", ())):  # pyarrow, polars
-        if callable(found := getattr(source, method, None)):
-            return found(*arguments)  # type: ignore[no-any-return]
-    if hasattr(source, "to_dict") and hasattr(source, "iloc"):  # pandas
-        return source.to_dict("records")  # type: ignore[no-any-return]
-    if isinstance(source, Iterable) and not isinstance(source, bytes):
-        return source
+    records = frame_records(source)
+    if isinstance(records, Iterable) and not isinstance(records, bytes):
+        return records
     raise ConfigError(f"{_WANTED}, but is {shown(source)}")
 
 

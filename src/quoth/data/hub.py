@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from quoth.data.rows import COLUMNS, Problems, Row, check_columns, looks_like_answer, merge_answer_rows
+from quoth.data.rows import (
+    COLUMNS,
+    Problems,
+    Row,
+    check_columns,
+    looks_like_answer,
+    merge_answer_rows,
+    numbered_answers,
+    other_names,
+    similar_name,
+)
 from quoth.errors import ConfigError, MissingExtraError
 
 PREFIX = "hub:"
@@ -19,8 +29,33 @@ class _Batch(Protocol):
     def to_pylist(self) -> list[dict[str, Any]]: ...
 
 
-def read_parquet(data: bytes, problems: Problems) -> Iterator[Row]:
-    """Yield the rows of a Parquet file.
+def read_parquet(data: bytes, problems: Problems, also: Collection[str] = ()) -> Iterator[Row]:
+    """Yield the rows of a Parquet file with their known columns.
+
+    Args:
+        data: The file.
+        problems: Receives the problems.
+        also: Other columns to read.
+
+    Raises:
+        MissingExtraError: Without pyarrow.
+    """
+
+    def chosen(names: Sequence[str]) -> list[str]:
+        return _read_of(names, also) if check_columns(names, problems) else []
+
+    yield from merge_answer_rows(parquet_rows(data, problems, chosen))
+
+
+def parquet_rows(
+    data: bytes, problems: Problems, chosen: Callable[[Sequence[str]], Sequence[str]] = list
+) -> Iterator[Row]:
+    """Yield the rows of a Parquet file of any kind.
+
+    Args:
+        data: The file.
+        problems: Receives the problems.
+        chosen: Returns the columns to read, from the names of all; without any, there are no rows.
 
     Raises:
         MissingExtraError: Without pyarrow.
@@ -32,19 +67,19 @@ def read_parquet(data: bytes, problems: Problems) -> Iterator[Row]:
         raise MissingExtraError("reading Parquet", "hub") from None
     try:
         file = parquet.ParquetFile(pa.BufferReader(data))
-        names = file.schema_arrow.names
-        if not check_columns(names, problems):
+        columns = chosen(file.schema_arrow.names)
+        if not columns:
             return
-        table = file.read(columns=_read_of(names))
+        table = file.read(columns=list(columns))
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         problems.add("", f"must be Parquet that pyarrow {pa.__version__} reads, but: {_one_line(error)}")
         return
-    yield from merge_answer_rows(_rows(table.to_batches(_ROWS)))
+    yield from _rows(table.to_batches(_ROWS))
 
 
-def read_saved(folder: Path, problems: Problems) -> Iterator[Row]:
-    """Yield the rows of a folder written by ``Dataset.save_to_disk``.
+def read_saved(folder: Path, problems: Problems, also: Collection[str] = ()) -> Iterator[Row]:
+    """Yield the rows of a folder written by ``Dataset.save_to_disk``, as :func:`read_parquet` does.
 
     Raises:
         MissingExtraError: Without datasets.
@@ -65,17 +100,23 @@ def read_saved(folder: Path, problems: Problems) -> Iterator[Row]:
         return
     names = dataset.column_names
     if check_columns(names, problems, first=dataset[0] if len(dataset) else None):
-        dataset = dataset.select_columns(_read_of(names)).with_format("arrow")
+        dataset = dataset.select_columns(_read_of(names, also)).with_format("arrow")
         yield from merge_answer_rows(_rows(dataset.iter(_ROWS)))
 
 
-def _read_of(names: Sequence[str]) -> list[str]:
-    """Return the columns to read: known ones, and those that look like answers, which the check reports."""
-    return [name for name in names if name in COLUMNS or looks_like_answer(name)]
+def _read_of(names: Sequence[str], also: Collection[str]) -> list[str]:
+    """Return the columns to read: known ones, also under other names, those that look like answers, and some more.
+
+    The check reports other names, and the repair renames them.
+    """
+    known = {*COLUMNS, *other_names(names), *numbered_answers(names), similar_name("id", names), *also}
+    return [name for name in names if name in known or looks_like_answer(name)]
 
 
-def read_hub(source: str, problems: Problems) -> Iterator[Row]:
+def read_hub(source: str, problems: Problems, also: Collection[str] = ()) -> Iterator[Row]:
     """Yield the rows of ``hub:name:split`` or ``hub:name:config:split``; a name may be a folder of data files.
+
+    Columns are read as by :func:`read_parquet`.
 
     Raises:
         ConfigError: If the source does not name a data set and a split.
@@ -94,7 +135,7 @@ def read_hub(source: str, problems: Problems) -> Iterator[Row]:
         return
     names = dataset.column_names
     if check_columns(names, problems):
-        dataset = dataset.select_columns(_read_of(names)).with_format("arrow")
+        dataset = dataset.select_columns(_read_of(names, also)).with_format("arrow")
         yield from merge_answer_rows(_rows(dataset.iter(_ROWS)))
 
 

@@ -2,93 +2,91 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from quoth.data.read import file_text
+from quoth.data.flat import table_records
+from quoth.data.hub import parquet_rows
+from quoth.data.read import file_bytes, file_text, read_rows
 from quoth.data.rows import Problems
-from quoth.data.texts import json_problem, parse_json
+from quoth.data.texts import json_problem, parse_json, parse_lines
+from quoth.encodings import csv_delimiter
 from quoth.errors import DataError
+from quoth.files import format_suffix
 
 
 def read_labels(source: str, data: str | Path) -> dict[str, str]:
     """Read a label for each question.
 
     Args:
-        source: A file with an id and a label in each row (``.tsv``, ``.csv``, ``.json``, ``.jsonl``, each also with
-            ``.gz``), in the columns ``id`` and ``label``, or else in the first two. JSON may also be an object that
-            maps ids to labels. Or the name of a column of the data (in SQuAD JSON, a key of the question).
-        data: The file of the questions.
+        source: A file with an id and a label in each row (``.tsv``, ``.csv``, ``.json``, ``.jsonl``, ``.parquet``, each
+            also with ``.gz``), in the columns ``id`` and ``label``, or else in the first two. JSON may also be an
+            object that maps ids to labels. Or the name of a column of the data (in SQuAD JSON, a key of the question).
+        data: The data set of the questions.
 
     Returns:
         A mapping from ids to labels. Rows without an id or a label are skipped.
 
     Raises:
         DataError: If it is neither a file nor a column, has no labels, or cannot be read.
+        MissingExtraError: If the format needs an extra.
     """
     file = Path(source)
     if file.is_file():
-        labels = dict(_pairs(file))
-    elif Path(data).is_file():
-        labels = {row["id"]: row[source] for row in _rows(Path(data)) if row.get("id") and row.get(source)}
+        problems = Problems(source)
+        pairs = [_pair(row) for row in _rows(file, problems)]
     else:
-        labels = {}
+        problems = Problems(str(data))
+        pairs = [
+            (row.fields.get("id"), row.fields.get(source)) for row in read_rows(str(data), problems, also=[source])
+        ]
+    if problems.errors:
+        raise DataError(problems.source, problems.sentences(), problems.lines())
+    labels = {str(key): str(label) for key, label in pairs if key not in (None, "") and label not in (None, "")}
     if not labels:
         wanted = f"a file with an id and a label in each row, or a column of {data} with labels"
         raise DataError(source, [f"{source}: must be {wanted}, but is neither"])
-    return {str(key): str(label) for key, label in labels.items()}
+    return labels
 
 
-def _pairs(file: Path) -> Iterator[tuple[Any, Any]]:
-    for row in _rows(file):
-        if "label" in row and "id" in row:
-            yield row["id"], row["label"]
-        elif len(row) >= 2:
-            values = list(row.values())
-            yield values[0], values[1]
+def _pair(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the id and the label of a row."""
+    if "id" in row and "label" in row:
+        return row["id"], row["label"]
+    first, second, *_ = (*row.values(), None, None)
+    return first, second
 
 
-def _rows(file: Path) -> Iterable[Mapping[str, Any]]:
-    """Yield the rows of a file as mappings, without checking them."""
-    name = file.name.removesuffix(".gz")
-    if name.endswith(".parquet"):
-        import pyarrow.parquet
-
-        yield from pyarrow.parquet.read_table(file).to_pylist()
+def _rows(file: Path, problems: Problems) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a file of labels; parts that cannot be read are reported."""
+    suffix = format_suffix(file)
+    if suffix == ".parquet":
+        data = file_bytes(file, problems)
+        yield from (row.fields for row in parquet_rows(data or b"", problems))
         return
-    problems = Problems(str(file))
     text = file_text(str(file), problems)
     if text is None:
-        raise DataError(str(file), problems.sentences(), problems.lines())
-    if name.endswith((".tsv", ".csv")):
-        yield from csv.DictReader(text.splitlines(), delimiter="\t" if name.endswith(".tsv") else ",")
-    elif name.endswith(".jsonl"):
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                yield from _json_rows([_parsed(line, f"{file}: line {number}")])
-    else:
-        yield from _json_rows(_parsed(text, str(file)))
-
-
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return parse_json(text)
-    except ValueError as error:
-        raise DataError(where, [f"{where}: {json_problem(error)}"]) from error
-
-
-def _json_rows(document: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the questions of SQuAD JSON, the rows of a list, or the items of an object from ids to labels, as rows."""
-    if isinstance(document, dict) and isinstance(document.get("data"), list):
-        document = document["data"]
-    if isinstance(document, dict):
-        yield from ({"id": key, "label": label} for key, label in document.items())
         return
-    for item in document if isinstance(document, list) else ():
-        if not isinstance(item, dict):
-            continue
-        paragraphs = item.get("paragraphs", [item])
-        for paragraph in paragraphs:
-            yield from paragraph.get("qas", [paragraph])
+    if suffix in (".csv", ".tsv"):
+        records = (cells for _, cells in table_records(text, csv_delimiter(text), problems))
+        names = next(records, [])
+        yield from (dict(zip(names, cells, strict=False)) for cells in records)
+    elif suffix in (".jsonl", ".ndjson"):
+        yield from _objects(parse_lines(text, problems))
+    else:
+        try:
+            document = parse_json(text)
+        except ValueError as error:
+            problems.add("", json_problem(error))
+            return
+        if isinstance(document, dict) and isinstance(document.get("data"), list):
+            document = document["data"]
+        if isinstance(document, dict):
+            yield from ({"id": key, "label": label} for key, label in document.items())
+        elif isinstance(document, list):
+            yield from _objects(document)
+
+
+def _objects(values: Iterable[object]) -> Iterator[dict[str, Any]]:
+    return (value for value in values if isinstance(value, dict))

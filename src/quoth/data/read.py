@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from quoth.data.excel import read_xlsx
 from quoth.data.flat import read_csv, read_jsonl
 from quoth.data.frames import frame_rows
 from quoth.data.hub import PREFIX, read_hub, read_parquet, read_saved
-from quoth.data.rows import Problems, Row
+from quoth.data.rows import Problem, Problems, Row
 from quoth.data.squad import read_json
 from quoth.data.texts import as_utf8, decode
 from quoth.errors import DataError, reason_of
-from quoth.files import unpacked
+from quoth.files import format_suffix, unpacked
 from quoth.names import suggests_names
 from quoth.records import Example
 from quoth.text import is_blank
@@ -44,11 +44,14 @@ class Inspected:
         rows: All rows that could be read, before the check.
         examples: The examples of the rows without errors.
         problems: Errors and warnings.
+        unread: The errors of parts that could not be read as rows, such as a line that is not JSON; also in
+            ``problems``.
     """
 
     rows: list[Row]
     examples: list[Example]
     problems: Problems
+    unread: list[Problem]
 
 
 @suggests_names
@@ -110,6 +113,7 @@ def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding:
     name = os.fspath(source)
     problems = Problems(name)
     rows = list(read_rows(name, problems, sep=sep, encoding=encoding))
+    unread = [problem for problem in problems.entries if problem.level == "error"]
     examples = check(rows, problems)
     _not_empty(examples, problems)
     for row in rows:
@@ -123,7 +127,7 @@ def inspect(source: str | os.PathLike[str], *, sep: str | None = None, encoding:
         where = ", ".join(unlabelled[:_SHOWN]) + (", ..." if len(unlabelled) > _SHOWN else "")
         share = f"{len(unlabelled):,} of {len(rows):,} questions are unlabelled"
         problems.warn("", f"{share} ({where}): training and scoring reject them; add answers or remove them")
-    return Inspected(rows, examples, problems)
+    return Inspected(rows, examples, problems, unread)
 
 
 def read_valid(source: str) -> tuple[list[Example], list[str]]:
@@ -148,16 +152,32 @@ def _not_empty(examples: list[Example], problems: Problems) -> None:
         problems.add("", "must contain at least one question, but contains none")
 
 
-def read_rows(source: str, problems: Problems, *, sep: str | None = None, encoding: str | None = None) -> Iterator[Row]:
-    """Yield the rows of a file, a folder or the hub without checking them; parts that cannot be read are reported."""
+def read_rows(
+    source: str,
+    problems: Problems,
+    *,
+    sep: str | None = None,
+    encoding: str | None = None,
+    also: Collection[str] = (),
+) -> Iterator[Row]:
+    """Yield the rows of a file, a folder or the hub without checking them; parts that cannot be read are reported.
+
+    Args:
+        source: As in :func:`read_examples`.
+        problems: Receives the problems.
+        sep: As in :func:`read_examples`.
+        encoding: As in :func:`read_examples`.
+        also: Columns of Parquet, saved and hub data sets to read besides the known ones. Other formats are read with
+            all their columns.
+    """
     if source.startswith(PREFIX):
-        yield from read_hub(source, problems)
+        yield from read_hub(source, problems, also)
         return
     path = Path(source)
     if (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file():
-        yield from read_saved(path, problems)
+        yield from read_saved(path, problems, also)
         return
-    data = _bytes(path, problems)
+    data = file_bytes(path, problems)
     if data is None:
         return
     kind = _kind(path, data)
@@ -170,6 +190,8 @@ def read_rows(source: str, problems: Problems, *, sep: str | None = None, encodi
         problems.add("", "must contain at least one question, but is empty")
     elif kind == ".csv" or kind == ".tsv":
         yield from read_csv(data, problems, sep)
+    elif kind == ".parquet":
+        yield from read_parquet(data, problems, also)
     elif kind:
         yield from _READERS[kind](data, problems)
     else:
@@ -179,12 +201,12 @@ def read_rows(source: str, problems: Problems, *, sep: str | None = None, encodi
 
 def file_text(source: str, problems: Problems, encoding: str | None = None) -> str | None:
     """Return the text of a file, decompressed and decoded; ``None`` if it cannot be read, which is reported."""
-    data = _bytes(Path(source), problems)
+    data = file_bytes(Path(source), problems)
     data = None if data is None else as_utf8(data, encoding, problems)
     return None if data is None else decode(data, problems)
 
 
-def _bytes(path: Path, problems: Problems) -> bytes | None:
+def file_bytes(path: Path, problems: Problems) -> bytes | None:
     """Return the decompressed bytes of a file; ``None`` if it cannot be read, which is reported."""
     try:
         return unpacked(path.read_bytes())
@@ -205,7 +227,6 @@ def _kind(path: Path, data: bytes) -> str | None:
         return ".parquet"
     if data.startswith(b"PK\x03\x04"):
         return ".xlsx"
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    if suffixes and suffixes[-1] in _READERS:
-        return suffixes[-1]
+    if (suffix := format_suffix(path)) in _READERS:
+        return suffix
     return ".json" if data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[") else None

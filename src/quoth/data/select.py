@@ -104,8 +104,9 @@ def _uncertainty(predictions: Sequence[Prediction]) -> float:
 
 def _confidence(prediction: Prediction) -> float:
     """Return the probability that the decision of a prediction is right."""
-    best = prediction.best
-    return best.probability if best else prediction.null_probability or 1.0
+    if prediction.best is not None:
+        return prediction.best.probability
+    return 1.0 if prediction.null_probability is None else prediction.null_probability
 
 
 def _most_uncertain(

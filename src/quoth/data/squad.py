@@ -66,8 +66,8 @@ def _parts(document: object, problems: Problems) -> Iterator[Row]:
     for number, part in enumerate(document, 1):
         if not isinstance(part, dict):
             problems.add(f"row {number}", f"must be an object, but is {shown(part)}", "no object")
-        elif format_of := conversion_hint(part):
-            problems.add(f"row {number}", format_of)
+        elif hint := conversion_hint(part):
+            problems.add(f"row {number}", hint)
         elif "qas" in part and "paragraphs" not in part:
             yield from split_questions([Row(f"row {number}", part)], problems)
         elif "question" not in part and isinstance(part.get("questions"), list):
@@ -104,7 +104,7 @@ def _pandas_rows(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """
     columns, listed = document.get("columns"), document.get("data")
     if isinstance(columns, list) and isinstance(listed, list) and all(isinstance(cells, list) for cells in listed):
-        return [dict(zip(columns, cells, strict=False)) for cells in listed]
+        return [dict(zip(map(str, columns), cells, strict=False)) for cells in listed]
     rows = list(document.values())
     if rows and all(isinstance(row, dict) and {"question", "context"} <= row.keys() for row in rows):
         return [{"id": name, **row} for name, row in document.items()]

@@ -29,8 +29,3 @@ def terms(text: str) -> list[str]:
         else:
             found.append(run)
     return found
-
-
-def is_spaced(text: str) -> bool:
-    """Return True if most letters of a text belong to scripts with spaces between words."""
-    return 2 * len(_WITHOUT_SPACES.findall(text)) < sum(map(str.isalnum, text)) or not text

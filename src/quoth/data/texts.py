@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import codecs
 import json
+from collections.abc import Iterator
 
 from quoth.data.rows import Problems
 from quoth.encodings import unicode_encoding
@@ -66,6 +67,17 @@ def parse_json(text: str) -> object:
         return json.loads(text, parse_constant=lambda name: None if name == "NaN" else float(name))
     except RecursionError:
         raise ValueError("is nested too deeply") from None
+
+
+def parse_lines(text: str, problems: Problems) -> Iterator[object]:
+    """Yield the value of each line of JSON lines; lines that are not JSON are reported, and blank ones skipped."""
+    # Split at line feeds only, because text in JSON may contain all other line ends of Unicode.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield parse_json(line)
+            except ValueError as error:
+                problems.add(f"line {number}", json_problem(error), "no JSON")
 
 
 def parse_cell(text: str) -> object:

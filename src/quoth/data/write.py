@@ -15,7 +15,7 @@ from quoth import display
 from quoth.data.mrqa import NOT_SHARED
 from quoth.data.rows import ACCEPTED, Row
 from quoth.errors import ConfigError, DataError
-from quoth.files import packed_bytes
+from quoth.files import format_suffix, packed_bytes
 from quoth.records import Example
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
@@ -42,7 +42,7 @@ def suffix_of(path: Path) -> str:
     Raises:
         ConfigError: If the format cannot be written.
     """
-    suffix = next((each.lower() for each in reversed(path.suffixes) if each.lower() != ".gz"), "")
+    suffix = format_suffix(path)
     if suffix not in SUFFIXES:
         names = ", ".join(SUFFIXES)
         raise ConfigError(f"{path}: the name must end in one of {names}, each also with .gz, but ends in {suffix!r}")

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from quoth import display
 from quoth.errors import ConfigError, MissingExtraError
-from quoth.files import atomic_bytes, packed_bytes
+from quoth.files import atomic_bytes, format_suffix, packed_bytes
 from quoth.records import Prediction
 from quoth.text import replace_surrogates
 
@@ -29,8 +29,7 @@ def format_of(path: Path) -> str:
     Raises:
         ConfigError: If the extension is not a supported format.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:] if suffix.lower() != ".gz"]
-    suffix = suffixes[-1] if suffixes else ".json"
+    suffix = format_suffix(path) or ".json"
     if suffix not in FORMATS:
         names = ", ".join(FORMATS)
         raise ConfigError(f"{path}: the name must end in one of {names}, each also with .gz, but ends in {suffix}")

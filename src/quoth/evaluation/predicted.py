@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from quoth.encodings import csv_delimiter, long_cells
 from quoth.errors import MissingExtraError, PredictionsError
-from quoth.files import unpacked
+from quoth.files import format_suffix, unpacked
 from quoth.names import listed
 
 _TEXTS = ("prediction_text", "prediction", "text", "answer", "answer_text")
@@ -103,20 +104,16 @@ def _odds(path: str | Path) -> dict[str, float]:
 
 
 def _is_rows(path: str | Path) -> bool:
-    return _suffix(path) in (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
-
-
-def _suffix(path: str | Path) -> str:
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes[-2:] if suffix.lower() != ".gz"]
-    return suffixes[-1] if suffixes else ""
+    return format_suffix(Path(path)) in (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 
 
 def _rows(path: str | Path) -> list[Any]:
     """Return the rows of JSON lines or of a table."""
-    if _suffix(path) == ".parquet":
+    suffix = format_suffix(Path(path))
+    if suffix == ".parquet":
         return _parquet(path)
     text = _text(path)
-    if _suffix(path) in (".jsonl", ".ndjson"):
+    if suffix in (".jsonl", ".ndjson"):
         rows = []
         for number, line in enumerate(text.split("\n"), 1):
             try:
@@ -124,10 +121,9 @@ def _rows(path: str | Path) -> list[Any]:
             except (ValueError, RecursionError) as error:
                 raise PredictionsError(f"{path}: line {number} must be JSON, but is not ({error})") from error
         return rows
-    header = text.split("\n", 1)[0]
-    delimiter = max((",", ";", "\t", "|"), key=header.count)
     try:
-        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        with long_cells():
+            return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=csv_delimiter(text), strict=True))
     except csv.Error as error:
         raise PredictionsError(f"{path}: must be a table of ids and texts, but: {error}") from error
 

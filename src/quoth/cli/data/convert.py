@@ -63,13 +63,13 @@ def convert(
     from quoth.data.write import row_of
     from quoth.errors import ConfigError, DataError
     from quoth.evaluation.metrics import exact_and_f1, rules_for_texts
-    from quoth.files import write_json_lines
+    from quoth.files import format_suffix, write_json_lines
 
     if annotators not in ("golds", "conflict"):
         raise ConfigError(f"--annotators must be golds or conflict, but is {annotators!r}")
     names = {f"FILE {number}": file for number, file in enumerate(files, 1)}
     check_different({**names, "--out": out, "--disagreements": disagreements})
-    target = target or ("squad" if ".json" in out.suffixes else "flat" if out.suffix else "datasets")
+    target = target or ("squad" if format_suffix(out) == ".json" else "flat" if out.suffix else "datasets")
     tasks = [_read(file, source, sep, encoding) for file in files]
     problems = Problems(files[0])
     joined = join_files(tasks, [Path(file).name for file in files], problems)

@@ -57,17 +57,12 @@ def repair(
     if not inspected.rows:
         raise DataError(file, inspected.problems.sentences(), inspected.problems.lines())
     repaired = repair_rows(inspected.rows, rules)
-    # Rules apply to rows, so problems that occur before, such as a line that is not JSON, cannot be repaired.
-    checked = Problems(file)
-    check(inspected.rows, checked)
-    unread = [problem for problem in inspected.problems.entries if problem.level == "error"]
-    unread = unread[: len(unread) - checked.errors]
     dropped = Problems("dropped")
     if drop:
         check(repaired.rows, dropped)
         repaired = drop_unrepaired(repaired, inspected.problems)
     left = Problems(file)
-    left.entries.extend(unread)
+    left.entries.extend(inspected.unread)  # rules apply to rows, so these cannot be repaired
     check(repaired.rows, left)
     if not repaired.rows:
         raise DataError(file, [f"{file}: must have at least one question without problems for --drop, but has none"])

@@ -64,12 +64,13 @@ def select(
     from quoth.data.exchange.suggest import tasks_of
     from quoth.data.select import select as choose
     from quoth.errors import ConfigError
+    from quoth.files import format_suffix
     from quoth.reader import Reader
 
     check_different({"FILE": file, "--out": out, "--marks": marks})
     tasks_of([], "", tool)
     wanted = ".jsonl" if tool == "doccano" else ".json"
-    if wanted not in out.suffixes:
+    if format_suffix(out) != wanted:
         raise ConfigError(f"{out}: the name of a file for {tool} must end in {wanted}")
     every = read_examples(file, sep=sep, encoding=encoding)
     examples = [example for example in every if example.golds is None]

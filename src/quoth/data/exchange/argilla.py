@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from quoth.data.exchange.fields import identifier, objects, texts
+from quoth.data.exchange.fields import identifier, listed, listed_objects, object_or_empty, objects, texts
 from quoth.data.exchange.tasks import MarkedSpan, RawTask
 from quoth.data.rows import Problems, shown
 from quoth.records import Example
@@ -22,8 +22,7 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[RawTask]:
     """Yield a task for each record. Suggestions, drafts and discarded responses are ignored."""
     for where, record in objects(records, problems):
         inner = record.get("fields")
-        metadata = record.get("metadata")
-        fields = {**(metadata if isinstance(metadata, dict) else {}), **(inner if isinstance(inner, dict) else record)}
+        fields = {**object_or_empty(record.get("metadata")), **(inner if isinstance(inner, dict) else record)}
         found = texts(fields, where, problems)
         if found is None:
             continue
@@ -38,17 +37,19 @@ def _responses(record: Mapping[str, Any], where: str, problems: Problems) -> Ite
         asked = {
             name: [
                 (str(each.get("user_id", "")), each.get("value"))
-                for each in given or []
+                for each in listed_objects(responses, name, where, problems)
                 if each.get("status", "submitted") == "submitted"
             ]
-            for name, given in responses.items()
+            for name in responses
         }
     else:
+        if responses is not None:
+            problems.add(where, f"responses must be an object, but is {shown(responses)}", "responses are no object")
         asked = {}
         for column in record:
             if (name := str(column).removesuffix(".responses")) != column:
-                values = record[column] or []
-                users = record.get(f"{column}.users") or [""] * len(values)
+                values = listed(record, column, where, problems)
+                users = listed(record, f"{column}.users", where, problems) or [""] * len(values)
                 asked[name] = list(zip(map(str, users), values, strict=False))
     if QUESTION in asked:
         yield from asked[QUESTION]
@@ -63,6 +64,8 @@ def _responses(record: Mapping[str, Any], where: str, problems: Problems) -> Ite
 
 
 def _marks(value: object, where: str, problems: Problems) -> Iterator[MarkedSpan]:
+    if value is not None and not isinstance(value, list):
+        problems.add(where, f"a response must be a list of spans, but is {shown(value)}", "no list of spans")
     for span in value if isinstance(value, list) else []:
         if isinstance(span, dict) and type(span.get("start")) is int and type(span.get("end")) is int:
             yield MarkedSpan(span["start"], span["end"], span.get("text"), str(span.get("label") or ""))

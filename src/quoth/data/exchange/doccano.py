@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from quoth.data.exchange.fields import identifier, objects, texts
+from quoth.data.exchange.fields import identifier, object_or_empty, objects, texts
 from quoth.data.exchange.tasks import MarkedSpan, RawTask
 from quoth.data.rows import Problems, shown
 from quoth.records import Example
@@ -22,7 +22,7 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[RawTask]:
     A record without ``label`` and ``entities`` is unlabelled; one with an empty list has no answer.
     """
     for where, record in objects(records, problems):
-        fields = {**_object(record.get("meta")), **_object(record.get("metadata")), **record}
+        fields = {**object_or_empty(record.get("meta")), **object_or_empty(record.get("metadata")), **record}
         marks = _marks(record, where, problems)
         if "question" in fields:
             if (found := texts(fields, where, problems)) is not None:
@@ -37,10 +37,6 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[RawTask]:
         for number, (question, spans) in enumerate(asked.items(), 1):
             if (found := texts({**fields, "question": question}, where, problems)) is not None:
                 yield RawTask(where, f"{identifier(fields) or where}-{number}", *found, [(_annotator(fields), spans)])
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _annotator(fields: Mapping[str, Any]) -> str:

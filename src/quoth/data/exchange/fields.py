@@ -19,6 +19,30 @@ def objects(records: Iterable[object], problems: Problems) -> Iterator[tuple[str
             problems.add(f"record {number}", f"must be an object, but is {shown(record)}")
 
 
+def listed(parent: Mapping[str, Any], key: str, where: str, problems: Problems) -> list[Any]:
+    """Return the list with a key in the parent, empty if there is none; other types are reported."""
+    value = parent.get(key)
+    if value is None or isinstance(value, list):
+        return value or []
+    problems.add(where, f"{key} must be a list, but is {shown(value)}", f"{key} is no list")
+    return []
+
+
+def listed_objects(parent: Mapping[str, Any], key: str, where: str, problems: Problems) -> Iterator[dict[str, Any]]:
+    """Yield the objects of the list with a key in the parent; other types are reported."""
+    for number, part in enumerate(listed(parent, key, where, problems), 1):
+        if isinstance(part, dict):
+            yield part
+        else:
+            message = f"number {number} of {key} must be an object, but is {shown(part)}"
+            problems.add(where, message, f"no object in {key}")
+
+
+def object_or_empty(value: object) -> Mapping[str, Any]:
+    """Return an object unchanged, and an empty one for any other value."""
+    return value if isinstance(value, dict) else {}
+
+
 def texts(fields: Mapping[str, Any], where: str, problems: Problems) -> tuple[str, str, str] | None:
     """Return question, context and title; ``None`` if question or context is missing, which is reported."""
     known = other_names(fields)

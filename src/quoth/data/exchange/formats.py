@@ -10,13 +10,13 @@ from typing import Any
 from quoth.data.check import check
 from quoth.data.exchange import argilla, doccano, label_studio, nested
 from quoth.data.exchange.tasks import RawTask, Task, convert_spans
-from quoth.data.formats import format_of
+from quoth.data.formats import tool_of
 from quoth.data.read import file_text, read_rows
 from quoth.data.rows import Problems
-from quoth.data.texts import json_problem, parse_json
+from quoth.data.texts import parse_json, parse_lines
 from quoth.data.write import row_of, write_rows
 from quoth.errors import ConfigError, MissingExtraError
-from quoth.files import packed_bytes
+from quoth.files import format_suffix, packed_bytes
 from quoth.names import did_you_mean
 from quoth.records import Example
 
@@ -78,7 +78,7 @@ def read_tasks(
     if name is None or name in _READERS:
         records = _records(source, problems if name else Problems(source), encoding)
         first = next((record for record in records or [] if isinstance(record, dict)), {})
-        if (name := name or format_of(first)) in _READERS and name and records is not None:
+        if (name := name or tool_of(first)) in _READERS and name and records is not None:
             return convert_spans(_READERS[name](records, problems), problems)
         if name in _READERS:
             return []
@@ -108,14 +108,7 @@ def _records(source: str, problems: Problems, encoding: str | None) -> list[obje
         return document
     if isinstance(document, dict) and isinstance(document.get("records"), list):
         return list(document["records"])
-    records: list[object] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                records.append(parse_json(line))
-            except ValueError as error:
-                problems.add(f"line {number}", json_problem(error), "no JSON")
-    return records
+    return list(parse_lines(text, problems))
 
 
 def write_format(examples: Sequence[Example], path: Path, format_name: str, *, excel_safe: bool = False) -> None:
@@ -129,7 +122,7 @@ def write_format(examples: Sequence[Example], path: Path, format_name: str, *, e
     if name == "datasets":
         _save(examples, path)
     elif name in ("squad", "flat"):
-        if (name == "squad") != (".json" in path.suffixes):
+        if (name == "squad") != (format_suffix(path) == ".json"):
             wanted = ".json" if name == "squad" else ".jsonl, .csv or .tsv"
             raise ConfigError(f"{path}: the name of {FORMATS[name]} must end in {wanted}, each also with .gz")
         write_rows([row_of(example) for example in examples], path, excel_safe=excel_safe)

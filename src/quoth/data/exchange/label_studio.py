@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from quoth.data.exchange.fields import identifier, objects, texts
+from quoth.data.exchange.fields import identifier, listed_objects, object_or_empty, objects, texts
 from quoth.data.exchange.tasks import MarkedSpan, RawTask
 from quoth.data.rows import Problems
 from quoth.records import Example
@@ -27,7 +27,8 @@ def read(records: Sequence[object], problems: Problems) -> Iterator[RawTask]:
         if found is None:
             continue
         labels = []
-        for annotation in task.get("annotations") or task.get("completions") or []:
+        key = "annotations" if task.get("annotations") else "completions"
+        for annotation in listed_objects(task, key, where, problems):
             if not annotation.get("was_cancelled"):
                 labels.append((_annotator(annotation), list(_marks(annotation, where, problems))))
         number = identifier(data, task)
@@ -64,13 +65,14 @@ def _annotator(annotation: Mapping[str, Any]) -> str:
 
 
 def _marks(annotation: Mapping[str, Any], where: str, problems: Problems) -> Iterator[MarkedSpan]:
-    for result in annotation.get("result") or []:
-        value = result.get("value") or {}
-        place = value.get("globalOffsets") or value  # hypertext has paths as start and end
+    for result in listed_objects(annotation, "result", where, problems):
+        value = object_or_empty(result.get("value"))
+        place = object_or_empty(value.get("globalOffsets")) or value  # hypertext has paths as start and end
         kind = str(result.get("type"))
         if type(place.get("start")) is int and type(place.get("end")) is int:
-            names = value.get(kind) or value.get("labels") or []
-            yield MarkedSpan(place["start"], place["end"], value.get("text"), str(names[0]) if len(names) == 1 else "")
+            names = value.get(kind) or value.get("labels")
+            label = str(names[0]) if isinstance(names, list) and len(names) == 1 else ""
+            yield MarkedSpan(place["start"], place["end"], value.get("text"), label)
         elif kind.endswith("labels"):
             message = f"a {kind} result must have start and end in its value, but has not"
             problems.add(where, message, "no start and end")

@@ -14,8 +14,6 @@ from quoth.data.select import Selected
 from quoth.errors import ConfigError
 from quoth.names import did_you_mean
 
-Task = dict[str, Any]
-
 
 def tasks_of(selected: Sequence[Selected], reader: str, format_name: str) -> Any:
     """Return the tasks as a document for :func:`quoth.data.exchange.write_document`.
@@ -36,7 +34,7 @@ def tasks_of(selected: Sequence[Selected], reader: str, format_name: str) -> Any
     return TOOLS[format_name](selected, reader)
 
 
-def selection_fields(selected: Selected) -> Task:
+def selection_fields(selected: Selected) -> dict[str, Any]:
     """Return the metadata of a selected question, see :class:`Selected`; ``selected`` is "random" or "uncertain"."""
     return {
         "selected": selected.why,
@@ -55,7 +53,7 @@ def _spans(selected: Selected) -> tuple[list[tuple[int, int, str]], float] | Non
     return [(best.span.start, best.span.end, best.text)], best.probability
 
 
-def _label_studio(selected: Sequence[Selected], reader: str) -> list[Task]:
+def _label_studio(selected: Sequence[Selected], reader: str) -> list[dict[str, Any]]:
     """Source: labelstud.io, "Import pre-annotated data"; offsets are code points."""
     tasks = []
     for each in selected:
@@ -70,7 +68,7 @@ def _label_studio(selected: Sequence[Selected], reader: str) -> list[Task]:
     return tasks
 
 
-def _argilla(selected: Sequence[Selected], reader: str) -> list[Task]:
+def _argilla(selected: Sequence[Selected], reader: str) -> list[dict[str, Any]]:
     """Source: docs.argilla.io, ``Suggestion`` and ``Record.to_dict``."""
     records = []
     for each in selected:
@@ -83,11 +81,11 @@ def _argilla(selected: Sequence[Selected], reader: str) -> list[Task]:
     return records
 
 
-def _doccano(selected: Sequence[Selected], reader: str) -> list[Task]:
+def _doccano(selected: Sequence[Selected], reader: str) -> list[dict[str, Any]]:
     return [{**record, **selection_fields(each)} for each in selected for record in doccano.write([each.example])]
 
 
-def _haystack(selected: Sequence[Selected], reader: str) -> Task:
+def _haystack(selected: Sequence[Selected], reader: str) -> dict[str, Any]:
     return nested.write_haystack([each.example for each in selected])
 
 

@@ -20,13 +20,13 @@ class MarkedSpan(NamedTuple):
     Attributes:
         start: Start, in the tool's unit.
         end: End, in the same unit, exclusive.
-        text: The text of the span; ``None`` if the tool does not export it.
+        text: The text of the span, or any other value in an invalid file; ``None`` if the tool does not export it.
         label: The name of its label; ``""`` if it has none.
     """
 
     start: int
     end: int
-    text: str | None
+    text: object
     label: str = ""
 
 
@@ -128,8 +128,8 @@ def _fitting(context: str, mark: MarkedSpan) -> Iterator[tuple[str, Gold]]:
                 yield unit, Gold(text, start)
 
 
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def _plain(text: object) -> object:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if isinstance(text, str) else text
 
 
 def _misplaced_message(context: str, mark: MarkedSpan) -> str:

@@ -16,10 +16,11 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from quoth.encodings import csv_delimiter, long_cells
 from quoth.errors import DataError
 from quoth.tables.columns import RowError, is_text
 from quoth.tables.rows import Rows
-from quoth.tables.sources.files import Location, Scan, plain_name
+from quoth.tables.sources.files import Location, Scan
 
 # Maximum rows, and approximate characters, that are in memory at once.
 _ROWS, _CHARACTERS = 1024, 1 << 24
@@ -35,8 +36,6 @@ _FOREIGN = {
     b"PK\x03\x04": "a ZIP archive or a spreadsheet",
     b"PAR1": "Parquet",
 }
-_DELIMITERS = ",;\t|"
-_LONGEST_CELL = 2**31 - 1
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _TYPES = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_()}
 # Returns True for the first row of a shard.
@@ -120,7 +119,7 @@ def _header(location: Location) -> tuple[list[str], str, int]:
     with _lines(location, 0) as lines:
         iterator = iter(lines)
         first = next(iterator, "")
-        delimiter = "\t" if plain_name(location.path).endswith(".tsv") else max(_DELIMITERS, key=first.count)
+        delimiter = csv_delimiter(first)
         try:
             names = next(csv.reader(chain([first], iterator), delimiter=delimiter, strict=True), [])
         except csv.Error as error:
@@ -133,26 +132,22 @@ def _header(location: Location) -> tuple[list[str], str, int]:
 
 def _records(location: Location, delimiter: str, offset: int) -> Iterator[tuple[int, list[Any] | RowError]]:
     """Yield each record with its byte offset; a line that cannot be parsed is an error. Blank lines are skipped."""
-    limit = csv.field_size_limit(_LONGEST_CELL)
-    try:
-        with _lines(location, offset) as lines:
-            records = csv.reader(iter(lines), delimiter=delimiter, strict=True)
-            while True:
-                start = lines.offset
-                try:
-                    cells = next(records, None)
-                except csv.Error as error:
-                    if "end of data" in str(error):  # a quote that is never closed hides all further rows
-                        problem = f"{location.path}: byte {start:,}: must be CSV, but: {error}"
-                        raise DataError(location.path, [problem]) from error
-                    yield start, RowError("unreadable_row", f"the row must be CSV, but: {error}")
-                    continue
-                if cells is None:
-                    return
-                if cells:
-                    yield start, cells
-    finally:
-        csv.field_size_limit(limit)
+    with long_cells(), _lines(location, offset) as lines:
+        records = csv.reader(iter(lines), delimiter=delimiter, strict=True)
+        while True:
+            start = lines.offset
+            try:
+                cells = next(records, None)
+            except csv.Error as error:
+                if "end of data" in str(error):  # a quote that is never closed hides all further rows
+                    problem = f"{location.path}: byte {start:,}: must be CSV, but: {error}"
+                    raise DataError(location.path, [problem]) from error
+                yield start, RowError("unreadable_row", f"the row must be CSV, but: {error}")
+                continue
+            if cells is None:
+                return
+            if cells:
+                yield start, cells
 
 
 def scan_jsonl(location: Location, begins: Begins) -> Scan:
