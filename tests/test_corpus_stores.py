@@ -141,6 +141,18 @@ def test_an_unreadable_file_is_reported_and_the_others_are_indexed(place, folder
     assert "must have no NUL characters and no lone surrogates" in str(result.problems[1])
 
 
+def test_paths_that_no_file_has_are_reported_and_the_others_are_indexed(tmp_path):
+    (tmp_path / "a.txt").write_text("A zebra.")
+    (tmp_path / "loop.md").symlink_to("loop.md")
+    missing = []
+    with Corpus.open(":memory:") as corpus:
+        result = corpus.add(["x" * 300, "a\0b.txt", tmp_path])
+        assert (result.added, len(result.problems)) == (1, 3)
+        assert str(result.problems[2]) == f"{tmp_path}/loop.md: is a link to a file that does not exist"
+        names = [tmp_path / "loop.md", "a\0b.txt", "x" * 300]
+        assert (corpus.remove(names, missing.append), missing) == (0, list(map(str, names)))
+
+
 def test_all_attributes_of_a_document_are_stored(place, folder):
     with place.open() as corpus:
         corpus.add("files")

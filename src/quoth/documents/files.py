@@ -46,20 +46,30 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
     """
     seen: set[Path] = set()
     for path in map(Path, paths):
-        if path.is_dir():
-            found = _Folder(path)
-            yield from found.problems
-            known = sorted(found.files)
-        elif path.exists():
-            known = [path]
-        else:
-            known = sorted(file for file in _matching(path) if file.is_file() and not file.name.startswith("."))
-            if not known:
-                yield Unread(str(path), "must be a file, a folder or a pattern, but nothing matches")
-        for file in known:
+        files, problems = _find(path)
+        yield from problems
+        for file in files:
             if (resolved := file.resolve()) not in seen:
                 seen.add(resolved)
                 yield file
+
+
+def _find(path: Path) -> tuple[list[Path], list[Unread]]:
+    """Return the files for one path, sorted, and its problems."""
+    try:
+        if path.is_dir():
+            folder = _Folder(path)
+            return sorted(folder.files), folder.problems
+        if path.exists():
+            return [path], []
+        files = sorted(file for file in _matching(path) if file.is_file() and not file.name.startswith("."))
+    except OSError as error:
+        return [], [Unread(str(path), reason_of(error))]
+    except ValueError as error:  # Python before 3.13 refuses patterns such as "docs/**.md"
+        return [], [Unread(str(path), f"must be a file, a folder or a pattern, but: {error}")]
+    if not files:
+        return [], [Unread(str(path), "must be a file, a folder or a pattern, but nothing matches")]
+    return files, []
 
 
 class _Folder:
