@@ -366,6 +366,44 @@ def test_the_search_engine_of_a_file_can_be_changed(folder, quoth):
     assert quoth("index", "--search", "lucene", "-o", "c.quoth")[0] == 2
 
 
+def test_a_file_that_is_damaged_inside_is_reported_by_every_method(tmp_path):
+    with Corpus.open(tmp_path / "c.quoth") as corpus:
+        corpus.add_documents(Document(f"A zebra of herd {number}. " * 30, name=f"n{number}") for number in range(100))
+    data = (tmp_path / "c.quoth").read_bytes()
+    half = len(data) // 2
+    (tmp_path / "c.quoth").write_bytes(data[:half] + b"\xff" * (len(data) - half))
+    with Corpus.open(tmp_path / "c.quoth", create=False) as corpus:
+        for method in (
+            lambda: list(corpus.passages()),
+            corpus.entries,
+            corpus.document_keys,
+            lambda: list(corpus.documents()),
+            lambda: corpus.search("zebra"),
+            lambda: [corpus.document(f"n{number}") for number in range(100)],
+            lambda: corpus.add_documents([Document("New.", name="n50")]),
+            lambda: corpus.remove_keys(f"n{number}" for number in range(100)),
+        ):
+            with pytest.raises(CorpusError, match=r"c\.quoth: "):
+                method()
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["meta.json", "*.idx"])
+def test_an_index_that_is_damaged_is_reported_and_can_be_built_again(tmp_path, name):
+    path = tmp_path / "c.quoth"
+    with Corpus.open(path, search="tantivy") as corpus:
+        corpus.add_documents([Document("A zebra.", name="a")])
+    folder = tmp_path / "c.quoth.tantivy"
+    [file] = folder.glob(name)
+    for damage in (lambda: file.write_bytes(b"{"), file.unlink):
+        damage()
+        with Corpus.open(path) as corpus, pytest.raises(CorpusError, match=r"c\.quoth\.tantivy: .*delete this folder"):
+            corpus.search("zebra")
+    shutil.rmtree(folder)
+    with Corpus.open(path) as corpus:
+        assert names(corpus.search("zebra")) == ["a"]
+
+
 @pytest.mark.torch
 def test_an_index_that_is_missing_or_of_another_corpus_is_rebuilt(folder):
     for name, text in (("a", "A zebra."), ("b", "A heron.")):
