@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.calibrating.fit import ENOUGH
+from quoth.calibrating.fit import ENOUGH, check_right_f1
 from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
 from quoth.corpus.choice import PassageAnswer, distinct, passage_answers, reader_odds
-from quoth.corpus.corpus import PASSAGES, Corpus, corpus_settings
+from quoth.corpus.corpus import PASSAGES, Corpus, check_count, corpus_settings
 from quoth.corpus.records import Hit, Searched
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
@@ -113,8 +113,10 @@ def fit_corpus(
         progress: Called after each question with the number of questions read so far.
 
     Raises:
-        ConfigError: If no question is answerable, or the search finds no passage for any question.
+        ConfigError: If no question is answerable, the search finds no passage for any question, or a number is out of
+            its range.
     """
+    check_right_f1(right_f1)
     readings = []
     for number, reading in enumerate(read_for_fit(corpus, reader, examples, passages), 1):
         readings.append(reading)
@@ -126,7 +128,12 @@ def fit_corpus(
 def read_for_fit(
     corpus: Corpus, reader: Reader, examples: Sequence[Example], passages: int = PASSAGES
 ) -> Iterator[Reading]:
-    """Search and read the passages of each answerable question, for :func:`fit_readings`."""
+    """Search and read the passages of each answerable question, for :func:`fit_readings`.
+
+    Raises:
+        ConfigError: If ``passages`` is below 1.
+    """
+    check_count("passages", passages)
     decode = reader.decode_settings()
 
     def found() -> Iterator[_TwoSearches]:
@@ -183,8 +190,9 @@ def fit_readings(
         right_f1: As for :func:`fit_corpus`.
 
     Raises:
-        ConfigError: If no question has a passage.
+        ConfigError: If no question has a passage, or ``right_f1`` is out of its range.
     """
+    check_right_f1(right_f1)
     readings = [reading for reading in readings if reading.found]
     if not readings:
         raise ConfigError("there must be at least one answerable question with a passage to read, but there is none")

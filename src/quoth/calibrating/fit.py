@@ -213,14 +213,23 @@ def _check_numbers(
     null_threshold: NullThreshold | None,
     min_probability: float | None,
 ) -> None:
-    if not 0 < right_f1 <= 100:
-        raise ConfigError(f"right_f1 must be above 0 and at most 100, but is {right_f1}")
+    check_right_f1(right_f1)
     if not 0 < unanswerable_share < 1:
         raise ConfigError(f"unanswerable_share must be between 0 and 1, but is {unanswerable_share}")
     if null_threshold is not None and max_cost is not None:
         raise ConfigError("null_threshold and max_cost must not be given together: max_cost limits a fitted threshold")
     if min_probability is not None and not 0 <= min_probability <= 1:
         raise ConfigError(f"min_probability must be from 0 to 1, but is {min_probability}")
+
+
+def check_right_f1(right_f1: float) -> None:
+    """Check the minimum F1 of an answer that counts as correct.
+
+    Raises:
+        ConfigError: If it is not above 0 and at most 100.
+    """
+    if not 0 < right_f1 <= 100:
+        raise ConfigError(f"right_f1 must be above 0 and at most 100, but is {right_f1}")
 
 
 def _read_all(
