@@ -357,9 +357,12 @@ def test_a_reader_is_calibrated_for_a_corpus(quoth, folder):
     _, _, err = quoth("evaluate", "dev.json", "--reader", "new")
     assert "are in dev.json, on which the probabilities of this reader were fitted" in err
     assert quoth("ask", "When is the rent due?", "--corpus", "c.quoth", "--reader", "new")[0] == 0
-    assert (
-        quoth("calibrate", KNOWN, "--data", "dev.json", "--corpus", "c.quoth", "--max-cost", "1", "--out", "x")[0] == 2
-    )
+    words = ("calibrate", KNOWN, "--data", "dev.json", "--out", "x")
+    for more in (("--max-cost", "1"), ("--unanswerable-share", "0.5"), ("--plot", "x.svg")):
+        status, _, err = quoth(*words, "--corpus", "c.quoth", *more)
+        assert (status, "must not be given together" in err) == (2, True), err
+    status, _, err = quoth(*words, "--every", "1")
+    assert (status, "--every must be given with --corpus" in err) == (2, True), err
     for every in (0, -1):
         with pytest.raises(ConfigError, match=f"every must be at least 1, but is {every}"):
             calibrate_for_corpus(KNOWN, "dev.json", "c.quoth", every=every, out="x")
