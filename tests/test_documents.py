@@ -266,6 +266,18 @@ def test_a_folder_is_read_in_order_and_unreadable_files_are_reported(tmp_path):
     assert [Path(each.name).name for each in read_documents([f"{tmp_path}/*.txt"])] == ["a.txt"]
 
 
+def test_closing_the_iterator_stops_the_parsers_and_leaves_out_the_files_that_wait(tmp_path):
+    (tmp_path / "a.txt").write_text("One.")
+    slow = pdf(*[["words " * 10] * 50] * 400)  # takes more than 5 s
+    for number in range(10):
+        (tmp_path / f"b{number}.pdf").write_bytes(slow)
+    documents = read_documents([tmp_path])
+    assert next(documents).text == "One."
+    begun = time.monotonic()
+    documents.close()
+    assert time.monotonic() - begun < 5
+
+
 def test_a_path_that_cannot_be_searched_is_reported_and_the_others_are_read(tmp_path):
     (tmp_path / "a.txt").write_text("One.")
     paths = [f"{tmp_path}/**.md", "x" * 300, f"*{'x' * 300}/*", "a\0b.txt", f"{tmp_path}/a.txt"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from quoth.documents.read import KINDS, read_document
 from quoth.documents.records import Document, DocumentLimits
+from quoth.documents.stopping import Stop
 from quoth.errors import DocumentError, reason_of
 
 _ENDINGS = (*KINDS, ".text", ".markdown", ".htm", ".xhtml")
@@ -113,18 +114,29 @@ def _matching(pattern: Path) -> Iterator[Path]:
 def read_documents(paths: Iterable[str | Path], limits: DocumentLimits | None = None) -> Iterator[Document | Unread]:
     """Read files, folders and patterns. A few files are read in parallel; results are in order.
 
+    To stop early, close or drop the iterator, which stops its parsers.
+
     Example:
         >>> [str(each) for each in read_documents(["nothing-here.pdf"])]
         ['nothing-here.pdf: must be a file, a folder or a pattern, but nothing matches']
     """
-    with ThreadPoolExecutor(2) as threads:
-        waiting: deque[Future[Document | Unread] | Unread] = deque()
+    threads, stop = ThreadPoolExecutor(2), Stop()
+    waiting: deque[Future[Document | Unread] | Unread] = deque()
+
+    def read(file: Path) -> Document | Unread:
+        with stop.applies():
+            return read_file(file, limits)
+
+    try:
         for file in find_files(paths):
-            waiting.append(file if isinstance(file, Unread) else threads.submit(read_file, file, limits))
+            waiting.append(file if isinstance(file, Unread) else threads.submit(read, file))
             if len(waiting) > _AHEAD:
                 yield _result(waiting.popleft())
         while waiting:
             yield _result(waiting.popleft())
+    finally:
+        stop.set()
+        threads.shutdown(cancel_futures=True)
 
 
 def read_file(path: Path, limits: DocumentLimits | None = None) -> Document | Unread:
