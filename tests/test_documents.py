@@ -61,6 +61,7 @@ def test_utf16_without_a_mark_is_read(encoding):
         (b"<title> A\n title </title><h1>no</h1>x", "a.html", "A title"),
         (b"<h1>A <b>heading</b></h1>x", "a.html", "A heading"),
         (b"<p>x", "some/folder/a_b.html", "a b"),
+        (b"Text", r"C:\docs\my_file.txt", "my file"),
     ],
 )
 def test_a_title_is_from_the_file_or_its_name(data, name, title):
