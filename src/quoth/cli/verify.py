@@ -72,8 +72,9 @@ def verify(
         from quoth.corpus import Corpus
 
         with Corpus.open(corpus, create=False) as opened:
-            verdicts = verify_quotes(claims, opened.documents())
-            keys = [] if json else [entry.key for entry in opened.entries()]
+            # Listed once, because another process may add documents meanwhile, which changes the indices of others.
+            keys = [entry.key for entry in opened.entries()]
+            verdicts = verify_quotes(claims, map(opened.document, keys))
             _show(verdicts, lambda index: opened.document(keys[index]), json)
     else:
         sources = read_sources(context or [], text or [], "verify")
