@@ -199,15 +199,10 @@ def fit_readings(
     articles = clusters([reading.cluster for reading in readings])
     search_weight, null_weight, scale = _weights(readings)
     first = CorpusSettings(search_weight, null_weight, scale)
-    best = [_ranked(reading.found, first, reading.golds) for reading in readings]
-    least = right_f1 / 100
-    right = np.array([each.exact or (least < 1 and each.f1 >= least) for each in best], dtype=np.float64)
-    shares = np.stack([each.log_shares for each in best])
     before = [_ranked(reading.found, old, reading.golds) for reading in readings]
     shares_before = np.array([each.log_shares[_nearest(1.0)] for each in before])
     probability_before = right_given_answerable(shares_before, old.odds_scale)
-    reader = np.log([reader_odds(distinct(reading.found, first)[0][0]) for reading in readings])
-    probability, weight = _fit_with_reader(shares, right, articles, probability_before, reader)
+    probability, weight = _fit_best(readings, first, articles, probability_before, right_f1)
     first = replace(first, reader_weight=weight)
     best = [_ranked(reading.found, first, reading.golds) for reading in readings]
     settings = replace(first, temperature=scale * probability.temperature, odds_scale=probability.odds_scale)
@@ -240,6 +235,30 @@ def fit_readings(
         passages=passages,
         warnings=warnings,
     )
+
+
+def _fit_best(
+    readings: Sequence[Reading],
+    settings: CorpusSettings,
+    articles: NDArray[np.int_],
+    before: Floats,
+    right_f1: float,
+) -> tuple[ProbabilityFit, float]:
+    """Fit the probability that the best answer is correct; return it and the weight of the reader's own probability.
+
+    Args:
+        readings: The questions.
+        settings: The fitted weights and temperature of the ranking.
+        articles: For each question, the index of its article.
+        before: For each question, the probability with the previous settings.
+        right_f1: As for :func:`fit_corpus`.
+    """
+    best = [_ranked(reading.found, settings, reading.golds) for reading in readings]
+    least = right_f1 / 100
+    right = np.array([each.exact or (least < 1 and each.f1 >= least) for each in best], dtype=np.float64)
+    shares = np.stack([each.log_shares for each in best])
+    reader = np.log([reader_odds(distinct(reading.found, settings)[0][0]) for reading in readings])
+    return _fit_with_reader(shares, right, articles, before, reader)
 
 
 def _fit_no_answer(
