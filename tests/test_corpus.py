@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from quoth.calibrating.corpus_fit import Reading, fit_readings
+from quoth.calibrating import calibrate_for_corpus
+from quoth.calibrating.corpus_fit import Reading, fit_corpus, fit_readings
 from quoth.corpus import Corpus
 from quoth.corpus.choice import PassageAnswer, choose
 from quoth.corpus.passages import LONGEST, passages_of, sentence_around
-from quoth.errors import CorpusError
+from quoth.documents import Document
+from quoth.errors import ConfigError, CorpusError
+from quoth.reader import Reader
 from quoth.reading import DecodeSettings
-from quoth.records import Answer, Example, Span
+from quoth.records import Answer, Example, Gold, Span
 from quoth.store import CorpusSettings, ReaderFolder, ReaderSettings
 from support.files import pdf
 from support.folders import fill
@@ -199,6 +202,21 @@ def test_wrong_use_is_reported(quoth, words, status, sentence):
     assert (code, sentence in err) == (status, True), err
 
 
+def test_numbers_below_1_are_refused():
+    reader = Reader.load(KNOWN)
+    with Corpus.open(":memory:") as corpus:
+        corpus.add_documents([Document("A zebra.", name="a")])
+        for number in (0, -1):
+            with pytest.raises(ConfigError, match=f"k must be at least 1, but is {number}"):
+                corpus.search("zebra", number)
+            with pytest.raises(ConfigError, match=f"passages must be at least 1, but is {number}"):
+                corpus.answer(reader, "Where is the zebra?", passages=number)
+            with pytest.raises(ConfigError, match=f"passages must be at least 1, but is {number}"):
+                fit_corpus(corpus, reader, [Example("", "zebra?", ["A zebra."], (Gold("zebra", 2),))], passages=number)
+            with pytest.raises(ConfigError, match=f"search must be at least 1, but is {number}"):
+                next(corpus.predict_all(reader, [Example("", "zebra?", ())], DecodeSettings(), search=number))
+
+
 def squad(path, *rows):
     """Write a data set of (title, context, question, answer)."""
     articles = {}
@@ -308,6 +326,9 @@ def test_the_fit_gives_weight_to_informative_scores():
         wrong = passage("wrong", 6.0 + number % 3, 1, null=5.0, search=0.3)
         right = passage("right", 5.0, 0, null=-1.0 if number % 6 else 6.0)
         readings.append(Reading(str(number % 12), ("right",), [right, wrong], [wrong]))
+    for right_f1 in (0, -5, 500):
+        with pytest.raises(ConfigError, match=f"right_f1 must be above 0 and at most 100, but is {right_f1}"):
+            fit_readings(readings, CorpusSettings(), 2, right_f1)
     fitted = fit_readings(readings, CorpusSettings(search_weight=0.0, null_weight=0.0), 2)
     assert (fitted.exact_before, fitted.exact) == (0.0, 100.0)
     assert fitted.settings.search_weight > 0
@@ -336,6 +357,12 @@ def test_a_reader_is_calibrated_for_a_corpus(quoth, folder):
     _, _, err = quoth("evaluate", "dev.json", "--reader", "new")
     assert "are in dev.json, on which the probabilities of this reader were fitted" in err
     assert quoth("ask", "When is the rent due?", "--corpus", "c.quoth", "--reader", "new")[0] == 0
-    assert (
-        quoth("calibrate", KNOWN, "--data", "dev.json", "--corpus", "c.quoth", "--max-cost", "1", "--out", "x")[0] == 2
-    )
+    words = ("calibrate", KNOWN, "--data", "dev.json", "--out", "x")
+    for more in (("--max-cost", "1"), ("--unanswerable-share", "0.5"), ("--plot", "x.svg")):
+        status, _, err = quoth(*words, "--corpus", "c.quoth", *more)
+        assert (status, "must not be given together" in err) == (2, True), err
+    status, _, err = quoth(*words, "--every", "1")
+    assert (status, "--every must be given with --corpus" in err) == (2, True), err
+    for every in (0, -1):
+        with pytest.raises(ConfigError, match=f"every must be at least 1, but is {every}"):
+            calibrate_for_corpus(KNOWN, "dev.json", "c.quoth", every=every, out="x")

@@ -141,6 +141,18 @@ def test_an_unreadable_file_is_reported_and_the_others_are_indexed(place, folder
     assert "must have no NUL characters and no lone surrogates" in str(result.problems[1])
 
 
+def test_paths_that_no_file_has_are_reported_and_the_others_are_indexed(tmp_path):
+    (tmp_path / "a.txt").write_text("A zebra.")
+    (tmp_path / "loop.md").symlink_to("loop.md")
+    missing = []
+    with Corpus.open(":memory:") as corpus:
+        result = corpus.add(["x" * 300, "a\0b.txt", tmp_path])
+        assert (result.added, len(result.problems)) == (1, 3)
+        assert str(result.problems[2]) == f"{tmp_path}/loop.md: is a link to a file that does not exist"
+        names = [tmp_path / "loop.md", "a\0b.txt", "x" * 300]
+        assert (corpus.remove(names, missing.append), missing) == (0, list(map(str, names)))
+
+
 def test_all_attributes_of_a_document_are_stored(place, folder):
     with place.open() as corpus:
         corpus.add("files")
@@ -352,6 +364,44 @@ def test_the_search_engine_of_a_file_can_be_changed(folder, quoth):
         assert names(corpus.search("changing oils")) == ["pump.pdf"]
         assert names(corpus.search("灯台は1972年")) == ["light.txt"]
     assert quoth("index", "--search", "lucene", "-o", "c.quoth")[0] == 2
+
+
+def test_a_file_that_is_damaged_inside_is_reported_by_every_method(tmp_path):
+    with Corpus.open(tmp_path / "c.quoth") as corpus:
+        corpus.add_documents(Document(f"A zebra of herd {number}. " * 30, name=f"n{number}") for number in range(100))
+    data = (tmp_path / "c.quoth").read_bytes()
+    half = len(data) // 2
+    (tmp_path / "c.quoth").write_bytes(data[:half] + b"\xff" * (len(data) - half))
+    with Corpus.open(tmp_path / "c.quoth", create=False) as corpus:
+        for method in (
+            lambda: list(corpus.passages()),
+            corpus.entries,
+            corpus.document_keys,
+            lambda: list(corpus.documents()),
+            lambda: corpus.search("zebra"),
+            lambda: [corpus.document(f"n{number}") for number in range(100)],
+            lambda: corpus.add_documents([Document("New.", name="n50")]),
+            lambda: corpus.remove_keys(f"n{number}" for number in range(100)),
+        ):
+            with pytest.raises(CorpusError, match=r"c\.quoth: "):
+                method()
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["meta.json", "*.idx"])
+def test_an_index_that_is_damaged_is_reported_and_can_be_built_again(tmp_path, name):
+    path = tmp_path / "c.quoth"
+    with Corpus.open(path, search="tantivy") as corpus:
+        corpus.add_documents([Document("A zebra.", name="a")])
+    folder = tmp_path / "c.quoth.tantivy"
+    [file] = folder.glob(name)
+    for damage in (lambda: file.write_bytes(b"{"), file.unlink):
+        damage()
+        with Corpus.open(path) as corpus, pytest.raises(CorpusError, match=r"c\.quoth\.tantivy: .*delete this folder"):
+            corpus.search("zebra")
+    shutil.rmtree(folder)
+    with Corpus.open(path) as corpus:
+        assert names(corpus.search("zebra")) == ["a"]
 
 
 @pytest.mark.torch

@@ -61,6 +61,7 @@ def test_utf16_without_a_mark_is_read(encoding):
         (b"<title> A\n title </title><h1>no</h1>x", "a.html", "A title"),
         (b"<h1>A <b>heading</b></h1>x", "a.html", "A heading"),
         (b"<p>x", "some/folder/a_b.html", "a b"),
+        (b"Text", r"C:\docs\my_file.txt", "my file"),
     ],
 )
 def test_a_title_is_from_the_file_or_its_name(data, name, title):
@@ -264,6 +265,29 @@ def test_a_folder_is_read_in_order_and_unreadable_files_are_reported(tmp_path):
     assert [problem.removeprefix(str(tmp_path)).split(":")[0] for problem in problems] == ["", "/b.pdf", "/no.pdf"]
     assert "1 files of other kinds are skipped, such as c.xyz" in problems[0]
     assert [Path(each.name).name for each in read_documents([f"{tmp_path}/*.txt"])] == ["a.txt"]
+
+
+def test_closing_the_iterator_stops_the_parsers_and_leaves_out_the_files_that_wait(tmp_path):
+    (tmp_path / "a.txt").write_text("One.")
+    slow = pdf(*[["words " * 10] * 50] * 400)  # takes more than 5 s
+    for number in range(10):
+        (tmp_path / f"b{number}.pdf").write_bytes(slow)
+    documents = read_documents([tmp_path])
+    assert next(documents).text == "One."
+    begun = time.monotonic()
+    documents.close()
+    assert time.monotonic() - begun < 5
+
+
+def test_a_path_that_cannot_be_searched_is_reported_and_the_others_are_read(tmp_path):
+    (tmp_path / "a.txt").write_text("One.")
+    paths = [f"{tmp_path}/**.md", "x" * 300, f"*{'x' * 300}/*", "a\0b.txt", f"{tmp_path}/a.txt"]
+    pattern, *long, nul, file = read_documents(paths)
+    # Python 3.13 reads ** as *.
+    assert re.search(r"pattern, but(: Invalid pattern| nothing matches)", pattern.problem)
+    assert [each.problem for each in long] == ["file name too long"] * 2
+    assert nul.problem == "must be a file, a folder or a pattern, but nothing matches"
+    assert file.text == "One."
 
 
 def test_links_in_a_folder_are_told_if_they_lead_nowhere_or_to_a_folder(tmp_path):

@@ -394,6 +394,18 @@ def test_the_command_shows_the_difference(quoth):
     assert "0 exact, 1 near, 0 absent" in out
 
 
+@pytest.mark.parametrize("length", [60, 3_000])
+def test_a_quote_on_the_command_line_may_be_longer_than_a_file_name(quoth, length):
+    status, out, err = quoth("verify", "word " * length, "--text", "word " * length)
+    assert (status, err, "1 exact, 0 near" in out) == (0, "", True)
+
+
+def test_a_context_whose_name_is_too_long_is_reported_with_the_others(quoth):
+    status, _, err = quoth("verify", "rent", "--context", "no.txt", "--context", "x" * 300)
+    assert (status, "no.txt: must be a file" in err) == (1, True)
+    assert "xxx: must be a readable file, but: file name too long" in err
+
+
 @pytest.mark.parametrize(
     ("words", "status", "sentence"),
     [

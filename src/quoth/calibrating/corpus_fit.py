@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quoth.calibrating.fit import ENOUGH
+from quoth.calibrating.fit import ENOUGH, check_right_f1
 from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
 from quoth.corpus.choice import PassageAnswer, distinct, passage_answers, reader_odds
-from quoth.corpus.corpus import PASSAGES, Corpus, corpus_settings
+from quoth.corpus.corpus import PASSAGES, Corpus, check_count, corpus_settings
 from quoth.corpus.records import Hit, Searched
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
@@ -113,8 +113,10 @@ def fit_corpus(
         progress: Called after each question with the number of questions read so far.
 
     Raises:
-        ConfigError: If no question is answerable, or the search finds no passage for any question.
+        ConfigError: If no question is answerable, the search finds no passage for any question, or a number is out of
+            its range.
     """
+    check_right_f1(right_f1)
     readings = []
     for number, reading in enumerate(read_for_fit(corpus, reader, examples, passages), 1):
         readings.append(reading)
@@ -126,7 +128,12 @@ def fit_corpus(
 def read_for_fit(
     corpus: Corpus, reader: Reader, examples: Sequence[Example], passages: int = PASSAGES
 ) -> Iterator[Reading]:
-    """Search and read the passages of each answerable question, for :func:`fit_readings`."""
+    """Search and read the passages of each answerable question, for :func:`fit_readings`.
+
+    Raises:
+        ConfigError: If ``passages`` is below 1.
+    """
+    check_count("passages", passages)
     decode = reader.decode_settings()
 
     def found() -> Iterator[_TwoSearches]:
@@ -183,23 +190,19 @@ def fit_readings(
         right_f1: As for :func:`fit_corpus`.
 
     Raises:
-        ConfigError: If no question has a passage.
+        ConfigError: If no question has a passage, or ``right_f1`` is out of its range.
     """
+    check_right_f1(right_f1)
     readings = [reading for reading in readings if reading.found]
     if not readings:
         raise ConfigError("there must be at least one answerable question with a passage to read, but there is none")
     articles = clusters([reading.cluster for reading in readings])
     search_weight, null_weight, scale = _weights(readings)
     first = CorpusSettings(search_weight, null_weight, scale)
-    best = [_ranked(reading.found, first, reading.golds) for reading in readings]
-    least = right_f1 / 100
-    right = np.array([each.exact or (least < 1 and each.f1 >= least) for each in best], dtype=np.float64)
-    shares = np.stack([each.log_shares for each in best])
     before = [_ranked(reading.found, old, reading.golds) for reading in readings]
     shares_before = np.array([each.log_shares[_nearest(1.0)] for each in before])
     probability_before = right_given_answerable(shares_before, old.odds_scale)
-    reader = np.log([reader_odds(distinct(reading.found, first)[0][0]) for reading in readings])
-    probability, weight = _fit_with_reader(shares, right, articles, probability_before, reader)
+    probability, weight = _fit_best(readings, first, articles, probability_before, right_f1)
     first = replace(first, reader_weight=weight)
     best = [_ranked(reading.found, first, reading.golds) for reading in readings]
     settings = replace(first, temperature=scale * probability.temperature, odds_scale=probability.odds_scale)
@@ -232,6 +235,30 @@ def fit_readings(
         passages=passages,
         warnings=warnings,
     )
+
+
+def _fit_best(
+    readings: Sequence[Reading],
+    settings: CorpusSettings,
+    articles: NDArray[np.int_],
+    before: Floats,
+    right_f1: float,
+) -> tuple[ProbabilityFit, float]:
+    """Fit the probability that the best answer is correct; return it and the weight of the reader's own probability.
+
+    Args:
+        readings: The questions.
+        settings: The fitted weights and temperature of the ranking.
+        articles: For each question, the index of its article.
+        before: For each question, the probability with the previous settings.
+        right_f1: As for :func:`fit_corpus`.
+    """
+    best = [_ranked(reading.found, settings, reading.golds) for reading in readings]
+    least = right_f1 / 100
+    right = np.array([each.exact or (least < 1 and each.f1 >= least) for each in best], dtype=np.float64)
+    shares = np.stack([each.log_shares for each in best])
+    reader = np.log([reader_odds(distinct(reading.found, settings)[0][0]) for reading in readings])
+    return _fit_with_reader(shares, right, articles, before, reader)
 
 
 def _fit_no_answer(

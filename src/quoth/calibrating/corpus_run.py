@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from quoth.calibrating.corpus_fit import CorpusFit, fit_corpus
+from quoth.calibrating.fit import check_right_f1
 from quoth.calibrating.run import Data, file_name, labelled_examples, opened_for
 from quoth.corpus import Corpus
 from quoth.data.provenance import DataSet
+from quoth.errors import ConfigError
 from quoth.reader import Reader
 from quoth.store.provenance import Used, merged
 
@@ -50,17 +52,21 @@ def calibrate_for_corpus(
         reader: A reader folder; with ``out``, also the shipped reader or a name on the hub.
         data: Labelled data that the reader was not trained on: a file, or examples.
         corpus: The path or URL of a corpus that contains the contexts of the data, and many others.
-        every: Fit on every Nth question of the data only.
+        every: Fit on every Nth question of the data only, at least 1.
         right_f1: Minimum F1 of an answer that counts as correct, above 0 and at most 100; 100: exact matches.
         out: A new folder for the calibrated reader; ``None``: change ``reader`` itself.
         progress: Called after each question with the number of questions read so far, and the total number.
 
     Raises:
-        ConfigError: If no question is answerable, the search finds nothing, or ``out`` is not empty.
+        ConfigError: If no question is answerable, the search finds nothing, a number is out of its range, or ``out`` is
+            not empty.
         CorpusError: If there is no corpus.
         DataError: If the data cannot be read.
         ReaderError: If there is no reader.
     """
+    if every < 1:
+        raise ConfigError(f"every must be at least 1, but is {every}")
+    check_right_f1(right_f1)
     examples = labelled_examples(data)
     folder, _ = opened_for(reader, [(data, examples)], out)
     examples = examples[::every]

@@ -121,6 +121,46 @@ class _Reading(NamedTuple):
         return exact_and_f1(self.text, self.golds, rules) if self.golds else (False, 0.0)
 
 
+class _Questions(NamedTuple):
+    """The values of all questions; each array has one value or row for each question.
+
+    Attributes:
+        has: Whether it is answerable.
+        right: 1 if its best answer is correct, else 0.
+        f1: F1 of its best answer, in [0, 1].
+        null_odds: Its null odds.
+        shares: The logarithms of the share of its best answer, at the stored temperature and at ``TEMPERATURES``.
+        articles: The index of its article.
+        weights: Its weight, which makes the weighted share of unanswerable questions the wanted one.
+    """
+
+    has: NDArray[np.bool_]
+    right: Floats
+    f1: Floats
+    null_odds: Floats
+    shares: Floats
+    articles: NDArray[np.int_]
+    weights: Floats
+
+
+class _NoAnswerFit(NamedTuple):
+    """When the reader abstains; without ``threshold``, ``interval`` and ``null`` if all questions are answerable.
+
+    Attributes:
+        bias: As ``null_bias`` of :class:`Fit`.
+        probabilities: For each question, the probability that it has no answer.
+        threshold: As in :class:`Fit`.
+        interval: As ``threshold_interval`` of :class:`Fit`.
+        null: As in :class:`Fit`.
+    """
+
+    bias: float
+    probabilities: Floats
+    threshold: ThresholdFit | None = None
+    interval: ThresholdInterval | None = None
+    null: NullFit | None = None
+
+
 def fit(
     reader: ReadsAll,
     examples: Iterable[Example],
@@ -158,33 +198,24 @@ def fit(
     """
     _check_numbers(max_cost, right_f1, unanswerable_share, null_threshold, min_probability)
     readings, rules = _read_all(reader, chain(examples, unanswerable), progress)
-    has = np.array([bool(reading.golds) for reading in readings], dtype=bool)
-    if not has.any():
+    if not any(reading.golds for reading in readings):
         raise ConfigError("there must be at least one answerable question to fit probabilities, but there is none")
-    stored, scores = reader.settings.decode, [reading.score(rules) for reading in readings]
-    right = np.array([exact or (right_f1 < 100 and 100 * f1 >= right_f1) for exact, f1 in scores], dtype=np.float64)
-    shares = np.stack([reading.shares for reading in readings])
-    articles = clusters([reading.cluster for reading in readings])
-    before = right_given_answerable(shares[has, 0], stored.odds_scale)
-    probability, crossvalidated = fit_probability(shares[has, 1:], right[has], articles[has], before, right_f1)
-    best = right_given_answerable(shares[:, 1 + probability.index], probability.odds_scale)
-    weights = question_weights(has, unanswerable_share)
-    threshold, null, bias, silence = None, None, stored.null_bias, np.zeros(len(has))
-    between: ThresholdInterval | None = None
+    asked, stored = _questions(readings, rules, right_f1, unanswerable_share), reader.settings.decode
+    has, right = asked.has, asked.right
+    before = right_given_answerable(asked.shares[has, 0], stored.odds_scale)
+    probability, crossvalidated = fit_probability(
+        asked.shares[has, 1:], right[has], asked.articles[has], before, right_f1
+    )
+    best = right_given_answerable(asked.shares[:, 1 + probability.index], probability.odds_scale)
+    no_answer = _NoAnswerFit(stored.null_bias, np.zeros(len(has)))
     if not has.all():
-        odds, f1s = np.array([reading.null_odds for reading in readings]), np.array([f1 for _, f1 in scores])
-        if null_threshold is None:
-            between = threshold_interval(odds, f1s, has, articles, max_cost, unanswerable_share)
-            threshold = fit_threshold(odds, f1s, has, max_cost=max_cost, unanswerable_share=unanswerable_share)
-        else:
-            threshold = threshold_at(odds, f1s, has, null_threshold, unanswerable_share=unanswerable_share)
-        bias = 0.0 if threshold.threshold == NEVER else threshold.threshold
-        null, silence = fit_null(best, odds - bias, has, weights, articles)
-    probabilities = best * (1.0 - silence)
-    points = operating_points(probabilities, right, weights, articles)
+        no_answer = _fit_no_answer(asked, best, max_cost, unanswerable_share, null_threshold)
+    threshold, null = no_answer.threshold, no_answer.null
+    probabilities = best * (1.0 - no_answer.probabilities)
+    points = operating_points(probabilities, right, asked.weights, asked.articles)
     chosen = None
     if min_probability is not None:
-        chosen = operating_point_at(min_probability, probabilities, right, weights, articles)
+        chosen = operating_point_at(min_probability, probabilities, right, asked.weights, asked.articles)
     warnings = (
         *_too_few(has, threshold is not None),
         *probability.at_the_ends(),
@@ -194,16 +225,58 @@ def fit(
         probability=probability,
         threshold=threshold,
         null=null,
-        null_bias=bias,
+        null_bias=no_answer.bias,
         points=points,
         unanswerable_share=unanswerable_share,
         questions=len(has),
         unanswerable=int((~has).sum()),
         warnings=tuple(warnings),
-        threshold_interval=between,
+        threshold_interval=no_answer.interval,
         bins=reliability(crossvalidated, right[has]),
         chosen=chosen,
     )
+
+
+def _questions(readings: Sequence[_Reading], rules: Rules, right_f1: float, unanswerable_share: float) -> _Questions:
+    scores = [reading.score(rules) for reading in readings]
+    has = np.array([bool(reading.golds) for reading in readings], dtype=bool)
+    return _Questions(
+        has=has,
+        right=np.array([exact or (right_f1 < 100 and 100 * f1 >= right_f1) for exact, f1 in scores], dtype=np.float64),
+        f1=np.array([f1 for _, f1 in scores]),
+        null_odds=np.array([reading.null_odds for reading in readings]),
+        shares=np.stack([reading.shares for reading in readings]),
+        articles=clusters([reading.cluster for reading in readings]),
+        weights=question_weights(has, unanswerable_share),
+    )
+
+
+def _fit_no_answer(
+    asked: _Questions,
+    best: Floats,
+    max_cost: float | None,
+    unanswerable_share: float,
+    null_threshold: NullThreshold | None,
+) -> _NoAnswerFit:
+    """Fit the null threshold, unless it is given, and the probability of "no answer".
+
+    Args:
+        asked: The questions.
+        best: For each question, the probability that the best answer is correct if there is an answer.
+        max_cost: As for :func:`fit`.
+        unanswerable_share: As for :func:`fit`.
+        null_threshold: As for :func:`fit`.
+    """
+    odds, f1, has = asked.null_odds, asked.f1, asked.has
+    interval: ThresholdInterval | None = None
+    if null_threshold is None:
+        interval = threshold_interval(odds, f1, has, asked.articles, max_cost, unanswerable_share)
+        threshold = fit_threshold(odds, f1, has, max_cost=max_cost, unanswerable_share=unanswerable_share)
+    else:
+        threshold = threshold_at(odds, f1, has, null_threshold, unanswerable_share=unanswerable_share)
+    bias = 0.0 if threshold.threshold == NEVER else threshold.threshold
+    null, probabilities = fit_null(best, odds - bias, has, asked.weights, asked.articles)
+    return _NoAnswerFit(bias, probabilities, threshold, interval, null)
 
 
 def _check_numbers(
@@ -213,14 +286,23 @@ def _check_numbers(
     null_threshold: NullThreshold | None,
     min_probability: float | None,
 ) -> None:
-    if not 0 < right_f1 <= 100:
-        raise ConfigError(f"right_f1 must be above 0 and at most 100, but is {right_f1}")
+    check_right_f1(right_f1)
     if not 0 < unanswerable_share < 1:
         raise ConfigError(f"unanswerable_share must be between 0 and 1, but is {unanswerable_share}")
     if null_threshold is not None and max_cost is not None:
         raise ConfigError("null_threshold and max_cost must not be given together: max_cost limits a fitted threshold")
     if min_probability is not None and not 0 <= min_probability <= 1:
         raise ConfigError(f"min_probability must be from 0 to 1, but is {min_probability}")
+
+
+def check_right_f1(right_f1: float) -> None:
+    """Check the minimum F1 of an answer that counts as correct.
+
+    Raises:
+        ConfigError: If it is not above 0 and at most 100.
+    """
+    if not 0 < right_f1 <= 100:
+        raise ConfigError(f"right_f1 must be above 0 and at most 100, but is {right_f1}")
 
 
 def _read_all(

@@ -36,8 +36,13 @@ def calibrate(
         typer.Option(metavar="F1", help="Minimum F1 of a correct answer, above 0; 100: exact match."),
     ] = 100.0,
     unanswerable_share: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of unanswerable questions to fit for, between 0 and 1.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of unanswerable questions to fit for, between 0 and 1.",
+            show_default="0.5",
+        ),
+    ] = None,
     null_threshold: options.NullThreshold = None,
     min_probability: Annotated[
         float | None,
@@ -50,7 +55,10 @@ def calibrate(
             help="Fit only the settings for a corpus, which must contain the contexts of DATA.",
         ),
     ] = None,
-    every: Annotated[int, typer.Option(metavar="N", min=1, help="With --corpus: every Nth question of DATA only.")] = 1,
+    every: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="With --corpus: every Nth question of DATA only.", show_default="1"),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="A new folder for the result.", show_default="READER itself"),
@@ -80,14 +88,15 @@ def calibrate(
     if plot:
         check_plot(plot)
     if corpus is not None:
-        if unanswerable or max_cost is not None or null_threshold is not None or min_probability is not None:
+        others = (unanswerable, max_cost, unanswerable_share, null_threshold, min_probability, plot)
+        if any(value is not None for value in others):
             raise ConfigError(
-                "--corpus must not be given together with --unanswerable, --max-cost, --null-threshold or "
-                "--min-probability"
+                "--corpus and --unanswerable, --max-cost, --unanswerable-share, --null-threshold, --min-probability or "
+                "--plot must not be given together"
             )
         with reading_bar() as progress:
             fitted = calibrate_for_corpus(
-                reader, data, corpus, every=every, right_f1=right_f1, out=out, progress=progress
+                reader, data, corpus, every=every or 1, right_f1=right_f1, out=out, progress=progress
             )
         if json:
             print_json({"folder": str(fitted.folder), **fitted.to_dict()})
@@ -95,6 +104,8 @@ def calibrate(
             _print_corpus_fit(fitted.fit)
             typer.echo(str(fitted.folder))
         return
+    if every is not None:
+        raise ConfigError("--every must be given with --corpus, but is given without it")
     with reading_bar() as progress:
         result = run(
             reader,
@@ -102,7 +113,7 @@ def calibrate(
             unanswerable=unanswerable or (),
             max_cost=max_cost,
             right_f1=right_f1,
-            unanswerable_share=unanswerable_share,
+            unanswerable_share=0.5 if unanswerable_share is None else unanswerable_share,
             null_threshold=options.null_threshold(null_threshold),
             min_probability=min_probability,
             out=out,

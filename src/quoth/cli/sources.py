@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,8 +54,10 @@ def _read_sources(file: str) -> list[Document]:
     from quoth.documents import PARSED, Document, read_documents
 
     path = Path(file)
-    is_many = bool(file) and (path.is_dir() or (any(sign in file for sign in "*?") and not path.exists()))
-    if not is_many and not (path.suffix.lower() in PARSED and path.exists()):
+    # Path.is_dir and Path.exists raise an OSError for a name that is too long; read_text says what is wrong.
+    is_folder, exists = os.path.isdir(file), os.path.exists(file)  # noqa: PTH110, PTH112
+    is_many = is_folder or (any(sign in file for sign in "*?") and not exists)
+    if not is_many and not (path.suffix.lower() in PARSED and exists):
         return [Document(read_text(file), name="stdin" if file == "-" else file)]
     sources = []
     for found in read_documents([path]):
@@ -67,7 +70,7 @@ def _read_sources(file: str) -> list[Document]:
         else:
             raise ValueError(found.problem)
     if not sources:
-        kind = "folder" if path.is_dir() else "pattern"
+        kind = "folder" if is_folder else "pattern"
         raise ValueError(f"must be a file, but is a {kind} without readable documents")
     return sources
 

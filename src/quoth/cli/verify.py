@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,8 +72,9 @@ def verify(
         from quoth.corpus import Corpus
 
         with Corpus.open(corpus, create=False) as opened:
-            verdicts = verify_quotes(claims, opened.documents())
-            keys = [] if json else [entry.key for entry in opened.entries()]
+            # Listed once, because another process may add documents meanwhile, which changes the indices of others.
+            keys = [entry.key for entry in opened.entries()]
+            verdicts = verify_quotes(claims, map(opened.document, keys))
             _show(verdicts, lambda index: opened.document(keys[index]), json)
     else:
         sources = read_sources(context or [], text or [], "verify")
@@ -87,7 +88,8 @@ def _claims(words: str) -> tuple[Claim, ...]:
     from quoth.errors import InputError
     from quoth.verification import read_claims
 
-    is_file = words == "-" or (len(words) < 4_096 and "\n" not in words and Path(words).is_file())
+    # Path.is_file raises an OSError for a text that is too long to be a name.
+    is_file = words == "-" or os.path.isfile(words)  # noqa: PTH113
     if not is_file and words.lower().endswith(_ENDINGS) and not any(map(str.isspace, words)):
         raise InputError(f"{words}: must be a file, but does not exist")
     name = words if is_file else "QUOTES"

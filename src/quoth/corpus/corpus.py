@@ -16,7 +16,7 @@ from quoth.corpus.passages import sentence_around
 from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed, Searched
 from quoth.corpus.stores import open_backend
 from quoth.documents import Document, DocumentLimits, read_document
-from quoth.errors import InputError
+from quoth.errors import ConfigError, InputError
 from quoth.inputs import wrong_question
 from quoth.names import suggests_names
 from quoth.reading import DecodeSettings, search_batch
@@ -175,7 +175,12 @@ class Corpus:
 
     @suggests_names
     def search(self, question: str, k: int = PASSAGES) -> list[Hit]:
-        """Return the passages that best match the question's words, best first."""
+        """Return at most the ``k`` passages that best match the question's words, best first.
+
+        Raises:
+            ConfigError: If ``k`` is below 1.
+        """
+        check_count("k", k)
         return self._store.search(question, k)
 
     @suggests_names
@@ -202,6 +207,7 @@ class Corpus:
 
         Raises:
             InputError: If the question is empty.
+            ConfigError: If a number is out of its range, or both ``null_threshold`` and ``min_probability`` are given.
         """
         if wrong := wrong_question(question):
             raise InputError(f"the question {wrong}")
@@ -230,6 +236,9 @@ class Corpus:
 
         Yields:
             The question with all passages that were found, and the prediction from those that were read.
+
+        Raises:
+            ConfigError: If ``passages`` or ``search`` is below 1.
         """
         found = self.read_all(reader, examples, decode, passages=passages, search=search)
         for searched, answers, windows in found:
@@ -249,11 +258,17 @@ class Corpus:
         Yields:
             The question with all passages that were found, the answers of each passage that was read, and the number of
             windows.
+
+        Raises:
+            ConfigError: If ``passages`` or ``search`` is below 1.
         """
+        depth = passages if search is None else search
+        check_count("passages", passages)
+        check_count("search", depth)
 
         def found() -> Iterator[Searched]:
             for example in examples:
-                hits = self.search(example.question, search or passages)
+                hits = self.search(example.question, depth)
                 yield Searched(example, hits, hits[:passages])
 
         most = max(PER_PASSAGE, decode.top_k)
@@ -291,6 +306,16 @@ class Corpus:
                 answer.context_index + 1,
                 citation(document.text, span, 0, hit.title or hit.document),
             )
+
+
+def check_count(name: str, count: int) -> None:
+    """Check a number of passages.
+
+    Raises:
+        ConfigError: If it is below 1.
+    """
+    if count < 1:
+        raise ConfigError(f"{name} must be at least 1, but is {count}")
 
 
 def corpus_settings(reader: Reader) -> CorpusSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -36,7 +37,8 @@ def index_files(
         else:
             indexing.add(file)
     indexing.write()
-    folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
+    # Path.is_dir raises an OSError for a name that is too long, which was reported above.
+    folders = [Path(path).resolve() for path in paths if os.path.isdir(path)]  # noqa: PTH112
     gone = [key for key in indexing.known if _is_below(key, folders) and not Path(key).exists()]
     if gone:
         with store.writing():
@@ -126,8 +128,11 @@ def _is_unchanged(store: Backend, file: Path, stamp: str, known: Known) -> bool:
 
 
 def key_of(file: Path) -> str:
-    """Return the key of a file in a corpus: its absolute path."""
-    return str(file.resolve())
+    """Return the key of a file in a corpus: its absolute path. The file need not exist."""
+    try:
+        return os.path.realpath(file)  # Path.resolve raises an error for a link to itself, before Python 3.13
+    except ValueError:  # a name with a NUL character, which no file has
+        return str(file)
 
 
 def original_of(document: Document, data: bytes) -> bytes | None:
@@ -141,7 +146,8 @@ def _is_below(key: str, folders: Sequence[Path]) -> bool:
 
 def keys_below(keys: Iterable[str], name: str | Path) -> list[str]:
     """Return the keys of the files below a folder, which need not exist."""
-    return [key for key in keys if _is_below(key, [Path(name).resolve()])]
+    folder = Path(key_of(Path(name)))
+    return [key for key in keys if _is_below(key, [folder])]
 
 
 def _stamp(file: Path) -> str:

@@ -6,6 +6,7 @@ Other processes can read while one writes (WAL mode).
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -61,7 +62,8 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, *, create: bool, search: SearchEngine | None = None) -> None:
-        if not create and not path.is_file():
+        # Path.is_file raises an OSError for a name that is too long.
+        if not create and not os.path.isfile(path):  # noqa: PTH113
             raise CorpusError(
                 f"{path}: must be a corpus, but does not exist. Create it with: quoth index FILES -o {path}"
             )
@@ -69,7 +71,7 @@ class SqliteStore:
         self._index: SearchIndex
         try:
             self._base = sqlite3.connect(path, isolation_level=None, timeout=60.0)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:  # ValueError: a name with a NUL character
             raise CorpusError(f"{path}: must be a corpus, but: {error}") from None
         try:
             self._prepare(search)
@@ -166,6 +168,17 @@ class SqliteStore:
         with self._converting_errors():
             return self._base.execute(statement, values)
 
+    def _rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows. SQLite reads the file while rows are fetched, so that can fail too."""
+        with self._converting_errors():
+            return self._base.execute(statement, values).fetchall()
+
+    def _row(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return the first row; ``None`` if there is none."""
+        with self._converting_errors():
+            row: tuple[Any, ...] | None = self._base.execute(statement, values).fetchone()
+            return row
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._run("BEGIN IMMEDIATE")
@@ -211,10 +224,10 @@ class SqliteStore:
 
     def _next_passage(self, count: int) -> int:
         """Reserve ids for new passages; return the first. Ids are never reused, because an index may lag behind."""
-        [last] = self._run(
+        [[last]] = self._rows(
             "SELECT max(coalesce((SELECT max(id) FROM passages), 0), "
             "coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'last_passage'), 0))"
-        ).fetchone()
+        )
         self._run("INSERT OR REPLACE INTO settings (name, value) VALUES ('last_passage', ?)", (str(last + count),))
         return int(last) + 1
 
@@ -224,51 +237,48 @@ class SqliteStore:
 
     def drop(self, key: str) -> bool:
         """Remove a document, and return whether it existed; call within :meth:`writing`."""
-        row = self._run("SELECT id FROM documents WHERE key = ?", (key,)).fetchone()
+        row = self._row("SELECT id FROM documents WHERE key = ?", (key,))
         if row is None:
             return False
-        self._index.remove(self._run("SELECT id, text, title FROM passages WHERE document = ?", row).fetchall())
+        self._index.remove(self._rows("SELECT id, text, title FROM passages WHERE document = ?", row))
         for table, column in (("originals", "document"), ("passages", "document"), ("documents", "id")):
             self._run(f"DELETE FROM {table} WHERE {column} = ?", row)
         return True
 
     def entries(self) -> list[Entry]:
         """Return all documents, sorted by name."""
-        rows = self._run("SELECT key, name, title, file_hash, stamp, passages FROM documents ORDER BY name, key")
+        rows = self._rows("SELECT key, name, title, file_hash, stamp, passages FROM documents ORDER BY name, key")
         return [Entry(*row) for row in rows]
 
     def known(self) -> Mapping[str, Known]:
         """Return the stored facts about the file of each document, by its key."""
-        rows = self._run("SELECT key, stamp, file_hash, extraction FROM documents")
+        rows = self._rows("SELECT key, stamp, file_hash, extraction FROM documents")
         return {key: Known(*values) for key, *values in rows}
 
     def document(self, key: str) -> Document:
         """Return a document with its text."""
-        row = self._run(f"SELECT {', '.join(READ)} FROM documents WHERE key = ?", (key,)).fetchone()
+        row = self._row(f"SELECT {', '.join(READ)} FROM documents WHERE key = ?", (key,))
         if row is None:
             raise CorpusError(f"{self._path}: must have the document {key}, but it was removed")
         return document_of(row)
 
     def original(self, key: str) -> bytes | None:
         """Return the content of a document's file."""
-        row = self._run(
-            "SELECT content FROM originals JOIN documents ON documents.id = document WHERE key = ?", (key,)
-        ).fetchone()
+        row = self._row("SELECT content FROM originals JOIN documents ON documents.id = document WHERE key = ?", (key,))
         return None if row is None else bytes(row[0])
 
     def has_original(self, key: str) -> bool:
         """Return True if the content of a document's file was stored."""
-        row = self._run(
-            "SELECT 1 FROM originals JOIN documents ON documents.id = document WHERE key = ?", (key,)
-        ).fetchone()
+        row = self._row("SELECT 1 FROM originals JOIN documents ON documents.id = document WHERE key = ?", (key,))
         return row is not None
 
     def passages(self) -> Iterator[tuple[str, int, str]]:
         """Yield each passage, document by document: the key of its document, its start in code points, and its text."""
-        yield from self._run(
-            "SELECT key, start, passages.text FROM passages JOIN documents ON documents.id = document "
-            "ORDER BY passages.id"
-        )
+        with self._converting_errors():
+            yield from self._base.execute(
+                "SELECT key, start, passages.text FROM passages JOIN documents ON documents.id = document "
+                "ORDER BY passages.id"
+            )
 
     def search(self, question: str, k: int) -> list[Hit]:
         """Return the best passages, best first."""
@@ -280,11 +290,11 @@ class SqliteStore:
 
     def _hit(self, id: int, score: float) -> Hit | None:
         """Return a passage; ``None`` if it was removed, but is still in the index."""
-        row = self._run(
+        row = self._row(
             "SELECT name, key, documents.title, start, stop, passages.text, pages FROM passages "
             "JOIN documents ON documents.id = document WHERE passages.id = ?",
             (id,),
-        ).fetchone()
+        )
         if row is None:
             return None
         name, key, title, start, stop, text, pages = row

@@ -11,7 +11,8 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -82,18 +83,32 @@ class TantivyIndex:
     def flush(self) -> None:
         """Apply all changes. If another process is applying changes now, leave it to that one or the next search."""
         self._waiting = 0
-        index = self._index()
-        if not self._has_changes() or (writer := _writer(index)) is None:
-            return
+        with self._converting_errors():
+            index = self._index()
+            if self._has_changes() and (writer := _writer(index)) is not None:
+                try:
+                    self._apply_all(writer)
+                finally:
+                    writer.wait_merging_threads()
+
+    @contextmanager
+    def _converting_errors(self) -> Iterator[None]:
+        """Raise errors of tantivy, which are ``ValueError``, and of the folder as ``CorpusError``."""
         try:
-            while changes := self._base.execute(
-                "SELECT number, passage FROM changed ORDER BY number LIMIT ?", (_BATCH,)
-            ).fetchall():
-                self._apply(writer, sorted({passage for _, passage in changes}))
-                writer.commit()
-                self._base.execute("DELETE FROM changed WHERE number <= ?", (changes[-1][0],))
-        finally:
-            writer.wait_merging_threads()
+            yield
+        except (ValueError, OSError) as error:
+            raise CorpusError(
+                f"{self._folder}: must be a search index, but cannot be used: {error}. If it is damaged, delete this "
+                "folder: the next search builds it again"
+            ) from error
+
+    def _apply_all(self, writer: tantivy.IndexWriter) -> None:
+        while changes := self._base.execute(
+            "SELECT number, passage FROM changed ORDER BY number LIMIT ?", (_BATCH,)
+        ).fetchall():
+            self._apply(writer, sorted({passage for _, passage in changes}))
+            writer.commit()
+            self._base.execute("DELETE FROM changed WHERE number <= ?", (changes[-1][0],))
 
     def _apply(self, writer: tantivy.IndexWriter, ids: Sequence[int]) -> None:
         """Update passages in the index from the file; remove those that the file does not have."""
@@ -111,18 +126,19 @@ class TantivyIndex:
 
     def search(self, question: str, k: int) -> dict[int, float]:
         """Return the scores of the best passages: BM25 of words plus BM25 of trigrams."""
-        index = self._index()
-        if self._has_changes():
-            self.flush()
         stems = dict.fromkeys(self._analyzer.analyze(" ".join(query_words(question))))
         terms = [("text", stem) for stem in stems] + [("trigrams", gram) for gram in trigrams_of(question)]
         if not terms:
             return {}
         clauses = [(tantivy.Occur.Should, tantivy.Query.term_query(self._schema, *term)) for term in terms]
-        index.reload()
-        searcher = index.searcher()
-        found = searcher.search(tantivy.Query.boolean_query(clauses), limit=k + _SPARE, count=False).hits
-        ids = searcher.fast_field_values("id", [address for _, address in found])
+        with self._converting_errors():
+            index = self._index()
+            if self._has_changes():
+                self.flush()
+            index.reload()
+            searcher = index.searcher()
+            found = searcher.search(tantivy.Query.boolean_query(clauses), limit=k + _SPARE, count=False).hits
+            ids = searcher.fast_field_values("id", [address for _, address in found])
         return {cast(int, id): score for (score, _), id in zip(found, ids, strict=True)}
 
     def _has_changes(self) -> bool:
@@ -133,14 +149,14 @@ class TantivyIndex:
         if self._opened is None:
             if not self._is_own():
                 self._reset()
-            self._opened = tantivy.Index(self._schema, str(self._folder), reuse=True)
+            self._opened = tantivy.Index.open(str(self._folder))
             self._opened.register_tokenizer("quoth", self._analyzer)
         return self._opened
 
     def _is_own(self) -> bool:
         [stored] = self._base.execute("SELECT value FROM settings WHERE name = 'index'").fetchone()
         id = self._folder / _ID
-        return id.is_file() and id.read_text(encoding="utf-8") == stored
+        return id.is_file() and id.read_bytes() == stored.encode()
 
     def _reset(self) -> None:
         """Empty the folder, and record all passages as changed. Only one process does so at a time."""
@@ -169,4 +185,4 @@ def _writer(index: tantivy.Index) -> tantivy.IndexWriter | None:
     except ValueError as error:
         if "LockBusy" in str(error):
             return None
-        raise CorpusError(f"the tantivy index cannot be written: {error}") from error
+        raise

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from quoth.documents.read import KINDS, read_document
 from quoth.documents.records import Document, DocumentLimits
+from quoth.documents.stopping import Stop
 from quoth.errors import DocumentError, reason_of
 
 _ENDINGS = (*KINDS, ".text", ".markdown", ".htm", ".xhtml")
@@ -46,20 +47,30 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
     """
     seen: set[Path] = set()
     for path in map(Path, paths):
-        if path.is_dir():
-            found = _Folder(path)
-            yield from found.problems
-            known = sorted(found.files)
-        elif path.exists():
-            known = [path]
-        else:
-            known = sorted(file for file in _matching(path) if file.is_file() and not file.name.startswith("."))
-            if not known:
-                yield Unread(str(path), "must be a file, a folder or a pattern, but nothing matches")
-        for file in known:
+        files, problems = _find(path)
+        yield from problems
+        for file in files:
             if (resolved := file.resolve()) not in seen:
                 seen.add(resolved)
                 yield file
+
+
+def _find(path: Path) -> tuple[list[Path], list[Unread]]:
+    """Return the files for one path, sorted, and its problems."""
+    try:
+        if path.is_dir():
+            folder = _Folder(path)
+            return sorted(folder.files), folder.problems
+        if path.exists():
+            return [path], []
+        files = sorted(file for file in _matching(path) if file.is_file() and not file.name.startswith("."))
+    except OSError as error:
+        return [], [Unread(str(path), reason_of(error))]
+    except ValueError as error:  # Python before 3.13 refuses patterns such as "docs/**.md"
+        return [], [Unread(str(path), f"must be a file, a folder or a pattern, but: {error}")]
+    if not files:
+        return [], [Unread(str(path), "must be a file, a folder or a pattern, but nothing matches")]
+    return files, []
 
 
 class _Folder:
@@ -103,18 +114,29 @@ def _matching(pattern: Path) -> Iterator[Path]:
 def read_documents(paths: Iterable[str | Path], limits: DocumentLimits | None = None) -> Iterator[Document | Unread]:
     """Read files, folders and patterns. A few files are read in parallel; results are in order.
 
+    To stop early, close or drop the iterator, which stops its parsers.
+
     Example:
         >>> [str(each) for each in read_documents(["nothing-here.pdf"])]
         ['nothing-here.pdf: must be a file, a folder or a pattern, but nothing matches']
     """
-    with ThreadPoolExecutor(2) as threads:
-        waiting: deque[Future[Document | Unread] | Unread] = deque()
+    threads, stop = ThreadPoolExecutor(2), Stop()
+    waiting: deque[Future[Document | Unread] | Unread] = deque()
+
+    def read(file: Path) -> Document | Unread:
+        with stop.applies():
+            return read_file(file, limits)
+
+    try:
         for file in find_files(paths):
-            waiting.append(file if isinstance(file, Unread) else threads.submit(read_file, file, limits))
+            waiting.append(file if isinstance(file, Unread) else threads.submit(read, file))
             if len(waiting) > _AHEAD:
                 yield _result(waiting.popleft())
         while waiting:
             yield _result(waiting.popleft())
+    finally:
+        stop.set()
+        threads.shutdown(cancel_futures=True)
 
 
 def read_file(path: Path, limits: DocumentLimits | None = None) -> Document | Unread:

@@ -100,7 +100,7 @@ def draw_page(data: bytes, page: int, width: int = 1_000, limits: DocumentLimits
 
 def title_of_name(name: str) -> str:
     """Return a file's name without folder and extension, with spaces instead of ``_`` and ``-``."""
-    return " ".join(re.sub(r"[_-]+", " ", PurePosixPath(name.replace("\\\\", "/")).stem).split())
+    return " ".join(re.sub(r"[_-]+", " ", PurePosixPath(name.replace("\\", "/")).stem).split())
 
 
 def _plain(data: bytes, name: str, limits: DocumentLimits) -> Document:

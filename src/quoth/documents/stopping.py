@@ -10,7 +10,7 @@ _OF_THREAD = threading.local()
 
 
 class Stop:
-    """Lets one thread stop the parsers of another thread.
+    """Lets one thread stop the parsers of other threads.
 
     Example:
         >>> from quoth.documents import read_document
@@ -23,14 +23,14 @@ class Stop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_set = False
-        self._end: Callable[[], None] | None = None
+        self._ends: list[Callable[[], None]] = []
 
     def set(self) -> None:
-        """Stop the running parser, if any, and all later ones. Each raises ``DocumentError`` in its thread."""
+        """Stop the running parsers, and all later ones. Each raises ``DocumentError`` in its thread."""
         with self._lock:
             self._is_set = True
-            if self._end is not None:
-                self._end()
+            for end in self._ends:
+                end()
 
     @contextmanager
     def applies(self) -> Iterator[None]:
@@ -50,14 +50,14 @@ class Stop:
     def ends(self, end: Callable[[], None]) -> Iterator[None]:
         """Call a function when :meth:`set` is called within the block, or at the start if it was called before."""
         with self._lock:
-            self._end = end
+            self._ends.append(end)
             if self._is_set:
                 end()
         try:
             yield
         finally:
             with self._lock:
-                self._end = None
+                self._ends.remove(end)
 
 
 def current_stop() -> Stop:
