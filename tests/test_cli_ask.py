@@ -463,7 +463,7 @@ def test_the_demo_shows_every_answer_in_its_text():
         assert re.fullmatch(r"  .*\[\[.+\]\].*", text)
         assert re.fullmatch(r"  \d+ to \d+, \d+\.\d% sure", where)
     question, text, where = blocks[0]
-    assert question == "What did the Atlântico is going to have tomorrow?"
+    assert question == "What is the Atlântico going to have tomorrow?"
     context = "Tomorrow the Atlântico is going to have a delicious team lunch!"
     start, end = map(int, re.findall(r"\d+", where)[:2])
     assert text == f"  {context[:start]}[[{context[start:end]}]]{context[end:]}"
