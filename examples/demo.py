@@ -16,7 +16,7 @@ from quoth.display import percent
 TEXTS = Path(__file__).parent / "texts"
 LUNCH = "Tomorrow the Atlântico is going to have a delicious team lunch!"
 QUESTIONS = [
-    ("What did the Atlântico is going to have tomorrow?", LUNCH),
+    ("What is the Atlântico going to have tomorrow?", LUNCH),
     ("Who kept the light?", "lighthouse.txt"),
     ("What flew into the glass?", "lighthouse.txt"),
     ("How long does the bread have to bake?", "bread.txt"),

@@ -243,7 +243,7 @@ def test_a_corpus_is_evaluated_by_its_search_and_its_answers(quoth):
     assert [report[f"search_recall_{depth}"] for depth in (1, 5, 10, 20)] == [0.0, 50.0, 50.0, 50.0]
     assert {"exact", "f1", "coverage", "ece"} <= report.keys()
     assert report["exact"] in (0.0, 50.0)
-    assert "0.0 % at 1, 50.0 % at 5" in quoth("evaluate", *words)[1]
+    assert "0.0% at 1, 50.0% at 5" in quoth("evaluate", *words)[1]
     squad("other.json", ("X", "Not in it.", "What is due?", "Not"))
     status, out, err = quoth("evaluate", "other.json", *words[1:], "--json")
     assert json.loads(out)["not_in_corpus"] == 1

@@ -171,7 +171,7 @@ def test_predict_skips_unreadable_questions_and_writes_to_stdout(data, tmp_path)
     (row,) = map(json.loads, done.stdout.splitlines())
     assert (row["id"], row["prediction_text"]) == ("1", "Ana")
     assert "skipped: " in done.stderr
-    assert "1 questions answered: stdout" in done.stderr
+    assert "1 question answered: stdout" in done.stderr
 
 
 @pytest.mark.long
@@ -183,7 +183,7 @@ def test_predict_skips_rows_of_a_file_that_are_invalid(tmp_path):
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["1"]
     assert "skipped: " in done.stderr
     assert "line 2, id 2: question must not be empty" in done.stderr
-    assert "1 questions answered: stdout" in done.stderr
+    assert "1 question answered: stdout" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["-o", "a.txt"], ["-o", "a.json", "--on-error", "ignore"]])

@@ -432,7 +432,7 @@ def test_the_threshold_is_compared_with_the_null_odds(threshold, abstains):
     assert (prediction.reason is not None) == abstains
     assert prediction.answers[0].text == "The"  # what it would have been
     if abstains:
-        assert "the null score is 3.00 above the best answer's" in prediction.reason
+        assert "the question (null odds 3.00, threshold " in prediction.reason
 
 
 @pytest.mark.parametrize("old", [None, math.inf, "inf"])

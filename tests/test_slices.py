@@ -77,7 +77,7 @@ def test_slices_of_a_small_example():
         "answer length, words": "2",
         "context length, words": "120–159",
         "windows": "3 or more",
-        "answer position": "0–20 %",
+        "answer position": "0–20%",
     }
     none = Traits.of(asked(2, "Why?"))
     assert DIMENSIONS["answer position"].label(none) == DIMENSIONS["answer length, words"].label(none) == NO_ANSWER
@@ -209,11 +209,11 @@ def test_a_comparison_as_text():
     assert lines[1].split() == ["old.json", "25.00", "25.00"]
     assert lines[3] == "Of 40 questions, 26 are answered exactly only by new.json, and 2 only by old.json."
     assert lines[4].startswith(
-        "new.json is better than old.json by 60.00 points of exact match (95 % confidence interval "
+        "new.json is better than old.json by 60.00 points of exact match (95% confidence interval "
     )
     assert lines[4].endswith("): significant (p < 0.05).")
     back = compare(found.second, found.first, ("new.json", "old.json"))
-    assert str(back).splitlines()[4].startswith("new.json is better than old.json by 60.00 points of exact match (95 %")
+    assert str(back).splitlines()[4].startswith("new.json is better than old.json by 60.00 points of exact match (95%")
     assert back.exact.p == found.exact.p
 
 

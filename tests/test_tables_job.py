@@ -452,7 +452,9 @@ def test_a_full_disk_stops_the_job_and_it_continues_later(big, tmp_path):
 def test_the_command_reports_its_plan_and_problems(source, tmp_path):
     out = tmp_path / "out"
     said = answer(source, "-o", out, "--dry-run", "--rows-per-shard", 100, "--workers", 2)
-    assert said.startswith("450 rows in 1 files, 450 questions: 5 shards of 100 rows, 0 of them done; 2 workers of 1")
+    assert said.startswith(
+        "450 rows in 1 file, 450 questions: 5 shards of 100 rows, 0 of them done; 2 workers of 1 thread."
+    )
     assert not out.exists()
     said = answer(source, "-o", out, "--question-column", "quest", code=2)
     assert "must have a column 'quest', but has n, question, context; did you mean 'question'?" in said
@@ -460,7 +462,7 @@ def test_the_command_reports_its_plan_and_problems(source, tmp_path):
     questions.write_text("Where?\nWho?\n")
     words = (source, "-o", out, "--ask", questions, "--wide", "--columns", "n", "--top-k", 2, "--output-format", "csv")
     said = answer(*words, "--workers", 1)
-    assert "450 rows in 1 shards: 900 questions answered" in said
+    assert "450 rows in 1 shard: 900 questions answered" in said
     assert len((out / "_answers.csv").read_text().splitlines()) == 451
     said = answer(source, "-o", tmp_path / "bad", "--fail-on-errors", "--workers", 1, code=1)
     assert "12 errors; null_question 12" in said

@@ -156,7 +156,7 @@ def ranks(corpus: Corpus, examples: Sequence[Example]) -> list[int | None]:
 def print_recall(found: Sequence[int | None]) -> None:
     """Print the recall of the search."""
     recall = [100 * sum(rank is not None and rank <= depth for rank in found) / len(found) for depth in DEPTHS]
-    said = ", ".join(f"{each:.1f} % at {depth}" for each, depth in zip(recall, DEPTHS, strict=True))
+    said = ", ".join(f"{each:.1f}% at {depth}" for each, depth in zip(recall, DEPTHS, strict=True))
     print(f"{len(found):,} questions, a gold passage among the first: {said}")
 
 

@@ -58,12 +58,12 @@ class Line:
         right = sum(each.decision_exact for each in found.answers) / found.total
         answerable, unanswerable = report.has_answer, report.no_answer
         silent = [
-            f"{100 * sum(not row.text for row in part.rows) / part.total:.0f} %" if part else "–"
+            f"{100 * sum(not row.text for row in part.rows) / part.total:.0f}%" if part else "–"
             for part in (answerable, unanswerable)
         ]
         return (
             f"| {self.name} | {report.total:,} | {report.exact:.1f} / {report.f1:.1f} | {silent[0]} | {silent[1]} "
-            f"| {probability:.2f} | {right:.2f} | {found.error:.3f} | {100 * found.coverage(0.8):.0f} % |"
+            f"| {probability:.2f} | {right:.2f} | {found.error:.3f} | {100 * found.coverage(0.8):.0f}% |"
         )
 
 
@@ -95,7 +95,7 @@ def main() -> None:
 
 HEAD = (
     "| data | questions | EM / F1 | abstains: answerable | unanswerable | mean probability | share right | ECE "
-    "| coverage at 80 % |\n|---|---|---|---|---|---|---|---|---|"
+    "| coverage at 80% |\n|---|---|---|---|---|---|---|---|---|"
 )
 
 

@@ -14,6 +14,7 @@ import typer
 from quoth.cli.console import note, print_json, stderr
 from quoth.cli.flags import add_command, flags_of, parameter
 from quoth.config import ABOVE_ZERO, COUNT, SHARE, OneOf, rule_problems
+from quoth.display import count
 from quoth.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -171,7 +172,8 @@ class _ProgressPrinter:
             self._done, self._now = status.done, Counts()
             rows = self._done.rows
             if status.shards_done:
-                note(f"{status.shards_done:,} of {status.plan.shards:,} shards are already done ({rows:,} rows)")
+                done = f"{status.shards_done:,} of {status.plan.shards:,} shards are already done"
+                note(f"{done} ({count(rows, 'row')})")
             self._task = self._bar.add_task(
                 "", total=status.plan.table.rows, completed=rows, rate=0.0, errors=self._done.failed
             )
@@ -193,30 +195,32 @@ class _ProgressPrinter:
             total = status.plan.table.rows
             left = (total - everything.rows) / rate / 60 if rate else 0.0
             note(
-                f"{everything.rows:,} of {total:,} rows, {rate:,.0f} a second, {everything.failed:,} errors, "
-                f"{left:,.0f} minutes left"
+                f"{everything.rows:,} of {count(total, 'row')}, {rate:,.0f} a second, "
+                f"{count(everything.failed, 'error')}, {left:,.0f} minutes left"
             )
 
 
 def _print_plan(status: Status, job: Job, as_json: bool) -> None:
-    plan = status.plan
+    plan, threads = status.plan, job.settings.reader.threads
+    assert threads is not None  # the flag has a default
+    questions = plan.table.rows * max(1, len(job.settings.asked))
     facts = {
         "files": len(plan.table.files),
         "rows": plan.table.rows,
-        "questions": plan.table.rows * max(1, len(job.settings.asked)),
+        "questions": questions,
         "shards": plan.shards,
         "rows_per_shard": plan.rows_per_shard,
         "shards_done": status.shards_done,
         "workers": job.worker_count,
-        "threads": job.settings.reader.threads,
+        "threads": threads,
     }
     if as_json:
         print_json(facts)
         return
     typer.echo(
-        f"{facts['rows']:,} rows in {facts['files']:,} files, {facts['questions']:,} questions: "
-        f"{plan.shards:,} shards of {plan.rows_per_shard:,} rows, {status.shards_done:,} of them done; "
-        f"{job.worker_count} workers of {job.settings.reader.threads} threads. Nothing was done."
+        f"{count(plan.table.rows, 'row')} in {count(len(plan.table.files), 'file')}, {count(questions, 'question')}: "
+        f"{count(plan.shards, 'shard')} of {count(plan.rows_per_shard, 'row')}, {status.shards_done:,} of them done; "
+        f"{count(job.worker_count, 'worker')} of {count(threads, 'thread')}. Nothing was done."
     )
 
 
@@ -227,8 +231,9 @@ def _print_summary(summary: Summary, output: str, as_json: bool) -> None:
     counts = summary.counts
     errors = "".join(f"; {code} {number:,}" for code, number in counts.errors.items())
     note(
-        f"{counts.rows:,} rows in {summary.shards:,} shards: {counts.answered:,} questions answered, "
-        f"{counts.abstained:,} without an answer, {counts.failed:,} errors{errors}: {output}"
+        f"{count(counts.rows, 'row')} in {count(summary.shards, 'shard')}: "
+        f"{count(counts.answered, 'question')} answered, {counts.abstained:,} without an answer, "
+        f"{count(counts.failed, 'error')}{errors}: {output}"
     )
 
 

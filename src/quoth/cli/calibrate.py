@@ -160,7 +160,7 @@ def _print_fit(result: Fit) -> None:
     found, (low, high) = result.probability, result.probability.ece_interval
     note(
         f"Temperature {found.temperature:.3f} {_between(found.temperature_interval)}, odds scale "
-        f"{found.odds_scale:.2f} {_between(found.odds_scale_interval)}; in brackets, 95 % intervals"
+        f"{found.odds_scale:.2f} {_between(found.odds_scale_interval)}; in brackets, 95% intervals"
     )
     note(
         f"Expected calibration error on {found.questions:,} questions: {found.ece_crossvalidated:.3f} [{low:.3f}, "

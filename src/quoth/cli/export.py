@@ -25,7 +25,7 @@ def export(
         typer.Option(metavar="DATA", help="Labelled data for the F1 gate of int8."),
     ] = None,
     max_f1_drop: Annotated[
-        float, typer.Option(help="Maximum loss of F1 points (upper bound of its 95 % confidence interval).")
+        float, typer.Option(help="Maximum loss of F1 points (upper bound of its 95% confidence interval).")
     ] = 0.3,
     least_questions: Annotated[int, typer.Option(min=1, help="Minimum number of questions in the gate data.")] = 2000,
     json: options.Json = False,
@@ -33,7 +33,7 @@ def export(
     """Write a reader that needs no torch: one ONNX file, with its tokenizer and settings.
 
     The export fails if a logit differs from torch's by more than 0.001 in float32. With --int8, it also fails if the
-    upper bound of the 95 % confidence interval of the F1 loss on --gate-data exceeds --max-f1-drop.
+    upper bound of the 95% confidence interval of the F1 loss on --gate-data exceeds --max-f1-drop.
 
     Example: [cyan]quoth export runs/1 -o reader --int8 --gate-data held-out.json[/cyan]
     """

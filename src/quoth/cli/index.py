@@ -29,7 +29,7 @@ def index(
         str | None,
         typer.Option(
             metavar="ENGINE",
-            help="Search engine of the file: fts5, or tantivy for more than about 50,000 passages. Rebuilds the index.",
+            help="Search engine of the file: fts5, or tantivy for more than about 20,000 passages. Rebuilds the index.",
             show_default="as stored",
         ),
     ] = None,

@@ -10,7 +10,7 @@ import typer
 
 from quoth.cli import options
 from quoth.cli.console import note, stderr
-from quoth.display import visible
+from quoth.display import count, visible
 
 app = typer.Typer(add_completion=False)
 
@@ -96,4 +96,5 @@ def predict(
                 print_line(sys.stdout, prediction)
     for sentence in skipped:
         note(f"skipped: {visible(sentence)}")
-    note(f"{len(examples) - len(skipped) + invalid:,} questions answered: {'stdout' if to_stdout else output}")
+    answered = count(len(examples) - len(skipped) + invalid, "question")
+    note(f"{answered} answered: {'stdout' if to_stdout else output}")

@@ -52,7 +52,7 @@ def score(
     A question without a prediction counts as wrong; a prediction with an unknown id is ignored. Both are noted.
 
     With --compare, a second file is scored on the same questions. The output has the differences of both metrics, their
-    95 % confidence intervals (paired bootstrap over articles) and p-values (sign-flip test over articles).
+    95% confidence intervals (paired bootstrap over articles) and p-values (sign-flip test over articles).
 
     Example: [cyan]quoth score dev-v1.1.json predictions.json --json[/cyan]
     """

@@ -46,7 +46,7 @@ class Corpus:
         Args:
             path: A file, or the URL of a PostgreSQL database (``postgresql://…``), which several machines can use.
             create: Whether to create it if it does not exist.
-            search: The search engine of a file: ``fts5``, or ``tantivy`` for more than some ten thousand passages. As
+            search: The search engine of a file: ``fts5``, or ``tantivy`` for more than about 20,000 passages. As
                 stored if ``None`` (at first ``fts5``); if it differs, the index is built again.
 
         Raises:

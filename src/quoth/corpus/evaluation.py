@@ -53,7 +53,7 @@ class CorpusReport:
     @property
     def search_line(self) -> str:
         """The recall of the search in one line."""
-        found = ", ".join(f"{self.recall(depth):.1f} % at {depth}" for depth in DEPTHS)
+        found = ", ".join(f"{self.recall(depth):.1f}% at {depth}" for depth in DEPTHS)
         return f"questions with a gold passage among the first: {found}"
 
     @property

@@ -1,4 +1,4 @@
-"""The search index of tantivy: a folder next to the corpus file, for corpora with more than some ten thousand passages.
+"""The search index of tantivy: a folder next to the corpus file, for corpora with more than about 20,000 passages.
 
 The file is authoritative. Within its transactions, the ids of passages that are added or removed are written to the
 table ``changed``. Later they are applied to the index in batches, and deleted from the table. If the process is killed

@@ -75,7 +75,7 @@ def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, see
 
     Raises:
         ConfigError: If a share is not above 0, or there are fewer groups of texts than parts.
-        MissingExtraError: Without the extra [audit], which finds near-duplicates.
+        MissingExtraError: Without rapidfuzz, which finds near-duplicates.
     """
     parts: list[list[Example]] = [[] for _ in shares]
     for example, part in zip(examples, part_of_each(examples, shares, seed=seed), strict=True):

@@ -85,7 +85,7 @@ def report_page(parts: ReportParts) -> str:
         *(f'<p class="warning">{escaped(sentence)}</p>' for sentence in _warnings(parts)),
         "<h2>Scores</h2>",
         "<p>Exact match is the percentage of questions whose answer equals a marked one, ignoring case, punctuation "
-        f"and articles. F1 also gives credit for some of the {_unit(report)}. Brackets contain 95 % confidence "
+        f"and articles. F1 also gives credit for some of the {_unit(report)}. Brackets contain 95% confidence "
         "intervals: the range in which the score on similar questions would be expected.</p>",
         _scores(report),
     ]
@@ -166,7 +166,7 @@ def _probabilities(calibration: Calibration) -> list[str]:
     coverage = [(0.0, float(risk[0])), *zip(map(float, shares), map(float, risk), strict=True)]
     return [
         "<h2>Are the probabilities reliable?</h2>",
-        "<p>Each decision has a probability. Of the decisions with probability 0.8, 80 % should be correct; then the "
+        "<p>Each decision has a probability. Of the decisions with probability 0.8, 80% should be correct; then the "
         f"line is on the diagonal. The mean deviation is {calibration.error:.3f} (expected calibration error).</p>",
         line_chart({"reader": points, "perfect": [(0.0, 0.0), (1.0, 1.0)]}, x="probability", y="share right", top=1.0),
         f"<details><summary>The figures, with the number of questions of each</summary>"

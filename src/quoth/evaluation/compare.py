@@ -21,7 +21,7 @@ class Difference:
 
     Attributes:
         points: Second minus first, in [-100, 100].
-        interval: Its 95 % confidence interval, by paired bootstrap over articles.
+        interval: Its 95% confidence interval, by paired bootstrap over articles.
         p: The p-value of a paired sign-flip test over articles, in (0, 1].
     """
 
@@ -118,7 +118,7 @@ class Comparison:
         if 2.0 ** (1 - units) > _SIGNIFICANCE_LEVEL:  # the smallest p that the test can have
             texts = "article" if units == 1 else "articles"
             verdict = f"with only {units} {texts}, no difference can be significant; compare on at least six"
-        return f"{how} (95 % confidence interval {low:.2f} to {high:.2f}, p = {found.p:.2g}): {verdict}."
+        return f"{how} (95% confidence interval {low:.2f} to {high:.2f}, p = {found.p:.2g}): {verdict}."
 
 
 def compare(first: Report, second: Report, names: tuple[str, str] = ("A", "B")) -> Comparison:

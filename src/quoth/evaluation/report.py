@@ -80,12 +80,12 @@ class Slice:
 
     @cached_property
     def exact_interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the exact match, by bootstrap over articles."""
+        """95% confidence interval of the exact match, by bootstrap over articles."""
         return self._interval([row.exact for row in self.rows])
 
     @cached_property
     def f1_interval(self) -> tuple[float, float]:
-        """95 % confidence interval of F1, by bootstrap over articles."""
+        """95% confidence interval of F1, by bootstrap over articles."""
         return self._interval([row.f1_share for row in self.rows])
 
     def __repr__(self) -> str:
@@ -240,7 +240,7 @@ class Report(Slice, NamedToJson):
         slices: dict[str, Slice] = {"all questions": self}
         if self.has_answer and self.no_answer:
             slices |= {"answerable": self.has_answer, "unanswerable": self.no_answer}
-        rules = f"{about_rules(self.rules)}; in brackets, 95 % intervals"
+        rules = f"{about_rules(self.rules)}; in brackets, 95% intervals"
         return "\n".join([_head(""), *map(_line, slices, slices.values()), rules, *self._confidence_lines()])
 
     def _confidence_lines(self) -> list[str]:
@@ -253,8 +253,8 @@ class Report(Slice, NamedToJson):
                 f"{found.exact_risk_area:.3f} (exact match), {found.f1_risk_area:.3f} (F1)"
             )
             for kind, share in (("decided", found.coverage), ("answered with a quote", found.quote_coverage)):
-                shares = ", ".join(f"{share(each):.1%} at {100 * each:.0f} %" for each in PRECISIONS)
-                lines.append(f"questions that can be {kind} at a precision: {shares}")
+                shares = "; ".join(f"{each:.0%}: {share(each):.1%}" for each in PRECISIONS)
+                lines.append(f"share of questions {kind} at a precision of {shares}")
         return lines
 
     @property

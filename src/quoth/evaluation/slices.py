@@ -78,7 +78,7 @@ def _step(value: int | None, lows: tuple[int, ...]) -> str | None:
 _ANSWER = (1, 2, 3, 4, 6, 11)
 _CONTEXT = (0, 80, 120, 160, 240)
 _WINDOWS = (1, 2, 3)
-_FIFTHS = tuple(f"{20 * fifth}–{20 * fifth + 20} %" for fifth in range(5))
+_FIFTHS = tuple(f"{20 * fifth}–{20 * fifth + 20}%" for fifth in range(5))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def export(
         int8: Whether to quantize.
         gate_data: Labelled examples for the F1 gate; required with ``int8``. The texts of a few of them also calibrate
             the scales; their golds are not used for that.
-        max_f1_drop: Maximum loss of F1 points on the gate data. The upper bound of the 95 % confidence interval of the
+        max_f1_drop: Maximum loss of F1 points on the gate data. The upper bound of the 95% confidence interval of the
             loss (paired bootstrap over articles) must not exceed it.
         least_questions: Minimum number of labelled examples in the gate data.
 
@@ -149,7 +149,7 @@ def _quantize(
 
 
 def raise_if_worse(gate: Comparison, max_f1_drop: float) -> None:
-    """Raise if int8 may lose too much F1: if the upper bound of the loss's 95 % confidence interval is too high.
+    """Raise if int8 may lose too much F1: if the upper bound of the loss's 95% confidence interval is too high.
 
     Args:
         gate: The scores of the float32 reader (first) and of the int8 reader (second) on the gate data.
@@ -163,7 +163,7 @@ def raise_if_worse(gate: Comparison, max_f1_drop: float) -> None:
         first, second, drop = gate.first.f1, gate.second.f1, -gate.f1.points
         raise ExportError(
             f"int8 must lose at most {max_f1_drop} F1 on the gate data, but may lose {high:.2f}: from {first:.2f} to "
-            f"{second:.2f} on {gate.first.total:,} questions, a drop of {drop:.2f} (95 % confidence interval {low:.2f} "
+            f"{second:.2f} on {gate.first.total:,} questions, a drop of {drop:.2f} (95% confidence interval {low:.2f} "
             f"to {high:.2f}). Export without --int8, give more data, or raise --max-f1-drop."
         )
 

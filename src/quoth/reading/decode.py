@@ -175,7 +175,4 @@ def _reason_to_abstain(null_score: float, best: Answer, settings: DecodeSettings
         return f"the best answer's probability is {best.probability:.3f}, below {least:g}"
     if threshold == NEVER or (margin := null_score - best.score) <= threshold:
         return None
-    return (
-        f"the text does not seem to answer: the null score is {margin:.2f} above the best answer's, more than the "
-        f"threshold of {threshold:.2f}"
-    )
+    return f"the text does not seem to answer the question (null odds {margin:.2f}, threshold {threshold:.2f})"

@@ -100,13 +100,14 @@ def checkpoint_of(name: str) -> str:
     """Return the name or folder for transformers to load; for "shipped", the folder of its float weights.
 
     Raises:
-        TrainingError: If the name is "shipped", and Quoth was not installed from its repository.
+        TrainingError: If the name is "shipped", and Quoth is not an editable installation of its repository.
     """
     if name != SHIPPED:
         return name
     if not (CHECKPOINT / "model.safetensors").is_file():
         raise TrainingError(
-            f"{SHIPPED!r} needs the float weights in Quoth's repository (readers/shipped, 44 MB), which this "
-            "installation does not include. Clone the repository, and give that folder: PATH/readers/shipped"
+            f"{SHIPPED!r} needs the float weights in Quoth's repository (44 MB), which this installation does not "
+            "include. Give their folder in a clone of the repository (--base readers/shipped), or install the clone "
+            "with: pip install -e ."
         )
     return str(CHECKPOINT)

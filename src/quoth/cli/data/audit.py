@@ -41,8 +41,7 @@ def audit(
 ) -> None:
     """Find leakage between sets, contradictions, questions that repeat their sentence, and answers of unusual length.
 
-    With a reader, also find likely label errors, and answers to questions that are labelled unanswerable. Needs the
-    extra "audit".
+    With a reader, also find likely label errors, and answers to questions that are labelled unanswerable.
 
     Example: [cyan]quoth data audit train.json dev.json --html audit.html[/cyan]
     """

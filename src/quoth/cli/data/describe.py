@@ -45,7 +45,7 @@ def _print_description(description: Description) -> None:
     console.print(_lengths_table(document))
     if total := sum(description.answer_position):
         shares = enumerate(description.answer_position)
-        cells = {f"{10 * tenth}–{10 * tenth + 10} %": f"{number:,} ({number / total:.1%})" for tenth, number in shares}
+        cells = {f"{10 * tenth}–{10 * tenth + 10}%": f"{number:,} ({number / total:.1%})" for tenth, number in shares}
         console.print(table_of("Where answers start in their context", cells))
     typer.echo(_example_text(document["example"]))
 

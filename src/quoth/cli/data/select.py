@@ -53,7 +53,7 @@ def select(
     Most of them are the questions on which the readers are least certain, spread over articles, without near
     duplicates. The rest is drawn at random, and marked with the probability of being drawn: only metrics on these are
     valid for all questions. The first reader's answers are suggestions, hidden in a share of the tasks; doccano and
-    Haystack's tool have no suggestions. Needs the extra "audit".
+    Haystack's tool have no suggestions.
 
     Example: [cyan]quoth data select questions.csv -o tasks.json --number 200 --reader runs/1[/cyan]
     """

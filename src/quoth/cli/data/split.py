@@ -42,7 +42,7 @@ def split(
     With --titles, the named articles are written to NAME.inside.json, all others to NAME.outside.json. With --share or
     --parts, articles are drawn at random (contexts, if there are no titles), and articles with nearly the same contexts
     are in the same part: NAME.train.json and NAME.dev.json, with three parts also NAME.test.json, with more NAME.1.json
-    and so on. This needs the extra "audit".
+    and so on.
 
     Example: [cyan]quoth data split mine.json --share 0.1 -o parts[/cyan]
     """

@@ -32,7 +32,7 @@ def audit(sets: Mapping[str, Sequence[Example]], suspected: Sequence[tuple[str, 
             :func:`suspects`.
 
     Raises:
-        MissingExtraError: Without the extra [audit], which finds near-duplicates.
+        MissingExtraError: Without rapidfuzz, which finds near-duplicates.
     """
     located = [Located(name, example) for name, examples in sets.items() for example in examples]
     contexts = list(dict.fromkeys(each.example.context for each in located))
@@ -91,7 +91,7 @@ def _shared_contexts(located: Sequence[Located], pairs: Sequence[tuple[str, str,
         for first in by_context[one].values():
             for second in by_context[two].values():
                 if first.source != second.source and second.source not in by_context[one]:
-                    yield Finding("near context", second, first, f"{similarity:.0f} % similar", similarity)
+                    yield Finding("near context", second, first, f"{similarity:.0f}% similar", similarity)
 
 
 def _same_questions(located: Sequence[Located], group_of: Mapping[str, int]) -> Iterator[Finding]:
