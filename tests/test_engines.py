@@ -184,6 +184,24 @@ def test_torch_and_onnx_agree():
 
 
 @pytest.mark.torch
+def test_torch_rejects_batches_that_the_network_does_not_support():
+    from quoth.engines.torch import TorchEngine
+
+    loaded = TorchEngine.load(TINY / "wordpiece")
+    own = TorchEngine(type(loaded.model)(loaded.model.config).eval())
+    own.model.name_or_path = ""
+    too_long, unknown_id = np.ones((1, 200), np.int64), np.full((2, 8), 10**6)
+    no_memory = np.lib.stride_tricks.as_strided(np.ones(1, np.int64), (2**40, 128), (0, 0))
+    for engine, name in ((loaded, "wordpiece"), (own, "BertForQuestionAnswering")):
+        for ids in (too_long, unknown_id, no_memory):
+            size = f"{ids.shape[0]} windows of {ids.shape[1]} tokens"
+            with pytest.raises(ReaderError, match=rf"{name}: cannot run {size}: .*\. Check that"):
+                engine.run(WindowBatch(ids, ids, ids, ()))
+    together, _ = batches("wordpiece")
+    assert loaded.run(together).start.shape == together.ids.shape
+
+
+@pytest.mark.torch
 def test_torch_passes_no_types_to_a_network_with_one_token_type():
     from transformers import RobertaConfig, RobertaForQuestionAnswering
 
