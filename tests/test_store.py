@@ -129,6 +129,22 @@ def test_the_manifest_has_a_hash_of_each_file(folder):
     assert sorted(path.name for path in folder.iterdir()) == sorted([*manifest["files"], "quoth.json", "README.md"])
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"scores": {"dev": {"exact": None, "f1": "high", "total": 2}}},
+        {"scores": {"dev": 3}},
+        {"trained_on": {"questions": 1, "windows": 2, "steps": None, "seconds": 4, "config": None}},
+    ],
+)
+def test_the_card_omits_facts_that_it_cannot_show(folder, facts):
+    plain = (folder / "README.md").read_text(encoding="utf-8")
+    written = ReaderFolder.open(folder).with_settings(SETTINGS, facts)
+    assert (folder / "README.md").read_text(encoding="utf-8") == plain
+    written.with_settings(ReaderSettings(128, 32), {})
+    assert "windows | 128 tokens" in (folder / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("layout", EACH_LAYOUT)
 def test_a_copy_contains_the_weights_in_any_layout(layout, tmp_path):
     folder = tiny_layout(layout, tmp_path / "reader")
@@ -195,6 +211,8 @@ def test_a_newer_format_is_rejected(folder):
     [
         ("{}", "format must be 1, but is None"),
         ('{"format": 1, "files": []}', r"files must be an object, but is \[\]"),
+        ('{"format": 1, "scores": null}', "scores must be an object, but is None"),
+        ('{"format": 1, "trained_on": []}', r"trained_on must be an object, but is \[\]"),
         ("{", "must be JSON, but cannot be read"),
         ("[]", "must be a JSON object, but is list"),
         ("\x00", "must be JSON"),
