@@ -187,8 +187,8 @@ def _facts(folder: ReaderFolder, difference: float, gate: Comparison | None) -> 
             "float32_f1": gate.first.f1,
             "f1_difference": {"points": gate.f1.points, "interval": list(gate.f1.interval)},
         }
-    # Keep the record of how the reader's settings were calibrated.
-    fitted = {"calibration": folder.manifest["calibration"]} if "calibration" in folder.manifest else {}
+    # Keep the records of how the reader's settings were calibrated.
+    fitted = {name: folder.manifest[name] for name in ("calibration", "corpus_calibration") if name in folder.manifest}
     return {
         "precision": "int8" if gate else "float32",
         "parity": difference,
