@@ -10,7 +10,7 @@ from quoth.errors import ConfigError, ReaderError, TokenizerError
 from quoth.files import sha256
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings
-from quoth.store import ReaderFolder, ReaderSettings, open_engine
+from quoth.store import CorpusSettings, ReaderFolder, ReaderSettings, open_engine
 from quoth.store.layout import reader_files
 from support.readers import EACH_LAYOUT, KINDS, LAYOUTS, tiny_folder, tiny_layout
 
@@ -91,6 +91,9 @@ def test_top_k_is_not_stored():
         ({"decode": {"temperature": 0}}, "temperature must be from"),
         ({"decode": json.loads('{"temperature": Infinity}')}, "temperature must be from"),
         ({"decode": json.loads('{"null_threshold": NaN}')}, "null_threshold must be a number"),
+        ({"decode": {"null_threshold": 10**400}}, "null_threshold must be a number"),
+        ({"decode": {"odds_scale": 10**400}}, "odds_scale must be above 0 and finite"),
+        ({"corpus": json.loads('{"null_threshold": NaN}')}, r"corpus\.null_threshold must be a number"),
         ({"decode": {"max_answer_tokens": 0}}, "max_answer_tokens must be at least 1"),
         ({"decode": {"top_k": 3}}, r"decode\.top_k: is unknown"),
     ],
@@ -98,6 +101,15 @@ def test_top_k_is_not_stored():
 def test_invalid_settings_are_reported(document, message):
     with pytest.raises(ReaderError, match=rf"quoth\.json: {message}|quoth\.json: .*{message}"):
         ReaderSettings.from_dict(document, "quoth.json")
+
+
+@pytest.mark.parametrize("settings", [DecodeSettings, CorpusSettings])
+@pytest.mark.parametrize("wrong", [float("nan"), "abc", 10**400, True])
+def test_a_null_threshold_is_a_number_or_never(settings, wrong):
+    with pytest.raises(ConfigError, match='null_threshold must be a number or "never", but is'):
+        settings(null_threshold=wrong)
+    assert settings(null_threshold=2).null_threshold == 2.0
+    assert settings(null_threshold="never").null_threshold == "never"
 
 
 def test_the_overlap_must_be_less_than_the_window():
