@@ -500,8 +500,8 @@ ROWS = (
     ),
     Row(
         "stream.py",
-        "for indices in by_token_budget(windows",
-        "for indices in by_token_budget(windows[:1]",
+        "return batches_of(windows",
+        "return batches_of(windows[:1]",
         "test_stream.py",
     ),
     Row("signals.py", "self.seen = number", "self.seen = 0", "test_tables_job.py -m long -k after_a_signal"),

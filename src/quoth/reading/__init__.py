@@ -1,6 +1,14 @@
 """Reading: Example -> Window -> WindowBatch, and SpanLogits -> Prediction."""
 
-from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, by_token_budget, padded_length, unbatch
+from quoth.reading.batches import (
+    SpanLogits,
+    WindowBatch,
+    WindowLogits,
+    batches_of,
+    by_token_budget,
+    padded_length,
+    unbatch,
+)
 from quoth.reading.decode import decide, decode, log_shares
 from quoth.reading.explain import WholeWindow, explain, unbatch_whole
 from quoth.reading.explanation import (
@@ -40,6 +48,7 @@ __all__ = [
     "WindowLogits",
     "WindowSurvey",
     "Windower",
+    "batches_of",
     "best_windows",
     "by_token_budget",
     "decide",
