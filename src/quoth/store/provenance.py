@@ -57,9 +57,10 @@ class Used:
         """Return it as an entry of ``data`` in ``quoth.json``."""
         return {"role": self.role, **({"of": self.of} if self.of else {}), **self.data.to_dict()}
 
-    def whose(self, subject: str) -> str:
-        """Return whose data it is, for a sentence."""
-        return {"base": "the base of ", "teacher": "the teacher of "}.get(self.of or "", "") + subject
+    @property
+    def whose(self) -> str:
+        """Whose data it is, for a sentence."""
+        return {"base": "the base of ", "teacher": "the teacher of "}.get(self.of or "", "") + "this reader"
 
 
 def read_used(folder: Path, manifest: Mapping[str, Any]) -> list[Used]:
@@ -111,16 +112,13 @@ def merged(used: Iterable[Used]) -> list[Used]:
     return list(found.values())
 
 
-def warnings_of(
-    used: Sequence[Used], examples: Sequence[Example], name: str, *, subject: str = "this reader", purpose: str
-) -> list[str]:
+def warnings_of(used: Sequence[Used], examples: Sequence[Example], name: str, *, purpose: str) -> list[str]:
     """Return a warning for each data set of a reader that shares questions or contexts with some examples.
 
     Args:
         used: The reader's data sets.
         examples: The examples.
         name: The name of the examples in the messages.
-        subject: The name of the reader in the messages.
         purpose: The second half of the messages: the consequence.
 
     Returns:
@@ -130,7 +128,7 @@ def warnings_of(
     sentences = []
     for each in used:
         if each.data.seen and (shared := each.data.seen.overlap(fingerprints)):
-            clause = ROLES[each.role].format(whose=each.whose(subject))
+            clause = ROLES[each.role].format(whose=each.whose)
             sentences.append(f"{Path(name).name}: {_with_verb(shared)} in {each.data.name}, {clause}; {purpose}")
     return sentences
 
