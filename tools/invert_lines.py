@@ -493,9 +493,9 @@ ROWS = (
         "test_reading_decode.py -k threshold",
     ),
     Row(
-        "reading/decode.py",
-        "if best.probability >= least:",
-        "if best.probability < least:",
+        "reading/probability.py",
+        "return None if probability >= least else",
+        "return None if probability < least else",
         "test_reading_decode.py -k min_prob",
     ),
     Row(

@@ -20,7 +20,14 @@ from quoth.reading.explanation import (
     Rejection,
 )
 from quoth.reading.offsets import lost_letters
-from quoth.reading.probability import no_answer_of, no_answer_probability, right_given_answerable, right_of
+from quoth.reading.probability import (
+    limited,
+    no_answer_of,
+    no_answer_probability,
+    reason_below,
+    right_given_answerable,
+    right_of,
+)
 from quoth.reading.selection import best_windows
 from quoth.reading.settings import DecodeSettings
 from quoth.reading.spans import SearchedWindow, search_batch, search_windows
@@ -54,11 +61,13 @@ __all__ = [
     "decide",
     "decode",
     "explain",
+    "limited",
     "log_shares",
     "lost_letters",
     "no_answer_of",
     "no_answer_probability",
     "padded_length",
+    "reason_below",
     "right_given_answerable",
     "right_of",
     "search_batch",
