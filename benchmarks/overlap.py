@@ -17,7 +17,7 @@ import harness
 import quoth
 from quoth import Reader
 from quoth.engines import Engine
-from quoth.reading import SearchedWindow, SpanLogits, Window, WindowBatch, by_token_budget, decide, search_batch
+from quoth.reading import SearchedWindow, SpanLogits, Window, WindowBatch, batches_of, decide, search_batch
 from quoth.records import Example, Prediction
 from quoth.stream import LOOK_AHEAD
 
@@ -99,10 +99,8 @@ def one_after_the_other(reader: Reader, examples: list[Example], stages: dict[st
         start = time.process_time()
         groups = list(reader.windower.each(block))
         windows = [window for _, group in groups for window in group]
-        batches = [
-            WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id)
-            for indices in by_token_budget(windows, reader.engine.batch_tokens)
-        ]
+        limit = reader.settings.max_tokens
+        batches = list(batches_of(windows, reader.engine.batch_tokens, reader.tokenizer.pad_id, limit=limit))
         cut = time.process_time()
         outputs = [(batch, reader.engine.run(batch)) for batch in batches]
         run = time.process_time()

@@ -36,7 +36,7 @@ class Quoth:
     def answer(self, pairs: Pairs, part: str = "", one_at_a_time: bool = False) -> Answers:
         """Answer; or do only a part of the work: split into ``"windows"``, or also run the ``"network"``."""
         from quoth import Example
-        from quoth.reading import WindowBatch, by_token_budget
+        from quoth.reading import batches_of
 
         if one_at_a_time:
             return [self.reader.answer(*pair, null_threshold="never").text for pair in pairs]
@@ -45,8 +45,9 @@ class Quoth:
             return [each.text for each in self.reader.answer_all(examples, null_threshold="never")]
         windows = [window for _, group in self.reader.windower.each(examples) for window in group]
         if part == "network":
-            for places in by_token_budget(windows, self.BATCH_TOKENS):
-                self.reader.engine.run(WindowBatch.of([windows[at] for at in places], self.reader.tokenizer.pad_id))
+            limit = self.reader.settings.max_tokens
+            for batch in batches_of(windows, self.BATCH_TOKENS, self.reader.tokenizer.pad_id, limit=limit):
+                self.reader.engine.run(batch)
         return []
 
 

@@ -194,7 +194,7 @@ def many_questions(given: argparse.Namespace) -> dict[str, Any]:
 
     from quoth import Example, Reader, answer_table
     from quoth.data import read_examples
-    from quoth.reading import WindowBatch, by_token_budget
+    from quoth.reading import batches_of
 
     examples = sample(list(read_examples(given.data)), TEXTS * 4)
     asked = [example.question for example in examples[:QUESTIONS]]
@@ -215,8 +215,8 @@ def many_questions(given: argparse.Namespace) -> dict[str, Any]:
     pairs = sample([(ask, text) for text in texts for ask in asked], TEXTS * QUESTIONS // PART)
     windows = [window for pair in pairs for window in reader.windower.windows(Example("", *pair))]
     began = time.perf_counter()
-    for places in by_token_budget(windows, reader.engine.batch_tokens):
-        batch = WindowBatch.of([windows[place] for place in places], reader.tokenizer.pad_id)
+    limit = reader.settings.max_tokens
+    for batch in batches_of(windows, reader.engine.batch_tokens, reader.tokenizer.pad_id, limit=limit):
         reader.engine.run(batch)
     network = time.perf_counter() - began
     reader, apart = counted()

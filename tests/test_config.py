@@ -44,6 +44,8 @@ def test_the_settings_are_the_fields_with_a_help():
         ({"minutes": math.nan}, "minutes must be above 0, but is nan"),
         ({"minutes": math.inf}, "minutes must be above 0 and finite, but is inf"),
         ({"cooling": math.inf}, "cooling must be above 0 and at most 60, but is inf"),
+        ({"loaves": 10**400}, f"loaves must be at least 1 and finite, but is {10**400}"),
+        ({"heat": -(10**400)}, f"heat must be from 50 to 300, but is {-(10**400)}"),
         ({"mode": "grill"}, "mode must be one of fan, stone, but is 'grill'"),
         ({"loaves": True}, "loaves must be of type int, but is True"),
         ({"loaves": 1.0}, "loaves must be of type int, but is 1.0"),

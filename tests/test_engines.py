@@ -97,23 +97,59 @@ def test_windows_longer_than_the_network_supports_are_rejected(tmp_path, name):
     assert engine.run(together).start == pytest.approx(tiny_engine("wordpiece").run(together).start, abs=1e-4)
 
 
-@pytest.mark.torch
-def test_windows_longer_than_512_tokens_are_read_if_the_network_supports_them(tmp_path):
-    """The network has no positions: its logits are its inputs."""
+def saved_network(file, *nodes):
+    """Write a network of ``(operation, inputs, output)`` that computes floats from ids and mask."""
     import onnx
     from onnx import TensorProto, helper
 
-    places = {"input_ids": "start_logits", "attention_mask": "end_logits"}
-    nodes = [helper.make_node("Cast", [one], [other], to=TensorProto.FLOAT) for one, other in places.items()]
+    to_float = {"to": TensorProto.FLOAT}
+    made = [
+        helper.make_node(kind, given, [name], **(to_float if kind == "Cast" else {})) for kind, given, name in nodes
+    ]
     values = [
         [helper.make_tensor_value_info(name, kind, ["b", "t"]) for name in names]
-        for names, kind in ((places, TensorProto.INT64), (places.values(), TensorProto.FLOAT))
+        for names, kind in (
+            (("input_ids", "attention_mask"), TensorProto.INT64),
+            (("start_logits", "end_logits"), TensorProto.FLOAT),
+        )
     ]
     opset = [helper.make_opsetid("", 18)]
-    onnx.save(helper.make_model(helper.make_graph(nodes, "echo", *values), opset_imports=opset), tmp_path / "echo.onnx")
+    onnx.save(helper.make_model(helper.make_graph(made, "small", *values), opset_imports=opset), file)
+    return file
+
+
+@pytest.mark.torch
+def test_windows_longer_than_512_tokens_are_read_if_the_network_supports_them(tmp_path):
+    """The network has no positions: its logits are its inputs."""
+    file = saved_network(
+        tmp_path / "echo.onnx",
+        ("Cast", ["input_ids"], "start_logits"),
+        ("Cast", ["attention_mask"], "end_logits"),
+    )
     ids = np.arange(1400).reshape(2, 700)
-    found = OpenVinoEngine(tmp_path / "echo.onnx").run(WindowBatch(ids, np.zeros_like(ids), np.ones_like(ids), ()))
+    found = OpenVinoEngine(file).run(WindowBatch(ids, np.zeros_like(ids), np.ones_like(ids), ()))
     assert np.array_equal(found.start, ids)
+
+
+@pytest.mark.torch
+@each_engine
+def test_inputs_and_outputs_may_have_further_names(tmp_path, name):
+    """OpenVINO removes an Identity, and gives both of its names to one input or output."""
+    file = saved_network(
+        tmp_path / "named.onnx",
+        ("Identity", ["input_ids"], "/embeddings/ids"),
+        ("Cast", ["/embeddings/ids"], "/ids"),
+        ("Cast", ["attention_mask"], "/mask"),
+        ("Add", ["/ids", "/mask"], "/qa/out"),
+        ("Identity", ["/qa/out"], "start_logits"),
+        ("Identity", ["/mask"], "end_logits"),
+    )
+    ids = np.arange(6).reshape(2, 3)
+    batch = WindowBatch(ids, np.zeros_like(ids), np.ones_like(ids), ())
+    for _ in range(2):  # compiled, then from the cache
+        found = open_onnx(file, engine=name, precision="float32", threads=1, cache=tmp_path).run(batch)
+        assert np.array_equal(found.start, ids + 1)
+        assert np.array_equal(found.end, batch.mask)
 
 
 def test_usable_cores_respect_the_control_group(tmp_path):
@@ -145,6 +181,24 @@ def test_torch_and_onnx_agree():
     mask = together.mask.astype(bool)
     assert found.start[mask] == pytest.approx(expected.start[mask], abs=1e-4)
     assert found.end[mask] == pytest.approx(expected.end[mask], abs=1e-4)
+
+
+@pytest.mark.torch
+def test_torch_rejects_batches_that_the_network_does_not_support():
+    from quoth.engines.torch import TorchEngine
+
+    loaded = TorchEngine.load(TINY / "wordpiece")
+    own = TorchEngine(type(loaded.model)(loaded.model.config).eval())
+    own.model.name_or_path = ""
+    too_long, unknown_id = np.ones((1, 200), np.int64), np.full((2, 8), 10**6)
+    no_memory = np.lib.stride_tricks.as_strided(np.ones(1, np.int64), (2**40, 128), (0, 0))
+    for engine, name in ((loaded, "wordpiece"), (own, "BertForQuestionAnswering")):
+        for ids in (too_long, unknown_id, no_memory):
+            size = f"{ids.shape[0]} windows of {ids.shape[1]} tokens"
+            with pytest.raises(ReaderError, match=rf"{name}: cannot run {size}: .*\. Check that"):
+                engine.run(WindowBatch(ids, ids, ids, ()))
+    together, _ = batches("wordpiece")
+    assert loaded.run(together).start.shape == together.ids.shape
 
 
 @pytest.mark.torch

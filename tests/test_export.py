@@ -159,6 +159,17 @@ def test_int8_is_deterministic_and_both_engines_read_it(trained, small, tmp_path
 
 
 @pytest.mark.long
+def test_the_records_of_the_calibrations_are_kept(trained, tmp_path):
+    from quoth import export
+
+    copy = ReaderFolder.open(trained)
+    records = {"calibration": {"questions": 3}, "corpus_calibration": {"questions": 4}}
+    copy = copy.with_settings(copy.settings(), records, tmp_path / "copy")
+    manifest = ReaderFolder.open(export(copy.path, tmp_path / "out").folder).manifest
+    assert {name: manifest[name] for name in records} == records
+
+
+@pytest.mark.long
 def test_a_gate_on_training_data_causes_a_warning(trained, tmp_path):
     from quoth import export
 

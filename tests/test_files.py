@@ -71,6 +71,24 @@ def test_a_folder_replaces_the_old_one(tmp_path):
     assert names(tmp_path) == ["folder"]
 
 
+def test_overlapping_writes_do_not_mix(tmp_path):
+    """As of two threads."""
+    file, folder = tmp_path / "a.bin", tmp_path / "folder"
+    with atomic_bytes(file) as first:
+        first.write(b"first")
+        with atomic_bytes(file) as second:
+            second.write(b"2")
+        assert file.read_bytes() == b"2"
+    assert file.read_bytes() == b"first"
+    with atomic_folder(folder) as one:
+        (one / "a").touch()
+        with atomic_folder(folder) as other:
+            (other / "b").touch()
+        assert names(folder) == ["b"]
+    assert names(folder) == ["a"]
+    assert names(tmp_path) == ["a.bin", "folder"]
+
+
 def test_a_failed_folder_keeps_the_old_one(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -76,6 +76,20 @@ def test_a_damaged_file_is_named(tmp_path):
     assert ReaderFolder.open(folder).used[0].data.seen is None
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"questions": "many"}, r"data\[1\]\.questions must be of type int, but is 'many'"),
+        ({"role": ["x"]}, r"data\[1\]\.role must be of type str, but is \['x'\]"),
+        ({"of": {}}, r"data\[1\]\.of must be of type str, but is {}"),
+    ],
+)
+def test_a_damaged_record_of_a_data_set_is_named(tmp_path, entry, message):
+    whole = {"role": "training", **DataSet.of("in memory", [ANA]).to_dict()}
+    with pytest.raises(ReaderError, match=rf"quoth\.json: {message}"):
+        _ = ReaderFolder(tmp_path, {"data": [whole, {**whole, **entry}]}).used
+
+
 @pytest.mark.data
 @pytest.mark.long
 def test_the_shipped_reader_recognizes_its_own_data_but_not_dev(squad_folder):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from quoth.errors import ReaderError
-from quoth.reading import SpanLogits, WindowBatch, Windower, by_token_budget, unbatch
+from quoth.reading import SpanLogits, WindowBatch, Windower, batches_of, by_token_budget, unbatch
 from quoth.records import Example
 from support.readers import KINDS, tiny_tokenizer
 
@@ -49,7 +49,9 @@ def test_batches_respect_the_budget_and_contain_every_window_once(lengths, budge
     windows = windows_of(lengths)
     groups = list(by_token_budget(windows, budget, limit=limit))
     assert sorted(index for group in groups for index in group) == list(range(len(windows)))
-    shapes = [WindowBatch.of([windows[i] for i in group], 0, limit=limit).ids.shape for group in groups]
+    batches = list(batches_of(windows, budget, 0, limit=limit))
+    assert [list(batch.windows) for batch in batches] == [[windows[i] for i in group] for group in groups]
+    shapes = [batch.ids.shape for batch in batches]
     assert all(rows == 1 or rows * width <= budget for rows, width in shapes)
     flat = [len(windows[index]) for group in groups for index in group]
     assert flat == sorted(flat, reverse=True)

@@ -92,6 +92,10 @@ def test_evaluate_writes_the_page_and_compares(quoth, tmp_path):
     assert "How well mine answers data.json" in text
     assert "give the same answer to every question" in text
     assert "The scores on the development data" in text
+    (folder / "history.json").write_text("[{")
+    status, _, err = quoth(*words)
+    assert (status, "history.json: must be JSON, but cannot be read" in err) == (0, True)
+    assert "The scores on the development data" not in (tmp_path / "report.html").read_text(encoding="utf-8")
     status, _, err = quoth("evaluate", tmp_path / "data.json", "--against", folder)
     assert (status, "--against needs --html FILE" in err) == (2, True)
     status, _, err = quoth("evaluate", tmp_path / "data.json", "--html", tmp_path / "data.json")

@@ -10,7 +10,7 @@ from quoth.errors import ConfigError, ReaderError, TokenizerError
 from quoth.files import sha256
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings
-from quoth.store import ReaderFolder, ReaderSettings, open_engine
+from quoth.store import CorpusSettings, ReaderFolder, ReaderSettings, open_engine
 from quoth.store.layout import reader_files
 from support.readers import EACH_LAYOUT, KINDS, LAYOUTS, tiny_folder, tiny_layout
 
@@ -91,6 +91,9 @@ def test_top_k_is_not_stored():
         ({"decode": {"temperature": 0}}, "temperature must be from"),
         ({"decode": json.loads('{"temperature": Infinity}')}, "temperature must be from"),
         ({"decode": json.loads('{"null_threshold": NaN}')}, "null_threshold must be a number"),
+        ({"decode": {"null_threshold": 10**400}}, "null_threshold must be a number"),
+        ({"decode": {"odds_scale": 10**400}}, "odds_scale must be above 0 and finite"),
+        ({"corpus": json.loads('{"null_threshold": NaN}')}, r"corpus\.null_threshold must be a number"),
         ({"decode": {"max_answer_tokens": 0}}, "max_answer_tokens must be at least 1"),
         ({"decode": {"top_k": 3}}, r"decode\.top_k: is unknown"),
     ],
@@ -98,6 +101,15 @@ def test_top_k_is_not_stored():
 def test_invalid_settings_are_reported(document, message):
     with pytest.raises(ReaderError, match=rf"quoth\.json: {message}|quoth\.json: .*{message}"):
         ReaderSettings.from_dict(document, "quoth.json")
+
+
+@pytest.mark.parametrize("settings", [DecodeSettings, CorpusSettings])
+@pytest.mark.parametrize("wrong", [float("nan"), "abc", 10**400, True])
+def test_a_null_threshold_is_a_number_or_never(settings, wrong):
+    with pytest.raises(ConfigError, match='null_threshold must be a number or "never", but is'):
+        settings(null_threshold=wrong)
+    assert settings(null_threshold=2).null_threshold == 2.0
+    assert settings(null_threshold="never").null_threshold == "never"
 
 
 def test_the_overlap_must_be_less_than_the_window():
@@ -127,6 +139,22 @@ def test_the_manifest_has_a_hash_of_each_file(folder):
         name: sha256(folder / name) for name in ("tokenizer.json", "tokenizer_config.json", "model.onnx")
     }
     assert sorted(path.name for path in folder.iterdir()) == sorted([*manifest["files"], "quoth.json", "README.md"])
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"scores": {"dev": {"exact": None, "f1": "high", "total": 2}}},
+        {"scores": {"dev": 3}},
+        {"trained_on": {"questions": 1, "windows": 2, "steps": None, "seconds": 4, "config": None}},
+    ],
+)
+def test_the_card_omits_facts_that_it_cannot_show(folder, facts):
+    plain = (folder / "README.md").read_text(encoding="utf-8")
+    written = ReaderFolder.open(folder).with_settings(SETTINGS, facts)
+    assert (folder / "README.md").read_text(encoding="utf-8") == plain
+    written.with_settings(ReaderSettings(128, 32), {})
+    assert "windows | 128 tokens" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("layout", EACH_LAYOUT)
@@ -195,6 +223,8 @@ def test_a_newer_format_is_rejected(folder):
     [
         ("{}", "format must be 1, but is None"),
         ('{"format": 1, "files": []}', r"files must be an object, but is \[\]"),
+        ('{"format": 1, "scores": null}', "scores must be an object, but is None"),
+        ('{"format": 1, "trained_on": []}', r"trained_on must be an object, but is \[\]"),
         ("{", "must be JSON, but cannot be read"),
         ("[]", "must be a JSON object, but is list"),
         ("\x00", "must be JSON"),

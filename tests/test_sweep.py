@@ -89,6 +89,11 @@ def test_all_problems_are_reported_at_once(tmp_path):
     ]
 
 
+def test_an_optional_field_may_be_none():
+    plan = SweepPlan.of({"trials": 2, "vary": {"patience": [1, None]}})
+    assert plan.vary == {"patience": Choices((1, None))}
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("trials = 2", "at least one field"), ("trials: 2", "must be TOML"), (None, "cannot be read")]
 )

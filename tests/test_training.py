@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from quoth.errors import ConfigError, OverlapWarning, TrainingError, TrainingStoppedError
-from quoth.reading import Tokenizer, Windower
+from quoth.reading import Tokenizer, WindowBatch, Windower
 from quoth.records import Gold
 from quoth.store import ReaderFolder, ReaderSettings
 from support import towns
@@ -553,6 +553,8 @@ def test_a_teacher_with_another_tokenizer_is_rejected(base, tmp_path):
 def test_out_of_memory_reports_the_batch_and_the_setting_to_lower():
     import torch
 
+    from quoth.engines.torch import TorchEngine
+    from quoth.errors import ReaderError
     from quoth.training.config import TrainConfig
     from quoth.training.features import Collator
     from quoth.training.stops import explain_out_of_memory
@@ -564,6 +566,13 @@ def test_out_of_memory_reports_the_batch_and_the_setting_to_lower():
     words = rf"{size} does not fit .* Lower batch_size \(it is 12\)"
     with pytest.raises(TrainingError, match=words), explain_out_of_memory(config, batch):
         torch.empty(2**60)
+    engine = TorchEngine.load(TINY / "wordpiece")
+    large = np.lib.stride_tricks.as_strided(np.ones(1, np.int64), (2**40, 128), (0, 0))
+    with pytest.raises(TrainingError, match="the run does not fit"), explain_out_of_memory(config):
+        engine.run(WindowBatch(large, large, large, ()))
+    too_long = np.ones((1, 200), np.int64)
+    with pytest.raises(ReaderError, match="cannot run"), explain_out_of_memory(config):
+        engine.run(WindowBatch(too_long, too_long, too_long, ()))
     with pytest.raises(RuntimeError, match="size"), explain_out_of_memory(config):
         torch.ones(2) + torch.ones(3)
 

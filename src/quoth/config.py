@@ -10,6 +10,7 @@ A field is a setting if its annotation has a help text, and optionally a rule::
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
@@ -60,9 +61,9 @@ class Within:
 
     def problem(self, value: float) -> str | None:
         """Return what the number must be; ``None`` if it is valid."""
-        if math.isfinite(value) and self.least <= value <= self.most and value > self.above:
+        if _is_finite(value) and self.least <= value <= self.most and value > self.above:
             return None
-        finite = " and finite" if value == math.inf else ""
+        finite = " and finite" if value > sys.float_info.max else ""
         if self.above > -math.inf:
             return f"above {self.above:g}" + (f" and at most {self.most}" if self.most < math.inf else finite)
         if self.least == -math.inf and self.most == math.inf:
@@ -209,6 +210,13 @@ def read_toml(file: Path, what: str) -> dict[str, Any]:
         raise ConfigError(f"{file}: must be {what}, but cannot be read: {reason_of(error)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: must be TOML, but cannot be read: {error}") from error
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that is larger than every float
+        return False
 
 
 def _plain(kind: Any) -> tuple[type, bool]:

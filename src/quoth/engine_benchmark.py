@@ -23,7 +23,7 @@ from quoth.engines.select import best_precision, installed
 from quoth.errors import ConfigError, QuothError
 from quoth.evaluation import evaluate
 from quoth.reader import Reader
-from quoth.reading import WindowBatch, by_token_budget
+from quoth.reading import batches_of
 from quoth.records import Example
 from quoth.store import find_folder, open_engine
 from quoth.store.layout import has_torch_weights
@@ -141,8 +141,8 @@ def _logits(reader: Reader, examples: Sequence[Example]) -> NDArray[np.float32]:
     """Return the logits of all tokens (without padding) of some windows, concatenated."""
     windows = list(islice((window for _, group in reader.windower.each(examples) for window in group), _COMPARED))
     parts = [np.zeros(0, np.float32)]
-    for indices in by_token_budget(windows, reader.engine.batch_tokens):
-        batch = WindowBatch.of([windows[index] for index in indices], reader.tokenizer.pad_id)
+    limit = reader.settings.max_tokens
+    for batch in batches_of(windows, reader.engine.batch_tokens, reader.tokenizer.pad_id, limit=limit):
         logits = reader.engine.run(batch)
         parts += [logits.start[batch.mask == 1], logits.end[batch.mask == 1]]
     return np.concatenate(parts)

@@ -18,7 +18,7 @@ from quoth.reading import (
     Tokenizer,
     Window,
     WindowBatch,
-    by_token_budget,
+    batches_of,
     decide,
     search_batch,
 )
@@ -104,10 +104,7 @@ def profile_reader(source: str | None, examples: Sequence[Example], threads: int
     if not windows:
         raise ConfigError("--data must have at least one question with a text, but has none")
     limit = reader.settings.max_tokens
-    batches = [
-        WindowBatch.of([windows[index] for index in indices], tokenizer.pad_id, limit=limit)
-        for indices in by_token_budget(windows, engine.batch_tokens, limit=limit)
-    ]
+    batches = list(batches_of(windows, engine.batch_tokens, tokenizer.pad_id, limit=limit))
     engine.run(batches[0])  # the first run allocates memory
     engine.seconds.clear()
     begun = time.perf_counter()

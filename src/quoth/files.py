@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO, cast
+from uuid import uuid4
 
 __all__ = [
     "atomic_bytes",
@@ -131,7 +132,6 @@ def atomic_folder(path: Path, *, flush: bool = False) -> Iterator[Path]:
     target = path.resolve()
     part, old = _part(target), _old(target)
     try:
-        shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         yield part
         if flush:
@@ -195,7 +195,8 @@ def try_lock(file: IO[Any]) -> bool:
 
 
 def _part(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.part")
+    """Return a new temporary name; two threads or processes that write the same target have different ones."""
+    return target.with_name(f".{target.name}.{uuid4().hex}.part")
 
 
 def _old(target: Path) -> Path:

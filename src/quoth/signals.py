@@ -22,9 +22,11 @@ class FirstSignal:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        # Only the main thread may set handlers; in other threads, signals are left to the calling program.
+        # Only the main thread may set handlers; in other threads, signals are left to the calling program. So are those
+        # with a handler that was not set from Python (getsignal returns None), because it could not be restored.
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._notice) for number in _SIGNALS}
+            ours = [number for number in _SIGNALS if signal.getsignal(number) is not None]
+            self._before = {number: signal.signal(number, self._notice) for number in ours}
         return self
 
     def __exit__(self, *_: object) -> None:

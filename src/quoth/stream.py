@@ -21,7 +21,7 @@ from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 from quoth.engines import Engine
 from quoth.errors import InputError, QuothError, TokenizerError
 from quoth.live import Pump
-from quoth.reading import SpanLogits, Window, WindowBatch, Windower, by_token_budget
+from quoth.reading import SpanLogits, Window, WindowBatch, Windower, batches_of
 from quoth.records import Example
 
 
@@ -236,10 +236,8 @@ class Stream(Generic[T]):
                     yield given, [found.pop(window) for window in windows]
 
     def _batches(self, windows: Sequence[Window]) -> Iterator[WindowBatch]:
-        limit = self.windower.max_tokens
-        for indices in by_token_budget(windows, self.engine.batch_tokens, limit=limit):
-            some = [windows[index] for index in indices]
-            yield WindowBatch.of(some, self.windower.tokenizer.pad_id, limit=limit)
+        windower = self.windower
+        return batches_of(windows, self.engine.batch_tokens, windower.tokenizer.pad_id, limit=windower.max_tokens)
 
 
 def _characters(given: Given) -> int:

@@ -25,10 +25,10 @@ def groups(articles: NDArray[np.int_]) -> NDArray[np.int_]:
     return np.asarray(np.unique(articles, return_inverse=True)[1] % _GROUPS)
 
 
-def resampled(group: NDArray[np.int_], resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.int_]:
+def resampled(group: NDArray[np.int_], resamples: int = RESAMPLES) -> NDArray[np.int_]:
     """Return how often each group is drawn in each resample, ``(resamples, groups)``. Deterministic."""
     count = int(group.max()) + 1
-    return np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=resamples)
+    return np.random.default_rng(0).multinomial(count, np.full(count, 1.0 / count), size=resamples)
 
 
 def percentiles(values: ArrayLike, *, on_grid: bool = False) -> Interval:

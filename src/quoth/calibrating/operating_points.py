@@ -54,7 +54,7 @@ def question_weights(answerable: ArrayLike, unanswerable_share: float) -> Floats
 
 
 def operating_points(
-    probabilities: ArrayLike, right: ArrayLike, weights: ArrayLike, articles: ArrayLike, seed: int = 0
+    probabilities: ArrayLike, right: ArrayLike, weights: ArrayLike, articles: ArrayLike
 ) -> tuple[OperatingPoint, ...]:
     """Find the lowest probability threshold for each precision.
 
@@ -63,12 +63,11 @@ def operating_points(
         right: Whether each matches a gold, 0 or 1, ``(n,)``.
         weights: Weight of each question, ``(n,)``.
         articles: The number of each question's article, ``(n,)`` int; the bootstrap resamples articles.
-        seed: Seed of the bootstrap.
     """
     p, correct = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
     weight, group = np.asarray(weights, dtype=np.float64), np.asarray(articles)
     levels = [_lowest_threshold(p, correct, weight, precision) for precision in PRECISIONS]
-    draws = _draws(group, seed)
+    draws = _draws(group)
     return tuple(
         _point(precision, level, p, correct, weight, draws) for precision, level in zip(PRECISIONS, levels, strict=True)
     )
@@ -80,12 +79,11 @@ def operating_point_at(
     right: ArrayLike,
     weights: ArrayLike,
     articles: ArrayLike,
-    seed: int = 0,
 ) -> OperatingPoint:
     """Return the operating point of a given minimum probability; other arguments are as in :func:`operating_points`."""
     p, correct = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
     weight = np.asarray(weights, dtype=np.float64)
-    return _point(None, min_probability, p, correct, weight, _draws(np.asarray(articles), seed))
+    return _point(None, min_probability, p, correct, weight, _draws(np.asarray(articles)))
 
 
 def _lowest_threshold(p: Floats, correct: Floats, weight: Floats, precision: float) -> float | None:
@@ -96,9 +94,9 @@ def _lowest_threshold(p: Floats, correct: Floats, weight: Floats, precision: flo
     return float(p[order][enough[-1]]) if len(enough) else None
 
 
-def _draws(group: NDArray[np.int_], seed: int) -> NDArray[np.int_]:
+def _draws(group: NDArray[np.int_]) -> NDArray[np.int_]:
     """Return how often each question's article was drawn, ``(resamples, n)``."""
-    return resampled(group, _RESAMPLES, seed)[:, group]
+    return resampled(group, _RESAMPLES)[:, group]
 
 
 def _point(

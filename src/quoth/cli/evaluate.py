@@ -223,13 +223,17 @@ def _write_page(
 
 
 def _history(reader: str | None) -> list[dict[str, Any]]:
-    """Return the log of a training run, if the reader's folder has one."""
+    """Return the log of a training run, if the reader's folder has one that can be read."""
     from json import loads
 
     file = Path(reader or "") / "history.json"
     if not reader or not file.is_file():
         return []
-    found = loads(file.read_text(encoding="utf-8"))
+    try:
+        found = loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # the scores do not depend on it
+        note(f"{file}: must be JSON, but cannot be read: {error}. The report has no curve of the training run.")
+        return []
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 

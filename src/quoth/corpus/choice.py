@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from quoth.reading import DecodeSettings, SearchedWindow, decide, no_answer_of, right_of
+from quoth.reading import DecodeSettings, SearchedWindow, decide, limited, no_answer_of, reason_below, right_of
 from quoth.records import NEVER, Answer, Example, Prediction
 from quoth.store import CorpusSettings
 from quoth.text import normalize_answer
@@ -124,7 +124,7 @@ def choose(
     odds = -ranked[0][1]
     null_probability = no_answer_of(right[0], (odds - settings.null_bias) / settings.null_temperature)
     answered = 1.0 if decode.never_abstains else 1.0 - null_probability
-    probabilities = _limited([each * answered for each in right[: decode.top_k]], answered)
+    probabilities = limited([each * answered for each in right[: decode.top_k]], answered)
     answers = tuple(
         replace(item.answer, probability=probability)
         for (item, _), probability in zip(ranked, probabilities, strict=False)
@@ -145,21 +145,11 @@ def _descending(probabilities: list[float]) -> list[float]:
     return list(accumulate(probabilities, min))
 
 
-def _limited(probabilities: list[float], limit: float) -> list[float]:
-    """Limit the sum of probabilities by scaling down all except the first one."""
-    first, rest = probabilities[0], probabilities[1:]
-    total, remaining = sum(rest), max(0.0, limit - first)
-    if total <= remaining:
-        return probabilities
-    return [first, *(each * remaining / total for each in rest)]
-
-
 def _reason(odds: float, probability: float, decode: DecodeSettings) -> str | None:
     """Return why there is no answer; ``None`` if there is one."""
     threshold, minimum = decode.null_threshold, decode.min_probability
     if minimum is not None:
-        below = f"the best answer's probability is {probability:.3f}, below {minimum:g}"
-        return None if probability >= minimum else below
+        return reason_below(probability, minimum)
     if threshold == NEVER or odds <= threshold:
         return None
     return (

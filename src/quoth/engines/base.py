@@ -33,7 +33,11 @@ class Engine(Protocol):
         """The best size of a batch."""
 
     def run(self, batch: WindowBatch) -> SpanLogits:
-        """Compute the logits of a batch. Logits of padding are undefined."""
+        """Compute the logits of a batch. Logits of padding are undefined.
+
+        Raises:
+            ReaderError: If the network fails; the cause is the error of the runtime.
+        """
 
 
 def cpu_batch_tokens(threads: int) -> int:

@@ -1,4 +1,4 @@
-"""The inputs and outputs of a ``model.onnx``, for every engine that runs one."""
+"""The inputs and outputs of a ``model.onnx``, for every engine that runs one, and the error of a network that fails."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def check_network(model: Path, inputs: Collection[str], outputs: Collection[str]
     return {name: FEEDS[name] for name in inputs}
 
 
-def cannot_run(model: Path, shape: tuple[int, ...], error: Exception) -> ReaderError:
-    """Return the error for a network that fails on a batch of ``shape`` (windows, tokens)."""
+def cannot_run(model: Path | str, shape: tuple[int, ...], error: Exception) -> ReaderError:
+    """Return the error for a network that fails on a batch of ``shape`` (windows, tokens); ``model`` is its name."""
     rows, tokens = shape
     return ReaderError(
         f"{model}: cannot run {rows} windows of {tokens} tokens: {error}. "
-        "Check that the window length and the token ids are within the limits of the network."
+        "Check that the window length and the token ids are within the limits of the network, and that the batch fits "
+        "into memory."
     )

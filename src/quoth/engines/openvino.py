@@ -13,6 +13,7 @@ import importlib
 import os
 import sys
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ import numpy as np
 
 from quoth.engines.base import cpu_batch_tokens, usable_cores
 from quoth.engines.float_products import with_float_products
-from quoth.engines.network import OUTPUTS, cannot_run, check_network
+from quoth.engines.network import FEEDS, OUTPUTS, cannot_run, check_network
 from quoth.engines.precisions import OPENVINO, wrong_precision
 from quoth.errors import ReaderError
 from quoth.files import atomic_bytes, sha256
@@ -88,7 +89,9 @@ class OpenVinoEngine:
             self._compiled, self._longest = self._compile()
         except (RuntimeError, OSError) as error:
             raise ReaderError(f"{model}: must be an ONNX model, but cannot be loaded: {error}") from error
-        self._feeds = check_network(model, _names(self._compiled.inputs), _names(self._compiled.outputs))
+        self._feeds = check_network(
+            model, _names(self._compiled.inputs, FEEDS), _names(self._compiled.outputs, OUTPUTS)
+        )
         self._idle: list[openvino.InferRequest] = []
 
     def run(self, batch: WindowBatch) -> SpanLogits:
@@ -184,8 +187,12 @@ def _check_precision(core: openvino.Core, precision: str) -> None:
         )
 
 
-def _names(ports: list[Any]) -> list[str]:
-    return [next(iter(sorted(port.get_names())), "") for port in ports]
+def _names(ports: list[Any], known: Collection[str]) -> list[str]:
+    """Return a name of each port: a known one if it has one.
+
+    A port has several names if OpenVINO has removed the operation between two of them, such as an Identity.
+    """
+    return [min(port.get_names(), key=lambda name: (name not in known, name), default="") for port in ports]
 
 
 def _compile(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from quoth.engines.base import cpu_batch_tokens
+from quoth.engines.network import cannot_run
 from quoth.errors import ReaderError, TokenizerError
 from quoth.reading import SpanLogits, Tokenizer, WindowBatch
 
@@ -90,19 +91,26 @@ class TorchEngine:
         return cpu_batch_tokens(torch.get_num_threads()) if self.model.device.type == "cpu" else _GPU_BATCH_TOKENS
 
     def run(self, batch: WindowBatch) -> SpanLogits:
-        """Compute the logits of one batch."""
+        """Compute the logits of one batch.
+
+        Raises:
+            ReaderError: If the network fails, for instance on a window that is longer than it supports, or does not fit
+                into memory.
+        """
         device = self.model.device
         feeds = {"input_ids": torch.from_numpy(batch.ids), "attention_mask": torch.from_numpy(batch.mask)}
         if self.takes_types:
             feeds["token_type_ids"] = torch.from_numpy(batch.type_ids)
         dtype = getattr(torch, self.precision)
         autocast = torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
-        with torch.inference_mode(), autocast:
-            output = self.model(**{name: tensor.to(device) for name, tensor in feeds.items()})
-        return SpanLogits(
-            output.start_logits.float().cpu().numpy(),
-            output.end_logits.float().cpu().numpy(),
-        )
+        try:
+            with torch.inference_mode(), autocast:
+                output = self.model(**{name: tensor.to(device) for name, tensor in feeds.items()})
+            # Errors of a GPU may be raised only here, when the result is waited for.
+            return SpanLogits(output.start_logits.float().cpu().numpy(), output.end_logits.float().cpu().numpy())
+        except (RuntimeError, IndexError, ValueError) as error:  # torch.OutOfMemoryError is a RuntimeError
+            name = self.model.name_or_path or type(self.model).__name__
+            raise cannot_run(name, batch.ids.shape, error) from error
 
 
 class _Fork:

@@ -17,7 +17,7 @@ from quoth.exporting.graph import PARITY, largest_difference, write_onnx
 from quoth.exporting.quantize import quantize
 from quoth.files import atomic_folder
 from quoth.reader import Reader
-from quoth.reading import Tokenizer, WindowBatch, by_token_budget
+from quoth.reading import Tokenizer, WindowBatch, batches_of
 from quoth.records import Example
 from quoth.store import ReaderFolder, ReaderSettings, check_new_folder, find_folder
 from quoth.store.provenance import Used, warn_if_seen
@@ -172,8 +172,7 @@ def _sample(reader: Reader, examples: Sequence[Example]) -> list[WindowBatch]:
     """Return the windows of a sample of the questions, evenly spaced."""
     some = examples[:: max(1, len(examples) // _SAMPLE)][:_SAMPLE]
     windows = [window for _, group in reader.windower.each(some) for window in group]
-    pad = reader.tokenizer.pad_id
-    return [WindowBatch.of([windows[i] for i in indices], pad) for indices in by_token_budget(windows, 4096)]
+    return list(batches_of(windows, 4096, reader.tokenizer.pad_id, limit=reader.settings.max_tokens))
 
 
 def _facts(folder: ReaderFolder, difference: float, gate: Comparison | None) -> dict[str, Any]:
@@ -187,8 +186,8 @@ def _facts(folder: ReaderFolder, difference: float, gate: Comparison | None) -> 
             "float32_f1": gate.first.f1,
             "f1_difference": {"points": gate.f1.points, "interval": list(gate.f1.interval)},
         }
-    # Keep the record of how the reader's settings were calibrated.
-    fitted = {"calibration": folder.manifest["calibration"]} if "calibration" in folder.manifest else {}
+    # Keep the records of how the reader's settings were calibrated.
+    fitted = {name: folder.manifest[name] for name in ("calibration", "corpus_calibration") if name in folder.manifest}
     return {
         "precision": "int8" if gate else "float32",
         "parity": difference,

@@ -1,6 +1,14 @@
 """Reading: Example -> Window -> WindowBatch, and SpanLogits -> Prediction."""
 
-from quoth.reading.batches import SpanLogits, WindowBatch, WindowLogits, by_token_budget, padded_length, unbatch
+from quoth.reading.batches import (
+    SpanLogits,
+    WindowBatch,
+    WindowLogits,
+    batches_of,
+    by_token_budget,
+    padded_length,
+    unbatch,
+)
 from quoth.reading.decode import decide, decode, log_shares
 from quoth.reading.explain import WholeWindow, explain, unbatch_whole
 from quoth.reading.explanation import (
@@ -12,7 +20,14 @@ from quoth.reading.explanation import (
     Rejection,
 )
 from quoth.reading.offsets import lost_letters
-from quoth.reading.probability import no_answer_of, no_answer_probability, right_given_answerable, right_of
+from quoth.reading.probability import (
+    limited,
+    no_answer_of,
+    no_answer_probability,
+    reason_below,
+    right_given_answerable,
+    right_of,
+)
 from quoth.reading.selection import best_windows
 from quoth.reading.settings import DecodeSettings
 from quoth.reading.spans import SearchedWindow, search_batch, search_windows
@@ -40,16 +55,19 @@ __all__ = [
     "WindowLogits",
     "WindowSurvey",
     "Windower",
+    "batches_of",
     "best_windows",
     "by_token_budget",
     "decide",
     "decode",
     "explain",
+    "limited",
     "log_shares",
     "lost_letters",
     "no_answer_of",
     "no_answer_probability",
     "padded_length",
+    "reason_below",
     "right_given_answerable",
     "right_of",
     "search_batch",

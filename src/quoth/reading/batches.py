@@ -202,3 +202,19 @@ def by_token_budget(windows: Sequence[Window], budget: int, *, limit: int | None
         batch.append(index)
     if batch:
         yield batch
+
+
+def batches_of(
+    windows: Sequence[Window], budget: int, pad_id: int, *, limit: int | None = None
+) -> Iterator[WindowBatch]:
+    """Yield the batches of :func:`by_token_budget`.
+
+    Args:
+        windows: The windows.
+        budget: Maximum tokens of a batch, padding included.
+        pad_id: The padding id.
+        limit: Maximum length of a padded row, as in :meth:`WindowBatch.of`: the reader's ``max_tokens`` for batches of
+            the same shapes as a reader's.
+    """
+    for indices in by_token_budget(windows, budget, limit=limit):
+        yield WindowBatch.of([windows[index] for index in indices], pad_id, limit=limit)

@@ -18,7 +18,7 @@ from quoth.reading.batches import WindowLogits
 from quoth.reading.distinct import Distinct, distinct_candidates
 from quoth.reading.grid import Candidate, best_candidates, score_grids
 from quoth.reading.places import widened
-from quoth.reading.probability import no_answer_of, right_of
+from quoth.reading.probability import limited, no_answer_of, reason_below, right_of
 from quoth.reading.settings import DecodeSettings
 from quoth.reading.spans import Floats, SearchedWindow, best_window, log_sum_exp, search_windows
 from quoth.records import NEVER, Answer, Example, Prediction, Span
@@ -148,7 +148,10 @@ def _answers(
         else quoted(each.best)
         for each in found
     )
-    return answers if settings.overlapping else _scaled(answers, answered)
+    if settings.overlapping:
+        return answers
+    probabilities = limited([each.probability for each in answers], answered)
+    return tuple(replace(each, probability=p) for each, p in zip(answers, probabilities, strict=True))
 
 
 def _quoted(candidate: Candidate, probability: float) -> Answer:
@@ -157,22 +160,11 @@ def _quoted(candidate: Candidate, probability: float) -> Answer:
     return Answer(span.of(window.text), span, score, probability, window.index, window.context_index)
 
 
-def _scaled(answers: tuple[Answer, ...], answered: float) -> tuple[Answer, ...]:
-    """Scale down the probabilities of all answers but the best if their sum would exceed ``answered``."""
-    best, rest = answers[0], answers[1:]
-    together, left = sum(each.probability for each in rest), answered - best.probability
-    if together <= left:
-        return answers
-    return best, *(replace(each, probability=each.probability * max(0.0, left) / together) for each in rest)
-
-
 def _reason_to_abstain(null_score: float, best: Answer, settings: DecodeSettings) -> str | None:
     """Return why the reader abstains; ``None`` if it answers."""
     threshold, least = settings.null_threshold, settings.min_probability
     if least is not None:
-        if best.probability >= least:
-            return None
-        return f"the best answer's probability is {best.probability:.3f}, below {least:g}"
+        return reason_below(best.probability, least)
     if threshold == NEVER or (margin := null_score - best.score) <= threshold:
         return None
     return f"the text does not seem to answer the question (null odds {margin:.2f}, threshold {threshold:.2f})"

@@ -16,6 +16,7 @@ the few numbers of one prediction; a test checks that they agree.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,3 +73,21 @@ def no_answer_of(best_right: float, excess: float) -> float:
     log_odds = math.log(max(best_right, _TINY)) + excess
     less = math.exp(-abs(log_odds))
     return less / (1.0 + less) if log_odds < 0 else 1.0 / (1.0 + less)
+
+
+def limited(probabilities: Sequence[float], limit: float) -> list[float]:
+    """Limit the sum of the probabilities of answers, best first, by scaling down all except the first one."""
+    first, rest = probabilities[0], probabilities[1:]
+    total, remaining = sum(rest), max(0.0, limit - first)
+    scaled = rest if total <= remaining else [each * remaining / total for each in rest]
+    return [first, *scaled]
+
+
+def reason_below(probability: float, least: float) -> str | None:
+    """Return why a reader with a minimum probability abstains; ``None`` if it answers.
+
+    Args:
+        probability: The probability of the best answer.
+        least: The minimum probability.
+    """
+    return None if probability >= least else f"the best answer's probability is {probability:.3f}, below {least:g}"

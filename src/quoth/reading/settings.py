@@ -53,7 +53,7 @@ class DecodeSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        object.__setattr__(self, "null_threshold", _null_threshold(self.null_threshold))
+        object.__setattr__(self, "null_threshold", checked_null_threshold(self.null_threshold))
 
     @property
     def never_abstains(self) -> bool:
@@ -65,21 +65,29 @@ class DecodeSettings:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-def _null_threshold(given: object) -> NullThreshold:
-    """Return a threshold in its current form.
+def checked_null_threshold(given: object, prefix: str = "") -> NullThreshold:
+    """Return a threshold in its current form; called when settings are initialized.
+
+    Args:
+        given: The threshold.
+        prefix: Put before the name of the setting in the message.
 
     Raises:
         ConfigError: If it is neither a number nor "never".
     """
     if given is None or given in (math.inf, "inf"):
         warnings.warn(
-            f'null_threshold={given!r} is deprecated, use null_threshold="never"',
+            f'{prefix}null_threshold={given!r} is deprecated, use null_threshold="never"',
             DeprecationWarning,
             stacklevel=4,
         )
         return NEVER
     if given == NEVER:
         return NEVER
-    if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given):
-        raise ConfigError(f'null_threshold must be a number or "never", but is {given!r}')
-    return float(given)
+    try:
+        number = float(given) if isinstance(given, int | float) and not isinstance(given, bool) else math.nan
+    except OverflowError:
+        number = math.nan
+    if math.isnan(number):
+        raise ConfigError(f'{prefix}null_threshold must be a number or "never", but is {given!r}')
+    return number

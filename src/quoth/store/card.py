@@ -13,7 +13,7 @@ def card(manifest: Mapping[str, Any]) -> str:
         manifest: The content of ``quoth.json``.
     """
     made = manifest.get("trained_on", {})
-    config = made.get("config", {})
+    config = made["config"] if isinstance(made.get("config"), Mapping) else {}
     windows, decode = manifest["windows"], manifest["decode"]
     threshold = decode["null_threshold"]
     lines = [
@@ -28,7 +28,7 @@ def card(manifest: Mapping[str, Any]) -> str:
         f"| answers | at most {decode['max_answer_tokens']} tokens |",
         f"| null threshold | {threshold} |",
     ]
-    if {"questions", "windows", "steps", "seconds"} <= made.keys():
+    if has_numbers(made, "questions", "windows", "steps", "seconds"):
         lines += [
             f"| encoder | {config.get('base', 'unknown')} |",
             f"| data | {made['questions']:,} questions, {made['windows']:,} windows |",
@@ -36,7 +36,12 @@ def card(manifest: Mapping[str, Any]) -> str:
         ]
     for name, scores in manifest.get("scores", {}).items():
         # A manifest may have other scores too; only those with the three totals are shown.
-        if isinstance(scores, Mapping) and {"exact", "f1", "total"} <= scores.keys():
+        if has_numbers(scores, "exact", "f1", "total"):
             figures = f"EM {scores['exact']:.2f}, F1 {scores['f1']:.2f}"
             lines.append(f"| on {name} | {figures} on {scores['total']:,.0f} questions |")
     return "\n".join([*lines, "", "For all other facts, see `quoth.json`.", ""])
+
+
+def has_numbers(facts: object, *names: str) -> bool:
+    """Return True for an object of a manifest that has numbers of these names: other tools may write other values."""
+    return isinstance(facts, Mapping) and all(isinstance(facts.get(name), int | float) for name in names)

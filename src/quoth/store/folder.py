@@ -118,10 +118,11 @@ class ReaderFolder:
             raise ReaderError(
                 f"{self.path / MANIFEST}: format must be {FORMAT}, but is {found!r}. Was it written by a newer Quoth?"
             )
-        hashes = self.manifest.get("files", {})
-        if not isinstance(hashes, dict):
-            raise ReaderError(f"{self.path / MANIFEST}: files must be an object, but is {hashes!r}")
-        for name, wanted in hashes.items():
+        for name in ("files", "scores", "trained_on"):
+            value = self.manifest.get(name, {})
+            if not isinstance(value, dict):
+                raise ReaderError(f"{self.path / MANIFEST}: {name} must be an object, but is {value!r}")
+        for name, wanted in self.manifest.get("files", {}).items():
             file = self.path / name
             if not file.is_file():
                 raise ReaderError(f"{file}: listed in {MANIFEST}, but missing. Copy the whole folder.")

@@ -16,7 +16,7 @@ from quoth.data.provenance import DataSet, ExampleFingerprints, Overlap, from_by
 from quoth.errors import OverlapWarning, ReaderError
 from quoth.files import atomic_bytes
 from quoth.records import Example
-from quoth.store.layout import SEEN
+from quoth.store.layout import MANIFEST, SEEN
 
 # Use of a data set -> the end of a sentence after its name.
 ROLES = {
@@ -24,6 +24,18 @@ ROLES = {
     "choosing": "by which {whose} was chosen among the checkpoints",
     "calibrating": "on which the probabilities of {whose} were fitted",
     "gating": "by which the int8 form of {whose} was accepted",
+}
+
+# Types of the values of an entry in quoth.json; each may be missing or null.
+_KINDS = {
+    "role": str,
+    "of": str,
+    "name": str,
+    "sha256": str,
+    "questions": int,
+    "unanswerable": int,
+    "contexts": int,
+    "seen": str,
 }
 
 
@@ -45,20 +57,26 @@ class Used:
         """Return it as an entry of ``data`` in ``quoth.json``."""
         return {"role": self.role, **({"of": self.of} if self.of else {}), **self.data.to_dict()}
 
-    def whose(self, subject: str) -> str:
-        """Return whose data it is, for a sentence."""
-        return {"base": "the base of ", "teacher": "the teacher of "}.get(self.of or "", "") + subject
+    @property
+    def whose(self) -> str:
+        """Whose data it is, for a sentence."""
+        return {"base": "the base of ", "teacher": "the teacher of "}.get(self.of or "", "") + "this reader"
 
 
 def read_used(folder: Path, manifest: Mapping[str, Any]) -> list[Used]:
     """Return the data sets that a reader was made from; empty if its folder records none.
 
     Raises:
-        ReaderError: If ``seen.npz`` is damaged, or the manifest's ``data`` is not a list of objects.
+        ReaderError: If ``seen.npz`` is damaged, or the manifest's ``data`` is not a list of such objects.
     """
-    entries = manifest.get("data", [])
+    entries, where = manifest.get("data", []), f"{folder / MANIFEST}: data"
     if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
-        raise ReaderError(f"{folder / 'quoth.json'}: data must be a list of objects, but is {entries!r}")
+        raise ReaderError(f"{where} must be a list of objects, but is {entries!r}")
+    for index, entry in enumerate(entries):
+        for name, kind in _KINDS.items():
+            value = entry.get(name)
+            if value is not None and not isinstance(value, kind):
+                raise ReaderError(f"{where}[{index}].{name} must be of type {kind.__name__}, but is {value!r}")
     file = folder / SEEN
     try:
         sets = from_bytes(file.read_bytes()) if entries and file.is_file() else {}
@@ -94,16 +112,13 @@ def merged(used: Iterable[Used]) -> list[Used]:
     return list(found.values())
 
 
-def warnings_of(
-    used: Sequence[Used], examples: Sequence[Example], name: str, *, subject: str = "this reader", purpose: str
-) -> list[str]:
+def warnings_of(used: Sequence[Used], examples: Sequence[Example], name: str, *, purpose: str) -> list[str]:
     """Return a warning for each data set of a reader that shares questions or contexts with some examples.
 
     Args:
         used: The reader's data sets.
         examples: The examples.
         name: The name of the examples in the messages.
-        subject: The name of the reader in the messages.
         purpose: The second half of the messages: the consequence.
 
     Returns:
@@ -113,7 +128,7 @@ def warnings_of(
     sentences = []
     for each in used:
         if each.data.seen and (shared := each.data.seen.overlap(fingerprints)):
-            clause = ROLES[each.role].format(whose=each.whose(subject))
+            clause = ROLES[each.role].format(whose=each.whose)
             sentences.append(f"{Path(name).name}: {_with_verb(shared)} in {each.data.name}, {clause}; {purpose}")
     return sentences
 

@@ -11,6 +11,7 @@ from quoth.config import ABOVE_ZERO, FINITE, check
 from quoth.deprecated import NamedToJson
 from quoth.errors import ConfigError, ReaderError
 from quoth.reading import DecodeSettings
+from quoth.reading.settings import checked_null_threshold
 from quoth.records import NEVER, NullThreshold
 
 # Name -> type of the stored decoding settings.
@@ -68,6 +69,7 @@ class CorpusSettings:
 
     def __post_init__(self) -> None:
         check(self, "corpus.")
+        object.__setattr__(self, "null_threshold", checked_null_threshold(self.null_threshold, "corpus."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import requires, version
 from importlib.util import find_spec
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from quoth.errors import MissingExtraError
 from quoth.store import ReaderFolder, find_folder
+from quoth.store.card import has_numbers
 from quoth.store.layout import copy_reader
 
 if TYPE_CHECKING:
@@ -92,10 +93,8 @@ def _scores(folder: ReaderFolder) -> dict[str, float]:
     return {
         f"{data}_{name}": float(scores[name])
         for data, scores in folder.manifest.get("scores", {}).items()
-        # A manifest written by other tools may have other values here.
-        if isinstance(scores, Mapping)
         for name in ("exact", "f1")
-        if name in scores
+        if has_numbers(scores, name)
     }
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from accelerate import Accelerator
 
-from quoth.errors import TrainingError
+from quoth.errors import ReaderError, TrainingError
 from quoth.signals import FirstSignal
 from quoth.training.config import TrainConfig
 from quoth.training.features import TrainingBatch
@@ -44,11 +44,8 @@ def explain_out_of_memory(config: TrainConfig, batch: TrainingBatch | None = Non
     """
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _too_large(config, batch) from error
-    except RuntimeError as error:
-        # On a CPU, torch has no exception class for it.
-        if "can't allocate memory" not in str(error):
+    except (MemoryError, RuntimeError, ReaderError) as error:
+        if not _is_out_of_memory(error):
             raise
         raise _too_large(config, batch) from error
 
@@ -80,6 +77,13 @@ def raise_if_diverged(
         f"with a lower learning_rate (it is {config.learning_rate:g}), more warmup "
         f"(it is {config.warmup:g}), or in float32; the last checkpoint has the weights from before."
     )
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    if isinstance(error, ReaderError):  # of the engine, which answers the dev questions
+        error = error.__cause__
+    # On a CPU, torch has no exception class for it.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _too_large(config: TrainConfig, batch: TrainingBatch | None) -> TrainingError:

@@ -101,7 +101,7 @@ def _values(name: str, spec: Any) -> Range | Choices:
     """Return the candidate values of a field from its validated description."""
     kind: Any = settings_of(TrainConfig)[name].kind
     if isinstance(spec, list):
-        return Choices(tuple(kind(value) for value in spec))
+        return Choices(tuple(value if value is None else kind(value) for value in spec))
     return Range(kind(spec["low"]), kind(spec["high"]), spec.get("log", False))
 
 
