@@ -17,7 +17,7 @@ _STATUSES = {
     401: "The token is missing or wrong.",
     403: "The request is from a page of another origin, or the endpoint needs a token that the server does not have.",
     404: "The text is unknown or has expired: send it again; or no reader has this name.",
-    409: "A reader is already being loaded.",
+    409: "A reader is already being loaded, or has no source to be loaded from.",
     408: "The body was not received in time.",
     413: "A limit is exceeded; the code says which one.",
     415: "Content-Type is not JSON, the body is compressed, or a file has an unknown format.",
@@ -73,6 +73,10 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
     (409, Problem(
         code="cannot_reload", message="only one reader can be reloaded at a time, but another is being loaded",
         hint="Retry in some seconds.",
+    )),
+    (409, Problem(
+        code="no_source", message="the reader custom must have a source to be loaded from again, but has none",
+        hint="Restart the server with another reader.",
     )),
     (413, Problem(
         code="body_bytes_limit", message="bytes of the body must be at most 4,194,304, but is more",
