@@ -4,20 +4,26 @@ import asyncio
 import concurrent.futures
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import asynccontextmanager
 
 import pytest
+import uvicorn
 
 from quoth.errors import ReaderError
 from quoth.serve.errors import ApiError
+from quoth.serve.http.app import create_app
 from quoth.serve.http.identity import ServedReader
 from quoth.serve.http.readers import QueuedReader, Readers
 from quoth.serve.metrics import Metrics
+from quoth.serve.run import server_config
 from quoth.serve.settings import ServeSettings
 from quoth.serve.tracing import Tracing
-from support.readers import change_weights, changeable_reader
+from support.readers import change_weights, changeable_reader, tiny_layout
 from support.serving import ANSWER, QUESTION, TEXT, TINY, SlowEngine, process, slow_reader
 
 pytestmark = pytest.mark.serve
@@ -189,3 +195,33 @@ def test_a_reader_without_a_source_cannot_be_reloaded():
             assert caught.value.headers is None
 
     asyncio.run(reload())
+
+
+def test_a_server_whose_reader_cannot_answer_logs_why_closes_everything_and_ends(tmp_path, capsys):
+    before, settings = workers(), ServeSettings()
+    app = create_app(served(BrokenEngine(ReaderError("it cannot run"))), settings, tmp_path / "texts.sqlite")
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(SystemExit) as end:
+        uvicorn.Server(server_config(app, settings)).run([listener])
+    assert end.value.code == uvicorn.config.STARTUP_FAILURE
+    assert "it cannot run" in capsys.readouterr().err
+    assert workers() == before
+    assert not list(tmp_path.glob("*-wal")), "the databases must be closed"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_whose_reader_cannot_answer_exits_with_a_sentence(tmp_path, workers):
+    onnx = pytest.importorskip("onnx")
+    folder = tiny_layout("one", tmp_path / "reader")
+    network = onnx.load(folder / "model.onnx")
+    [weights] = [each for each in network.graph.initializer if each.name.endswith("word_embeddings.weight")]
+    few = onnx.numpy_helper.to_array(weights)[:8]  # most tokens have no embedding
+    weights.CopyFrom(onnx.numpy_helper.from_array(few, weights.name))
+    onnx.save(network, folder / "model.onnx")
+    words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--engine", "onnxruntime", "--reader", folder]
+    done = subprocess.run(
+        [*words, "--workers", str(workers)], capture_output=True, text=True, timeout=120, check=False
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "model.onnx: cannot run" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("quoth: the readers must answer a question before the server")
