@@ -17,11 +17,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from quoth.errors import ConfigError, DataError
+from quoth.errors import ConfigError, DataError, JobError
 from quoth.tables import ReaderChoice, TableSettings, answer_batch
 from quoth.tables.ask import read_questions
 from quoth.tables.job import Job, inspect_job
 from quoth.tables.job.folder import Folder
+from quoth.tables.job.local import Watch, run_local
 from quoth.tables.job.lock import locked
 from quoth.tables.job.merge import merge
 from quoth.tables.job.queue import ShardQueue
@@ -474,3 +475,29 @@ def test_a_reader_that_cannot_be_loaded_stops_the_job(source, tmp_path):
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1, err
     assert "model.onnx" in err
+
+
+class OddFolder(Folder):
+    """A folder to which workers cannot write, because of an error that nobody expects."""
+
+    def atomic_file(self, name):
+        raise ValueError(f"{name} is odd")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"output": "odd"}, "rows 0 to 99: failed because of an unexpected error: ValueError: part-000000"),
+        (
+            {"settings": replace(SETTINGS, reader=ReaderChoice(0))},
+            "a worker: failed because of an unexpected error: TypeError: ",
+        ),
+    ],
+)
+def test_an_unexpected_error_of_a_worker_is_reported(source, tmp_path, change, message):
+    plan = inspect_job(Job((str(source),), tmp_path / "out", SETTINGS, 100)).plan
+    if "output" in change:
+        change = {"output": OddFolder(plan.output.where)}
+    with pytest.raises(JobError, match=message):
+        run_local(replace(plan, **change), [0], 1, Watch(lambda _: None, lambda _: None, lambda: False))
