@@ -155,6 +155,7 @@ def inspect_job(job: Job) -> Status:
 
     Raises:
         ConfigError: If the columns do not match, or the folder contains another job.
+        JobError: If the manifest in the folder cannot be read.
         DataError: If an input cannot be read.
         ReaderError: If the reader does not exist.
     """
@@ -167,7 +168,7 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
     Raises:
         ConfigError: As in :func:`inspect_job`; and if another job uses the folder.
         JobStoppedError: If it was stopped by a signal, after all shards in progress were written.
-        JobError: If workers are killed repeatedly.
+        JobError: As in :func:`inspect_job`; and if workers are killed repeatedly, or have an unexpected error.
         DataError: If an input has changed, or cannot be read.
         ReaderError: If the reader cannot be loaded, or fails.
         OSError: If a shard cannot be written.
