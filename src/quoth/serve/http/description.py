@@ -121,6 +121,10 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
         code="internal_error", message="an internal error occurred",
         hint="Your request is not the cause; contact the administrator of this server.",
     )),
+    (500, Problem(
+        code="corpus_failed", message="the corpus failed",
+        hint="Retry; if the error persists, contact the administrator of this server.",
+    )),
     (503, Problem(code="overloaded", message="too many concurrent requests (limit 256)", hint=_RETRY)),
     (504, Problem(
         code="deadline_s_limit", message="the request exceeded the deadline of 30 s",
@@ -139,6 +143,11 @@ _FILES: tuple[tuple[int, Problem], ...] = (
     (422, Problem(
         code="unreadable_file", hint="Repair the file, or paste its text.",
         message="the .pdf file is damaged, or has another format than its name says; open it and save it again",
+    )),
+    (422, Problem(
+        code="bad_input", hint="Change the text that the message names.",
+        message="document 'a\\x00.txt': must have no NUL characters and no lone surrogates, but has '\\x00'; "
+        "remove them",
     )),
     (501, Problem(
         code="not_installed", message="reading this file needs a package that is not installed",
