@@ -12,7 +12,7 @@ import socket
 import ssl
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -221,17 +221,19 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
 
 
 def _tcp_socket(settings: ServeSettings) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-    except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name, such as ".x"
-        what = reason_of(error) if isinstance(error, OSError) else "this is not a valid host name"
-        raise ConfigError(
-            f"--host {settings.host} --port {settings.port}: must be a free address of this machine, but: "
-            f"{what}. Choose another with --host or --port"
-        ) from error
+    with ExitStack() as on_error:
+        try:
+            family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+            listener = on_error.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((settings.host, settings.port))
+        except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name, such as ".x"
+            what = reason_of(error) if isinstance(error, OSError) else "this is not a valid host name"
+            raise ConfigError(
+                f"--host {settings.host} --port {settings.port}: must be a free address of this machine, but: "
+                f"{what}. Choose another with --host or --port"
+            ) from error
+        on_error.pop_all()
     return listener
 
 
