@@ -470,9 +470,11 @@ def test_a_reader_that_cannot_be_served_is_reported(flags, what):
 
 def test_a_port_in_use_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        words = [sys.executable, "-m", "quoth", "serve", "--port", str(taken.getsockname()[1]), "--reader", TINY]
+        words = [sys.executable, "-W", "always::ResourceWarning", "-m", "quoth", "serve", "--reader", TINY]
+        words += ["--port", str(taken.getsockname()[1])]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "Choose another with --host or --port" in done.stderr) == (2, True)
+    assert "unclosed <socket" not in done.stderr
 
 
 def test_quotes_are_checked(server):

@@ -13,7 +13,7 @@ from quoth.records import Example
 from quoth.serve.errors import ApiError
 from quoth.serve.queue.answerer import Answerer
 from quoth.serve.queue.batcher import Batcher
-from quoth.serve.queue.queries import Query
+from quoth.serve.queue.queries import Query, split_query
 from quoth.serve.queue.requests import OverloadedError
 from quoth.serve.settings import ServeSettings
 from quoth.serve.texts import Text
@@ -340,3 +340,10 @@ def test_every_window_is_computed_once_within_the_budget(requests, budget, longe
         made.close()
 
     run(scene())
+
+
+def test_a_question_without_tokens_is_empty():
+    split = split_query(CUTTER, Query("\u00ad", (Text.of("cat"),), "body.rows.0"))
+    assert (split.windows, split.error.problem.code, split.error.problem.where) == (
+        (), "question_empty", "body.rows.0.question",
+    )  # fmt: skip

@@ -10,7 +10,9 @@ from urllib.request import urlopen
 import pytest
 
 from quoth.corpus import Corpus
+from quoth.errors import CorpusError
 from quoth.reader import Reader
+from quoth.serve.errors import api_error
 from support.files import pdf
 from support.serving import form, process
 
@@ -94,6 +96,21 @@ def test_passages_are_searched_and_quotes_checked(server):
 def test_invalid_requests_are_rejected(server, method, path, document, status):
     found = server.post(f"/v1/corpus/{path}", document) if method == "POST" else server.get(f"/v1/corpus/{path}")
     assert (found[0], "message" in found[2]["error"]) == (status, True)
+
+
+def test_errors_of_a_document_and_of_the_corpus_are_not_blamed_on_a_question_or_the_reader(server):
+    body, kind = form("a\0.txt", b"A gull flew in.")
+    status, _, found = server.call("POST", "/v1/corpus/documents", body, {"content-type": kind})
+    files = server.get("/openapi.json")[2]["paths"]["/v1/corpus/documents"]["post"]["responses"]
+    assert (status, found) == (422, files["422"]["content"]["application/json"]["examples"]["bad_input"]["value"])
+    broken = api_error(CorpusError("/srv/c.quoth: must be a corpus"))
+    assert (broken.status_code, broken.problem.code, broken.problem.message) == (
+        500,
+        "corpus_failed",
+        "the corpus failed",
+    )
+    examples = files["500"]["content"]["application/json"]["examples"]
+    assert examples["corpus_failed"]["value"]["error"] == broken.problem.model_dump(exclude_none=True)
 
 
 def test_the_endpoints_need_the_token(folder):

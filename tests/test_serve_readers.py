@@ -1,21 +1,37 @@
 """Several readers by name, and reloading one without losing requests."""
 
+import asyncio
 import concurrent.futures
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
+from contextlib import asynccontextmanager
 
 import pytest
+import uvicorn
 
-from support.readers import change_weights, changeable_reader
-from support.serving import ANSWER, QUESTION, TEXT, TINY, process
+from quoth.errors import ReaderError
+from quoth.serve.errors import ApiError
+from quoth.serve.http.app import create_app
+from quoth.serve.http.identity import ServedReader
+from quoth.serve.http.readers import QueuedReader, Readers
+from quoth.serve.metrics import Metrics
+from quoth.serve.run import server_config
+from quoth.serve.settings import ServeSettings
+from quoth.serve.tracing import Tracing
+from support.readers import change_weights, changeable_reader, tiny_layout
+from support.serving import ANSWER, QUESTION, TEXT, TINY, SlowEngine, process, slow_reader
 
-pytestmark = [pytest.mark.serve, pytest.mark.long]
+pytestmark = pytest.mark.serve
 
 TOKEN = {"Authorization": "Bearer s3cret"}
 
 
+@pytest.mark.long
 def test_a_request_can_select_a_reader_by_name():
     other = TINY.replace("wordpiece", "bpe")
     with process("--also", f"second={other}", "--also", f"third={TINY}") as server:
@@ -65,6 +81,7 @@ class Crowd:
         self.pool.shutdown()
 
 
+@pytest.mark.long
 def test_a_reader_is_reloaded_without_losing_requests(folder):
     with process(reader=str(folder), QUOTH_TOKEN="s3cret") as server:
         before = server.get("/v1/reader", **TOKEN)[2]["hash"]
@@ -82,6 +99,7 @@ def test_a_reader_is_reloaded_without_losing_requests(folder):
         assert server.post("/v1/reader/reload", {})[0] == 401
 
 
+@pytest.mark.long
 def test_a_reader_that_cannot_be_reloaded_stays_in_use(folder):
     with process(reader=str(folder), QUOTH_TOKEN="s3cret") as server:
         shutil.move(folder, folder.with_name("gone"))
@@ -95,12 +113,14 @@ def test_a_reader_that_cannot_be_reloaded_stays_in_use(folder):
             time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_reloading_over_http_needs_a_token():
     with process() as server:
         code, _, found = server.post("/v1/reader/reload", {})
         assert (code, found["error"]["code"]) == (403, "needs_token")
 
 
+@pytest.mark.long
 def test_a_server_reloads_its_reader_on_sighup(folder):
     with process(reader=str(folder)) as server:
         before = server.get("/v1/reader")[2]["hash"]
@@ -117,3 +137,91 @@ def test_a_server_reloads_its_reader_on_sighup(folder):
         assert len(set(crowd.hashes)) == 2
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == 0
+
+
+class BrokenEngine(SlowEngine):
+    """An engine that loads, but cannot run a batch."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def run(self, batch):
+        raise self.error
+
+
+def served(engine, reload=None):
+    return ServedReader(slow_reader(engine), "slow", "0" * 16, {}, reload=reload)
+
+
+@asynccontextmanager
+async def opened(first):
+    readers = Readers(
+        {"slow": first}, lambda each: QueuedReader.of(each, ServeSettings(), Metrics(), Tracing())
+    )  # fmt: skip
+    await readers.open()
+    try:
+        yield readers
+    finally:
+        await readers.close()
+
+
+def workers():
+    """Return the threads of readers."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith(("engine", "answer"))}
+
+
+@pytest.mark.parametrize("error", [ReaderError("it cannot run"), RuntimeError("it cannot run")])
+def test_nothing_remains_of_a_reader_whose_reload_fails(error):
+    async def reload():
+        async with opened(served(SlowEngine(), lambda: served(BrokenEngine(error)))) as readers:
+            before, tasks = workers(), asyncio.all_tasks()
+            old = readers.first
+            with pytest.raises(ApiError) as caught:
+                await readers.reload(None)
+            assert (caught.value.status_code, caught.value.problem.code) == (500, "reader_failed")
+            assert readers.first is old
+            assert (workers(), asyncio.all_tasks()) == (before, tasks)
+
+    asyncio.run(reload())
+
+
+def test_a_reader_without_a_source_cannot_be_reloaded():
+    async def reload():
+        async with opened(served(SlowEngine())) as readers:
+            with pytest.raises(ApiError, match="the reader slow must have a source") as caught:
+                await readers.reload("slow")
+            assert (caught.value.status_code, caught.value.problem.code) == (409, "no_source")
+            assert caught.value.headers is None
+
+    asyncio.run(reload())
+
+
+def test_a_server_whose_reader_cannot_answer_logs_why_closes_everything_and_ends(tmp_path, capsys):
+    before, settings = workers(), ServeSettings()
+    app = create_app(served(BrokenEngine(ReaderError("it cannot run"))), settings, tmp_path / "texts.sqlite")
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(SystemExit) as end:
+        uvicorn.Server(server_config(app, settings)).run([listener])
+    assert end.value.code == uvicorn.config.STARTUP_FAILURE
+    assert "it cannot run" in capsys.readouterr().err
+    assert workers() == before
+    assert not list(tmp_path.glob("*-wal")), "the databases must be closed"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_whose_reader_cannot_answer_exits_with_a_sentence(tmp_path, workers):
+    onnx = pytest.importorskip("onnx")
+    folder = tiny_layout("one", tmp_path / "reader")
+    network = onnx.load(folder / "model.onnx")
+    [weights] = [each for each in network.graph.initializer if each.name.endswith("word_embeddings.weight")]
+    few = onnx.numpy_helper.to_array(weights)[:8]  # most tokens have no embedding
+    weights.CopyFrom(onnx.numpy_helper.from_array(few, weights.name))
+    onnx.save(network, folder / "model.onnx")
+    words = [sys.executable, "-m", "quoth", "serve", "--port", "0", "--engine", "onnxruntime", "--reader", folder]
+    done = subprocess.run(
+        [*words, "--workers", str(workers)], capture_output=True, text=True, timeout=120, check=False
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "model.onnx: cannot run" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("quoth: the readers must answer a question before the server")

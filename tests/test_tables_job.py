@@ -1,5 +1,6 @@
 """Jobs over tables: shards, resuming, locks, signals and kills, none of which affect the answers."""
 
+import csv
 import json
 import os
 import random
@@ -11,17 +12,19 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from quoth.errors import ConfigError, DataError
+from quoth.errors import ConfigError, DataError, JobError
 from quoth.tables import ReaderChoice, TableSettings, answer_batch
 from quoth.tables.ask import read_questions
 from quoth.tables.job import Job, inspect_job
 from quoth.tables.job.folder import Folder
+from quoth.tables.job.local import Watch, run_local
 from quoth.tables.job.lock import locked
 from quoth.tables.job.merge import merge
 from quoth.tables.job.queue import ShardQueue
@@ -311,13 +314,32 @@ def test_shards_are_merged_to_csv_and_json_lines(source, tmp_path):
     plan = inspect_job(Job((str(source),), tmp_path / "out", settings, 100)).plan
     rows = [json.loads(line) for line in Path(merge(plan, "jsonl")).read_text().splitlines()]
     assert rows == result(tmp_path / "out").to_pylist()
-    from pyarrow import csv
+    from pyarrow.csv import read_csv
 
-    table_again = csv.read_csv(merge(plan, "csv"))
+    table_again = read_csv(merge(plan, "csv"))
     assert table_again.column("n").to_pylist() == list(range(450))
     assert json.loads(table_again.column("answers")[1].as_py()) == rows[1]["answers"]
     with pytest.raises(ConfigError, match="one of csv, jsonl"):
         merge(plan, "xlsx")
+
+
+def test_merged_files_are_valid_json_and_csv_that_is_safe_in_spreadsheets(tmp_path):
+    given = table(1).append_column("price", pa.array([float("nan")])).append_column("note", pa.array([b"a\xff"]))
+    given = given.append_column("=1+1", pa.array(["=HYPERLINK(1)"])).append_column("day", pa.array([date(2026, 1, 2)]))
+    given = given.append_column("parts", pa.array([[{"x": float("inf"), "y": b"a"}]]))
+    parquet.write_table(given, tmp_path / "a.parquet")
+    do(tmp_path / "a.parquet", tmp_path / "out")
+    plan = inspect_job(Job((str(tmp_path / "a.parquet"),), tmp_path / "out", SETTINGS, 100)).plan
+    row = json.loads(Path(merge(plan, "jsonl")).read_text(), parse_constant=pytest.fail)
+    kept = {name: row[name] for name in given.column_names[3:]}
+    assert kept == {
+        "price": None, "note": "Yf8=", "=1+1": "=HYPERLINK(1)", "day": "2026-01-02",
+        "parts": [{"x": None, "y": "YQ=="}],
+    }  # fmt: skip
+    [cells] = csv.DictReader(Path(merge(plan, "csv")).read_text().splitlines())
+    assert (cells["note"], cells["=1+1"], json.loads(cells["parts"])) == ("Yf8=", "=HYPERLINK(1)", kept["parts"])
+    [safe] = csv.DictReader(Path(merge(plan, "csv", excel_safe=True)).read_text().splitlines())
+    assert (safe["'=1+1"], safe["question"]) == ("'=HYPERLINK(1)", cells["question"])
 
 
 def test_each_worker_gets_consecutive_shards():
@@ -476,3 +498,29 @@ def test_a_reader_that_cannot_be_loaded_stops_the_job(source, tmp_path):
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1, err
     assert "model.onnx" in err
+
+
+class OddFolder(Folder):
+    """A folder to which workers cannot write, because of an error that nobody expects."""
+
+    def atomic_file(self, name):
+        raise ValueError(f"{name} is odd")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"output": "odd"}, "rows 0 to 99: failed because of an unexpected error: ValueError: part-000000"),
+        (
+            {"settings": replace(SETTINGS, reader=ReaderChoice(0))},
+            "a worker: failed because of an unexpected error: TypeError: ",
+        ),
+    ],
+)
+def test_an_unexpected_error_of_a_worker_is_reported(source, tmp_path, change, message):
+    plan = inspect_job(Job((str(source),), tmp_path / "out", SETTINGS, 100)).plan
+    if "output" in change:
+        change = {"output": OddFolder(plan.output.where)}
+    with pytest.raises(JobError, match=message):
+        run_local(replace(plan, **change), [0], 1, Watch(lambda _: None, lambda _: None, lambda: False))

@@ -245,6 +245,13 @@ def test_files_with_different_columns_are_rejected(tmp_path):
             "must have a JSON object in each line",
         ),
         ("a.csv", b"", DataError, "must have a header"),
+        (
+            "a.csv",
+            "question,context,réponse\na,b,c".encode("cp1252"),
+            DataError,
+            r"a\.csv: .* 'r.ponse' is not. Convert",
+        ),
+        ("a.jsonl", rb'{"question": "a", "\ud800": 1}', DataError, r"a\.jsonl: the names of columns must be UTF-8"),
     ],
 )
 def test_invalid_tables_are_rejected(tmp_path, name, content, error, message):

@@ -61,6 +61,7 @@ class JobFlags:
     output_format: Annotated[
         str | None, "Also merge all shards into DIR/_answers.csv (csv) or .jsonl (jsonl).", OneOf(_FORMATS)
     ] = None
+    excel_safe: Annotated[bool, "In CSV, put an apostrophe before cells that begin like formulas."] = False
     dry_run: Annotated[bool, "Only print what would be done."] = False
     json: Annotated[bool, "Print the summary as JSON."] = False
 
@@ -109,7 +110,8 @@ def answer(**flags: Any) -> None:
         return
     summary = _run(job, given.ray, given.num_cpus or given.threads)
     if given.output_format is not None:
-        note(f"joined: {merge(inspect_job(job).plan, given.output_format)}")
+        merged = merge(inspect_job(job).plan, given.output_format, excel_safe=given.excel_safe)
+        note(f"joined: {merged}")
     _print_summary(summary, output, given.json)
     if given.fail_on_errors and summary.counts.failed:
         raise typer.Exit(1)

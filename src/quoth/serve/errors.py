@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from quoth.errors import (
+    CorpusError,
     DocumentError,
     DocumentKindError,
     DocumentTooLargeError,
@@ -70,6 +71,11 @@ def too_large(what: str, limit: int, found: int | None, flag: str, where: str | 
     )  # fmt: skip
 
 
+def question_empty(where: str | None) -> ApiError:
+    """Return the error for a question without text."""
+    return ApiError(422, "question_empty", f"the question {EMPTY_QUESTION}", "Ask a question.", where)
+
+
 def overloaded(message: str, retry_s: float, reason: str) -> ApiError:
     """Return the error for a full queue, too many requests, or too many bytes in request bodies.
 
@@ -102,12 +108,10 @@ def api_error(error: QuothError, where: str | None = None) -> ApiError:
     if isinstance(error, MissingExtraError):
         return ApiError(501, "not_installed", str(error), "Contact the administrator of this server.", where)
     if isinstance(error, InputError):
-        return ApiError(422, "question_empty", f"the question {EMPTY_QUESTION}", "Ask a question.", where)
+        return ApiError(422, "bad_input", str(error), "Change the text that the message names.", where)
     if isinstance(error, TokenizerError):
         return ApiError(422, "unreadable_text", "the tokenizer failed on a text", "Use another text.", where)
+    code, what = ("corpus_failed", "corpus") if isinstance(error, CorpusError) else ("reader_failed", "reader")
     return ApiError(
-        500,
-        "reader_failed",
-        "the reader failed",
-        "Retry; if the error persists, contact the administrator of this server.",
+        500, code, f"the {what} failed", "Retry; if the error persists, contact the administrator of this server."
     )

@@ -12,16 +12,17 @@ import socket
 import ssl
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from quoth.errors import ConfigError, QuothError, reason_of
+from quoth.errors import ConfigError, QuothError, ReaderError, reason_of
 from quoth.serve.http.tls import tls_context
 from quoth.serve.logs import log_config
 from quoth.serve.settings import ServeSettings
@@ -56,7 +57,7 @@ def serve(
 
     Raises:
         ConfigError: If the address cannot be used.
-        ReaderError: If the reader cannot be loaded.
+        ReaderError: If a reader cannot be loaded, or cannot answer.
     """
     _check_certificate(settings)
     settings = fit_to_file_limit(settings, notify)
@@ -67,12 +68,27 @@ def serve(
             config = server_config(application, settings)
             with _listening(settings) as listener:
                 notify(f"Listening on {_url(settings, listener)}")
-                _Supervisor(config, [listener]).run()
+                supervisor = _Supervisor(config, [listener])
+                supervisor.run()
+                if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+                    raise _cannot_answer()
         else:
             config = server_config(application(), settings)
             with _listening(settings) as listener:
                 notify(f"Listening on {_url(settings, listener)}")
-                uvicorn.Server(config).run([listener])
+                try:
+                    uvicorn.Server(config).run([listener])
+                except SystemExit as end:
+                    if end.code == STARTUP_FAILURE:
+                        raise _cannot_answer() from None
+                    raise
+
+
+def _cannot_answer() -> ReaderError:
+    """Return the error for a server, or a worker, whose start-up failed. It has logged the cause."""
+    return ReaderError(
+        "the readers must answer a question before the server accepts requests, but one failed; see the error above"
+    )
 
 
 def server_config(app: Any, settings: ServeSettings) -> uvicorn.Config:
@@ -205,17 +221,19 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
 
 
 def _tcp_socket(settings: ServeSettings) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-    except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name, such as ".x"
-        what = reason_of(error) if isinstance(error, OSError) else "this is not a valid host name"
-        raise ConfigError(
-            f"--host {settings.host} --port {settings.port}: must be a free address of this machine, but: "
-            f"{what}. Choose another with --host or --port"
-        ) from error
+    with ExitStack() as on_error:
+        try:
+            family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+            listener = on_error.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((settings.host, settings.port))
+        except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name, such as ".x"
+            what = reason_of(error) if isinstance(error, OSError) else "this is not a valid host name"
+            raise ConfigError(
+                f"--host {settings.host} --port {settings.port}: must be a free address of this machine, but: "
+                f"{what}. Choose another with --host or --port"
+            ) from error
+        on_error.pop_all()
     return listener
 
 

@@ -27,7 +27,7 @@ from quoth.engines.base import usable_cores
 from quoth.errors import ConfigError, JobError, MissingExtraError, QuothError
 from quoth.tables.answer import TableAnswerer
 from quoth.tables.job.folder import OWN, Folder
-from quoth.tables.job.local import Progress, Watch, limit_threads
+from quoth.tables.job.local import Progress, Watch, for_parent, limit_threads
 from quoth.tables.job.manifest import Started
 from quoth.tables.job.plan import Counts, Plan
 from quoth.tables.job.shards import write_shard
@@ -91,7 +91,7 @@ class RayEngine:
 
         Raises:
             ConfigError: If the cluster cannot be reached, or a node cannot access the files.
-            JobError: If Ray cannot start.
+            JobError: If Ray cannot start, or an actor has an unexpected error.
             QuothError, OSError: The error of an actor.
         """
         with self._cluster(workers), _stop_file(plan.output, watch):
@@ -206,8 +206,8 @@ class _ShardActor:
         began = time.time()
         try:
             counts = write_shard(self._plan, shard, self._cursor, self._answerer, lambda _: None)
-        except (QuothError, OSError) as error:
-            return {"shard": shard, "error": pickle.dumps(error)}
+        except Exception as error:  # noqa: BLE001 - the driver raises it
+            return {"shard": shard, "error": pickle.dumps(for_parent(error, self._plan.rows_of(shard)))}
         return {"shard": shard, "began": began, "counts": json.dumps(counts.to_dict())}
 
 
@@ -280,6 +280,6 @@ def _check_node(plan: Plan, token: str) -> Started | str | Exception:
     limit_threads(plan.settings.reader.threads)
     try:
         engine = TableAnswerer(plan.settings).reader.engine
-    except QuothError as error:
-        return error
+    except Exception as error:  # noqa: BLE001 - the driver raises it
+        return for_parent(error, "a node")
     return Started(engine.name, engine.precision)

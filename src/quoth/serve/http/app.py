@@ -8,11 +8,11 @@ import multiprocessing
 import signal
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path as FilePath
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -122,28 +122,37 @@ def _with_cors(settings: ServeSettings, app: App) -> App:
 
 @asynccontextmanager
 async def _running(service: Service, runner: Runner, tracing: Tracing, app: FastAPI) -> AsyncIterator[None]:
-    """Run the queues and warm the readers up; on shutdown, stop after all requests are answered."""
-    tasks = [asyncio.create_task(work) for work in (_expire(service, runner), _begin(service, runner, app))]
-    _reload_on_hangup(service)
+    """Warm the readers up before the server accepts requests; on shutdown, stop after all requests are answered."""
+    async with AsyncExitStack() as closing:  # closes all, even if warming up or closing one of them fails
+        closing.push_async_callback(asyncio.to_thread, tracing.close)
+        closing.callback(service.texts.close)
+        closing.push_async_callback(service.readers.close)
+        closing.push_async_callback(runner.close)
+        await service.readers.open()
+        async with _background(_expire(service, runner), runner.watch()):
+            _reload_on_hangup(service)
+            app.state.status = "ok"
+            yield
+            app.state.status = "stopping"
+
+
+@asynccontextmanager
+async def _background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run tasks until the end of the block. A task that fails is logged, and the others go on."""
+
+    def log(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            _LOG.error("a background task failed", exc_info=error)
+
+    tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(log)
     try:
         yield
     finally:
-        app.state.status = "stopping"
         for task in tasks:
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks)
-        await runner.close()
-        await service.readers.close()
-        service.texts.close()
-        await asyncio.to_thread(tracing.close)
-
-
-async def _begin(service: Service, runner: Runner, app: FastAPI) -> None:
-    app.state.status = "starting"
-    await service.readers.open()
-    app.state.status = "ok"
-    await runner.watch()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _reload_on_hangup(service: Service) -> None:

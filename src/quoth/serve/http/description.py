@@ -17,7 +17,7 @@ _STATUSES = {
     401: "The token is missing or wrong.",
     403: "The request is from a page of another origin, or the endpoint needs a token that the server does not have.",
     404: "The text is unknown or has expired: send it again; or no reader has this name.",
-    409: "A reader is already being loaded.",
+    409: "A reader is already being loaded, or has no source to be loaded from.",
     408: "The body was not received in time.",
     413: "A limit is exceeded; the code says which one.",
     415: "Content-Type is not JSON, the body is compressed, or a file has an unknown format.",
@@ -74,6 +74,10 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
         code="cannot_reload", message="only one reader can be reloaded at a time, but another is being loaded",
         hint="Retry in some seconds.",
     )),
+    (409, Problem(
+        code="no_source", message="the reader custom must have a source to be loaded from again, but has none",
+        hint="Restart the server with another reader.",
+    )),
     (413, Problem(
         code="body_bytes_limit", message="bytes of the body must be at most 4,194,304, but is more",
         hint=_LESS.format("body_bytes"), where="body",
@@ -117,6 +121,10 @@ _EXAMPLES: tuple[tuple[int, Problem], ...] = (
         code="internal_error", message="an internal error occurred",
         hint="Your request is not the cause; contact the administrator of this server.",
     )),
+    (500, Problem(
+        code="corpus_failed", message="the corpus failed",
+        hint="Retry; if the error persists, contact the administrator of this server.",
+    )),
     (503, Problem(code="overloaded", message="too many concurrent requests (limit 256)", hint=_RETRY)),
     (504, Problem(
         code="deadline_s_limit", message="the request exceeded the deadline of 30 s",
@@ -135,6 +143,11 @@ _FILES: tuple[tuple[int, Problem], ...] = (
     (422, Problem(
         code="unreadable_file", hint="Repair the file, or paste its text.",
         message="the .pdf file is damaged, or has another format than its name says; open it and save it again",
+    )),
+    (422, Problem(
+        code="bad_input", hint="Change the text that the message names.",
+        message="document 'a\\x00.txt': must have no NUL characters and no lone surrogates, but has '\\x00'; "
+        "remove them",
     )),
     (501, Problem(
         code="not_installed", message="reading this file needs a package that is not installed",

@@ -34,7 +34,10 @@ async def handle_expected(request: Request, error: Exception) -> JSONResponse:
         request.scope["quoth.reason"] = error.reason
         return error.response()
     if isinstance(error, QuothError):
-        return api_error(error).response()
+        found = api_error(error)
+        if found.status_code == 500:  # its response does not say why
+            _LOG.error("a request failed:", exc_info=error)
+        return found.response()
     if isinstance(error, RequestValidationError):
         return field_error(error.errors()).response()
     assert isinstance(error, HTTPException)

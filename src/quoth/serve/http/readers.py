@@ -126,22 +126,27 @@ class Readers:
         """Reload a reader from its source. The old one answers requests until the new one is warmed up.
 
         Raises:
-            ApiError: If no reader has this name, it cannot be loaded, or a reader is already being loaded. The old
-                reader stays in use then.
+            ApiError: If no reader has this name, it has no source or cannot be loaded, or a reader is already being
+                loaded. The old reader stays in use then.
         """
         old = self.get(name, "query.reader")
         key = name or self.names[0]
-        if old.served.reload is None or self._loading.locked():
+        load = old.served.reload
+        if load is None:
+            raise ApiError(
+                409, "no_source", f"the reader {key} must have a source to be loaded from again, but has none",
+                "Restart the server with another reader.",
+            )  # fmt: skip
+        if self._loading.locked():
             raise ApiError(
                 409, "cannot_reload", "only one reader can be reloaded at a time, but another is being loaded",
                 "Retry in some seconds.", retry_s=5.0,
             )  # fmt: skip
         async with self._loading:
             try:
-                new = self._add_queue(await asyncio.to_thread(old.served.reload))
-                await new.open()
-            except QuothError as error:
-                _LOG.error("kept the old reader %s: %s", key, error)
+                new = await self._opened(load)
+            except Exception as error:  # noqa: BLE001 - whatever a damaged reader raises, the old one stays in use
+                _LOG.error("kept the old reader %s: %s", key, error, exc_info=not isinstance(error, QuothError))
                 raise ApiError(
                     500, "reader_failed", f"the reader {key} cannot be reloaded; see the log of the server",
                     "Repair its folder; the old reader is still in use.",
@@ -152,3 +157,13 @@ class Readers:
             closing.add_done_callback(self._closing.discard)
             _LOG.info("reloaded the reader %s: %s", key, new.served.hash)
             return new
+
+    async def _opened(self, load: Callable[[], ServedReader]) -> QueuedReader:
+        """Load a reader and warm it up; if that fails, or is cancelled, nothing of it remains."""
+        new = self._add_queue(await asyncio.to_thread(load))
+        try:
+            await new.open()
+        except BaseException:
+            await new.close()
+            raise
+        return new

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 
-from quoth.errors import QuothError
+from quoth.errors import InputError, QuothError
 from quoth.inputs import wrong_question
 from quoth.reading import Window, Windower
 from quoth.records import Example
-from quoth.serve.errors import ApiError, api_error
+from quoth.serve.errors import ApiError, api_error, question_empty
 from quoth.serve.texts import Text
 
 
@@ -60,12 +60,13 @@ def split_query(windower: Windower, query: Query) -> SplitQuery:
     where = f"{query.where}.question"
     if query.error:
         return SplitQuery(query, example, error=query.error)
-    if wrong := wrong_question(query.question):
-        error = ApiError(422, "question_empty", f"the question {wrong}", "Ask a question.", where)
-        return SplitQuery(query, example, error=error)
+    if wrong_question(query.question):
+        return SplitQuery(query, example, error=question_empty(where))
     try:
         return SplitQuery(query, example, tuple(windower.windows(example)))
     except QuothError as problem:
+        if type(problem) is InputError:  # of a question without tokens; the subclasses say more
+            return SplitQuery(query, example, error=question_empty(where))
         return SplitQuery(query, example, error=api_error(problem, where))
 
 

@@ -74,7 +74,7 @@ def run_local(plan: Plan, shards: list[int], workers: int | None, watch: Watch) 
     """Process shards with several workers; as many as the cores allow if their number is ``None``.
 
     Raises:
-        JobError: If a worker cannot start, or workers are killed repeatedly at the same shard.
+        JobError: If a worker cannot start or has an unexpected error, or workers are killed repeatedly at one shard.
         QuothError, OSError: The error of a worker.
     """
     workers = workers or default_workers(plan.settings.reader.threads)
@@ -174,10 +174,9 @@ class _WorkerProcesses:
     def raise_if_lost(self) -> None:
         if self._lost:
             shard, code = next(iter(self._lost.items()))
-            start, stop = self._plan.bounds(shard)
             others = f", and {len(self._lost) - 1} other shards" if len(self._lost) > 1 else ""
             raise JobError(
-                f"rows {start:,} to {stop - 1:,}{others}: could not be answered, because their worker was killed "
+                f"{self._plan.rows_of(shard)}{others}: could not be answered, because their worker was killed "
                 f"{_ATTEMPTS} times (exit code {code}): out of memory? All other shards are done."
             )
 
@@ -188,20 +187,36 @@ def _work(plan: Plan, connection: Connection) -> None:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limit_threads(plan.settings.reader.threads)
+    where = "a worker"
     try:
         answerer = TableAnswerer(plan.settings)
         engine = answerer.reader.engine
         connection.send(Started(engine.name, engine.precision))
         cursor = Cursor(plan.table, plan.settings)
         while (shard := connection.recv()) is not None:
+            where = plan.rows_of(shard)
 
             def report(counts: Counts, shard: int = shard) -> None:
                 connection.send(Progress(shard, counts, False))
 
             counts = write_shard(plan, shard, cursor, answerer, report)
             connection.send(Progress(shard, counts, True))
-    except (QuothError, OSError) as error:
-        connection.send(error)
+    except MemoryError:  # like a worker that was killed: another one repeats its shard
+        raise
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        connection.send(for_parent(error, where))
+
+
+def for_parent(error: Exception, where: str) -> QuothError | OSError:
+    """Return the error that the parent process raises for an error of a worker.
+
+    Args:
+        error: The error of the worker. Types that are not expected may be impossible to pickle.
+        where: The rows, or the worker.
+    """
+    if isinstance(error, QuothError | OSError):
+        return error
+    return JobError(f"{where}: failed because of an unexpected error: {type(error).__name__}: {error}")
 
 
 def limit_threads(threads: int | None) -> None:

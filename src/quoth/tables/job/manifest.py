@@ -83,7 +83,8 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
     """Return the manifest of a folder, or ``None`` if there is none and the folder is new or empty.
 
     Raises:
-        ConfigError: If the folder contains other files, or the manifest cannot be read.
+        ConfigError: If the folder contains other files.
+        JobError: If the manifest cannot be read.
     """
     content = folder.read(MANIFEST)
     if content is None:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from quoth import display
 from quoth.errors import ConfigError
+from quoth.records import finite
+from quoth.tables.columns import is_text
 from quoth.tables.job.plan import Plan
 
 FORMATS = ("csv", "jsonl")
 _ROWS = 1024
+_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 
 
-def merge(plan: Plan, kind: str) -> str:
+def merge(plan: Plan, kind: str, *, excel_safe: bool = False) -> str:
     """Write all shards to ``DIR/_answers.csv`` or ``DIR/_answers.jsonl``, atomically; return its path or URL.
 
-    In CSV, lists and other nested values are written as JSON, and null is an empty cell.
+    Bytes are written in base64. In JSON, numbers that are not finite are null. In CSV, lists and other nested values
+    are written as JSON, and null is an empty cell.
+
+    Args:
+        plan: The plan of the job.
+        kind: The format: "csv" or "jsonl".
+        excel_safe: In CSV, put an apostrophe before cells that a spreadsheet would treat as formulas.
 
     Raises:
         ConfigError: If the format is unknown.
@@ -32,11 +43,11 @@ def merge(plan: Plan, kind: str) -> str:
         if kind == "jsonl":
             for table in _tables(plan):
                 for row in table.to_pylist():
-                    file.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+                    file.write(_json(row).encode() + b"\n")
             return target
         writer = None
         for table in _tables(plan):
-            flat = _flat(table)
+            flat = _flat(table, excel_safe)
             if writer is None:
                 writer = csv.CSVWriter(file, flat.schema)
             writer.write_table(flat)
@@ -64,14 +75,38 @@ def _tables(plan: Plan) -> Iterator[pa.Table]:
                 yield pa.Table.from_batches([batch])
 
 
-def _flat(table: pa.Table) -> pa.Table:
-    """Return a table with nested columns as JSON."""
+def _flat(table: pa.Table, excel_safe: bool) -> pa.Table:
+    """Return a table for CSV: nested columns as JSON, and bytes in base64."""
+    safe = display.excel_safe if excel_safe else _as_is
     for place, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type):
-            texts = [_json(value) for value in table.column(place).to_pylist()]
-            table = table.set_column(place, field.name, pa.array(texts, pa.string()))
-    return table
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if pa.types.is_nested(kind):
+            write: Callable[[Any], Any] = _json
+        elif any(test(kind) for test in _BYTES) or (excel_safe and is_text(kind)):
+            write = _plain
+        else:
+            continue
+        texts = [None if value is None else safe(write(value)) for value in table.column(place).to_pylist()]
+        table = table.set_column(place, field.name, pa.array(texts, pa.string()))
+    return table.rename_columns([safe(name) for name in table.column_names])
 
 
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+def _as_is(cell: object) -> object:
+    return cell
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, default=str)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can represent; dates and decimal numbers, which it has as texts, are unchanged."""
+    if isinstance(value, float):
+        return finite(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value

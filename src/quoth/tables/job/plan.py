@@ -89,6 +89,11 @@ class Plan:
         start = index * self.rows_per_shard
         return start, min(self.table.rows, start + self.rows_per_shard)
 
+    def rows_of(self, index: int) -> str:
+        """Return the rows of a shard, for messages."""
+        start, stop = self.bounds(index)
+        return f"rows {start:,} to {stop - 1:,}"
+
     def name(self, index: int) -> str:
         """Return the name of a shard's file."""
         return f"part-{index:06}.parquet"

@@ -155,6 +155,7 @@ def inspect_job(job: Job) -> Status:
 
     Raises:
         ConfigError: If the columns do not match, or the folder contains another job.
+        JobError: If the manifest in the folder cannot be read.
         DataError: If an input cannot be read.
         ReaderError: If the reader does not exist.
     """
@@ -167,54 +168,95 @@ def run(job: Job, follow: Follow, engine: Engine = run_local) -> Summary:
     Raises:
         ConfigError: As in :func:`inspect_job`; and if another job uses the folder.
         JobStoppedError: If it was stopped by a signal, after all shards in progress were written.
-        JobError: If workers are killed repeatedly.
+        JobError: As in :func:`inspect_job`; and if workers are killed repeatedly, or have an unexpected error.
         DataError: If an input has changed, or cannot be read.
         ReaderError: If the reader cannot be loaded, or fails.
         OSError: If a shard cannot be written.
     """
-    begun, begun_at = time.monotonic(), time.time()
+    begun = time.monotonic()
     folder = job.folder
     read_manifest(folder)  # raises before anything is written to a folder that is not the job's
     folder.make()
     with FirstSignal() as stop, locked(folder):
-        before = written = read_manifest(folder)
+        before = read_manifest(folder)
         status = _status(job, before)
-        plan = status.plan
         folder.clear()
         follow(status, None)
-        hashed = reader_hash(_folder(job))
-        now_done, shards_left, starting = Counts(), len(status.todo), 0.0
-
-        def started(reader: Started) -> None:
-            nonlocal starting, written
-            starting = starting or time.monotonic() - begun
-            now = manifest(plan, hashed, reader)
-            _check(job, before or now, now)
-            if now != written:
-                write_manifest(folder, now)
-                written = now
-
-        def progress(news: Progress) -> None:
-            nonlocal now_done, shards_left, starting
-            if news.began is not None and not now_done.rows:
-                starting = min(max(starting, news.began - begun_at), time.monotonic() - begun)
-            if news.is_done:
-                now_done += news.counts
-                shards_left -= 1
-            follow(status, news)
-
+        current = _Run(job, status, before, follow, begun)
         if status.todo:
-            engine(plan, status.todo, job.workers, Watch(started, progress, lambda: stop.seen != 0))
-        if stop.seen and shards_left:
+            watch = Watch(current.started, current.progress, lambda: stop.seen != 0)
+            engine(status.plan, status.todo, job.workers, watch)
+        shards = status.plan.shards
+        if stop.seen and current.shards_left:
             raise JobStoppedError(
-                f"{folder}: stopped after {plan.shards - shards_left:,} of {plan.shards:,} shards. "
+                f"{folder}: stopped after {shards - current.shards_left:,} of {shards:,} shards. "
                 "Run the same command again to resume.",
                 stop.seen,
             )
-        seconds = time.monotonic() - begun
-        summary = Summary(status.done + now_done, plan.shards, seconds, now_done.rows, starting)
+        summary = current.summary()
         folder.write(SUMMARY, as_json(summary.to_dict()))
         return summary
+
+
+class _Run:
+    """One run of a job: checks the readers that workers have loaded, and counts what they have done.
+
+    Attributes:
+        shards_left: Number of shards that are not written yet.
+    """
+
+    def __init__(self, job: Job, status: Status, before: dict[str, Any] | None, follow: Follow, begun: float) -> None:
+        """Start to count.
+
+        Args:
+            job: The job.
+            status: Its state at the start.
+            before: The manifest in the folder, if there is one.
+            follow: Called with the progress.
+            begun: When the run began, by the monotonic clock.
+        """
+        self.shards_left = len(status.todo)
+        self._job = job
+        self._status = status
+        self._before = self._written = before
+        self._follow = follow
+        self._begun = begun
+        self._reader_hash = reader_hash(_folder(job))
+        self._done = Counts()
+        self._starting = 0.0
+
+    def started(self, reader: Started) -> None:
+        """Check a loaded reader against the manifest; write the manifest if it is new.
+
+        Raises:
+            ConfigError: If the reader differs from that of the manifest.
+        """
+        self._starting = self._starting or self._seconds
+        now = manifest(self._status.plan, self._reader_hash, reader)
+        _check(self._job, self._before or now, now)
+        if now != self._written:
+            write_manifest(self._job.folder, now)
+            self._written = now
+
+    def progress(self, news: Progress) -> None:
+        """Count the rows of a worker."""
+        if news.began is not None and not self._done.rows:
+            since = self._seconds - (time.time() - news.began)
+            self._starting = min(max(self._starting, since), self._seconds)
+        if news.is_done:
+            self._done += news.counts
+            self.shards_left -= 1
+        self._follow(self._status, news)
+
+    def summary(self) -> Summary:
+        """Return the result."""
+        counts = self._status.done + self._done
+        return Summary(counts, self._status.plan.shards, self._seconds, self._done.rows, self._starting)
+
+    @property
+    def _seconds(self) -> float:
+        """Duration of this run so far."""
+        return time.monotonic() - self._begun
 
 
 def _status(job: Job, before: dict[str, Any] | None) -> Status:

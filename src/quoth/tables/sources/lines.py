@@ -89,7 +89,7 @@ def scan_csv(location: Location, begins: Begins) -> Scan:
     """Read the header and find the rows.
 
     Raises:
-        DataError: If it is not CSV with a header, or a quote is never closed.
+        DataError: If it is not CSV with a header, a quote is never closed, or a name of a column is not UTF-8.
     """
     names, delimiter, offset = _header(location)
     rows, marks = 0, []
@@ -97,7 +97,21 @@ def scan_csv(location: Location, begins: Begins) -> Scan:
         if not rows or begins(rows):
             marks.append((rows, start))
         rows += 1
-    return Scan(rows, marks, pa.schema([(name, pa.string()) for name in names]))
+    return Scan(rows, marks, _schema(location, [(name, pa.string()) for name in names]))
+
+
+def _schema(location: Location, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
+    """Return the schema of a file.
+
+    Raises:
+        DataError: If a name is not UTF-8, which an Arrow schema requires.
+    """
+    for name, _ in columns:
+        if _SURROGATES.search(name):
+            shown = _SURROGATES.sub("\ufffd", name)
+            problem = f"{location.path}: the names of columns must be UTF-8, but {shown!r} is not. Convert it to UTF-8."
+            raise DataError(location.path, [problem])
+    return pa.schema(columns)
 
 
 def read_csv(location: Location, schema: pa.Schema, place: int) -> Iterator[Rows]:
@@ -151,7 +165,11 @@ def _records(location: Location, delimiter: str, offset: int) -> Iterator[tuple[
 
 
 def scan_jsonl(location: Location, begins: Begins) -> Scan:
-    """Find the rows, and the type of each column."""
+    """Find the rows, and the type of each column.
+
+    Raises:
+        DataError: If a name of a column is not UTF-8.
+    """
     rows, marks, kinds = 0, [], dict[str, set[str]]()
     for start, line in _json_lines(location, 0):
         if not rows or begins(rows):
@@ -160,7 +178,7 @@ def scan_jsonl(location: Location, begins: Begins) -> Scan:
         fields, _ = _parsed(line)
         for name, value in fields.items():
             kinds.setdefault(name, set()).add(_kind(value))
-    return Scan(rows, marks, pa.schema([(name, _TYPES[_common(found)]) for name, found in kinds.items()]))
+    return Scan(rows, marks, _schema(location, [(name, _TYPES[_common(found)]) for name, found in kinds.items()]))
 
 
 def read_jsonl(location: Location, schema: pa.Schema, place: int, text_columns: Sequence[str]) -> Iterator[Rows]:

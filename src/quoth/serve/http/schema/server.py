@@ -50,4 +50,4 @@ class ReaderResponse(ReaderName):
 class Health(BaseModel):
     """Liveness or readiness."""
 
-    status: Literal["ok", "starting", "stopping"]
+    status: Literal["ok", "stopping"]
