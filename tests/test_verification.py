@@ -402,6 +402,8 @@ def test_the_command_shows_the_difference(quoth):
         (('[{"quot": 1}]', "--context", "c.txt"), 1, 'QUOTES: quote 1: must have a text under "quote"'),
         (("-", "--context", "-"), 2, "must not both be standard input"),
         (("-",), 2, "must have a text to search"),
+        (("c.txt", "--context", "c.txt", "d.txt"), 2, "There must be one QUOTES, but there is also: d.txt."),
+        (("two months", "c.txt", "--text", TEXT), 2, "There must be one QUOTES"),
     ],
 )
 def test_wrong_use_is_reported(quoth, words, status, sentence):

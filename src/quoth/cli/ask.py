@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 _MANY_WINDOWS, _BEST_WINDOWS = 200, 20
 
 
-@app.command(cls=options.QuestionCommand)
+@app.command(cls=options.OneArgumentCommand)
 def ask(
     question: options.Question,
     context: options.Context = None,

@@ -28,7 +28,7 @@ _FAINT = 0.15
 _BAR = 12
 
 
-@app.command(cls=options.QuestionCommand)
+@app.command(cls=options.OneArgumentCommand)
 def explain(
     question: options.Question,
     context: Annotated[

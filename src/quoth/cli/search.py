@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False)
 _SHOWN = 240
 
 
-@app.command()
+@app.command(cls=options.OneArgumentCommand)
 def search(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or words.", show_default=False)],
     corpus: Annotated[str, typer.Option(metavar="CORPUS", help="The corpus.")] = "corpus.quoth",
