@@ -116,6 +116,15 @@ def test_without_a_text_the_message_says_how_to_pass_one():
     )
 
 
+@pytest.mark.parametrize("command", ["ask", "explain", "verify"])
+def test_a_script_that_gives_no_text_is_told_so(quoth, monkeypatch, command):
+    """Without a terminal, standard input is empty; it is a text only if it is given as one."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    status, out, err = quoth(command, "Who sat?")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"quoth: {command}: must have a text to quote from, but has none. Give one with --context")
+
+
 def test_a_text_can_be_typed():
     words = ("ask", "Who?", "--context", "-", "--reader", READER, "--max-answer-tokens", "1")
     status, seen = on_terminal(*words, columns=80, typed=b"Cats.\n")

@@ -31,10 +31,7 @@ _BAR = 12
 @app.command(cls=options.OneArgumentCommand)
 def explain(
     question: options.Question,
-    context: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE|-", help="Text to quote from, in UTF-8; - is standard input. May be given again."),
-    ] = None,
+    context: options.Context = None,
     text: options.Text = None,
     reader: options.Reader = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of answers to explain.")] = 3,

@@ -103,7 +103,8 @@ Context = Annotated[
     typer.Option(
         "--context",
         metavar="FILE|-",
-        help="A file, a folder or a pattern; - is standard input. May be given again.",
+        help="A file, a folder, or a pattern in quotation marks; - is standard input. May be given again.",
+        show_default="what is piped in",
     ),
 ]
 Text = Annotated[

@@ -18,14 +18,21 @@ _NO_CONTEXT = (
 
 
 def read_sources(files: list[str], texts: list[str], command: str = "ask") -> list[Document]:
-    """Read all contexts, or standard input if there are none; one error lists all that cannot be read."""
+    """Read all contexts, or what is piped in if there are none; one error lists all that cannot be read.
+
+    Raises:
+        ConfigError: If there is no context, and nothing is piped in: a script has an empty standard input.
+        InputError: If one cannot be read.
+    """
     from quoth.documents import Document
     from quoth.errors import ConfigError, InputError
 
     if not files and not texts:
-        if sys.stdin is None or sys.stdin.isatty():
+        is_piped = sys.stdin is not None and not sys.stdin.isatty()
+        piped = read_sources(["-"], [], command) if is_piped else []
+        if not any(source.text.strip() for source in piped):
             raise ConfigError(_NO_CONTEXT.format(command, "QUOTES" if command == "verify" else "QUESTION"))
-        files = ["-"]
+        return piped
     if files.count("-") > 1:
         raise ConfigError("--context - must be given at most once, but is given several times")
     sources, problems = [], []
