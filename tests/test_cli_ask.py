@@ -311,6 +311,14 @@ ODD = {
     "folder": Odd(more=("--context", "."), says="text.txt:1:"),
     "two bad files": Odd(more=("--context", "no.txt", "--context", "no.md"), status=1, says="exist\nno.md: must be"),
     "empty file name": Odd(more=("--context", ""), status=1, says="quoth: '': must be a file"),
+    "RTF": Odd(text=b"{\\rtf1 The cat sat.}", status=1, says="or .epub, but is RTF; save it as .docx\n"),
+    "small PDF": Odd(text=b"%PDF-1.4 The cat sat.", status=1, says="give it as a file whose name ends in .pdf"),
+    "old Word file": Odd(text=b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", status=1, says="but is a .doc, .xls or .ppt"),
+    "corpus": Odd(text=b"SQLite format 3\0\x10\0\1\1\0", status=1, says="if it is a corpus, give it with --corpus"),
+    "URL": Odd(more=("--context", "https://a.de/b.html?c"), status=1, says="but is a URL, which is not fetched"),
+    "no match": Odd(
+        more=("--context", "*.md"), status=1, says="quoth: *.md: must be a file, a folder or a pattern, but"
+    ),
     "file name with an escape": Odd(more=("--context", "\x1b[2J"), status=1, says="quoth: ␛[2J: must be a file"),
     "file name with NUL": Odd(more=("--context", "a\0b"), status=1, says="embedded null"),
     "too long a file name": Odd(more=("--context", "a" * 5_000), status=1, says="file name too long"),
@@ -360,6 +368,22 @@ def test_unusual_inputs_get_an_answer_or_a_clear_error(quoth, odd):
     text = odd.more[-1] if odd.text is None else odd.text.removeprefix(codecs.BOM_UTF8).decode()
     for answer in document["answers"]:
         assert_quotes(answer, text)
+
+
+def test_a_folder_without_a_text_is_one_error(quoth):
+    Path("empty").mkdir()
+    status, _, err = quoth("ask", "Who?", "--context", "empty")
+    kinds = ".txt, .md, .html, .docx, .pdf or .epub"
+    assert (status, err) == (1, f"quoth: empty: must have {kinds} files with text, but has none\n")
+    Path("empty/a.txt").touch()
+    assert quoth("ask", "Who?", "--context", "empty")[2].startswith(
+        "empty/a.txt: the file is empty\nquoth: empty: must"
+    )
+
+
+def test_text_of_another_kind_is_read_if_it_is_named(quoth):
+    Path("table.csv").write_text(TEXT)
+    assert " · table.csv:1:" in quoth("ask", "Who?", "--reader", READER, "--context", "table.csv")[1]
 
 
 def test_binary_stdin_is_reported():

@@ -426,6 +426,15 @@ def test_documents_of_any_kind_are_searched_with_their_pages(quoth):
     assert (status, err.startswith("quoth: lease/c.docx: the .docx file is damaged")) == (1, True)
 
 
+def test_quotes_may_be_in_a_document_of_any_kind(quoth):
+    Path("answer.html").write_text('<p class="none">It says &ldquo;two months&rdquo; and "ten years".')
+    _, out, _ = quoth("verify", "answer.html", "--context", "c.txt", "--json")
+    assert [each["quote"] for each in json.loads(out)["quotes"]] == ["two months", "ten years"]
+    assert (
+        quoth("verify", "none.pdf", "--context", "c.txt")[2] == "quoth: none.pdf: must be a file, but does not exist\n"
+    )
+
+
 def test_quotes_are_searched_in_a_corpus(capsys, tmp_path):
     (tmp_path / "lease.txt").write_text("Head\n\nThe rent is due monthly.")
     (tmp_path / "b.pdf").write_bytes(pdf(["One."], ["The pump turns slowly."]))

@@ -57,30 +57,39 @@ def _read_sources(file: str) -> list[Document]:
     Raises:
         ValueError: If nothing can be read.
     """
-    from quoth.documents import PARSED, Document, read_documents
+    from quoth.documents import KINDS, PARSED, Document, read_documents
 
     path = Path(file)
-    is_many = bool(file) and (path.is_dir() or (any(sign in file for sign in "*?") and not path.exists()))
+    is_pattern = any(sign in file for sign in "*?") and "://" not in file and not path.exists()
+    is_many = bool(file) and (path.is_dir() or is_pattern)
     if not is_many and not (path.suffix.lower() in PARSED and path.exists()):
-        return [Document(read_text(file), name="stdin" if file == "-" else file)]
+        return [Document(_decoded(file), name="stdin" if file == "-" else file)]
     sources = []
     for found in read_documents([path]):
         if isinstance(found, Document):
             sources.append(found)
             for remark in found.notes:
                 note(f"{found.name}: {remark}")
-        elif is_many:
+        elif is_many and not (found.is_error and found.name == str(path)):
             note(str(found))
         else:
             raise ValueError(found.problem)
     if not sources:
-        kind = "folder" if path.is_dir() else "pattern"
-        raise ValueError(f"must be a file, but is a {kind} without readable documents")
+        raise ValueError(f"must have {' or '.join([', '.join(KINDS[:-1]), KINDS[-1]])} files with text, but has none")
     return sources
 
 
 def read_text(file: str) -> str:
-    """Return the text of a file.
+    """Return the text of a file of any kind, or of standard input.
+
+    Raises:
+        ValueError: If it cannot be read, or has no text.
+    """
+    return "\n\n".join(source.text for source in _read_sources(file))
+
+
+def _decoded(file: str) -> str:
+    """Return the content of a text file, or of standard input.
 
     Raises:
         ValueError: If it cannot be read, or is not text.
@@ -92,6 +101,8 @@ def read_text(file: str) -> str:
     except IsADirectoryError:
         raise ValueError("must be a file, but is a folder; name the files in it") from None
     except FileNotFoundError:
+        if "://" in file:
+            raise ValueError("must be a file, but is a URL, which is not fetched; save it as a file") from None
         raise ValueError("must be a file, but does not exist") from None
     except OSError as error:
         raise ValueError(f"must be a readable file, but: {reason_of(error)}") from None

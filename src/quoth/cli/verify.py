@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 # Arguments with these extensions are names of files.
-_ENDINGS = (".json", ".txt", ".md", ".text", ".markdown")
+_ENDINGS = (".json", ".txt", ".md", ".text", ".markdown", ".html", ".docx", ".pdf", ".epub")
 _STYLES = {"exact": "bold green", "near": "bold yellow", "absent": "bold red"}
 
 
@@ -32,7 +32,7 @@ def verify(
         str,
         typer.Argument(
             metavar="QUOTES",
-            help="A file with quotes (JSON, or text with quotation marks), - for standard input, or the text itself.",
+            help="A file with quotes (JSON, or any document with quotation marks), - for standard input, or a text.",
             show_default=False,
         ),
     ],
