@@ -180,7 +180,7 @@ def test_skipped_files_of_a_folder_are_no_error(quoth, folder):
     (folder / "files" / "photo.xyz").write_text("?")
     status, out, err = quoth("index", "files", "-o", "c.quoth")
     assert (status, out) == (0, "4 added, 0 changed, 0 unchanged\n")
-    assert "1 files of other kinds are skipped, such as photo.xyz" in err
+    assert "1 file of another kind is skipped: photo.xyz" in err
     (folder / "files" / "broken.pdf").write_bytes(b"%PDF-1.4 nonsense")
     assert quoth("index", "files", "-o", "c.quoth")[0] == 1
 
