@@ -148,9 +148,17 @@ def test_the_delimiter_is_inferred_from_the_header(file, sep, name):
 
 def test_the_delimiter_can_be_given(file):
     path = file(f"id:question:context\n1:Who?:{ANA}\n", "data.csv")
-    with pytest.raises(DataError, match="must have the column question"):
+    with pytest.raises(DataError, match=r"column question, but .*; if another .* name it with --sep"):
         read_examples(path)
     assert read_examples(path, sep=":") == [Example("1", "Who?", ANA)]
+    tabs = file(f"id\tquestion\tcontext\n1\tWho?\t{ANA}\n", "tabs.csv")
+    assert read_examples(tabs, sep="tab") == read_examples(tabs, sep="\\t") == [Example("1", "Who?", ANA)]
+
+
+@pytest.mark.parametrize("sep", ["^^", '"', "\n"])
+def test_a_delimiter_is_one_character(file, sep):
+    with pytest.raises(ConfigError, match="sep must be one character, or tab, but is "):
+        read_examples(file(f"id,question,context\n1,Who?,{ANA}\n", "data.csv"), sep=sep)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
