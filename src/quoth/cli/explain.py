@@ -56,15 +56,13 @@ def explain(
 
     Example: [cyan]quoth explain "Who kept the light?" --context log.txt --html why.html[/cyan]
     """
-    from quoth.cli.outputs import check_different
-    from quoth.errors import ConfigError
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.files import atomic_text
     from quoth.reader import Reader
 
     if html:
         check_different({"--html": html, **{f"--context {file}": file for file in context or []}})
-        if not html.resolve().parent.is_dir():
-            raise ConfigError(f"{html}: the folder of the page does not exist. Create it first.")
+        check_outputs(html)
     sources = read_sources(context or [], text or [], "explain")
     loaded = Reader.load(reader, engine=engine, precision=precision)
     explanation = loaded.explain(question, [source.text for source in sources], top_k=top_k)

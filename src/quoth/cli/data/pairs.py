@@ -37,11 +37,12 @@ def pairs(
 
     Example: [cyan]quoth data pairs train.json -o pairs.json --share 0.3[/cyan]
     """
-    from quoth.cli.outputs import check_different
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.data import read_examples
     from quoth.data.pairs import draw_pairs
 
     check_different({"FILE": file, "--out": out})
+    check_outputs(out)
     answer = None
     examples = read_examples(file, sep=sep, encoding=encoding)
     if reader:

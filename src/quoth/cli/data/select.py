@@ -57,7 +57,7 @@ def select(
 
     Example: [cyan]quoth data select questions.csv -o tasks.json --number 200 --reader runs/1[/cyan]
     """
-    from quoth.cli.outputs import check_different
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.cli.progress import reading_bar
     from quoth.data import read_examples
     from quoth.data.exchange import write_document
@@ -67,6 +67,7 @@ def select(
     from quoth.reader import Reader
 
     check_different({"FILE": file, "--out": out, "--marks": marks})
+    check_outputs(out, marks)
     tasks_of([], "", tool)
     wanted = ".jsonl" if tool == "doccano" else ".json"
     if wanted not in out.suffixes:
