@@ -465,6 +465,11 @@ def test_a_position_counts_lines_columns_and_pages(context, start):
     assert parts[2:] == [f"page {context[:start].count(chr(12)) + 1}"] * (chr(12) in context)
 
 
+@pytest.mark.parametrize("name", ["a.html", "b/A.DOCX", "c.pdf", "d.epub"])
+def test_a_position_in_a_parsed_file_has_no_line(name):
+    assert place("One.\nTwo.", Span(5, 8), name) == f"{name} · code points 5–8 of its text"
+
+
 def test_probabilities_are_never_rounded_to_0_or_100():
     shown = [percent(value) for value in (0, 0.0004, 0.001, 0.5, 0.999, 0.99999, 1)]
     assert shown == ["0.0%", "<0.1%", "0.1%", "50.0%", "99.9%", ">99.9%", "100.0%"]

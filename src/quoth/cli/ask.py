@@ -59,7 +59,8 @@ def ask(
     Prints the answer, its probability and position (file:line:column and code points, end exclusive), and the text
     around it. If stdout is not a terminal, the answer is in double square brackets, without colour.
 
-    Code points are counted in the text file, including line ends, but without a byte order mark at the start.
+    Code points are counted in the text file, including line ends, but without a byte order mark at the start. For HTML,
+    Word, PDF and EPUB, they are counted in the text that was read from the file, and there is no line or column.
 
     The exit status is 0 (even without an answer), 1 if a text cannot be read, or 2 for wrong use.
 
