@@ -102,8 +102,10 @@ def test_another_file_or_format_is_rejected(folder):
     other.close()
     with pytest.raises(CorpusError, match=r"other.db: must be a corpus, but is another SQLite file"):
         Corpus.open("other.db")
-    with pytest.raises(CorpusError, match=r"rent.md: must be a corpus, but: file is not a database"):
+    with pytest.raises(CorpusError, match=r"rent.md: must be a corpus, but is another kind of file\. Give a text"):
         Corpus.open("files/rent.md")
+    with pytest.raises(CorpusError, match=r"files: must be a corpus, but is a folder\. Give a folder of texts with"):
+        Corpus.open("files")
     with pytest.raises(CorpusError, match="does not exist"):
         Corpus.open("no.quoth", create=False)
     assert not Path("no.quoth").exists()

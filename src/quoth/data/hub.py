@@ -38,7 +38,7 @@ def read_parquet(data: bytes, problems: Problems) -> Iterator[Row]:
         table = file.read(columns=_read_of(names))
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        problems.add("", f"must be Parquet that pyarrow {pa.__version__} reads, but: {_one_line(error)}")
+        problems.add("", f"must be Parquet, but pyarrow {pa.__version__} cannot read it: {_one_line(error)}")
         return
     yield from merge_answer_rows(_rows(table.to_batches(_ROWS)))
 

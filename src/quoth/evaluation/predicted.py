@@ -140,7 +140,7 @@ def _parquet(path: str | Path) -> list[Any]:
     try:
         return list(parquet.read_table(path).to_pylist())
     except ArrowInvalid as error:
-        raise PredictionsError(f"{path}: must be Parquet, but: {error}") from error
+        raise PredictionsError(f"{path}: must be Parquet, but cannot be read: {error}") from error
 
 
 def _text(path: str | Path) -> str:
