@@ -160,6 +160,23 @@ def test_the_commands_index_list_search_ask_and_remove(quoth):
     assert quoth("index", "--remove", "files", "-o", "c.quoth")[:2] == (0, "3 removed\n")
 
 
+def test_a_search_without_a_result_says_why(quoth):
+    quoth("index", "files/rent.md", "-o", "c.quoth")
+    words = ("--corpus", "c.quoth")
+    assert quoth("search", "zebra", *words) == (0, "", "No passage contains a word of the question.\n")
+    assert quoth("search", " ", *words) == (1, "", "quoth: the question must not be empty\n")
+    quoth("index", "--remove", "files/rent.md", "-o", "c.quoth")
+    assert quoth("search", "rent", *words) == (0, "", "The corpus has no documents.\n")
+
+
+@pytest.mark.parametrize("words", [("nothing.txt",), ("empty",), ("--search", "fts5")])
+def test_without_a_file_no_corpus_is_created(quoth, words):
+    Path("empty").mkdir()
+    status, out, _ = quoth("index", *words, "-o", "c.quoth")
+    assert (status, out) == (1, "")
+    assert not Path("c.quoth").exists()
+
+
 def test_what_is_not_read_of_a_file_is_told(quoth):
     Path("files/half.pdf").write_bytes(pdf(["One."], []))
     status, out, err = quoth("index", "files", "-o", "c.quoth")
