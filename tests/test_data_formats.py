@@ -172,7 +172,9 @@ def test_utf16_and_utf32_are_read(file, encoding, name):
 
 def test_other_encodings_are_read_if_given(file):
     path = file("id,question,context\n1,Où?,Café.\n".encode("cp1252"), "data.csv")
-    with pytest.raises(DataError, match=r"must be UTF-8, but contains the byte 0xf9; .*--encoding cp1252"):
+    with pytest.raises(
+        DataError, match=r"must be UTF-8, but contains the byte 0xf9; .*data\.csv -o OUT\.json --encoding cp1252"
+    ):
         read_examples(path)
     assert read_examples(path, encoding="cp1252") == [Example("1", "Où?", "Café.")]
     with pytest.raises(ConfigError, match="such as cp1252 or utf-16, but is klingon"):

@@ -92,7 +92,11 @@ def select(
     how = f"{len(selected) - drawn:,} by uncertainty, {drawn:,} at random"
     note(f"{count(len(selected), 'question')} of {len(examples):,}: {how}.")
     if len(selected) < number:
-        note(f"requested {number:,}, but the other questions are labelled or near duplicates of these.")
+        why = (
+            ["there are only these"] if len(examples) == len(selected) else ["the others are near duplicates of these"]
+        )
+        labelled = ["labelled questions are not selected"] * (len(examples) < len(every))
+        note(f"requested {number:,}, but {' and '.join(why + labelled)}.")
 
 
 def _write_marks(file: Path, selected: Sequence[Selected], safe: bool) -> None:
