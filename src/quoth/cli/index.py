@@ -115,11 +115,11 @@ def _add(corpus: Corpus, files: list[str], json: bool) -> None:
 
 
 def _list(corpus: Corpus, json: bool) -> None:
-    from quoth.display import one_line
+    from quoth.display import count, one_line
 
     entries = corpus.entries()
     if json:
         print_json({"documents": [entry.to_dict() for entry in entries]})
         return
     for entry in entries:
-        typer.echo(f"{one_line(entry.name)}  {one_line(entry.title)}  ({entry.passages} passages)")
+        typer.echo(f"{one_line(entry.name)}  {one_line(entry.title)}  ({count(entry.passages, 'passage')})")
