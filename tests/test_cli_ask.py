@@ -157,6 +157,14 @@ def test_the_best_answer_comes_from_any_of_the_texts(quoth):
         assert f"%  {answer['text']} · {answer['context']}:1:" in line
 
 
+def test_further_answers_of_only_signs_are_in_the_json_only(quoth):
+    words = ("ask", "Who?", "--reader", READER, "--text", "Ana. Ben!", "--overlapping", "--top-k", 99)
+    texts = [answer["text"] for answer in json.loads(quoth(*words, "--json")[1])["answers"]]
+    shown = [line.split("  ")[-1].split(" · ")[0] for line in quoth(*words)[1].split("Next best\n")[1].splitlines()]
+    assert {".", "!"} <= set(texts[1:])
+    assert shown == [text for text in texts[1:] if any(map(str.isalnum, text))]
+
+
 def test_json_has_all_fields(quoth):
     text = "Das 🎹 steht.\r\nDas 🎹 fiel."
     status, out, err = quoth(

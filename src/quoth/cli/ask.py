@@ -172,7 +172,10 @@ def _print_prediction(prediction: Prediction, sources: list[Document]) -> None:
         console.print(Text(f"{reason[:1].upper()}{reason[1:]}."))
     if prediction.warning:
         note(f"Warning: {prediction.warning}")
-    for rank, answer in enumerate(prediction.answers):
+    first, others = prediction.answers[:1], prediction.answers[1:]
+    # Unlikely spans may be only a punctuation mark, which helps nobody; --json has them.
+    others = tuple(answer for answer in others if any(map(str.isalnum, answer.text)))
+    for rank, answer in enumerate(first + others):
         if rank == 0:
             _print_first(console, answer, sources[answer.context_index], closest=prediction.no_answer)
         else:
