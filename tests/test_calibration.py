@@ -548,7 +548,7 @@ def test_the_best_threshold_without_unanswerable_questions():
 def test_a_plot_in_a_missing_folder_is_rejected_before_reading(files, tmp_path):
     from quoth.evaluation.plots import check_plot
 
-    with pytest.raises(ConfigError, match=r"plot\.svg: the folder of a plot must exist, but does not"):
+    with pytest.raises(ConfigError, match=r"plot\.svg: the folder of the file must exist, but does not"):
         check_plot(tmp_path / "no" / "plot.svg")
     assert check_plot(tmp_path / "plot.svg") == tmp_path / "plot.svg"
 

@@ -116,6 +116,15 @@ def test_without_a_text_the_message_says_how_to_pass_one():
     )
 
 
+@pytest.mark.parametrize("command", ["ask", "explain", "verify"])
+def test_a_script_that_gives_no_text_is_told_so(quoth, monkeypatch, command):
+    """Without a terminal, standard input is empty; it is a text only if it is given as one."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    status, out, err = quoth(command, "Who sat?")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"quoth: {command}: must have a text to quote from, but has none. Give one with --context")
+
+
 def test_a_text_can_be_typed():
     words = ("ask", "Who?", "--context", "-", "--reader", READER, "--max-answer-tokens", "1")
     status, seen = on_terminal(*words, columns=80, typed=b"Cats.\n")
@@ -146,6 +155,14 @@ def test_the_best_answer_comes_from_any_of_the_texts(quoth):
     assert (first, heading, len(more)) == (texts[0], "Next best", 2)
     for line, answer in zip(more, document["answers"][1:3], strict=True):
         assert f"%  {answer['text']} · {answer['context']}:1:" in line
+
+
+def test_further_answers_of_only_signs_are_in_the_json_only(quoth):
+    words = ("ask", "Who?", "--reader", READER, "--text", "Ana. Ben!", "--overlapping", "--top-k", 99)
+    texts = [answer["text"] for answer in json.loads(quoth(*words, "--json")[1])["answers"]]
+    shown = [line.split("  ")[-1].split(" · ")[0] for line in quoth(*words)[1].split("Next best\n")[1].splitlines()]
+    assert {".", "!"} <= set(texts[1:])
+    assert shown == [text for text in texts[1:] if any(map(str.isalnum, text))]
 
 
 def test_json_has_all_fields(quoth):
@@ -302,6 +319,14 @@ ODD = {
     "folder": Odd(more=("--context", "."), says="text.txt:1:"),
     "two bad files": Odd(more=("--context", "no.txt", "--context", "no.md"), status=1, says="exist\nno.md: must be"),
     "empty file name": Odd(more=("--context", ""), status=1, says="quoth: '': must be a file"),
+    "RTF": Odd(text=b"{\\rtf1 The cat sat.}", status=1, says="or .epub, but is RTF; save it as .docx\n"),
+    "small PDF": Odd(text=b"%PDF-1.4 The cat sat.", status=1, says="give it as a file whose name ends in .pdf"),
+    "old Word file": Odd(text=b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", status=1, says="but is a .doc, .xls or .ppt"),
+    "corpus": Odd(text=b"SQLite format 3\0\x10\0\1\1\0", status=1, says="if it is a corpus, give it with --corpus"),
+    "URL": Odd(more=("--context", "https://a.de/b.html?c"), status=1, says="but is a URL, which is not fetched"),
+    "no match": Odd(
+        more=("--context", "*.md"), status=1, says="quoth: *.md: must be a file, a folder or a pattern, but"
+    ),
     "file name with an escape": Odd(more=("--context", "\x1b[2J"), status=1, says="quoth: ␛[2J: must be a file"),
     "file name with NUL": Odd(more=("--context", "a\0b"), status=1, says="embedded null"),
     "too long a file name": Odd(more=("--context", "a" * 5_000), status=1, says="file name too long"),
@@ -351,6 +376,22 @@ def test_unusual_inputs_get_an_answer_or_a_clear_error(quoth, odd):
     text = odd.more[-1] if odd.text is None else odd.text.removeprefix(codecs.BOM_UTF8).decode()
     for answer in document["answers"]:
         assert_quotes(answer, text)
+
+
+def test_a_folder_without_a_text_is_one_error(quoth):
+    Path("empty").mkdir()
+    status, _, err = quoth("ask", "Who?", "--context", "empty")
+    kinds = ".txt, .md, .html, .docx, .pdf or .epub"
+    assert (status, err) == (1, f"quoth: empty: must have {kinds} files with text, but has none\n")
+    Path("empty/a.txt").touch()
+    assert quoth("ask", "Who?", "--context", "empty")[2].startswith(
+        "empty/a.txt: the file is empty\nquoth: empty: must"
+    )
+
+
+def test_text_of_another_kind_is_read_if_it_is_named(quoth):
+    Path("table.csv").write_text(TEXT)
+    assert " · table.csv:1:" in quoth("ask", "Who?", "--reader", READER, "--context", "table.csv")[1]
 
 
 def test_binary_stdin_is_reported():
@@ -430,6 +471,11 @@ def test_a_position_counts_lines_columns_and_pages(context, start):
     assert (name, int(line), int(parts[0])) == ("n", len(before), len(before[-1]) + 1)
     assert parts[1] == f"code points {start}–{start}"
     assert parts[2:] == [f"page {context[:start].count(chr(12)) + 1}"] * (chr(12) in context)
+
+
+@pytest.mark.parametrize("name", ["a.html", "b/A.DOCX", "c.pdf", "d.epub"])
+def test_a_position_in_a_parsed_file_has_no_line(name):
+    assert place("One.\nTwo.", Span(5, 8), name) == f"{name} · code points 5–8 of its text"
 
 
 def test_probabilities_are_never_rounded_to_0_or_100():

@@ -105,6 +105,12 @@ def test_score_of_unlabelled_data_exits_1(quoth, folder):
     assert "data must have labelled questions to be scored, but all of them are unlabelled" in err
 
 
+def test_score_of_the_data_themselves_is_wrong_use(quoth, folder):
+    status, out, err = quoth("score", folder / "data.json", folder / "data.json")
+    sentence = f"quoth: DATA and PREDICTIONS must be different files, but both are {folder / 'data.json'}\n"
+    assert (status, out, err) == (2, "", sentence)
+
+
 @pytest.mark.parametrize("words", [["score"], ["score", "data.json"], ["evaluate"], ["predict", "data.json"]])
 def test_too_few_arguments_are_wrong_use(quoth, words):
     status, out, err = quoth(*words)

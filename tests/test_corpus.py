@@ -105,8 +105,10 @@ def test_another_file_or_format_is_rejected(folder):
     other.close()
     with pytest.raises(CorpusError, match=r"other.db: must be a corpus, but is another SQLite file"):
         Corpus.open("other.db")
-    with pytest.raises(CorpusError, match=r"rent.md: must be a corpus, but: file is not a database"):
+    with pytest.raises(CorpusError, match=r"rent.md: must be a corpus, but is another kind of file\. Give a text"):
         Corpus.open("files/rent.md")
+    with pytest.raises(CorpusError, match=r"files: must be a corpus, but is a folder\. Give a folder of texts with"):
+        Corpus.open("files")
     with pytest.raises(CorpusError, match="does not exist"):
         Corpus.open("no.quoth", create=False)
     assert not Path("no.quoth").exists()
@@ -161,6 +163,23 @@ def test_the_commands_index_list_search_ask_and_remove(quoth):
     assert quoth("index", "--remove", "files", "-o", "c.quoth")[:2] == (0, "3 removed\n")
 
 
+def test_a_search_without_a_result_says_why(quoth):
+    quoth("index", "files/rent.md", "-o", "c.quoth")
+    words = ("--corpus", "c.quoth")
+    assert quoth("search", "zebra", *words) == (0, "", "No passage contains a word of the question.\n")
+    assert quoth("search", " ", *words) == (1, "", "quoth: the question must not be empty\n")
+    quoth("index", "--remove", "files/rent.md", "-o", "c.quoth")
+    assert quoth("search", "rent", *words) == (0, "", "The corpus has no documents.\n")
+
+
+@pytest.mark.parametrize("words", [("nothing.txt",), ("empty",), ("--search", "fts5")])
+def test_without_a_file_no_corpus_is_created(quoth, words):
+    Path("empty").mkdir()
+    status, out, _ = quoth("index", *words, "-o", "c.quoth")
+    assert (status, out) == (1, "")
+    assert not Path("c.quoth").exists()
+
+
 def test_what_is_not_read_of_a_file_is_told(quoth):
     Path("files/half.pdf").write_bytes(pdf(["One."], []))
     status, out, err = quoth("index", "files", "-o", "c.quoth")
@@ -183,7 +202,7 @@ def test_skipped_files_of_a_folder_are_no_error(quoth, folder):
     (folder / "files" / "photo.xyz").write_text("?")
     status, out, err = quoth("index", "files", "-o", "c.quoth")
     assert (status, out) == (0, "4 added, 0 changed, 0 unchanged\n")
-    assert "1 files of other kinds are skipped, such as photo.xyz" in err
+    assert "1 file of another kind is skipped: photo.xyz" in err
     (folder / "files" / "broken.pdf").write_bytes(b"%PDF-1.4 nonsense")
     assert quoth("index", "files", "-o", "c.quoth")[0] == 1
 
@@ -195,6 +214,7 @@ def test_skipped_files_of_a_folder_are_no_error(quoth, folder):
         (("index", "nothing.txt", "-o", "c.quoth"), 1, "nothing.txt: must be a file, a folder or a pattern"),
         (("search", "x", "--corpus", "no.quoth"), 1, "no.quoth: must be a corpus, but does not exist"),
         (("ask", "x", "--corpus", "c", "--text", "y"), 2, "must not be given together"),
+        (("search", "notice", "period"), 2, "There must be one QUESTION, but there is also: period."),
     ],
 )
 def test_wrong_use_is_reported(quoth, words, status, sentence):

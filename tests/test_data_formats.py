@@ -166,9 +166,17 @@ def test_the_delimiter_is_what_gives_known_names_or_most_cells(header, delimiter
 
 def test_the_delimiter_can_be_given(file):
     path = file(f"id:question:context\n1:Who?:{ANA}\n", "data.csv")
-    with pytest.raises(DataError, match="must have the column question"):
+    with pytest.raises(DataError, match=r"column question, but .*; if another .* name it with --sep"):
         read_examples(path)
     assert read_examples(path, sep=":") == [Example("1", "Who?", ANA)]
+    tabs = file(f"id\tquestion\tcontext\n1\tWho?\t{ANA}\n", "tabs.csv")
+    assert read_examples(tabs, sep="tab") == read_examples(tabs, sep="\\t") == [Example("1", "Who?", ANA)]
+
+
+@pytest.mark.parametrize("sep", ["^^", '"', "\n"])
+def test_a_delimiter_is_one_character(file, sep):
+    with pytest.raises(ConfigError, match="sep must be one character, or tab, but is "):
+        read_examples(file(f"id,question,context\n1,Who?,{ANA}\n", "data.csv"), sep=sep)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
@@ -182,7 +190,9 @@ def test_utf16_and_utf32_are_read(file, encoding, name):
 
 def test_other_encodings_are_read_if_given(file):
     path = file("id,question,context\n1,Où?,Café.\n".encode("cp1252"), "data.csv")
-    with pytest.raises(DataError, match=r"must be UTF-8, but contains the byte 0xf9; .*--encoding cp1252"):
+    with pytest.raises(
+        DataError, match=r"must be UTF-8, but contains the byte 0xf9; .*data\.csv -o OUT\.json --encoding cp1252"
+    ):
         read_examples(path)
     assert read_examples(path, encoding="cp1252") == [Example("1", "Où?", "Café.")]
     with pytest.raises(ConfigError, match="such as cp1252 or utf-16, but is klingon"):

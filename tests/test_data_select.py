@@ -130,6 +130,8 @@ def test_the_command_writes_tasks_for_other_tools_and_the_marks(tmp_path, quoth)
     status, *_ = quoth(*words, "--to", "doccano", "-o", tmp_path / "t.jsonl", "--marks", tmp_path / "m.csv")
     assert status == 0
     assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 4
+    *_, err = quoth(*words, "--to", "doccano", "-o", tmp_path / "t.jsonl", "-n", 9)
+    assert err.splitlines()[-1] == "requested 9, but there are only these."
     labels = read_labels(str(tmp_path / "m.csv"), "none")
     assert Counter(labels.values()) == {"uncertain": 3, "random": 1}
     safe = tmp_path / "safe.csv"

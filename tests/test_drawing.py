@@ -195,7 +195,7 @@ def test_the_page_does_not_overwrite_other_files(tmp_path, capsys):
     words = ["explain", QUESTION, "--context", str(text), "--reader", READER, *EXACTLY, "--html"]
     for page, sentence in [
         (text, "must be different files"),
-        (tmp_path / "no" / "a.html", "the folder of the page does not exist"),
+        (tmp_path / "no" / "a.html", "the folder of the file must exist"),
     ]:
         with pytest.raises(SystemExit) as ended:
             main([*words, str(page)])

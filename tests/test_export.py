@@ -293,7 +293,10 @@ def test_wrong_use_is_reported(tmp_path):
     bare.mkdir()
     for name in ("model.onnx", "tokenizer.json", "config.json"):
         (bare / name).write_bytes((TINY / "bpe" / name).read_bytes())
-    with pytest.raises(ReaderError, match="must be a question-answering model"):
+    with pytest.raises(ReaderError, match=r"has been exported already: it contains only model\.onnx\. Use the"):
+        export(bare, tmp_path / "out")
+    (bare / "model.onnx").unlink()
+    with pytest.raises(ReaderError, match="must be"):
         export(bare, tmp_path / "out")
 
 

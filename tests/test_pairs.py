@@ -268,3 +268,13 @@ def test_the_command_reports_left_out_questions_and_missing_pairs(tmp_path, caps
         err[0] == "2 questions skipped, because they occur with several contexts of one article, as in a form: 0-0, 1-0"
     )
     assert err[1].startswith("requested 3 pairs, but created only 1")
+
+
+def test_data_without_articles_are_named_with_what_to_do(tmp_path, quoth):
+    (tmp_path / "data.csv").write_text("id,question,context,answer_text,answer_start\n1,Who?,Ana.,Ana,0\n")
+    status, _, err = quoth("data", "pairs", tmp_path / "data.csv", "-o", tmp_path / "pairs.json")
+    assert (status, err.startswith(f"quoth: {tmp_path / 'data.csv'}: data must contain an article of several")) == (
+        1,
+        True,
+    )
+    assert err.endswith("but contain none; the questions of an article have the same title\n")

@@ -108,6 +108,14 @@ def test_null_odds_that_are_not_numbers_are_rejected(tmp_path, content):
         read_predicted(tmp_path / "p.json", tmp_path / "o.json")
 
 
+def test_labelled_data_are_no_predictions(tmp_path):
+    (tmp_path / "data.csv").write_text("id,question,context,answer_text,answer_start\n1,Who?,Ana.,Ana,0\n")
+    with pytest.raises(PredictionsError, match="must be predictions, but is labelled data"):
+        read_predicted(tmp_path / "data.csv")
+    (tmp_path / "data.csv").write_text("id,answer_text\n1,Ana\n")
+    assert read_predicted(tmp_path / "data.csv") == {"1": Predicted("Ana")}
+
+
 @pytest.mark.torch
 def test_parquet_is_read(reader, tmp_path):
     pytest.importorskip("pyarrow")

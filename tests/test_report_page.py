@@ -4,6 +4,7 @@ import html
 import json
 import re
 
+import pytest
 from hypothesis import given, strategies as st
 
 from quoth import Reader, evaluate
@@ -100,3 +101,23 @@ def test_evaluate_writes_the_page_and_compares(quoth, tmp_path):
     assert (status, "--against needs --html FILE" in err) == (2, True)
     status, _, err = quoth("evaluate", tmp_path / "data.json", "--html", tmp_path / "data.json")
     assert (status, "must be different files" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("evaluate", "--html"),
+        ("evaluate", "--errors"),
+        ("predict -o -", "--nbest"),
+        ("data audit", "--html"),
+        ("data repair -o out.json", "--log"),
+        ("data convert -o out.json", "--disagreements"),
+        ("data select -o out.json", "--marks"),
+        ("data pairs", "--out"),
+    ],
+)
+def test_an_output_in_a_missing_folder_is_rejected_before_the_work(quoth, tmp_path, command, option):
+    page = tmp_path / "no" / "page"
+    status, out, err = quoth(*command.split(), tmp_path / "none.json", option, page)
+    assert (status, out) == (2, "")
+    assert err == f"quoth: {page}: the folder of the file must exist, but does not. Create it first.\n"

@@ -453,6 +453,12 @@ def test_a_report_that_cannot_be_written_is_rejected_before_training(quoth, tmp_
     assert (status, sentence in err) == (2, True), err
 
 
+def test_a_report_in_a_missing_folder_is_rejected_before_training(tmp_path):
+    with pytest.raises(ConfigError, match=r"r\.html: the folder of the file must exist, but does not"):
+        run("none", tmp_path / "o", dev=towns.examples(4), html=tmp_path / "no" / "r.html")
+    assert not (tmp_path / "o").exists()
+
+
 @pytest.mark.long
 def test_training_with_the_teacher_loss_only(learned, base, tmp_path):
     # All targets are "no answer", and have no weight.

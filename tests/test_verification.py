@@ -414,6 +414,8 @@ def test_a_context_whose_name_is_too_long_is_reported_with_the_others(quoth):
         (('[{"quot": 1}]', "--context", "c.txt"), 1, 'QUOTES: quote 1: must have a text under "quote"'),
         (("-", "--context", "-"), 2, "must not both be standard input"),
         (("-",), 2, "must have a text to search"),
+        (("c.txt", "--context", "c.txt", "d.txt"), 2, "There must be one QUOTES, but there is also: d.txt."),
+        (("two months", "c.txt", "--text", TEXT), 2, "There must be one QUOTES"),
     ],
 )
 def test_wrong_use_is_reported(quoth, words, status, sentence):
@@ -434,6 +436,15 @@ def test_documents_of_any_kind_are_searched_with_their_pages(quoth):
     assert "lease/c.docx: the .docx file is damaged" in err
     status, _, err = quoth("verify", "rent", "--context", "lease/c.docx")
     assert (status, err.startswith("quoth: lease/c.docx: the .docx file is damaged")) == (1, True)
+
+
+def test_quotes_may_be_in_a_document_of_any_kind(quoth):
+    Path("answer.html").write_text('<p class="none">It says &ldquo;two months&rdquo; and "ten years".')
+    _, out, _ = quoth("verify", "answer.html", "--context", "c.txt", "--json")
+    assert [each["quote"] for each in json.loads(out)["quotes"]] == ["two months", "ten years"]
+    assert (
+        quoth("verify", "none.pdf", "--context", "c.txt")[2] == "quoth: none.pdf: must be a file, but does not exist\n"
+    )
 
 
 def test_quotes_are_searched_in_a_corpus(capsys, tmp_path):

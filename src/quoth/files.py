@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO, cast
 from uuid import uuid4
 
+from quoth.errors import ConfigError
+
 __all__ = [
     "atomic_bytes",
     "atomic_folder",
     "atomic_text",
+    "check_parent",
     "format_suffix",
     "hash_of_text",
     "is_unfinished",
@@ -32,6 +35,16 @@ __all__ = [
     "write_json",
     "write_json_lines",
 ]
+
+
+def check_parent(path: str | Path) -> None:
+    """Check that the folder of an output file exists, before the work whose result is written there.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if not Path(path).resolve().parent.is_dir():
+        raise ConfigError(f"{path}: the folder of the file must exist, but does not. Create it first.")
 
 
 @contextmanager

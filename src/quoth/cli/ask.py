@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 _MANY_WINDOWS, _BEST_WINDOWS = 200, 20
 
 
-@app.command(cls=options.QuestionCommand)
+@app.command(cls=options.OneArgumentCommand)
 def ask(
     question: options.Question,
     context: options.Context = None,
@@ -59,7 +59,8 @@ def ask(
     Prints the answer, its probability and position (file:line:column and code points, end exclusive), and the text
     around it. If stdout is not a terminal, the answer is in double square brackets, without colour.
 
-    Code points are counted in the text file, including line ends, but without a byte order mark at the start.
+    Code points are counted in the text file, including line ends, but without a byte order mark at the start. For HTML,
+    Word, PDF and EPUB, they are counted in the text that was read from the file, and there is no line or column.
 
     The exit status is 0 (even without an answer), 1 if a text cannot be read, or 2 for wrong use.
 
@@ -171,7 +172,10 @@ def _print_prediction(prediction: Prediction, sources: list[Document]) -> None:
         console.print(Text(f"{reason[:1].upper()}{reason[1:]}."))
     if prediction.warning:
         note(f"Warning: {prediction.warning}")
-    for rank, answer in enumerate(prediction.answers):
+    first, others = prediction.answers[:1], prediction.answers[1:]
+    # Unlikely spans may be only a punctuation mark, which helps nobody; --json has them.
+    others = tuple(answer for answer in others if any(map(str.isalnum, answer.text)))
+    for rank, answer in enumerate(first + others):
         if rank == 0:
             _print_first(console, answer, sources[answer.context_index], closest=prediction.no_answer)
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from rich.console import Console
 from rich.text import Text
@@ -74,15 +75,21 @@ def passage(context: str, span: Span, mark: Mark, *, reach: int = REACH) -> Text
 def place(context: str, span: Span, name: str) -> str:
     r"""Return the position of a span: ``name:line:column``, its code points, and its page if form feeds separate pages.
 
-    Lines, columns and pages count from 1, code points from 0; the end of the span is exclusive.
+    Lines, columns and pages count from 1, code points from 0; the end of the span is exclusive. The text of a parsed
+    file, such as HTML, has other lines than the file, so only its code points are returned.
 
     Example:
         >>> place("One.\nTwo, three.", Span(10, 15), "n.txt")
         'n.txt:2:6 · code points 10–15'
     """
+    from quoth.documents import PARSED
+
+    codes = f"code points {span.start}–{span.end}"
+    if PurePath(name).suffix.lower() in PARSED:
+        return f"{one_line(name)} · {codes} of its text"
     ends = [match.end() for match in _LINE_END.finditer(context, 0, span.start)]
     column = span.start - (ends[-1] if ends else 0) + 1
-    parts = [f"{one_line(name)}:{len(ends) + 1}:{column}", f"code points {span.start}–{span.end}"]
+    parts = [f"{one_line(name)}:{len(ends) + 1}:{column}", codes]
     if "\f" in context:
         parts.append(f"page {context.count(chr(12), 0, span.start) + 1}")
     return " · ".join(parts)

@@ -82,7 +82,7 @@ def evaluate(
 
     Example: [cyan]quoth evaluate dev-v1.1.json --reader runs/1 --slices --errors wrong.jsonl[/cyan]
     """
-    from quoth.cli.outputs import check_different
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.data import read_examples
     from quoth.errors import ConfigError
     from quoth.evaluation.plots import check_plot, check_plot_folder
@@ -96,6 +96,7 @@ def evaluate(
     check_different(
         {"DATA": data, "--errors": errors, "--plot": None if _is_folder(plot) else plot, "--html": html},
     )
+    check_outputs(errors, html)
     if plot:
         (check_plot_folder if _is_folder(plot) else check_plot)(plot)
     # Only slices and error analysis need the offsets of golds.

@@ -28,13 +28,10 @@ _FAINT = 0.15
 _BAR = 12
 
 
-@app.command(cls=options.QuestionCommand)
+@app.command(cls=options.OneArgumentCommand)
 def explain(
     question: options.Question,
-    context: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE|-", help="Text to quote from, in UTF-8; - is standard input. May be given again."),
-    ] = None,
+    context: options.Context = None,
     text: options.Text = None,
     reader: options.Reader = None,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of answers to explain.")] = 3,
@@ -59,15 +56,13 @@ def explain(
 
     Example: [cyan]quoth explain "Who kept the light?" --context log.txt --html why.html[/cyan]
     """
-    from quoth.cli.outputs import check_different
-    from quoth.errors import ConfigError
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.files import atomic_text
     from quoth.reader import Reader
 
     if html:
         check_different({"--html": html, **{f"--context {file}": file for file in context or []}})
-        if not html.resolve().parent.is_dir():
-            raise ConfigError(f"{html}: the folder of the page does not exist. Create it first.")
+        check_outputs(html)
     sources = read_sources(context or [], text or [], "explain")
     loaded = Reader.load(reader, engine=engine, precision=precision)
     explanation = loaded.explain(question, [source.text for source in sources], top_k=top_k)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,13 +55,34 @@ def index(
         raise ConfigError("--remove and --list must not be given together")
     if search not in (None, *SEARCH_ENGINES):
         raise ConfigError(f"--search must be {' or '.join(SEARCH_ENGINES)}, but is {search}")
-    with Corpus.open(output, create=not (remove or listing), search=search) as corpus:
+    if files and not remove and not listing:
+        _check_files(files, output)
+    with Corpus.open(output, create=bool(files) and not (remove or listing), search=search) as corpus:
         if listing:
             _list(corpus, json)
         elif remove:
             _remove(corpus, files or [], json)
         else:
             _add(corpus, files or [], json)
+
+
+def _check_files(files: list[str], output: str) -> None:
+    """Check that there is a file to index, so that a wrong name does not create an empty corpus.
+
+    Raises:
+        InputError: If there is none, and no corpus.
+    """
+    from quoth.documents import Unread, find_files
+    from quoth.errors import InputError
+
+    if Path(output).exists():
+        return
+    problems = []
+    for found in find_files(files):
+        if not isinstance(found, Unread):
+            return
+        problems.append(str(found))
+    raise InputError("\n".join(problems) or f"{', '.join(files)}: must have files to index, but has none")
 
 
 def _remove(corpus: Corpus, files: list[str], json: bool) -> None:
@@ -93,11 +115,11 @@ def _add(corpus: Corpus, files: list[str], json: bool) -> None:
 
 
 def _list(corpus: Corpus, json: bool) -> None:
-    from quoth.display import one_line
+    from quoth.display import count, one_line
 
     entries = corpus.entries()
     if json:
         print_json({"documents": [entry.to_dict() for entry in entries]})
         return
     for entry in entries:
-        typer.echo(f"{one_line(entry.name)}  {one_line(entry.title)}  ({entry.passages} passages)")
+        typer.echo(f"{one_line(entry.name)}  {one_line(entry.title)}  ({count(entry.passages, 'passage')})")

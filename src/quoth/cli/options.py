@@ -6,28 +6,31 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperArgument, TyperCommand
 
 if TYPE_CHECKING:
     from quoth import records
     from quoth.evaluation.metrics import Unit
 
 
-class QuestionCommand(TyperCommand):
-    """A command with one question. Further words are an error that says how to give a text or a longer question."""
+class OneArgumentCommand(TyperCommand):
+    """A command with one QUESTION or QUOTES. Further words are an error that says how to give texts and longer ones."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments.
 
         Raises:
-            UsageError: If there are more words than one question, or anything else is wrong.
+            UsageError: If there are more words than the argument, or anything else is wrong.
         """
         ctx.allow_extra_args = True
         super().parse_args(ctx, args)
         if ctx.args and not ctx.resilient_parsing:
+            [name] = (each.metavar for each in self.params if isinstance(each, TyperArgument))
+            has_context = any("--context" in each.opts for each in self.params)
             ctx.fail(
-                f"There must be one QUESTION, but there is also: {' '.join(ctx.args)}. "
-                "Give a text with --context FILE, and put a question of several words in quotation marks."
+                f"There must be one {name}, but there is also: {' '.join(ctx.args)}. "
+                + ("Give a text with --context FILE, and put a pattern in quotation marks. " if has_context else "")
+                + f"Put {name} in quotation marks if it has several words."
             )
         return list(ctx.args)
 
@@ -100,7 +103,8 @@ Context = Annotated[
     typer.Option(
         "--context",
         metavar="FILE|-",
-        help="A file, a folder or a pattern; - is standard input. May be given again.",
+        help="A file, a folder, or a pattern in quotation marks; - is standard input. May be given again.",
+        show_default="what is piped in",
     ),
 ]
 Text = Annotated[

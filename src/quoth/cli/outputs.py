@@ -1,4 +1,4 @@
-"""Checks that the files of a command differ from each other."""
+"""Checks the files of a command before the work: that they differ from each other, and that outputs can be written."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ def check_different(files: Mapping[str, str | Path | None]) -> None:
     for (name, path), (other, its_path) in combinations(given, 2):
         if _are_same(path, its_path):
             raise ConfigError(f"{name} and {other} must be different files, but both are {path}")
+
+
+def check_outputs(*files: str | Path | None) -> None:
+    """Raise if the folder of an output file does not exist; ``None`` is a file that is not wanted.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    from quoth.files import check_parent
+
+    for file in files:
+        if file is not None:
+            check_parent(file)
 
 
 def _are_same(path: str | Path, other: str | Path) -> bool:

@@ -59,7 +59,7 @@ def predict(
     """
     from rich.progress import Progress
 
-    from quoth.cli.outputs import check_different
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.data import read_examples
     from quoth.data.read import read_valid
     from quoth.errors import ConfigError
@@ -73,6 +73,7 @@ def predict(
     check_different(
         {"DATA": data, "--output": None if to_stdout else output, "--nbest": nbest, "--null-odds": null_odds}
     )
+    check_outputs(None if to_stdout else output, nbest, null_odds)
     if not to_stdout:
         format_of(output)
     # Golds are not used.

@@ -56,6 +56,7 @@ def score(
 
     Example: [cyan]quoth score dev-v1.1.json predictions.json --json[/cyan]
     """
+    from quoth.cli.outputs import check_different
     from quoth.data import read_examples
     from quoth.errors import ConfigError
     from quoth.evaluation import compare as compare_reports, read_predicted, score as score_predictions
@@ -64,6 +65,7 @@ def score(
         raise ConfigError("--compare and --null-odds cannot be used together: score each file separately")
     if compare and slices:
         raise ConfigError("--compare and --slices cannot be used together: use --slices with each file separately")
+    check_different({"DATA": data, "PREDICTIONS": predictions})
     # Only slices need the offsets of golds.
     examples = read_examples(data, places=slices)
     unit = options.unit(f1_by)

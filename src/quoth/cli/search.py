@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quoth.cli import options
-from quoth.cli.console import print_json, stdout
+from quoth.cli.console import note, print_json, stdout
 
 if TYPE_CHECKING:
     from quoth.corpus import Found
@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False)
 _SHOWN = 240
 
 
-@app.command()
+@app.command(cls=options.OneArgumentCommand)
 def search(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or words.", show_default=False)],
     corpus: Annotated[str, typer.Option(metavar="CORPUS", help="The corpus.")] = "corpus.quoth",
@@ -35,9 +35,16 @@ def search(
 
     from quoth.corpus import Corpus
     from quoth.display import one_line
+    from quoth.errors import InputError
+    from quoth.inputs import wrong_question
 
+    if wrong := wrong_question(question):
+        raise InputError(f"the question {wrong}")
     with Corpus.open(corpus, create=False) as opened:
         hits = opened.search(question, top_k)
+        if not hits:
+            has_documents = bool(opened.document_keys())
+            note("No passage contains a word of the question." if has_documents else "The corpus has no documents.")
     if json:
         print_json({"question": question, "passages": [hit.to_dict() for hit in hits]})
         return

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 # Arguments with these extensions are names of files.
-_ENDINGS = (".json", ".txt", ".md", ".text", ".markdown")
+_ENDINGS = (".json", ".txt", ".md", ".text", ".markdown", ".html", ".docx", ".pdf", ".epub")
 _STYLES = {"exact": "bold green", "near": "bold yellow", "absent": "bold red"}
 
 
-@app.command()
+@app.command(cls=options.OneArgumentCommand)
 def verify(
     quotes: Annotated[
-        list[str],
+        str,
         typer.Argument(
             metavar="QUOTES",
-            help="A file with quotes (JSON, or text with quotation marks), - for standard input, or the text itself.",
+            help="A file with quotes (JSON, or any document with quotation marks), - for standard input, or a text.",
             show_default=False,
         ),
     ],
@@ -61,13 +61,13 @@ def verify(
     from quoth.errors import ConfigError
     from quoth.verification import verify as verify_quotes
 
-    if "-" in quotes and "-" in (context or []):
+    if quotes == "-" and "-" in (context or []):
         raise ConfigError("QUOTES and --context must not both be standard input")
     if corpus is not None and (context or text):
         raise ConfigError("--corpus and --context or --text must not be given together")
-    if "-" in quotes and not context and not text and corpus is None:
+    if quotes == "-" and not context and not text and corpus is None:
         raise ConfigError("verify: must have a text to search, but has none. Give one with --context FILE")
-    claims = [claim for words in quotes for claim in _claims(words)]
+    claims = _claims(quotes)
     if corpus is not None:
         from quoth.corpus import Corpus
 

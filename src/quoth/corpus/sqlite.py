@@ -62,7 +62,9 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, *, create: bool, search: SearchEngine | None = None) -> None:
-        # Path.is_file raises an OSError for a name that is too long.
+        # Path.is_dir and Path.is_file raise an OSError for a name that is too long.
+        if os.path.isdir(path):  # noqa: PTH112
+            raise CorpusError(f"{path}: must be a corpus, but is a folder. Give a folder of texts with --context")
         if not create and not os.path.isfile(path):  # noqa: PTH113
             raise CorpusError(
                 f"{path}: must be a corpus, but does not exist. Create it with: quoth index FILES -o {path}"
@@ -72,12 +74,14 @@ class SqliteStore:
         try:
             self._base = sqlite3.connect(path, isolation_level=None, timeout=60.0)
         except (sqlite3.Error, ValueError) as error:  # ValueError: a name with a NUL character
-            raise CorpusError(f"{path}: must be a corpus, but: {error}") from None
+            raise CorpusError(f"{path}: must be a corpus, but cannot be opened: {error}") from None
         try:
             self._prepare(search)
         except sqlite3.DatabaseError as error:
             self._base.close()
-            raise CorpusError(f"{path}: must be a corpus, but: {error}") from None
+            is_other = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB
+            found = "is another kind of file. Give a text with --context" if is_other else f"cannot be read: {error}"
+            raise CorpusError(f"{path}: must be a corpus, but {found}") from None
         except BaseException:
             self._base.close()
             raise

@@ -28,7 +28,7 @@ def read_xlsx(data: bytes, problems: Problems) -> Iterator[Row]:
     try:
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        problems.add("", f"must be an Excel file (.xlsx), but: {' '.join(str(error).split())}")
+        problems.add("", f"must be an Excel file (.xlsx), but cannot be read: {' '.join(str(error).split())}")
         return
     filled = [(sheet.title, records) for sheet in book.worksheets if (records := _records(sheet))]
     if len(filled) > 1:

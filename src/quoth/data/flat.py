@@ -23,6 +23,7 @@ from quoth.data.mrqa import split_questions
 from quoth.data.rows import COLUMNS, Problems, Row, check_columns, merge_answer_rows, other_names, shown
 from quoth.data.texts import decode, decode_line, json_problem, parse_cell, parse_json
 from quoth.encodings import csv_delimiter, long_cells
+from quoth.errors import ConfigError
 
 TITLE_LINES = 6  # number of lines at the start among which the header is searched
 # Truth values as text, as Python, pandas (0.0 and nan if a column has missing values), users and Excel (in the language
@@ -60,13 +61,20 @@ def _json_lines(data: bytes, problems: Problems) -> Iterator[Row]:
 
 
 def read_csv(data: bytes, problems: Problems, sep: str | None = None) -> Iterator[Row]:
-    """Yield a row for each record of a CSV file. The place of a row is the first line of its record.
+    r"""Yield a row for each record of a CSV file. The place of a row is the first line of its record.
 
     Args:
         data: The file, in UTF-8.
         problems: Receives the problems.
         sep: The delimiter. If ``None``, it is inferred from the header.
+
+    Raises:
+        ConfigError: If the delimiter is not one character, ``tab`` or ``\t``.
     """
+    if sep in ("tab", "\\t"):
+        sep = "\t"
+    if sep and (len(sep) > 1 or sep in '"\r\n'):
+        raise ConfigError(f"sep must be one character, or tab, but is {sep}")
     yield from merge_answer_rows(_records(data, sep, problems))
 
 

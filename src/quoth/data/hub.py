@@ -73,7 +73,7 @@ def parquet_rows(
         table = file.read(columns=list(columns))
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        problems.add("", f"must be Parquet that pyarrow {pa.__version__} reads, but: {_one_line(error)}")
+        problems.add("", f"must be Parquet, but pyarrow {pa.__version__} cannot read it: {_one_line(error)}")
         return
     yield from _rows(table.to_batches(_ROWS))
 

@@ -121,7 +121,11 @@ def draw_pairs(
     articles = _articles(answerable)
     if all(len(article) < 2 for article in articles.values()):
         raise DataError(
-            "data", ["data must contain an article (title) of several contexts with golds, but contain none"]
+            "data",
+            [
+                "data must contain an article of several contexts with golds, but contain none; the questions of an "
+                "article have the same title"
+            ],
         )
     repeated = {example.id for example in answerable if articles[example.title].is_repeated(example)}
     askable = [example for example in answerable if example.id not in repeated]

@@ -70,7 +70,8 @@ def read_examples(
         places: Whether the context must contain each gold at its ``answer_start``. Use ``False`` for scoring, which
             needs only the texts: the start of every gold is 0 then, and all data that the official scorers accept is
             valid.
-        sep: Delimiter of a CSV file. If ``None``, it is inferred from the header: comma, semicolon, tab or bar.
+        sep: Delimiter of a CSV file: one character, or "tab". If ``None``, it is inferred from the header: comma,
+            semicolon, tab or bar.
         encoding: Encoding of a text file. If ``None``, UTF-8, or UTF-16 if it is recognised.
 
     Returns:
@@ -78,7 +79,8 @@ def read_examples(
 
     Raises:
         DataError: If the data has errors; the message lists all of them.
-        ConfigError: If a hub source has no split, the encoding does not exist, or the source has an unsupported type.
+        ConfigError: If a hub source has no split, the encoding does not exist, the delimiter has several characters,
+            or the source has an unsupported type.
         MissingExtraError: If Parquet or the hub is read without the extra [hub], or Excel without [xlsx].
 
     Example:

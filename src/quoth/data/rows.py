@@ -215,7 +215,11 @@ def missing(kind: str, name: str, names: Collection[str]) -> str:
     if near is not None:
         return f"must have the {kind} {name}, but has {shown(near)}; rename it"
     there = ", ".join(str(other) for other in list(names)[:12]) or "none"
-    return f"must have the {kind} {name}, but has only {there}"
+    # The header of a table whose delimiter is unknown is one name.
+    sep = (
+        "; if another character separates the columns, name it with --sep" if len(names) == 1 and name in there else ""
+    )
+    return f"must have the {kind} {name}, but has only {there}{sep}"
 
 
 def similar_name(name: str, names: Collection[str]) -> str | None:

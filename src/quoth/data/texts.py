@@ -31,8 +31,9 @@ def decode_line(line: bytes, number: int, problems: Problems) -> str | None:
         message = (
             f"must be UTF-8, but contains the byte 0x{line[error.start]:02x}; save the file as UTF-8, or state its"
         )
-        rewrite = "quoth data repair FILE -o OUT.json --encoding cp1252"
-        problems.add(place, f"{message} encoding, such as that of Windows in Western Europe: {rewrite}", "utf-8")
+        rewrite = f"quoth data repair {problems.source} -o OUT.json --encoding cp1252"
+        advice = f"encoding with --encoding, such as that of Windows in Western Europe: {rewrite}"
+        problems.add(place, f"{message} {advice}", "utf-8")
         return None
 
 

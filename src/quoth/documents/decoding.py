@@ -6,7 +6,7 @@ import codecs
 import re
 
 from quoth.encodings import unicode_encoding
-from quoth.errors import DocumentError
+from quoth.errors import DocumentError, DocumentKindError
 
 _DECLARED = re.compile(
     rb"""<(?:meta[^>]{0,200}?charset|\?xml[^>]{0,100}?encoding)\s*=\s*["']?\s*([\w-]{1,40})""", re.IGNORECASE
@@ -31,6 +31,18 @@ _LARGER = {
 # Declared names that Python does not know, without "x-" before them.
 _ALIASES = {"sjis": "cp932", "windows-31j": "cp932", "iso-8859-8-i": "iso-8859-8", "unicode-1-1-utf-8": "utf-8"}
 
+# The first bytes of files that are not text. Some of these files can be decoded: RTF, and those with many NUL bytes.
+_KINDS = {
+    b"{\\rtf": "RTF; save it as .docx",
+    b"%PDF-": "PDF; give it as a file whose name ends in .pdf",
+    b"PK\x03\x04": "a ZIP archive, such as .xlsx, .odt, or .docx under another name; save it as .docx or .pdf",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "a .doc, .xls or .ppt file; save it as .docx or .pdf",
+    b"\xff\xd8\xff": "an image; run text recognition (OCR) on it",
+    b"\x89PNG\r\n": "an image; run text recognition (OCR) on it",
+    b"\x1f\x8b": "a compressed file; unpack it",
+    b"SQLite format 3\0": "a database; if it is a corpus, give it with --corpus",
+}
+
 
 def decode(data: bytes) -> str:
     """Decode a text file as :func:`decode_any` does, but reject NUL characters.
@@ -48,8 +60,12 @@ def decode_any(data: bytes) -> str:
     """Decode text: by its byte order mark, else as UTF-8, or as UTF-16 if its NUL bytes suggest that.
 
     Raises:
+        DocumentKindError: If it is a file of another kind, whatever its name is.
         DocumentError: If it has another encoding; the message has the line number.
     """
+    for start, kind in _KINDS.items():
+        if data.startswith(start):
+            raise DocumentKindError(f"must be text, .html, .docx, .pdf or .epub, but is {kind}")
     encoding = unicode_encoding(data)
     try:
         return data.decode(encoding)

@@ -97,9 +97,13 @@ class _Folder:
                     self.files.append(file)
                 elif file.is_symlink():
                     self.problems.append(Unread(str(file), "is a link to a file that does not exist"))
-        for skipped, kind in ((other, "files of other kinds"), (linked, "linked folders")):
+        for skipped, one, several in (
+            (other, "file of another kind is", "files of other kinds are"),
+            (linked, "linked folder is", "linked folders are"),
+        ):
             if skipped:
-                said = f"{len(skipped)} {kind} are skipped, such as {min(skipped).name}"
+                kind = f"{several} skipped, such as" if skipped[1:] else f"{one} skipped:"
+                said = f"{len(skipped)} {kind} {min(skipped).name}"
                 self.problems.insert(0, Unread(str(path), said, is_error=False))
 
     def _failed(self, error: OSError) -> None:

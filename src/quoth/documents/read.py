@@ -66,7 +66,8 @@ def read_document(
         pool = pool or shared_pool(limits.memory_bytes)
         document = _parsed(pool.parse(data, PARSED[suffix], limits), data, name)
     if not document.text.strip():
-        raise DocumentError("the file has no text; if its pages are scanned, run text recognition (OCR) on it")
+        scanned = "; if its pages are scanned, run text recognition (OCR) on it" if suffix == ".pdf" else ""
+        raise DocumentError(f"the file has no text{scanned}" if data else "the file is empty")
     if len(document.text) > limits.characters:
         raise _too_long(limits, f"{len(document.text):,}")
     return document

@@ -120,7 +120,7 @@ def _inputs(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         if name in kwargs:
             return kwargs[name]
     if "question" not in kwargs or "context" not in kwargs:
-        raise ValueError(f"Unknown arguments {dict(kwargs)}")
+        raise ValueError(f"Unknown arguments {dict(kwargs)}: a question and a context must be given")
     question, context = kwargs["question"], kwargs["context"]
     for name, given in (("question", question), ("context", context)):
         if given is None or isinstance(given, float):  # NaN is a missing text in pandas

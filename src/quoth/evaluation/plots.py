@@ -14,6 +14,7 @@ from quoth.errors import ConfigError, MissingExtraError, reason_of
 from quoth.evaluation.calibration import Bin, Calibration, calibration_error, risk_coverage
 from quoth.evaluation.report import Report
 from quoth.evaluation.threshold import threshold_curve
+from quoth.files import check_parent
 
 _KINDS = (".svg", ".png", ".pdf")
 # With fewer questions, a plot says that its error bars are wide.
@@ -34,8 +35,7 @@ def check_plot(path: str | Path) -> Path:
         raise ConfigError(
             f"{path}: the name of a plot must end in {', '.join(_KINDS)}, but does not. A folder ends in /"
         )
-    if not path.resolve().parent.is_dir():
-        raise ConfigError(f"{path}: the folder of a plot must exist, but does not. Create it first.")
+    check_parent(path)
     _check_matplotlib()
     return path
 

@@ -136,7 +136,7 @@ def _parquet(path: str | Path) -> list[Any]:
     try:
         return list(parquet.read_table(path).to_pylist())
     except ArrowInvalid as error:
-        raise PredictionsError(f"{path}: must be Parquet, but: {error}") from error
+        raise PredictionsError(f"{path}: must be Parquet, but cannot be read: {error}") from error
 
 
 def _text(path: str | Path) -> str:
@@ -169,6 +169,10 @@ def _entries(path: str | Path, rows: list[Any]) -> list[tuple[str, Any]]:
     if wrong:
         raise PredictionsError(
             f"{path}: each entry must have an id and a prediction_text, but these do not: {listed(wrong)}"
+        )
+    if any(_text_key(row) == "answer_text" and "answer_start" in row for row in rows):
+        raise PredictionsError(
+            f"{path}: must be predictions, but is labelled data: it has answer_text and answer_start"
         )
     return [(str(row["id"]), _of_row(path, row)) for row in rows]
 

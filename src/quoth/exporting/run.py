@@ -11,7 +11,7 @@ from quoth.data import read_examples
 from quoth.data.provenance import DataSet
 from quoth.engines.select import open_onnx
 from quoth.engines.torch import TorchEngine, load_tokenizer
-from quoth.errors import ConfigError, ExportError
+from quoth.errors import ConfigError, ExportError, ReaderError
 from quoth.evaluation import Comparison, Report, compare, evaluate
 from quoth.exporting.graph import PARITY, largest_difference, write_onnx
 from quoth.exporting.quantize import quantize
@@ -20,6 +20,7 @@ from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, batches_of
 from quoth.records import Example
 from quoth.store import ReaderFolder, ReaderSettings, check_new_folder, find_folder
+from quoth.store.layout import has_torch_weights
 from quoth.store.provenance import Used, warn_if_seen
 
 # Number of questions whose windows calibrate the int8 scales.
@@ -78,7 +79,7 @@ def export(
         ExportError: If the logits of torch and ONNX differ by more than 1e-3, or quantization may lose too much F1.
         ConfigError: If ``out`` is not empty, ``max_f1_drop`` is negative or NaN, ``int8`` or ``gate_data`` is given
             without the other, or there is too little gate data.
-        ReaderError: If the source is not a question-answering model.
+        ReaderError: If the source is not a question-answering model with weights for torch.
     """
     out = Path(out)
     if not max_f1_drop >= 0:
@@ -88,6 +89,11 @@ def export(
     gate_examples = _gate_examples(gate_data, least_questions) if int8 else []
     check_new_folder(out)
     folder = find_folder(source)
+    if folder.onnx and not has_torch_weights(folder.path):
+        raise ReaderError(
+            f"{folder.path}: must contain model.safetensors to be exported, but has been exported already: it contains "
+            f"only {folder.onnx.name}. Use the reader that it was exported from"
+        )
     used = [each for each in folder.used if each.role != "gating"]
     if int8:
         name = str(gate_data) if isinstance(gate_data, str | Path) else "examples in memory"

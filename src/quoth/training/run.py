@@ -24,7 +24,7 @@ from transformers import (
 from quoth.engines.precisions import FROM_ACCELERATE, TO_ACCELERATE
 from quoth.engines.torch import load_tokenizer, load_transformers_tokenizer, quietly
 from quoth.errors import ConfigError, TrainingError
-from quoth.files import is_unfinished, write_json
+from quoth.files import check_parent, is_unfinished, write_json
 from quoth.reading import DecodeSettings, Windower
 from quoth.records import NEVER, Example
 from quoth.store import SHIPPED, ReaderFolder, ReaderSettings, most_positions, shipped_folder
@@ -105,7 +105,7 @@ def train(
         The reader's folder, and the scores of the selected checkpoint.
 
     Raises:
-        ConfigError: If a setting is unknown or out of its range.
+        ConfigError: If a setting is unknown or out of its range, or the folder of ``html`` does not exist.
         TrainingError: If ``out`` contains another run or other files, the base cannot be loaded, or training fails;
             see :meth:`ReaderTrainer.train <quoth.training.trainer.ReaderTrainer.train>`.
         MissingExtraError: If the extra [train] is not installed.
@@ -122,6 +122,8 @@ def train(
     config, out = TrainConfig.of(settings), Path(out)
     if html is not None and not dev:
         raise ConfigError("a report is on dev examples, but none are given")
+    if html is not None:
+        check_parent(html)
     checkpoint = _checkpoint(out, config, resume)
     tracker = MlflowTracker(config) if config.tracking else None
     precision = choose_precision(config.precision)

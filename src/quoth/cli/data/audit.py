@@ -46,7 +46,7 @@ def audit(
     Example: [cyan]quoth data audit train.json dev.json --html audit.html[/cyan]
     """
     from quoth.cli.data.folds import by_folds
-    from quoth.cli.outputs import check_different
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.data import read_examples
     from quoth.data.audit import audit as audit_sets
     from quoth.errors import ConfigError
@@ -56,6 +56,7 @@ def audit(
         raise ConfigError("--reader and --folds cannot be used together: --folds trains its own readers")
     names = {f"FILE {number}": file for number, file in enumerate(files, 1)}
     check_different({**names, "--html": html, "--out": out})
+    check_outputs(html, out)
     sets = {file: read_examples(file, sep=sep, encoding=encoding) for file in files}
     suspected = _by_reader(sets, reader) if reader else by_folds(sets, folds, base, compared) if folds else []
     result = audit_sets(sets, suspected)

@@ -55,7 +55,7 @@ def convert(
 
     Example: [cyan]quoth data convert export.json -o mine.json[/cyan]
     """
-    from quoth.cli.outputs import check_different
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.data.check import check
     from quoth.data.exchange import merge, write_format
     from quoth.data.exchange.annotators import join_files
@@ -69,6 +69,7 @@ def convert(
         raise ConfigError(f"--annotators must be golds or conflict, but is {annotators!r}")
     names = {f"FILE {number}": file for number, file in enumerate(files, 1)}
     check_different({**names, "--out": out, "--disagreements": disagreements})
+    check_outputs(disagreements)
     target = target or ("squad" if format_suffix(out) == ".json" else "flat" if out.suffix else "datasets")
     tasks = [_read(file, source, sep, encoding) for file in files]
     problems = Problems(files[0])

@@ -20,7 +20,12 @@ File = Annotated[
 ]
 Sep = Annotated[
     str | None,
-    typer.Option("--sep", metavar="X", help="Delimiter of a CSV file.", show_default="inferred from the header"),
+    typer.Option(
+        "--sep",
+        metavar="X",
+        help="Delimiter of a CSV file: one character, or tab.",
+        show_default="inferred from the header",
+    ),
 ]
 Encoding = Annotated[
     str | None,

@@ -37,18 +37,23 @@ def pairs(
 
     Example: [cyan]quoth data pairs train.json -o pairs.json --share 0.3[/cyan]
     """
-    from quoth.cli.outputs import check_different
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.data import read_examples
     from quoth.data.pairs import draw_pairs
+    from quoth.errors import DataError
 
     check_different({"FILE": file, "--out": out})
+    check_outputs(out)
     answer = None
     examples = read_examples(file, sep=sep, encoding=encoding)
     if reader:
         from quoth.reader import Reader
 
         answer = Reader.load(reader).answer_all
-    drawn = draw_pairs(examples, share=share, seed=seed, answer=answer)
+    try:
+        drawn = draw_pairs(examples, share=share, seed=seed, answer=answer)
+    except DataError as error:
+        raise DataError(file, [f"{file}: {problem}" for problem in error.problems]) from None
     write_part(drawn.examples, out)
     for ids, why in (
         (drawn.repeated, "because they occur with several contexts of one article, as in a form"),

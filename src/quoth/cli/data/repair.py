@@ -41,7 +41,7 @@ def repair(
 
     Example: [cyan]quoth data repair mine.csv -o repaired.json --log changes.jsonl --drop[/cyan]
     """
-    from quoth.cli.outputs import check_different
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.data import inspect
     from quoth.data.check import check
     from quoth.data.repair import chosen_rules, drop_unrepaired, repair as repair_rows
@@ -51,6 +51,7 @@ def repair(
     from quoth.files import write_json_lines
 
     check_different({"FILE": file, "--out": out, "--log": log})
+    check_outputs(out, log)
     suffix_of(out)
     rules = chosen_rules(only or (), without or ())
     inspected = inspect(file, sep=sep, encoding=encoding)

@@ -57,7 +57,7 @@ def select(
 
     Example: [cyan]quoth data select questions.csv -o tasks.json --number 200 --reader runs/1[/cyan]
     """
-    from quoth.cli.outputs import check_different
+    from quoth.cli.outputs import check_different, check_outputs
     from quoth.cli.progress import reading_bar
     from quoth.data import read_examples
     from quoth.data.exchange import write_document
@@ -68,6 +68,7 @@ def select(
     from quoth.reader import Reader
 
     check_different({"FILE": file, "--out": out, "--marks": marks})
+    check_outputs(out, marks)
     tasks_of([], "", tool)
     wanted = ".jsonl" if tool == "doccano" else ".json"
     if format_suffix(out) != wanted:
@@ -92,7 +93,11 @@ def select(
     how = f"{len(selected) - drawn:,} by uncertainty, {drawn:,} at random"
     note(f"{count(len(selected), 'question')} of {len(examples):,}: {how}.")
     if len(selected) < number:
-        note(f"requested {number:,}, but the other questions are labelled or near duplicates of these.")
+        why = (
+            ["there are only these"] if len(examples) == len(selected) else ["the others are near duplicates of these"]
+        )
+        labelled = ["labelled questions are not selected"] * (len(examples) < len(every))
+        note(f"requested {number:,}, but {' and '.join(why + labelled)}.")
 
 
 def _write_marks(file: Path, selected: Sequence[Selected], safe: bool) -> None:

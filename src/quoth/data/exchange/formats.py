@@ -84,7 +84,7 @@ def read_tasks(
             return []
     examples = check(read_rows(source, problems, sep=sep, encoding=encoding), problems)
     if any(problem.level == "error" and problem.where for problem in problems.entries):
-        problems.warn("", "first repair what is unambiguous with: quoth data repair FILE -o OUT.json")
+        problems.warn("", f"first repair what is unambiguous with: quoth data repair {problems.source} -o OUT.json")
     return [
         Task(f"question {number}", each.id, each.question, each.context, each.title, _labels(each))
         for number, each in enumerate(examples, 1)
