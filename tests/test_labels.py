@@ -62,7 +62,7 @@ def test_labels_are_read_from_parquet(tmp_path):
     parquet.write_table(labels, tmp_path / "l.parquet")
     assert read_labels(str(tmp_path / "l.parquet"), "no such data") == EXPECTED
     (tmp_path / "l.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"l\.parquet: must be Parquet that pyarrow"):
+    with pytest.raises(DataError, match=r"l\.parquet: must be Parquet, but pyarrow"):
         read_labels(str(tmp_path / "l.parquet"), "no such data")
 
 
