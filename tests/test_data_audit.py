@@ -14,12 +14,11 @@ from quoth.data.audit import audit, suspects
 from quoth.data.split import split_by_shares
 from quoth.data.terms import terms
 from quoth.drawing.audit import audit_page
-from quoth.errors import ConfigError, MissingExtraError
+from quoth.errors import ConfigError
 from quoth.evaluation.metrics import exact_and_f1
 from quoth.records import Answer, Example, Gold, Prediction, Span
 from support.readers import TINY
 
-pytest.importorskip("rapidfuzz")
 pytestmark = pytest.mark.torch
 
 WORDS = [f"word{number}" for number in range(400)]
@@ -234,16 +233,3 @@ def test_the_audit_reads_tables_in_any_encoding(quoth, tmp_path):
     (tmp_path / "a.csv").write_text(table, encoding="cp1252")
     status, out, err = quoth("audit", tmp_path / "a.csv", "--sep", ";", "--encoding", "cp1252", "--json")
     assert (status, json.loads(out)["counts"]["same context"]) == (0, 0), err
-
-
-def test_a_missing_library_is_reported_with_its_extra(tmp_path):
-    import subprocess
-    import sys
-
-    code = (
-        "import sys; sys.modules['rapidfuzz'] = None\n"
-        "from quoth.data.near_duplicates import near_pairs\nnear_pairs(['a', 'b'])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert MissingExtraError.__name__ in done.stderr
-    assert "pip install 'quoth[audit]'" in done.stderr

@@ -17,8 +17,7 @@ from quoth.records import Answer, Example, Prediction, Span
 from support.readers import TINY
 from support.texts import few
 
-pytest.importorskip("rapidfuzz")
-pytestmark = pytest.mark.torch  # needs the extra [audit]
+pytestmark = pytest.mark.torch
 
 
 def said(number, probability, text="Ana", title="", question=None):

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quoth.data.terms import terms
-from quoth.errors import MissingExtraError
 
 _SKETCH = 8  # hashes per text; two texts that share half of their shingles have a common hash in 99.6 % of cases
 _BUCKET = 30  # if more texts have the same hash, each is compared only with the previous one, instead of with all
@@ -44,14 +43,9 @@ def near_pairs(texts: Sequence[str], *, at_least: float = 85, shingle: int = 4) 
     Returns:
         The pairs, in order. If more than thirty texts share a passage, some pairs may be missing, but a chain of other
         pairs connects their texts.
-
-    Raises:
-        MissingExtraError: Without rapidfuzz.
     """
-    try:
-        from rapidfuzz import fuzz
-    except ImportError:
-        raise MissingExtraError("finding near-duplicates", "audit") from None
+    from rapidfuzz import fuzz
+
     split = [terms(text) for text in texts]
     joined = [" ".join(each) for each in split]
     pairs: list[Pair] = []

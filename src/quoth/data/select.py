@@ -67,7 +67,6 @@ def select(
 
     Raises:
         ConfigError: If a number is out of its range.
-        MissingExtraError: Without rapidfuzz.
 
     Source: Lewis and Gale 1994 (uncertainty sampling); Seung et al. 1992 (query by committee).
     """

@@ -75,7 +75,6 @@ def split_by_shares(examples: Sequence[Example], shares: Sequence[float], *, see
 
     Raises:
         ConfigError: If a share is not above 0, or there are fewer groups of texts than parts.
-        MissingExtraError: Without rapidfuzz, which finds near-duplicates.
     """
     parts: list[list[Example]] = [[] for _ in shares]
     for example, part in zip(examples, part_of_each(examples, shares, seed=seed), strict=True):
@@ -87,7 +86,7 @@ def part_of_each(examples: Sequence[Example], shares: Sequence[float], *, seed: 
     """Return the index of the part of each example, as :func:`split_by_shares` splits them.
 
     Raises:
-        ConfigError, MissingExtraError: As :func:`split_by_shares`.
+        ConfigError: As :func:`split_by_shares`.
     """
     if len(shares) < 2 or not all(0 < share < float("inf") for share in shares):
         raise ConfigError(f"shares must be two or more numbers above 0, but are {', '.join(map(str, shares))}")

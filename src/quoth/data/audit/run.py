@@ -30,9 +30,6 @@ def audit(sets: Mapping[str, Sequence[Example]], suspected: Sequence[tuple[str, 
         sets: The data sets by name.
         suspected: Predictions of a reader that was not trained on the data, with the name of the set; see
             :func:`suspects`.
-
-    Raises:
-        MissingExtraError: Without rapidfuzz, which finds near-duplicates.
     """
     located = [Located(name, example) for name, examples in sets.items() for example in examples]
     contexts = list(dict.fromkeys(each.example.context for each in located))
