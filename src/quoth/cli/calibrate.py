@@ -85,8 +85,6 @@ def calibrate(
     from quoth.errors import ConfigError
     from quoth.evaluation.plots import check_plot, plot_bins
 
-    if plot:
-        check_plot(plot)
     if corpus is not None:
         others = (unanswerable, max_cost, unanswerable_share, null_threshold, min_probability, plot)
         if any(value is not None for value in others):
@@ -106,6 +104,8 @@ def calibrate(
         return
     if every is not None:
         raise ConfigError("--every must be given with --corpus, but is given without it")
+    if plot:
+        check_plot(plot)
     with reading_bar() as progress:
         result = run(
             reader,
