@@ -501,26 +501,35 @@ def test_a_reader_that_cannot_be_loaded_stops_the_job(source, tmp_path):
 
 
 class OddFolder(Folder):
-    """A folder to which workers cannot write, because of an error that nobody expects."""
+    """A folder in which one shard cannot be written, because of an error that nobody expects."""
 
     def atomic_file(self, name):
-        raise ValueError(f"{name} is odd")
+        if name == "part-000001.parquet":
+            raise ValueError(f"{name} is odd")
+        return super().atomic_file(name)
+
+
+def plan_of(source, tmp_path, **change):
+    return replace(inspect_job(Job((str(source),), tmp_path / "out", SETTINGS, 100)).plan, **change)
+
+
+NOTHING = Watch(lambda _: None, lambda _: None, lambda: False)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"output": "odd"}, "rows 0 to 99: failed because of an unexpected error: ValueError: part-000000"),
-        (
-            {"settings": replace(SETTINGS, reader=ReaderChoice(0))},
-            "a worker: failed because of an unexpected error: TypeError: ",
-        ),
-    ],
-)
-def test_an_unexpected_error_of_a_worker_is_reported(source, tmp_path, change, message):
-    plan = inspect_job(Job((str(source),), tmp_path / "out", SETTINGS, 100)).plan
-    if "output" in change:
-        change = {"output": OddFolder(plan.output.where)}
-    with pytest.raises(JobError, match=message):
-        run_local(replace(plan, **change), [0], 1, Watch(lambda _: None, lambda _: None, lambda: False))
+def test_all_other_shards_are_done_if_a_worker_has_an_unexpected_error(source, tmp_path):
+    output = tmp_path / "out"
+    output.mkdir()
+    plan = plan_of(source, tmp_path, output=OddFolder(str(output)))
+    with pytest.raises(
+        JobError, match=r"rows 100 to 199: .* ended 3 times; .*: ValueError: part-000001\.parquet"
+    ):
+        run_local(plan, list(range(plan.shards)), 2, NOTHING)
+    assert sorted(shards(output)) == [f"part-00000{shard}.parquet" for shard in (0, 2, 3, 4)]
+
+
+@pytest.mark.long
+def test_an_unexpected_error_in_loading_a_reader_is_reported(source, tmp_path):
+    plan = plan_of(source, tmp_path, settings=replace(SETTINGS, reader=ReaderChoice(0)))
+    with pytest.raises(JobError, match="a worker ended before it had loaded its reader: TypeError: "):
+        run_local(plan, [0], 1, NOTHING)

@@ -27,7 +27,7 @@ from quoth.engines.base import usable_cores
 from quoth.errors import ConfigError, JobError, MissingExtraError, QuothError
 from quoth.tables.answer import TableAnswerer
 from quoth.tables.job.folder import OWN, Folder
-from quoth.tables.job.local import Progress, Watch, for_parent, limit_threads
+from quoth.tables.job.local import Progress, Watch, limit_threads
 from quoth.tables.job.manifest import Started
 from quoth.tables.job.plan import Counts, Plan
 from quoth.tables.job.shards import write_shard
@@ -207,8 +207,20 @@ class _ShardActor:
         try:
             counts = write_shard(self._plan, shard, self._cursor, self._answerer, lambda _: None)
         except Exception as error:  # noqa: BLE001 - the driver raises it
-            return {"shard": shard, "error": pickle.dumps(for_parent(error, self._plan.rows_of(shard)))}
+            return {"shard": shard, "error": pickle.dumps(_for_driver(error, self._plan.rows_of(shard)))}
         return {"shard": shard, "began": began, "counts": json.dumps(counts.to_dict())}
+
+
+def _for_driver(error: Exception, where: str) -> QuothError | OSError:
+    """Return the error that the driver raises for an error of an actor.
+
+    Args:
+        error: The error of the actor. Types that are not expected may be impossible to pickle.
+        where: The rows, or the node.
+    """
+    if isinstance(error, QuothError | OSError):
+        return error
+    return JobError(f"{where}: failed because of an unexpected error: {type(error).__name__}: {error}")
 
 
 @contextmanager
@@ -281,5 +293,5 @@ def _check_node(plan: Plan, token: str) -> Started | str | Exception:
     try:
         engine = TableAnswerer(plan.settings).reader.engine
     except Exception as error:  # noqa: BLE001 - the driver raises it
-        return for_parent(error, "a node")
+        return _for_driver(error, "a node")
     return Started(engine.name, engine.precision)

@@ -28,7 +28,7 @@ from quoth.tables.job.queue import ShardQueue
 from quoth.tables.job.shards import write_shard
 from quoth.tables.sources import Cursor
 
-# Maximum number of attempts at a shard whose workers are killed.
+# Maximum number of attempts at a shard whose workers are killed, or have an unexpected error.
 _ATTEMPTS = 3
 # Interval of checks for a stop signal, in seconds.
 _TICK = 0.2
@@ -48,6 +48,16 @@ class Progress(NamedTuple):
     counts: Counts
     is_done: bool
     began: float | None = None
+
+
+class Failed(NamedTuple):
+    """The last message of a worker that ends with an error that nobody expected.
+
+    Attributes:
+        reason: The type and the message of the error.
+    """
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,8 @@ def run_local(plan: Plan, shards: list[int], workers: int | None, watch: Watch) 
     """Process shards with several workers; as many as the cores allow if their number is ``None``.
 
     Raises:
-        JobError: If a worker cannot start or has an unexpected error, or workers are killed repeatedly at one shard.
+        JobError: If a worker cannot start, or workers are killed or have an unexpected error repeatedly at one shard.
+            All other shards are written before.
         QuothError, OSError: The error of a worker.
     """
     workers = workers or default_workers(plan.settings.reader.threads)
@@ -98,6 +109,7 @@ class _Member:
     connection: Connection
     is_ready: bool = False
     shard: int | None = None
+    reason: str | None = None  # why it ended, if it could tell
 
 
 class _WorkerProcesses:
@@ -106,7 +118,7 @@ class _WorkerProcesses:
         self._queue = queue
         self._watch = watch
         self._attempts: Counter[int] = Counter()
-        self._lost: dict[int, int | None] = {}
+        self._lost: dict[int, str] = {}
         self.members: dict[Connection, _Member] = {}
 
     def start(self, index: int) -> None:
@@ -131,6 +143,9 @@ class _WorkerProcesses:
     def _receive(self, member: _Member, news: Any) -> None:
         if isinstance(news, Exception):
             raise news
+        if isinstance(news, Failed):
+            member.reason = news.reason
+            return
         if isinstance(news, Started):
             self._watch.started(news)
             member.is_ready = True
@@ -150,16 +165,16 @@ class _WorkerProcesses:
             member.process.join()
 
     def _replace(self, member: _Member) -> None:
-        """Replace a worker that was killed."""
+        """Replace a worker that has ended before its work was done."""
         member.process.join()
         del self.members[member.connection]
-        code = member.process.exitcode
+        reason = member.reason or f"it was killed (exit code {member.process.exitcode}): out of memory?"
         if not member.is_ready:
-            raise JobError(f"a worker exited (code {code}) before it had loaded its reader: out of memory?")
+            raise JobError(f"a worker ended before it had loaded its reader: {reason}")
         if (shard := member.shard) is not None:
             self._attempts[shard] += 1
             if self._attempts[shard] >= _ATTEMPTS:
-                self._lost[shard] = code
+                self._lost[shard] = reason
             else:
                 self._queue.put_back(member.index, shard)
         if not self._watch.stopped():
@@ -173,11 +188,11 @@ class _WorkerProcesses:
 
     def raise_if_lost(self) -> None:
         if self._lost:
-            shard, code = next(iter(self._lost.items()))
+            shard, reason = next(iter(self._lost.items()))
             others = f", and {len(self._lost) - 1} other shards" if len(self._lost) > 1 else ""
             raise JobError(
-                f"{self._plan.rows_of(shard)}{others}: could not be answered, because their worker was killed "
-                f"{_ATTEMPTS} times (exit code {code}): out of memory? All other shards are done."
+                f"{self._plan.rows_of(shard)}{others}: could not be answered, because their worker ended "
+                f"{_ATTEMPTS} times; all other shards are done. The last time: {reason}"
             )
 
 
@@ -187,36 +202,23 @@ def _work(plan: Plan, connection: Connection) -> None:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limit_threads(plan.settings.reader.threads)
-    where = "a worker"
     try:
         answerer = TableAnswerer(plan.settings)
         engine = answerer.reader.engine
         connection.send(Started(engine.name, engine.precision))
         cursor = Cursor(plan.table, plan.settings)
         while (shard := connection.recv()) is not None:
-            where = plan.rows_of(shard)
 
             def report(counts: Counts, shard: int = shard) -> None:
                 connection.send(Progress(shard, counts, False))
 
             counts = write_shard(plan, shard, cursor, answerer, report)
             connection.send(Progress(shard, counts, True))
-    except MemoryError:  # like a worker that was killed: another one repeats its shard
-        raise
-    except Exception as error:  # noqa: BLE001 - the parent raises it
-        connection.send(for_parent(error, where))
-
-
-def for_parent(error: Exception, where: str) -> QuothError | OSError:
-    """Return the error that the parent process raises for an error of a worker.
-
-    Args:
-        error: The error of the worker. Types that are not expected may be impossible to pickle.
-        where: The rows, or the worker.
-    """
-    if isinstance(error, QuothError | OSError):
-        return error
-    return JobError(f"{where}: failed because of an unexpected error: {type(error).__name__}: {error}")
+    except (QuothError, OSError) as error:
+        connection.send(error)
+    except Exception as error:
+        connection.send(Failed(f"{type(error).__name__}: {error}"))
+        raise  # its traceback is printed, for a report of the error
 
 
 def limit_threads(threads: int | None) -> None:
