@@ -53,8 +53,8 @@ def _usual_names(cells: Sequence[str]) -> int:
 def csv_delimiter(text: str, known: Callable[[Sequence[str]], int] = _usual_names) -> str:
     """Return the delimiter of a CSV file: comma, semicolon, tab or bar.
 
-    It is the one that gives the most known names of columns; of several, the most frequent one outside quotes; of
-    several, the first.
+    It is the one that gives the most known names of columns; of several, the tab if there is one, which texts rarely
+    contain; else the most frequent one outside quotes; of several, the first.
 
     Args:
         text: The file, or its first line, which has the names of the columns.
@@ -67,8 +67,9 @@ def csv_delimiter(text: str, known: Callable[[Sequence[str]], int] = _usual_name
     header = text.lstrip("\r\n")[:_MAX_HEADER].splitlines()[:1]
     unquoted = _QUOTED.sub("", "".join(header))
 
-    def rank(delimiter: str) -> tuple[int, int]:
-        return known(next(csv.reader(header, delimiter=delimiter), [])), unquoted.count(delimiter)
+    def rank(delimiter: str) -> tuple[int, bool, int]:
+        count = unquoted.count(delimiter)
+        return known(next(csv.reader(header, delimiter=delimiter), [])), delimiter == "\t" and count > 0, count
 
     return max(_DELIMITERS, key=rank)
 
