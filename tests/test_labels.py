@@ -25,6 +25,7 @@ EXPECTED = {"a": "person", "c": "none"}
     ("name", "text"),
     [
         ("l.tsv", "id\tlabel\tsource\na\tperson\tx\nc\tnone\ty\n"),
+        ("kinds.tsv", "key\tkind, e.g. person, none\na\tperson\nc\tnone\n"),
         ("l.csv", "question,kind\na,person\nc,none\n"),
         ("l.json", json.dumps(EXPECTED)),
         ("L.CSV", "id;label;note\na;person;x, y, z\nb;;\nc;none\n"),
@@ -37,6 +38,13 @@ def test_labels_are_read_from_each_kind_of_file(tmp_path, name, text):
     assert read_labels(str(tmp_path / name), "no such data") == EXPECTED
     (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
     assert read_labels(str(tmp_path / f"{name}.gz"), "no such data") == EXPECTED
+
+
+def test_questions_of_squad_are_no_labels(tmp_path):
+    article = {"title": "T", "paragraphs": [{"qas": [{"id": "1", "label": "x"}]}]}
+    (tmp_path / "l.json").write_text(json.dumps({"data": [article]}))
+    with pytest.raises(DataError, match="T: a label must be a text or a number, but is a list"):
+        read_labels(str(tmp_path / "l.json"), "no such data")
 
 
 def test_labels_are_read_from_a_column_of_the_data(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 from quoth.data.flat import table_records
 from quoth.data.hub import parquet_rows
 from quoth.data.read import file_bytes, file_text, read_rows
-from quoth.data.rows import Problems
+from quoth.data.rows import Problems, shown
 from quoth.data.texts import json_problem, parse_json, parse_lines
 from quoth.encodings import csv_delimiter
 from quoth.errors import DataError
@@ -41,6 +41,9 @@ def read_labels(source: str, data: str | Path) -> dict[str, str]:
         pairs = [
             (row.fields.get("id"), row.fields.get(source)) for row in read_rows(str(data), problems, also=[source])
         ]
+    for key, label in pairs:
+        if isinstance(label, dict | list):
+            problems.add(str(key), f"a label must be a text or a number, but is {shown(label)}")
     if problems.errors:
         raise DataError(problems.source, problems.sentences(), problems.lines())
     labels = {str(key): str(label) for key, label in pairs if key not in (None, "") and label not in (None, "")}
@@ -63,7 +66,8 @@ def _rows(file: Path, problems: Problems) -> Iterator[Mapping[str, Any]]:
     suffix = format_suffix(file)
     if suffix == ".parquet":
         data = file_bytes(file, problems)
-        yield from (row.fields for row in parquet_rows(data or b"", problems))
+        if data is not None:
+            yield from (row.fields for row in parquet_rows(data, problems))
         return
     text = file_text(str(file), problems)
     if text is None:
