@@ -128,9 +128,11 @@ async def _running(service: Service, runner: Runner, tracing: Tracing, app: Fast
         closing.callback(service.texts.close)
         closing.push_async_callback(service.readers.close)
         closing.push_async_callback(runner.close)
+        warm = asyncio.Event()
+        _reload_on_hangup(service, warm)
         await service.readers.open()
+        warm.set()
         async with _background(_expire(service, runner), runner.watch()):
-            _reload_on_hangup(service)
             app.state.status = "ok"
             yield
             app.state.status = "stopping"
@@ -155,14 +157,15 @@ async def _background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _reload_on_hangup(service: Service) -> None:
-    """Reload the readers on SIGHUP. Workers ignore the signal, because their supervisor replaces them."""
+def _reload_on_hangup(service: Service, warm: asyncio.Event) -> None:
+    """Reload the readers on SIGHUP, once they are warm. Workers ignore it, because their supervisor replaces them."""
     if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
         return
     loop = asyncio.get_running_loop()
     running: set[asyncio.Task[None]] = set()
 
     async def reload() -> None:
+        await warm.wait()
         for name in service.readers.names:
             with suppress(ApiError):  # logged
                 await service.readers.reload(name)
