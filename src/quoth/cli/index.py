@@ -75,7 +75,7 @@ def _check_files(files: list[str], output: str) -> None:
     from quoth.documents import Unread, find_files
     from quoth.errors import InputError
 
-    if Path(output).exists():
+    if "://" in output or Path(output).exists():  # a database may have a corpus, whose documents may be removed
         return
     problems = []
     for found in find_files(files):

@@ -64,7 +64,7 @@ class SqliteStore:
     def __init__(self, path: Path, *, create: bool, search: SearchEngine | None = None) -> None:
         # Path.is_dir and Path.is_file raise an OSError for a name that is too long.
         if os.path.isdir(path):  # noqa: PTH112
-            raise CorpusError(f"{path}: must be a corpus, but is a folder. Give a folder of texts with --context")
+            raise CorpusError(f"{path}: must be a corpus, but is a folder")
         if not create and not os.path.isfile(path):  # noqa: PTH113
             raise CorpusError(
                 f"{path}: must be a corpus, but does not exist. Create it with: quoth index FILES -o {path}"
@@ -80,7 +80,7 @@ class SqliteStore:
         except sqlite3.DatabaseError as error:
             self._base.close()
             is_other = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB
-            found = "is another kind of file. Give a text with --context" if is_other else f"cannot be read: {error}"
+            found = "is another kind of file" if is_other else f"cannot be read: {error}"
             raise CorpusError(f"{path}: must be a corpus, but {found}") from None
         except BaseException:
             self._base.close()
