@@ -457,6 +457,8 @@ def test_a_report_in_a_missing_folder_is_rejected_before_training(tmp_path):
     with pytest.raises(ConfigError, match=r"r\.html: the folder of the file must exist, but does not"):
         run("none", tmp_path / "o", dev=towns.examples(4), html=tmp_path / "no" / "r.html")
     assert not (tmp_path / "o").exists()
+    with pytest.raises(TrainingError, match="none: cannot load this base"):  # its own folder is made later
+        run("none", tmp_path / "o", dev=towns.examples(4), html=tmp_path / "o" / "r.html")
 
 
 @pytest.mark.long

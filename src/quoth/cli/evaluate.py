@@ -96,9 +96,9 @@ def evaluate(
     check_different(
         {"DATA": data, "--errors": errors, "--plot": None if _is_folder(plot) else plot, "--html": html},
     )
-    check_outputs(errors, html)
-    if plot:
+    if plot:  # first, because it makes the folder of plots
         (check_plot_folder if _is_folder(plot) else check_plot)(plot)
+    check_outputs(errors, html)
     # Only slices and error analysis need the offsets of golds.
     examples = read_examples(data, places=slices or bool(errors or html or corpus))[::every]
     loaded = Reader.load(reader, engine=engine, precision=precision)

@@ -122,7 +122,7 @@ def train(
     config, out = TrainConfig.of(settings), Path(out)
     if html is not None and not dev:
         raise ConfigError("a report is on dev examples, but none are given")
-    if html is not None:
+    if html is not None and not Path(html).resolve().is_relative_to(out.resolve()):  # out is made later
         check_parent(html)
     checkpoint = _checkpoint(out, config, resume)
     tracker = MlflowTracker(config) if config.tracking else None
