@@ -31,6 +31,11 @@ def test_a_file_is_written_atomically(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
+def test_a_name_may_be_nearly_as_long_as_the_file_system_allows(tmp_path):
+    with atomic_text(tmp_path / ("質" * 75 + ".json")) as stream:
+        stream.write("{}")
+
+
 def test_a_failed_file_keeps_the_old_one(tmp_path):
     file = tmp_path / "a.bin"
     file.write_bytes(b"old")

@@ -209,7 +209,7 @@ def try_lock(file: IO[Any]) -> bool:
 
 def _part(target: Path) -> Path:
     """Return a new temporary name; two threads or processes that write the same target have different ones."""
-    return target.with_name(f".{target.name}.{uuid4().hex}.part")
+    return target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
 
 
 def _old(target: Path) -> Path:
