@@ -112,7 +112,7 @@ def test_labelled_data_are_no_predictions(tmp_path):
     (tmp_path / "data.csv").write_text("id,question,context,answer_text,answer_start\n1,Who?,Ana.,Ana,0\n")
     with pytest.raises(PredictionsError, match="must be predictions, but is labelled data"):
         read_predicted(tmp_path / "data.csv")
-    (tmp_path / "data.csv").write_text("id,answer_text\n1,Ana\n")
+    (tmp_path / "data.csv").write_text("id,answer_text,answer_start\n1,Ana,0\n")
     assert read_predicted(tmp_path / "data.csv") == {"1": Predicted("Ana")}
 
 

@@ -170,9 +170,9 @@ def _entries(path: str | Path, rows: list[Any]) -> list[tuple[str, Any]]:
         raise PredictionsError(
             f"{path}: each entry must have an id and a prediction_text, but these do not: {listed(wrong)}"
         )
-    if any(_text_key(row) == "answer_text" and "answer_start" in row for row in rows):
+    if any(_text_key(row) == "answer_text" and "answer_start" in row and "context" in row for row in rows):
         raise PredictionsError(
-            f"{path}: must be predictions, but is labelled data: it has answer_text and answer_start"
+            f"{path}: must be predictions, but is labelled data: it has context, answer_text and answer_start"
         )
     return [(str(row["id"]), _of_row(path, row)) for row in rows]
 
