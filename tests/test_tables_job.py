@@ -521,9 +521,7 @@ def test_all_other_shards_are_done_if_a_worker_has_an_unexpected_error(source, t
     output = tmp_path / "out"
     output.mkdir()
     plan = plan_of(source, tmp_path, output=OddFolder(str(output)))
-    with pytest.raises(
-        JobError, match=r"rows 100 to 199: .* ended 3 times; .*: ValueError: part-000001\.parquet"
-    ):
+    with pytest.raises(JobError, match=r"rows 100 to 199: .* ended 3 times; .*: ValueError: part-000001\.parquet"):
         run_local(plan, list(range(plan.shards)), 2, NOTHING)
     assert sorted(shards(output)) == [f"part-00000{shard}.parquet" for shard in (0, 2, 3, 4)]
 
