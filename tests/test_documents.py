@@ -252,6 +252,28 @@ def test_a_process_is_reused_and_replaced_after_a_failure():
     assert pool.processes() == []
 
 
+def test_a_forked_process_leaves_the_parsers_to_its_parent():
+    # In a process of its own, because a fork of one with several threads warns.
+    program = """
+import os
+from quoth.documents import DocumentLimits, read_document
+from quoth.documents.pool import shared_pool
+
+pool = shared_pool(DocumentLimits().memory_bytes)
+assert read_document(b"<p>one", "a.html").text == "one"
+parents = pool.processes()
+if (child := os.fork()) == 0:
+    assert pool.processes() == []
+    assert read_document(b"<p>two", "a.html").text == "two"
+    assert pool.processes() != parents
+else:
+    assert os.waitpid(child, 0) == (child, 0)
+    assert read_document(b"<p>three", "a.html").text == "three"
+    assert pool.processes() == parents
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
 def test_a_folder_is_read_in_order_and_unreadable_files_are_reported(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "a.txt").write_text("First.")

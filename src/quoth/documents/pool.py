@@ -8,10 +8,11 @@ import queue
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from threading import Timer
 from typing import Any, BinaryIO, cast
 
@@ -28,7 +29,7 @@ _START_SECONDS = 60.0
 
 
 class Pool:
-    """Parses files, at most ``workers`` at a time; other calls wait. Thread-safe.
+    """Parses files, at most ``workers`` at a time; other calls wait. Thread-safe. A forked process has its own workers.
 
     Args:
         memory_bytes: Memory limit of each process (address space), in bytes.
@@ -37,9 +38,10 @@ class Pool:
 
     def __init__(self, memory_bytes: int, workers: int = 2) -> None:
         self._memory_bytes = memory_bytes
-        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
-        for _ in range(workers):
-            self._idle.put(None)
+        self._workers = workers
+        self._idle = _none_started(workers)
+        if hasattr(os, "register_at_fork"):  # Windows has no fork
+            os.register_at_fork(after_in_child=partial(_start_afresh, weakref.ref(self)))
 
     def parse(
         self, data: bytes, kind: str, limits: DocumentLimits, page: tuple[int, int] | None = None
@@ -93,6 +95,14 @@ class Pool:
         """Return the process ids of the idle workers."""
         return [worker.pid for worker in list(self._idle.queue) if worker is not None]
 
+    def forget(self) -> None:
+        """Leave the workers to the parent of this forked process, because both would use the same pipes."""
+        # Other threads of the parent may have locked the queue.
+        of_parent = [worker for worker in self._idle.queue if worker is not None]
+        self._idle = _none_started(self._workers)
+        for worker in of_parent:
+            worker.leave()
+
     @contextmanager
     def _worker(self) -> Iterator[_Worker]:
         worker = self._idle.get()
@@ -106,6 +116,19 @@ class Pool:
                 worker.stop()
                 worker = None
             self._idle.put(worker)
+
+
+def _start_afresh(pool: weakref.ref[Pool]) -> None:
+    """Let a pool start its own workers in a forked process, if it still exists."""
+    if (found := pool()) is not None:
+        found.forget()
+
+
+def _none_started(workers: int) -> queue.LifoQueue[_Worker | None]:
+    idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+    for _ in range(workers):
+        idle.put(None)
+    return idle
 
 
 _DAMAGED = "the .{} file is damaged, or has another format than its name says; open it and save it again"
@@ -208,6 +231,14 @@ class _Worker:
         """Kill the process, and wait until it has exited."""
         self.kill()
         self._process.wait()
+        self._close()
+
+    def leave(self) -> None:
+        """Close this process's copies of the pipes of a process that its parent has started, which goes on."""
+        self._process.poll()  # finds no such child, so that there is no warning of one that still runs
+        self._close()
+
+    def _close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             try:
                 cast(BinaryIO, pipe).close()
