@@ -252,6 +252,29 @@ def test_a_process_is_reused_and_replaced_after_a_failure():
     assert pool.processes() == []
 
 
+def test_a_file_does_not_get_the_text_of_one_whose_reading_was_interrupted():
+    def interrupt(signum, frame):
+        raise TimeoutError
+
+    pool = Pool(DocumentLimits().memory_bytes, workers=1)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        assert read_document(b"<p>a", "a.html", pool=pool).text == "a"
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(TimeoutError):
+            read_document(b"<p>slow" * 100_000, "slow.html", pool=pool)
+        assert pool.processes() == []
+        assert read_document(b"<p>b", "b.html", pool=pool).text == "b"
+        pool.close()
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(TimeoutError):
+            read_document(b"<p>c", "c.html", pool=pool)  # while its process starts; pytest fails if it is left
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        pool.close()
+
+
 def test_a_forked_process_leaves_the_parsers_to_its_parent():
     # In a process of its own, because a fork of one with several threads warns.
     program = """

@@ -157,8 +157,12 @@ class _Worker:
         )
         self._memory_bytes = memory_bytes
         self._files = 0
-        self.is_sound = True
-        started = self._timed(_START_SECONDS)
+        try:
+            started = self._timed(_START_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+        self.is_sound = isinstance(started, dict)
         self._started_bytes = started.get("started_bytes", 0) if isinstance(started, dict) else 0
 
     @property
@@ -174,11 +178,12 @@ class _Worker:
         Raises:
             DocumentTooLargeError: If it takes too long.
         """
+        # Until the whole answer is read: if an exception prevents that, the next file would get this answer.
+        self.is_sound = False
         self._files += 1
         try:
             send(cast(BinaryIO, self._process.stdin), {"kind": kind, "limits": asdict(limits), "page": page}, data)
         except OSError:
-            self.is_sound = False
             return None
         answer = self._timed(limits.seconds)
         if answer == "late":
@@ -219,7 +224,6 @@ class _Worker:
         finally:
             timer.cancel()
         if late:
-            self.is_sound = False
             return "late"
         return None if message is None else message[0]
 
