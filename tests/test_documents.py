@@ -424,6 +424,22 @@ def test_paragraphs_in_the_cells_of_a_table_stay_on_its_line():
     assert read_document(page, "a.html").text == "Year\tShips\n\nseen\n\n1902\t14\n\nEnd"
 
 
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ("<tr><td>Year<td>2019<tr><td><td>2020", "Year\t2019\n\t2020"),
+        ("<tr><td><td>\n<td>2020<tr><td><br><td>2021", "\t\t2020\n\t2021"),
+        ("<tr><td>Year<td><tr><td>2019<td><p> </p>", "Year\n2019"),
+        ("<tr><td hidden>No<td>Year<tr><td>2019", "Year\n2019"),
+        ("<tr><td><td><table><tr><td>In<td><tr><td><td>it</table><td>2020", "\tIn\n\tit\t2020"),
+        ("<tr><td><td>", ""),
+    ],
+)
+def test_a_row_with_empty_cells_is_not_joined_to_the_text_around_it(rows, text):
+    page = f"<p>It is 42</p><table>{rows}</table><p>End"
+    assert read_document(page.encode(), "a.html").text == "\n\n".join(filter(None, ("It is 42", text, "End")))
+
+
 @pytest.mark.parametrize("tag", ["<!--", "<script>", "<style>", "<textarea>", "<title>"])
 def test_text_that_a_browser_does_not_display_because_of_a_missing_end_is_told(tag):
     document = read_document(f"<p>One</p>\n{tag}<p>Two".encode(), "a.html")

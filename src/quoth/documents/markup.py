@@ -32,6 +32,7 @@ _BLOCKS = frozenset(
 _LINES = frozenset(
     ("caption", "dd", "div", "dt", "figcaption", "legend", "li", "summary", "tbody", "text", "tfoot", "thead", "tr")
 )
+_CELLS = ("td", "th")
 _PREFORMATTED = ("listing", "plaintext", "pre", "xmp")
 # The beginnings of files of other formats, and characters of which a text has hardly any: some, or one in this many.
 _OTHER = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")
@@ -127,8 +128,9 @@ class _Walk:
         self._separate(tag)
         if tag == "br":
             self._layout.line()
-        elif tag in ("td", "th"):
-            self._layout.cell(is_first=element.getprevious() is None)
+        elif tag in _CELLS:
+            cells = (each for each in element.itersiblings(*_CELLS, preceding=True) if not self._is_hidden(each))
+            self._layout.cell(is_first=next(cells, None) is None)
         self._add(element.text)
 
     def _end(self, element: Any) -> None:
@@ -137,6 +139,8 @@ class _Walk:
         if self._hidden:
             return
         self._separate(element.tag)
+        if element.tag in _CELLS:
+            self._layout.end_cell()
         # The tail is the text after an element, so it belongs to the parent.
         tail = element.tail
         if element.tag == "a" and tail and tail[0].isalnum() and _is_label(element):
@@ -197,7 +201,8 @@ class _Layout:
 
     def __init__(self) -> None:
         self._parts: list[str] = []
-        self._feeds = 0
+        # Line feeds before the next text; and, until a table row has some text, those before the row.
+        self._feeds = self._feeds_of_row = 0
         self._at_cell = False
 
     @property
@@ -221,12 +226,18 @@ class _Layout:
 
     def cell(self, is_first: bool) -> None:
         """Start a new table cell before the next text: on the same line, if it is not the first one of its row."""
-        if not is_first:
+        if is_first:
+            self._feeds_of_row = self._feeds
+        else:
             if self._parts:
                 self._parts[-1] = self._parts[-1].removesuffix(" ")
-            self._feeds = 0
+            self._feeds = self._feeds_of_row
             self.add("\t", preformatted=True)
         self._at_cell = True
+
+    def end_cell(self) -> None:
+        """End a table cell, which may have no text."""
+        self._at_cell = False
 
     def add(self, text: str, preformatted: bool) -> None:
         """Add some text."""
@@ -236,5 +247,5 @@ class _Layout:
                 text = text.removeprefix(" ")
         if text:
             self._parts.append("\n" * (self._feeds if self._parts else 0) + text)
-            self._feeds = 0
+            self._feeds = self._feeds_of_row = 0
             self._at_cell = False

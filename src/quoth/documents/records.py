@@ -10,7 +10,7 @@ from quoth.files import hash_of_text
 from quoth.records import Span, page_at
 
 # Must be increased when a change of the parsers makes the same file give a different text.
-EXTRACTION_VERSION = 4
+EXTRACTION_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)
