@@ -107,15 +107,18 @@ class Pool:
     def _worker(self) -> Iterator[_Worker]:
         worker = self._idle.get()
         try:
-            if worker is None:
-                worker = _Worker(self._memory_bytes)
+            worker = _if_sound(worker) or _Worker(self._memory_bytes)
             yield worker
         finally:
-            # At once, because it may hold much memory.
-            if worker is not None and not worker.is_sound:
-                worker.stop()
-                worker = None
-            self._idle.put(worker)
+            self._idle.put(_if_sound(worker))
+
+
+def _if_sound(worker: _Worker | None) -> _Worker | None:
+    """Return a worker if it can parse another file; else stop it at once, because it may hold much memory."""
+    if worker is None or worker.is_sound:
+        return worker
+    worker.stop()
+    return None
 
 
 def _start_afresh(pool: weakref.ref[Pool]) -> None:
@@ -157,18 +160,24 @@ class _Worker:
         )
         self._memory_bytes = memory_bytes
         self._files = 0
+        self._is_ready = self._is_killed = False
         try:
             started = self._timed(_START_SECONDS)
         except BaseException:
             self.stop()
             raise
-        self.is_sound = isinstance(started, dict)
+        self._is_ready = isinstance(started, dict)
         self._started_bytes = started.get("started_bytes", 0) if isinstance(started, dict) else 0
 
     @property
     def pid(self) -> int:
         """The process id."""
         return self._process.pid
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it can parse another file. It may have died while it was idle."""
+        return self._is_ready and not self._is_killed and self._process.poll() is None
 
     def ask(
         self, data: bytes, kind: str, limits: DocumentLimits, page: tuple[int, int] | None
@@ -179,7 +188,7 @@ class _Worker:
             DocumentTooLargeError: If it takes too long.
         """
         # Until the whole answer is read: if an exception prevents that, the next file would get this answer.
-        self.is_sound = False
+        self._is_ready = False
         self._files += 1
         try:
             send(cast(BinaryIO, self._process.stdin), {"kind": kind, "limits": asdict(limits), "page": page}, data)
@@ -193,7 +202,7 @@ class _Worker:
             )
         found = cast("dict[str, Any] | None", answer)
         used = 0 if found is None else found.get("peak_bytes", 0)
-        self.is_sound = found is not None and self._files < _FILES and used < _MUCH * self._memory_bytes
+        self._is_ready = found is not None and self._files < _FILES and used < _MUCH * self._memory_bytes
         return found
 
     def died_of_memory(self) -> bool:
@@ -229,6 +238,7 @@ class _Worker:
 
     def kill(self) -> None:
         """Kill the process; whoever waits for its answer gets none."""
+        self._is_killed = True
         self._process.kill()
 
     def stop(self) -> None:
