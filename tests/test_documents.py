@@ -40,6 +40,8 @@ def test_a_byte_order_mark_determines_the_encoding(encoding):
 def test_a_wrong_encoding_is_reported_with_its_line():
     with pytest.raises(DocumentError, match=r"line 2 must be UTF-8, but contains the byte 0xeb; save"):
         read_document("Dear\nZoë".encode("latin-1"), "a.txt")
+    with pytest.raises(DocumentError, match=r"line 2 must be UTF-8, but contains the byte 0xff; save"):
+        read_document(codecs.BOM_UTF8 + b"abc\nd\xffef", "a.txt")
     with pytest.raises(DocumentError, match="line 1 must be UTF-16, but"):
         read_document(codecs.BOM_UTF16_LE + b"\x00\xd8a", "a.txt")
     with pytest.raises(DocumentError, match="NUL characters"):

@@ -70,10 +70,11 @@ def decode_any(data: bytes) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        read = error.object  # without the byte order mark of UTF-8
+        line = read.count(b"\n", 0, error.start) + 1
         shown = encoding.removesuffix("-sig").upper()
         raise DocumentError(
-            f"line {line} must be {shown}, but contains the byte 0x{data[error.start]:02x}; save the file as UTF-8"
+            f"line {line} must be {shown}, but contains the byte 0x{read[error.start]:02x}; save the file as UTF-8"
         ) from None
 
 
