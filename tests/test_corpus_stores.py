@@ -177,7 +177,7 @@ def test_a_file_can_be_added_by_its_content_and_replaced(place):
     with place.open() as corpus:
         document = corpus.add_file(pdf(["A zebra."]), "z.pdf")
         assert (document.title, names(corpus.search("zebra"))) == ("z", ["z.pdf"])
-        corpus.add_file(pdf(["A heron."]), "z.pdf")
+        corpus.add_file(pdf(["A heron."]), Path("z.pdf"))
         assert (corpus.search("zebra"), names(corpus.search("heron"))) == ([], ["z.pdf"])
         assert corpus.original("z.pdf") == pdf(["A heron."])
         assert corpus.remove(["z.pdf"]) == 1

@@ -19,7 +19,7 @@ from hypothesis import given, settings, strategies as st
 
 from quoth.documents import Document, DocumentLimits, Unread, draw_page, read_document, read_documents
 from quoth.documents.pool import Pool
-from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
+from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError, InputError
 from quoth.records import Span
 from support.files import docx, epub, pdf, with_member
 
@@ -35,6 +35,13 @@ def test_plain_text_is_unchanged(name):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_a_byte_order_mark_determines_the_encoding(encoding):
     assert read_document("Zoë\r\n🥁\rend".encode(encoding), "a.txt").text == "Zoë\n🥁\nend"
+
+
+def test_a_name_may_be_a_path_but_the_content_must_be_bytes():
+    document = read_document(b"One key.", Path("the_keys.txt"))
+    assert (document.name, document.title) == ("the_keys.txt", "the keys")
+    with pytest.raises(InputError, match="must be bytes, but is str; open"):
+        read_document("One key.", "a.txt")
 
 
 def test_a_wrong_encoding_is_reported_with_its_line():

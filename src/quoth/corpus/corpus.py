@@ -92,7 +92,7 @@ class Corpus:
         paths = [paths] if isinstance(paths, str | Path) else list(paths)
         return index_files(self._store, paths, limits, progress)
 
-    def add_file(self, data: bytes, name: str, limits: DocumentLimits | None = None) -> Document:
+    def add_file(self, data: bytes, name: str | Path, limits: DocumentLimits | None = None) -> Document:
         """Add the content of one file, with its name as key, and return the document.
 
         Raises:
@@ -100,7 +100,7 @@ class Corpus:
         """
         document = read_document(data, name, limits)
         with self._store.writing():
-            self._store.put(name, document.file_hash, document, original_of(document, data))
+            self._store.put(document.name, document.file_hash, document, original_of(document, data))
         self._store.flush()
         return document
 

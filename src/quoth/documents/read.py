@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from quoth.documents.decoding import decode
 from quoth.documents.picture import MAX_WIDTH
 from quoth.documents.pool import Pool, shared_pool
 from quoth.documents.records import Box, Document, DocumentLimits
-from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
+from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError, InputError
 from quoth.files import sha256
 from quoth.names import listed
 from quoth.records import Span
@@ -32,7 +32,7 @@ _MAX_BYTES = 8
 
 
 def read_document(
-    data: bytes, name: str, limits: DocumentLimits | None = None, *, pool: Pool | None = None
+    data: bytes, name: str | Path, limits: DocumentLimits | None = None, *, pool: Pool | None = None
 ) -> Document:
     r"""Read a file from its content. Blocks until it is parsed.
 
@@ -46,12 +46,16 @@ def read_document(
         DocumentKindError: If the extension is not supported.
         DocumentTooLargeError: If a limit is exceeded.
         DocumentError: If it is damaged, needs a password, has no text, or does not have the format of its extension.
+        InputError: If the content is not bytes.
 
     Example:
         >>> read_document(b"# Keys\n\nIt has 3 keys.", "piano.md").title
         'Keys'
     """
     limits = limits or DocumentLimits()
+    if not isinstance(data, bytes | bytearray):
+        raise InputError(f'the content of a file must be bytes, but is {type(data).__name__}; open the file as "rb"')
+    name = str(name)
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in _PLAIN and suffix not in PARSED:
         known = ", ".join(KINDS[:-1]) + f" or {KINDS[-1]}"
