@@ -146,6 +146,21 @@ def test_ended_jobs_make_room_and_expire(tmp_path):
     other.close()
 
 
+def test_a_job_that_is_too_large_removes_no_others(tmp_path):
+    jobs, other = two_workers(tmp_path)
+    done = jobs.start(1, "{}", b"?" * 50).id
+    assert jobs.add(done, 0, [b"1" * 100])
+    assert jobs.end(done, "done")
+    running = jobs.start(2, "{}", b"?" * 800).id
+    assert jobs.start(1, "{}", b"?" * 300) is None
+    assert not jobs.add(running, 0, [b"2" * 300])
+    assert jobs.results(done, 0, 10) == [b"1" * 100]
+    assert jobs.start(1, "{}", b"?" * 200) is not None
+    assert jobs.get(done) is None
+    jobs.close()
+    other.close()
+
+
 def test_a_job_has_one_owner_and_only_that_adds_results(tmp_path):
     one, other = two_workers(tmp_path)
     job = one.start(3, "{}", b"asked")
