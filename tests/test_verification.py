@@ -179,6 +179,15 @@ def test_only_the_claimed_source_is_searched():
         verify(["two", {"quote": "two", "source": "d.txt"}], texts)
 
 
+def test_similar_places_in_other_sources_do_not_hide_a_near_match_in_the_claimed_one():
+    clause = "The notice period for this agreement is {} months after written notice. "
+    texts = {f"contract {number}": clause.format("three") for number in range(100)}
+    [verdict] = verify([Claim(clause.format("four"), "contract 99")], texts)
+    assert (verdict.status, verdict.places[0].source) == ("near", "contract 99")
+    [verdict] = verify([Claim("net income", "last")], {"first": "Net Income. " * 1_100, "last": "NET income rose."})
+    assert (verdict.status, verdict.places[0].text) == ("near", "NET income")
+
+
 @dataclass
 class Pages:
     """A source of two pages."""

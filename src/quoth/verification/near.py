@@ -13,7 +13,7 @@ from quoth.text import widen_to_words
 from quoth.verification.check import Near
 from quoth.verification.claims import Claim
 from quoth.verification.difference import best_match, changes, folded_text, forms_of, similarities, tokens_of
-from quoth.verification.fold import Codes, codes_of, fold_text
+from quoth.verification.fold import Bools, Codes, codes_of, fold_text
 from quoth.verification.grams import Grams, Ints, find_all
 from quoth.verification.haystack import Haystack
 from quoth.verification.records import Change
@@ -70,18 +70,22 @@ def _whole_spans(claim: Claim, starts: Ints, size: int, haystack: Haystack, name
     For the only part of a claim, this is at most one.
     """
     spans = []
+    starts = starts[_allowed(claim, haystack, names, starts)]
     for start in starts[:_MAX_MATCHES].tolist():
         span = haystack.unfolded(start, start + size)
-        if span is not None and _allowed(claim, haystack, names, span.start):
+        if span is not None:
             spans.append(span)
             if len(claim.parts) == 1:
                 break
     return spans
 
 
-def _allowed(claim: Claim, haystack: Haystack, names: Names, position: int) -> bool:
-    source = haystack.source_at(position)
-    return claim.may_be_in(source, *names[source])
+def _allowed(claim: Claim, haystack: Haystack, names: Names, folded: Ints) -> Bools:
+    """Return whether each of some positions of the folded text is in a source of the claim."""
+    if claim.source is None:
+        return np.ones(len(folded), np.bool_)
+    known, which = np.unique(haystack.sources_at(haystack.folded.origin[folded]), return_inverse=True)
+    return np.array([claim.may_be_in(source, *names[source]) for source in known.tolist()], np.bool_)[which]
 
 
 def _near(claim: Claim, spans: Sequence[Sequence[Span]], haystack: Haystack) -> Near | None:
@@ -184,8 +188,11 @@ def _aligned_by(
 
 def _regions(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
     """Return the regions of the sources with the most grams of a part, best first."""
-    starts = np.sort(starts)
     origin = haystack.folded.origin
+    starts = np.sort(starts)
+    middles = np.clip(starts + size // 2, 0, len(origin) - 1)
+    allowed = _allowed(claim, haystack, names, middles)
+    starts, places = starts[allowed], origin[middles[allowed]]
     slack = max(8, size // 4)
     votes = np.searchsorted(starts, starts + slack, side="right") - np.arange(len(starts))
     regions: list[Span] = []
@@ -195,9 +202,8 @@ def _regions(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: N
             break
         tried += 1
         low = int(starts[index])
-        middle = int(origin[min(max(0, low + size // 2), len(origin) - 1)])
-        known = any(region.start <= middle < region.end for region in regions)
-        if known or not _allowed(claim, haystack, names, middle):
+        middle = int(places[index])
+        if any(region.start <= middle < region.end for region in regions):
             continue
         margin = max(30, size // 2)
         lower, upper = haystack.bounds(haystack.source_at(middle))
