@@ -351,6 +351,32 @@ def test_an_empty_quote_is_rejected(quote):
         verify([quote], TEXT)
 
 
+@pytest.mark.parametrize("quote", [Claim("three months", "a"), {"quote": "three months", "source": "a"}])
+def test_one_claim_is_checked_like_a_list_of_one(quote):
+    texts = {"a": "after three months", "b": "three months"}
+    [verdict] = verify(quote, texts)
+    assert [(verdict.quote, place.source) for place in verdict.places] == [("three months", "a")]
+
+
+@pytest.mark.parametrize(
+    ("quotes", "texts", "message"),
+    [
+        (None, "text", "quotes must be text, or one or several quotes, but is NoneType"),
+        ([{1: "two"}], "text", 'must have a text under "quote" or "cited_text", but has the keys: 1'),
+        ([{"quote": "two", "source": True}], ["one", "two"], "source must be a name or an index, but is True"),
+        ("two", None, "texts must be one or several texts or documents, but is NoneType"),
+        ("two", ["two", None], "text 2 must be text or a document, but is NoneType"),
+        ("two", b"two", "texts must be one or several texts or documents, but is bytes"),
+        ("two", [b"two"], "text 1 must be text or a document, but is bytes"),
+        ("two", {"a": "two", "b": None}, "text 'b' must be text, but is NoneType"),
+    ],
+)
+def test_inputs_of_other_types_are_named(quotes, texts, message):
+    with pytest.raises(InputError) as caught:
+        verify(quotes, texts)
+    assert str(caught.value) == message
+
+
 @pytest.mark.long
 def test_sources_in_different_batches_are_distinguished():
     texts = (text * 450_000 for text in ("It says nothing here. ", "The key is brass; see. ", "There is no more 🔑. "))
