@@ -351,6 +351,11 @@ def test_an_empty_quote_is_rejected(quote):
         verify([quote], TEXT)
 
 
+def test_offsets_far_beyond_the_text_are_repaired():
+    [verdict] = verify({"cited_text": "a b", "start_char_index": 10**20, "end_char_index": 10**20}, "a b, a b")
+    assert (verdict.offsets, verdict.places[0].span) == ("repaired", Span(5, 8))
+
+
 @pytest.mark.parametrize("quote", [Claim("three months", "a"), {"quote": "three months", "source": "a"}])
 def test_one_claim_is_checked_like_a_list_of_one(quote):
     texts = {"a": "after three months", "b": "three months"}

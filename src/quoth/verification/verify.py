@@ -146,7 +146,8 @@ def _nearest(claim: Claim, starts: Ints, haystack: Haystack) -> Ints:
         return starts
     base, _ = haystack.bounds(haystack.source_at(int(starts[0])))
     if claim.start is not None:
-        return starts[np.argsort(np.abs(starts - base - claim.start), kind="stable")]
+        claimed = min(base + claim.start, len(haystack.codes))  # a claimed start may exceed the integers of NumPy
+        return starts[np.argsort(np.abs(starts - claimed), kind="stable")]
     first, last = claim.pages or (0, 0)
     pages = [haystack.page_at(start) for start in starts[:_MOST_PAGES].tolist()]
     right = np.array([page is not None and first <= page < last for page in pages], np.bool_)
