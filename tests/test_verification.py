@@ -323,6 +323,21 @@ def test_texts_that_repeat_themselves_take_linear_time():
         assert time.process_time() - started < 15, quote[:20]
 
 
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("The price of the. rose to nine", f"The price of the-{chr(10) * 30_000}. rose to ten"),
+        ("x1…" * 4_000, TEXT),
+        ("day…" * 4_000, TEXT),
+    ],
+)
+def test_many_line_feeds_and_many_parts_take_linear_time(quote, text):
+    started, calls = time.process_time(), []
+    verify([quote], text, before_each=lambda: calls.append(None))
+    assert time.process_time() - started < 4
+    assert len(calls) > quote.count("…"), "a check must be able to end before each part"
+
+
 @few
 @given(st.lists(st.sampled_from("abc"), max_size=60), st.lists(st.sampled_from("abcd"), max_size=60), st.booleans())
 def test_an_alignment_in_pieces_covers_both_texts(ours, theirs, together):

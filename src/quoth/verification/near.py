@@ -39,32 +39,34 @@ def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names, befo
         claims: Claims without an exact match.
         haystack: The sources.
         names: Name and title of every source so far.
-        before_each: Called before each claim is aligned and compared.
+        before_each: Called before each part of a claim is searched and aligned, and before each claim is compared.
     """
-    parts = [(claim, part) for claim in claims for part in claim.parts]
+    parts_of = [claim.parts for claim in claims]
+    parts = [(claim, part) for claim, own in zip(claims, parts_of, strict=True) for part in own]
+    is_only = [len(own) == 1 for own in parts_of for _ in own]
     codes = [codes_of(fold_text(part)) for _, part in parts]
     found = find_all(haystack.folded.codes, codes) if parts else []
     known: dict[tuple[bytes, str | int | None, bool], list[Span]] = {}
     spans = []
-    for (claim, _), starts, each in zip(parts, found, codes, strict=True):
-        key = each.tobytes(), claim.source, len(claim.parts) == 1
+    for (claim, _), only, starts, each in zip(parts, is_only, found, codes, strict=True):
+        before_each()
+        key = each.tobytes(), claim.source, only
         if key not in known:
-            known[key] = _whole_spans(claim, starts, len(each), haystack, names)
+            known[key] = _whole_spans(claim, starts, len(each), haystack, names, only)
         spans.append(known[key])
     unmatched = [index for index, each in enumerate(spans) if not each]
     for index, span in _aligned([(*parts[index], codes[index]) for index in unmatched], haystack, names, before_each):
         spans[unmatched[index]] = [span]
     result: list[Near | None] = []
     first = 0
-    for claim in claims:
+    for claim, own in zip(claims, parts_of, strict=True):
         before_each()
-        count = len(claim.parts)
-        result.append(_near(claim, spans[first : first + count], haystack))
-        first += count
+        result.append(_near(claim.quote, own, spans[first : first + len(own)], haystack))
+        first += len(own)
     return result
 
 
-def _whole_spans(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
+def _whole_spans(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names, is_only: bool) -> list[Span]:
     """Return the original spans of a part's folded text, ascending, without those that split a word.
 
     For the only part of a claim, this is at most one.
@@ -75,7 +77,7 @@ def _whole_spans(claim: Claim, starts: Ints, size: int, haystack: Haystack, name
         span = haystack.unfolded(start, start + size)
         if span is not None:
             spans.append(span)
-            if len(claim.parts) == 1:
+            if is_only:
                 break
     return spans
 
@@ -88,19 +90,19 @@ def _allowed(claim: Claim, haystack: Haystack, names: Names, folded: Ints) -> Bo
     return np.array([claim.may_be_in(source, *names[source]) for source in known.tolist()], np.bool_)[which]
 
 
-def _near(claim: Claim, spans: Sequence[Sequence[Span]], haystack: Haystack) -> Near | None:
-    """Combine the matches of a claim's parts."""
+def _near(quote: str, parts: Sequence[str], spans: Sequence[Sequence[Span]], haystack: Haystack) -> Near | None:
+    """Combine the matches of a quote's parts."""
     if not any(spans):
         return None
     chain = _tightest(spans, haystack) if all(spans) else None
     if chain is None:
         # Show the place of the longest part that was found.
-        matched = [(part, each[0]) for part, each in zip(claim.parts, spans, strict=True) if each]
+        matched = [(part, each[0]) for part, each in zip(parts, spans, strict=True) if each]
         part, span = max(matched, key=lambda pair: len(pair[0]))
         _, similarity, _, _ = _compared([part], [span], haystack)
-        return Near((haystack.place(span),), False, similarity / len(claim.parts), (), ())
-    is_near, similarity, difference, forms = _compared(claim.parts, chain, haystack)
-    if len(claim.parts) > 1 or claim.parts[0] != claim.quote:
+        return Near((haystack.place(span),), False, similarity / len(parts), (), ())
+    is_near, similarity, difference, forms = _compared(parts, chain, haystack)
+    if len(parts) > 1 or parts[0] != quote:
         forms = (*forms, "ellipsis")
     return Near(tuple(map(haystack.place, chain)), is_near, similarity, difference, forms)
 
