@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from hypothesis import given, strategies as st
 
 import quoth
 from quoth.dropin.calls import Parameters
+from quoth.dropin.legacy import OldReader
 from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.records import Example
@@ -339,6 +341,24 @@ def test_parameters_are_kept_and_overridden():
     assert Parameters() == Parameters(1, None, 15, None, 64, False, True, "do_not_pad")
     assert Parameters().window(None) == Parameters().window(10**4) == (384, 128)
     assert Parameters().window(200) == (200, 100)
+
+
+def test_threads_with_different_windows_do_not_share_their_length():
+    reader = tiny_reader("wordpiece")
+    old = OldReader(reader.tokenizer, reader.engine)
+    example = Example("", QUESTION, CONTEXT)
+
+    def lengths(longest):
+        parameters = Parameters().changed({"max_seq_len": longest, "doc_stride": 4})
+        return {len(old._windows(example, parameters)[0].allowed) for _ in range(400)}
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(lengths, [24, 32] * 2)) == [{24}, {32}] * 2
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize("compat", [False, True])

@@ -80,8 +80,15 @@ def test_foreign_requests_without_an_origin_are_rejected_but_links_are_followed(
 
 
 def test_only_allowed_hosts_are_accepted():
-    with thread(SlowEngine(), allowed_host=("qa.example.org", "*.example.net")) as server:
-        for host in ("qa.example.org", "QA.example.org:443", "a.example.net", "localhost"):
+    with thread(SlowEngine(), allowed_host=("qa.example.org", "*.example.net", "FD00:0::7")) as server:
+        for host in (
+            "qa.example.org",
+            "QA.example.org:443",
+            "a.example.net",
+            "localhost",
+            "[fd00::7]",
+            "[fd00:0:0::7]:80",
+        ):
             assert server.get("/v1/reader", Host=host)[0] == 200, host
         for host in ("example.net", "example.org", "evilexample.net"):
             assert server.get("/v1/reader", Host=host)[0] == 421, host

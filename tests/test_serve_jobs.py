@@ -117,6 +117,17 @@ def test_stored_texts_of_rows_do_not_expire_before_their_turn():
         assert server.get(f"/v1/jobs/{job['id']}/results?offset=240")[2]["results"][0]["error"] is None
 
 
+def test_a_row_that_cannot_be_answered_keeps_its_id():
+    rows = [{"id": name, "question": QUESTION, "context": TEXT * size} for name, size in (("a", 1), ("b", 200))]
+    with thread(SlowEngine(), queue_tokens=1_000) as server:
+        job = server.post("/v1/jobs", {"rows": rows})[2]
+        assert ended(server, job["id"])["status"] == "done"
+        assert server.get(f"/v1/jobs/{job['id']}/results?offset={10**20}")[0] == 422
+        one, other = results(server, job["id"])
+        assert (one["id"], one["error"]) == ("a", None)
+        assert (other["id"], other["error"]["code"]) == ("b", "queue_tokens_limit")
+
+
 def two_workers(tmp_path, bytes=1_000, seconds=5_000.0, now=(1_000.0,)):
     return [Jobs(tmp_path / "jobs.sqlite", bytes, seconds, lambda: now[0]) for _ in range(2)]
 
@@ -142,6 +153,21 @@ def test_ended_jobs_make_room_and_expire(tmp_path):
     assert jobs.get(second) is None
     jobs.expire()
     assert jobs.results(second, 0, 10) == []
+    jobs.close()
+    other.close()
+
+
+def test_a_job_that_is_too_large_removes_no_others(tmp_path):
+    jobs, other = two_workers(tmp_path)
+    done = jobs.start(1, "{}", b"?" * 50).id
+    assert jobs.add(done, 0, [b"1" * 100])
+    assert jobs.end(done, "done")
+    running = jobs.start(2, "{}", b"?" * 800).id
+    assert jobs.start(1, "{}", b"?" * 300) is None
+    assert not jobs.add(running, 0, [b"2" * 300])
+    assert jobs.results(done, 0, 10) == [b"1" * 100]
+    assert jobs.start(1, "{}", b"?" * 200) is not None
+    assert jobs.get(done) is None
     jobs.close()
     other.close()
 

@@ -347,14 +347,21 @@ def test_contradictory_settings_are_rejected():
         ({"tls_key": "k"}, "--tls-key needs --tls-certificate"),
         ({"root_path": "qa"}, "--root-path must start with /"),
         ({"log_level": "loud"}, "--log-level must be one of"),
-        ({"allowed_host": ("http://a.example",)}, "--allowed-host must be a host name without scheme and port"),
-        ({"allowed_host": ("a.example:8000",)}, "--allowed-host must be a host name without scheme and port"),
+        ({"allowed_host": ("http://a.example",)}, "--allowed-host must be a host name or an address, without scheme"),
+        ({"allowed_host": ("a.example:8000",)}, "--allowed-host must be a host name or an address, without scheme"),
+        ({"allowed_host": ("10.0.0.0/8",)}, "--allowed-host must be a host name or an address, without scheme"),
+        ({"allowed_host": "a.example"}, "--allowed-host must be a tuple of texts, but is 'a.example'"),
+        ({"allowed_host": (5,)}, "--allowed-host must be a tuple of texts"),
+        ({"cors": None}, "--cors must be a tuple of texts, but is None"),
         ({"cors": ("https://a.example/",)}, "--cors must be an origin without a path"),
         ({"cors": ("a.example",)}, "--cors must be an origin without a path"),
         ({"trusted_proxies": "10.0.0.1, 10.0.0.0/33"}, "--trusted-proxies must be addresses or networks"),
+        ({"trusted_proxies": 5}, "--trusted-proxies must be of type str, but is 5"),
+        ({"root_path": 5}, "--root-path must be of type str, but is 5"),
         ({"token": "a "}, "the token must be printable ASCII"),
+        ({"token": 5}, "the token must be text, but is of type int"),
     ):
-        with pytest.raises(Exception, match=what):
+        with pytest.raises(ConfigError, match=what):
             ServeSettings(**flags)
 
 

@@ -928,6 +928,22 @@ def test_quotes_are_green_amber_with_their_difference_or_red(page):
     assert page.text_of("#text mark") == "Tam Ferris fed it on oatmeal"
 
 
+def test_verdicts_are_not_shown_on_the_text_of_an_earlier_question(page):
+    page.all("#sample-list button")[0].click()
+    page.answered()
+    page.find("#new").click()
+    page.paste(TEXT)
+    page.ask(QUESTION)
+    page.find("#verify summary").click()
+    page.find("#claims").send_keys("Tam Ferris fed it")
+    page.find("#verify-button").click()
+    page.until(lambda: page.all("#verdicts li"), "a verdict")
+    page.all("#history button")[1].click()
+    page.until(lambda: page.text_of("#text") != TEXT, "the text of the earlier question")
+    assert not page.all("#verdicts li")
+    assert not page.shows("#verify-sum")
+
+
 def test_offsets_are_the_same_as_in_python(page):
     texts = ["", "abc", EMOJI, "a😀b😀😀c", "😀" * 50 + "é" * 50]
     for text in texts:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import uvicorn
@@ -184,6 +185,45 @@ def test_nothing_remains_of_a_reader_whose_reload_fails(error):
             assert (workers(), asyncio.all_tasks()) == (before, tasks)
 
     asyncio.run(reload())
+
+
+def test_a_replaced_reader_finishes_its_work_in_threads_before_it_stops():
+    async def close():
+        queued = QueuedReader.of(served(SlowEngine()), ServeSettings(), Metrics(), Tracing())
+        await queued.open()
+
+        async def search_then_read():
+            await queued.answerer.in_thread(partial(time.sleep, 0.05))
+            return await queued.answerer.in_thread(lambda: "read")
+
+        requests = [asyncio.create_task(search_then_read()) for _ in range(9)]
+        await asyncio.sleep(0)
+        await queued.close()
+        assert await asyncio.gather(*requests) == ["read"] * 9
+
+    asyncio.run(close())
+
+
+def test_a_reader_that_stops_does_not_block_the_event_loop():
+    async def close():
+        queued = QueuedReader.of(served(SlowEngine()), ServeSettings(), Metrics(), Tracing())
+        await queued.open()
+        started, end = threading.Event(), threading.Event()
+
+        def late(stop):
+            started.set()
+            end.wait(5)
+
+        request = asyncio.create_task(queued.answerer.verify(late))
+        await asyncio.to_thread(started.wait)
+        request.cancel()  # nobody waits any more, but the thread goes on
+        closing = asyncio.create_task(queued.close())
+        await asyncio.sleep(0.2)
+        assert not closing.done()
+        end.set()
+        await closing
+
+    asyncio.run(close())
 
 
 def test_a_reader_without_a_source_cannot_be_reloaded():

@@ -179,6 +179,15 @@ def test_only_the_claimed_source_is_searched():
         verify(["two", {"quote": "two", "source": "d.txt"}], texts)
 
 
+def test_similar_places_in_other_sources_do_not_hide_a_near_match_in_the_claimed_one():
+    clause = "The notice period for this agreement is {} months after written notice. "
+    texts = {f"contract {number}": clause.format("three") for number in range(100)}
+    [verdict] = verify([Claim(clause.format("four"), "contract 99")], texts)
+    assert (verdict.status, verdict.places[0].source) == ("near", "contract 99")
+    [verdict] = verify([Claim("net income", "last")], {"first": "Net Income. " * 1_100, "last": "NET income rose."})
+    assert (verdict.status, verdict.places[0].text) == ("near", "NET income")
+
+
 @dataclass
 class Pages:
     """A source of two pages."""
@@ -314,6 +323,21 @@ def test_texts_that_repeat_themselves_take_linear_time():
         assert time.process_time() - started < 15, quote[:20]
 
 
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("The price of the. rose to nine", f"The price of the-{chr(10) * 30_000}. rose to ten"),
+        ("x1…" * 4_000, TEXT),
+        ("day…" * 4_000, TEXT),
+    ],
+)
+def test_many_line_feeds_and_many_parts_take_linear_time(quote, text):
+    started, calls = time.process_time(), []
+    verify([quote], text, before_each=lambda: calls.append(None))
+    assert time.process_time() - started < 4
+    assert len(calls) > quote.count("…"), "a check must be able to end before each part"
+
+
 @few
 @given(st.lists(st.sampled_from("abc"), max_size=60), st.lists(st.sampled_from("abcd"), max_size=60), st.booleans())
 def test_an_alignment_in_pieces_covers_both_texts(ours, theirs, together):
@@ -340,6 +364,37 @@ def test_a_changed_word_in_a_very_long_quote_is_found():
 def test_an_empty_quote_is_rejected(quote):
     with pytest.raises(InputError):
         verify([quote], TEXT)
+
+
+def test_offsets_far_beyond_the_text_are_repaired():
+    [verdict] = verify({"cited_text": "a b", "start_char_index": 10**20, "end_char_index": 10**20}, "a b, a b")
+    assert (verdict.offsets, verdict.places[0].span) == ("repaired", Span(5, 8))
+
+
+@pytest.mark.parametrize("quote", [Claim("three months", "a"), {"quote": "three months", "source": "a"}])
+def test_one_claim_is_checked_like_a_list_of_one(quote):
+    texts = {"a": "after three months", "b": "three months"}
+    [verdict] = verify(quote, texts)
+    assert [(verdict.quote, place.source) for place in verdict.places] == [("three months", "a")]
+
+
+@pytest.mark.parametrize(
+    ("quotes", "texts", "message"),
+    [
+        (None, "text", "quotes must be text, or one or several quotes, but is NoneType"),
+        ([{1: "two"}], "text", 'must have a text under "quote" or "cited_text", but has the keys: 1'),
+        ([{"quote": "two", "source": True}], ["one", "two"], "source must be a name or an index, but is True"),
+        ("two", None, "texts must be one or several texts or documents, but is NoneType"),
+        ("two", ["two", None], "text 2 must be text or a document, but is NoneType"),
+        ("two", b"two", "texts must be one or several texts or documents, but is bytes"),
+        ("two", [b"two"], "text 1 must be text or a document, but is bytes"),
+        ("two", {"a": "two", "b": None}, "text 'b' must be text, but is NoneType"),
+    ],
+)
+def test_inputs_of_other_types_are_named(quotes, texts, message):
+    with pytest.raises(InputError) as caught:
+        verify(quotes, texts)
+    assert str(caught.value) == message
 
 
 @pytest.mark.long

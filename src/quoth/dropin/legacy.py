@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ class OldReader:
         self._pad_id = tokenizer.pad_id
         self._limit = tokenizer.max_tokens
         self._inner = tokenizers.Tokenizer.from_str(tokenizer.to_json())
+        # The tokenizer keeps the length of the windows, so two threads must not set it and encode at the same time.
+        self._encoding = Lock()
         template = tokenizer.template
         self._cls = (
             template.prefix[template.cls_in_prefix]
@@ -70,8 +73,9 @@ class OldReader:
     def _windows(self, example: Example, parameters: Parameters) -> list[_Window]:
         longest, stride = parameters.window(self._limit)
         try:
-            self._inner.enable_truncation(longest, stride=stride, strategy="only_second")
-            encoding = self._inner.encode(example.question, example.context)
+            with self._encoding:
+                self._inner.enable_truncation(longest, stride=stride, strategy="only_second")
+                encoding = self._inner.encode(example.question, example.context)
         except BaseException as error:
             # A panic of the Rust code is a BaseException of a type that cannot be imported.
             if isinstance(error, Exception) or type(error).__name__ == "PanicException":

@@ -195,19 +195,25 @@ class Jobs:
         self._database.close()
 
     def _make_room(self, id: str, size: int) -> bool:
-        """Remove other jobs that have ended, the oldest first; return True if ``size`` more bytes are allowed then."""
+        """Remove other jobs that have ended, the oldest first, until ``size`` more bytes are allowed.
+
+        Returns:
+            False if they would not be allowed even without these jobs. Then nothing is removed.
+        """
         database = self._database.connection()
         held = database.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0]
         ended = database.execute(
             "SELECT id, bytes FROM jobs WHERE state != 'running' AND id != ? ORDER BY touched", (id,)
         ).fetchall()
+        if held - sum(freed for _, freed in ended) + size > self._max_bytes:
+            return False
         for other, freed in ended:
             if held + size <= self._max_bytes:
                 break
             database.execute("DELETE FROM results WHERE job = ?", (other,))
             database.execute("DELETE FROM jobs WHERE id = ?", (other,))
             held -= freed
-        return bool(held + size <= self._max_bytes)
+        return True
 
 
 def problem_json(code: str, message: str, hint: str) -> str:

@@ -95,20 +95,8 @@ class ServeSettings:
     cors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        problems = rule_problems(self, lambda name: f"--{name.replace('_', '-')}")
-        for token in (self.token, self.metrics_token):
-            if token is not None and not is_token(token):
-                problems.append("the token must be printable ASCII and not empty")
-        if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
-            problems.append(f"--root-path must start with / and not end with it, but is {self.root_path!r}")
-        problems += _unusable_names(self)
-        if self.tls_key and not self.tls_certificate:
-            problems.append("--tls-key needs --tls-certificate")
-        for total, single in (("bodies_bytes", "body_bytes"), ("uploads_bytes", "file_bytes")):
-            needed, given = getattr(self, single), getattr(self, total)
-            if isinstance(needed, int) and isinstance(given, int) and given < needed:
-                flags = f"--{total.replace('_', '-')} must be at least --{single.replace('_', '-')}"
-                problems.append(f"{flags} ({needed:,}), but is {given:,}")
+        types = [*rule_problems(self, lambda name: f"--{name.replace('_', '-')}"), *_wrong_types(self)]
+        problems = types or _contradictions(self)
         if problems:
             raise ConfigError("; ".join(problems))
 
@@ -141,12 +129,46 @@ class ServeSettings:
             )
 
 
+def _wrong_types(settings: ServeSettings) -> list[str]:
+    """Return the problems of the types of the settings without a flag of their own type."""
+    problems = [
+        f"the token must be text, but is of type {type(token).__name__}"
+        for token in (settings.token, settings.metrics_token)
+        if not isinstance(token, str | None)
+    ]
+    for flag, names in (("--allowed-host", settings.allowed_host), ("--cors", settings.cors)):
+        if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+            problems.append(f"{flag} must be a tuple of texts, but is {names!r}")
+    return problems
+
+
+def _contradictions(settings: ServeSettings) -> list[str]:
+    """Return the problems of settings whose types and ranges are right."""
+    problems = [
+        "the token must be printable ASCII and not empty"
+        for token in (settings.token, settings.metrics_token)
+        if token is not None and not is_token(token)
+    ]
+    root_path = settings.root_path
+    if root_path and (not root_path.startswith("/") or root_path.endswith("/")):
+        problems.append(f"--root-path must start with / and not end with it, but is {root_path!r}")
+    problems += _unusable_names(settings)
+    if settings.tls_key and not settings.tls_certificate:
+        problems.append("--tls-key needs --tls-certificate")
+    for total, single in (("bodies_bytes", "body_bytes"), ("uploads_bytes", "file_bytes")):
+        needed, given = getattr(settings, single), getattr(settings, total)
+        if given < needed:
+            flags = f"--{total.replace('_', '-')} must be at least --{single.replace('_', '-')}"
+            problems.append(f"{flags} ({needed:,}), but is {given:,}")
+    return problems
+
+
 def _unusable_names(settings: ServeSettings) -> list[str]:
     """Return the problems of names that no request could match, which would otherwise be ignored silently."""
     problems = [
-        f"--allowed-host must be a host name without scheme and port, or *.NAME, but is {host}"
+        f"--allowed-host must be a host name or an address, without scheme and port, or *.NAME, but is {host}"
         for host in settings.allowed_host
-        if not (_HOST.fullmatch(host) or _is_network(host))
+        if not (_HOST.fullmatch(host) or _is_address(host))
     ]
     problems += [
         f"--cors must be an origin without a path, such as https://a.example, but is {origin}"
@@ -162,6 +184,14 @@ def _unusable_names(settings: ServeSettings) -> list[str]:
 def _is_network(text: str) -> bool:
     try:
         ip_network(text.strip())
+    except ValueError:
+        return False
+    return True
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
     except ValueError:
         return False
     return True

@@ -122,9 +122,11 @@ def claim_of(item: Any) -> Claim:
         raise InputError(f"must be text or an object with a quote, but is {type(item).__name__}")
     quote = next((item[key] for key in _QUOTE_KEYS if key in item), None)
     if not isinstance(quote, str) or not quote:
-        raise InputError(f'must have a text under "quote" or "cited_text", but has the keys: {", ".join(item)}')
+        raise InputError(
+            f'must have a text under "quote" or "cited_text", but has the keys: {", ".join(map(str, item))}'
+        )
     source = next((item[key] for key in _SOURCE_KEYS if item.get(key) is not None), None)
-    if not isinstance(source, str | int | None):
+    if not isinstance(source, str | int | None) or isinstance(source, bool):
         raise InputError(f"source must be a name or an index, but is {source!r}")
     start, end = _number(item, "start_char_index", "start"), _number(item, "end_char_index", "end")
     first, last = _number(item, "start_page_number"), _number(item, "end_page_number")

@@ -21,7 +21,7 @@ from quoth.verification.records import Change
 # without spaces, each character is a token.
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}\p{{Cf}}]--[{UNSPACED}]]"
 _TOKEN = regex.compile(
-    rf"\p{{N}}+(?:[.,:/]\p{{N}}+)*(?!{_LETTER})|{_LETTER}+(?:(?:['’]|[-‐‑\u00ad]\s*\n\s*){_LETTER}+)*"
+    rf"\p{{N}}+(?:[.,:/]\p{{N}}+)*(?!{_LETTER})|{_LETTER}+(?:(?:['’]|[-‐‑\u00ad][^\S\n]*\n\s*){_LETTER}+)*"
     rf"|[{UNSPACED}]\p{{M}}*|\S",
     regex.V1,
 )
@@ -202,7 +202,7 @@ def _extension(step: Step | None, quote: Sequence[Token], text: Sequence[Token])
         text: The rest of the text, starting at the run.
     """
     neighbours = text[: len(quote)]
-    keys = [token.key for token in quote]
+    keys = {token.key for token in quote}
     shared = [number for number, token in enumerate(neighbours, 1) if token.key in keys]
     changed = min(step.t1 - step.t0, step.q1 - step.q0) if step is not None and step.kind == "changed" else 0
     return max([changed, *shared])

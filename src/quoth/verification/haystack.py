@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class Haystack:
         """Return the index of a code point's source among all sources of the check."""
         return self._first + int(np.searchsorted(self._starts, position, side="right")) - 1
 
-    def sources_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def sources_at(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return the index of the source of each of some code points; see :meth:`source_at`."""
         return self._first + np.searchsorted(self._starts, positions, side="right") - 1
 

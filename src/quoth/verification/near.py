@@ -13,7 +13,7 @@ from quoth.text import widen_to_words
 from quoth.verification.check import Near
 from quoth.verification.claims import Claim
 from quoth.verification.difference import best_match, changes, folded_text, forms_of, similarities, tokens_of
-from quoth.verification.fold import Codes, codes_of, fold_text
+from quoth.verification.fold import Bools, Codes, codes_of, fold_text
 from quoth.verification.grams import Grams, Ints, find_all
 from quoth.verification.haystack import Haystack
 from quoth.verification.records import Change
@@ -39,64 +39,70 @@ def near_matches(claims: Sequence[Claim], haystack: Haystack, names: Names, befo
         claims: Claims without an exact match.
         haystack: The sources.
         names: Name and title of every source so far.
-        before_each: Called before each claim is aligned and compared.
+        before_each: Called before each part of a claim is searched and aligned, and before each claim is compared.
     """
-    parts = [(claim, part) for claim in claims for part in claim.parts]
+    parts_of = [claim.parts for claim in claims]
+    parts = [(claim, part) for claim, own in zip(claims, parts_of, strict=True) for part in own]
+    is_only = [len(own) == 1 for own in parts_of for _ in own]
     codes = [codes_of(fold_text(part)) for _, part in parts]
     found = find_all(haystack.folded.codes, codes) if parts else []
     known: dict[tuple[bytes, str | int | None, bool], list[Span]] = {}
     spans = []
-    for (claim, _), starts, each in zip(parts, found, codes, strict=True):
-        key = each.tobytes(), claim.source, len(claim.parts) == 1
+    for (claim, _), only, starts, each in zip(parts, is_only, found, codes, strict=True):
+        before_each()
+        key = each.tobytes(), claim.source, only
         if key not in known:
-            known[key] = _whole_spans(claim, starts, len(each), haystack, names)
+            known[key] = _whole_spans(claim, starts, len(each), haystack, names, only)
         spans.append(known[key])
     unmatched = [index for index, each in enumerate(spans) if not each]
     for index, span in _aligned([(*parts[index], codes[index]) for index in unmatched], haystack, names, before_each):
         spans[unmatched[index]] = [span]
     result: list[Near | None] = []
     first = 0
-    for claim in claims:
+    for claim, own in zip(claims, parts_of, strict=True):
         before_each()
-        count = len(claim.parts)
-        result.append(_near(claim, spans[first : first + count], haystack))
-        first += count
+        result.append(_near(claim.quote, own, spans[first : first + len(own)], haystack))
+        first += len(own)
     return result
 
 
-def _whole_spans(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
+def _whole_spans(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names, is_only: bool) -> list[Span]:
     """Return the original spans of a part's folded text, ascending, without those that split a word.
 
     For the only part of a claim, this is at most one.
     """
     spans = []
+    starts = starts[_allowed(claim, haystack, names, starts)]
     for start in starts[:_MAX_MATCHES].tolist():
         span = haystack.unfolded(start, start + size)
-        if span is not None and _allowed(claim, haystack, names, span.start):
+        if span is not None:
             spans.append(span)
-            if len(claim.parts) == 1:
+            if is_only:
                 break
     return spans
 
 
-def _allowed(claim: Claim, haystack: Haystack, names: Names, position: int) -> bool:
-    source = haystack.source_at(position)
-    return claim.may_be_in(source, *names[source])
+def _allowed(claim: Claim, haystack: Haystack, names: Names, folded: Ints) -> Bools:
+    """Return whether each of some positions of the folded text is in a source of the claim."""
+    if claim.source is None:
+        return np.ones(len(folded), np.bool_)
+    known, which = np.unique(haystack.sources_at(haystack.folded.origin[folded]), return_inverse=True)
+    return np.array([claim.may_be_in(source, *names[source]) for source in known.tolist()], np.bool_)[which]
 
 
-def _near(claim: Claim, spans: Sequence[Sequence[Span]], haystack: Haystack) -> Near | None:
-    """Combine the matches of a claim's parts."""
+def _near(quote: str, parts: Sequence[str], spans: Sequence[Sequence[Span]], haystack: Haystack) -> Near | None:
+    """Combine the matches of a quote's parts."""
     if not any(spans):
         return None
     chain = _tightest(spans, haystack) if all(spans) else None
     if chain is None:
         # Show the place of the longest part that was found.
-        matched = [(part, each[0]) for part, each in zip(claim.parts, spans, strict=True) if each]
+        matched = [(part, each[0]) for part, each in zip(parts, spans, strict=True) if each]
         part, span = max(matched, key=lambda pair: len(pair[0]))
         _, similarity, _, _ = _compared([part], [span], haystack)
-        return Near((haystack.place(span),), False, similarity / len(claim.parts), (), ())
-    is_near, similarity, difference, forms = _compared(claim.parts, chain, haystack)
-    if len(claim.parts) > 1 or claim.parts[0] != claim.quote:
+        return Near((haystack.place(span),), False, similarity / len(parts), (), ())
+    is_near, similarity, difference, forms = _compared(parts, chain, haystack)
+    if len(parts) > 1 or parts[0] != quote:
         forms = (*forms, "ellipsis")
     return Near(tuple(map(haystack.place, chain)), is_near, similarity, difference, forms)
 
@@ -184,8 +190,11 @@ def _aligned_by(
 
 def _regions(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: Names) -> list[Span]:
     """Return the regions of the sources with the most grams of a part, best first."""
-    starts = np.sort(starts)
     origin = haystack.folded.origin
+    starts = np.sort(starts)
+    middles = np.clip(starts + size // 2, 0, len(origin) - 1)
+    allowed = _allowed(claim, haystack, names, middles)
+    starts, places = starts[allowed], origin[middles[allowed]]
     slack = max(8, size // 4)
     votes = np.searchsorted(starts, starts + slack, side="right") - np.arange(len(starts))
     regions: list[Span] = []
@@ -195,9 +204,8 @@ def _regions(claim: Claim, starts: Ints, size: int, haystack: Haystack, names: N
             break
         tried += 1
         low = int(starts[index])
-        middle = int(origin[min(max(0, low + size // 2), len(origin) - 1)])
-        known = any(region.start <= middle < region.end for region in regions)
-        if known or not _allowed(claim, haystack, names, middle):
+        middle = int(places[index])
+        if any(region.start <= middle < region.end for region in regions):
             continue
         margin = max(30, size // 2)
         lower, upper = haystack.bounds(haystack.source_at(middle))

@@ -30,7 +30,7 @@ _MOST_PAGES = 10_000
 
 @suggests_names
 def verify(
-    quotes: str | Iterable[str | Claim | Mapping[str, object]],
+    quotes: str | Claim | Mapping[str, object] | Iterable[str | Claim | Mapping[str, object]],
     texts: str | Source | Mapping[str, str] | Iterable[str | Source],
     *,
     before_each: Callable[[], object] = lambda: None,
@@ -38,8 +38,9 @@ def verify(
     """Check whether texts contain claimed quotes.
 
     Args:
-        quotes: A text whose parts in quotation marks are checked (the whole text if there are none); or several quotes,
-            each a string, a :class:`Claim`, or a mapping (``quote`` and ``source``, or a citation object).
+        quotes: A text whose parts in quotation marks are checked (the whole text if there are none); a :class:`Claim`;
+            a mapping (``quote`` and ``source``, or a citation object); or several quotes, each a string or one of these
+            two.
         texts: One or several texts or documents, or a mapping of names to texts.
         before_each: Called before each quote that is not found exactly is aligned. It may raise to stop the check.
 
@@ -47,14 +48,14 @@ def verify(
         One verdict for each quote, in order.
 
     Raises:
-        InputError: If a quote is empty, or its source does not exist.
+        InputError: If a quote is empty or has no valid form, its source does not exist, or a text is not a text.
 
     Example:
         >>> [verdict] = verify("the notice period is three months", "The notice period is two months.")
         >>> verdict.status, [(change.quote, change.text) for change in verdict.difference if change.kind == "changed"]
         ('near', [('three', 'two')])
     """
-    claims = [claim_of(quote) for quote in (quoted(quotes) if isinstance(quotes, str) else quotes)]
+    claims = [claim_of(quote) for quote in _quotes(quotes)]
     for number, claim in enumerate(claims, 1):
         if not claim.quote:
             raise InputError(f"quote {number} must have text, but is empty")
@@ -72,13 +73,30 @@ def verify(
     return tuple(check.verdict() for check in checks)
 
 
-def _sources(texts: str | Source | Mapping[str, str] | Iterable[str | Source]) -> Iterator[Source]:
+def _quotes(quotes: object) -> Iterable[object]:
+    if isinstance(quotes, str):
+        return quoted(quotes)
+    if isinstance(quotes, Claim | Mapping):
+        return [quotes]
+    if isinstance(quotes, bytes) or not isinstance(quotes, Iterable):
+        raise InputError(f"quotes must be text, or one or several quotes, but is {type(quotes).__name__}")
+    return quotes
+
+
+def _sources(texts: object) -> Iterator[Source]:
     if isinstance(texts, Mapping):
-        yield from (TextSource(name, text) for name, text in texts.items())
+        for name, text in texts.items():
+            if not isinstance(text, str):
+                raise InputError(f"text {name!r} must be text, but is {type(text).__name__}")
+            yield TextSource(name, text)
         return
     if isinstance(texts, str) or hasattr(texts, "boxes_of"):
-        texts = [texts]  # type: ignore[list-item]
+        texts = [texts]
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise InputError(f"texts must be one or several texts or documents, but is {type(texts).__name__}")
     for number, text in enumerate(texts, 1):
+        if not isinstance(text, str) and not hasattr(text, "boxes_of"):
+            raise InputError(f"text {number} must be text or a document, but is {type(text).__name__}")
         yield TextSource(f"text {number}", text) if isinstance(text, str) else text
 
 
@@ -128,7 +146,8 @@ def _nearest(claim: Claim, starts: Ints, haystack: Haystack) -> Ints:
         return starts
     base, _ = haystack.bounds(haystack.source_at(int(starts[0])))
     if claim.start is not None:
-        return starts[np.argsort(np.abs(starts - base - claim.start), kind="stable")]
+        claimed = min(base + claim.start, len(haystack.codes))  # a claimed start may exceed the integers of NumPy
+        return starts[np.argsort(np.abs(starts - claimed), kind="stable")]
     first, last = claim.pages or (0, 0)
     pages = [haystack.page_at(start) for start in starts[:_MOST_PAGES].tolist()]
     right = np.array([page is not None and first <= page < last for page in pages], np.bool_)

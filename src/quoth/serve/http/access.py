@@ -56,7 +56,7 @@ class Access:
         self._settings = settings
         self._tokens = tokens
         self._metrics_tokens = metrics_tokens
-        self._hosts = {host.lower() for host in settings.allowed_host}
+        self._hosts = {_normalized(host) for host in settings.allowed_host}
         self._any_host = "*" in self._hosts or (
             not self._hosts and (not settings.is_local or settings.unix_socket is not None)
         )
@@ -149,9 +149,17 @@ class Access:
 
 
 def host_of(header: str) -> str:
-    """Return the host of a Host header, lower case, without port and brackets; "" if it is not a valid one."""
+    """Return the host of a Host header, normalized, without port and brackets; "" if it is not a valid one."""
     found = _HOST.fullmatch(header.strip().lower())
-    return "" if found is None else found["v6"] or found["name"]
+    return "" if found is None else _normalized(found["v6"] or found["name"])
+
+
+def _normalized(host: str) -> str:
+    """Return a host name in lower case, or the shortest form of an IPv6 address, which has several."""
+    try:
+        return str(ip_address(host.lower()))
+    except ValueError:
+        return host.lower()
 
 
 def is_loopback(host: str) -> bool:

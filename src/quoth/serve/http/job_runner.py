@@ -17,6 +17,7 @@ from quoth.serve.errors import ApiError, overloaded, too_large
 from quoth.serve.http import schema
 from quoth.serve.http.readers import QueuedReader
 from quoth.serve.http.service import Service, name_of
+from quoth.serve.http.sources import row_id
 from quoth.serve.http.wire import row_json, to_json
 from quoth.serve.jobs import Jobs, JobState, OwnedJob, problem_json
 from quoth.serve.queue.answerer import Reply, Times
@@ -213,7 +214,8 @@ class Runner:
                 if last - first > 1:  # the rows are too much together; try one by one
                     together = 1
                     continue
-                results = [to_json(schema.RowResult(index=first, error=error.problem))]
+                id = row_id(asked.given[first])
+                results = [to_json(schema.RowResult(index=first, id=id, error=error.problem))]
             if not await _written(partial(self.jobs.add, job.id, first, results)):
                 raise _FailedError(problem_json(
                     "job_bytes_limit", "the jobs exceed the disk space for jobs",

@@ -15,6 +15,8 @@ from quoth.serve.http.job_runner import Runner
 from quoth.serve.jobs import JobState
 
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", examples=[schema.JOB])]
+# Integers up to this one are exact in every JSON library, and fit into the database.
+_MOST_OFFSET = 2**53 - 1
 
 
 def job_routes(runner: Runner, json_route: type[APIRoute]) -> tuple[APIRouter, APIRouter]:
@@ -34,7 +36,9 @@ def job_routes(runner: Runner, json_route: type[APIRoute]) -> tuple[APIRouter, A
 
     @router.get("/{id}/results", summary="The results of a job", response_model=schema.JobResults)
     async def results(
-        id: Id, offset: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=500)] = 100
+        id: Id,
+        offset: Annotated[int, Query(ge=0, le=_MOST_OFFSET)] = 0,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> Response:
         """The available results from an offset on, in the order of the rows."""
 

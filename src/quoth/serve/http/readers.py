@@ -64,8 +64,9 @@ class QueuedReader:
         self._running.cancel()
         with suppress(asyncio.CancelledError):
             await self._running
-        self.answerer.close()
-        self.batcher.close()
+        # Work for which nobody waits any more may still run, and closing blocks until it ends.
+        await asyncio.to_thread(self.answerer.close)
+        await asyncio.to_thread(self.batcher.close)
 
 
 class Readers:

@@ -51,12 +51,12 @@ class Sources:
         try:
             if shared is None:
                 found = validated(schema.Row, row, where)
-                return replace(self.query(found, found.question, where), id=_id(row))
+                return replace(self.query(found, found.question, where), id=row_id(row))
             question = validated(schema.OneQuestion, {"question": row}, where).question
             self.check_question(question, where)
             return Query(question, shared, where)
         except ApiError as error:
-            return Query("", (), where, _id(row), error)
+            return Query("", (), where, row_id(row), error)
 
     def query(self, source: schema.Source, question: str, where: str) -> Query:
         """Return a question with the texts of its source.
@@ -124,7 +124,7 @@ def text_not_found(where: str, *, expired: bool = False) -> ApiError:
     return ApiError(404, code, message, "Send it again with POST /v1/texts.", where)
 
 
-def _id(row: Any) -> str | None:
+def row_id(row: Any) -> str | None:
     """Return the id of a row, even if its other fields are invalid."""
     found = row.get("id") if isinstance(row, dict) else None
     return found if isinstance(found, str) else None

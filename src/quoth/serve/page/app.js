@@ -133,6 +133,9 @@ class App {
   /** @param {Text} text */
   #showText(text) {
     this.text = text;
+    // Verdicts have places in the previous text.
+    byId("verdicts").replaceChildren();
+    byId("verify-sum").hidden = true;
     const offsets = offsetsOf(text);
     const pages = text.pages.map(({ start }) => offsets.toUnit(start));
     this.view.show(text.content, pages);
@@ -159,8 +162,6 @@ class App {
   }
 
   #forgetAnswer() {
-    byId("verdicts").replaceChildren();
-    byId("verify-sum").hidden = true;
     this.asked = this.explained = null;
     this.form.close();
     for (const id of ["answer", "others", "silence"]) byId(id).hidden = true;

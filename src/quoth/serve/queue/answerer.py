@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
@@ -79,7 +79,8 @@ class Answerer:
     """Answers questions with one reader, through the batcher.
 
     Attributes:
-        active: Number of requests that are being answered.
+        active: Number of requests and functions in threads for which somebody waits. While it is not 0, the answerer
+            must not be closed.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class Answerer:
         await self._batcher.warm_up(split.windows[0])
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the threads. Blocks until their current work is finished."""
         self._pool.shutdown(cancel_futures=True)
         self._long_pool.shutdown(cancel_futures=True)
         self._parsers.shutdown(cancel_futures=True)
@@ -198,22 +199,29 @@ class Answerer:
     async def _with_deadline(self) -> AsyncIterator[float]:
         """Count a request while it is being answered, and end it at its deadline; yield that in event-loop time."""
         deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
-        self.active += 1
         try:
-            async with asyncio.timeout_at(deadline):
-                yield deadline
+            with self._counted():
+                async with asyncio.timeout_at(deadline):
+                    yield deadline
         except TimeoutError:
             raise ApiError(
                 504, "deadline_s_limit", f"the request exceeded the deadline of {self._settings.deadline_s:g} s",
                 "Send less text at once, or ask the operator of this server to raise its limit (deadline_s).",
             ) from None  # fmt: skip
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.active += 1
+        try:
+            yield
         finally:
             self.active -= 1
 
     async def in_thread(self, work: Callable[[], T], *, is_long: bool = False) -> T:
         """Run a function in a thread. Long functions have separate threads."""
         pool = self._long_pool if is_long else self._pool
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        with self._counted():
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     async def within_deadline(self, work: Callable[[], T]) -> T:
         """Run a function that reads files in one of the threads for parsers, within the deadline.
