@@ -220,6 +220,7 @@ def test_skipped_files_of_a_folder_are_no_error(quoth, folder):
     [
         (("index", "-o", "c.quoth"), 2, "must have files to index, but has none"),
         (("index", "nothing.txt", "-o", "c.quoth"), 1, "nothing.txt: must be a file, a folder or a pattern"),
+        (("index", "", "-o", "c.quoth"), 1, "a path must not be empty; the current folder is ."),
         (("search", "x", "--corpus", "no.quoth"), 1, "no.quoth: must be a corpus, but does not exist"),
         (("ask", "x", "--corpus", "c", "--text", "y"), 2, "must not be given together"),
         (("search", "notice", "period"), 2, "There must be one QUESTION, but there is also: period."),

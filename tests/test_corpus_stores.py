@@ -131,6 +131,20 @@ def test_a_document_whose_file_is_gone_from_its_folder_is_removed(place, folder)
         assert len(corpus.entries()) == 4
 
 
+def test_documents_are_removed_by_one_path_or_several(place, folder):
+    with place.open() as corpus:
+        corpus.add(Path("files"))
+        total = len(corpus.entries())
+        assert corpus.remove("files/rent.md") == 1
+        assert corpus.remove(Path("files/pump.pdf")) == 1
+        for names in ("", ["files", ""]):
+            with pytest.raises(InputError, match="a path must not be empty"):
+                corpus.remove(names)
+            with pytest.raises(InputError, match="a path must not be empty"):
+                corpus.add(names)
+        assert len(corpus.entries()) == total - 2
+
+
 def test_an_unreadable_file_is_reported_and_the_others_are_indexed(place, folder):
     Path("files/bad.docx").write_bytes(b"no zip")
     Path(os.fsdecode(b"files/caf\xe9.txt")).write_text("A name that is no UTF-8.")

@@ -18,7 +18,7 @@ from hypothesis import given, settings, strategies as st
 
 from quoth.documents import Document, DocumentLimits, Unread, draw_page, read_document, read_documents
 from quoth.documents.pool import Pool
-from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError
+from quoth.errors import DocumentError, DocumentKindError, DocumentTooLargeError, InputError
 from quoth.records import Span
 from support.files import docx, epub, pdf, with_member
 
@@ -265,6 +265,10 @@ def test_a_folder_is_read_in_order_and_unreadable_files_are_reported(tmp_path):
     assert [problem.removeprefix(str(tmp_path)).split(":")[0] for problem in problems] == ["", "/b.pdf", "/no.pdf"]
     assert "1 file of another kind is skipped: c.xyz" in problems[0]
     assert [Path(each.name).name for each in read_documents([f"{tmp_path}/*.txt"])] == ["a.txt"]
+    assert [each.text for each in read_documents(f"{tmp_path}/a.txt")] == ["First."]
+    assert [each.text for each in read_documents(tmp_path / "a.txt")] == ["First."]
+    with pytest.raises(InputError, match="a path must not be empty"):
+        list(read_documents(["a.txt", ""]))
 
 
 def test_closing_the_iterator_stops_the_parsers_and_leaves_out_the_files_that_wait(tmp_path):

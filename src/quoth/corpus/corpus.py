@@ -16,6 +16,7 @@ from quoth.corpus.passages import sentence_around
 from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed, Searched
 from quoth.corpus.stores import open_backend
 from quoth.documents import Document, DocumentLimits, read_document
+from quoth.documents.files import path_list
 from quoth.errors import ConfigError, InputError
 from quoth.inputs import wrong_question
 from quoth.names import suggests_names
@@ -88,9 +89,11 @@ class Corpus:
             paths: One or several.
             limits: Limits on each file.
             progress: Called with the name of each file that was read.
+
+        Raises:
+            InputError: If a path is empty.
         """
-        paths = [paths] if isinstance(paths, str | Path) else list(paths)
-        return index_files(self._store, paths, limits, progress)
+        return index_files(self._store, path_list(paths), limits, progress)
 
     def add_file(self, data: bytes, name: str, limits: DocumentLimits | None = None) -> Document:
         """Add the content of one file, with its name as key, and return the document.
@@ -135,17 +138,20 @@ class Corpus:
         self._store.flush()
         return count
 
-    def remove(self, names: Iterable[str | Path], missing: Callable[[str], None] | None = None) -> int:
-        """Remove documents by name or path, and all documents below a folder; return how many were removed.
+    def remove(self, names: str | Path | Iterable[str | Path], missing: Callable[[str], None] | None = None) -> int:
+        """Remove documents by path or name, and all documents below a folder; return how many were removed.
 
         Args:
-            names: Names, paths of files, or paths of folders. The files need not exist any more.
+            names: One or several paths of files, names, or paths of folders. The files need not exist any more.
             missing: Called with each name that is not in the corpus.
+
+        Raises:
+            InputError: If a name is empty. Nothing is removed.
         """
         entries = self._store.entries()
         by_name, keys = {entry.name: entry.key for entry in entries}, {entry.key for entry in entries}
         chosen: dict[str, None] = {}
-        for name in map(str, names):
+        for name in map(str, path_list(names)):
             found = [key for key in (by_name.get(name, name), key_of(Path(name))) if key in keys][:1]
             found = found or keys_below(keys, name)
             chosen.update(dict.fromkeys(found))
