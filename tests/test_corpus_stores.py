@@ -145,6 +145,26 @@ def test_documents_are_removed_by_one_path_or_several(place, folder):
         assert len(corpus.entries()) == total - 2
 
 
+def test_of_documents_with_the_same_name_the_one_at_the_path_is_removed(tmp_path):
+    with Corpus.open(":memory:") as corpus:
+        for folder in ("a", "b"):
+            (tmp_path / folder).mkdir()
+            with contextlib.chdir(tmp_path / folder):
+                Path("one.txt").write_text(f"The text in {folder}.")
+                corpus.add("one.txt")
+        paths = [str(tmp_path / folder / "one.txt") for folder in ("a", "b")]
+        with (
+            contextlib.chdir(tmp_path),
+            pytest.raises(InputError, match=r"of 2; give the path of one: \S+/a/one.txt, \S+/b/one.txt"),
+        ):
+            corpus.remove("one.txt")
+        assert [entry.key for entry in corpus.entries()] == paths
+        with contextlib.chdir(tmp_path / "a"):
+            assert corpus.remove("one.txt") == 1
+        assert [entry.key for entry in corpus.entries()] == paths[1:]
+        assert corpus.remove("one.txt") == 1
+
+
 def test_an_unreadable_file_is_reported_and_the_others_are_indexed(place, folder):
     Path("files/bad.docx").write_bytes(b"no zip")
     Path(os.fsdecode(b"files/caf\xe9.txt")).write_text("A name that is no UTF-8.")

@@ -19,7 +19,7 @@ from quoth.documents import Document, DocumentLimits, read_document
 from quoth.documents.files import path_list
 from quoth.errors import ConfigError, InputError
 from quoth.inputs import wrong_question
-from quoth.names import suggests_names
+from quoth.names import listed, suggests_names
 from quoth.reading import DecodeSettings, search_batch
 from quoth.records import Example, NullThreshold, Prediction, Span, citation
 from quoth.store import CorpusSettings
@@ -146,13 +146,20 @@ class Corpus:
             missing: Called with each name that is not in the corpus.
 
         Raises:
-            InputError: If a name is empty. Nothing is removed.
+            InputError: If a name is empty, or is that of several documents. Nothing is removed.
         """
-        entries = self._store.entries()
-        by_name, keys = {entry.name: entry.key for entry in entries}, {entry.key for entry in entries}
+        named: dict[str, list[str]] = {}
+        for entry in self._store.entries():
+            named.setdefault(entry.name, []).append(entry.key)
+        keys = {key for each in named.values() for key in each}
         chosen: dict[str, None] = {}
         for name in map(str, path_list(names)):
-            found = [key for key in (by_name.get(name, name), key_of(Path(name))) if key in keys][:1]
+            found = [key for key in (key_of(Path(name)), name) if key in keys][:1] or named.get(name, [])
+            if len(found) > 1:
+                raise InputError(
+                    f"{name}: must be the name of one document, but is that of {len(found)}; give the path of one: "
+                    f"{listed(found)}"
+                )
             found = found or keys_below(keys, name)
             chosen.update(dict.fromkeys(found))
             if not found and missing is not None:
