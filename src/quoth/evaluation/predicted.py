@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,10 +97,10 @@ def _odds(path: str | Path) -> dict[str, float]:
     wrong = [
         f"{key} ({_kind(value)})"
         for key, value in document.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max
     ]
     if wrong:
-        raise PredictionsError(f"{path}: null odds must be numbers, but are not for {listed(wrong)}")
+        raise PredictionsError(f"{path}: null odds must be finite numbers, but are not for {listed(wrong)}")
     return document
 
 
@@ -187,7 +188,7 @@ def _of_row(path: str | Path, row: dict[str, Any]) -> object:
         within = value is None or (math.isfinite(value) and (name == "null_odds" or 0 <= value <= 1))
         if not within:
             must = "a number" if name == "null_odds" else "a number from 0 to 1"
-            raise PredictionsError(f"{path}: {name} of {row['id']} must be {must}, but is {row[name]!r}")
+            raise PredictionsError(f"{path}: {name} of {row['id']} must be {must}, but is {repr(row[name])[:80]}")
     return Predicted(text or "", **numbers)
 
 
@@ -199,7 +200,7 @@ def _number(value: object) -> float | None:
         return math.nan
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # OverflowError: an integer that is larger than every float
         return math.nan
 
 
