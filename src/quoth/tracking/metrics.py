@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quoth.errors import DataError
-from quoth.evaluation.metrics import Unit, exact_and_f1, rules_of
+from quoth.evaluation.metrics import Unit, check_unit, exact_and_f1, rules_of
 from quoth.records import Gold
 
 if TYPE_CHECKING:
@@ -23,11 +23,16 @@ def squad_metrics(f1_by: Unit | None = None) -> list[EvaluationMetric]:
     Args:
         f1_by: What F1 compares, "words" or "characters"; by default, it depends on the targets.
 
+    Raises:
+        ConfigError: If ``f1_by`` is unknown.
+
     Example:
         >>> mlflow.models.evaluate(uri, frame, targets="answer", predictions="text", extra_metrics=squad_metrics())
         ... # doctest: +SKIP
     """
     from mlflow.models import make_metric
+
+    check_unit(f1_by)
 
     def of(number: int, name: str) -> EvaluationMetric:
         def evaluated(predictions: Iterable[Any], targets: Iterable[Any], metrics: Any) -> Any:
