@@ -56,11 +56,15 @@ def _scored(predictions: Sequence[Any], targets: Sequence[Any], f1_by: Unit | No
 
 def _texts(target: Any, row: int) -> list[str]:
     """Return the texts of a target; empty if the question is unanswerable."""
+    import pandas
+
     if isinstance(target, dict):
         target = target.get("text")
-    if target is None or isinstance(target, float):  # an empty cell of a data frame is NaN
-        return []
-    listed = [target] if isinstance(target, str) else list(target)
+    if pandas.api.types.is_scalar(target):
+        if pandas.isna(target):  # an empty cell of a data frame: None, NaN or NA
+            return []
+        target = [target]
+    listed = list(target)
     if wrong := [each for each in listed if not isinstance(each, str)]:
         raise DataError("targets", [f"row {row} must be a text or a list of texts, but has {wrong[0]!r}"])
     return [text for text in listed if text.strip()]
