@@ -112,6 +112,10 @@ def test_another_file_or_format_is_rejected(folder):
     with pytest.raises(CorpusError, match="does not exist"):
         Corpus.open("no.quoth", create=False)
     assert not Path("no.quoth").exists()
+    Path("empty.quoth").touch()
+    with pytest.raises(CorpusError, match=r"empty.quoth: must be a corpus, but is empty. Create it with: quoth index"):
+        Corpus.open("empty.quoth", create=False)
+    assert Path("empty.quoth").stat().st_size == 0
 
 
 def test_answers_have_document_page_boxes_and_sentence(folder):
