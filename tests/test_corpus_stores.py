@@ -165,6 +165,17 @@ def test_of_documents_with_the_same_name_the_one_at_the_path_is_removed(tmp_path
         assert corpus.remove("one.txt") == 1
 
 
+def test_a_key_that_no_document_can_have_is_reported(place):
+    with place.open() as corpus:
+        corpus.add_documents([Document("A zebra.", name="a")])
+        for method in (corpus.document, corpus.original, corpus.has_original):
+            with pytest.raises(CorpusError, match="surrogates not allowed"):
+                method("\udc80")
+        with pytest.raises(CorpusError, match="surrogates not allowed"):
+            corpus.remove_keys(["a", "\udc80"])
+        assert [entry.key for entry in corpus.entries()] == ["a"]
+
+
 def test_an_unreadable_file_is_reported_and_the_others_are_indexed(place, folder):
     Path("files/bad.docx").write_bytes(b"no zip")
     Path(os.fsdecode(b"files/caf\xe9.txt")).write_text("A name that is no UTF-8.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from quoth.config import checked_count
 from quoth.corpus.backend import Backend, SearchEngine
 from quoth.corpus.choice import PER_PASSAGE, PassageAnswer, choose, passage_answers
 from quoth.corpus.indexing import index_files, key_of, keys_below, original_of
@@ -17,8 +18,8 @@ from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed, Searc
 from quoth.corpus.stores import open_backend
 from quoth.documents import Document, DocumentLimits, read_document
 from quoth.documents.files import path_list
-from quoth.errors import ConfigError, InputError
-from quoth.inputs import wrong_question
+from quoth.errors import InputError
+from quoth.inputs import wrong_context, wrong_question
 from quoth.names import listed, suggests_names
 from quoth.reading import DecodeSettings, search_batch
 from quoth.records import Example, NullThreshold, Prediction, Span, citation
@@ -191,10 +192,12 @@ class Corpus:
         """Return at most the ``k`` passages that best match the question's words, best first.
 
         Raises:
-            ConfigError: If ``k`` is below 1.
+            InputError: If the question is not text.
+            ConfigError: If ``k`` is not an integer, or below 1.
         """
-        check_count("k", k)
-        return self._store.search(question, k)
+        if wrong := wrong_context(question):
+            raise InputError(f"the question {wrong}")
+        return self._store.search(question, checked_count("k", k))
 
     @suggests_names
     def answer(
@@ -251,7 +254,7 @@ class Corpus:
             The question with all passages that were found, and the prediction from those that were read.
 
         Raises:
-            ConfigError: If ``passages`` or ``search`` is below 1.
+            ConfigError: If ``passages`` or ``search`` is not an integer, or below 1.
         """
         found = self.read_all(reader, examples, decode, passages=passages, search=search)
         for searched, answers, windows in found:
@@ -273,11 +276,10 @@ class Corpus:
             windows.
 
         Raises:
-            ConfigError: If ``passages`` or ``search`` is below 1.
+            ConfigError: If ``passages`` or ``search`` is not an integer, or below 1.
         """
-        depth = passages if search is None else search
-        check_count("passages", passages)
-        check_count("search", depth)
+        passages = checked_count("passages", passages)
+        depth = passages if search is None else checked_count("search", search)
 
         def found() -> Iterator[Searched]:
             for example in examples:
@@ -319,16 +321,6 @@ class Corpus:
                 answer.context_index + 1,
                 citation(document.text, span, 0, hit.title or hit.document),
             )
-
-
-def check_count(name: str, count: int) -> None:
-    """Check a number of passages.
-
-    Raises:
-        ConfigError: If it is below 1.
-    """
-    if count < 1:
-        raise ConfigError(f"{name} must be at least 1, but is {count}")
 
 
 def corpus_settings(reader: Reader) -> CorpusSettings:

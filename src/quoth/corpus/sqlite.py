@@ -162,10 +162,10 @@ class SqliteStore:
 
     @contextmanager
     def _converting_errors(self) -> Iterator[None]:
-        """Raise errors of SQLite as ``CorpusError``."""
+        """Raise errors of SQLite, and of texts that UTF-8 cannot encode, as ``CorpusError``."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeEncodeError) as error:
             raise CorpusError(f"{self._path}: {error}") from error
 
     def _run(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
