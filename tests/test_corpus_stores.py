@@ -176,6 +176,15 @@ def test_a_key_that_no_document_can_have_is_reported(place):
         assert [entry.key for entry in corpus.entries()] == ["a"]
 
 
+def test_a_document_is_kept_if_its_file_cannot_be_looked_up(place, folder):
+    # The system refuses to look up a name that is so long, as it does in a folder without permission.
+    name = str(folder / "files" / ("x" * 300))
+    with place.open() as corpus:
+        corpus.add_documents([Document("A zebra.", name=name)])
+        assert corpus.add("files").removed == 0
+        assert corpus.document(name).text == "A zebra."
+
+
 def test_an_unreadable_file_is_reported_and_the_others_are_indexed(place, folder):
     Path("files/bad.docx").write_bytes(b"no zip")
     Path(os.fsdecode(b"files/caf\xe9.txt")).write_text("A name that is no UTF-8.")
