@@ -312,6 +312,10 @@ def test_a_folder_that_may_not_be_read_is_told():
         folder.chmod(0o755)
         locked = folder / "locked"
         locked.mkdir(mode=0o000)
+        listed = folder / "listed"  # its names may be read, but not its files
+        (listed / "sub").mkdir(parents=True)
+        (listed / "b.txt").write_text("Two.")
+        listed.chmod(0o444)
         (folder / "a.txt").write_text("One.")
         # Called once before, because the other user may not be able to import what it needs.
         program = (
@@ -320,7 +324,10 @@ def test_a_folder_that_may_not_be_read_is_told():
         )
         said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
         locked.chmod(0o700)
-    assert said.splitlines() == [f"{locked}: permission denied", f"{folder}/a.txt"]
+        listed.chmod(0o700)
+    *problems, file = said.splitlines()
+    assert sorted(problems) == [f"{path}: permission denied" for path in (listed / "b.txt", listed / "sub", locked)]
+    assert file == f"{folder}/a.txt"
 
 
 def test_html_is_laid_out_as_text():

@@ -104,14 +104,13 @@ class _Folder:
         for name, folders, names in os.walk(path, onerror=self._failed):
             folder = Path(name)
             folders[:] = [each for each in folders if not each.startswith(".")]
-            linked += [folder / each for each in folders if (folder / each).is_symlink()]
+            # Path.is_symlink raises an OSError in a folder whose names, but not whose files, may be read.
+            linked += [folder / each for each in folders if os.path.islink(folder / each)]  # noqa: PTH114
             for file in (folder / each for each in names if not each.startswith(".")):
-                if not file.name.lower().endswith(_ENDINGS):
+                if file.name.lower().endswith(_ENDINGS):
+                    self._add(file)
+                else:
                     other.append(file)
-                elif file.is_file():
-                    self.files.append(file)
-                elif file.is_symlink():
-                    self.problems.append(Unread(str(file), "is a link to a file that does not exist"))
         for skipped, one, several in (
             (other, "file of another kind is", "files of other kinds are"),
             (linked, "linked folder is", "linked folders are"),
@@ -120,6 +119,15 @@ class _Folder:
                 kind = f"{several} skipped, such as" if skipped[1:] else f"{one} skipped:"
                 said = f"{len(skipped)} {kind} {min(skipped).name}"
                 self.problems.insert(0, Unread(str(path), said, is_error=False))
+
+    def _add(self, file: Path) -> None:
+        try:
+            if file.is_file():
+                self.files.append(file)
+            elif file.is_symlink():
+                self.problems.append(Unread(str(file), "is a link to a file that does not exist"))
+        except OSError as error:
+            self.problems.append(Unread(str(file), reason_of(error)))
 
     def _failed(self, error: OSError) -> None:
         self.problems.append(Unread(str(error.filename), (error.strerror or str(error)).lower()))
