@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 
@@ -16,7 +17,7 @@ from quoth.corpus import Corpus
 from quoth.corpus.choice import PassageAnswer, choose
 from quoth.corpus.passages import LONGEST, passages_of, sentence_around
 from quoth.documents import Document
-from quoth.errors import ConfigError, CorpusError
+from quoth.errors import ConfigError, CorpusError, InputError
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings
 from quoth.records import Answer, Example, Gold, Span
@@ -112,6 +113,10 @@ def test_another_file_or_format_is_rejected(folder):
     with pytest.raises(CorpusError, match="does not exist"):
         Corpus.open("no.quoth", create=False)
     assert not Path("no.quoth").exists()
+    Path("empty.quoth").touch()
+    with pytest.raises(CorpusError, match=r"empty.quoth: must be a corpus, but is empty. Create it with: quoth index"):
+        Corpus.open("empty.quoth", create=False)
+    assert Path("empty.quoth").stat().st_size == 0
 
 
 def test_answers_have_document_page_boxes_and_sentence(folder):
@@ -220,6 +225,7 @@ def test_skipped_files_of_a_folder_are_no_error(quoth, folder):
     [
         (("index", "-o", "c.quoth"), 2, "must have files to index, but has none"),
         (("index", "nothing.txt", "-o", "c.quoth"), 1, "nothing.txt: must be a file, a folder or a pattern"),
+        (("index", "", "-o", "c.quoth"), 1, "a path must not be empty; the current folder is ."),
         (("search", "x", "--corpus", "no.quoth"), 1, "no.quoth: must be a corpus, but does not exist"),
         (("ask", "x", "--corpus", "c", "--text", "y"), 2, "must not be given together"),
         (("search", "notice", "period"), 2, "There must be one QUESTION, but there is also: period."),
@@ -243,6 +249,28 @@ def test_numbers_below_1_are_refused():
                 fit_corpus(corpus, reader, [Example("", "zebra?", ["A zebra."], (Gold("zebra", 2),))], passages=number)
             with pytest.raises(ConfigError, match=f"search must be at least 1, but is {number}"):
                 next(corpus.predict_all(reader, [Example("", "zebra?", ())], DecodeSettings(), search=number))
+
+
+def test_numbers_of_other_types_are_refused_and_large_ones_mean_all():
+    reader = Reader.load(KNOWN)
+    with Corpus.open(":memory:") as corpus:
+        corpus.add_documents([Document("A zebra.", name="a")])
+        for number in (10**30, np.int64(5)):
+            assert len(corpus.search("zebra", number)) == 1
+            assert corpus.answer(reader, "Where is the zebra?", passages=number).hits
+        for number in (1.5, "1", None, True):
+            with pytest.raises(ConfigError, match=f"k must be of type int, but is {number!r}"):
+                corpus.search("zebra", number)
+            with pytest.raises(ConfigError, match=f"passages must be of type int, but is {number!r}"):
+                corpus.answer(reader, "Where is the zebra?", passages=number)
+
+
+def test_a_question_must_be_text():
+    with Corpus.open(":memory:") as corpus:
+        for question in (None, 5):
+            with pytest.raises(InputError, match=f"the question must be text, but is {question}"):
+                corpus.search(question)
+        assert corpus.search("") == corpus.search("\udc80") == []
 
 
 def squad(path, *rows):

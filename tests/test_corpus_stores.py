@@ -131,6 +131,60 @@ def test_a_document_whose_file_is_gone_from_its_folder_is_removed(place, folder)
         assert len(corpus.entries()) == 4
 
 
+def test_documents_are_removed_by_one_path_or_several(place, folder):
+    with place.open() as corpus:
+        corpus.add(Path("files"))
+        total = len(corpus.entries())
+        assert corpus.remove("files/rent.md") == 1
+        assert corpus.remove(Path("files/pump.pdf")) == 1
+        for names in ("", ["files", ""]):
+            with pytest.raises(InputError, match="a path must not be empty"):
+                corpus.remove(names)
+            with pytest.raises(InputError, match="a path must not be empty"):
+                corpus.add(names)
+        assert len(corpus.entries()) == total - 2
+
+
+def test_of_documents_with_the_same_name_the_one_at_the_path_is_removed(tmp_path):
+    with Corpus.open(":memory:") as corpus:
+        for folder in ("a", "b"):
+            (tmp_path / folder).mkdir()
+            with contextlib.chdir(tmp_path / folder):
+                Path("one.txt").write_text(f"The text in {folder}.")
+                corpus.add("one.txt")
+        paths = [str(tmp_path / folder / "one.txt") for folder in ("a", "b")]
+        with (
+            contextlib.chdir(tmp_path),
+            pytest.raises(InputError, match=r"of 2; give the path of one: \S+/a/one.txt, \S+/b/one.txt"),
+        ):
+            corpus.remove("one.txt")
+        assert [entry.key for entry in corpus.entries()] == paths
+        with contextlib.chdir(tmp_path / "a"):
+            assert corpus.remove("one.txt") == 1
+        assert [entry.key for entry in corpus.entries()] == paths[1:]
+        assert corpus.remove("one.txt") == 1
+
+
+def test_a_key_that_no_document_can_have_is_reported(place):
+    with place.open() as corpus:
+        corpus.add_documents([Document("A zebra.", name="a")])
+        for method in (corpus.document, corpus.original, corpus.has_original):
+            with pytest.raises(CorpusError, match="surrogates not allowed"):
+                method("\udc80")
+        with pytest.raises(CorpusError, match="surrogates not allowed"):
+            corpus.remove_keys(["a", "\udc80"])
+        assert [entry.key for entry in corpus.entries()] == ["a"]
+
+
+def test_a_document_is_kept_if_its_file_cannot_be_looked_up(place, folder):
+    # The system refuses to look up a name that is so long, as it does in a folder without permission.
+    name = str(folder / "files" / ("x" * 300))
+    with place.open() as corpus:
+        corpus.add_documents([Document("A zebra.", name=name)])
+        assert corpus.add("files").removed == 0
+        assert corpus.document(name).text == "A zebra."
+
+
 def test_an_unreadable_file_is_reported_and_the_others_are_indexed(place, folder):
     Path("files/bad.docx").write_bytes(b"no zip")
     Path(os.fsdecode(b"files/caf\xe9.txt")).write_text("A name that is no UTF-8.")

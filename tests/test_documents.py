@@ -326,6 +326,10 @@ def test_a_folder_is_read_in_order_and_unreadable_files_are_reported(tmp_path):
     assert [problem.removeprefix(str(tmp_path)).split(":")[0] for problem in problems] == ["", "/b.pdf", "/no.pdf"]
     assert "1 file of another kind is skipped: c.xyz" in problems[0]
     assert [Path(each.name).name for each in read_documents([f"{tmp_path}/*.txt"])] == ["a.txt"]
+    assert [each.text for each in read_documents(f"{tmp_path}/a.txt")] == ["First."]
+    assert [each.text for each in read_documents(tmp_path / "a.txt")] == ["First."]
+    with pytest.raises(InputError, match="a path must not be empty"):
+        list(read_documents(["a.txt", ""]))
 
 
 def test_closing_the_iterator_stops_the_parsers_and_leaves_out_the_files_that_wait(tmp_path):
@@ -369,6 +373,10 @@ def test_a_folder_that_may_not_be_read_is_told():
         folder.chmod(0o755)
         locked = folder / "locked"
         locked.mkdir(mode=0o000)
+        listed = folder / "listed"  # its names may be read, but not its files
+        (listed / "sub").mkdir(parents=True)
+        (listed / "b.txt").write_text("Two.")
+        listed.chmod(0o444)
         (folder / "a.txt").write_text("One.")
         # Called once before, because the other user may not be able to import what it needs.
         program = (
@@ -377,7 +385,10 @@ def test_a_folder_that_may_not_be_read_is_told():
         )
         said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
         locked.chmod(0o700)
-    assert said.splitlines() == [f"{locked}: permission denied", f"{folder}/a.txt"]
+        listed.chmod(0o700)
+    *problems, file = said.splitlines()
+    assert sorted(problems) == [f"{path}: permission denied" for path in (listed / "b.txt", listed / "sub", locked)]
+    assert file == f"{folder}/a.txt"
 
 
 def test_html_is_laid_out_as_text():

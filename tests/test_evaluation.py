@@ -9,13 +9,15 @@ import sys
 import threading
 import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
-from quoth.errors import DataError, PredictionsError
+from quoth.errors import ConfigError, DataError, PredictionsError
 from quoth.evaluation import (
+    Predicted,
     Report,
     ScoredRow,
     evaluate,
@@ -262,6 +264,34 @@ def test_data_without_labels_is_an_error(examples):
         score(examples, {"1": "because"})
     with pytest.raises(DataError, match="data must have labelled questions to be scored, but"):
         evaluate(Canned({}), examples)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "message"),
+    [
+        ({"1": 5}, "prediction of 1 must be a text or None, but is 5"),
+        ({"1": Predicted("Ada", 5.0)}, "^probability of 1 must be a number from 0 to 1, but is 5.0"),
+        ({"1": Predicted("Ada", null_odds=float("nan"))}, "null_odds of 1 must be a number, but is nan"),
+        (["a"], "predictions must be texts by id, or a reader's, but one is 'a'"),
+    ],
+)
+def test_predictions_of_another_type_are_rejected(predictions, message):
+    with pytest.raises(PredictionsError, match=message):
+        score([Example("1", "Who?", "Ada.", [Gold("Ada", 0)])], predictions)
+
+
+def test_names_of_files_are_no_data():
+    with pytest.raises(ConfigError, match=r"got 'file.json': read them with read_examples"):
+        score("file.json", {})
+    with pytest.raises(ConfigError, match=r"got 'said.json': read them with read_predicted"):
+        score([], "said.json")
+
+
+def test_an_unknown_unit_is_rejected_before_questions_are_answered():
+    examples = [Example("1", "谁?", "莉莉.", [Gold("莉莉", 0)])]
+    for scored in (partial(score, examples, {"1": "莉"}), partial(evaluate, None, examples)):
+        with pytest.raises(ConfigError, match='f1_by must be "words", "characters" or None, but is \'character\''):
+            scored(f1_by="character")
 
 
 def test_evaluate_returns_the_report_of_score():

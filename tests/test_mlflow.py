@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from quoth.cli import main
-from quoth.errors import ConfigError, ReaderError
+from quoth.errors import ConfigError, DataError, ReaderError
 from quoth.reader import Reader
 from quoth.store import ReaderFolder, ReaderSettings
 from support import towns
@@ -139,6 +139,22 @@ def test_mlflow_evaluates_a_logged_reader(mlflow, store, address, reader):
     assert rows["squad_f1/score"].tolist() == pytest.approx([row.f1 for row in report.rows])
 
 
+def test_missing_targets_are_unanswerable_and_others_must_be_texts():
+    import pandas as pd
+
+    from quoth.tracking.metrics import squad_metrics
+
+    exact, _ = squad_metrics()
+    missing = pd.Series(["Ada", pd.NA], dtype="string")
+    for targets in (missing, ["Ada", float("nan")], [{"text": ["Ada"]}, {"text": []}], [["Ada"], pd.NaT]):
+        assert exact.eval_fn(["Ada", ""], targets, {}).scores == [100.0, 100.0]
+    for wrong in (5, 5.5, ["Ada", 5]):
+        with pytest.raises(DataError, match="row 1 must be a text or a list of texts, but has 5"):
+            exact.eval_fn(["Ada", ""], ["Ada", wrong], {})
+    with pytest.raises(ConfigError, match="f1_by must be"):
+        squad_metrics("word")
+
+
 def test_all_invalid_rows_are_reported_and_none_is_answered(mlflow, address):
     model = mlflow.pyfunc.load_model(address)
     rows = [*ROWS[:2], {"question": " ", "context": CONTEXT}, ROWS[0], {"question": "Who?", "context": None}]
@@ -149,8 +165,9 @@ def test_all_invalid_rows_are_reported_and_none_is_answered(mlflow, address):
     rows = [ROWS[0], {"question": "who " * 60, "context": CONTEXT}, {"question": "sat " * 70, "context": CONTEXT}]
     with pytest.raises(mlflow.MlflowException, match=r"(?s)of row 1: .*of row 2: "):
         model.predict(rows)
-    with pytest.raises(mlflow.MlflowException, match="top_k must be at least 1, but is -1"):
-        model.predict(ROWS, params={"top_k": -1})
+    for number in (0, -1):
+        with pytest.raises(mlflow.MlflowException, match=f"top_k must be at least 1, but is {number}"):
+            model.predict(ROWS, params={"top_k": number})
 
 
 def test_the_model_has_a_signature_and_requirements(mlflow, store, address, reader):

@@ -100,7 +100,14 @@ def test_invalid_numbers_are_named(tmp_path, content, sentence):
         read_predicted(tmp_path / "p.csv")
 
 
-@pytest.mark.parametrize("content", ['{"1": "high"}', '{"1": NaN}', '{"1": true}', "[1]"])
+def test_integers_that_are_larger_than_every_float_are_rejected(tmp_path):
+    huge = 10**400
+    (tmp_path / "p.json").write_text(json.dumps([{"id": "1", "text": "Ana", "probability": huge}]))
+    with pytest.raises(PredictionsError, match=r"probability of 1 must be a number from 0 to 1, but is 10{79}$"):
+        read_predicted(tmp_path / "p.json")
+
+
+@pytest.mark.parametrize("content", ['{"1": "high"}', '{"1": NaN}', '{"1": true}', "[1]", f'{{"1": -{10**400}}}'])
 def test_null_odds_that_are_not_numbers_are_rejected(tmp_path, content):
     (tmp_path / "p.json").write_text('{"1": "Ana"}')
     (tmp_path / "o.json").write_text(content)

@@ -419,6 +419,9 @@ def test_the_search_picks_the_window_with_the_words_of_the_question():
     assert found.skipped
     with pytest.raises(ConfigError, match="passages must be at least 1, but is 0"):
         reader.answer("Who?", text, passages=0)
+    with pytest.raises(ConfigError, match=r"passages must be of type int, but is 1.5"):
+        reader.answer("Who?", text, passages=1.5)
+    assert reader.answer("Who?", text, passages=10**30).skipped == 0
 
 
 @few

@@ -31,6 +31,7 @@ __all__ = [
     "Setting",
     "Within",
     "check",
+    "checked_count",
     "converted",
     "read_toml",
     "rule_problems",
@@ -167,6 +168,22 @@ def check(config: object, prefix: str = "") -> None:
     """
     if problems := rule_problems(config, lambda name: f"{prefix}{name}"):
         raise ConfigError("; ".join(problems))
+
+
+def checked_count(name: str, count: int) -> int:
+    """Return a maximum number of things as an ``int`` that databases accept as a limit.
+
+    Args:
+        name: Its name in the message.
+        count: The number.
+
+    Raises:
+        ConfigError: If it is not an integer, or below 1.
+    """
+    setting = Setting(name, int, optional=False, help="", default=None, required=True, rule=COUNT)
+    if problem := setting.problem(count):
+        raise ConfigError(f"{name} {problem}")
+    return min(int(count), sys.maxsize)
 
 
 def value_problems(config: type, values: Mapping[str, Any], also: Iterable[str] = ()) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quoth.asked import Asked, as_example, as_examples, is_live
+from quoth.config import checked_count
 from quoth.engines import Engine
 from quoth.engines.select import ENGINES, no_such_engine
 from quoth.errors import ConfigError, QuothError
@@ -229,9 +230,7 @@ class Reader:
         )
         # The same steps as in explain() and in the server, so that all results are bit-identical.
         windows = self.windower.windows(example)
-        if passages is not None and passages < 1:
-            raise ConfigError(f"passages must be at least 1, but is {passages}")
-        chosen = windows if passages is None else best_windows(windows, passages)
+        chosen = windows if passages is None else best_windows(windows, checked_count("passages", passages))
         prediction = decode(example, Stream(self.windower, self.engine, unbatch).run(chosen, progress), settings)
         return replace(prediction, skipped=skipped) if (skipped := len(windows) - len(chosen)) else prediction
 

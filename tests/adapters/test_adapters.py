@@ -3,11 +3,13 @@
 import asyncio
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from quoth.corpus import Corpus
+from quoth.errors import ConfigError
 from quoth.reader import Reader
 from support.folders import fill
 
@@ -56,6 +58,23 @@ def test_haystack_finds_reads_and_saves_its_pipeline(corpus):
     reader = QuotingReader(KNOWN, null_threshold=-1_000.0)
     assert reader.run(query=QUESTION, documents=[Document(content=None)]) == {"answers": []}
     assert reader.run(query="Which zebra?", documents=[Document(content="The pump turns slowly.")])["answers"] == []
+
+
+def test_haystack_searches_in_any_thread_and_refuses_a_top_k_of_0(corpus):
+    from haystack import Document
+
+    from quoth.adapters.haystack import CorpusRetriever, QuotingReader
+
+    retriever = CorpusRetriever(corpus)
+    retriever.warm_up()
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda query: retriever.run(query)["documents"], ["oil", "oil"]))
+    assert found == [retriever.run("oil")["documents"]] * 2
+    assert found[0]
+    with pytest.raises(ConfigError, match="k must be at least 1, but is 0"):
+        retriever.run("oil", top_k=0)
+    with pytest.raises(ConfigError, match="top_k must be at least 1, but is 0"):
+        QuotingReader(KNOWN).run("oil?", [Document(content="The oil.")], top_k=0)
 
 
 def test_langchain_retrieves_and_answers(corpus, expected):

@@ -35,12 +35,10 @@ class CorpusRetriever:
     def __init__(self, corpus: str, top_k: int = PASSAGES) -> None:
         self.corpus = corpus
         self.top_k = top_k
-        self._opened: Corpus | None = None
 
     def warm_up(self) -> None:
-        """Open the corpus."""
-        if self._opened is None:
-            self._opened = Corpus.open(self.corpus, create=False)
+        """Check that the corpus can be opened, so that a bad name is reported at the start."""
+        Corpus.open(self.corpus, create=False).close()
 
     @component.output_types(documents=list[Document])
     def run(self, query: str, top_k: int | None = None) -> dict[str, Any]:
@@ -50,9 +48,9 @@ class CorpusRetriever:
             query: The question.
             top_k: Maximum number of passages; as at the start if ``None``.
         """
-        self.warm_up()
-        assert self._opened is not None
-        hits = self._opened.search(query, top_k or self.top_k)
+        # Haystack may call it in any thread, and a connection belongs to one.
+        with Corpus.open(self.corpus, create=False) as corpus:
+            hits = corpus.search(query, self.top_k if top_k is None else top_k)
         return {
             "documents": [
                 Document(
@@ -118,7 +116,7 @@ class QuotingReader:
         prediction = self._loaded.answer(
             query,
             [str(document.content) for document in readable],
-            top_k=top_k or self.top_k,
+            top_k=self.top_k if top_k is None else top_k,
             null_threshold=self.null_threshold,
         )
         answers = () if prediction.no_answer else prediction.answers

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from quoth.calibrating.fit import ENOUGH, check_right_f1
 from quoth.calibrating.probability_fit import TEMPERATURES, NullFit, ProbabilityFit, fit_null, fit_probability
+from quoth.config import checked_count
 from quoth.corpus.choice import PassageAnswer, distinct, passage_answers, reader_odds
-from quoth.corpus.corpus import PASSAGES, Corpus, check_count, corpus_settings
+from quoth.corpus.corpus import PASSAGES, Corpus, corpus_settings
 from quoth.corpus.records import Hit, Searched
 from quoth.errors import ConfigError
 from quoth.evaluation.bootstrap import cluster, clusters
@@ -131,9 +132,9 @@ def read_for_fit(
     """Search and read the passages of each answerable question, for :func:`fit_readings`.
 
     Raises:
-        ConfigError: If ``passages`` is below 1.
+        ConfigError: If ``passages`` is not an integer, or below 1.
     """
-    check_count("passages", passages)
+    passages = checked_count("passages", passages)
     decode = reader.decode_settings()
 
     def found() -> Iterator[_TwoSearches]:

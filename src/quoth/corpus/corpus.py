@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from quoth.config import checked_count
 from quoth.corpus.backend import Backend, SearchEngine
 from quoth.corpus.choice import PER_PASSAGE, PassageAnswer, choose, passage_answers
 from quoth.corpus.indexing import index_files, key_of, keys_below, original_of
@@ -16,9 +17,10 @@ from quoth.corpus.passages import sentence_around
 from quoth.corpus.records import CorpusAnswer, Entry, Found, Hit, Indexed, Searched
 from quoth.corpus.stores import open_backend
 from quoth.documents import Document, DocumentLimits, read_document
-from quoth.errors import ConfigError, InputError
-from quoth.inputs import wrong_question
-from quoth.names import suggests_names
+from quoth.documents.files import path_list
+from quoth.errors import InputError
+from quoth.inputs import wrong_context, wrong_question
+from quoth.names import listed, suggests_names
 from quoth.reading import DecodeSettings, search_batch
 from quoth.records import Example, NullThreshold, Prediction, Span, citation
 from quoth.store import CorpusSettings
@@ -88,9 +90,11 @@ class Corpus:
             paths: One or several.
             limits: Limits on each file.
             progress: Called with the name of each file that was read.
+
+        Raises:
+            InputError: If a path is empty.
         """
-        paths = [paths] if isinstance(paths, str | Path) else list(paths)
-        return index_files(self._store, paths, limits, progress)
+        return index_files(self._store, path_list(paths), limits, progress)
 
     def add_file(self, data: bytes, name: str | Path, limits: DocumentLimits | None = None) -> Document:
         """Add the content of one file, with its name as key, and return the document.
@@ -135,18 +139,28 @@ class Corpus:
         self._store.flush()
         return count
 
-    def remove(self, names: Iterable[str | Path], missing: Callable[[str], None] | None = None) -> int:
-        """Remove documents by name or path, and all documents below a folder; return how many were removed.
+    def remove(self, names: str | Path | Iterable[str | Path], missing: Callable[[str], None] | None = None) -> int:
+        """Remove documents by path or name, and all documents below a folder; return how many were removed.
 
         Args:
-            names: Names, paths of files, or paths of folders. The files need not exist any more.
+            names: One or several paths of files, names, or paths of folders. The files need not exist any more.
             missing: Called with each name that is not in the corpus.
+
+        Raises:
+            InputError: If a name is empty, or is that of several documents. Nothing is removed.
         """
-        entries = self._store.entries()
-        by_name, keys = {entry.name: entry.key for entry in entries}, {entry.key for entry in entries}
+        named: dict[str, list[str]] = {}
+        for entry in self._store.entries():
+            named.setdefault(entry.name, []).append(entry.key)
+        keys = {key for each in named.values() for key in each}
         chosen: dict[str, None] = {}
-        for name in map(str, names):
-            found = [key for key in (by_name.get(name, name), key_of(Path(name))) if key in keys][:1]
+        for name in map(str, path_list(names)):
+            found = [key for key in (key_of(Path(name)), name) if key in keys][:1] or named.get(name, [])
+            if len(found) > 1:
+                raise InputError(
+                    f"{name}: must be the name of one document, but is that of {len(found)}; give the path of one: "
+                    f"{listed(found)}"
+                )
             found = found or keys_below(keys, name)
             chosen.update(dict.fromkeys(found))
             if not found and missing is not None:
@@ -178,10 +192,12 @@ class Corpus:
         """Return at most the ``k`` passages that best match the question's words, best first.
 
         Raises:
-            ConfigError: If ``k`` is below 1.
+            InputError: If the question is not text.
+            ConfigError: If ``k`` is not an integer, or below 1.
         """
-        check_count("k", k)
-        return self._store.search(question, k)
+        if wrong := wrong_context(question):
+            raise InputError(f"the question {wrong}")
+        return self._store.search(question, checked_count("k", k))
 
     @suggests_names
     def answer(
@@ -238,7 +254,7 @@ class Corpus:
             The question with all passages that were found, and the prediction from those that were read.
 
         Raises:
-            ConfigError: If ``passages`` or ``search`` is below 1.
+            ConfigError: If ``passages`` or ``search`` is not an integer, or below 1.
         """
         found = self.read_all(reader, examples, decode, passages=passages, search=search)
         for searched, answers, windows in found:
@@ -260,11 +276,10 @@ class Corpus:
             windows.
 
         Raises:
-            ConfigError: If ``passages`` or ``search`` is below 1.
+            ConfigError: If ``passages`` or ``search`` is not an integer, or below 1.
         """
-        depth = passages if search is None else search
-        check_count("passages", passages)
-        check_count("search", depth)
+        passages = checked_count("passages", passages)
+        depth = passages if search is None else checked_count("search", search)
 
         def found() -> Iterator[Searched]:
             for example in examples:
@@ -306,16 +321,6 @@ class Corpus:
                 answer.context_index + 1,
                 citation(document.text, span, 0, hit.title or hit.document),
             )
-
-
-def check_count(name: str, count: int) -> None:
-    """Check a number of passages.
-
-    Raises:
-        ConfigError: If it is below 1.
-    """
-    if count < 1:
-        raise ConfigError(f"{name} must be at least 1, but is {count}")
 
 
 def corpus_settings(reader: Reader) -> CorpusSettings:

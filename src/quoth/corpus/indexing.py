@@ -39,7 +39,7 @@ def index_files(
     indexing.write()
     # Path.is_dir raises an OSError for a name that is too long, which was reported above.
     folders = [Path(path).resolve() for path in paths if os.path.isdir(path)]  # noqa: PTH112
-    gone = [key for key in indexing.known if _is_below(key, folders) and not Path(key).exists()]
+    gone = [key for key in indexing.known if _is_below(key, folders) and _is_gone(key)]
     if gone:
         with store.writing():
             indexing.result.removed = sum(store.drop(key) for key in gone)
@@ -148,6 +148,14 @@ def keys_below(keys: Iterable[str], name: str | Path) -> list[str]:
     """Return the keys of the files below a folder, which need not exist."""
     folder = Path(key_of(Path(name)))
     return [key for key in keys if _is_below(key, [folder])]
+
+
+def _is_gone(key: str) -> bool:
+    """Return True if a file does not exist; False if that is unknown, as in a folder that cannot be read."""
+    try:
+        return not Path(key).exists()
+    except OSError:
+        return False
 
 
 def _stamp(file: Path) -> str:

@@ -103,7 +103,7 @@ class PostgresStore:
         except psycopg.Error as error:
             raise self._error("must be a PostgreSQL database, but cannot be opened", error) from None
 
-    def _error(self, what: str, error: psycopg.Error) -> CorpusError:
+    def _error(self, what: str, error: psycopg.Error | UnicodeEncodeError) -> CorpusError:
         """Return an error without the URL, which may have a password."""
         reason = " ".join(str(error).split()) or type(error).__name__
         return CorpusError(f"{self.name}: {what}: {reason}")
@@ -138,7 +138,7 @@ class PostgresStore:
         except psycopg.OperationalError as error:
             if not (is_alone and self._base.closed):
                 raise self._error("failed", error) from None
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeEncodeError) as error:  # UnicodeEncodeError: lone surrogates
             raise self._error("failed", error) from None
         self._base = self._connect()
         return self._run(statement, values)

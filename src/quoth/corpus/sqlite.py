@@ -66,9 +66,7 @@ class SqliteStore:
         if os.path.isdir(path):  # noqa: PTH112
             raise CorpusError(f"{path}: must be a corpus, but is a folder")
         if not create and not os.path.isfile(path):  # noqa: PTH113
-            raise CorpusError(
-                f"{path}: must be a corpus, but does not exist. Create it with: quoth index FILES -o {path}"
-            )
+            raise _missing(path, "does not exist")
         self._path = path
         self._index: SearchIndex
         try:
@@ -76,7 +74,7 @@ class SqliteStore:
         except (sqlite3.Error, ValueError) as error:  # ValueError: a name with a NUL character
             raise CorpusError(f"{path}: must be a corpus, but cannot be opened: {error}") from None
         try:
-            self._prepare(search)
+            self._prepare(create, search)
         except sqlite3.DatabaseError as error:
             self._base.close()
             is_other = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB
@@ -91,8 +89,10 @@ class SqliteStore:
         """The path of the file."""
         return str(self._path)
 
-    def _prepare(self, search: SearchEngine | None) -> None:
+    def _prepare(self, create: bool, search: SearchEngine | None) -> None:
         version = self._version()
+        if version == 0 and not create:
+            raise _missing(self._path, "is empty")
         self._base.execute("PRAGMA journal_mode = WAL")
         self._base.execute("PRAGMA synchronous = NORMAL")
         if version != FORMAT:
@@ -162,10 +162,10 @@ class SqliteStore:
 
     @contextmanager
     def _converting_errors(self) -> Iterator[None]:
-        """Raise errors of SQLite as ``CorpusError``."""
+        """Raise errors of SQLite, and of texts that UTF-8 cannot encode, as ``CorpusError``."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeEncodeError) as error:
             raise CorpusError(f"{self._path}: {error}") from error
 
     def _run(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
@@ -303,3 +303,7 @@ class SqliteStore:
             return None
         name, key, title, start, stop, text, pages = row
         return Hit(name, key, title, Span(start, stop), text, score, page_at(pages_of(pages), start))
+
+
+def _missing(path: Path, found: str) -> CorpusError:
+    return CorpusError(f"{path}: must be a corpus, but {found}. Create it with: quoth index FILES -o {path}")

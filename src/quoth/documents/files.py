@@ -12,7 +12,7 @@ from pathlib import Path
 from quoth.documents.read import KINDS, read_document
 from quoth.documents.records import Document, DocumentLimits
 from quoth.documents.stopping import Stop
-from quoth.errors import DocumentError, reason_of
+from quoth.errors import DocumentError, InputError, reason_of
 
 _ENDINGS = (*KINDS, ".text", ".markdown", ".htm", ".xhtml")
 _AHEAD = 8
@@ -38,15 +38,30 @@ class Unread:
         return f"{self.name}: {self.problem}"
 
 
-def find_files(paths: Iterable[str | Path]) -> Iterator[Path | Unread]:
-    """Yield the files for some paths: files, all files below folders, and the matches of patterns such as ``*.pdf``.
+def path_list(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    """Return one or several paths as a list.
+
+    Raises:
+        InputError: If one is empty, which would name the current folder.
+    """
+    listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    if "" in listed:
+        raise InputError("a path must not be empty; the current folder is .")
+    return listed
+
+
+def find_files(paths: str | Path | Iterable[str | Path]) -> Iterator[Path | Unread]:
+    """Yield the files for paths: files, all files below folders, and the matches of patterns such as ``*.pdf``.
 
     In a folder, hidden files (whose name begins with a dot), files of other kinds, and linked folders are skipped.
     ``Unread`` items have the numbers of the last two, and each folder and link that cannot be read. Each file is
     yielded once.
+
+    Raises:
+        InputError: If a path is empty.
     """
     seen: set[Path] = set()
-    for path in map(Path, paths):
+    for path in map(Path, path_list(paths)):
         files, problems = _find(path)
         yield from problems
         for file in files:
@@ -89,14 +104,13 @@ class _Folder:
         for name, folders, names in os.walk(path, onerror=self._failed):
             folder = Path(name)
             folders[:] = [each for each in folders if not each.startswith(".")]
-            linked += [folder / each for each in folders if (folder / each).is_symlink()]
+            # Path.is_symlink raises an OSError in a folder whose names, but not whose files, may be read.
+            linked += [folder / each for each in folders if os.path.islink(folder / each)]  # noqa: PTH114
             for file in (folder / each for each in names if not each.startswith(".")):
-                if not file.name.lower().endswith(_ENDINGS):
+                if file.name.lower().endswith(_ENDINGS):
+                    self._add(file)
+                else:
                     other.append(file)
-                elif file.is_file():
-                    self.files.append(file)
-                elif file.is_symlink():
-                    self.problems.append(Unread(str(file), "is a link to a file that does not exist"))
         for skipped, one, several in (
             (other, "file of another kind is", "files of other kinds are"),
             (linked, "linked folder is", "linked folders are"),
@@ -105,6 +119,15 @@ class _Folder:
                 kind = f"{several} skipped, such as" if skipped[1:] else f"{one} skipped:"
                 said = f"{len(skipped)} {kind} {min(skipped).name}"
                 self.problems.insert(0, Unread(str(path), said, is_error=False))
+
+    def _add(self, file: Path) -> None:
+        try:
+            if file.is_file():
+                self.files.append(file)
+            elif file.is_symlink():
+                self.problems.append(Unread(str(file), "is a link to a file that does not exist"))
+        except OSError as error:
+            self.problems.append(Unread(str(file), reason_of(error)))
 
     def _failed(self, error: OSError) -> None:
         self.problems.append(Unread(str(error.filename), (error.strerror or str(error)).lower()))
@@ -115,10 +138,15 @@ def _matching(pattern: Path) -> Iterator[Path]:
     return base.glob(str(pattern.relative_to(base) if pattern.anchor else pattern))
 
 
-def read_documents(paths: Iterable[str | Path], limits: DocumentLimits | None = None) -> Iterator[Document | Unread]:
+def read_documents(
+    paths: str | Path | Iterable[str | Path], limits: DocumentLimits | None = None
+) -> Iterator[Document | Unread]:
     """Read files, folders and patterns. A few files are read in parallel; results are in order.
 
     To stop early, close or drop the iterator, which stops its parsers.
+
+    Raises:
+        InputError: If a path is empty.
 
     Example:
         >>> [str(each) for each in read_documents(["nothing-here.pdf"])]

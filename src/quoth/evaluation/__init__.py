@@ -12,8 +12,8 @@ from quoth.deprecated import renamed
 from quoth.errors import ConfigError, DataError, PredictionsError
 from quoth.evaluation.calibration import Calibration, Confidence
 from quoth.evaluation.compare import Comparison, compare
-from quoth.evaluation.metrics import Rules, Unit, exact_and_f1, rules_of
-from quoth.evaluation.predicted import Predicted, read_predicted, read_predictions
+from quoth.evaluation.metrics import Rules, Unit, check_unit, exact_and_f1, rules_of
+from quoth.evaluation.predicted import Predicted, check_predicted, read_predicted, read_predictions
 from quoth.evaluation.predictions import prediction_files
 from quoth.evaluation.report import Report, ScoredRow, Slice
 from quoth.evaluation.slices import Traits
@@ -100,6 +100,8 @@ def score(
 
     Raises:
         DataError: If no example is labelled.
+        PredictionsError: If a prediction has another type, or a number that is out of its range.
+        ConfigError: If an argument is invalid.
 
     Source: the official evaluation scripts of SQuAD v1.1 and v2.0; Rajpurkar et al. 2016, section 6.1, and 2018.
 
@@ -108,8 +110,10 @@ def score(
         >>> score(examples, {"56be4db0": "Denver Broncos!"}).f1
         100.0
     """
-    known: Mapping[str, Prediction | Predicted | str | None]
-    known = predictions if isinstance(predictions, Mapping) else {each.id: each for each in predictions}
+    if isinstance(examples, str | os.PathLike | None):
+        raise ConfigError(f"score takes examples and predictions, but got {examples!r}: read them with read_examples")
+    check_unit(f1_by)
+    known = _by_id(predictions)
     outcomes, seen, unlabelled = [], set(), 0
     for example in examples:
         seen.add(example.id)
@@ -118,6 +122,23 @@ def score(
         else:
             outcomes.append(_Outcome.of(example, _text_or_more(known[example.id]) if example.id in known else None))
     return _report(outcomes, len(known.keys() - seen), unlabelled, f1_by)
+
+
+def _by_id(
+    predictions: Mapping[str, str | Predicted | None] | Iterable[Prediction],
+) -> Mapping[str, Prediction | Predicted | str | None]:
+    """Return checked predictions by id."""
+    if isinstance(predictions, str | os.PathLike | None):
+        raise ConfigError(f"score takes predictions, but got {predictions!r}: read them with read_predicted")
+    if not isinstance(predictions, Mapping):
+        listed = list(predictions)
+        if wrong := [each for each in listed if not isinstance(each, Prediction)]:
+            raise PredictionsError(f"predictions must be texts by id, or a reader's, but one is {repr(wrong[0])[:80]}")
+        return {each.id: each for each in listed}
+    for id, prediction in predictions.items():
+        if not isinstance(prediction, Prediction):
+            check_predicted(id, prediction)
+    return predictions
 
 
 def _text_or_more(prediction: Prediction | Predicted | str | None) -> Prediction | Predicted | str:
@@ -148,6 +169,7 @@ def evaluate(
     Raises:
         DataError: If no example is labelled.
         PredictionsError: If the reader answers other examples.
+        ConfigError: If an argument is invalid.
 
     Example:
         >>> from quoth import Reader
@@ -169,6 +191,7 @@ def evaluate(
 
     if isinstance(examples, str | os.PathLike | None):
         raise ConfigError(f"evaluate takes a reader and examples, but got {examples!r}: read them with read_examples")
+    check_unit(f1_by)  # before the questions are answered
     outcomes: list[_Outcome] = []
     # A list is read by this thread and in full blocks, so that two runs are bit-identical.
     asked = list(labelled()) if isinstance(examples, Sequence) else labelled()

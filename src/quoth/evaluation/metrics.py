@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, cast, get_args
 
+from quoth.errors import ConfigError
 from quoth.text import normalize_answer, normalize_by_characters, unspaced
 
 Rules = Literal["v1.1", "v2.0", "v1.1 by characters", "v2.0 by characters"]
@@ -25,6 +26,16 @@ class HasText(Protocol):
         """The annotated text."""
 
 
+def check_unit(f1_by: Unit | None) -> None:
+    """Check what F1 is to compare.
+
+    Raises:
+        ConfigError: If it is unknown.
+    """
+    if f1_by not in (None, *get_args(Unit)):
+        raise ConfigError(f'f1_by must be "words", "characters" or None, but is {f1_by!r}')
+
+
 def rules_of(golds: Iterable[Sequence[HasText] | None], f1_by: Unit | None = None) -> Rules:
     """Return the scoring rules for questions with these golds.
 
@@ -35,7 +46,11 @@ def rules_of(golds: Iterable[Sequence[HasText] | None], f1_by: Unit | None = Non
     Returns:
         "v2.0" if any question is unanswerable, else "v1.1"; "by characters" if more than half of the answerable
         questions have a gold with letters of a script that is written without spaces.
+
+    Raises:
+        ConfigError: If ``f1_by`` is unknown.
     """
+    check_unit(f1_by)
     impossible, answerable, in_unspaced = False, 0, 0
     for each in golds:
         if each:

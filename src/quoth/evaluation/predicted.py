@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,10 +97,10 @@ def _odds(path: str | Path) -> dict[str, float]:
     wrong = [
         f"{key} ({_kind(value)})"
         for key, value in document.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max
     ]
     if wrong:
-        raise PredictionsError(f"{path}: null odds must be numbers, but are not for {listed(wrong)}")
+        raise PredictionsError(f"{path}: null odds must be finite numbers, but are not for {listed(wrong)}")
     return document
 
 
@@ -184,11 +185,31 @@ def _of_row(path: str | Path, row: dict[str, Any]) -> object:
         return text
     numbers = {name: _number(row.get(name)) for name in _NUMBERS}
     for name, value in numbers.items():
-        within = value is None or (math.isfinite(value) and (name == "null_odds" or 0 <= value <= 1))
-        if not within:
-            must = "a number" if name == "null_odds" else "a number from 0 to 1"
-            raise PredictionsError(f"{path}: {name} of {row['id']} must be {must}, but is {row[name]!r}")
+        if must := _must(name, value):
+            raise PredictionsError(f"{path}: {name} of {row['id']} must be {must}, but is {repr(row[name])[:80]}")
     return Predicted(text or "", **numbers)
+
+
+def _must(name: str, value: float | None) -> str | None:
+    """Return what a number of a prediction must be; ``None`` if it is valid."""
+    if value is None or (math.isfinite(value) and (name == "null_odds" or 0 <= value <= 1)):
+        return None
+    return "a number" if name == "null_odds" else "a number from 0 to 1"
+
+
+def check_predicted(id: str, predicted: object) -> None:
+    """Check a prediction that was not read from a file: a text, ``None``, or a text with numbers.
+
+    Raises:
+        PredictionsError: If its type is another, or a number is out of its range.
+    """
+    text = predicted.text if isinstance(predicted, Predicted) else predicted
+    if not isinstance(text, str | None):
+        raise PredictionsError(f"prediction of {id} must be a text or None, but is {repr(text)[:80]}")
+    for name in _NUMBERS if isinstance(predicted, Predicted) else ():
+        value = getattr(predicted, name)
+        if must := _must(name, math.nan if isinstance(value, str) else _number(value)):
+            raise PredictionsError(f"{name} of {id} must be {must}, but is {repr(value)[:80]}")
 
 
 def _number(value: object) -> float | None:
@@ -199,7 +220,7 @@ def _number(value: object) -> float | None:
         return math.nan
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # OverflowError: an integer that is larger than every float
         return math.nan
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quoth.errors import DataError
-from quoth.evaluation.metrics import Unit, exact_and_f1, rules_of
+from quoth.evaluation.metrics import Unit, check_unit, exact_and_f1, rules_of
 from quoth.records import Gold
 
 if TYPE_CHECKING:
@@ -23,11 +23,16 @@ def squad_metrics(f1_by: Unit | None = None) -> list[EvaluationMetric]:
     Args:
         f1_by: What F1 compares, "words" or "characters"; by default, it depends on the targets.
 
+    Raises:
+        ConfigError: If ``f1_by`` is unknown.
+
     Example:
         >>> mlflow.models.evaluate(uri, frame, targets="answer", predictions="text", extra_metrics=squad_metrics())
         ... # doctest: +SKIP
     """
     from mlflow.models import make_metric
+
+    check_unit(f1_by)
 
     def of(number: int, name: str) -> EvaluationMetric:
         def evaluated(predictions: Iterable[Any], targets: Iterable[Any], metrics: Any) -> Any:
@@ -51,11 +56,15 @@ def _scored(predictions: Sequence[Any], targets: Sequence[Any], f1_by: Unit | No
 
 def _texts(target: Any, row: int) -> list[str]:
     """Return the texts of a target; empty if the question is unanswerable."""
+    import pandas
+
     if isinstance(target, dict):
         target = target.get("text")
-    if target is None or isinstance(target, float):  # an empty cell of a data frame is NaN
-        return []
-    listed = [target] if isinstance(target, str) else list(target)
+    if pandas.api.types.is_scalar(target):
+        if pandas.isna(target):  # an empty cell of a data frame: None, NaN or NA
+            return []
+        target = [target]
+    listed = list(target)
     if wrong := [each for each in listed if not isinstance(each, str)]:
         raise DataError("targets", [f"row {row} must be a text or a list of texts, but has {wrong[0]!r}"])
     return [text for text in listed if text.strip()]

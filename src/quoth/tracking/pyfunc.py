@@ -53,7 +53,7 @@ class ReaderModel(PythonModel):
         try:
             predictions = self._reader.answer_all(
                 examples,
-                top_k=wanted.get("top_k") or 1,
+                top_k=1 if wanted.get("top_k") is None else wanted["top_k"],
                 null_threshold=wanted.get("abstain") or wanted.get("null_threshold"),
                 min_probability=wanted.get("min_probability"),
                 overlapping=bool(wanted.get("overlapping")),
