@@ -349,7 +349,7 @@ ROWS = (
         '_ELLIPSIS = re.compile(r"\\s*',
         "test_verification.py -k spaces_and_marks",
     ),
-    Row("serve/settings.py", "problems += _unusable_names(self)", "", "test_serve_operators.py -k contradictory"),
+    Row("serve/settings.py", "problems += _unusable_names(settings)", "", "test_serve_operators.py -k contradictory"),
     # and errors that a client cannot read.
     Row(
         "serve/http/middleware.py",
