@@ -117,12 +117,12 @@ def test_without_a_text_the_message_says_how_to_pass_one():
 
 
 @pytest.mark.parametrize("command", ["ask", "explain", "verify"])
-def test_a_script_that_gives_no_text_is_told_so(quoth, monkeypatch, command):
+def test_a_script_that_gives_no_text_is_told_so(command):
     """Without a terminal, standard input is empty; it is a text only if it is given as one."""
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
-    status, out, err = quoth(command, "Who sat?")
-    assert (status, out) == (2, "")
-    assert err.startswith(f"quoth: {command}: must have a text to quote from, but has none. Give one with --context")
+    words = [sys.executable, "-m", "quoth", command, "Who sat?"]
+    done = subprocess.run(words, input="\n", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"quoth: {command}: must have a text to quote from, but has none. Give one with")
 
 
 def test_a_text_can_be_typed():

@@ -1,7 +1,6 @@
 """Pruning removes what the loss needs least, and leaves the rest of a checkpoint as it was."""
 
 import copy
-import sys
 from importlib import import_module
 
 import pytest
@@ -85,13 +84,11 @@ def test_a_head_without_importance_is_silenced_first(prune, model, data):
     assert [loss(model, batch) for batch in batches] == before
 
 
-def test_the_pruned_checkpoint_is_an_ordinary_one(prune, data, tmp_path, monkeypatch):
+def test_the_pruned_checkpoint_is_an_ordinary_one(prune, data, tmp_path):
     from transformers import BertForQuestionAnswering
 
     out = tmp_path / "pruned"
-    words = ["prune.py", str(MODEL), str(data), "--units", "20", "--heads", "1", "-o", str(out)]
-    monkeypatch.setattr(sys, "argv", words)
-    prune.main()
+    prune.main([str(MODEL), str(data), "--units", "20", "--heads", "1", "-o", str(out)])
     again = BertForQuestionAnswering.from_pretrained(out)
     assert again.config.intermediate_size == 20
     assert again.bert.encoder.layer[0].intermediate.dense.weight.shape == (20, 16)

@@ -112,15 +112,15 @@ def silence_heads(model: BertForQuestionAnswering, heads: torch.Tensor, count: i
             layer.attention.output.dense.weight.data[:, head * width : (head + 1) * width] = 0
 
 
-def main() -> None:
-    """Write a pruned checkpoint."""
+def main(arguments: list[str] | None = None) -> None:
+    """Write a pruned checkpoint; the arguments are those of the command line by default."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("data", type=Path, help="labelled questions; at most 512 windows of them are used")
     parser.add_argument("--units", type=int, help="feed-forward units to keep in each layer; all by default")
     parser.add_argument("--heads", type=int, help="heads to keep in each layer; all by default")
     parser.add_argument("-o", "--out", type=Path, required=True)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     model = BertForQuestionAnswering.from_pretrained(options.model)
     found = importance(model, labelled_batches(options.model, options.data))
     if options.units:
