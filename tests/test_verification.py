@@ -23,6 +23,7 @@ from quoth.verification.grams import _verified_by_hashes
 from support.files import pdf
 from support.quotes import TEXTS, cases
 from support.texts import few, texts
+from support.timing import cpu_seconds
 
 TEXT = (
     "The notice period is two months. It begins with the first day of the con-\ntract. The ﬁrst “well-known” light was "
@@ -302,10 +303,8 @@ def test_hashes_find_the_same_places_as_comparing(text, size):
 def test_a_quote_of_nothing_but_spaces_and_marks_takes_linear_time(filling):
     """A client of the server may send such quotes, and no other request is served while a pattern is matched."""
     quote = f"a{filling * (20_000 // len(filling))}b"
+    assert cpu_seconds(lambda: (quoted(quote), read_claims(json.dumps([quote]))[0].parts)) < 2
     started = time.process_time()
-    quoted(quote)
-    read_claims(json.dumps([quote]))[0].parts  # noqa: B018 - its time is measured
-    assert time.process_time() - started < 2
     assert one(f"the first{filling * 200}day", f"the first{filling * 100_000}day") is not None
     assert time.process_time() - started < 15
 
@@ -332,10 +331,10 @@ def test_texts_that_repeat_themselves_take_linear_time():
     ],
 )
 def test_many_line_feeds_and_many_parts_take_linear_time(quote, text):
-    started, calls = time.process_time(), []
+    calls = []
     verify([quote], text, before_each=lambda: calls.append(None))
-    assert time.process_time() - started < 4
     assert len(calls) > quote.count("…"), "a check must be able to end before each part"
+    assert cpu_seconds(lambda: verify([quote], text)) < 4
 
 
 @few
