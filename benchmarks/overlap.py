@@ -16,14 +16,14 @@ from itertools import islice, pairwise
 import harness
 import quoth
 from quoth import Reader
-from quoth.engines import Engine
+from quoth.engines import Engine, Sequential
 from quoth.reading import SearchedWindow, SpanLogits, Window, WindowBatch, batches_of, decide, search_batch
 from quoth.records import Example, Prediction
 from quoth.stream import LOOK_AHEAD
 
 
-class TimedEngine:
-    """An engine that records when it ran."""
+class TimedEngine(Sequential):
+    """An engine that records when it ran; one batch at a time."""
 
     def __init__(self, engine: Engine) -> None:
         self.name, self.precision, self._engine = engine.name, engine.precision, engine

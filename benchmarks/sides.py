@@ -27,7 +27,7 @@ class Quoth:
 
     BATCH_TOKENS = 4096
 
-    def __init__(self, folder: str, threads: int, **settings: str) -> None:
+    def __init__(self, folder: str, threads: int, **settings: Any) -> None:
         from quoth import Reader
 
         self.reader = Reader.load(folder or None, threads=threads, **settings)
@@ -54,7 +54,7 @@ class Quoth:
 class Pipeline:
     """The question-answering pipeline of transformers 4, one question per call, or a list with a batch size."""
 
-    def __init__(self, folder: str, threads: int, **settings: str) -> None:
+    def __init__(self, folder: str, threads: int, **settings: Any) -> None:
         import torch
         from transformers import logging, pipeline
 

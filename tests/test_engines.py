@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -240,6 +241,40 @@ def test_an_engine_is_thread_safe():
         found = list(pool.map(engine.run, alone * 20))
     for place, logits in enumerate(found):
         np.testing.assert_array_equal(logits.start, expected[place % len(alone)])
+
+
+def test_several_batches_at_the_same_time_have_the_same_logits():
+    _, alone = batches("wordpiece")
+    engine = open_onnx(TINY / "wordpiece" / "model.onnx", engine="openvino", precision="float32", threads=2)
+    assert engine.streams == 2
+    assert engine.parallel is engine.parallel is not engine
+    assert engine.parallel.parallel is engine.parallel
+    expected = [engine.run(batch) for batch in alone]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(engine.parallel.run, alone * 20))
+    for place, logits in enumerate(found):
+        np.testing.assert_array_equal(logits.start, expected[place % len(alone)].start)
+        np.testing.assert_array_equal(logits.end, expected[place % len(alone)].end)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_stream_needs_no_second_network(threads):
+    engine = open_onnx(TINY / "wordpiece" / "model.onnx", engine="openvino", threads=threads, streams=1)
+    assert engine.streams == 1
+    assert engine.parallel is engine
+
+
+@pytest.mark.parametrize(
+    ("name", "streams", "message"),
+    [
+        ("openvino", 3, "streams must be at most the number of threads, 2, but is 3"),
+        ("openvino", 0, "streams must be at least 1, but is 0"),
+        ("onnxruntime", 2, "streams must be 1 with engine onnxruntime, but is 2. Use engine openvino"),
+    ],
+)
+def test_wrong_numbers_of_streams_are_rejected(name, streams, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        open_onnx(TINY / "wordpiece" / "model.onnx", engine=name, threads=2, streams=streams)
 
 
 def test_compiled_networks_are_cached_and_recompiled_if_damaged(tmp_path):

@@ -135,6 +135,7 @@ def test_a_forked_process_answers_after_its_parent(engine):
     for _ in range(2):
         reader = Reader.load(TINY / "wordpiece", engine=engine, threads=2)
         reader.answer(QUESTION, CONTEXT)
+        assert reader.engine.parallel
     long = [{**row, "context": row["context"] * 40} for row in ROWS]
     expected = [answered(reader, row)["text"] for row in long]
     with multiprocessing.get_context("fork").Pool(2) as pool:

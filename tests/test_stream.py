@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from quoth import Reader
+from quoth.engines import Sequential
 from quoth.errors import QuestionTooLongError, ReaderError
 from quoth.reading import SpanLogits, Window, WindowBatch, unbatch
 from quoth.records import Example
@@ -32,7 +33,7 @@ def examples(count):
 
 
 @dataclass
-class WatchedEngine:
+class WatchedEngine(Sequential):
     """A real engine that records when it ran, and can fail or wait."""
 
     name: str = "watched"
@@ -104,6 +105,59 @@ def test_the_engine_runs_in_one_other_thread():
     assert len(engine.threads) == 1
     assert threading.current_thread().name not in engine.threads
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(engine.spans))
+
+
+class StreamsEngine:
+    """An engine with several streams; each of its parts records its batches."""
+
+    name, precision, batch_tokens = "streams", "float32", 1_024
+
+    def __init__(self, streams):
+        self.streams = streams
+        self.alone, self.loaded, self.most = 0, 0, 0
+        self.running = 0
+        self.lock = threading.Lock()
+
+    def run(self, batch):
+        self.alone += 1
+        return tiny_engine("wordpiece").run(batch)
+
+    @property
+    def parallel(self):
+        self.loaded += 1
+        return ParallelPart(self)
+
+
+@dataclass
+class ParallelPart(Sequential):
+    whole: StreamsEngine
+    batch_tokens: int = 512
+
+    def run(self, batch):
+        with self.whole.lock:
+            self.whole.running += 1
+            self.whole.most = max(self.whole.most, self.whole.running)
+        time.sleep(0.01)
+        logits = tiny_engine("wordpiece").run(batch)
+        with self.whole.lock:
+            self.whole.running -= 1
+        return logits
+
+
+@pytest.mark.parametrize("count", [LOOK_AHEAD - 1, 2 * LOOK_AHEAD])
+def test_each_stream_of_an_engine_runs_a_batch_at_the_same_time(count):
+    engine, asked = StreamsEngine(3), examples(count)
+    found = list(reader_on(engine).answer_all(asked))
+    assert found == list(tiny_reader("wordpiece").answer_all(asked))
+    assert (engine.most, engine.alone) == (3, 0)
+    assert our_threads() == []
+
+
+def test_a_few_batches_do_not_load_the_network_again():
+    engine = StreamsEngine(3)
+    found = list(reader_on(engine).answer_all(examples(20)))
+    assert len(found) == 20
+    assert engine.loaded == 0 < engine.alone
 
 
 def test_the_engine_runs_while_the_caller_is_busy():

@@ -87,6 +87,7 @@ class Reader:
         precision: str | None = None,
         threads: int | None = None,
         device: str | None = None,
+        streams: int | None = None,
         revision: str | None = None,
         token: str | bool | None = None,
     ) -> Reader:
@@ -104,6 +105,9 @@ class Reader:
             threads: Number of threads of the engine; all usable cores if ``None``.
             device: "cpu", or a torch device such as "cuda", "cuda:1" or "mps". If ``None``, torch uses a GPU if there
                 is one, and "auto" uses the CPU if the reader has a ``model.onnx``.
+            streams: Number of batches that :meth:`answer_all` computes at the same time with OpenVINO, from 1 to the
+                number of threads, which they share; one for each thread if ``None``. With more than 1, the network is
+                loaded a second time when there is enough to read.
             revision: Branch, tag or commit on the hub; the main branch if ``None``.
             token: Access token of the hub; the stored login if ``None``, no login if ``False``.
 
@@ -111,7 +115,7 @@ class Reader:
             ReaderError: If the folder is missing, incomplete or damaged, the hub has no such reader, or the engine
                 cannot run it or does not support the precision.
             TokenizerError: If ``tokenizer.json`` is missing or cannot be read.
-            ConfigError: If the engine, precision or device is unknown.
+            ConfigError: If the engine, precision or device is unknown, or the engine does not support so many streams.
             MissingExtraError: If the engine is not installed.
 
         Example:
@@ -130,7 +134,9 @@ class Reader:
                 "answers may be cut. Delete its tokenizer.json and create a new one with: quoth export FOLDER -o DIR",
                 stacklevel=2,
             )
-        origin = Origin.of(source, folder, engine=engine, precision=precision, threads=threads, device=device)
+        origin = Origin.of(
+            source, folder, engine=engine, precision=precision, threads=threads, device=device, streams=streams
+        )
         reader = cls(*origin.start(folder, tokenizer), folder.settings(tokenizer.max_tokens))
         reader._origin = origin
         return reader

@@ -1,9 +1,10 @@
 """A pipeline over a stream of examples: tokenization and decoding run while the engine computes.
 
 Examples are read in blocks, which are limited by the number of examples and by the amount of text. The windows of a
-block are sorted by length and grouped into batches by a token budget. Three threads work at the same time: one creates
-the windows of the next block, one runs the engine, and the caller's thread reads examples, reduces the logits, and
-yields results in the order of the examples. At most three blocks are in memory, so memory is bounded for any stream.
+block are sorted by length and grouped into batches by a token budget. Several threads work at the same time: one
+creates the windows of the next block, one runs the engine (or one for each of its streams, if a block has enough
+batches for them), and the caller's thread reads examples, reduces the logits, and yields results in the order of the
+examples. At most three blocks are in memory, so memory is bounded for any stream.
 
 A live input (``quoth.live``) is read by a separate thread. A block then ends when the next item is not ready, and all
 answers are yielded before waiting for more input. An example that cannot be read affects no other.
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, groupby
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
@@ -42,9 +44,13 @@ LOOK_AHEAD = 256
 # Approximate number of characters per block: a block ends with the example that reaches it. A text counts once for each
 # question about it, because each question has its own windows.
 BLOCK_CHARACTERS = 1 << 22
-# Maximum number of queued batches: enough to keep the engine busy while the caller processes a block's answers. Not
-# more, because a program that exits waits for them.
+# Maximum number of queued batches, or two for each stream if that is more: enough to keep the engine busy while the
+# caller processes a block's answers. Not more, because a program that exits waits for them.
 _QUEUED = 8
+# Number of tokens of a block, and for each stream, from which several batches at the same time are worth loading the
+# network again: about a hundred questions of SQuAD, and half a batch.
+_MANY_TOKENS = 16_384
+_STREAM_TOKENS = 512
 
 # A kind of example; results are yielded with the example itself, so that it may hold more than the question.
 E = TypeVar("E", bound=Example)
@@ -55,9 +61,16 @@ _Outcome: TypeAlias = tuple[Given, list[T] | QuothError]
 
 
 class _Block(NamedTuple):
-    """Examples that are read together, each with its windows or its error, and the batches of all windows."""
+    """Examples that are read together, each with its windows or its error, and the batches of all windows.
+
+    Attributes:
+        examples: The examples.
+        engine: The engine for the batches.
+        batches: The batches. They are created lazily, because padding makes them larger than the windows.
+    """
 
     examples: list[tuple[Given, list[Window] | QuothError]]
+    engine: Engine
     batches: Iterator[WindowBatch]
 
 
@@ -93,7 +106,7 @@ class Stream(Generic[T]):
             progress: Called after each batch with the number of windows that were run, and of all.
         """
         found: dict[Window, T] = {}
-        for batch in self._batches(windows):
+        for batch in self._batches(windows, self.engine):
             found.update((item.window, item) for item in self.reduce(batch, self.engine.run(batch)))
             if progress is not None:
                 progress(len(found), len(windows))
@@ -157,17 +170,29 @@ class Stream(Generic[T]):
         if self._is_full(len(first), sum(map(_characters, first))):
             yield from self._in_parallel(chain([first], blocks))
             return
-        # It is the last one, so nothing can run in parallel.
-        yield from self._collect(self._run(step) for step in _steps([self._cut(first)]) if step)
+        # It is the last one, so only its batches can run in parallel.
+        block = self._cut(first)
+        if block.engine is self.engine:
+            yield from self._collect(_run(step) for step in _steps([block]) if step)
+        else:
+            yield from self._compute([block])
         next(blocks, None)  # raises the input's exception
 
     def _in_parallel(self, blocks: Iterable[list[Given] | None]) -> Generator[_Outcome[T], None, None]:
-        cutter, runner = ThreadPoolExecutor(1, "quoth-cutter"), ThreadPoolExecutor(1, "quoth-engine")
+        cutter = ThreadPoolExecutor(1, "quoth-cutter")
         try:
-            cut = _ahead(cutter, self._cut, blocks, lambda blocks: len(blocks) > 1)
-            yield from self._collect(_ahead(runner, self._run, _steps(cut), _is_enough))
+            yield from self._compute(_ahead(cutter, self._cut, blocks, lambda blocks: len(blocks) > 1))
         finally:
             cutter.shutdown(cancel_futures=True)
+
+    def _compute(self, blocks: Iterable[_Block | None]) -> Iterator[_Outcome[T]]:
+        """Run the batches of blocks in a thread for each stream, and yield the outcomes of their examples."""
+        streams = self.engine.streams
+        enough = partial(_is_enough, batches=max(_QUEUED, 2 * streams))
+        runner = ThreadPoolExecutor(streams, "quoth-engine")
+        try:
+            yield from self._collect(_ahead(runner, _run, _steps(blocks), enough))
+        finally:
             runner.shutdown(cancel_futures=True)
 
     def _blocks(self, examples: Iterable[Given]) -> Iterator[list[Given]]:
@@ -203,8 +228,14 @@ class Stream(Generic[T]):
             else:
                 cut += [(error, error) for error in cast("Iterator[QuothError]", group)]
         windows = [window for _, found in cut if not isinstance(found, QuothError) for window in found]
-        # Batches are created lazily, because padding makes them larger than the windows.
-        return _Block(cut, self._batches(windows))
+        engine = self._engine_for(windows)
+        return _Block(cut, engine, self._batches(windows, engine))
+
+    def _engine_for(self, windows: Sequence[Window]) -> Engine:
+        """Return the engine for several batches at the same time if there are enough of them for all streams."""
+        streams = self.engine.streams
+        enough = max(_MANY_TOKENS, _STREAM_TOKENS * streams)
+        return self.engine.parallel if streams > 1 and sum(map(len, windows)) >= enough else self.engine
 
     def _cut_examples(self, examples: list[Example]) -> list[tuple[Example, list[Window] | QuothError]]:
         """Return examples with their windows, or with their errors."""
@@ -219,9 +250,6 @@ class Stream(Generic[T]):
                     cut.append((example, error))
         return cut
 
-    def _run(self, step: _Step) -> _Step:
-        return step if step.batch is None else step._replace(logits=self.engine.run(step.batch))
-
     def _collect(self, steps: Iterable[_Step | None]) -> Iterator[_Outcome[T]]:
         """Reduce batches as they arrive, and yield a block's examples when all its batches are done."""
         found: dict[Window, T] = {}
@@ -235,9 +263,9 @@ class Stream(Generic[T]):
                 else:
                     yield given, [found.pop(window) for window in windows]
 
-    def _batches(self, windows: Sequence[Window]) -> Iterator[WindowBatch]:
+    def _batches(self, windows: Sequence[Window], engine: Engine) -> Iterator[WindowBatch]:
         windower = self.windower
-        return batches_of(windows, self.engine.batch_tokens, windower.tokenizer.pad_id, limit=windower.max_tokens)
+        return batches_of(windows, engine.batch_tokens, windower.tokenizer.pad_id, limit=windower.max_tokens)
 
 
 def _characters(given: Given) -> int:
@@ -253,9 +281,13 @@ def _steps(blocks: Iterable[_Block | None]) -> Iterator[_Step | None]:
         yield _Step(block, None)
 
 
-def _is_enough(steps: Sequence[_Step]) -> bool:
-    """Return True if enough steps are queued: batches, or steps of the next block."""
-    return len(steps) > _QUEUED or sum(step.batch is None for step in steps) > 1
+def _run(step: _Step) -> _Step:
+    return step if step.batch is None else step._replace(logits=step.block.engine.run(step.batch))
+
+
+def _is_enough(steps: Sequence[_Step], batches: int) -> bool:
+    """Return True if enough steps are queued: more than this many batches, or steps of the next block."""
+    return len(steps) > batches or sum(step.batch is None for step in steps) > 1
 
 
 def _ahead(

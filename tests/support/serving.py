@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from quoth.engines import Sequential
 from quoth.reader import Reader
 from quoth.reading import DecodeSettings
 from quoth.serve.http.app import create_app
@@ -193,7 +194,7 @@ class LoopProbe:
             self.longest = max(self.longest, time.thread_time() - before)
 
 
-class SlowEngine:
+class SlowEngine(Sequential):
     """The tiny engine with a given speed; it counts the windows that it runs."""
 
     name = "slow"

@@ -70,6 +70,7 @@ def evaluate(
     f1_by: options.F1By = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
+    streams: options.Streams = None,
     json: options.JsonTotals = False,
 ) -> None:
     """Evaluate a reader: answer every labelled question and score the answers, in one pass.
@@ -101,7 +102,7 @@ def evaluate(
     check_outputs(errors, html)
     # Only slices and error analysis need the offsets of golds.
     examples = read_examples(data, places=slices or bool(errors or html or corpus))[::every]
-    loaded = Reader.load(reader, engine=engine, precision=precision)
+    loaded = Reader.load(reader, engine=engine, precision=precision, streams=streams)
     decision = options.deciding(null_threshold, min_probability)
     if corpus is not None:
         report = _over_corpus(loaded, examples, corpus, passages, decision, json)

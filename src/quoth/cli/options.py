@@ -52,6 +52,16 @@ Precision = Annotated[
         show_default="the fastest",
     ),
 ]
+Streams = Annotated[
+    int | None,
+    typer.Option(
+        "--streams",
+        metavar="N",
+        min=1,
+        help="Number of batches that OpenVINO computes at the same time.",
+        show_default="one for each thread",
+    ),
+]
 NullThreshold = Annotated[
     str | None,
     typer.Option(

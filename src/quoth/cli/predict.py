@@ -37,6 +37,7 @@ def predict(
     ] = None,
     engine: options.Engine = "auto",
     precision: options.Precision = None,
+    streams: options.Streams = None,
     null_threshold: options.NullThreshold = None,
     min_probability: options.MinProbability = None,
     top_k: Annotated[
@@ -79,7 +80,7 @@ def predict(
     # Golds are not used.
     examples, skipped = read_valid(data) if on_error == "skip" else (read_examples(data, places=False), [])
     invalid = len(skipped)
-    loaded = Reader.load(reader, engine=engine, precision=precision)
+    loaded = Reader.load(reader, engine=engine, precision=precision, streams=streams)
     predictions = loaded.answer_all(
         examples,
         top_k=top_k if nbest else 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:  # so that this package can be imported without the tokenizer
     from quoth.reading import SpanLogits, WindowBatch
@@ -18,6 +18,9 @@ class Engine(Protocol):
         name: The name of the runtime, as in ``--engine`` and reports.
         precision: "float32", "bfloat16" or "float16".
         batch_tokens: Number of tokens of a batch, padding included, with which many windows are read fastest.
+        streams: Number of batches that ``parallel`` computes at the same time; 1 if there is nothing to gain.
+        parallel: An engine with the same results for as many batches at the same time, each from its own thread. It
+            may be loaded at its first use. It is this engine if ``streams`` is 1.
     """
 
     @property
@@ -32,12 +35,31 @@ class Engine(Protocol):
     def batch_tokens(self) -> int:
         """The best size of a batch."""
 
+    @property
+    def streams(self) -> int:
+        """The number of batches at the same time."""
+
+    @property
+    def parallel(self) -> Engine:
+        """The engine for several batches at the same time."""
+
     def run(self, batch: WindowBatch) -> SpanLogits:
         """Compute the logits of a batch. Logits of padding are undefined.
 
         Raises:
             ReaderError: If the network fails; the cause is the error of the runtime.
         """
+
+
+class Sequential:
+    """The part of an engine that has nothing to gain from several batches at the same time."""
+
+    streams = 1
+
+    @property
+    def parallel(self) -> Self:
+        """This engine."""
+        return self
 
 
 def cpu_batch_tokens(threads: int) -> int:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from quoth.engines.base import cpu_batch_tokens, usable_cores
+from quoth.engines.base import Sequential, cpu_batch_tokens, usable_cores
 from quoth.engines.network import OUTPUTS, cannot_run, check_network
 from quoth.engines.precisions import ONNXRUNTIME, wrong_precision
 from quoth.errors import ReaderError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class OnnxEngine:
+class OnnxEngine(Sequential):
     """Runs a ``model.onnx`` with ONNX Runtime.
 
     Its inputs are ``input_ids, attention_mask[, token_type_ids]``, ``(B, T)`` int64; its outputs are

@@ -40,7 +40,10 @@ _LOCK = threading.Lock()
 class OpenVinoEngine:
     """Runs a ``model.onnx`` with OpenVINO; inputs and outputs as for :class:`quoth.engines.onnx.OnnxEngine`.
 
-    It is thread-safe. Each batch uses all threads of the engine.
+    It is thread-safe. Each batch uses all threads of the engine, or those of one stream.
+
+    Attributes:
+        streams: Number of batches that ``parallel`` computes at the same time.
     """
 
     name = "openvino"
@@ -54,6 +57,8 @@ class OpenVinoEngine:
         int8: bool = True,
         cache: Path | None = None,
         counters: bool = False,
+        streams: int = 1,
+        alone: bool = True,
     ) -> None:
         """Load a model.
 
@@ -64,6 +69,8 @@ class OpenVinoEngine:
             int8: Whether quantized products are computed in int8; otherwise, in ``precision``.
             cache: The folder of compiled networks; not cached if ``None``.
             counters: Whether to count the time of each layer.
+            streams: Number of batches that ``parallel`` computes at the same time; they share the threads.
+            alone: Whether each batch uses all threads; otherwise, this engine is its own ``parallel``.
 
         Raises:
             ReaderError: If the file cannot be loaded, has unexpected inputs or outputs, or the CPU does not support the
@@ -73,12 +80,18 @@ class OpenVinoEngine:
         self._model = model
         core = one_core()
         _check_precision(core, precision)
-        threads = threads or usable_cores()
-        self.batch_tokens = cpu_batch_tokens(threads)
+        threads = 1 if _is_forked() else threads or usable_cores()
+        self.streams = streams = min(streams, threads)
+        self.batch_tokens = cpu_batch_tokens(threads if alone else threads // streams)
+        # Loads the engine for several batches at the same time; None: it is this one.
+        self._load_parallel = functools.partial(
+            OpenVinoEngine,
+            model, precision=precision, threads=threads, int8=int8, cache=cache, streams=streams, alone=False,
+        ) if alone and streams > 1 else None  # fmt: skip
         config = {
             "INFERENCE_PRECISION_HINT": OPENVINO[precision],
-            "INFERENCE_NUM_THREADS": 2 if _is_forked() else threads,
-            "NUM_STREAMS": 2 if _is_forked() else 1,
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 0 if _is_forked() else 1 if alone else streams,
             "PERFORMANCE_HINT": "LATENCY",
             # Pinned threads compete with other threads on the same core while other cores may be idle.
             "ENABLE_CPU_PINNING": False,
@@ -93,6 +106,15 @@ class OpenVinoEngine:
             model, _names(self._compiled.inputs, FEEDS), _names(self._compiled.outputs, OUTPUTS)
         )
         self._idle: list[openvino.InferRequest] = []
+
+    @functools.cached_property
+    def parallel(self) -> OpenVinoEngine:
+        """The engine for several batches at the same time; loaded, and its memory used, from the first use on.
+
+        Raises:
+            ReaderError: If the file cannot be loaded any more.
+        """
+        return self._load_parallel() if self._load_parallel else self
 
     def run(self, batch: WindowBatch) -> SpanLogits:
         """Compute the logits of one batch.
@@ -171,9 +193,9 @@ def _process_of_core() -> int:
 def _is_forked() -> bool:
     """Return True if the core was created by a parent process.
 
-    OpenVINO reuses the threads of a destroyed network for the next one with the same numbers of streams and threads.
-    In a forked process these threads do not exist, so it would wait for them forever. So networks have one stream, but
-    two in forked processes.
+    OpenVINO reuses the threads of a destroyed network for the next one with the same numbers of streams and threads,
+    after it has limited these to the cores. In a forked process the threads of its parent do not exist, so it would
+    wait for them forever. With 0 streams it has no threads, and the calling thread runs the network.
     """
     return _process_of_core() != os.getpid()
 

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from quoth.engines.base import Engine
+from quoth.config import checked_count
+from quoth.engines.base import Engine, usable_cores
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
 
 # The engines that run an ONNX file, best first. Each name is also the name of the package and of the extra.
@@ -87,6 +88,7 @@ def open_onnx(
     threads: int | None = None,
     int8: bool | None = None,
     cache: Path | None = None,
+    streams: int | None = None,
 ) -> Engine:
     """Load an ONNX file into an engine.
 
@@ -97,18 +99,20 @@ def open_onnx(
         threads: Number of threads; all usable cores if ``None``.
         int8: Whether OpenVINO computes quantized products in int8; if ``None``, only where the CPU is faster with it.
         cache: Folder for compiled networks; not cached if ``None``.
+        streams: Number of batches that OpenVINO computes at the same time, if there are many; one for each thread if
+            ``None``. Other engines compute one after another.
 
     Raises:
-        ConfigError: If the engine is unknown.
+        ConfigError: If the engine is unknown, or does not support this number of streams.
         MissingExtraError: If the engine is not installed.
         ReaderError: If the engine cannot load the file, or does not support the precision.
     """
     if engine != "auto":
-        return _start(engine, model, precision, threads, int8, cache)
+        return _start(engine, model, precision, threads, int8, cache, streams)
     first: ReaderError | None = None
     for name in installed():
         try:
-            return _start(name, model, precision, threads, int8, cache)
+            return _start(name, model, precision, threads, int8, cache, streams)
         except ReaderError as error:  # the file may use an operation that only another runtime supports
             first = first or error
     raise first or MissingExtraError(f"{model} needs an engine; OpenVINO comes with Quoth, ONNX Runtime", "onnxruntime")
@@ -121,6 +125,7 @@ def _start(
     threads: int | None,
     int8: bool | None,
     cache: Path | None,
+    streams: int | None,
 ) -> Engine:
     if engine not in ENGINES:
         raise no_such_engine(engine)
@@ -130,16 +135,40 @@ def _start(
     if engine == "openvino":
         from quoth.engines.openvino import OpenVinoEngine
 
+        threads = threads or usable_cores()
         return OpenVinoEngine(
             model,
             precision=precision,
             threads=threads,
             int8=computes_int8() if int8 is None else int8,
             cache=cache and cache / "openvino",
+            streams=checked_streams(streams, threads),
         )
+    check_one_stream(engine, streams)
     from quoth.engines.onnx import OnnxEngine
 
     return OnnxEngine(model, precision=precision, threads=threads)
+
+
+def checked_streams(streams: int | None, threads: int) -> int:
+    """Return the number of streams for a number of threads: one for each thread if ``None``.
+
+    Raises:
+        ConfigError: If it is not in 1 to ``threads``.
+    """
+    if streams is not None and checked_count("streams", streams) > threads:
+        raise ConfigError(f"streams must be at most the number of threads, {threads}, but is {streams}")
+    return streams or threads
+
+
+def check_one_stream(engine: str, streams: int | None) -> None:
+    """Raise if an engine that computes one batch after another is to have several streams.
+
+    Raises:
+        ConfigError: If it is.
+    """
+    if streams not in (None, 1):
+        raise ConfigError(f"streams must be 1 with engine {engine}, but is {streams}. Use engine openvino")
 
 
 def cache_folder() -> Path | None:

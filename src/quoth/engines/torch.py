@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from quoth.engines.base import cpu_batch_tokens
+from quoth.engines.base import Sequential, cpu_batch_tokens
 from quoth.engines.network import cannot_run
 from quoth.errors import ReaderError, TokenizerError
 from quoth.reading import SpanLogits, Tokenizer, WindowBatch
@@ -21,7 +21,7 @@ from quoth.reading import SpanLogits, Tokenizer, WindowBatch
 _GPU_BATCH_TOKENS = 4096
 
 
-class TorchEngine:
+class TorchEngine(Sequential):
     """Runs a question-answering model of transformers.
 
     Attributes:

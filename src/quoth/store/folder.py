@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from quoth.engines import Engine
 from quoth.engines.precisions import PRECISIONS, wrong_precision
-from quoth.engines.select import cache_folder, open_onnx
+from quoth.engines.select import cache_folder, check_one_stream, open_onnx
 from quoth.errors import ConfigError, MissingExtraError, ReaderError
 from quoth.files import atomic_folder, atomic_text, sha256, write_json
 from quoth.store.card import card
@@ -265,6 +265,7 @@ def open_engine(
     precision: str | None = None,
     threads: int | None = None,
     device: str | None = None,
+    streams: int | None = None,
 ) -> Engine:
     """Load the engine for a folder: its ONNX file if it has one, else torch.
 
@@ -276,16 +277,18 @@ def open_engine(
         threads: Number of threads; all usable cores if ``None``.
         device: "cpu", or a torch device such as "cuda", "cuda:1" or "mps". If ``None``, torch uses a GPU if there is
             one, and "auto" uses the CPU if the folder has a ``model.onnx``.
+        streams: Number of batches that OpenVINO computes at the same time; one for each thread if ``None``.
 
     Raises:
         ReaderError: If the folder has no weights for this engine, or the precision or device is not supported.
-        ConfigError: If the engine, precision or device is unknown.
+        ConfigError: If the engine, precision or device is unknown, or the engine does not support so many streams.
         MissingExtraError: If the engine is not installed.
     """
     if precision not in (None, *PRECISIONS):
         raise ConfigError(wrong_precision(precision))
     on_cpu = device in (None, "cpu")
     if engine == "torch" or (engine == "auto" and not (folder.onnx and on_cpu)):
+        check_one_stream("torch", streams)
         return open_torch(folder, precision=precision or "float32", device=device, threads=threads)
     if not on_cpu:
         raise ConfigError(f"device must be cpu with engine {engine}, but is {device}. On a GPU, use engine torch")
@@ -294,7 +297,9 @@ def open_engine(
             f"{folder.path}: must contain model.onnx for {engine}, but contains none. Create one with: "
             f"quoth export {folder.path} -o DIR"
         )
-    return open_onnx(folder.onnx, engine=engine, precision=precision, threads=threads, cache=cache_folder())
+    return open_onnx(
+        folder.onnx, engine=engine, precision=precision, threads=threads, cache=cache_folder(), streams=streams
+    )
 
 
 def open_torch(

@@ -37,6 +37,7 @@ class Origin:
         precision: The precision.
         threads: Number of threads.
         device: The device.
+        streams: Number of batches at the same time.
         quantized: Whether the folder's ONNX file has int8 weights.
     """
 
@@ -47,6 +48,7 @@ class Origin:
     precision: str | None = None
     threads: int | None = None
     device: str | None = None
+    streams: int | None = None
     quantized: bool = False
 
     @classmethod
@@ -59,9 +61,10 @@ class Origin:
         precision: str | None,
         threads: int | None,
         device: str | None,
+        streams: int | None,
     ) -> Origin:
         """Return the origin of a reader in a folder."""
-        options = {"engine": engine, "precision": precision, "threads": threads, "device": device}
+        options = {"engine": engine, "precision": precision, "threads": threads, "device": device, "streams": streams}
         options["quantized"] = found.quantized
         if source is None or source == SHIPPED:
             return cls(**options)  # type: ignore[arg-type]
@@ -84,7 +87,12 @@ class Origin:
     def start(self, folder: ReaderFolder, tokenizer: Tokenizer) -> Parts:
         """Load the engine."""
         engine = open_engine(
-            folder, engine=self.engine, precision=self.precision, threads=self.threads, device=self.device
+            folder,
+            engine=self.engine,
+            precision=self.precision,
+            threads=self.threads,
+            device=self.device,
+            streams=self.streams,
         )
         return Parts(tokenizer, engine)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from quoth.engines import Engine
+from quoth.engines import Engine, Sequential
 from quoth.reading import SpanLogits, WindowBatch
 from quoth.training.features import Collator
 from quoth.training.loss import span_losses
 
 
-class LossEngine:
+class LossEngine(Sequential):
     """Runs another engine, and adds up the loss of each window that it runs.
 
     Attributes:
