@@ -48,8 +48,8 @@ BLOCK_CHARACTERS = 1 << 22
 # caller processes a block's answers. Not more, because a program that exits waits for them.
 _QUEUED = 8
 # Number of tokens of a block, and for each stream, from which several batches at the same time are worth loading the
-# network again: about a hundred questions of SQuAD, and half a batch.
-_MANY_TOKENS = 16_384
+# network again: about fifty questions of SQuAD, and half a batch.
+_MANY_TOKENS = 8_192
 _STREAM_TOKENS = 512
 
 # A kind of example; results are yielded with the example itself, so that it may hold more than the question.
