@@ -16,7 +16,15 @@ import pytest
 from quoth.engine_benchmark import EngineFigures, candidates, default_engine, measure_engines
 from quoth.engines import usable_cores
 from quoth.engines.openvino import OpenVinoEngine
-from quoth.engines.select import best_precision, cache_folder, computes_int8, installed, open_onnx, processor
+from quoth.engines.select import (
+    best_precision,
+    cache_folder,
+    checked_streams,
+    computes_int8,
+    installed,
+    open_onnx,
+    processor,
+)
 from quoth.errors import ConfigError, ReaderError
 from quoth.reader import Reader
 from quoth.reading import Tokenizer, WindowBatch, Windower
@@ -255,6 +263,11 @@ def test_several_batches_at_the_same_time_have_the_same_logits():
     for place, logits in enumerate(found):
         np.testing.assert_array_equal(logits.start, expected[place % len(alone)].start)
         np.testing.assert_array_equal(logits.end, expected[place % len(alone)].end)
+
+
+@pytest.mark.parametrize(("streams", "threads", "expected"), [(None, 3, 3), (None, 64, 16), (64, 64, 64), (1, 8, 1)])
+def test_there_is_a_stream_for_each_thread_but_at_most_16_by_default(streams, threads, expected):
+    assert checked_streams(streams, threads) == expected
 
 
 @pytest.mark.parametrize("threads", [1, 2])

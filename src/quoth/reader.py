@@ -106,8 +106,8 @@ class Reader:
             device: "cpu", or a torch device such as "cuda", "cuda:1" or "mps". If ``None``, torch uses a GPU if there
                 is one, and "auto" uses the CPU if the reader has a ``model.onnx``.
             streams: Number of batches that :meth:`answer_all` computes at the same time with OpenVINO, from 1 to the
-                number of threads, which they share; one for each thread if ``None``. With more than 1, the network is
-                loaded a second time when there is enough to read.
+                number of threads, which they share; one for each thread, but at most 16, if ``None``. With more than
+                1, the network is loaded a second time when there is enough to read.
             revision: Branch, tag or commit on the hub; the main branch if ``None``.
             token: Access token of the hub; the stored login if ``None``, no login if ``False``.
 

@@ -59,7 +59,7 @@ Streams = Annotated[
         metavar="N",
         min=1,
         help="Number of batches that OpenVINO computes at the same time.",
-        show_default="one for each thread",
+        show_default="one for each thread, at most 16",
     ),
 ]
 NullThreshold = Annotated[

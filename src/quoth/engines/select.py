@@ -46,6 +46,10 @@ TABLE = {
 }
 
 
+# Most streams by default; each needs memory for the activations of a batch, about 50 MB.
+_STREAMS = 16
+
+
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Return the kind of this CPU, a key of the table; "other" if the system does not report its flags.
 
@@ -99,8 +103,8 @@ def open_onnx(
         threads: Number of threads; all usable cores if ``None``.
         int8: Whether OpenVINO computes quantized products in int8; if ``None``, only where the CPU is faster with it.
         cache: Folder for compiled networks; not cached if ``None``.
-        streams: Number of batches that OpenVINO computes at the same time, if there are many; one for each thread if
-            ``None``. Other engines compute one after another.
+        streams: Number of batches that OpenVINO computes at the same time, if there are many; one for each thread, but
+            at most 16, if ``None``. Other engines compute one after another.
 
     Raises:
         ConfigError: If the engine is unknown, or does not support this number of streams.
@@ -151,14 +155,14 @@ def _start(
 
 
 def checked_streams(streams: int | None, threads: int) -> int:
-    """Return the number of streams for a number of threads: one for each thread if ``None``.
+    """Return the number of streams for a number of threads: one for each thread if ``None``, but at most 16.
 
     Raises:
         ConfigError: If it is not in 1 to ``threads``.
     """
     if streams is not None and checked_count("streams", streams) > threads:
         raise ConfigError(f"streams must be at most the number of threads, {threads}, but is {streams}")
-    return streams or threads
+    return streams or min(threads, _STREAMS)
 
 
 def check_one_stream(engine: str, streams: int | None) -> None:

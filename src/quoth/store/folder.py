@@ -277,7 +277,8 @@ def open_engine(
         threads: Number of threads; all usable cores if ``None``.
         device: "cpu", or a torch device such as "cuda", "cuda:1" or "mps". If ``None``, torch uses a GPU if there is
             one, and "auto" uses the CPU if the folder has a ``model.onnx``.
-        streams: Number of batches that OpenVINO computes at the same time; one for each thread if ``None``.
+        streams: Number of batches that OpenVINO computes at the same time; one for each thread, but at most 16, if
+            ``None``.
 
     Raises:
         ReaderError: If the folder has no weights for this engine, or the precision or device is not supported.
