@@ -133,6 +133,8 @@ def _start(
 ) -> Engine:
     if engine not in ENGINES:
         raise no_such_engine(engine)
+    if engine != "openvino":
+        check_one_stream(engine, streams)
     if find_spec(engine) is None:
         raise MissingExtraError(f"engine {engine}", engine)
     precision = precision or best_precision(engine)
@@ -148,7 +150,6 @@ def _start(
             cache=cache and cache / "openvino",
             streams=checked_streams(streams, threads),
         )
-    check_one_stream(engine, streams)
     from quoth.engines.onnx import OnnxEngine
 
     return OnnxEngine(model, precision=precision, threads=threads)
