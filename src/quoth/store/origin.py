@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from quoth.engines import Engine
 from quoth.reading import Tokenizer
-from quoth.store.folder import SHIPPED, ReaderFolder, find_folder, open_engine
+from quoth.store.engine import open_engine
+from quoth.store.folder import SHIPPED, ReaderFolder, find_folder
 from quoth.store.hub import is_hub_name
 
 # Number of readers that a process caches for later tasks.
