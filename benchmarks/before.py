@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -61,8 +60,7 @@ def side(root: Path, data: str, questions: int) -> dict[str, float]:
 
 def measure(folder: str, data: str, questions: str) -> dict[str, float]:
     """Return the questions a second in batches and one at a time, in this process."""
-    examples = quoth.read_examples(data)
-    chosen = random.Random(0).sample(examples, min(int(questions), len(examples)))
+    chosen = harness.sample(quoth.read_examples(data), int(questions))
     reader = quoth.Reader.load(folder)
     list(reader.answer_all(chosen[:WARM]))
     begun = time.perf_counter()
