@@ -98,7 +98,7 @@ def test_imports_respect_the_layers_without_cycles():
     assert offences(SOURCE) == []
     graph = read_source(SOURCE)
     assert "reading/windows.py" in graph.inside["drawing/window.py"]  # through the package that hands it on
-    assert "engines/torch.py" in graph.inside["store/folder.py"]  # imported in a function
+    assert "engines/torch.py" in graph.inside["store/engine.py"]  # imported in a function
     assert "training/run.py" in graph.inside["training/__init__.py"]  # for types only
 
 
